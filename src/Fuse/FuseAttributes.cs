@@ -1,0 +1,54 @@
+namespace TpmFs.Fuse;
+
+/// <summary>What stat(2) shows of a node. <paramref name="Mode"/> holds the type bits (S_IFMT) and the permission bits.</summary>
+public readonly record struct FuseAttributes(
+    NodeId Node,
+    uint Mode,
+    uint LinkCount,
+    uint Uid,
+    uint Gid,
+    ulong Size,
+    DateTimeOffset AccessTime,
+    DateTimeOffset ModifyTime,
+    DateTimeOffset ChangeTime);
+
+/// <summary>What SETATTR wants changed; null is "leave it" (the FATTR_* bits of linux/fuse.h).</summary>
+public readonly record struct FuseAttributeChange(
+    uint? Mode,
+    uint? Uid,
+    uint? Gid,
+    ulong? Size,
+    DateTimeOffset? AccessTime,
+    DateTimeOffset? ModifyTime,
+    OpenId? Open);
+
+/// <summary>What OPEN and OPENDIR answer.</summary>
+public readonly record struct FuseOpened(OpenId Open, FuseOpenFlags Flags);
+
+/// <summary>FOPEN_* of linux/fuse.h.</summary>
+[Flags]
+public enum FuseOpenFlags : uint
+{
+    None = 0,
+    DirectIo = 1 << 0,
+    KeepCache = 1 << 1,
+    NonSeekable = 1 << 2,
+    CacheDir = 1 << 3,
+    Stream = 1 << 4,
+    NoFlush = 1 << 5,
+    ParallelDirectWrites = 1 << 6,
+}
+
+/// <summary>Bits of poll(2), the kernel's numbers.</summary>
+[Flags]
+public enum PollEvents : uint
+{
+    None = 0,
+    In = 0x001,
+    Pri = 0x002,
+    Out = 0x004,
+    Err = 0x008,
+    Hup = 0x010,
+    ReadNormal = 0x040,
+    WriteNormal = 0x100,
+}

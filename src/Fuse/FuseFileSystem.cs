@@ -1,0 +1,185 @@
+namespace TpmFs.Fuse;
+
+/// <summary>
+/// A filesystem, as the kernel asks it. One method an operation; the session parses the request, calls it, and writes the reply.
+/// </summary>
+/// <remarks>
+/// Every method runs on one of the session's threads, several at once, must not block, and must not keep a span past its return.
+/// What is not overridden answers as a filesystem without that operation should; ENOSYS is used only where the kernel takes it as
+/// "never ask again" and that is wanted. An exception is logged and answered with EIO.
+/// </remarks>
+public abstract class FuseFileSystem
+{
+    /// <summary>The session is initialised (INIT was answered): the notifier may be used from now on.</summary>
+    public virtual void Started(IFuseNotifier notifier)
+    {
+    }
+
+    /// <summary>Finds <paramref name="name"/> in a directory. Success counts one lookup of the node, which FORGET takes back.</summary>
+    public abstract Errno Lookup(in FuseCaller caller, NodeId parent, ReadOnlySpan<byte> name, out FuseAttributes attributes);
+
+    /// <summary>The kernel gives back <paramref name="lookups"/> lookups of a node.</summary>
+    public virtual void Forget(NodeId node, ulong lookups)
+    {
+    }
+
+    public abstract Errno GetAttributes(in FuseCaller caller, NodeId node, OpenId? open, out FuseAttributes attributes);
+
+    public virtual Errno SetAttributes(in FuseCaller caller, NodeId node, in FuseAttributeChange change, out FuseAttributes attributes)
+    {
+        attributes = default;
+        return Errno.EPERM;
+    }
+
+    /// <summary>The target of a symbolic link, for whoever asks.</summary>
+    public virtual Errno ReadLink(in FuseCaller caller, NodeId node, FuseBytesReply target) => Errno.EINVAL;
+
+    /// <summary>Makes a directory. <paramref name="mode"/> is what mkdir(2) was given, less the umask.</summary>
+    public virtual Errno MakeDirectory(in FuseCaller caller, NodeId parent, ReadOnlySpan<byte> name, uint mode, out FuseAttributes attributes)
+    {
+        attributes = default;
+        return Errno.EPERM;
+    }
+
+    public virtual Errno RemoveDirectory(in FuseCaller caller, NodeId parent, ReadOnlySpan<byte> name) => Errno.EPERM;
+
+    /// <summary>Opens a file. <paramref name="flags"/> are open(2)'s.</summary>
+    public virtual Errno Open(in FuseCaller caller, NodeId node, uint flags, out FuseOpened opened)
+    {
+        opened = default;
+        return Errno.EACCES;
+    }
+
+    /// <summary>
+    /// Reads. The reply may be completed now, or kept (<see cref="FuseReadReply.Keep"/>) and completed later from any thread.
+    /// A reply that is neither completed nor kept when this returns is answered with EIO and logged.
+    /// </summary>
+    public virtual void Read(in FuseCaller caller, NodeId node, OpenId open, in FuseReadArguments arguments, FuseReadReply reply) => reply.Fail(Errno.EINVAL);
+
+    /// <summary>Writes. <paramref name="written"/> is what write(2) answers, in bytes.</summary>
+    public virtual Errno Write(in FuseCaller caller, NodeId node, OpenId open, in FuseWriteArguments arguments, ReadOnlySpan<byte> data, out int written)
+    {
+        written = 0;
+        return Errno.EINVAL;
+    }
+
+    /// <summary>
+    /// What is ready now. When <paramref name="notify"/> is not null the kernel wants FUSE_NOTIFY_POLL for it when that changes.
+    /// </summary>
+    public virtual Errno Poll(in FuseCaller caller, NodeId node, OpenId open, PollId? notify, PollEvents wanted, out PollEvents ready)
+    {
+        ready = PollEvents.In | PollEvents.ReadNormal | PollEvents.Out | PollEvents.WriteNormal;
+        return Errno.None;
+    }
+
+    /// <summary>A descriptor of the open file description was closed (not the last one, necessarily).</summary>
+    public virtual Errno Flush(in FuseCaller caller, NodeId node, OpenId open) => Errno.None;
+
+    /// <summary>fsync(2) and fdatasync(2), of files and directories.</summary>
+    public virtual Errno Sync(in FuseCaller caller, NodeId node, OpenId open) => Errno.None;
+
+    /// <summary>The last descriptor is closed: <paramref name="open"/> will not be named again.</summary>
+    public virtual void Release(NodeId node, OpenId open)
+    {
+    }
+
+    public virtual Errno OpenDirectory(in FuseCaller caller, NodeId node, uint flags, out FuseOpened opened)
+    {
+        opened = default;
+        return Errno.ENOTDIR;
+    }
+
+    /// <summary>
+    /// Lists a directory from <paramref name="offset"/> (0, or the offset given with the last entry that was taken), until the
+    /// writer takes no more.
+    /// </summary>
+    public virtual Errno ReadDirectory(in FuseCaller caller, NodeId node, OpenId open, ulong offset, FuseDirectoryReply entries) => Errno.ENOTDIR;
+
+    public virtual void ReleaseDirectory(NodeId node, OpenId open)
+    {
+    }
+
+    public virtual Errno StatFs(in FuseCaller caller, NodeId node, out FuseStatFs statistics)
+    {
+        statistics = default;
+        return Errno.None;
+    }
+
+    public virtual Errno Ioctl(in FuseCaller caller, NodeId node, OpenId open, uint command, ulong argument, ReadOnlySpan<byte> input) => Errno.ENOTTY;
+
+    /// <summary>The value of an extended attribute; the reply also serves the call that only asks for its size.</summary>
+    public virtual Errno GetXattr(in FuseCaller caller, NodeId node, ReadOnlySpan<byte> name, FuseBytesReply value) => Errno.EOPNOTSUPP;
+
+    /// <summary>The names, each ended by a NUL.</summary>
+    public virtual Errno ListXattr(in FuseCaller caller, NodeId node, FuseBytesReply names) => Errno.None;
+
+    public virtual Errno SetXattr(in FuseCaller caller, NodeId node, ReadOnlySpan<byte> name, ReadOnlySpan<byte> value, uint flags) => Errno.EOPNOTSUPP;
+
+    public virtual Errno RemoveXattr(in FuseCaller caller, NodeId node, ReadOnlySpan<byte> name) => Errno.EOPNOTSUPP;
+
+    /// <summary>The kernel said DESTROY, or the connection is gone: nothing more comes.</summary>
+    public virtual void Stopped()
+    {
+    }
+}
+
+/// <summary>Where in a file to read. Offset and size in bytes; <paramref name="Flags"/> are the descriptor's, as set now (O_NONBLOCK).</summary>
+public readonly record struct FuseReadArguments(ulong Offset, int Size, uint Flags);
+
+/// <summary>Where in a file to write. Offset in bytes; <paramref name="Flags"/> are the descriptor's, as set now (O_NONBLOCK).</summary>
+public readonly record struct FuseWriteArguments(ulong Offset, uint Flags);
+
+/// <summary>What statfs(2) shows: counts of blocks of <paramref name="BlockSize"/> bytes, and of files.</summary>
+public readonly record struct FuseStatFs(ulong Blocks, ulong BlocksFree, ulong Files, ulong FilesFree, uint BlockSize, uint NameLength);
+
+/// <summary>What a filesystem may tell the kernel unasked. Any thread.</summary>
+public interface IFuseNotifier
+{
+    /// <summary>Wakes who polls with this id (FUSE_NOTIFY_POLL). An id that the kernel no longer knows is ignored.</summary>
+    void NotifyPoll(PollId poll);
+}
+
+/// <summary>
+/// The answer to one READ. Completed once, from any thread; a second completion is a bug of the filesystem, is logged, and does nothing.
+/// </summary>
+public abstract class FuseReadReply
+{
+    /// <summary>
+    /// The read will be answered later. <paramref name="owner"/> is told when the kernel interrupts it; it then answers with
+    /// <see cref="Fail"/> (EINTR) unless it has answered already. Called at most once, before the handler returns.
+    /// </summary>
+    public abstract void Keep(IFuseInterruptible owner);
+
+    /// <summary>Answers with bytes, at most as many as were asked for. False when the kernel no longer waits (ENOENT).</summary>
+    public abstract bool Complete(ReadOnlySpan<byte> data);
+
+    /// <summary>Answers with an error.</summary>
+    public abstract void Fail(Errno error);
+}
+
+/// <summary>Who keeps a read.</summary>
+public interface IFuseInterruptible
+{
+    /// <summary>A signal came for the thread that waits in this read. Must not block.</summary>
+    void Interrupted(FuseReadReply reply);
+}
+
+/// <summary>Takes an answer that is a run of bytes (READLINK, GETXATTR, LISTXATTR), within the handler's call only.</summary>
+public abstract class FuseBytesReply
+{
+    /// <summary>Sets the whole answer. ERANGE and the size-only form are the session's business.</summary>
+    public abstract void Set(ReadOnlySpan<byte> bytes);
+}
+
+/// <summary>Takes the entries of a directory, within the handler's call only.</summary>
+public abstract class FuseDirectoryReply
+{
+    /// <summary>
+    /// Adds one entry; <paramref name="nextOffset"/> is where the listing goes on after it. False when it did not fit: the entry was
+    /// not taken. Whether the kernel counts a lookup for the entry (READDIRPLUS, not for "." and "..") is told by <see cref="CountsLookups"/>.
+    /// </summary>
+    public abstract bool Add(ReadOnlySpan<byte> name, ulong nextOffset, in FuseAttributes attributes);
+
+    /// <summary>True for READDIRPLUS: each entry taken, but "." and "..", is one lookup that FORGET gives back.</summary>
+    public abstract bool CountsLookups { get; }
+}

@@ -1,0 +1,17 @@
+namespace TpmFs.Fuse;
+
+/// <summary>The number of a node, as LOOKUP hands it out: 64 bits, also the node's st_ino, never reused.</summary>
+public readonly record struct NodeId(ulong Value)
+{
+    /// <summary>FUSE_ROOT_ID of linux/fuse.h.</summary>
+    public static NodeId Root => new(1);
+}
+
+/// <summary>The number of one open file description, as OPEN hands it out (the protocol's fh).</summary>
+public readonly record struct OpenId(ulong Value);
+
+/// <summary>The number of a kernel poll table (the protocol's kh), to be named in FUSE_NOTIFY_POLL.</summary>
+public readonly record struct PollId(ulong Value);
+
+/// <summary>Who asks: the user, group and thread of the request's header, as the initial user namespace sees them.</summary>
+public readonly record struct FuseCaller(uint Uid, uint Gid, uint Pid);

@@ -1,0 +1,20 @@
+namespace TpmFs.Rm;
+
+/// <summary>The handle space of one opener. Its methods may be called by any thread and never block.</summary>
+public abstract class Space
+{
+    /// <summary>
+    /// Queues a command. The caller has checked that it is a whole one (10 bytes at least, as long as its header says, within
+    /// <see cref="ResourceManager.MaxCommandSize"/>). The bytes are copied. False when a command is under way: at most one is.
+    /// </summary>
+    public abstract bool TrySubmit(ReadOnlySpan<byte> command);
+
+    /// <summary>Cancels the command under way, if there is one and the transport can. Its response comes as the TPM gives it.</summary>
+    public abstract void Cancel();
+
+    /// <summary>
+    /// The opener is gone: a command under way is cancelled where possible, its answer dropped, and what the space holds in the TPM is
+    /// flushed in the background. The client is not called after this returns, but for a call that is already running.
+    /// </summary>
+    public abstract void Close();
+}

@@ -1,0 +1,7 @@
+namespace TpmFs.Rm;
+
+/// <summary>Whose a handle space is. Saved sessions are shared among spaces that are equal in all three.</summary>
+/// <param name="Group">The domain that its limits and its share of the TPM's time come from.</param>
+/// <param name="Uid">The user at open.</param>
+/// <param name="Locality">The locality of all its commands, 0 to 4.</param>
+public sealed record SpaceOwner(SchedulingGroup Group, uint Uid, byte Locality);
