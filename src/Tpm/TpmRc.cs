@@ -20,6 +20,7 @@ public readonly record struct TpmRc(uint Value)
     public static TpmRc Memory => new(0x904);
     public static TpmRc SessionHandles => new(0x905);
     public static TpmRc ObjectHandles => new(0x906);
+    public static TpmRc Locality => new(0x907);
     public static TpmRc Yielded => new(0x908);
     public static TpmRc Canceled => new(0x909);
     public static TpmRc Testing => new(0x90A);

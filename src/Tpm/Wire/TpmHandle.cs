@@ -1,3 +1,5 @@
+using System.Buffers.Binary;
+
 namespace TpmFs.Tpm.Wire;
 
 /// <summary>TPM_HANDLE: the type in the high byte, an index in the low 24 bits (TPM 2.0 Part 2, 7).</summary>
@@ -23,6 +25,9 @@ public readonly record struct TpmHandle(uint Value)
 
     /// <summary>TPM_HT_HMAC_SESSION (also TPM_HT_LOADED_SESSION) or TPM_HT_POLICY_SESSION (also TPM_HT_SAVED_SESSION).</summary>
     public bool IsSession => Type is 0x02 or 0x03;
+
+    /// <summary>The handle that begins the bytes, of which there are four at least.</summary>
+    public static TpmHandle Read(ReadOnlySpan<byte> bytes) => new(BinaryPrimitives.ReadUInt32BigEndian(bytes));
 
     public override string ToString() => $"0x{Value:X8}";
 }
