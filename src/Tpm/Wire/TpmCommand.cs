@@ -126,7 +126,7 @@ public struct TpmCommand
             return false;
         }
 
-        if (!session.IsSession && session.Value != PasswordSession)
+        if (!session.IsSession && session.Value != (uint)TpmRh.Pw)
         {
             problem = TpmRc.ValueError.ForSession(index);
             return false;
@@ -142,9 +142,6 @@ public struct TpmCommand
         AuthorizationCount++;
         return true;
     }
-
-    /// <summary>TPM_RS_PW.</summary>
-    private const uint PasswordSession = 0x4000_0009;
 
     [InlineArray(TpmAuthorization.Max)]
     private struct AuthorizationList

@@ -1,0 +1,13 @@
+namespace TpmFs.Tpm;
+
+/// <summary>TPM_RH, the permanent handles (TPM 2.0 Part 2, 7.4), as far as they are named here.</summary>
+public enum TpmRh : uint
+{
+    Owner = 0x4000_0001,
+    Null = 0x4000_0007,
+    Pw = 0x4000_0009,
+    Lockout = 0x4000_000A,
+    Endorsement = 0x4000_000B,
+    Platform = 0x4000_000C,
+    PlatformNv = 0x4000_000D,
+}
