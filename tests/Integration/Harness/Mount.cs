@@ -10,8 +10,12 @@ public sealed class Mount : IDisposable
         try
         {
             Sandbox = Own(new Sandbox());
-            Tpm = Own(new SoftwareTpm(Sandbox, "tpm"));
-            Bare = Own(new SoftwareTpm(Sandbox, "bare", twin: Tpm));
+            using (var original = new SoftwareTpm(Sandbox, "original"))
+            {
+                Tpm = Own(new SoftwareTpm(Sandbox, "tpm", twin: original));
+                Bare = Own(new SoftwareTpm(Sandbox, "bare", twin: original));
+            }
+
             Proxy = Own(new TpmProxy(Sandbox, Tpm));
             Daemon = Own(new Daemon(Sandbox, $"swtpm:path={Proxy.Socket}", Sandbox.MakeFolder("mnt")));
         }
