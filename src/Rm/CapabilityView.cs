@@ -7,14 +7,6 @@ namespace TpmFs.Rm;
 /// <summary>TPM2_GetCapability as one space sees it: its own transient objects and sessions, and what it may still have of them.</summary>
 internal sealed class CapabilityView(SessionTable sessions)
 {
-    /// <summary>TPM_HT_LOADED_SESSION.</summary>
-    private const byte LoadedSession = 0x02;
-
-    /// <summary>TPM_HT_SAVED_SESSION.</summary>
-    private const byte SavedSession = 0x03;
-
-    private const byte Transient = 0x80;
-
     /// <summary>The parameters of GetCapability: capability, property, propertyCount.</summary>
     private const int ParametersSize = 3 * sizeof(uint);
 
@@ -33,7 +25,7 @@ internal sealed class CapabilityView(SessionTable sessions)
         ReadOnlySpan<byte> parameters = bytes[command.ParametersOffset..];
         if (!TryReadParameters(parameters, out TpmCap capability, out TpmHandle first, out uint count)
             || capability != TpmCap.Handles
-            || first.Type is not (LoadedSession or SavedSession or Transient))
+            || first.Type is not (TpmHt.LoadedSession or TpmHt.SavedSession or TpmHt.Transient))
         {
             return false;
         }
@@ -41,7 +33,7 @@ internal sealed class CapabilityView(SessionTable sessions)
         if (command.HasSessions || parameters.Length > ParametersSize)
         {
             TpmRc problem = command.HasSessions ? TpmRc.CommandCode : TpmRc.Size;
-            length = TpmResponse.Write(response, problem.FromResourceManager);
+            length = TpmResponse.Write(response, TpmRc.FromResourceManager(problem));
             return true;
         }
 
@@ -104,14 +96,14 @@ internal sealed class CapabilityView(SessionTable sessions)
         _handles.Clear();
         switch (first.Type)
         {
-            case Transient:
+            case TpmHt.Transient:
                 _handles.AddRange(space.Objects.Where(held => !held.Value.IsLost).Select(held => new TpmHandle(held.Key.Value)));
                 break;
-            case LoadedSession:
+            case TpmHt.LoadedSession:
                 _handles.AddRange(space.Sessions.Select(held => held.Handle));
                 break;
             default:
-                _handles.AddRange(sessions.SavedBy(space.Owner).Select(saved => new TpmHandle(((uint)LoadedSession << 24) | saved.Handle.Index)));
+                _handles.AddRange(sessions.SavedBy(space.Owner).Select(saved => new TpmHandle(((uint)TpmHt.LoadedSession << 24) | saved.Handle.Index)));
                 break;
         }
 

@@ -157,7 +157,7 @@ public sealed class ResourceManager : IDisposable
         }
 
         Span<byte> response = stackalloc byte[TpmResponse.HeaderOnly];
-        TpmResponse.Write(response, TpmRc.Canceled.FromResourceManager);
+        TpmResponse.Write(response, TpmRc.FromResourceManager(TpmRc.Canceled));
         pending.Space.Client.Completed(response);
     }
 

@@ -6,9 +6,6 @@ namespace TpmFs.Rm;
 /// <summary>Makes room in the TPM when it says that it has none, and learns which commands need a slot of their own.</summary>
 internal sealed class RoomMaker(ObjectResidency objects, SessionTable sessions, IResourceManagerLog log)
 {
-    /// <summary>TPM_HT_PERSISTENT.</summary>
-    private const byte Persistent = 0x81;
-
     private readonly HashSet<(TpmCc Code, bool OnPersistent)> _needSlot = [];
 
     /// <summary>Object slots that a command was seen to need beyond those of what it names and makes (Create; any use of a persistent key).</summary>
@@ -71,5 +68,5 @@ internal sealed class RoomMaker(ObjectResidency objects, SessionTable sessions, 
     }
 
     private static (TpmCc Code, bool OnPersistent) KindOf(in TpmCommand command, ReadOnlySpan<byte> bytes) =>
-        (command.Code, command.HandleCount > 0 && TpmCommand.Handle(bytes, 0).Type == Persistent);
+        (command.Code, command.HandleCount > 0 && TpmCommand.Handle(bytes, 0).Type == TpmHt.Persistent);
 }

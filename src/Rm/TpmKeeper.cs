@@ -130,7 +130,7 @@ internal sealed class TpmKeeper(
 
         var held = new List<TpmHandle>();
         Step step = Step.Done;
-        foreach (byte type in (ReadOnlySpan<byte>)[0x80, 0x02, 0x03])
+        foreach (TpmHt type in (ReadOnlySpan<TpmHt>)[TpmHt.Transient, TpmHt.LoadedSession, TpmHt.SavedSession])
         {
             step = step == Step.Done ? profile.ReadHandles(type, held) : step;
         }

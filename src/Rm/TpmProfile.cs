@@ -38,8 +38,8 @@ internal sealed class TpmProfile(TpmChannel channel)
     public Step Read()
     {
         Step step = ReadCommands();
-        step = step == Step.Done ? ReadProperties(TpmPt.FamilyIndicator) : step;
-        step = step == Step.Done ? ReadProperties(TpmPt.Permanent) : step;
+        step = step == Step.Done ? ReadProperties(TpmPt.Fixed) : step;
+        step = step == Step.Done ? ReadProperties(TpmPt.Variable) : step;
         return step == Step.Done ? ReadAudited() : step;
     }
 
@@ -58,7 +58,7 @@ internal sealed class TpmProfile(TpmChannel channel)
     }
 
     /// <summary>The handles of one type that the TPM holds (TPM_CAP_HANDLES), from the type's first one.</summary>
-    public Step ReadHandles(byte type, ICollection<TpmHandle> handles) =>
+    public Step ReadHandles(TpmHt type, ICollection<TpmHandle> handles) =>
         ReadPages(TpmCap.Handles, (uint)type << 24, (ref TpmReader page, out uint next) =>
         {
             bool read = page.TryReadHandle(out TpmHandle handle);

@@ -124,7 +124,7 @@ public struct TpmCommand
             return false;
         }
 
-        if (!session.IsSession && session.Value != (uint)TpmRh.Pw)
+        if (!session.IsSession && session.Value != TpmRh.Password)
         {
             problem = TpmRc.ValueError.ForSession(index);
             return false;
