@@ -56,7 +56,7 @@ public sealed class CapacityTests(Mount mount, ITestOutputHelper output) : Mount
         for (int text = 0; text < 4; text++)
         {
             int[] choice = [.. openers.Select(_ => random.Next(3))];
-            byte[][] answers = All(openers, i => keys[(i + choice[i]) % 50].UseCommand(handles[choice[i]][i], text));
+            byte[][] answers = All(openers, i => HmacKey.UseCommand(handles[choice[i]][i], text));
             for (int i = 0; i < openers.Length; i++)
             {
                 keys[(i + choice[i]) % 50].Check(answers[i], text);

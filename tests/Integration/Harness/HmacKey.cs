@@ -28,7 +28,7 @@ internal sealed class HmacKey
     /// <summary>Uses the key and checks its answer.</summary>
     public void Use(ITpmChannel tpm, uint handle, int text) => Check(tpm.Transact(UseCommand(handle, text)), text);
 
-    public byte[] UseCommand(uint handle, int text) => Tpm2.Hmac(handle, Text(text));
+    public static byte[] UseCommand(uint handle, int text) => Tpm2.Hmac(handle, Text(text));
 
     public void Check(byte[] response, int text) =>
         Assert.True(response.FirstSized().AsSpan().SequenceEqual(HMACSHA256.HashData(_secret, Text(text))), $"a wrong answer of key {_number}");
