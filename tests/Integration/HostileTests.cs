@@ -45,7 +45,7 @@ public sealed class HostileTests(Mount mount, ITestOutputHelper output) : MountT
         { "an authorization that is not a session", "8002 00000019 0000017b 00000009 80000000 0000 01 0000 0008" },
         { "a password where nothing is authorized", "8002 00000019 0000017b 00000009 40000009 0000 01 0000 0008" },
         { "an authorization that is missing", "8001 0000000e 0000015d 81000000" },
-        { "a transient handle that is not loaded", "8001 0000000e 00000173 80000005" },
+        { "a transient handle that is not loaded", "8001 0000000e 00000173 80000000" },
         { "a transient handle outside the range", "8001 0000000e 00000173 80ffffff" },
         { "a session handle where an object is due", "8001 0000000e 00000173 02000000" },
         { "a persistent object that does not exist", "8001 0000000e 00000173 81000005" },

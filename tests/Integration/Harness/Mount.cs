@@ -21,7 +21,7 @@ public sealed class Mount : IDisposable
         }
         catch
         {
-            Dispose();
+            DisposeParts();
             throw;
         }
     }
@@ -40,7 +40,20 @@ public sealed class Mount : IDisposable
 
     internal string Node => Daemon.Node;
 
+    /// <summary>The daemon must end in order, whatever the tests have done to it.</summary>
     public void Dispose()
+    {
+        try
+        {
+            Daemon.Stop();
+        }
+        finally
+        {
+            DisposeParts();
+        }
+    }
+
+    private void DisposeParts()
     {
         for (int i = _parts.Count - 1; i >= 0; i--)
         {

@@ -10,7 +10,7 @@ internal static class Tpm2
 {
     public const TpmCc HmacCode = (TpmCc)0x155;
     public const TpmCc PolicyGetDigestCode = (TpmCc)0x189;
-    public const TpmCc PolicyCpHashCode = (TpmCc)0x163;
+    public const TpmCc PolicyCpHashCode = (TpmCc)0x16E;
     public const uint Owner = 0x4000_0001;
     public const uint Null = 0x4000_0007;
     public const uint TransientFirst = 0x8000_0000;
@@ -24,7 +24,7 @@ internal static class Tpm2
 
     public static byte[] GetRandom(int bytes) => new TpmCommandBuilder(TpmCc.GetRandom).UInt16(bytes).Build();
 
-    /// <summary>With an audit session that is neither salted nor bound, whose HMAC may therefore be empty (Part 1, 19.6.5).</summary>
+    /// <summary>With an audit session that is neither salted nor bound, whose HMAC may therefore be empty.</summary>
     public static byte[] GetRandom(int bytes, uint auditSession) => new TpmCommandBuilder(TpmCc.GetRandom)
         .Session(auditSession, TpmAuthorization.Audit | TpmAuthorization.ContinueSession).UInt16(bytes).Build();
 
