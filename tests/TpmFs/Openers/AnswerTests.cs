@@ -14,8 +14,8 @@ public sealed class AnswerTests
 
         first.SendTo(new FakeReply());
 
-        Assert.Equal([0, 0], first.Bytes);
-        Assert.Equal([3, 4], second.Bytes);
+        Assert.Equal([0, 0], first.Bytes.ToArray());
+        Assert.Equal([3, 4], second.Bytes.ToArray());
     }
 
     [Fact]
@@ -26,7 +26,7 @@ public sealed class AnswerTests
 
         answer.Wipe();
 
-        Assert.Equal([1, 2], taken.Bytes);
-        Assert.Equal([0, 0], answer.Take(2).Bytes);
+        Assert.Equal([1, 2], taken.Bytes.ToArray());
+        Assert.Equal([0, 0], answer.Take(2).Bytes.ToArray());
     }
 }
