@@ -5,6 +5,9 @@ internal static class ExitCode
 {
     public const int Ok = 0;
 
+    /// <summary>What went wrong is in the log.</summary>
+    public const int Failed = 1;
+
     /// <summary>Something went wrong, which is no fault of the command line.</summary>
     public static int Problem(string problem) => Say(problem, 1);
 

@@ -5,6 +5,7 @@ namespace TpmFs.Life;
 /// <summary>The daemon's own directories.</summary>
 internal static class Directories
 {
+    private const int WouldBlock = 11; // EWOULDBLOCK, asm-generic/errno.h
     private const UnixFileMode OwnerOnly = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute;
 
     /// <summary>Makes a directory for this user alone, where it is missing, and sees that files can be made in it.</summary>
@@ -38,7 +39,7 @@ internal static class Directories
         {
             return new FileStream(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
         }
-        catch (IOException)
+        catch (IOException e) when (e.HResult == WouldBlock)
         {
             return null;
         }

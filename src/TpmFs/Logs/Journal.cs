@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using Mono.Unix.Native;
+using Serilog;
 using Serilog.Core;
 using Serilog.Events;
 
@@ -21,6 +22,9 @@ internal sealed partial class Journal : ILogEventSink
         && stream == $"{stderr.st_dev}:{stderr.st_ino}"
         && File.Exists(SocketPath)
         && NativeLibrary.TryLoad(Library, out _);
+
+    /// <summary>The journal behind a logger of its own, which keeps a failure in here from its caller.</summary>
+    public static Logger Open() => new LoggerConfiguration().MinimumLevel.Verbose().WriteTo.Sink(new Journal()).CreateLogger();
 
     /// <summary>Sends one event; what the journal does not take is lost, since there is nowhere left to say so.</summary>
     public unsafe void Emit(LogEvent logEvent)

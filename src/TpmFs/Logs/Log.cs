@@ -10,7 +10,7 @@ internal static class Log
     private const int Capacity = 4096;
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(2);
 
-    public static Logger Open(LogEventLevel level) => OpenOn(Journal.IsHere() ? new Journal() : Terminal(), level);
+    public static Logger Open(LogEventLevel level) => OpenOn(Journal.IsHere() ? Journal.Open() : Terminal(), level);
 
     internal static Logger OpenOn(ILogEventSink sink, LogEventLevel level) => new LoggerConfiguration()
         .MinimumLevel.Is(level)

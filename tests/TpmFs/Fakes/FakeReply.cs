@@ -2,16 +2,20 @@ using TpmFs.Fuse;
 
 namespace TpmFs.Daemon.Tests.Fakes;
 
-/// <summary>One read's answer; fails the test that answers it twice.</summary>
-internal sealed class FakeReply : FuseReadReply
+/// <summary>One read's answer. It counts the answers: more than one is a bug of the filesystem.</summary>
+internal sealed class FakeReply : IFuseReadReplies
 {
     private readonly TaskCompletionSource<(byte[] Data, Errno Error)> answer = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private IFuseInterruptible? owner;
     private int answers;
 
-    public IFuseInterruptible? Owner { get; private set; }
+    public FuseReadReply Token => new(this, 1);
 
-    /// <summary>Runs inside <see cref="Keep"/>.</summary>
+    /// <summary>Runs inside Keep.</summary>
     public Action? OnKeep { get; set; }
+
+    /// <summary>Runs inside Complete.</summary>
+    public Action? OnComplete { get; set; }
 
     public bool Answered => answer.Task.IsCompleted;
 
@@ -21,22 +25,24 @@ internal sealed class FakeReply : FuseReadReply
 
     public Errno Error => Result().Error;
 
-    public override void Keep(IFuseInterruptible owner)
+    public void Interrupt() => owner!.Interrupted(Token);
+
+    public void Keep(FuseReadReply reply, IFuseInterruptible owner)
     {
-        Assert.Null(Owner);
-        Owner = owner;
+        Assert.Null(this.owner);
+        this.owner = owner;
         OnKeep?.Invoke();
     }
 
-    public void Interrupt() => Owner!.Interrupted(this);
-
-    public override bool Complete(ReadOnlySpan<byte> data)
+    public bool Complete(FuseReadReply reply, ReadOnlySpan<byte> data)
     {
         Interlocked.Increment(ref answers);
-        return answer.TrySetResult((data.ToArray(), Errno.None));
+        var first = answer.TrySetResult((data.ToArray(), Errno.None));
+        OnComplete?.Invoke();
+        return first;
     }
 
-    public override void Fail(Errno error)
+    public void Fail(FuseReadReply reply, Errno error)
     {
         Interlocked.Increment(ref answers);
         answer.TrySetResult(([], error));

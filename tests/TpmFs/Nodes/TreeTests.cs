@@ -238,7 +238,7 @@ public sealed class TreeTests : IDisposable
     private FakeReply Read(OpenId open)
     {
         var reply = new FakeReply();
-        tree.Read(Alice, rm0.Id, open, new FuseReadArguments(0, 4096, 0), reply);
+        tree.Read(Alice, rm0.Id, open, new FuseReadArguments(0, 4096, 0), reply.Token);
         return reply;
     }
 

@@ -12,7 +12,7 @@ public sealed class AnswerTests
         var first = answer.Take(2);
         var second = answer.Take(2);
 
-        first.SendTo(new FakeReply());
+        first.SendTo(new FakeReply().Token);
 
         Assert.Equal([0, 0], first.Bytes.ToArray());
         Assert.Equal([3, 4], second.Bytes.ToArray());

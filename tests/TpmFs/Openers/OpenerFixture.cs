@@ -49,7 +49,7 @@ internal sealed class OpenerFixture : IDisposable
     public FakeReply Read(int size = 4096, uint flags = 0)
     {
         var reply = new FakeReply();
-        Opener.Read(new FuseReadArguments(Offset: 0, size, flags), reply);
+        Opener.Read(new FuseReadArguments(Offset: 0, size, flags), reply.Token);
         return reply;
     }
 

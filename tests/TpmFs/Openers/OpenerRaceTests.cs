@@ -62,8 +62,8 @@ public sealed class OpenerRaceTests
 
             AtOnce(
                 () => fixture.Space.Answer(1, 2, 3),
-                () => fixture.Opener.Read(new FuseReadArguments(0, 2, 0), first),
-                () => fixture.Opener.Read(new FuseReadArguments(0, 2, 0), second));
+                () => fixture.Opener.Read(new FuseReadArguments(0, 2, 0), first.Token),
+                () => fixture.Opener.Read(new FuseReadArguments(0, 2, 0), second.Token));
 
             byte[] all = [.. first.Data, .. second.Data];
             Assert.Equal(new byte[] { 1, 2, 3 }, all.Order());

@@ -176,7 +176,7 @@ public sealed class OpenerReadTests : IDisposable
         var reply = new Fakes.FakeReply();
         reply.OnKeep = reply.Interrupt;
 
-        fixture.Opener.Read(new FuseReadArguments(0, 4096, 0), reply);
+        fixture.Opener.Read(new FuseReadArguments(0, 4096, 0), reply.Token);
 
         Assert.Equal(Errno.EINTR, reply.Error);
         fixture.Space.Answer(1);
@@ -190,7 +190,7 @@ public sealed class OpenerReadTests : IDisposable
         fixture.Write(Command());
         var reply = new Fakes.FakeReply { OnKeep = () => fixture.Space.Answer(1, 2) };
 
-        fixture.Opener.Read(new FuseReadArguments(0, 4096, 0), reply);
+        fixture.Opener.Read(new FuseReadArguments(0, 4096, 0), reply.Token);
 
         Assert.Equal([1, 2], reply.Data);
         reply.Interrupt();
@@ -201,12 +201,21 @@ public sealed class OpenerReadTests : IDisposable
     public void Who_gets_the_response_may_write_the_next_command_from_within_the_reply()
     {
         fixture.Write(Command());
-        var next = new CallingReply(() => Assert.Equal(Errno.None, fixture.Write(Command())));
-        fixture.Opener.Read(new FuseReadArguments(0, 4096, 0), next);
+        var called = false;
+        var reply = new Fakes.FakeReply
+        {
+            OnComplete = () =>
+            {
+                var other = new Thread(() => Assert.Equal(Errno.None, fixture.Write(Command())));
+                other.Start();
+                called = other.Join(TimeSpan.FromSeconds(30));
+            },
+        };
+        fixture.Opener.Read(new FuseReadArguments(0, 4096, 0), reply.Token);
 
         fixture.Space.Answer(1);
 
-        Assert.True(next.Called);
+        Assert.True(called, "the opener held its lock while it answered");
         Assert.Equal(2, fixture.Space.Submitted.Count);
     }
 
@@ -215,25 +224,5 @@ public sealed class OpenerReadTests : IDisposable
         first = fixture.Read();
         second = fixture.Read();
         third = fixture.Read();
-    }
-
-    /// <summary>A reply that calls back at once, which an opener that held its lock, or had not moved on, would not bear.</summary>
-    private sealed class CallingReply(Action then) : FuseReadReply
-    {
-        public bool Called { get; private set; }
-
-        public override void Keep(IFuseInterruptible owner)
-        {
-        }
-
-        public override bool Complete(ReadOnlySpan<byte> data)
-        {
-            var other = new Thread(() => then());
-            other.Start();
-            Called = other.Join(TimeSpan.FromSeconds(30));
-            return true;
-        }
-
-        public override void Fail(Errno error) => Assert.Fail($"errno {error.Value}");
     }
 }

@@ -128,7 +128,7 @@ public sealed class OpenerWriteTests : IDisposable
         fixture.Space.Answer(1, 2);
 
         var reply = new Fakes.FakeReply();
-        fixture.Opener.Read(new FuseReadArguments(4711, 4096, 0), reply);
+        fixture.Opener.Read(new FuseReadArguments(4711, 4096, 0), reply.Token);
         Assert.Equal([1, 2], reply.Data);
     }
 
