@@ -37,6 +37,7 @@ internal static unsafe partial class Native
     private const int SocketLevel = 1;
     private const int ScmRights = 1;
     private const int MessageCloseOnExec = 0x40000000;
+    private const int MessageDontWait = 0x40;
 
     /// <summary>O_DIRECTORY, which arm and powerpc number in their own way (asm/fcntl.h), as O_NOFOLLOW.</summary>
     public static int OpenDirectory => HasOwnOpenFlags ? 0x4000 : 0x10000;
@@ -175,7 +176,7 @@ internal static unsafe partial class Native
         return error;
     }
 
-    /// <summary>Receives one descriptor (SCM_RIGHTS). ENODATA when the other end closed, or sent none.</summary>
+    /// <summary>Receives one descriptor (SCM_RIGHTS). Does not wait: EAGAIN or ENODATA when none was sent.</summary>
     public static Errno ReceiveDescriptor(SafeFileHandle socket, out SafeFileHandle? received)
     {
         received = null;
@@ -186,7 +187,7 @@ internal static unsafe partial class Native
         nint result;
         do
         {
-            result = recvmsg(socket, &message, MessageCloseOnExec);
+            result = recvmsg(socket, &message, MessageCloseOnExec | MessageDontWait);
         }
         while (result < 0 && LastError == Errno.EINTR);
 

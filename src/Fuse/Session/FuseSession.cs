@@ -31,12 +31,21 @@ public sealed class FuseSession : IDisposable
 
     private readonly TaskCompletionSource _initialised = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly TaskCompletionSource<FuseSessionEnd> _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    /// <summary>Guards <see cref="_started"/> and the threads' start.</summary>
+    private readonly Lock _life = new();
     private int _end = NotEnded;
     private int _running;
-    private int _started;
+    private bool _started;
 
     /// <exception cref="ArgumentOutOfRangeException">An option is outside its bounds.</exception>
     public FuseSession(FuseMount mount, FuseFileSystem fileSystem, FuseSessionOptions options, IFuseLog log)
+        : this(mount.Device, fileSystem, options, log)
+    {
+    }
+
+    /// <summary>Serves a connection, whoever mounted it.</summary>
+    internal FuseSession(SafeFileHandle connection, FuseFileSystem fileSystem, FuseSessionOptions options, IFuseLog log)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(options.Threads, 1);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(options.Threads, MaxThreads);
@@ -49,7 +58,7 @@ public sealed class FuseSession : IDisposable
         }
 
         _log = log;
-        _device = new FuseDevice(mount.Device);
+        _device = new FuseDevice(connection);
         _dispatcher = new RequestDispatcher(fileSystem, options, _device, log);
         _bufferSize = RequestBufferSize(options.MaxWrite);
         _threads = new Thread[options.Threads];
@@ -78,16 +87,20 @@ public sealed class FuseSession : IDisposable
     /// <summary>Starts the threads. Called once.</summary>
     public void Start()
     {
-        if (Interlocked.Exchange(ref _started, 1) != 0)
-        {
-            throw new InvalidOperationException("The session was started before.");
-        }
-
         RequestTimeouts.Warn(_log);
-        _running = _threads.Length;
-        foreach (var thread in _threads)
+        lock (_life)
         {
-            thread.Start();
+            if (_started || HasEnded)
+            {
+                throw new InvalidOperationException("The session was started or stopped before.");
+            }
+
+            _started = true;
+            _running = _threads.Length;
+            foreach (var thread in _threads)
+            {
+                thread.Start();
+            }
         }
     }
 
@@ -98,11 +111,14 @@ public sealed class FuseSession : IDisposable
     public void Stop()
     {
         End(FuseSessionEnd.Stopped);
-        if (Interlocked.Exchange(ref _started, 1) == 0)
+        lock (_life)
         {
-            Array.ForEach(_waiters, waiter => waiter.Dispose());
-            Finish();
-            return;
+            if (!_started)
+            {
+                Array.ForEach(_waiters, waiter => waiter.Dispose());
+                Finish();
+                return;
+            }
         }
 
         long deadline = Environment.TickCount64 + (long)JoinTimeout.TotalMilliseconds;
