@@ -64,6 +64,12 @@ internal sealed class Opener : ISpaceClient
         return new Answer(Response);
     }
 
+    /// <summary>That many primary signing keys, each another one.</summary>
+    public uint[] NewKeys(int count) =>
+        [.. Enumerable.Range(0, count).Select(i => Must(Cmd.CreatePrimary(Handles.Owner, Templates.Signing(), $"{Owner.Uid}/{i}")).Handle)];
+
+    public uint NewSession(SessionType type) => Must(Cmd.StartAuthSession(type)).Handle;
+
     public void Cancel() => _space.Cancel();
 
     public void Close() => _space.Close();

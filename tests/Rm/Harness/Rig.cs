@@ -57,6 +57,9 @@ internal sealed class Rig : IDisposable
     /// <summary>Lets the manager come to rest: everything released, every reserve filled.</summary>
     public void Settle() => Pass(TimeSpan.FromSeconds(1));
 
+    /// <summary>Somebody beside the manager takes an object slot; the TPM's handle of what is in it.</summary>
+    public uint TakeSlot() => new Answer(Tpm.Direct(Cmd.CreatePrimary(Handles.Owner, Templates.Signing(), "theirs"))).Handle;
+
     public void Dispose()
     {
         Manager.Dispose();
