@@ -37,7 +37,7 @@ public struct TpmCommand
 
     /// <summary>
     /// Takes the header and the handle area. False with the code that a TPM gives when they do not parse: a handle area that is cut
-    /// short is TPM_RC_INSUFFICIENT for the first handle that is missing, a tag that is none TPM_RC_VALUE (measured on libtpms).
+    /// short is TPM_RC_INSUFFICIENT for the first handle that is missing, a tag that is none TPM_RC_BAD_TAG (measured on libtpms).
     /// </summary>
     /// <param name="bytes">One whole command; its size field says its length.</param>
     public static bool TryParseHandles(ReadOnlySpan<byte> bytes, TpmaCc attributes, out TpmCommand command, out TpmRc problem)
@@ -53,7 +53,7 @@ public struct TpmCommand
         command.Attributes = attributes;
         if (header.Tag is not (TpmSt.NoSessions or TpmSt.Sessions))
         {
-            problem = TpmRc.ValueError;
+            problem = TpmRc.BadTag;
             return false;
         }
 
