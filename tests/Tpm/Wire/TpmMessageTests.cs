@@ -100,7 +100,9 @@ public sealed class TpmMessageTests
             TpmRc answer = TpmClient.CodeOf(TpmClient.Execute(transport, bytes));
             if (!parsed)
             {
-                Assert.True(problem == answer, $"round {round}, {Convert.ToHexString(bytes)}: parser {problem}, TPM {answer}");
+                // A TPM looks at what an entry says before it reads the next one.
+                bool saysEarlier = (answer.Base == TpmRc.Attributes || answer.Base == TpmRc.Nonce) && answer.Value >> 8 < problem.Value >> 8;
+                Assert.True(problem == answer || saysEarlier, $"round {round}, {Convert.ToHexString(bytes)}: parser {problem}, TPM {answer}");
                 refused++;
             }
         }
