@@ -32,6 +32,7 @@ public readonly record struct Errno(int Value)
     public static Errno ENOSYS => new(38);
     public static Errno ENOTEMPTY => new(39);
     public static Errno ENODATA => new(61);
+    public static Errno ETIME => new(62);
     public static Errno EPROTO => new(71);
     public static Errno EOPNOTSUPP => new(95);
     public static Errno ENOTCONN => new(107);

@@ -10,7 +10,9 @@ namespace TpmFs.Fuse;
 /// </remarks>
 public abstract class FuseFileSystem
 {
-    /// <summary>The session is initialised (INIT was answered): the notifier may be used from now on.</summary>
+    /// <summary>
+    /// The session is initialised; the notifier may be used from now on. Comes just before INIT is answered, hence before every other request.
+    /// </summary>
     public virtual void Started(IFuseNotifier notifier)
     {
     }
@@ -24,6 +26,9 @@ public abstract class FuseFileSystem
     }
 
     public abstract Errno GetAttributes(in FuseCaller caller, NodeId node, OpenId? open, out FuseAttributes attributes);
+
+    /// <summary>access(2), asked only of filesystems mounted without default_permissions. <paramref name="mask"/> holds R_OK 4, W_OK 2, X_OK 1.</summary>
+    public virtual Errno Access(in FuseCaller caller, NodeId node, uint mask) => Errno.None;
 
     public virtual Errno SetAttributes(in FuseCaller caller, NodeId node, in FuseAttributeChange change, out FuseAttributes attributes)
     {
@@ -101,7 +106,7 @@ public abstract class FuseFileSystem
 
     public virtual Errno StatFs(in FuseCaller caller, NodeId node, out FuseStatFs statistics)
     {
-        statistics = default;
+        statistics = new FuseStatFs(Blocks: 0, BlocksFree: 0, Files: 0, FilesFree: 0, BlockSize: 4096, NameLength: 255);
         return Errno.None;
     }
 
@@ -117,7 +122,7 @@ public abstract class FuseFileSystem
 
     public virtual Errno RemoveXattr(in FuseCaller caller, NodeId node, ReadOnlySpan<byte> name) => Errno.EOPNOTSUPP;
 
-    /// <summary>The kernel said DESTROY, or the connection is gone: nothing more comes.</summary>
+    /// <summary>The kernel said DESTROY, the connection is gone, or the session was stopped: nothing more comes. Called once.</summary>
     public virtual void Stopped()
     {
     }
@@ -140,27 +145,47 @@ public interface IFuseNotifier
 }
 
 /// <summary>
-/// The answer to one READ. Completed once, from any thread; a second completion is a bug of the filesystem, is logged, and does nothing.
+/// The answer to one READ: a token that may be copied, and used from any thread. It names the request by the kernel's own number,
+/// which is never used again, so that a late use can hit no other read. The first answer counts. An answer that lost to an
+/// interrupt's, or came after the session's end, does nothing; any other second answer is a bug of the filesystem: it does nothing and is logged.
 /// </summary>
-public abstract class FuseReadReply
+/// <param name="Replies">Where the answer goes.</param>
+/// <param name="Unique">The request's number (<c>unique</c> of fuse_in_header).</param>
+public readonly record struct FuseReadReply(IFuseReadReplies Replies, ulong Unique)
 {
     /// <summary>
     /// The read will be answered later. <paramref name="owner"/> is told when the kernel interrupts it; it then answers with
     /// <see cref="Fail"/> (EINTR) unless it has answered already. Called at most once, before the handler returns.
     /// </summary>
-    public abstract void Keep(IFuseInterruptible owner);
+    public void Keep(IFuseInterruptible owner) => Replies.Keep(this, owner);
 
-    /// <summary>Answers with bytes, at most as many as were asked for. False when the kernel no longer waits (ENOENT).</summary>
-    public abstract bool Complete(ReadOnlySpan<byte> data);
+    /// <summary>
+    /// Answers with bytes, at most as many as were asked for (more is a bug: EIO and logged). False when nobody got them: the kernel
+    /// no longer waits (ENOENT), the read was answered already (an interrupt was faster), or the session has ended.
+    /// </summary>
+    public bool Complete(ReadOnlySpan<byte> data) => Replies.Complete(this, data);
 
     /// <summary>Answers with an error.</summary>
-    public abstract void Fail(Errno error);
+    public void Fail(Errno error) => Replies.Fail(this, error);
+}
+
+/// <summary>Where reads are answered: the session, or a stand-in for it in a filesystem's own tests. See <see cref="FuseReadReply"/>.</summary>
+public interface IFuseReadReplies
+{
+    void Keep(FuseReadReply reply, IFuseInterruptible owner);
+
+    bool Complete(FuseReadReply reply, ReadOnlySpan<byte> data);
+
+    void Fail(FuseReadReply reply, Errno error);
 }
 
 /// <summary>Who keeps a read.</summary>
 public interface IFuseInterruptible
 {
-    /// <summary>A signal came for the thread that waits in this read. Must not block.</summary>
+    /// <summary>
+    /// A signal came for the thread that waits in this read. Must not block. Comes after the handler has returned, on a thread of the
+    /// session, perhaps while another thread answers the read, and perhaps more than once.
+    /// </summary>
     void Interrupted(FuseReadReply reply);
 }
 

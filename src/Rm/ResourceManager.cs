@@ -2,17 +2,240 @@ using TpmFs.Tpm;
 
 namespace TpmFs.Rm;
 
-/// <summary>The resource manager of one TPM.</summary>
-public abstract class ResourceManager : IDisposable
+/// <summary>
+/// The resource manager of one TPM. Openers' threads hand commands in at the <see cref="CommandDesk"/>; one thread takes them out, one at
+/// a time, and is the only one that knows what the TPM holds.
+/// </summary>
+public sealed class ResourceManager : IDisposable
 {
+    private static readonly TimeSpan s_joinTimeout = TimeSpan.FromSeconds(10);
+
+    private readonly HashSet<ManagedSpace> _spaces = [];
+    private readonly RandomReserve _reserve = new();
+    private readonly ResourceManagerOptions _options;
+    private readonly TimeProvider _time;
+    private readonly IResourceManagerLog _log;
+    private readonly CommandDesk _desk;
+    private readonly TpmChannel _channel;
+    private readonly TpmProfile _profile;
+    private readonly ObjectResidency _objects;
+    private readonly SessionTable _sessions;
+    private readonly CommandRunner _runner;
+    private readonly Housekeeping _housekeeping;
+    private readonly TpmKeeper _keeper;
+    private Thread? _thread;
+    private long _releasedSessions;
+
+    public ResourceManager(ITpmTransport transport, ResourceManagerOptions options, TimeProvider time, IResourceManagerLog log)
+    {
+        _options = options;
+        _time = time;
+        _log = log;
+        _channel = new TpmChannel(transport, time);
+        _desk = new CommandDesk(_reserve, time, _channel.Cancel);
+        _profile = new TpmProfile(_channel);
+        _objects = new ObjectResidency(_channel, options.ReserveObjects);
+        _sessions = new SessionTable(_channel, time, options.ReserveSessions);
+        var power = new PowerState(_channel, _objects, _sessions, _spaces, log);
+        var capabilities = new CapabilityView(_sessions);
+        _runner = new CommandRunner(
+            _channel,
+            new CommandResolver(_profile, _sessions),
+            new LocalAnswers(_profile, _objects, _sessions, capabilities),
+            _objects,
+            _sessions,
+            power,
+            new ResponseTracker(_profile, _objects, _sessions, power, capabilities, _spaces),
+            new RoomMaker(_objects, _sessions, log),
+            new Patience(time, _objects, () => _desk.HasSessionWaiters));
+        _housekeeping = new Housekeeping(_channel, _profile, _objects, _sessions, power, _reserve, time, options.IdleRelease);
+        _keeper = new TpmKeeper(_channel, _profile, _objects, _sessions, power, _reserve, options, time, log);
+    }
+
     /// <summary>The largest command that the TPM takes, in bytes: TPM_PT_MAX_COMMAND_SIZE, at least 4096.</summary>
-    public abstract int MaxCommandSize { get; }
+    public int MaxCommandSize => _profile.MaxCommandSize;
 
     /// <summary>The largest response, in bytes: TPM_PT_MAX_RESPONSE_SIZE, at least 4096.</summary>
-    public abstract int MaxResponseSize { get; }
+    public int MaxResponseSize => _profile.MaxResponseSize;
 
-    public abstract Space OpenSpace(SpaceOwner owner, ISpaceClient client);
+    /// <summary>Connects to the TPM, starts it, learns what it is, and begins to serve. False with what went wrong and what to do.</summary>
+    public bool TryStart(out string problem)
+    {
+        if (!TryPrepare(out problem))
+        {
+            return false;
+        }
 
-    /// <summary>Ends what runs, flushes what is held, and gives the TPM back.</summary>
-    public abstract void Dispose();
+        _thread = new Thread(Serve) { Name = "tpm", IsBackground = true };
+        _thread.Start();
+        return true;
+    }
+
+    public Space OpenSpace(SpaceOwner owner, ISpaceClient client) => new ManagedSpace(_desk, owner, client);
+
+    /// <summary>
+    /// Cancels what runs, fails what waits, flushes everything that is held, saved sessions too, and leaves the TPM empty. Takes 10 s at
+    /// the most. The transport is the caller's to dispose of, afterwards.
+    /// </summary>
+    public void Dispose()
+    {
+        _desk.Stop();
+        _thread?.Join(s_joinTimeout);
+        _desk.Dispose();
+    }
+
+    /// <summary>As <see cref="TryStart"/>, but serves only when <see cref="RunOne"/> is called.</summary>
+    internal bool TryPrepare(out string problem) => _keeper.TryStart(out problem);
+
+    /// <summary>
+    /// Does the next thing that is to do: an opener's end, an attempt to get the TPM back, a command, housekeeping. False when there is
+    /// none.
+    /// </summary>
+    internal bool RunOne()
+    {
+        bool didOne = true;
+        if (_desk.TryTakeClosing(out ManagedSpace? closing))
+        {
+            LetGo(closing);
+        }
+        else if (!_channel.IsUp)
+        {
+            didOne = RunWithoutTpm();
+        }
+        else if (_desk.TryTake(out PendingCommand? next))
+        {
+            Execute(next);
+        }
+        else
+        {
+            didOne = _housekeeping.TryDoOne();
+        }
+
+        TellReleased();
+        return didOne;
+    }
+
+    /// <summary>How long until <see cref="RunOne"/> has something to do; null when nothing is foreseen.</summary>
+    internal TimeSpan? UntilDue()
+    {
+        if (!_channel.IsUp)
+        {
+            return _keeper.UntilNextTry();
+        }
+
+        TimeSpan? housekeeping = _housekeeping.UntilDue();
+        TimeSpan? waiting = _desk.UntilDue();
+        return waiting is null || housekeeping < waiting ? housekeeping : waiting;
+    }
+
+    private void Serve()
+    {
+        while (!_desk.IsStopping)
+        {
+            if (!RunOne())
+            {
+                TimeSpan wait = UntilDue() ?? Timeout.InfiniteTimeSpan;
+                _desk.WaitForNews(wait == TimeSpan.Zero ? TimeSpan.FromMilliseconds(1) : wait);
+            }
+        }
+
+        _desk.FailWaiting(SpaceFailure.Stopping, _ => true);
+        Empty();
+    }
+
+    private void Execute(PendingCommand pending)
+    {
+        TimeSpan busy = _channel.Busy;
+        TpmCc code = pending.Code;
+        int commandLength = pending.Bytes.Length;
+        _spaces.Add(pending.Space);
+        Verdict verdict;
+        try
+        {
+            verdict = _runner.Run(pending);
+        }
+        catch (Exception bug)
+        {
+            _log.Fault(bug);
+            verdict = Verdict.Failed(SpaceFailure.Stopping);
+        }
+
+        _housekeeping.ClientCommand(code);
+        if (_desk.Finish(pending, verdict, _channel.Busy - busy))
+        {
+            Deliver(pending.Space.Client, verdict);
+        }
+
+        _runner.Wipe(Math.Max(commandLength, verdict.Length));
+        if (_channel.IsUp)
+        {
+            _housekeeping.FlushOneDoomed();
+        }
+    }
+
+    private void Deliver(ISpaceClient client, Verdict verdict)
+    {
+        if (verdict.Kind == VerdictKind.Answered)
+        {
+            client.Completed(_runner.Response(verdict.Length));
+        }
+        else
+        {
+            client.Failed(verdict.Failure);
+        }
+    }
+
+    private bool RunWithoutTpm()
+    {
+        _keeper.NoteLoss();
+        _desk.TpmIsAway(true);
+        if (_keeper.LostFor > _options.ReconnectPatience)
+        {
+            _desk.FailWaiting(SpaceFailure.TransportLost, pending => _time.GetElapsedTime(pending.Submitted) > _options.ReconnectPatience);
+        }
+
+        if (_keeper.UntilNextTry() != TimeSpan.Zero || !_keeper.TryReturn())
+        {
+            return false;
+        }
+
+        _desk.TpmIsAway(false);
+        return true;
+    }
+
+    private void TellReleased()
+    {
+        if (_releasedSessions != _sessions.ReleasedCount)
+        {
+            _desk.SessionsReleased(_sessions.ReleasedCount - _releasedSessions);
+            _releasedSessions = _sessions.ReleasedCount;
+        }
+    }
+
+    /// <summary>The opener is gone: what the TPM holds for it is flushed by and by.</summary>
+    private void LetGo(ManagedSpace space)
+    {
+        space.RemoveWhere(_ => true, _objects.Doom);
+        _sessions.OpenerGone(space);
+        _spaces.Remove(space);
+    }
+
+    /// <summary>Flushes what the TPM holds for anybody.</summary>
+    private void Empty()
+    {
+        foreach (ManagedSpace space in _spaces.ToArray())
+        {
+            LetGo(space);
+        }
+
+        _sessions.DoomAll();
+        while (_channel.IsUp && (_objects.HasDoomed || _sessions.HasDoomed))
+        {
+            Step step = _objects.HasDoomed ? _objects.FlushDoomed() : _sessions.FlushDoomed();
+            if (step is Step.PutOff or Step.NoRoom)
+            {
+                return;
+            }
+        }
+    }
 }

@@ -1,10 +1,13 @@
 namespace TpmFs.Tpm;
 
-/// <summary>TPM_RH, the permanent handles (TPM 2.0 Part 2, 7.4), as far as they are named here.</summary>
+/// <summary>TPM_RH, the permanent handles (TPM 2.0 Part 2, 7.4), less those that are TPM 1.2's only.</summary>
 public enum TpmRh : uint
 {
     Owner = 0x4000_0001,
     Null = 0x4000_0007,
+    Unassigned = 0x4000_0008,
+
+    /// <summary>TPM_RS_PW, the session handle of a password authorization.</summary>
     Pw = 0x4000_0009,
     Lockout = 0x4000_000A,
     Endorsement = 0x4000_000B,

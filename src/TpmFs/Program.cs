@@ -1,1 +1,1 @@
-return 0;
+return TpmFs.CommandLine.Commands.Run(args);

@@ -1,4 +1,3 @@
-using System.Buffers.Binary;
 using System.Runtime.CompilerServices;
 
 namespace TpmFs.Tpm.Wire;
@@ -32,8 +31,7 @@ public struct TpmCommand
     /// <summary>Where the <paramref name="index"/>th handle is, in bytes from the command's start.</summary>
     public static int HandleOffset(int index) => TpmHeader.Length + (index * sizeof(uint));
 
-    public static TpmHandle Handle(ReadOnlySpan<byte> command, int index) =>
-        new(BinaryPrimitives.ReadUInt32BigEndian(command[HandleOffset(index)..]));
+    public static TpmHandle Handle(ReadOnlySpan<byte> command, int index) => TpmHandle.Read(command[HandleOffset(index)..]);
 
     public readonly TpmAuthorization Authorization(int index) => _authorizations[index];
 

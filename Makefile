@@ -1,0 +1,42 @@
+# What a newcomer types: make run, make test. The rest is listed by 'make help'.
+
+export DOTNET_CLI_TELEMETRY_OPTOUT = 1
+export DOTNET_NOLOGO = 1
+export MSBUILDDISABLENODEREUSE = 1
+
+MOUNTPOINT ?= $(if $(filter 0,$(shell id -u)),/run/tpmfs,$${XDG_RUNTIME_DIR:?is not set}/tpmfs)
+
+.PHONY: help run test build clean check-format sdk deps-run deps-test
+
+help:
+	@echo 'make run           build, and mount a software TPM at /run/tpmfs (without root: in $$XDG_RUNTIME_DIR) until Ctrl-C'
+	@echo 'make test          build, and run every test; as root, since the tests mount'
+	@echo 'make build         leave a runnable out/tpmfs'
+	@echo 'make check-format  fail where dotnet format would change something'
+	@echo 'make clean         remove what the others made'
+
+run: deps-run build
+	@mkdir -p "$(MOUNTPOINT)"
+	@exec out/tpmfs mount "$(MOUNTPOINT)" --tpm embedded
+
+test: deps-test build
+	@dotnet build TpmFs.sln --verbosity quiet
+	@build/run-tests tests/*/
+
+build: sdk
+	@dotnet publish src/TpmFs/tpmfs.csproj --configuration Release --output out --verbosity quiet
+
+check-format: sdk
+	@dotnet format TpmFs.sln --verify-no-changes
+
+clean:
+	rm -rf out TestResults src/*/bin src/*/obj tests/*/bin tests/*/obj
+
+sdk:
+	@dotnet --version >/dev/null || { echo 'TpmFs needs the .NET 10 SDK: https://dotnet.microsoft.com/download' >&2; exit 1; }
+
+deps-run:
+	@build/install-deps run
+
+deps-test:
+	@build/install-deps run test

@@ -1,0 +1,175 @@
+using System.Diagnostics.CodeAnalysis;
+using Microsoft.Win32.SafeHandles;
+
+namespace TpmFs.Fuse;
+
+/// <summary>
+/// A mounted filesystem: the connection's descriptor, the lock that says so, and the layer on the mount point. A <see cref="FuseSession"/>
+/// serves it; until then, and after the session, who uses the mount point waits in the kernel.
+/// </summary>
+public sealed class FuseMount : IDisposable
+{
+    internal const string DevicePath = "/dev/fuse";
+
+    private readonly MountPoint _mountPoint;
+    private readonly string _device;
+    private readonly bool _created;
+    private readonly MountLock _lock;
+    private readonly IMounter _mounter;
+    private readonly IFuseLog _log;
+    private int _unmounted;
+
+    private FuseMount(MountPoint mountPoint, string device, bool created, MountLock taken, IMounter mounter, SafeFileHandle descriptor, IFuseLog log)
+    {
+        _mountPoint = mountPoint;
+        _device = device;
+        _created = created;
+        _lock = taken;
+        _mounter = mounter;
+        Device = descriptor;
+        _log = log;
+    }
+
+    /// <summary>Where it is mounted, without symbolic links.</summary>
+    public string MountPoint => _mountPoint.Path;
+
+    /// <summary>The connection. Non-blocking.</summary>
+    internal SafeFileHandle Device { get; }
+
+    /// <summary>
+    /// Mounts: by mount(2) as root, else by fusermount3. What dead servers of the same kind left on the mount point is removed first;
+    /// a live one, and any other mount, is refused.
+    /// </summary>
+    /// <param name="options">Where and how.</param>
+    /// <param name="log">Told what was cleaned up.</param>
+    /// <param name="mount">The mount, to be disposed of.</param>
+    /// <param name="problem">For people: what was wrong, where, and what to do.</param>
+    public static bool TryMount(FuseMountOptions options, IFuseLog log, [NotNullWhen(true)] out FuseMount? mount, out string problem)
+    {
+        MountOptionRules.Check(options);
+        mount = null;
+        if (!File.Exists(DevicePath))
+        {
+            problem = $"'{DevicePath}' is missing. Load the kernel's module (modprobe fuse); in a container, pass the device in (--device {DevicePath}).";
+            return false;
+        }
+
+        if (!Fuse.MountPoint.TryResolve(options.MountPoint, out var mountPoint, out problem)
+            || !MountLock.TryTake(options.LockFile, mountPoint.Path, out var taken, out problem))
+        {
+            return false;
+        }
+
+        IMounter mounter = Native.EffectiveUserId == 0 ? new RootMounter() : new FusermountMounter(log);
+        mount = TryMount(mountPoint, options, taken, mounter, log, out problem);
+        if (mount is null)
+        {
+            taken.Dispose();
+        }
+
+        return mount is not null;
+    }
+
+    /// <summary>
+    /// Closes the connection, so that whoever still waits gets an error at once, and takes our layer off the mount point, ours only. Then
+    /// gives the lock back. To be called after <see cref="FuseSession.Stop"/>. Idempotent.
+    /// </summary>
+    public void Unmount()
+    {
+        if (Interlocked.Exchange(ref _unmounted, 1) != 0)
+        {
+            return;
+        }
+
+        Device.Dispose();
+        TakeOff();
+        _lock.Dispose();
+    }
+
+    public void Dispose() => Unmount();
+
+    private static FuseMount? TryMount(
+        MountPoint mountPoint, FuseMountOptions options, MountLock taken, IMounter mounter, IFuseLog log, out string problem)
+    {
+        if (!TryClean(mountPoint, options, mounter, log, out problem)
+            || !mountPoint.TryPrepare(options.CreateMountPoint, out bool created, out problem))
+        {
+            return null;
+        }
+
+        if (mounter.TryMount(mountPoint.Path, options, out var device, out problem))
+        {
+            if (mountPoint.Layers is [.., var layer])
+            {
+                return new FuseMount(mountPoint, layer.Device, created, taken, mounter, device, log);
+            }
+
+            problem = $"'{mountPoint.Path}' was unmounted as soon as it was mounted.";
+            device.Dispose();
+        }
+
+        if (created)
+        {
+            Native.RemoveDirectory(mountPoint.Path);
+        }
+
+        return null;
+    }
+
+    /// <summary>Takes off what dead servers left. The caller holds the lock, so whatever is of our kind is dead.</summary>
+    private static bool TryClean(MountPoint mountPoint, FuseMountOptions options, IMounter mounter, IFuseLog log, out string problem)
+    {
+        var layers = mountPoint.Layers;
+        var foreign = layers.FirstOrDefault(layer => layer.Type != $"fuse.{options.Subtype}" || layer.Source != options.Source);
+        if (foreign is not null)
+        {
+            problem = $"Cannot mount on '{mountPoint.Path}': a filesystem of type {foreign.Type} from '{foreign.Source}' is mounted there. "
+                + $"Unmount it (umount '{mountPoint.Path}'), or choose another mount point.";
+            return false;
+        }
+
+        problem = string.Empty;
+        for (int i = 0; i < layers.Count; i++)
+        {
+            if (!mounter.TryUnmount(mountPoint.Path, out problem))
+            {
+                return false;
+            }
+        }
+
+        if (layers.Count > 0)
+        {
+            log.Warning($"'{mountPoint.Path}' held {layers.Count} mount(s) whose server was gone; unmounted.");
+        }
+
+        return true;
+    }
+
+    private void TakeOff()
+    {
+        var layers = _mountPoint.Layers;
+        if (layers is not [.., var top] || layers.All(layer => layer.Device != _device))
+        {
+            _log.Information($"'{MountPoint}' was unmounted by somebody else.");
+        }
+        else if (top.Device != _device)
+        {
+            _log.Warning($"'{MountPoint}' stays mounted below a filesystem of type {top.Type}. Unmount both: umount '{MountPoint}'");
+            return;
+        }
+        else if (!_mounter.TryUnmount(MountPoint, out string problem))
+        {
+            _log.Error(problem, null);
+            return;
+        }
+
+        if (_created)
+        {
+            var error = Native.RemoveDirectory(MountPoint);
+            if (error.IsError && error != Errno.ENOENT)
+            {
+                _log.Warning($"The mount point '{MountPoint}' cannot be removed: {error.Text()}.");
+            }
+        }
+    }
+}

@@ -1,0 +1,17 @@
+namespace TpmFs.Fuse;
+
+/// <summary>What mount options may hold: nothing that fusermount3's own list of options would take apart.</summary>
+internal static class MountOptionRules
+{
+    /// <exception cref="ArgumentException">The caller's constants are wrong.</exception>
+    public static void Check(FuseMountOptions options)
+    {
+        if (!IsPlain(options.Source) || !IsPlain(options.Subtype))
+        {
+            throw new ArgumentException("Source and subtype of a mount are made of letters, digits and -_.:/", nameof(options));
+        }
+    }
+
+    private static bool IsPlain(string text) =>
+        text.Length > 0 && text.All(character => char.IsAsciiLetterOrDigit(character) || "-_.:/".Contains(character));
+}

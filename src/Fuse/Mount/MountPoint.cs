@@ -1,0 +1,122 @@
+using System.Globalization;
+using Microsoft.Win32.SafeHandles;
+
+namespace TpmFs.Fuse;
+
+/// <summary>
+/// A directory to mount on, without symbolic links in its path. Found without touching the directory itself: a dead or hanging
+/// server may lie on it, and stat(2) would ask that server.
+/// </summary>
+/// <param name="Path">The path, from the process's root.</param>
+/// <param name="ParentMountId">The mount that the directory above it lies in.</param>
+internal sealed record MountPoint(string Path, int ParentMountId)
+{
+    /// <summary>MAXSYMLINKS of the kernel.</summary>
+    private const int MaxLinks = 40;
+
+    /// <summary>What is mounted on it now, lowest first.</summary>
+    public IReadOnlyList<MountInfo> Layers => MountInfo.Layers(MountInfo.ReadAll(), ParentMountId, Path);
+
+    public static bool TryResolve(string path, out MountPoint mountPoint, out string problem)
+    {
+        mountPoint = new MountPoint(System.IO.Path.TrimEndingDirectorySeparator(System.IO.Path.GetFullPath(path)), 0);
+        for (int links = 0; links < MaxLinks; links++)
+        {
+            string? folder = System.IO.Path.GetDirectoryName(mountPoint.Path);
+            if (folder is null)
+            {
+                problem = $"Cannot mount on '{path}': it is the root directory.";
+                return false;
+            }
+
+            if (!TryResolveFolder(folder, out string folderPath, out int mountId, out var error))
+            {
+                problem = $"Cannot mount on '{path}': the directory '{folder}' cannot be opened: {error.Text()}.";
+                return false;
+            }
+
+            string resolved = System.IO.Path.Combine(folderPath, System.IO.Path.GetFileName(mountPoint.Path));
+            mountPoint = new MountPoint(resolved, mountId);
+
+            // A mount lies on what a link points to, never on a link. So only where none lies, may the path be looked at.
+            if (mountPoint.Layers.Count > 0 || new FileInfo(resolved).LinkTarget is not { } target)
+            {
+                problem = string.Empty;
+                return true;
+            }
+
+            mountPoint = mountPoint with { Path = System.IO.Path.TrimEndingDirectorySeparator(System.IO.Path.GetFullPath(target, folderPath)) };
+        }
+
+        problem = $"Cannot mount on '{path}': too many symbolic links.";
+        return false;
+    }
+
+    /// <summary>Makes sure that a directory is there to be mounted on. Only while nothing is mounted on it.</summary>
+    public bool TryPrepare(bool create, out bool created, out string problem)
+    {
+        created = false;
+        problem = string.Empty;
+        if (Directory.Exists(Path))
+        {
+            return true;
+        }
+
+        if (File.Exists(Path))
+        {
+            problem = $"Cannot mount on '{Path}': it is not a directory.";
+            return false;
+        }
+
+        if (!create)
+        {
+            problem = $"Cannot mount on '{Path}': there is no such directory. Make it: mkdir '{Path}'";
+            return false;
+        }
+
+        const uint Mode = 0b111_101_101;
+        var error = Native.MakeDirectory(Path, Mode);
+        created = !error.IsError;
+        problem = created ? string.Empty : $"Cannot make the mount point '{Path}': {error.Text()}.";
+        return created;
+    }
+
+    /// <summary>Opens a directory for its place only (O_PATH), and asks the kernel for its path and its mount.</summary>
+    private static bool TryResolveFolder(string folder, out string path, out int mountId, out Errno error)
+    {
+        path = string.Empty;
+        mountId = 0;
+        error = Native.Open(folder, Native.OpenPath | Native.OpenDirectory, 0, out var handle);
+        using (handle)
+        {
+            if (error.IsError)
+            {
+                return false;
+            }
+
+            path = new FileInfo($"/proc/self/fd/{handle.DangerousGetHandle()}").LinkTarget ?? string.Empty;
+            if (!TryReadMountId(handle, out mountId))
+            {
+                error = Errno.ENODATA;
+                return false;
+            }
+
+            return true;
+        }
+    }
+
+    private static bool TryReadMountId(SafeFileHandle handle, out int mountId)
+    {
+        const string Field = "mnt_id:";
+        foreach (string line in File.ReadLines($"/proc/self/fdinfo/{handle.DangerousGetHandle()}"))
+        {
+            if (line.StartsWith(Field, StringComparison.Ordinal))
+            {
+                return int.TryParse(line.AsSpan(Field.Length).Trim(), NumberStyles.None, CultureInfo.InvariantCulture, out mountId);
+            }
+        }
+
+        mountId = 0;
+        return false;
+    }
+}

@@ -1,0 +1,58 @@
+using System.Diagnostics.CodeAnalysis;
+using Microsoft.Win32.SafeHandles;
+
+namespace TpmFs.Fuse;
+
+/// <summary>mount(2) and umount2(2), for root.</summary>
+internal sealed class RootMounter : IMounter
+{
+    public bool TryMount(string mountPoint, FuseMountOptions options, [NotNullWhen(true)] out SafeFileHandle? device, out string problem)
+    {
+        const ulong Flags = Native.MountNoSuid | Native.MountNoDev | Native.MountNoExec;
+        device = null;
+        var error = Native.Open(FuseMount.DevicePath, Native.OpenReadWrite | Native.OpenNonBlocking, 0, out var opened);
+        if (error.IsError)
+        {
+            opened.Dispose();
+            problem = $"'{FuseMount.DevicePath}' cannot be opened: {error.Text()}. If the kernel's module is not loaded: modprobe fuse";
+            return false;
+        }
+
+        string data = $"fd={opened.DangerousGetHandle()},rootmode=40000,user_id={Native.EffectiveUserId},group_id={Native.EffectiveGroupId}";
+        data += options.AllowOther ? ",allow_other" : string.Empty;
+        data += options.DefaultPermissions ? ",default_permissions" : string.Empty;
+        error = Native.Mount(options.Source, mountPoint, $"fuse.{options.Subtype}", Flags, data);
+        if (error.IsError)
+        {
+            opened.Dispose();
+            problem = $"Cannot mount on '{mountPoint}': {error.Text()}. {Advice(error)}".TrimEnd();
+            return false;
+        }
+
+        device = opened;
+        problem = string.Empty;
+        return true;
+    }
+
+    public bool TryUnmount(string mountPoint, out string problem)
+    {
+        var error = Native.Unmount(mountPoint, Native.UnmountNoFollow);
+        if (error == Errno.EBUSY)
+        {
+            error = Native.Unmount(mountPoint, Native.UnmountNoFollow | Native.UnmountDetach);
+        }
+
+        problem = error.IsError ? $"Cannot unmount '{mountPoint}': {error.Text()}." : string.Empty;
+        return !error.IsError;
+    }
+
+    private static string Advice(Errno error)
+    {
+        if (error == Errno.EPERM)
+        {
+            return "The process needs CAP_SYS_ADMIN (in a container: --cap-add SYS_ADMIN --device /dev/fuse).";
+        }
+
+        return error == Errno.ENODEV ? "The kernel's module is not loaded: modprobe fuse" : string.Empty;
+    }
+}

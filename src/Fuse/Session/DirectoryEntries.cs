@@ -1,0 +1,51 @@
+using System.Runtime.CompilerServices;
+
+namespace TpmFs.Fuse;
+
+/// <summary>Writes a directory's entries: struct fuse_dirent for READDIR, struct fuse_direntplus for READDIRPLUS.</summary>
+internal sealed class DirectoryEntries(ReplyBuffer buffer) : FuseDirectoryReply
+{
+    /// <summary>FUSE_NAME_MAX of the kernel's fs/fuse/fuse_i.h, in bytes: it takes a longer name for a broken filesystem.</summary>
+    private const int MaxName = 1024;
+
+    /// <summary>Where the type stands in st_mode: d_type is S_IFMT shifted down.</summary>
+    private const int ModeTypeShift = 12;
+
+    private int _limit;
+    private bool _plus;
+
+    public override bool CountsLookups => _plus;
+
+    /// <summary>Starts a listing of at most <paramref name="limit"/> bytes.</summary>
+    public void Start(bool plus, uint limit)
+    {
+        _plus = plus;
+        _limit = (int)Math.Min(limit, ReplyBuffer.Capacity);
+    }
+
+    public override bool Add(ReadOnlySpan<byte> name, ulong nextOffset, in FuseAttributes attributes)
+    {
+        if (name.Length is 0 or > MaxName)
+        {
+            throw new ArgumentException($"A directory entry's name has {name.Length} bytes; 1 to {MaxName} can be listed.", nameof(name));
+        }
+
+        int size = (_plus ? Unsafe.SizeOf<FuseEntryOut>() : 0) + Unsafe.SizeOf<FuseDirent>() + ((name.Length + 7) & ~7);
+        if (size > _limit - buffer.Length)
+        {
+            return false;
+        }
+
+        if (_plus)
+        {
+            // A nodeid of 0 tells the kernel to count no lookup.
+            bool isDots = name.SequenceEqual("."u8) || name.SequenceEqual(".."u8);
+            var entry = attributes.ToEntry();
+            buffer.Put(isDots ? entry with { NodeId = 0 } : entry);
+        }
+
+        buffer.Put(new FuseDirent(attributes.Node.Value, nextOffset, (uint)name.Length, (attributes.Mode >> ModeTypeShift) & 0xF));
+        buffer.PutAligned(name);
+        return true;
+    }
+}

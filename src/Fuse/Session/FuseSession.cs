@@ -1,0 +1,209 @@
+using Microsoft.Win32.SafeHandles;
+
+namespace TpmFs.Fuse;
+
+/// <summary>
+/// Serves a mounted filesystem until it is stopped, or until somebody unmounts it.
+/// </summary>
+/// <remarks>
+/// To stop: <see cref="Stop"/>, then <see cref="FuseMount.Unmount"/>. Stop lets running handlers end, joins the threads, and answers
+/// every read that still waits with ENODEV. Requests that come between the two calls wait in the kernel; Unmount closes the device,
+/// which ends them with ECONNABORTED. So no client hangs, and nothing is served twice. Unmounting first works too, for a
+/// filesystem without open files; the session then ends as <see cref="FuseSessionEnd.Unmounted"/>.
+/// </remarks>
+public sealed class FuseSession : IDisposable
+{
+    private const int MinMaxWrite = 4096;
+    private const int MaxMaxWrite = 512 * 1024;
+    private const int MaxThreads = 64;
+
+    /// <summary>How long <see cref="Stop"/> waits for handlers that run, in all.</summary>
+    private static readonly TimeSpan JoinTimeout = TimeSpan.FromSeconds(5);
+
+    private readonly FuseDevice _device;
+    private readonly RequestDispatcher _dispatcher;
+    private readonly IFuseLog _log;
+    private readonly SafeFileHandle _stop;
+    private readonly Thread[] _threads;
+    private readonly int _bufferSize;
+
+    /// <summary>Held by the thread whose turn it is to wait at the device.</summary>
+    private readonly Lock _turn = new();
+    private readonly TaskCompletionSource _initialised = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly TaskCompletionSource<FuseSessionEnd> _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private int _end = NotEnded;
+    private int _running;
+    private int _started;
+
+    private const int NotEnded = -1;
+
+    /// <exception cref="ArgumentOutOfRangeException">An option is outside its bounds.</exception>
+    public FuseSession(FuseMount mount, FuseFileSystem fileSystem, FuseSessionOptions options, IFuseLog log)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(options.Threads, 1);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(options.Threads, MaxThreads);
+        ArgumentOutOfRangeException.ThrowIfLessThan(options.MaxWrite, MinMaxWrite);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(options.MaxWrite, MaxMaxWrite);
+        var error = Native.EventFd(out _stop);
+        if (error.IsError)
+        {
+            throw new IOException($"No eventfd can be made: errno {error.Value}.");
+        }
+
+        _log = log;
+        _device = new FuseDevice(mount.Device);
+        _dispatcher = new RequestDispatcher(fileSystem, options, _device, log);
+        _bufferSize = RequestBufferSize(options.MaxWrite);
+        _threads = new Thread[options.Threads];
+        for (int i = 0; i < _threads.Length; i++)
+        {
+            _threads[i] = new Thread(Serve) { IsBackground = true, Name = $"fuse {i}" };
+        }
+    }
+
+    /// <summary>Completes after INIT was answered; cancelled if it never will be.</summary>
+    public Task Initialised => _initialised.Task;
+
+    /// <summary>Completes when the session has ended and its threads have left the filesystem.</summary>
+    public Task<FuseSessionEnd> Ended => _ended.Task;
+
+    /// <summary>Starts the threads. Called once.</summary>
+    public void Start()
+    {
+        if (Interlocked.Exchange(ref _started, 1) != 0)
+        {
+            throw new InvalidOperationException("The session was started before.");
+        }
+
+        RequestTimeouts.Warn(_log);
+        _running = _threads.Length;
+        foreach (var thread in _threads)
+        {
+            thread.Start();
+        }
+    }
+
+    /// <summary>
+    /// Ends the session: threads are woken and joined, for 5 s at most, then reads that wait are answered with ENODEV. Not to be
+    /// called by a handler. Idempotent.
+    /// </summary>
+    public void Stop()
+    {
+        End(FuseSessionEnd.Stopped);
+        if (Interlocked.Exchange(ref _started, 1) == 0)
+        {
+            Finish();
+            return;
+        }
+
+        long deadline = Environment.TickCount64 + (long)JoinTimeout.TotalMilliseconds;
+        foreach (var thread in _threads)
+        {
+            if (!thread.Join(TimeSpan.FromMilliseconds(Math.Max(0, deadline - Environment.TickCount64))))
+            {
+                _log.Error($"Thread '{thread.Name}' did not leave its handler within {JoinTimeout.TotalSeconds} s; it is left behind.", null);
+            }
+        }
+
+        Finish();
+    }
+
+    public void Dispose()
+    {
+        Stop();
+        _stop.Dispose();
+    }
+
+    /// <summary>The kernel demands room for its largest request: headers, and max_write bytes (or 8 KiB, FUSE_MIN_READ_BUFFER).</summary>
+    private static int RequestBufferSize(int maxWrite)
+    {
+        const int RoomForHeaders = 4096;
+        return maxWrite + RoomForHeaders;
+    }
+
+    private void Serve()
+    {
+        byte[] buffer = GC.AllocateUninitializedArray<byte>(_bufferSize, pinned: true);
+        var reply = new ReplyBuffer();
+        while (TryTakeRequest(buffer, out int count))
+        {
+            _dispatcher.Dispatch(buffer.AsSpan(0, count), reply);
+
+            // What was written may be a secret.
+            buffer.AsSpan(0, count).Clear();
+            NoticeNegotiation();
+        }
+
+        if (Interlocked.Decrement(ref _running) == 0)
+        {
+            Finish();
+        }
+    }
+
+    /// <summary>Waits for this thread's turn and for a request. False when the session has ended.</summary>
+    private bool TryTakeRequest(byte[] buffer, out int count)
+    {
+        lock (_turn)
+        {
+            while (true)
+            {
+                var error = _device.WaitAndRead(_stop, buffer, out count, out bool stopped);
+                if (stopped)
+                {
+                    return false;
+                }
+
+                if (!error.IsError)
+                {
+                    return true;
+                }
+
+                // ENOENT: the request was interrupted before it was read. EAGAIN: nothing was there after all.
+                if (error != Errno.EAGAIN && error != Errno.ENOENT)
+                {
+                    if (error != Errno.ENODEV && error != Errno.ECONNABORTED)
+                    {
+                        _log.Error($"Reading the FUSE device failed with errno {error.Value}; the session ends.", null);
+                    }
+
+                    End(FuseSessionEnd.Unmounted);
+                    return false;
+                }
+            }
+        }
+    }
+
+    private void NoticeNegotiation()
+    {
+        if (_dispatcher.State == NegotiationState.Done)
+        {
+            _initialised.TrySetResult();
+        }
+        else if (_dispatcher.State == NegotiationState.Refused)
+        {
+            End(FuseSessionEnd.Refused);
+        }
+    }
+
+    /// <summary>Says why the session ends, unless that is said, and wakes every thread.</summary>
+    private void End(FuseSessionEnd end)
+    {
+        if (Interlocked.CompareExchange(ref _end, (int)end, NotEnded) != NotEnded)
+        {
+            return;
+        }
+
+        var error = Native.Signal(_stop);
+        if (error.IsError)
+        {
+            _log.Error($"The session's threads cannot be woken: errno {error.Value}.", null);
+        }
+    }
+
+    private void Finish()
+    {
+        _dispatcher.Close(Errno.ENODEV);
+        _initialised.TrySetCanceled();
+        _ended.TrySetResult((FuseSessionEnd)_end);
+    }
+}

@@ -1,0 +1,30 @@
+namespace TpmFs.Fuse;
+
+/// <summary>How a session serves.</summary>
+public sealed record FuseSessionOptions
+{
+    /// <summary>The threads that take turns at the device; 1 to 64.</summary>
+    public int Threads { get; init; } = 2;
+
+    /// <summary>The most that one WRITE or READ carries, in bytes; 4096 to 1 MiB. A longer write(2) is split by the kernel.</summary>
+    public int MaxWrite { get; init; } = 64 * 1024;
+
+    /// <summary>
+    /// POSIX ACLs (FUSE_POSIX_ACL): the kernel enforces what the filesystem keeps in system.posix_acl_access. Needs
+    /// <see cref="FuseMountOptions.DefaultPermissions"/>.
+    /// </summary>
+    public bool PosixAcl { get; init; }
+}
+
+/// <summary>Why a session ended.</summary>
+public enum FuseSessionEnd
+{
+    /// <summary><see cref="FuseSession.Stop"/> was called.</summary>
+    Stopped,
+
+    /// <summary>Somebody else unmounted the filesystem, or aborted the connection.</summary>
+    Unmounted,
+
+    /// <summary>The kernel's protocol is too old, or INIT failed; the log says why.</summary>
+    Refused,
+}

@@ -1,0 +1,102 @@
+namespace TpmFs.Fuse;
+
+/// <summary>INIT: agrees with the kernel on a version and on what either side does.</summary>
+internal sealed class Negotiation(FuseSessionOptions options, IFuseLog log)
+{
+    public const uint Major = 7;
+
+    /// <summary>The minor version of the linux/fuse.h that this library follows.</summary>
+    public const uint Minor = 38;
+
+    /// <summary>That of Linux 5.4.</summary>
+    public const uint OldestMinor = 31;
+
+    private const int PageSize = 4096;
+
+    /// <summary>
+    /// Asked for where the kernel offers it. Never: FUSE_CACHE_SYMLINKS (a link may differ by who reads it), FUSE_NO_OPEN(DIR)_SUPPORT
+    /// (every open is a thing of its own), FUSE_ALLOW_IDMAP (requests would carry no uid), FUSE_ATOMIC_O_TRUNC (truncation comes as SETATTR).
+    /// </summary>
+    private const FuseInitFlags Wanted = FuseInitFlags.AsyncRead | FuseInitFlags.DoReadDirPlus | FuseInitFlags.ReadDirPlusAuto
+        | FuseInitFlags.ParallelDirOps | FuseInitFlags.AbortError | FuseInitFlags.MaxPages;
+
+    private volatile NegotiationState _state;
+
+    public NegotiationState State => _state;
+
+    /// <summary>
+    /// The pages of one request's data. One more than max_write needs, so that a buffer which does not begin at a page's start is
+    /// not split over two requests.
+    /// </summary>
+    public int MaxPages => ((options.MaxWrite + PageSize - 1) / PageSize) + 1;
+
+    /// <summary>The most that a READ may ask for, in bytes.</summary>
+    public int MaxRead => MaxPages * PageSize;
+
+    public Errno Init(ref FuseRequest request, ReplyBuffer reply)
+    {
+        if (_state != NegotiationState.Pending)
+        {
+            log.Error("The kernel sent a second INIT; it is refused.", null);
+            return Errno.EIO;
+        }
+
+        if (!request.Body.TryRead(out FuseInitIn init))
+        {
+            _state = NegotiationState.Refused;
+            return request.Malformed();
+        }
+
+        if (init.Major > Major)
+        {
+            // The kernel comes again with our major version.
+            reply.Put(Answer(0, FuseInitFlags.None));
+            return Errno.None;
+        }
+
+        if (init.Major < Major || init.Minor < OldestMinor)
+        {
+            log.Error($"The kernel speaks FUSE {init.Major}.{init.Minor}; {Major}.{OldestMinor} (Linux 5.4) or newer is needed.", null);
+            return Refuse();
+        }
+
+        var wanted = options.PosixAcl ? Wanted | FuseInitFlags.PosixAcl : Wanted;
+        if (!init.Flags.HasFlag(FuseInitFlags.MaxPages))
+        {
+            log.Error("The kernel does not offer FUSE_MAX_PAGES, without which a write may arrive in pieces.", null);
+            return Refuse();
+        }
+
+        if (options.PosixAcl && !init.Flags.HasFlag(FuseInitFlags.PosixAcl))
+        {
+            log.Error("The kernel does not offer POSIX ACLs on FUSE (FUSE_POSIX_ACL), which this filesystem's access rules need.", null);
+            return Refuse();
+        }
+
+        reply.Put(Answer(Math.Min(init.MaxReadahead, (uint)options.MaxWrite), init.Flags & wanted));
+        _state = NegotiationState.Agreed;
+        return Errno.None;
+    }
+
+    /// <summary>The filesystem is ready too: requests may be served once INIT is answered.</summary>
+    public void Done() => _state = NegotiationState.Done;
+
+    /// <summary>INIT cannot be answered.</summary>
+    public Errno Refuse()
+    {
+        _state = NegotiationState.Refused;
+        return Errno.EPROTO;
+    }
+
+    private FuseInitOut Answer(uint maxReadahead, FuseInitFlags flags) =>
+        new(Major, Minor, maxReadahead, flags, MaxBackground: 0, CongestionThreshold: 0, (uint)options.MaxWrite, TimeGran: 1,
+            (ushort)MaxPages, MapAlignment: 0, Flags2: 0, default);
+}
+
+internal enum NegotiationState
+{
+    Pending,
+    Agreed,
+    Done,
+    Refused,
+}

@@ -1,0 +1,192 @@
+namespace TpmFs.Fuse;
+
+/// <summary>
+/// The reads that are not answered yet, by the kernel's number for them. Whoever takes a read out of the table answers it; so each
+/// is answered once, whatever races with whatever.
+/// </summary>
+internal sealed class PendingReads(ReplyChannel channel, IFuseLog log) : IFuseReadReplies
+{
+    /// <summary>How many reads that were answered after an interrupt are remembered, to tell a lost race from a bug.</summary>
+    private const int RememberedRaces = 64;
+
+    /// <summary>Guards every field; nothing is called while it is held.</summary>
+    private readonly Lock _gate = new();
+    private readonly Dictionary<ulong, PendingRead> _reads = [];
+    private readonly ulong[] _races = new ulong[RememberedRaces];
+    private int _nextRace;
+    private bool _closed;
+
+    /// <summary>How many reads wait.</summary>
+    public int Count
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return _reads.Count;
+            }
+        }
+    }
+
+    /// <summary>A read goes to the filesystem. False when its number is in use, or the session has ended: it must not.</summary>
+    public bool TryBegin(ulong unique, int size)
+    {
+        lock (_gate)
+        {
+            return !_closed && _reads.TryAdd(unique, new PendingRead(size, Owner: null, Returned: false, Interrupted: false));
+        }
+    }
+
+    /// <summary>The filesystem's handler has returned: a read that it neither answered nor kept is answered here.</summary>
+    public void HandlerReturned(ulong unique)
+    {
+        PendingRead read;
+        lock (_gate)
+        {
+            if (!_reads.TryGetValue(unique, out read))
+            {
+                return;
+            }
+
+            if (read.Owner is null)
+            {
+                _reads.Remove(unique);
+            }
+            else
+            {
+                _reads[unique] = read with { Returned = true };
+            }
+        }
+
+        if (read.Owner is null)
+        {
+            log.Error($"The filesystem neither answered nor kept read {unique}; it is answered with EIO.", null);
+            channel.Reply(unique, Errno.EIO);
+        }
+        else if (read.Interrupted)
+        {
+            read.Owner.Interrupted(new FuseReadReply(this, unique));
+        }
+    }
+
+    /// <summary>The handler has thrown: the read is answered with EIO unless it has been answered, even when it was kept.</summary>
+    public void HandlerThrew(ulong unique)
+    {
+        if (TryTake(unique, out _))
+        {
+            channel.Reply(unique, Errno.EIO);
+        }
+    }
+
+    /// <summary>The kernel interrupts a request. False when it is no read that is known: answered already, or not begun yet.</summary>
+    public bool Interrupt(ulong unique)
+    {
+        PendingRead read;
+        lock (_gate)
+        {
+            if (!_reads.TryGetValue(unique, out read))
+            {
+                return false;
+            }
+
+            _reads[unique] = read with { Interrupted = true };
+        }
+
+        if (read.Returned)
+        {
+            read.Owner?.Interrupted(new FuseReadReply(this, unique));
+        }
+
+        return true;
+    }
+
+    public void Keep(FuseReadReply reply, IFuseInterruptible owner)
+    {
+        ArgumentNullException.ThrowIfNull(owner);
+        lock (_gate)
+        {
+            if (_reads.TryGetValue(reply.Unique, out var read))
+            {
+                _reads[reply.Unique] = read with { Owner = owner };
+            }
+        }
+    }
+
+    public bool Complete(FuseReadReply reply, ReadOnlySpan<byte> data)
+    {
+        if (!TryTake(reply.Unique, out var read))
+        {
+            return false;
+        }
+
+        if (data.Length > read.Size)
+        {
+            log.Error($"The filesystem answered read {reply.Unique} with {data.Length} bytes where {read.Size} were asked for; it becomes EIO.", null);
+            channel.Reply(reply.Unique, Errno.EIO);
+            return false;
+        }
+
+        return channel.Reply(reply.Unique, data);
+    }
+
+    public void Fail(FuseReadReply reply, Errno error)
+    {
+        if (TryTake(reply.Unique, out _))
+        {
+            channel.Reply(reply.Unique, error);
+        }
+    }
+
+    /// <summary>
+    /// The session has ended. What still waits is answered with <paramref name="error"/>; on a connection that is gone the answers
+    /// go nowhere. Later answers do nothing.
+    /// </summary>
+    public void Close(Errno error)
+    {
+        ulong[] left;
+        lock (_gate)
+        {
+            _closed = true;
+            left = [.. _reads.Keys];
+            _reads.Clear();
+        }
+
+        foreach (ulong unique in left)
+        {
+            channel.Reply(unique, error);
+        }
+    }
+
+    private bool TryTake(ulong unique, out PendingRead read)
+    {
+        bool explained;
+        lock (_gate)
+        {
+            if (_reads.Remove(unique, out read))
+            {
+                if (read.Interrupted)
+                {
+                    _races[_nextRace] = unique;
+                    _nextRace = (_nextRace + 1) % RememberedRaces;
+                }
+
+                return true;
+            }
+
+            explained = _closed || _races.AsSpan().Contains(unique);
+        }
+
+        if (!explained)
+        {
+            log.Error($"The filesystem answered read {unique} twice; the second answer is dropped.", null);
+        }
+
+        return false;
+    }
+
+    /// <param name="Size">The most bytes the kernel takes.</param>
+    /// <param name="Owner">Who keeps it; null while the handler has not said.</param>
+    /// <param name="Returned">The handler has returned, so that the owner may be told of an interrupt.</param>
+    /// <param name="Interrupted">The kernel has interrupted it.</param>
+    private readonly record struct PendingRead(int Size, IFuseInterruptible? Owner, bool Returned, bool Interrupted);
+}

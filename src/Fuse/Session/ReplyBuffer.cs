@@ -1,0 +1,53 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
+
+namespace TpmFs.Fuse;
+
+/// <summary>Holds the body of one reply while it is made. One for each thread of a session.</summary>
+internal sealed class ReplyBuffer : FuseBytesReply
+{
+    /// <summary>XATTR_SIZE_MAX and XATTR_LIST_MAX of linux/limits.h, in bytes; also the most that is given of a directory at once.</summary>
+    public const int Capacity = 64 * 1024;
+
+    private readonly byte[] _bytes = new byte[Capacity];
+
+    public ReplyBuffer()
+    {
+        Entries = new DirectoryEntries(this);
+    }
+
+    /// <summary>The buffer, seen as a listing.</summary>
+    public DirectoryEntries Entries { get; }
+
+    /// <summary>The length of what was put, in bytes; larger than <see cref="Capacity"/> when it did not fit.</summary>
+    public int Length { get; private set; }
+
+    public ReadOnlySpan<byte> Written => _bytes.AsSpan(0, Length);
+
+    public void Clear() => Length = 0;
+
+    public override void Set(ReadOnlySpan<byte> bytes)
+    {
+        Length = bytes.Length;
+        if (Length <= Capacity)
+        {
+            bytes.CopyTo(_bytes);
+        }
+    }
+
+    public void Put<T>(in T value)
+        where T : unmanaged
+    {
+        MemoryMarshal.Write(_bytes.AsSpan(Length), in value);
+        Length += Unsafe.SizeOf<T>();
+    }
+
+    /// <summary>Puts bytes, and zeros up to the next multiple of 8 (FUSE_REC_ALIGN).</summary>
+    public void PutAligned(ReadOnlySpan<byte> bytes)
+    {
+        bytes.CopyTo(_bytes.AsSpan(Length));
+        int aligned = Length + ((bytes.Length + 7) & ~7);
+        _bytes.AsSpan((Length + bytes.Length)..aligned).Clear();
+        Length = aligned;
+    }
+}

@@ -1,0 +1,44 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
+
+namespace TpmFs.Fuse;
+
+/// <summary>Makes replies and notifications, and logs what the kernel refuses.</summary>
+internal sealed class ReplyChannel(IFuseOutput output, IFuseLog log) : IFuseNotifier
+{
+    /// <summary>The kernel refuses a reply with an error from here on, and its caller would wait for ever.</summary>
+    private const int ErrnoLimit = 512;
+
+    /// <summary>Answers a request. False when the kernel did not take it, because nobody waits for it any more.</summary>
+    public bool Reply(ulong unique, ReadOnlySpan<byte> body) => Send(0, unique, body);
+
+    /// <inheritdoc cref="Reply(ulong, ReadOnlySpan{byte})"/>
+    public bool Reply(ulong unique, Errno error)
+    {
+        if (error.Value is < 0 or >= ErrnoLimit)
+        {
+            log.Error($"The filesystem answered request {unique} with {error.Value}, which is no errno; it becomes EIO.", null);
+            error = Errno.EIO;
+        }
+
+        return Send(-error.Value, unique, []);
+    }
+
+    public void NotifyPoll(PollId poll)
+    {
+        var body = new FuseNotifyPollWakeupOut(poll.Value);
+        Send((int)FuseNotifyCode.Poll, unique: 0, MemoryMarshal.AsBytes(new ReadOnlySpan<FuseNotifyPollWakeupOut>(in body)));
+    }
+
+    private bool Send(int error, ulong unique, ReadOnlySpan<byte> body)
+    {
+        var header = new FuseOutHeader((uint)(Unsafe.SizeOf<FuseOutHeader>() + body.Length), error, unique);
+        var result = output.Write(header, body);
+        if (result.IsError && result != Errno.ENOENT && result != Errno.ENODEV)
+        {
+            log.Error($"The kernel refused the reply to request {unique} ({header.Len} bytes, error {error}): errno {result.Value}.", null);
+        }
+
+        return !result.IsError;
+    }
+}

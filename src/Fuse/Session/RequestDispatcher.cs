@@ -1,0 +1,246 @@
+namespace TpmFs.Fuse;
+
+/// <summary>
+/// From a request's bytes to the filesystem's method and to the reply. Several threads at once, each with a buffer of its own.
+/// </summary>
+internal sealed class RequestDispatcher
+{
+    private readonly FuseFileSystem _fileSystem;
+    private readonly Negotiation _negotiation;
+    private readonly ReplyChannel _channel;
+    private readonly PendingReads _reads;
+    private readonly IFuseLog _log;
+    private int _stopped;
+
+    public RequestDispatcher(FuseFileSystem fileSystem, FuseSessionOptions options, IFuseOutput output, IFuseLog log)
+    {
+        _fileSystem = fileSystem;
+        _log = log;
+        _negotiation = new Negotiation(options, log);
+        _channel = new ReplyChannel(output, log);
+        _reads = new PendingReads(_channel, log);
+    }
+
+    public NegotiationState State => _negotiation.State;
+
+    /// <summary>How many reads wait for their answer.</summary>
+    public int PendingReads => _reads.Count;
+
+    /// <summary>Serves one request. Never throws, whatever the bytes and whatever the filesystem does.</summary>
+    public void Dispatch(ReadOnlySpan<byte> bytes, ReplyBuffer reply)
+    {
+        if (!FuseRequest.TryParse(bytes, out var header, out var request))
+        {
+            _log.Error($"A request of {bytes.Length} bytes says it has {header.Len} (opcode {(uint)header.Opcode}); it is refused.", null);
+            if (header.Unique != 0 && ExpectsReply(header.Opcode))
+            {
+                _channel.Reply(header.Unique, Errno.EIO);
+            }
+
+            return;
+        }
+
+        reply.Clear();
+        switch (header.Opcode)
+        {
+            case FuseOpcode.Read:
+                Read(ref request);
+                break;
+            case FuseOpcode.Interrupt:
+                Interrupt(ref request);
+                break;
+            default:
+                var error = Answer(ref request, reply);
+                if (!ExpectsReply(header.Opcode))
+                {
+                    break;
+                }
+
+                if (error.IsError)
+                {
+                    _channel.Reply(header.Unique, error);
+                }
+                else
+                {
+                    _channel.Reply(header.Unique, reply.Written);
+                }
+
+                break;
+        }
+    }
+
+    /// <summary>The session has ended: reads that wait are answered with <paramref name="error"/>, and the filesystem is told, once.</summary>
+    public void Close(Errno error)
+    {
+        _reads.Close(error);
+        Stopped();
+    }
+
+    private static bool ExpectsReply(FuseOpcode opcode) =>
+        opcode is not (FuseOpcode.Forget or FuseOpcode.BatchForget or FuseOpcode.Interrupt or FuseOpcode.NotifyReply);
+
+    private void Read(ref FuseRequest request)
+    {
+        ulong unique = request.Header.Unique;
+        if (_negotiation.State != NegotiationState.Done || !request.Body.TryRead(out FuseReadIn read))
+        {
+            LogMalformed(request.Header);
+            _channel.Reply(unique, Errno.EIO);
+            return;
+        }
+
+        int size = (int)Math.Min(read.Size, (uint)_negotiation.MaxRead);
+        if (!_reads.TryBegin(unique, size))
+        {
+            _log.Error($"Read {unique} came while one of that number waits, or after the end; it is dropped.", null);
+            return;
+        }
+
+        try
+        {
+            var arguments = new FuseReadArguments(read.Offset, size, read.Flags);
+            _fileSystem.Read(request.Caller, request.Node, new OpenId(read.Fh), arguments, new FuseReadReply(_reads, unique));
+            _reads.HandlerReturned(unique);
+        }
+        catch (Exception e)
+        {
+            LogException(request.Header, e);
+            _reads.HandlerThrew(unique);
+        }
+    }
+
+    private void Interrupt(ref FuseRequest request)
+    {
+        if (!request.Body.TryRead(out FuseInterruptIn interrupt))
+        {
+            LogMalformed(request.Header);
+            return;
+        }
+
+        try
+        {
+            if (!_reads.Interrupt(interrupt.Unique))
+            {
+                // It has overtaken its request, or came too late. The kernel sends it again, or has forgotten it (ENOENT).
+                _channel.Reply(request.Header.Unique, Errno.EAGAIN);
+            }
+        }
+        catch (Exception e)
+        {
+            LogException(request.Header, e);
+        }
+    }
+
+    private Errno Answer(ref FuseRequest request, ReplyBuffer reply)
+    {
+        try
+        {
+            if (request.Header.Opcode == FuseOpcode.Init)
+            {
+                return Init(ref request, reply);
+            }
+
+            if (_negotiation.State != NegotiationState.Done)
+            {
+                _log.Error($"Opcode {(uint)request.Header.Opcode} came before INIT; it is refused.", null);
+                return Errno.EIO;
+            }
+
+            var error = Serve(ref request, reply);
+            if (request.IsMalformed)
+            {
+                LogMalformed(request.Header);
+            }
+
+            return error;
+        }
+        catch (Exception e)
+        {
+            LogException(request.Header, e);
+            if (request.Header.Opcode == FuseOpcode.Init)
+            {
+                _negotiation.Refuse();
+            }
+
+            return Errno.EIO;
+        }
+    }
+
+    private Errno Init(ref FuseRequest request, ReplyBuffer reply)
+    {
+        var error = _negotiation.Init(ref request, reply);
+        if (request.IsMalformed)
+        {
+            LogMalformed(request.Header);
+        }
+
+        if (_negotiation.State == NegotiationState.Agreed)
+        {
+            _fileSystem.Started(_channel);
+            _negotiation.Done();
+        }
+
+        return error;
+    }
+
+    private Errno Serve(ref FuseRequest request, ReplyBuffer reply) => request.Header.Opcode switch
+    {
+        FuseOpcode.Lookup => NodeRequests.Lookup(_fileSystem, ref request, reply),
+        FuseOpcode.Forget => NodeRequests.Forget(_fileSystem, ref request),
+        FuseOpcode.BatchForget => NodeRequests.BatchForget(_fileSystem, ref request),
+        FuseOpcode.GetAttr => NodeRequests.GetAttributes(_fileSystem, ref request, reply),
+        FuseOpcode.SetAttr => NodeRequests.SetAttributes(_fileSystem, ref request, reply),
+        FuseOpcode.Access => NodeRequests.Access(_fileSystem, ref request),
+        FuseOpcode.ReadLink => NodeRequests.ReadLink(_fileSystem, ref request, reply),
+        FuseOpcode.MkDir => NodeRequests.MakeDirectory(_fileSystem, ref request, reply),
+        FuseOpcode.RmDir => NodeRequests.RemoveDirectory(_fileSystem, ref request),
+        FuseOpcode.StatFs => NodeRequests.StatFs(_fileSystem, ref request, reply),
+        FuseOpcode.Open => FileRequests.Open(_fileSystem, ref request, reply),
+        FuseOpcode.Write => FileRequests.Write(_fileSystem, ref request, reply),
+        FuseOpcode.Poll => FileRequests.Poll(_fileSystem, ref request, reply),
+        FuseOpcode.Ioctl => FileRequests.Ioctl(_fileSystem, ref request, reply),
+        FuseOpcode.Flush => FileRequests.Flush(_fileSystem, ref request),
+        FuseOpcode.FSync or FuseOpcode.FSyncDir => FileRequests.Sync(_fileSystem, ref request),
+        FuseOpcode.Release => FileRequests.Release(_fileSystem, ref request),
+        FuseOpcode.OpenDir => DirectoryRequests.Open(_fileSystem, ref request, reply),
+        FuseOpcode.ReadDir => DirectoryRequests.Read(_fileSystem, ref request, reply, plus: false),
+        FuseOpcode.ReadDirPlus => DirectoryRequests.Read(_fileSystem, ref request, reply, plus: true),
+        FuseOpcode.ReleaseDir => DirectoryRequests.Release(_fileSystem, ref request),
+        FuseOpcode.GetXattr => XattrRequests.Get(_fileSystem, ref request, reply),
+        FuseOpcode.ListXattr => XattrRequests.List(_fileSystem, ref request, reply),
+        FuseOpcode.SetXattr => XattrRequests.Set(_fileSystem, ref request),
+        FuseOpcode.RemoveXattr => XattrRequests.Remove(_fileSystem, ref request),
+        FuseOpcode.Destroy => Stopped(),
+        _ => NotOffered(request.Header.Opcode),
+    };
+
+    /// <summary>
+    /// The error of an operation that no filesystem here has. ENOSYS means "never ask again", which makes the kernel do LSEEK (hole and
+    /// data), STATX and SYNCFS by itself; it is also what kernels expect for operations invented later. Elsewhere people would
+    /// read "Function not implemented".
+    /// </summary>
+    private static Errno NotOffered(FuseOpcode opcode) => opcode switch
+    {
+        FuseOpcode.Create or FuseOpcode.MkNod => Errno.EACCES,
+        FuseOpcode.Unlink or FuseOpcode.Rename or FuseOpcode.Rename2 or FuseOpcode.Link or FuseOpcode.Symlink => Errno.EPERM,
+        FuseOpcode.GetLk or FuseOpcode.SetLk or FuseOpcode.SetLkW or FuseOpcode.BMap or FuseOpcode.FAllocate or FuseOpcode.CopyFileRange
+            or FuseOpcode.SetupMapping or FuseOpcode.RemoveMapping or FuseOpcode.TmpFile => Errno.EOPNOTSUPP,
+        _ => Errno.ENOSYS,
+    };
+
+    private Errno Stopped()
+    {
+        if (Interlocked.Exchange(ref _stopped, 1) == 0 && _negotiation.State == NegotiationState.Done)
+        {
+            _fileSystem.Stopped();
+        }
+
+        return Errno.None;
+    }
+
+    private void LogMalformed(in FuseInHeader header) =>
+        _log.Error($"Request {header.Unique} of {header.Len} bytes is malformed (opcode {(uint)header.Opcode}); it is refused.", null);
+
+    private void LogException(in FuseInHeader header, Exception exception) =>
+        _log.Error($"The filesystem failed at request {header.Unique} (opcode {(uint)header.Opcode}); it is answered with EIO.", exception);
+}

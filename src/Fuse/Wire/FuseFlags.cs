@@ -1,0 +1,49 @@
+namespace TpmFs.Fuse;
+
+/// <summary>FUSE_* of fuse_init_in.flags and fuse_init_out.flags: those this library asks for or must know.</summary>
+[Flags]
+internal enum FuseInitFlags : uint
+{
+    None = 0,
+    AsyncRead = 1 << 0,
+    DoReadDirPlus = 1 << 13,
+    ReadDirPlusAuto = 1 << 14,
+    NoOpenSupport = 1 << 17,
+    ParallelDirOps = 1 << 18,
+    PosixAcl = 1 << 20,
+    AbortError = 1 << 21,
+    MaxPages = 1 << 22,
+    CacheSymlinks = 1 << 23,
+    NoOpenDirSupport = 1 << 24,
+    InitExt = 1 << 30,
+}
+
+/// <summary>FATTR_*: which fields of fuse_setattr_in hold a wish.</summary>
+[Flags]
+internal enum FuseSetAttrValid : uint
+{
+    None = 0,
+    Mode = 1 << 0,
+    Uid = 1 << 1,
+    Gid = 1 << 2,
+    Size = 1 << 3,
+    ATime = 1 << 4,
+    MTime = 1 << 5,
+    Fh = 1 << 6,
+}
+
+/// <summary>FUSE_GETATTR_*.</summary>
+[Flags]
+internal enum FuseGetAttrFlags : uint
+{
+    None = 0,
+    Fh = 1 << 0,
+}
+
+/// <summary>FUSE_POLL_*.</summary>
+[Flags]
+internal enum FusePollFlags : uint
+{
+    None = 0,
+    ScheduleNotify = 1 << 0,
+}

@@ -1,0 +1,60 @@
+namespace TpmFs.Fuse;
+
+/// <summary>Between the public types and the wire's.</summary>
+internal static class WireConversions
+{
+    private const uint StatBlockSize = 512;
+    private const uint PreferredBlockSize = 4096;
+    private const long NanosecondsPerSecond = 1_000_000_000;
+    private static readonly long MinSeconds = DateTimeOffset.MinValue.ToUnixTimeSeconds();
+    private static readonly long MaxSeconds = DateTimeOffset.MaxValue.ToUnixTimeSeconds();
+
+    public static FuseAttr ToWire(this in FuseAttributes attributes)
+    {
+        var (atime, atimeNsec) = ToWire(attributes.AccessTime);
+        var (mtime, mtimeNsec) = ToWire(attributes.ModifyTime);
+        var (ctime, ctimeNsec) = ToWire(attributes.ChangeTime);
+        ulong blocks = (attributes.Size / StatBlockSize) + (attributes.Size % StatBlockSize == 0 ? 0u : 1u);
+        return new FuseAttr(
+            attributes.Node.Value, attributes.Size, blocks, atime, mtime, ctime, atimeNsec, mtimeNsec, ctimeNsec,
+            attributes.Mode, attributes.LinkCount, attributes.Uid, attributes.Gid, RDev: 0, PreferredBlockSize, Flags: 0);
+    }
+
+    /// <summary>An entry that the kernel may not cache: it asks again each time.</summary>
+    public static FuseEntryOut ToEntry(this in FuseAttributes attributes) =>
+        new(attributes.Node.Value, Generation: 0, EntryValid: 0, AttrValid: 0, EntryValidNsec: 0, AttrValidNsec: 0, attributes.ToWire());
+
+    public static FuseAttributeChange ToChange(this in FuseSetAttrIn request)
+    {
+        var valid = request.Valid;
+        return new FuseAttributeChange(
+            valid.HasFlag(FuseSetAttrValid.Mode) ? request.Mode : null,
+            valid.HasFlag(FuseSetAttrValid.Uid) ? request.Uid : null,
+            valid.HasFlag(FuseSetAttrValid.Gid) ? request.Gid : null,
+            valid.HasFlag(FuseSetAttrValid.Size) ? request.Size : null,
+            valid.HasFlag(FuseSetAttrValid.ATime) ? FromWire(request.ATime, request.ATimeNsec) : null,
+            valid.HasFlag(FuseSetAttrValid.MTime) ? FromWire(request.MTime, request.MTimeNsec) : null,
+            valid.HasFlag(FuseSetAttrValid.Fh) ? new OpenId(request.Fh) : null);
+    }
+
+    private static (ulong Seconds, uint Nanoseconds) ToWire(DateTimeOffset time)
+    {
+        long ticks = time.UtcTicks - DateTimeOffset.UnixEpoch.Ticks;
+        var (seconds, rest) = Math.DivRem(ticks, TimeSpan.TicksPerSecond);
+        if (rest < 0)
+        {
+            seconds--;
+            rest += TimeSpan.TicksPerSecond;
+        }
+
+        return ((ulong)seconds, (uint)(rest * TimeSpan.NanosecondsPerTick));
+    }
+
+    /// <summary>Times outside what <see cref="DateTimeOffset"/> can hold (years 1 to 9999) become its nearest second.</summary>
+    private static DateTimeOffset FromWire(ulong seconds, uint nanoseconds)
+    {
+        long whole = Math.Clamp((long)seconds, MinSeconds, MaxSeconds);
+        long ticks = Math.Min(nanoseconds, NanosecondsPerSecond - 1) / TimeSpan.NanosecondsPerTick;
+        return DateTimeOffset.FromUnixTimeSeconds(whole).AddTicks(ticks);
+    }
+}

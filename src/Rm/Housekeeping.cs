@@ -1,0 +1,145 @@
+using TpmFs.Tpm;
+using TpmFs.Tpm.Wire;
+
+namespace TpmFs.Rm;
+
+/// <summary>
+/// What the manager does while no client wants anything: flushes what nobody can name, gives the slots back when the TPM has been idle,
+/// keeps the random reserve full, and reads anew what commands have changed. One TPM command at a time, so that no client waits longer
+/// than for one. Used by the manager's thread alone.
+/// </summary>
+internal sealed class Housekeeping(
+    TpmChannel channel,
+    TpmProfile profile,
+    ObjectResidency objects,
+    SessionTable sessions,
+    PowerState power,
+    RandomReserve reserve,
+    TimeProvider time,
+    TimeSpan idleRelease)
+{
+    /// <summary>How long after a refusal nothing is tried.</summary>
+    private static readonly TimeSpan s_pause = TimeSpan.FromMilliseconds(50);
+
+    private long _lastCommand = time.GetTimestamp();
+    private long? _pausedSince;
+    private bool _isQuiet;
+
+    /// <summary>
+    /// A client's command was carried out. After TPM2_Shutdown nothing is sent until the next one: it would undo the preparation.
+    /// </summary>
+    public void ClientCommand(TpmCc code)
+    {
+        _lastCommand = time.GetTimestamp();
+        _isQuiet = code == TpmCc.Shutdown;
+    }
+
+    /// <summary>Sends one command, if there is one to send now. False when there is not.</summary>
+    public bool TryDoOne()
+    {
+        if (UntilDue() != TimeSpan.Zero)
+        {
+            return false;
+        }
+
+        _pausedSince = null;
+        Step step = DoOne();
+        if (step == Step.Inconsistent)
+        {
+            step = power.Verify();
+        }
+
+        if (step is Step.PutOff or Step.NoRoom or Step.Gap or Step.Inconsistent)
+        {
+            _pausedSince = time.GetTimestamp();
+        }
+
+        return true;
+    }
+
+    /// <summary>Flushes one thing that nobody can name, if there is one.</summary>
+    public void FlushOneDoomed()
+    {
+        if (!_isQuiet)
+        {
+            _ = objects.HasDoomed ? objects.FlushDoomed() : sessions.FlushDoomed();
+        }
+    }
+
+    /// <summary>How long until there is something to do; null when there is nothing.</summary>
+    public TimeSpan? UntilDue()
+    {
+        if (_isQuiet)
+        {
+            return null;
+        }
+
+        TimeSpan? due = null;
+        if (objects.HasDoomed || sessions.HasDoomed || MustReadAnew)
+        {
+            due = TimeSpan.Zero;
+        }
+        else if (objects.Count > 0 || sessions.LoadedCount > 0 || MayFill)
+        {
+            due = Left(idleRelease, _lastCommand);
+        }
+
+        return due is { } earliest && _pausedSince is { } since && Left(s_pause, since) > earliest ? Left(s_pause, since) : due;
+    }
+
+    /// <summary>Whether the manager may ask the TPM anything that is not about contexts: it would end an exclusive audit session.</summary>
+    private bool MayAsk => sessions.Exclusive is null;
+
+    private bool MustReadAnew => MayAsk && (!profile.AuditedIsKnown || !power.CountsAreKnown);
+
+    private bool MayFill => MayAsk && reserve.Missing > 0;
+
+    private Step DoOne()
+    {
+        if (objects.HasDoomed)
+        {
+            return objects.FlushDoomed();
+        }
+
+        if (sessions.HasDoomed)
+        {
+            return sessions.FlushDoomed();
+        }
+
+        if (MustReadAnew)
+        {
+            return profile.AuditedIsKnown ? power.ReadCounts() : profile.ReadAudited();
+        }
+
+        if (objects.Count > 0)
+        {
+            return objects.ReleaseOne();
+        }
+
+        if (sessions.LoadedCount > 0)
+        {
+            return sessions.ReleaseOne();
+        }
+
+        return Fill();
+    }
+
+    private Step Fill()
+    {
+        OwnResult result = channel.GetRandom((ushort)Math.Min(RandomReserve.LargestAnswer, reserve.Missing), out ReadOnlySpan<byte> bytes);
+        if (!result.Succeeded)
+        {
+            return result.AsStep();
+        }
+
+        reserve.Add(bytes);
+        channel.WipeOwn();
+        return bytes.IsEmpty ? Step.PutOff : Step.Done;
+    }
+
+    private TimeSpan Left(TimeSpan whole, long since)
+    {
+        TimeSpan left = whole - time.GetElapsedTime(since);
+        return left > TimeSpan.Zero ? left : TimeSpan.Zero;
+    }
+}

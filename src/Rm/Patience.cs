@@ -1,0 +1,57 @@
+using TpmFs.Tpm;
+
+namespace TpmFs.Rm;
+
+/// <summary>How long a command waits, for what, and when it has waited long enough.</summary>
+internal sealed class Patience(TimeProvider time, ObjectResidency objects, Func<bool> othersWaitForSession)
+{
+    /// <summary>How soon a command that waits for somebody else's slot or session tries again.</summary>
+    private static readonly TimeSpan s_tryAgain = TimeSpan.FromMilliseconds(100);
+
+    /// <summary>What is left of the command's own time limit, 1 ms at least.</summary>
+    public TimeSpan TimeLeft(PendingCommand pending)
+    {
+        TimeSpan left = TimeLimits.Of(pending.Code) - time.GetElapsedTime(pending.Submitted);
+        return left > TimeSpan.FromMilliseconds(1) ? left : TimeSpan.FromMilliseconds(1);
+    }
+
+    /// <summary>Others wait for a session already: a newcomer goes behind them.</summary>
+    public bool MustQueueForSession(PendingCommand pending) => pending.WaitingSince is null && othersWaitForSession();
+
+    public TimeSpan Waited(PendingCommand pending) =>
+        pending.WaitingSince is { } since ? time.GetElapsedTime(since) : TimeSpan.Zero;
+
+    /// <summary>Waits for a session to be given back; null when it has waited long enough.</summary>
+    public Verdict? UntilSession(PendingCommand pending)
+    {
+        TimeSpan waited = StartWaiting(pending);
+        TimeSpan untilGrace = TimeLimits.SessionGrace - waited;
+        return waited < TimeLimits.WaitForRoom
+            ? Verdict.WhenSessionIsReleased(untilGrace > TimeSpan.Zero ? untilGrace : s_tryAgain)
+            : null;
+    }
+
+    /// <summary>
+    /// Waits for a slot that somebody beside the manager holds; null when it has waited long enough, or when the TPM has never had as many
+    /// slots as the command needs.
+    /// </summary>
+    public Verdict? UntilSlot(PendingCommand pending, CommandPlan plan)
+    {
+        TimeSpan waited = StartWaiting(pending);
+        bool canEverFit = plan.Objects.Count + plan.NewObjects <= objects.FirstGuess;
+        return canEverFit && waited < TimeLimits.WaitForRoom ? Verdict.Later(s_tryAgain) : null;
+    }
+
+    /// <summary>Waits before a command that the TPM put off is sent again; null when its time limit would be over.</summary>
+    public Verdict? AfterPutOff(PendingCommand pending)
+    {
+        TimeSpan pause = TimeLimits.Backoff(pending.PutOffs++);
+        return time.GetElapsedTime(pending.Submitted) + pause < TimeLimits.Of(pending.Code) ? Verdict.Later(pause) : null;
+    }
+
+    private TimeSpan StartWaiting(PendingCommand pending)
+    {
+        pending.WaitingSince ??= time.GetTimestamp();
+        return time.GetElapsedTime(pending.WaitingSince.Value);
+    }
+}

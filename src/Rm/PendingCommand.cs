@@ -1,0 +1,78 @@
+using System.Buffers;
+using System.Buffers.Binary;
+using TpmFs.Tpm;
+using TpmFs.Tpm.Wire;
+
+namespace TpmFs.Rm;
+
+/// <summary>Where a space's command is. A space without one is idle.</summary>
+internal enum CommandState
+{
+    Idle,
+    Queued,
+    Running,
+    Parked,
+}
+
+/// <summary>The one command that a space may have under way, and how far it has come. Under the scheduler's lock.</summary>
+internal sealed class PendingCommand(ManagedSpace space) : FairShare
+{
+    private byte[] _buffer = [];
+    private int _length;
+
+    public ManagedSpace Space { get; } = space;
+
+    public CommandState State { get; set; }
+
+    /// <summary>A cancellation was asked for.</summary>
+    public bool IsCanceled { get; set; }
+
+    /// <summary>The opener is gone: nobody wants the answer.</summary>
+    public bool IsClosed { get; set; }
+
+    /// <summary>How many commands the space has had.</summary>
+    public long Count { get; private set; }
+
+    /// <summary>When it was submitted, by the manager's time provider.</summary>
+    public long Submitted { get; private set; }
+
+    /// <summary>When it first had to wait for room; null when it has not.</summary>
+    public long? WaitingSince { get; set; }
+
+    /// <summary>How often the TPM has put it off.</summary>
+    public int PutOffs { get; set; }
+
+    /// <summary>When a parked command is to be tried again at the latest.</summary>
+    public long Due { get; set; }
+
+    public ReadOnlySpan<byte> Bytes => _buffer.AsSpan(0, _length);
+
+    public TpmCc Code => (TpmCc)BinaryPrimitives.ReadUInt32BigEndian(Bytes[6..]);
+
+    /// <summary>Takes the command that its header says is there; what follows it is not the command's.</summary>
+    public void Take(ReadOnlySpan<byte> command, long now)
+    {
+        _length = (int)Math.Min(BinaryPrimitives.ReadUInt32BigEndian(command[2..]), (uint)command.Length);
+        _buffer = ArrayPool<byte>.Shared.Rent(_length);
+        command[.._length].CopyTo(_buffer);
+        Submitted = now;
+        WaitingSince = null;
+        PutOffs = 0;
+        IsCanceled = false;
+        Count++;
+    }
+
+    /// <summary>The command is over: wipes and gives back its bytes, which may hold secrets.</summary>
+    public void Drop()
+    {
+        State = CommandState.Idle;
+        byte[] buffer = _buffer;
+        _buffer = [];
+        buffer.AsSpan(0, _length).Clear();
+        _length = 0;
+        if (buffer.Length > 0)
+        {
+            ArrayPool<byte>.Shared.Return(buffer);
+        }
+    }
+}

@@ -1,0 +1,77 @@
+using System.Buffers.Binary;
+using TpmFs.Tpm;
+using TpmFs.Tpm.Wire;
+
+namespace TpmFs.Rm;
+
+/// <summary>
+/// Random bytes of the TPM's, each used once. They answer the command with which a device TCTI probes the node it has opened
+/// (TPM2_GetRandom of a few bytes, for which it waits 1 s) while somebody else's long command holds the TPM. Any thread.
+/// </summary>
+internal sealed class RandomReserve
+{
+    /// <summary>The most bytes that one answer may have.</summary>
+    public const int LargestAnswer = 32;
+
+    /// <summary>The reserve is kept at this many bytes: 128 probes of 8.</summary>
+    public const int Target = 1024;
+
+    /// <summary>A TPM2_GetRandom without sessions: a header and a count.</summary>
+    private const int ProbeSize = TpmHeader.Length + sizeof(ushort);
+
+    private readonly Lock _lock = new();
+    private readonly byte[] _bytes = new byte[Target];
+    private int _count;
+
+    public int Missing
+    {
+        get
+        {
+            lock (_lock)
+            {
+                return Target - _count;
+            }
+        }
+    }
+
+    /// <summary>Whether a command may be answered from the reserve.</summary>
+    public static bool IsProbe(ReadOnlySpan<byte> command) =>
+        command.Length == ProbeSize
+        && TpmHeader.TryRead(command, out TpmHeader header)
+        && header is { Tag: TpmSt.NoSessions, Size: ProbeSize, CommandCode: TpmCc.GetRandom }
+        && BinaryPrimitives.ReadUInt16BigEndian(command[TpmHeader.Length..]) is > 0 and <= LargestAnswer;
+
+    public void Add(ReadOnlySpan<byte> random)
+    {
+        lock (_lock)
+        {
+            int taken = Math.Min(random.Length, Target - _count);
+            random[..taken].CopyTo(_bytes.AsSpan(_count));
+            _count += taken;
+        }
+    }
+
+    /// <summary>Writes the response to a probe; false when too few bytes are left.</summary>
+    public bool TryAnswer(ReadOnlySpan<byte> probe, Span<byte> response, out int length)
+    {
+        int wanted = BinaryPrimitives.ReadUInt16BigEndian(probe[TpmHeader.Length..]);
+        lock (_lock)
+        {
+            length = 0;
+            if (wanted > _count)
+            {
+                return false;
+            }
+
+            Span<byte> used = _bytes.AsSpan(_count - wanted, wanted);
+            var writer = new TpmWriter(response);
+            writer.BeginMessage(TpmSt.NoSessions, TpmRc.Success.Value);
+            writer.WriteUInt16((ushort)wanted);
+            writer.WriteBytes(used);
+            length = writer.FinishMessage().Length;
+            used.Clear();
+            _count -= wanted;
+            return true;
+        }
+    }
+}

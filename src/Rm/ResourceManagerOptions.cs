@@ -1,0 +1,20 @@
+namespace TpmFs.Rm;
+
+/// <summary>How the manager treats its TPM.</summary>
+public sealed record ResourceManagerOptions
+{
+    /// <summary>After this long without a command everything held in the TPM is saved and its slots are given back.</summary>
+    public TimeSpan IdleRelease { get; init; } = TimeSpan.FromMilliseconds(100);
+
+    /// <summary>Transient object slots left free for the TPM's other users; gives way to what a single command needs.</summary>
+    public int ReserveObjects { get; init; }
+
+    /// <summary>Loaded session slots left free for the TPM's other users; gives way to what a single command needs.</summary>
+    public int ReserveSessions { get; init; }
+
+    /// <summary>Whether the TPM is this manager's alone, so that what it holds at the start is left over and is flushed.</summary>
+    public bool FlushAtStart { get; init; }
+
+    /// <summary>How long commands wait for a lost TPM to come back before they fail.</summary>
+    public TimeSpan ReconnectPatience { get; init; } = TimeSpan.FromSeconds(10);
+}

@@ -1,0 +1,72 @@
+using TpmFs.Tpm;
+using TpmFs.Tpm.Wire;
+
+namespace TpmFs.Rm;
+
+/// <summary>Makes room in the TPM when it says that it has none, and learns which commands need a slot of their own.</summary>
+internal sealed class RoomMaker(ObjectResidency objects, SessionTable sessions, IResourceManagerLog log)
+{
+    private readonly HashSet<(TpmCc Code, bool OnPersistent)> _needSlot = [];
+
+    /// <summary>Object slots that a command was seen to need beyond those of what it names and makes (Create; any use of a persistent key).</summary>
+    public int AppetiteOf(in TpmCommand command, ReadOnlySpan<byte> bytes) =>
+        _needSlot.Count > 0 && _needSlot.Contains(KindOf(command, bytes)) ? 1 : 0;
+
+    /// <summary>The TPM had no room for the command: takes out something that the command does not name.</summary>
+    public Step Make(CommandPlan plan, in TpmCommand command, ReadOnlySpan<byte> bytes, TpmRc code)
+    {
+        if (code == TpmRc.SessionMemory)
+        {
+            return sessions.MakeRoom(plan);
+        }
+
+        if (plan.NewObjects == 0)
+        {
+            _needSlot.Add(KindOf(command, bytes));
+        }
+
+        Step step = objects.MakeRoom(plan);
+        return step == Step.NoRoom && code == TpmRc.Memory ? sessions.MakeRoom(plan) : step;
+    }
+
+    /// <summary>
+    /// The TPM has no session left: one that nobody can name or will miss goes first; after the grace time, one of the domain that holds
+    /// the most for its weight.
+    /// </summary>
+    public Step GiveSessionBack(PendingCommand asker, TimeSpan waited)
+    {
+        Step step = sessions.GiveBackOne();
+        if (step == Step.NoRoom && waited >= TimeLimits.SessionGrace && sessions.Victim(asker.Space) is { } victim)
+        {
+            log.SessionTaken(victim.Owner, victim.Handle);
+            sessions.Doom(victim);
+            step = sessions.FlushDoomed();
+        }
+
+        return step;
+    }
+
+    /// <summary>Takes everything out of the TPM, as before TPM2_Shutdown.</summary>
+    public Step ReleaseAll()
+    {
+        Step step = Step.Done;
+        while (step == Step.Done)
+        {
+            step = objects.ReleaseOne();
+        }
+
+        while (step is Step.Done or Step.NoRoom)
+        {
+            step = sessions.ReleaseOne();
+            if (step == Step.NoRoom)
+            {
+                return Step.Done;
+            }
+        }
+
+        return step;
+    }
+
+    private static (TpmCc Code, bool OnPersistent) KindOf(in TpmCommand command, ReadOnlySpan<byte> bytes) =>
+        (command.Code, command.HandleCount > 0 && TpmCommand.Handle(bytes, 0).Type == TpmHt.Persistent);
+}

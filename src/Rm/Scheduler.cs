@@ -1,0 +1,173 @@
+using System.Runtime.CompilerServices;
+
+namespace TpmFs.Rm;
+
+/// <summary>
+/// Whose command is next: fair among domains by their weights and the TPM's time that they used, fair among the openers of a domain, and
+/// within an opener there is only one. Not synchronised: its owner holds its lock.
+/// </summary>
+internal sealed class Scheduler(TimeProvider time)
+{
+    private readonly FairQueue<GroupShare> _groups = new();
+    private readonly ConditionalWeakTable<SchedulingGroup, GroupShare> _shares = [];
+    private readonly List<PendingCommand> _parked = [];
+    private readonly List<PendingCommand> _sessionWaiters = [];
+
+    /// <summary>A command waits for nothing but its turn.</summary>
+    public bool HasRunnable => _groups.Count > 0;
+
+    /// <summary>Somebody waits for a session already, and is first.</summary>
+    public bool HasSessionWaiters => _sessionWaiters.Count > 0;
+
+    /// <summary>Commands that are not running.</summary>
+    public IEnumerable<PendingCommand> Waiting => _shares.SelectMany(share => share.Value.Commands.Items).Concat(_parked).Concat(_sessionWaiters);
+
+    public void Enqueue(PendingCommand arrived)
+    {
+        arrived.State = CommandState.Queued;
+        GroupShare group = ShareOf(arrived);
+        group.Commands.Enqueue(arrived);
+        List(group);
+    }
+
+    /// <summary>The next command to run; it is the caller's until <see cref="Served"/>.</summary>
+    public bool TryTake(out PendingCommand next)
+    {
+        WakeDue();
+        while (_groups.TryDequeue(out GroupShare group))
+        {
+            group.IsListed = false;
+            if (group.Commands.TryDequeue(out next))
+            {
+                group.IsInService = true;
+                next.State = CommandState.Running;
+                return true;
+            }
+        }
+
+        next = null!;
+        return false;
+    }
+
+    /// <summary>The command that was taken has used this much of the TPM's time.</summary>
+    public void Served(PendingCommand served, TimeSpan used)
+    {
+        GroupShare group = ShareOf(served);
+        FairQueue<PendingCommand>.Charge(served, used.TotalMicroseconds, weight: 1);
+        FairQueue<GroupShare>.Charge(group, used.TotalMicroseconds, Math.Max(served.Space.Owner.Group.Weight, 1));
+        group.IsInService = false;
+        List(group);
+    }
+
+    /// <summary>The command is to be tried again after <paramref name="delay"/>.</summary>
+    public void Park(PendingCommand parked, TimeSpan delay)
+    {
+        ParkUntil(parked, delay);
+        _parked.Add(parked);
+    }
+
+    /// <summary>The command waits, in order, for a session; it is tried again after <paramref name="delay"/> all the same.</summary>
+    public void ParkForSession(PendingCommand parked, TimeSpan delay)
+    {
+        ParkUntil(parked, delay);
+        int place = _sessionWaiters.FindIndex(other => other.WaitingSince > parked.WaitingSince);
+        _sessionWaiters.Insert(place < 0 ? _sessionWaiters.Count : place, parked);
+    }
+
+    /// <summary>A session was given back: the first who waits for one is tried again.</summary>
+    public void SessionReleased()
+    {
+        if (_sessionWaiters.Count > 0)
+        {
+            PendingCommand first = _sessionWaiters[0];
+            _sessionWaiters.RemoveAt(0);
+            Enqueue(first);
+        }
+    }
+
+    /// <summary>Takes a command that is not running out of wherever it waits.</summary>
+    public void Remove(PendingCommand gone)
+    {
+        if (gone.State == CommandState.Queued)
+        {
+            ShareOf(gone).Commands.Remove(gone);
+        }
+        else if (gone.State == CommandState.Parked && !_parked.Remove(gone))
+        {
+            _sessionWaiters.Remove(gone);
+        }
+    }
+
+    /// <summary>How long until a parked command is due; null when none is parked.</summary>
+    public TimeSpan? UntilDue()
+    {
+        long? first = null;
+        foreach (PendingCommand parked in _parked)
+        {
+            first = Math.Min(first ?? long.MaxValue, parked.Due);
+        }
+
+        foreach (PendingCommand parked in _sessionWaiters)
+        {
+            first = Math.Min(first ?? long.MaxValue, parked.Due);
+        }
+
+        return first is { } due ? Positive(time.GetElapsedTime(time.GetTimestamp(), due)) : null;
+    }
+
+    private static TimeSpan Positive(TimeSpan span) => span > TimeSpan.Zero ? span : TimeSpan.Zero;
+
+    private void WakeDue()
+    {
+        if (_parked.Count + _sessionWaiters.Count > 0)
+        {
+            long now = time.GetTimestamp();
+            WakeDue(_parked, now);
+            WakeDue(_sessionWaiters, now);
+        }
+    }
+
+    private void WakeDue(List<PendingCommand> list, long now)
+    {
+        for (int i = 0; i < list.Count;)
+        {
+            if (list[i].Due <= now)
+            {
+                PendingCommand due = list[i];
+                list.RemoveAt(i);
+                Enqueue(due);
+            }
+            else
+            {
+                i++;
+            }
+        }
+    }
+
+    private void ParkUntil(PendingCommand parked, TimeSpan delay)
+    {
+        parked.State = CommandState.Parked;
+        parked.Due = time.GetTimestamp() + (long)(delay.TotalSeconds * time.TimestampFrequency);
+    }
+
+    private GroupShare ShareOf(PendingCommand command) => _shares.GetOrCreateValue(command.Space.Owner.Group);
+
+    private void List(GroupShare group)
+    {
+        if (!group.IsListed && !group.IsInService && group.Commands.Count > 0)
+        {
+            group.IsListed = true;
+            _groups.Enqueue(group);
+        }
+    }
+
+    /// <summary>A domain with commands to run.</summary>
+    private sealed class GroupShare : FairShare
+    {
+        public FairQueue<PendingCommand> Commands { get; } = new();
+
+        public bool IsListed { get; set; }
+
+        public bool IsInService { get; set; }
+    }
+}

@@ -1,0 +1,14 @@
+namespace TpmFs.Rm;
+
+/// <summary>Why a command got no response.</summary>
+public enum SpaceFailure
+{
+    /// <summary>The TPM, or the way to it, was lost while the command ran, or did not come back in time.</summary>
+    TransportLost,
+
+    /// <summary>The TPM did not answer within the command's time limit.</summary>
+    TimedOut,
+
+    /// <summary>The manager is stopping, or could not carry the command out.</summary>
+    Stopping,
+}

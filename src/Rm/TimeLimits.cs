@@ -1,0 +1,32 @@
+using TpmFs.Tpm;
+
+namespace TpmFs.Rm;
+
+/// <summary>How long things may take. The command durations are the Linux kernel's (drivers/char/tpm/tpm2-cmd.c).</summary>
+internal static class TimeLimits
+{
+    /// <summary>How long a command waits for a slot or session that somebody else holds.</summary>
+    public static readonly TimeSpan WaitForRoom = TimeSpan.FromSeconds(10);
+
+    /// <summary>After this long a waiting command takes a session from who holds the most; a session used more recently is safe.</summary>
+    public static readonly TimeSpan SessionGrace = TimeSpan.FromSeconds(2);
+
+    /// <summary>A first command that asks for a few random bytes is answered from the reserve when it has waited this long.</summary>
+    public static readonly TimeSpan ProbePatience = TimeSpan.FromMilliseconds(250);
+
+    /// <summary>The manager's own commands.</summary>
+    public static readonly TimeSpan Own = TimeSpan.FromSeconds(120);
+
+    /// <summary>The first pause before a command that the TPM put off is sent again; it doubles each time.</summary>
+    public static readonly TimeSpan FirstBackoff = TimeSpan.FromMilliseconds(20);
+
+    private static readonly TimeSpan s_default = TimeSpan.FromSeconds(120);
+    private static readonly TimeSpan s_keyGeneration = TimeSpan.FromSeconds(300);
+
+    /// <summary>The longest a command may take, its repetitions included.</summary>
+    public static TimeSpan Of(TpmCc command) =>
+        command is TpmCc.Create or TpmCc.CreatePrimary or TpmCc.CreateLoaded ? s_keyGeneration : s_default;
+
+    /// <summary>The pause before the <paramref name="attempt"/>th repetition (from 0), at most 1.28 s.</summary>
+    public static TimeSpan Backoff(int attempt) => FirstBackoff * (1 << Math.Min(attempt, 6));
+}

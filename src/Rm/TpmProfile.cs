@@ -1,0 +1,123 @@
+using TpmFs.Tpm;
+using TpmFs.Tpm.Wire;
+
+namespace TpmFs.Rm;
+
+/// <summary>What the TPM says of itself: its commands, sizes and limits, read at the start; and which commands it audits.</summary>
+internal sealed class TpmProfile(TpmChannel channel)
+{
+    /// <summary>The fewest bytes of a command or response that a client may count on.</summary>
+    private const int SmallestBuffer = 4096;
+
+    /// <summary>The most entries asked for at once; a TPM gives fewer where it cannot.</summary>
+    private const uint PageSize = 254;
+
+    private readonly Dictionary<TpmCc, TpmaCc> _commands = [];
+    private readonly Dictionary<TpmPt, uint> _properties = [];
+    private HashSet<TpmCc>? _audited;
+
+    public int MaxCommandSize => Size(TpmPt.MaxCommandSize);
+
+    public int MaxResponseSize => Size(TpmPt.MaxResponseSize);
+
+    public bool TryGetCommand(TpmCc code, out TpmaCc attributes) => _commands.TryGetValue(code, out attributes);
+
+    public uint Property(TpmPt property, uint otherwise) => _properties.GetValueOrDefault(property, otherwise);
+
+    /// <summary>
+    /// Whether a command may be answered without the TPM: not while the TPM audits it, or may audit it, since the digest would lack it.
+    /// </summary>
+    public bool MayAnswerFor(TpmCc code) => _audited?.Contains(code) == false;
+
+    /// <summary>The audited commands are no longer known; nothing is answered locally until <see cref="ReadAudited"/>.</summary>
+    public void ForgetAudited() => _audited = null;
+
+    public bool AuditedIsKnown => _audited is not null;
+
+    /// <summary>Reads everything.</summary>
+    public Step Read()
+    {
+        Step step = ReadCommands();
+        step = step == Step.Done ? ReadProperties(TpmPt.Fixed) : step;
+        step = step == Step.Done ? ReadProperties(TpmPt.Variable) : step;
+        return step == Step.Done ? ReadAudited() : step;
+    }
+
+    public Step ReadAudited()
+    {
+        var audited = new HashSet<TpmCc>();
+        Step step = ReadPages(TpmCap.AuditCommands, 0, (ref TpmReader page, out uint next) =>
+        {
+            bool read = page.TryReadUInt32(out uint code);
+            audited.Add((TpmCc)code);
+            next = code + 1;
+            return read;
+        });
+        _audited = step == Step.Done ? audited : null;
+        return step;
+    }
+
+    /// <summary>The handles of one type that the TPM holds (TPM_CAP_HANDLES), from the type's first one.</summary>
+    public Step ReadHandles(TpmHt type, ICollection<TpmHandle> handles) =>
+        ReadPages(TpmCap.Handles, (uint)type << 24, (ref TpmReader page, out uint next) =>
+        {
+            bool read = page.TryReadHandle(out TpmHandle handle);
+            handles.Add(handle);
+            next = ((uint)type << 24) | (handle.Index + 1);
+            return read;
+        });
+
+    private Step ReadCommands() => ReadPages(TpmCap.Commands, 0, (ref TpmReader page, out uint next) =>
+    {
+        bool read = page.TryReadUInt32(out uint value);
+        var attributes = new TpmaCc(value);
+        _commands[attributes.Code] = attributes;
+        next = (uint)attributes.Code + 1;
+        return read;
+    });
+
+    private Step ReadProperties(TpmPt first) => ReadPages(TpmCap.TpmProperties, (uint)first, (ref TpmReader page, out uint next) =>
+    {
+        bool read = page.TryReadUInt32(out uint property) & page.TryReadUInt32(out uint value);
+        _properties[(TpmPt)property] = value;
+        next = property + 1;
+        return read;
+    });
+
+    private delegate bool ReadEntry(ref TpmReader page, out uint next);
+
+    private Step ReadPages(TpmCap capability, uint first, ReadEntry readEntry)
+    {
+        bool more = true;
+        while (more)
+        {
+            Step step = channel.GetCapability(capability, first, PageSize, out ReadOnlySpan<byte> data).AsStep();
+            if (step != Step.Done)
+            {
+                return step;
+            }
+
+            var page = new TpmReader(data);
+            if (!page.TryReadByte(out byte moreData) || !page.TryReadUInt32(out _) || !page.TryReadUInt32(out uint count))
+            {
+                return Step.Inconsistent;
+            }
+
+            for (uint i = 0; i < count; i++)
+            {
+                if (!readEntry(ref page, out uint next))
+                {
+                    return Step.Inconsistent;
+                }
+
+                first = next;
+            }
+
+            more = moreData != 0 && count > 0;
+        }
+
+        return Step.Done;
+    }
+
+    private int Size(TpmPt property) => (int)Math.Clamp(Property(property, SmallestBuffer), SmallestBuffer, 64 * 1024);
+}

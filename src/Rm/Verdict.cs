@@ -1,0 +1,39 @@
+using TpmFs.Tpm;
+
+namespace TpmFs.Rm;
+
+/// <summary>What becomes of a command after the runner has had it.</summary>
+internal enum VerdictKind
+{
+    /// <summary>The response is in the runner's buffer.</summary>
+    Answered,
+
+    /// <summary>To be tried again after a time.</summary>
+    Later,
+
+    /// <summary>To be tried again when a session is given back, or after a time.</summary>
+    WhenSessionIsReleased,
+
+    /// <summary>To be tried again when the TPM is back; nothing of it was sent.</summary>
+    WhenTpmIsBack,
+
+    /// <summary>There will be no response.</summary>
+    Failed,
+}
+
+/// <summary>What becomes of a command, and the one figure that goes with it.</summary>
+internal readonly record struct Verdict(VerdictKind Kind, int Length = 0, TimeSpan Delay = default, SpaceFailure Failure = default)
+{
+    /// <summary>Nothing more is to be done for the command.</summary>
+    public bool IsOver => Kind is VerdictKind.Answered or VerdictKind.Failed;
+
+    public static Verdict Answered(int length) => new(VerdictKind.Answered, Length: length);
+
+    public static Verdict Later(TimeSpan delay) => new(VerdictKind.Later, Delay: delay);
+
+    public static Verdict WhenSessionIsReleased(TimeSpan delay) => new(VerdictKind.WhenSessionIsReleased, Delay: delay);
+
+    public static Verdict WhenTpmIsBack => new(VerdictKind.WhenTpmIsBack);
+
+    public static Verdict Failed(SpaceFailure failure) => new(VerdictKind.Failed, Failure: failure);
+}

@@ -1,0 +1,65 @@
+using System.CommandLine;
+using System.CommandLine.Help;
+using System.CommandLine.Invocation;
+using System.Reflection;
+
+namespace TpmFs.CommandLine;
+
+/// <summary>The command line, tpmfs.</summary>
+internal static class Commands
+{
+    private const string Examples = """
+        Examples:
+          tpmfs mount --tpm embedded
+          tpmfs mount /tmp/tpm --tpm swtpm:path=/tmp/swtpm.sock --state-dir /tmp/tpm-state
+          TPM2TOOLS_TCTI=device:/run/tpmfs/rm0 tpm2_getrandom --hex 8
+        """;
+
+    public static int Run(string[] arguments)
+    {
+        var parsed = Root().Parse(arguments);
+        if (parsed.Errors is [var error, ..])
+        {
+            return ExitCode.Usage($"{error.Message}\nTry: tpmfs {(parsed.CommandResult.Command is RootCommand ? "" : parsed.CommandResult.Command.Name + " ")}--help");
+        }
+
+        // The mount command ends itself on a signal, and a fault is better seen whole than as one line.
+        return parsed.Invoke(new InvocationConfiguration { ProcessTerminationTimeout = null, EnableDefaultExceptionHandler = false });
+    }
+
+    public static RootCommand Root()
+    {
+        var root = new RootCommand("TPMs as files: open, write a TPM 2.0 command, read the response. Each open has its own handles.") { MountCommand.Create() };
+        foreach (var option in root.Options)
+        {
+            option.Action = option switch
+            {
+                HelpOption => new HelpWithMore((HelpAction)option.Action!),
+                VersionOption => new ShowVersion(),
+                _ => option.Action,
+            };
+        }
+
+        return root;
+    }
+
+    private sealed class HelpWithMore(HelpAction help) : SynchronousCommandLineAction
+    {
+        public override int Invoke(ParseResult parseResult)
+        {
+            var result = help.Invoke(parseResult);
+            parseResult.InvocationConfiguration.Output.WriteLine($"{MountCommand.Forms}\n\n{Examples}");
+            return result;
+        }
+    }
+
+    private sealed class ShowVersion : SynchronousCommandLineAction
+    {
+        public override int Invoke(ParseResult parseResult)
+        {
+            var version = typeof(Commands).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()!.InformationalVersion;
+            parseResult.InvocationConfiguration.Output.WriteLine($"tpmfs {version}");
+            return ExitCode.Ok;
+        }
+    }
+}

@@ -1,0 +1,105 @@
+using Mono.Unix.Native;
+using Serilog;
+using TpmFs.CommandLine;
+using TpmFs.Fuse;
+using TpmFs.Logs;
+using TpmFs.Nodes;
+
+namespace TpmFs.Life;
+
+/// <summary>
+/// The daemon from its start to its exit code. Start: directories, TPM, mount, session. Stop: no new opens, what runs ends and the TPM is
+/// given back, the session's threads are joined, unmount.
+/// </summary>
+internal static class Daemon
+{
+    public static int Run(DaemonPlan plan, ILogger log)
+    {
+        using var signals = new StopSignals();
+        var (uid, gid) = (Syscall.geteuid(), Syscall.getegid());
+        var settings = plan.Settings;
+        if (!NodeOwner.TryOfRm0(uid, gid, settings.Mode, settings.Group, NodeOwner.FindGroup, out var rm0, out var warning, out var problem)
+            || !Directories.TryPrepare(plan.Places.StateDirectory, "state directory", "Name another with --state-dir DIR.", out problem)
+            || !Directories.TryPrepare(plan.Places.RuntimeDirectory, "runtime directory", "It is made beside the default mount point.", out problem))
+        {
+            return ExitCode.Problem(problem);
+        }
+
+        if (warning is not null)
+        {
+            log.Warning("{Warning}", warning);
+        }
+
+        using var claim = Directories.TryLock(plan.Places.DaemonLock);
+        if (claim is null)
+        {
+            return ExitCode.Problem($"another tpmfs serves {plan.Places.MountPoint}. Stop it first, or name another mount point and --state-dir");
+        }
+
+        if (!TpmService.TryStart(plan, log, out var tpm, out problem))
+        {
+            return ExitCode.Problem(problem);
+        }
+
+        using (tpm)
+        using (var tree = new Tree(tpm.Port, settings, NodeOwner.OfRoot(uid, gid), rm0, TimeProvider.System))
+        {
+            return Serve(plan, tpm, tree, signals, log);
+        }
+    }
+
+    private static int Serve(DaemonPlan plan, TpmService tpm, Tree tree, StopSignals signals, ILogger log)
+    {
+        var fuseLog = new FuseLog(log);
+        var options = new FuseMountOptions
+        {
+            MountPoint = plan.Places.MountPoint,
+            CreateMountPoint = plan.Places.IsDefaultMountPoint,
+            AllowOther = Environment.IsPrivilegedProcess,
+            LockFile = plan.Places.MountLock,
+        };
+        if (!FuseMount.TryMount(options, fuseLog, out var mount, out var problem))
+        {
+            return ExitCode.Problem(problem);
+        }
+
+        using (mount)
+        using (var session = new FuseSession(mount, tree.FileSystem, new FuseSessionOptions(), fuseLog))
+        {
+            signals.OnSecond(mount.Unmount);
+            session.Start();
+            if (Task.WaitAny(session.Initialised, session.Ended, signals.Asked) == 0 && session.Initialised.IsCompletedSuccessfully)
+            {
+                SayReady(plan, mount.MountPoint, log);
+            }
+
+            Task.WaitAny(session.Ended, signals.Asked);
+            if (session.Ended.IsCompleted)
+            {
+                log.Error(
+                    session.Ended.Result == FuseSessionEnd.Refused
+                        ? "the kernel and tpmfs do not speak the same FUSE protocol; {MountPoint} is not served"
+                        : "{MountPoint} was unmounted, or its connection aborted, by somebody else; tpmfs ends",
+                    mount.MountPoint);
+                return ExitCode.Failed;
+            }
+
+            log.Information("{Signal}: unmounting {MountPoint}", signals.Asked.Result, mount.MountPoint);
+            tree.FileSystem.RefuseOpens();
+            tpm.Dispose();
+            session.Stop();
+            mount.Unmount();
+            return ExitCode.Ok;
+        }
+    }
+
+    private static void SayReady(DaemonPlan plan, string mountPoint, ILogger log)
+    {
+        log.Information("{Tpm} is served at {MountPoint}", plan.Tpm, mountPoint);
+        if (!Console.IsOutputRedirected)
+        {
+            Console.WriteLine($"{mountPoint}/rm0 is ready. Try it from another terminal; Ctrl-C here unmounts it:");
+            Console.WriteLine($"  TPM2TOOLS_TCTI=device:{mountPoint}/rm0 tpm2_getrandom --hex 8");
+        }
+    }
+}

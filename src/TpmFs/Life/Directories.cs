@@ -1,0 +1,47 @@
+using Mono.Unix.Native;
+
+namespace TpmFs.Life;
+
+/// <summary>The daemon's own directories.</summary>
+internal static class Directories
+{
+    private const int WouldBlock = 11; // EWOULDBLOCK, asm-generic/errno.h
+    private const UnixFileMode OwnerOnly = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute;
+
+    /// <summary>Makes a directory for this user alone, where it is missing, and sees that files can be made in it.</summary>
+    /// <param name="what">What it is for, for a person.</param>
+    public static bool TryPrepare(string path, string what, string advice, out string problem)
+    {
+        try
+        {
+            Directory.CreateDirectory(path, OwnerOnly);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            problem = $"the {what} {path} cannot be made: {e.Message} {advice}";
+            return false;
+        }
+
+        if (Syscall.access(path, AccessModes.W_OK | AccessModes.X_OK) != 0)
+        {
+            problem = $"the {what} {path} cannot be written: {Stdlib.strerror(Stdlib.GetLastError())}. {advice}";
+            return false;
+        }
+
+        problem = "";
+        return true;
+    }
+
+    /// <summary>Locks a file until it is disposed of, or the process ends however it does. Null when another process holds it.</summary>
+    public static FileStream? TryLock(string path)
+    {
+        try
+        {
+            return new FileStream(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
+        }
+        catch (IOException e) when (e.HResult == WouldBlock)
+        {
+            return null;
+        }
+    }
+}

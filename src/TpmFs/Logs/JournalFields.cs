@@ -1,0 +1,80 @@
+using System.Globalization;
+using System.Text;
+using Serilog.Events;
+
+namespace TpmFs.Logs;
+
+/// <summary>An event as the journal's fields (systemd.journal-fields(7)), each NAME=value in UTF-8. Any value may hold any character.</summary>
+internal static class JournalFields
+{
+    private const int MaxValue = 16 * 1024;
+    private const int MaxName = 64;
+
+    private static readonly Dictionary<string, string> Names = new(StringComparer.Ordinal)
+    {
+        ["Uid"] = "TPMFS_UID",
+        ["Pid"] = "TPMFS_PID",
+        ["Opener"] = "TPMFS_OPENER",
+        ["Node"] = "TPMFS_NODE",
+        ["CommandCode"] = "TPM_CC",
+        ["ResponseCode"] = "TPM_RC",
+    };
+
+    public static List<byte[]> Of(LogEvent logEvent)
+    {
+        List<byte[]> fields =
+        [
+            Field("MESSAGE", Rendered.Message(logEvent)),
+            Field("PRIORITY", Priority(logEvent.Level).ToString(CultureInfo.InvariantCulture)),
+            Field("SYSLOG_IDENTIFIER", "tpmfs"),
+        ];
+        foreach (var (name, value) in logEvent.Properties)
+        {
+            fields.Add(Field(Name(name), Rendered.Value(value)));
+        }
+
+        if (logEvent.Exception is { } exception)
+        {
+            fields.Add(Field("TPMFS_EXCEPTION", exception.ToString()));
+        }
+
+        return fields;
+    }
+
+    /// <summary>A field's name holds A to Z, 0 to 9 and _, and neither begins with _ nor a digit: ours begin with TPM.</summary>
+    public static string Name(string property)
+    {
+        if (Names.TryGetValue(property, out var known))
+        {
+            return known;
+        }
+
+        var name = new StringBuilder("TPMFS_");
+        var last = '_';
+        foreach (var c in property)
+        {
+            if (char.IsAsciiLetterUpper(c) && char.IsAsciiLetterLower(last))
+            {
+                name.Append('_');
+            }
+
+            name.Append(char.IsAsciiLetterOrDigit(c) ? char.ToUpperInvariant(c) : '_');
+            last = c;
+        }
+
+        return name.ToString(0, Math.Min(name.Length, MaxName));
+    }
+
+    /// <summary>syslog(3)'s numbers.</summary>
+    private static int Priority(LogEventLevel level) => level switch
+    {
+        LogEventLevel.Fatal => 2,
+        LogEventLevel.Error => 3,
+        LogEventLevel.Warning => 4,
+        LogEventLevel.Information => 6,
+        _ => 7,
+    };
+
+    private static byte[] Field(string name, string value) =>
+        Encoding.UTF8.GetBytes($"{name}={(value.Length > MaxValue ? value[..MaxValue] : value)}");
+}

@@ -1,0 +1,24 @@
+using Serilog;
+using Serilog.Core;
+using Serilog.Events;
+
+namespace TpmFs.Logs;
+
+/// <summary>Where the daemon's log goes: the journal when stderr is the journal's, else stderr, for people.</summary>
+internal static class Log
+{
+    private const int Capacity = 4096;
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(2);
+
+    public static Logger Open(LogEventLevel level) => OpenOn(Journal.IsHere() ? Journal.Open() : Terminal(), level);
+
+    internal static Logger OpenOn(ILogEventSink sink, LogEventLevel level) => new LoggerConfiguration()
+        .MinimumLevel.Is(level)
+        .WriteTo.Sink(new BackgroundSink(sink, Capacity, Patience))
+        .CreateLogger();
+
+    private static Logger Terminal() => new LoggerConfiguration()
+        .MinimumLevel.Verbose()
+        .WriteTo.Console(new PlainText(), standardErrorFromLevel: LogEventLevel.Verbose)
+        .CreateLogger();
+}

@@ -1,0 +1,34 @@
+using Serilog;
+using TpmFs.Rm;
+using TpmFs.Tpm;
+using TpmFs.Tpm.Wire;
+
+namespace TpmFs.Logs;
+
+/// <summary>What a TPM's resource manager has to say.</summary>
+internal sealed class ManagerLog(ILogger log) : IResourceManagerLog
+{
+    public void TpmLost(string problem) => log.Error("the TPM is lost and is tried again: {Problem}", problem);
+
+    public void TpmBack(TpmReturn how) => log.Warning(
+        how switch
+        {
+            TpmReturn.Unchanged => "the TPM is back, as it was",
+            TpmReturn.Restarted => "the TPM is back after a restart: what was loaded in it is gone, what was saved is not",
+            _ => "the TPM is back after a reset: its openers' objects and sessions are gone",
+        });
+
+    public void SessionTaken(SpaceOwner from, TpmHandle session) => log.Warning(
+        "the TPM had no session left: {Session} was taken from user {Uid}, who had not used it for the longest time",
+        Hex(session.Value),
+        from.Uid);
+
+    public void Refused(TpmCc command, TpmRc code) => log.Warning(
+        "the TPM refused the resource manager's own {CommandCode}: {ResponseCode}",
+        command.ToString(),
+        code.ToString());
+
+    public void Fault(Exception exception) => log.Error(exception, "a command could not be carried out; this is a fault of tpmfs");
+
+    private static string Hex(uint handle) => $"0x{handle:X8}";
+}

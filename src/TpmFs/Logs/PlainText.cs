@@ -1,0 +1,33 @@
+using System.Globalization;
+using Serilog.Events;
+using Serilog.Formatting;
+
+namespace TpmFs.Logs;
+
+/// <summary>One event a line, for people. Control characters in it, wherever they came from, are shown, not obeyed.</summary>
+internal sealed class PlainText : ITextFormatter
+{
+    public void Format(LogEvent logEvent, TextWriter output)
+    {
+        output.Write(logEvent.Timestamp.ToString("HH:mm:ss.fff", CultureInfo.InvariantCulture));
+        output.Write(logEvent.Level switch
+        {
+            LogEventLevel.Warning => " warning: ",
+            LogEventLevel.Error or LogEventLevel.Fatal => " error: ",
+            LogEventLevel.Information => " ",
+            _ => " debug: ",
+        });
+        output.WriteLine(Escape(Rendered.Message(logEvent)));
+        if (logEvent.Exception is { } exception)
+        {
+            foreach (var line in exception.ToString().Split('\n'))
+            {
+                output.WriteLine("    " + Escape(line.TrimEnd('\r')));
+            }
+        }
+    }
+
+    public static string Escape(string text) => text.Any(char.IsControl)
+        ? string.Concat(text.Select(c => char.IsControl(c) ? $"\\x{(int)c:x2}" : c.ToString()))
+        : text;
+}

@@ -1,0 +1,123 @@
+using System.Diagnostics.CodeAnalysis;
+using System.Text;
+using TpmFs.Fuse;
+
+namespace TpmFs.Nodes;
+
+/// <summary>A directory whose entries are added and removed by the daemon.</summary>
+/// <remarks>
+/// A name is kept as a Latin-1 string, one character a byte, so that any name is itself and nothing else. Each entry has a place in the
+/// listing that never changes and is never reused, so a listing that goes on after a change misses and repeats nothing.
+/// </remarks>
+internal sealed class DirectoryNode : Node
+{
+    private const ulong SelfPlace = 1;
+    private const ulong ParentPlace = 2;
+
+    private readonly NodeTable table;
+    private readonly DirectoryNode parent;
+    private readonly Lock gate = new();
+    private readonly Dictionary<string, Entry> byName = new(StringComparer.Ordinal);
+    private readonly SortedList<ulong, Entry> byPlace = [];
+    private ulong lastPlace = ParentPlace;
+    private uint subdirectories;
+
+    /// <param name="parent">Null for the root, which is its own parent and belongs to the table from the start.</param>
+    public DirectoryNode(NodeTable table, Access access, DirectoryNode? parent = null)
+        : base(table, access)
+    {
+        this.table = table;
+        this.parent = parent ?? this;
+        if (parent is null)
+        {
+            table.Link(this);
+        }
+    }
+
+    public override NodeType Type => NodeType.Directory;
+
+    protected override uint LinkCount => 2 + Volatile.Read(ref subdirectories);
+
+    public bool TryAdd(string name, Node child)
+    {
+        lock (gate)
+        {
+            var entry = new Entry(name, ++lastPlace, child);
+            if (!byName.TryAdd(name, entry))
+            {
+                return false;
+            }
+
+            byPlace.Add(entry.Place, entry);
+            subdirectories += child.Type == NodeType.Directory ? 1u : 0;
+            table.Link(child);
+            return true;
+        }
+    }
+
+    public bool TryRemove(string name, [NotNullWhen(true)] out Node? child)
+    {
+        lock (gate)
+        {
+            child = byName.Remove(name, out var entry) ? entry.Node : null;
+            if (child is null)
+            {
+                return false;
+            }
+
+            byPlace.Remove(entry.Place);
+            subdirectories -= child.Type == NodeType.Directory ? 1u : 0;
+            table.Unlink(child);
+            return true;
+        }
+    }
+
+    public override Errno Find(in FuseCaller caller, ReadOnlySpan<byte> name, out Node? child)
+    {
+        var key = Encoding.Latin1.GetString(name);
+        lock (gate)
+        {
+            child = byName.TryGetValue(key, out var entry) ? entry.Node : null;
+            return child is null ? Errno.ENOENT : Errno.None;
+        }
+    }
+
+    public override Errno List(in FuseCaller caller, ulong offset, FuseDirectoryReply entries)
+    {
+        if ((offset < SelfPlace && !entries.Add("."u8, SelfPlace, Attributes))
+            || (offset < ParentPlace && !entries.Add(".."u8, ParentPlace, parent.Attributes)))
+        {
+            return Errno.None;
+        }
+
+        foreach (var entry in After(offset))
+        {
+            if (entries.CountsLookups && !table.TryLookup(entry.Node))
+            {
+                continue;
+            }
+
+            if (!entries.Add(Encoding.Latin1.GetBytes(entry.Name), entry.Place, entry.Node.Attributes))
+            {
+                if (entries.CountsLookups)
+                {
+                    table.Forget(entry.Node.Id, 1);
+                }
+
+                break;
+            }
+        }
+
+        return Errno.None;
+    }
+
+    private Entry[] After(ulong offset)
+    {
+        lock (gate)
+        {
+            return [.. byPlace.Values.SkipWhile(entry => entry.Place <= offset)];
+        }
+    }
+
+    private readonly record struct Entry(string Name, ulong Place, Node Node);
+}

@@ -1,0 +1,30 @@
+using TpmFs.Fuse;
+
+namespace TpmFs.Nodes;
+
+/// <summary>
+/// One open file description. All methods are called by several FUSE threads at once and must not block; <see cref="Release"/> is
+/// called once, last, though others may still be running.
+/// </summary>
+internal abstract class OpenFile
+{
+    /// <summary>How the kernel is to treat it.</summary>
+    public abstract FuseOpenFlags Flags { get; }
+
+    /// <summary>Completes the reply, fails it, or keeps it.</summary>
+    public virtual void Read(in FuseReadArguments arguments, FuseReadReply reply) => reply.Fail(Errno.EINVAL);
+
+    public virtual Errno Write(in FuseWriteArguments arguments, ReadOnlySpan<byte> data, out int written)
+    {
+        written = 0;
+        return Errno.EINVAL;
+    }
+
+    /// <summary>As a regular file: always ready.</summary>
+    public virtual PollEvents Poll(PollId? notify, PollEvents wanted) =>
+        PollEvents.In | PollEvents.ReadNormal | PollEvents.Out | PollEvents.WriteNormal;
+
+    public virtual void Release()
+    {
+    }
+}

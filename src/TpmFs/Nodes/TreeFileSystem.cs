@@ -1,0 +1,174 @@
+using System.Collections.Concurrent;
+using TpmFs.Fuse;
+using TpmFs.Openers;
+
+namespace TpmFs.Nodes;
+
+/// <summary>Takes the kernel's requests to the nodes and open files that they name. Knows no kind of node.</summary>
+internal sealed class TreeFileSystem(NodeTable table, PollNotifier notifier) : FuseFileSystem
+{
+    private readonly ConcurrentDictionary<OpenId, OpenFile> files = new();
+    private ulong lastOpen;
+    private volatile bool closing;
+
+    /// <summary>Open files now.</summary>
+    public int OpenFiles => files.Count;
+
+    /// <summary>From now on nothing can be opened (ENODEV): the daemon stops. What is open goes on.</summary>
+    public void RefuseOpens() => closing = true;
+
+    public override void Started(IFuseNotifier session) => notifier.Attach(session);
+
+    public override Errno Lookup(in FuseCaller caller, NodeId parent, ReadOnlySpan<byte> name, out FuseAttributes attributes)
+    {
+        attributes = default;
+        if (!table.TryGet(parent, out var directory))
+        {
+            return Errno.ENOENT;
+        }
+
+        var error = directory.Find(caller, name, out var child);
+        return error.IsError ? error : Enter(child!, out attributes);
+    }
+
+    public override void Forget(NodeId node, ulong lookups) => table.Forget(node, lookups);
+
+    public override Errno GetAttributes(in FuseCaller caller, NodeId node, OpenId? open, out FuseAttributes attributes)
+    {
+        var known = table.TryGet(node, out var found);
+        attributes = known ? found!.Attributes : default;
+        return known ? Errno.None : Errno.ENOENT;
+    }
+
+    public override Errno SetAttributes(in FuseCaller caller, NodeId node, in FuseAttributeChange change, out FuseAttributes attributes)
+    {
+        attributes = default;
+        if (!table.TryGet(node, out var found))
+        {
+            return Errno.ENOENT;
+        }
+
+        var error = found.SetAttributes(caller, change);
+        attributes = found.Attributes;
+        return error;
+    }
+
+    public override Errno ReadLink(in FuseCaller caller, NodeId node, FuseBytesReply target) =>
+        table.TryGet(node, out var found) ? found.ReadLink(caller, target) : Errno.ENOENT;
+
+    public override Errno MakeDirectory(in FuseCaller caller, NodeId parent, ReadOnlySpan<byte> name, uint mode, out FuseAttributes attributes)
+    {
+        attributes = default;
+        if (!table.TryGet(parent, out var directory))
+        {
+            return Errno.ENOENT;
+        }
+
+        var error = directory.MakeDirectory(caller, name, mode, out var made);
+        return error.IsError ? error : Enter(made!, out attributes);
+    }
+
+    public override Errno RemoveDirectory(in FuseCaller caller, NodeId parent, ReadOnlySpan<byte> name) =>
+        table.TryGet(parent, out var directory) ? directory.RemoveDirectory(caller, name) : Errno.ENOENT;
+
+    public override Errno Open(in FuseCaller caller, NodeId node, uint flags, out FuseOpened opened)
+    {
+        opened = default;
+        if (closing)
+        {
+            return Errno.ENODEV;
+        }
+
+        if (!table.TryGet(node, out var found))
+        {
+            return Errno.ENOENT;
+        }
+
+        var error = found.Open(caller, flags, out var file);
+        if (error.IsError)
+        {
+            return error;
+        }
+
+        var id = new OpenId(Interlocked.Increment(ref lastOpen));
+        files[id] = file!;
+        opened = new FuseOpened(id, file!.Flags);
+        return Errno.None;
+    }
+
+    public override void Read(in FuseCaller caller, NodeId node, OpenId open, in FuseReadArguments arguments, FuseReadReply reply)
+    {
+        if (files.TryGetValue(open, out var file))
+        {
+            file.Read(arguments, reply);
+        }
+        else
+        {
+            reply.Fail(Errno.EBADF);
+        }
+    }
+
+    public override Errno Write(
+        in FuseCaller caller, NodeId node, OpenId open, in FuseWriteArguments arguments, ReadOnlySpan<byte> data, out int written)
+    {
+        written = 0;
+        return files.TryGetValue(open, out var file) ? file.Write(arguments, data, out written) : Errno.EBADF;
+    }
+
+    public override Errno Poll(in FuseCaller caller, NodeId node, OpenId open, PollId? notify, PollEvents wanted, out PollEvents ready)
+    {
+        ready = files.TryGetValue(open, out var file) ? file.Poll(notify, wanted) : PollEvents.Err;
+        return Errno.None;
+    }
+
+    public override void Release(NodeId node, OpenId open)
+    {
+        if (files.TryRemove(open, out var file))
+        {
+            file.Release();
+        }
+    }
+
+    public override Errno OpenDirectory(in FuseCaller caller, NodeId node, uint flags, out FuseOpened opened)
+    {
+        opened = default;
+        return !table.TryGet(node, out var found) ? Errno.ENOENT : found.Type == NodeType.Directory ? Errno.None : Errno.ENOTDIR;
+    }
+
+    public override Errno ReadDirectory(in FuseCaller caller, NodeId node, OpenId open, ulong offset, FuseDirectoryReply entries) =>
+        table.TryGet(node, out var found) ? found.List(caller, offset, entries) : Errno.ENOENT;
+
+    public override Errno StatFs(in FuseCaller caller, NodeId node, out FuseStatFs statistics)
+    {
+        statistics = new FuseStatFs(Blocks: 0, BlocksFree: 0, Files: (ulong)table.Count, FilesFree: 0, BlockSize: 4096, NameLength: 255);
+        return Errno.None;
+    }
+
+    public override Errno GetXattr(in FuseCaller caller, NodeId node, ReadOnlySpan<byte> name, FuseBytesReply value) =>
+        table.TryGet(node, out var found) ? found.GetXattr(caller, name, value) : Errno.ENOENT;
+
+    public override Errno ListXattr(in FuseCaller caller, NodeId node, FuseBytesReply names) =>
+        table.TryGet(node, out var found) ? found.ListXattr(caller, names) : Errno.ENOENT;
+
+    public override Errno SetXattr(in FuseCaller caller, NodeId node, ReadOnlySpan<byte> name, ReadOnlySpan<byte> value, uint flags) =>
+        table.TryGet(node, out var found) ? found.SetXattr(caller, name, value, flags) : Errno.ENOENT;
+
+    public override Errno RemoveXattr(in FuseCaller caller, NodeId node, ReadOnlySpan<byte> name) =>
+        table.TryGet(node, out var found) ? found.RemoveXattr(caller, name) : Errno.ENOENT;
+
+    /// <summary>A filesystem that was detached or aborted sends no RELEASE for what is still open.</summary>
+    public override void Stopped()
+    {
+        RefuseOpens();
+        foreach (var open in files.Keys)
+        {
+            Release(default, open);
+        }
+    }
+
+    private Errno Enter(Node node, out FuseAttributes attributes)
+    {
+        attributes = node.Attributes;
+        return table.TryLookup(node) ? Errno.None : Errno.ENOENT;
+    }
+}

@@ -1,0 +1,32 @@
+using System.Buffers.Binary;
+
+namespace TpmFs.Openers;
+
+/// <summary>What a write has to be to be a command: TPM 2.0 library specification, Part 1, 18.2: tag, size, code, 10 bytes in all.</summary>
+internal static class CommandFrame
+{
+    public const int HeaderSize = 10;
+    private const int SizeOffset = 2;
+
+    /// <summary>
+    /// The command that a write begins with, without what trails it. False when the write is shorter than a header, or than the size
+    /// that the header gives, or that size is less than a header.
+    /// </summary>
+    public static bool TryTake(ReadOnlySpan<byte> written, out ReadOnlySpan<byte> command)
+    {
+        command = default;
+        if (written.Length < HeaderSize)
+        {
+            return false;
+        }
+
+        var size = BinaryPrimitives.ReadUInt32BigEndian(written[SizeOffset..]);
+        if (size < HeaderSize || size > (uint)written.Length)
+        {
+            return false;
+        }
+
+        command = written[..(int)size];
+        return true;
+    }
+}

@@ -1,0 +1,326 @@
+using TpmFs.Fuse;
+using TpmFs.Nodes;
+using TpmFs.Rm;
+
+namespace TpmFs.Openers;
+
+/// <summary>
+/// One open file description of a TPM node: a command is written, its response is read. Idle, then a command under way, then its answer
+/// ready and perhaps half read, then idle again. What waits is always a read; a write queues the command and returns.
+/// </summary>
+/// <remarks>
+/// The lock guards all fields and is held for a few instructions. The space, replies and the notifier are called without it, because
+/// they may call back at once, on the same thread. FUSE's offsets are ignored: this is a stream.
+/// </remarks>
+internal sealed class Opener : OpenFile, ISpaceClient
+{
+    private const uint NonBlocking = 0x800; // O_NONBLOCK, asm-generic/fcntl.h
+    private const PollEvents Readable = PollEvents.In | PollEvents.ReadNormal;
+    private const PollEvents Writable = PollEvents.Out | PollEvents.WriteNormal;
+
+    private readonly OpenerContext context;
+    private readonly Space space;
+    private readonly int maxCommandSize;
+    private readonly Action left;
+    private readonly Lock gate = new();
+    private Phase phase;
+    private Answer? answer; // exactly when phase is Ready, and then never spent
+    private WaitingReads waiting; // empty unless phase is Running
+    private PollWaiters pollers;
+
+    /// <param name="maxCommandSize">The largest write, in bytes.</param>
+    /// <param name="openSpace">Makes the handle space whose answers come here.</param>
+    /// <param name="left">Told once, after the last descriptor is closed.</param>
+    public Opener(OpenerContext context, int maxCommandSize, Func<ISpaceClient, Space> openSpace, Action left)
+    {
+        this.context = context;
+        this.maxCommandSize = maxCommandSize;
+        this.left = left;
+        space = openSpace(this);
+        context.Unread.Add(this);
+    }
+
+    private enum Phase
+    {
+        Idle,
+        Running,
+        Ready,
+        Closed,
+    }
+
+    public override FuseOpenFlags Flags => FuseOpenFlags.DirectIo | FuseOpenFlags.Stream | FuseOpenFlags.NoFlush;
+
+    private PollEvents Mask => phase switch
+    {
+        Phase.Ready => Readable,
+        Phase.Closed => PollEvents.Err | PollEvents.Hup,
+        _ => Writable,
+    };
+
+    public override Errno Write(in FuseWriteArguments arguments, ReadOnlySpan<byte> data, out int written)
+    {
+        written = 0;
+        if (data.Length > maxCommandSize)
+        {
+            return Errno.E2BIG;
+        }
+
+        var whole = CommandFrame.TryTake(data, out var command);
+        Errno refused;
+        PollId[] woken;
+        lock (gate)
+        {
+            var before = Mask;
+            DropIfOverdue();
+            refused = phase switch
+            {
+                Phase.Closed => SpaceErrno.Gone,
+                Phase.Running => Errno.EBUSY,
+                Phase.Ready when answer!.Untouched => Errno.EBUSY,
+                _ => whole ? Errno.None : Errno.EINVAL,
+            };
+            if (!refused.IsError)
+            {
+                Drop(Phase.Running);
+            }
+
+            woken = Woken(before);
+        }
+
+        Notify(woken);
+        if (refused.IsError)
+        {
+            return refused;
+        }
+
+        if (!space.TrySubmit(command))
+        {
+            Finish(null);
+            return Errno.EBUSY;
+        }
+
+        written = data.Length;
+        return Errno.None;
+    }
+
+    public override void Read(in FuseReadArguments arguments, FuseReadReply reply)
+    {
+        var blocking = (arguments.Flags & NonBlocking) == 0;
+        if (TryTake(arguments.Size, blocking, null, out var portion))
+        {
+            portion.SendTo(reply);
+            return;
+        }
+
+        // Kept before it is queued: once it is in the queue, another thread may answer it. An interrupt in between settles it.
+        var read = new WaitingRead(this, reply, arguments.Size);
+        reply.Keep(read);
+        if (TryTake(arguments.Size, blocking, read, out portion))
+        {
+            portion.SendTo(reply);
+        }
+    }
+
+    /// <summary>Ends the wait of one read with EINTR, unless it is answered already. The response stays readable.</summary>
+    public void Interrupt(WaitingRead read)
+    {
+        lock (gate)
+        {
+            if (read.Settled)
+            {
+                return;
+            }
+
+            waiting.Remove(read);
+            read.Settle(Portion.Of(Errno.EINTR));
+        }
+
+        read.Send();
+    }
+
+    public override PollEvents Poll(PollId? notify, PollEvents wanted)
+    {
+        PollEvents ready;
+        PollId[] woken;
+        lock (gate)
+        {
+            var before = Mask;
+            DropIfOverdue();
+            ready = Mask;
+            woken = Woken(before);
+            if (notify is { } poll)
+            {
+                pollers.Add(poll, wanted);
+            }
+        }
+
+        Notify(woken);
+        return ready;
+    }
+
+    public override void Release()
+    {
+        WaitingRead? settled;
+        PollId[] woken;
+        lock (gate)
+        {
+            if (phase == Phase.Closed)
+            {
+                return;
+            }
+
+            var before = Mask;
+            Drop(Phase.Closed);
+            settled = SettleWaiting();
+            woken = Woken(before);
+        }
+
+        space.Close();
+        settled?.Send();
+        Notify(woken);
+        context.Unread.Remove(this);
+        left();
+    }
+
+    void ISpaceClient.Completed(ReadOnlySpan<byte> response) => Finish(Answer.Of(response, context.Time.GetTimestamp()));
+
+    void ISpaceClient.Failed(SpaceFailure failure) => Finish(Answer.Of(SpaceErrno.Of(failure), context.Time.GetTimestamp()));
+
+    /// <summary>Drops an answer that nobody read in time. How long it still has, when there is one that does.</summary>
+    public TimeSpan? DropIfUnread()
+    {
+        PollId[] woken;
+        TimeSpan? left;
+        lock (gate)
+        {
+            var before = Mask;
+            DropIfOverdue();
+            left = phase == Phase.Ready ? Remaining(answer!) : null;
+            woken = Woken(before);
+        }
+
+        Notify(woken);
+        return left;
+    }
+
+    /// <summary>The command under way is over; null when there turned out to be none.</summary>
+    private void Finish(Answer? result)
+    {
+        WaitingRead? settled;
+        PollId[] woken;
+        bool unread;
+        lock (gate)
+        {
+            if (phase != Phase.Running)
+            {
+                result?.Wipe();
+                return;
+            }
+
+            var before = Mask;
+            answer = result;
+            phase = result is null ? Phase.Idle : Phase.Ready;
+            settled = SettleWaiting();
+            woken = Woken(before);
+            unread = phase == Phase.Ready;
+        }
+
+        settled?.Send();
+        Notify(woken);
+        if (unread)
+        {
+            context.Unread.Watch();
+        }
+    }
+
+    /// <summary>
+    /// What a read gets now. False when it has to wait; <paramref name="queue"/>, where given, then waits, or was interrupted before it could.
+    /// </summary>
+    private bool TryTake(int size, bool blocking, WaitingRead? queue, out Portion portion)
+    {
+        PollId[] woken;
+        lock (gate)
+        {
+            portion = default;
+            if (queue is { Settled: true })
+            {
+                return false;
+            }
+
+            if (phase == Phase.Running && blocking)
+            {
+                if (queue is not null)
+                {
+                    waiting.Add(queue);
+                }
+
+                return false;
+            }
+
+            var before = Mask;
+            DropIfOverdue();
+            portion = phase == Phase.Running ? Portion.Of(Errno.EAGAIN) : Next(size);
+            queue?.Settle(portion);
+            woken = Woken(before);
+        }
+
+        Notify(woken);
+        return true;
+    }
+
+    // From here on: under the lock.
+
+    private WaitingRead? SettleWaiting()
+    {
+        var settled = waiting.TakeAll();
+        for (var read = settled; read is not null; read = read.Next)
+        {
+            read.Settle(Next(read.Size));
+        }
+
+        return settled;
+    }
+
+    private Portion Next(int size)
+    {
+        if (phase != Phase.Ready)
+        {
+            return phase == Phase.Closed ? Portion.Of(SpaceErrno.Gone) : Portion.Nothing;
+        }
+
+        var portion = answer!.Take(size);
+        if (answer.Spent)
+        {
+            Drop(Phase.Idle);
+        }
+
+        return portion;
+    }
+
+    private void DropIfOverdue()
+    {
+        if (phase == Phase.Ready && Remaining(answer!) <= TimeSpan.Zero)
+        {
+            Drop(Phase.Idle);
+        }
+    }
+
+    private void Drop(Phase next)
+    {
+        answer?.Wipe();
+        answer = null;
+        phase = next;
+    }
+
+    private TimeSpan Remaining(Answer unread) => UnreadAnswers.Lifetime - context.Time.GetElapsedTime(unread.ReadyAt);
+
+    private PollId[] Woken(PollEvents before) => Mask == before ? [] : pollers.Take(Mask);
+
+    private void Notify(PollId[] polls)
+    {
+        foreach (var poll in polls)
+        {
+            context.Notifier.NotifyPoll(poll);
+        }
+    }
+}

@@ -1,0 +1,6 @@
+using TpmFs.Fuse;
+
+namespace TpmFs.Openers;
+
+/// <summary>What all openers of the daemon share.</summary>
+internal sealed record OpenerContext(TimeProvider Time, UnreadAnswers Unread, IFuseNotifier Notifier);

@@ -1,0 +1,13 @@
+using TpmFs.Fuse;
+
+namespace TpmFs.Openers;
+
+/// <summary>The way to the session's notifier, which exists only from INIT on; no file is open before that.</summary>
+internal sealed class PollNotifier : IFuseNotifier
+{
+    private volatile IFuseNotifier? session;
+
+    public void Attach(IFuseNotifier notifier) => session = notifier;
+
+    public void NotifyPoll(PollId poll) => session?.NotifyPoll(poll);
+}

@@ -1,0 +1,69 @@
+using System.Reflection;
+
+namespace TpmFs.Integration.Tests.Harness;
+
+/// <summary>A TpmFs that runs in a sandbox.</summary>
+internal sealed class Daemon : IDisposable
+{
+    private readonly Sandbox _sandbox;
+    private readonly ChildProcess _process;
+
+    /// <summary>Starts it and waits until its node is there.</summary>
+    public Daemon(Sandbox sandbox, string tpm, string mountPoint)
+        : this(sandbox, mountPoint, User.Root, Start(sandbox, tpm, mountPoint))
+    {
+    }
+
+    private Daemon(Sandbox sandbox, string mountPoint, User user, ChildProcess process)
+    {
+        (_sandbox, MountPoint, _process) = (sandbox, mountPoint, process);
+        using ChildProcess ready = sandbox.Start(user, ["sh", "-c", "until [ -e \"$0\" ]; do sleep 0.02; done", Node]);
+        Deadline.Poll(() => ready.HasExited || process.HasExited, $"{Node} is there", Describe);
+        Assert.False(process.HasExited, Describe());
+    }
+
+    /// <summary>The program under test, as 'make build' leaves it.</summary>
+    public static string Binary { get; } = typeof(Daemon).Assembly.GetCustomAttributes<AssemblyMetadataAttribute>().First(data => data.Key == "Daemon").Value!;
+
+    public string MountPoint { get; }
+
+    public string Node => Path.Combine(MountPoint, "rm0");
+
+    public int Id => _process.Id;
+
+    public bool HasExited => _process.HasExited;
+
+    public string Printed => _process.Printed;
+
+    /// <summary>Starts a daemon that may well refuse to run; nothing is waited for.</summary>
+    public static ChildProcess Start(Sandbox sandbox, string tpm, string mountPoint) =>
+        sandbox.Start(
+            User.Root,
+            [sandbox.Program, "mount", mountPoint, "--tpm", tpm, "--state-dir", sandbox.MakeFolder("state-" + Path.GetFileName(mountPoint))]);
+
+    /// <summary>Starts it as a user would who gives nothing but the TPM: where it mounts and keeps its state is its own choice.</summary>
+    public static Daemon OfUser(Sandbox sandbox, User user, string home, string tpm) => new(
+        sandbox,
+        Path.Combine(home, "tpmfs"),
+        user,
+        sandbox.Start(
+            user,
+            [sandbox.Program, "mount", "--tpm", tpm],
+            new Dictionary<string, string> { ["HOME"] = home, ["XDG_RUNTIME_DIR"] = home, ["XDG_STATE_HOME"] = Path.Combine(home, "state") }));
+
+    public void Send(int signal) => _process.Send(signal);
+
+    public Outcome Wait() => _process.Wait(Deadline.Step);
+
+    public string Describe() => _process.Describe();
+
+    /// <summary>Stops it in order: exit code 0, and nothing is mounted any more.</summary>
+    public void Stop(int signal = Signals.Term)
+    {
+        _process.Send(signal);
+        Assert.True(Wait().ExitCode == 0, Describe());
+        Assert.DoesNotContain(MountPoint, _sandbox.FuseMounts);
+    }
+
+    public void Dispose() => _process.Dispose();
+}

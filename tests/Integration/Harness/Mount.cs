@@ -1,0 +1,70 @@
+namespace TpmFs.Integration.Tests.Harness;
+
+/// <summary>A TpmFs on a software TPM, with the proxy between the two, and the same TPM once more without TpmFs.</summary>
+public sealed class Mount : IDisposable
+{
+    private readonly List<IDisposable> _parts = [];
+
+    public Mount()
+    {
+        try
+        {
+            Sandbox = Own(new Sandbox());
+            using (var original = new SoftwareTpm(Sandbox, "original"))
+            {
+                Tpm = Own(new SoftwareTpm(Sandbox, "tpm", twin: original));
+                Bare = Own(new SoftwareTpm(Sandbox, "bare", twin: original));
+            }
+
+            Proxy = Own(new TpmProxy(Sandbox, Tpm));
+            Daemon = Own(new Daemon(Sandbox, $"swtpm:path={Proxy.Socket}", Sandbox.MakeFolder("mnt")));
+        }
+        catch
+        {
+            DisposeParts();
+            throw;
+        }
+    }
+
+    internal Sandbox Sandbox { get; }
+
+    /// <summary>The TPM below TpmFs.</summary>
+    internal SoftwareTpm Tpm { get; }
+
+    /// <summary>Its twin, to ask what a TPM answers by itself.</summary>
+    internal SoftwareTpm Bare { get; }
+
+    internal TpmProxy Proxy { get; }
+
+    internal Daemon Daemon { get; }
+
+    internal string Node => Daemon.Node;
+
+    /// <summary>The daemon must end in order, whatever the tests have done to it.</summary>
+    public void Dispose()
+    {
+        try
+        {
+            Daemon.Stop();
+        }
+        finally
+        {
+            DisposeParts();
+        }
+    }
+
+    private void DisposeParts()
+    {
+        for (int i = _parts.Count - 1; i >= 0; i--)
+        {
+            _parts[i].Dispose();
+        }
+    }
+
+    private T Own<T>(T part)
+        where T : IDisposable
+    {
+        _parts.Add(part);
+        return part;
+    }
+}

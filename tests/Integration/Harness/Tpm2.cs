@@ -1,0 +1,141 @@
+using System.Buffers.Binary;
+using System.Security.Cryptography;
+using TpmFs.Tpm;
+using TpmFs.Tpm.Wire;
+
+namespace TpmFs.Integration.Tests.Harness;
+
+/// <summary>The commands that these tests send themselves (TPM 2.0 library specification, Part 3).</summary>
+internal static class Tpm2
+{
+    public const TpmCc HmacCode = (TpmCc)0x155;
+    public const TpmCc PolicyGetDigestCode = (TpmCc)0x189;
+    public const TpmCc PolicyCpHashCode = (TpmCc)0x16E;
+    public const uint Owner = 0x4000_0001;
+    public const uint Null = 0x4000_0007;
+    public const uint TransientFirst = 0x8000_0000;
+    public const uint LoadedSessions = 0x0200_0000;
+    public const uint SavedSessions = 0x0300_0000;
+    public const uint PersistentFirst = 0x8100_0000;
+
+    private const int AlgAes = 0x06, AlgKeyedHash = 0x08, AlgHmac = 0x05, AlgSha256 = 0x0B, AlgNull = 0x10, AlgEcc = 0x23, AlgCfb = 0x43;
+    private const uint StorageAttributes = 0x0003_0472; // fixedTPM, fixedParent, sensitiveDataOrigin, userWithAuth, noDA, restricted, decrypt
+    private const uint HmacKeyAttributes = 0x0004_0440; // userWithAuth, noDA, sign; the key is the caller's
+
+    public static byte[] GetRandom(int bytes) => new TpmCommandBuilder(TpmCc.GetRandom).UInt16(bytes).Build();
+
+    /// <summary>With an audit session that is neither salted nor bound, whose HMAC may therefore be empty.</summary>
+    public static byte[] GetRandom(int bytes, uint auditSession) => new TpmCommandBuilder(TpmCc.GetRandom)
+        .Session(auditSession, TpmAuthorization.Audit | TpmAuthorization.ContinueSession).UInt16(bytes).Build();
+
+    public static byte[] ReadClock() => new TpmCommandBuilder(TpmCc.ReadClock).Build();
+
+    /// <summary>An ECC P-256 storage key, the same one every time in the same hierarchy.</summary>
+    public static byte[] CreatePrimary(uint hierarchy = Owner) => new TpmCommandBuilder(TpmCc.CreatePrimary)
+        .Handle(hierarchy).Password()
+        .Sized([0, 0, 0, 0])
+        .Sized(new TpmCommandBuilder(0).UInt16(AlgEcc).UInt16(AlgSha256).UInt32(StorageAttributes).UInt16(0)
+            .UInt16(AlgAes).UInt16(128).UInt16(AlgCfb).UInt16(AlgNull).UInt16(3).UInt16(AlgNull).UInt16(0).UInt16(0).Structure())
+        .UInt16(0).UInt32(0).Build();
+
+    /// <summary>An HMAC key below <paramref name="parent"/> whose bytes are given, so that what it answers can be checked.</summary>
+    public static byte[] CreateHmacKey(uint parent, ReadOnlySpan<byte> key) => new TpmCommandBuilder(TpmCc.Create)
+        .Handle(parent).Password()
+        .Sized(new TpmCommandBuilder(0).UInt16(0).Sized(key).Structure())
+        .Sized(new TpmCommandBuilder(0).UInt16(AlgKeyedHash).UInt16(AlgSha256).UInt32(HmacKeyAttributes).UInt16(0)
+            .UInt16(AlgHmac).UInt16(AlgSha256).UInt16(0).Structure())
+        .UInt16(0).UInt32(0).Build();
+
+    /// <summary>Loads what Create answered.</summary>
+    public static byte[] Load(uint parent, ReadOnlySpan<byte> createResponse)
+    {
+        TpmResponse.TryReadParameters(createResponse, hasHandle: false, out ReadOnlySpan<byte> created);
+        var reader = new TpmReader(created);
+        Assert.True(reader.TryReadSized(out _) && reader.TryReadSized(out _));
+        return new TpmCommandBuilder(TpmCc.Load).Handle(parent).Password().Bytes(created[..reader.Position]).Build();
+    }
+
+    public static byte[] Hmac(uint key, ReadOnlySpan<byte> data) =>
+        new TpmCommandBuilder(HmacCode).Handle(key).Password().Sized(data).UInt16(AlgNull).Build();
+
+    public static byte[] ReadPublic(uint handle) => new TpmCommandBuilder(TpmCc.ReadPublic).Handle(handle).Build();
+
+    public static byte[] FlushContext(uint handle) => new TpmCommandBuilder(TpmCc.FlushContext).UInt32(handle).Build();
+
+    public static byte[] ContextSave(uint handle) => new TpmCommandBuilder(TpmCc.ContextSave).Handle(handle).Build();
+
+    /// <summary>Loads what ContextSave answered.</summary>
+    public static byte[] ContextLoad(ReadOnlySpan<byte> saveResponse) =>
+        new TpmCommandBuilder(TpmCc.ContextLoad).Bytes(saveResponse[TpmHeader.Length..]).Build();
+
+    /// <summary>A policy session, or an HMAC session, that is neither salted nor bound.</summary>
+    public static byte[] StartAuthSession(bool policy) => new TpmCommandBuilder(TpmCc.StartAuthSession)
+        .Handle(Null).Handle(Null).Sized(new byte[16]).UInt16(0).Byte((byte)(policy ? 1 : 0)).UInt16(AlgNull).UInt16(AlgSha256).Build();
+
+    public static byte[] PolicyGetDigest(uint session) => new TpmCommandBuilder(PolicyGetDigestCode).Handle(session).Build();
+
+    /// <summary>Binds a policy to a cpHash, here any 32 bytes: a way to give each session a digest of its own.</summary>
+    public static byte[] PolicyCpHash(uint session, ReadOnlySpan<byte> cpHash) => new TpmCommandBuilder(PolicyCpHashCode).Handle(session).Sized(cpHash).Build();
+
+    /// <summary>The digest of a policy after that and nothing else.</summary>
+    public static byte[] PolicyCpHashDigest(ReadOnlySpan<byte> cpHash) =>
+        SHA256.HashData(new TpmCommandBuilder(0).Bytes(new byte[32]).UInt32((uint)PolicyCpHashCode).Bytes(cpHash).Structure());
+
+    /// <summary>Makes a transient object persistent.</summary>
+    public static byte[] EvictControl(uint handle, uint persistent) =>
+        new TpmCommandBuilder(TpmCc.EvictControl).Handle(Owner).Handle(handle).Password().UInt32(persistent).Build();
+
+    public static byte[] HashSequenceStart() => new TpmCommandBuilder((TpmCc)0x186).UInt16(0).UInt16(AlgSha256).Build();
+
+    public static byte[] SequenceUpdate(uint sequence, ReadOnlySpan<byte> data) =>
+        new TpmCommandBuilder((TpmCc)0x15C).Handle(sequence).Password().Sized(data).Build();
+
+    public static byte[] SequenceComplete(uint sequence, ReadOnlySpan<byte> data) =>
+        new TpmCommandBuilder((TpmCc)0x13E).Handle(sequence).Password().Sized(data).UInt32(Null).Build();
+
+    public static byte[] GetCapability(uint capability, uint property, uint count) =>
+        new TpmCommandBuilder(TpmCc.GetCapability).UInt32(capability).UInt32(property).UInt32(count).Build();
+
+    /// <summary>TPM_CAP_HANDLES: all handles from <paramref name="first"/> on that have its type.</summary>
+    public static byte[] ListHandles(uint first) => GetCapability(1, first, 254);
+
+    /// <summary>The size of the whole, as a header says it.</summary>
+    public static int StatedSize(byte[] message) => BinaryPrimitives.ReadInt32BigEndian(message.AsSpan(2));
+
+    /// <summary>The response code.</summary>
+    public static uint Code(this byte[] response) => BinaryPrimitives.ReadUInt32BigEndian(response.AsSpan(6));
+
+    /// <summary>The handle in the handle area of a response that must have succeeded.</summary>
+    public static uint NewHandle(this byte[] response) => BinaryPrimitives.ReadUInt32BigEndian(response.Succeeded().AsSpan(TpmHeader.Length));
+
+    /// <summary>Fails with the response code unless it is TPM_RC_SUCCESS.</summary>
+    public static byte[] Succeeded(this byte[] response)
+    {
+        Assert.True(response.Code() == 0, $"TPM response code 0x{response.Code():X}");
+        return response;
+    }
+
+    /// <summary>The first TPM2B among the parameters of a response that must have succeeded.</summary>
+    public static byte[] FirstSized(this byte[] response)
+    {
+        Assert.True(TpmResponse.TryReadParameters(response.Succeeded(), hasHandle: false, out ReadOnlySpan<byte> parameters));
+        Assert.True(new TpmReader(parameters).TryReadSized(out ReadOnlySpan<byte> value));
+        return value.ToArray();
+    }
+
+    /// <summary>The value of the one property that TPM_CAP_TPM_PROPERTIES answered.</summary>
+    public static uint Property(this byte[] response) => BinaryPrimitives.ReadUInt32BigEndian(response.Succeeded().AsSpan(23));
+
+    /// <summary>What TPM_CAP_HANDLES answered.</summary>
+    public static IReadOnlyList<uint> HandleList(this byte[] response)
+    {
+        response.Succeeded();
+        var handles = new uint[BinaryPrimitives.ReadUInt32BigEndian(response.AsSpan(15))];
+        for (int i = 0; i < handles.Length; i++)
+        {
+            handles[i] = BinaryPrimitives.ReadUInt32BigEndian(response.AsSpan(19 + (4 * i)));
+        }
+
+        return handles;
+    }
+}

@@ -1,0 +1,161 @@
+using System.Text;
+using Serilog.Events;
+using TpmFs.Configuration;
+using TpmFs.Rm;
+
+namespace TpmFs.Daemon.Tests.Configuration;
+
+public sealed class SettingsFileTests : IDisposable
+{
+    private const string Everything = """
+        {
+          // comments are welcome
+          "tpm": "swtpm:path=/run/x.sock",
+          "rm0": { "mode": "0640", "group": "tpm-users" },
+          "idle_release": "250ms",
+          "reserve": { "objects": 1, "sessions": 2 },
+          "flush_at_start": true, /* and so are these */
+          "limits": { "openers.max": 10, "objects.max": "max", "sessions.max": 0, "sessions.saved.max": 7 },
+          "log": { "level": "debug", },
+        }
+        """;
+
+    private readonly string folder = Directory.CreateTempSubdirectory("tpmfs-test-").FullName;
+
+    public void Dispose() => Directory.Delete(folder, recursive: true);
+
+    [Fact]
+    public void Every_key_goes_where_it_belongs()
+    {
+        var settings = Parse(Everything);
+
+        Assert.Equal("swtpm:path=/run/x.sock", settings.Tpm);
+        Assert.Equal((0x1A0u, "tpm-users"), (settings.Mode, settings.Group));
+        Assert.Equal(TimeSpan.FromMilliseconds(250), settings.IdleRelease);
+        Assert.Equal((1, 2, true), (settings.ReserveObjects, settings.ReserveSessions, settings.FlushAtStart));
+        Assert.Equal(10, settings.OpenersMax);
+        Assert.Equal((SpaceLimits.Unlimited, 0, 7), (settings.Limits.ObjectsMax, settings.Limits.SessionsMax, settings.Limits.SavedSessionsMax));
+        Assert.Equal(LogEventLevel.Debug, settings.LogLevel);
+    }
+
+    [Fact]
+    public void An_empty_object_is_the_defaults()
+    {
+        var settings = Parse("{}");
+
+        Assert.Null(settings.Tpm);
+        Assert.Equal((TimeSpan.FromMilliseconds(100), 4096), (settings.IdleRelease, settings.OpenersMax));
+        Assert.Equal((64, 16, 32), (settings.Limits.ObjectsMax, settings.Limits.SessionsMax, settings.Limits.SavedSessionsMax));
+    }
+
+    [Theory]
+    [InlineData("{ \"tmp\": \"x\" }", 1, 3, "\"tmp\" is no key of the configuration; its keys are tpm, rm0, idle_release, reserve, flush_at_start, limits, log")]
+    [InlineData("{\n  \"rm0\": { \"owner\": 1 }\n}", 2, 12, "\"owner\" is no key of \"rm0\"; its keys are mode, group")]
+    [InlineData("{ \"tpm\": \"a\",\n \"tpm\": \"b\" }", 2, 2, "\"tpm\" is given twice in the configuration")]
+    [InlineData("{ \"TPM\": \"a\" }", 1, 3, "\"TPM\" is no key")]
+    [InlineData("{ \"tpm\": 1 }", 1, 10, "\"tpm\" must be text")]
+    [InlineData("{ \"tpm\": \"\" }", 1, 10, "\"tpm\" must be text")]
+    [InlineData("{ \"tpm\": \"a\\u0000b\" }", 1, 10, "\"tpm\" must be text")]
+    [InlineData("{ \"tpm\": \"\\ud800\" }", 1, 10, "\"tpm\" must be text")]
+    [InlineData("{ \"\\ud800\": 1 }", 1, 3, "is no key")]
+    [InlineData("{ /* ä */ \"tpm\": null }", 1, 18, "\"tpm\" must be text")]
+    [InlineData("{ \"rm0\": [] }", 1, 10, "\"rm0\" must be an object")]
+    [InlineData("{ \"rm0\": { \"mode\": \"0999\" } }", 1, 20, "\"mode\" must be permissions in octal, such as \"0660\"")]
+    [InlineData("{ \"rm0\": { \"mode\": \"4755\" } }", 1, 20, "\"mode\" must be permissions")]
+    [InlineData("{ \"rm0\": { \"mode\": 660 } }", 1, 20, "\"mode\" must be permissions")]
+    [InlineData("{ \"idle_release\": 100 }", 1, 19, "\"idle_release\" must be a time with its unit (ms, s, min, h)")]
+    [InlineData("{ \"idle_release\": \"2h\" }", 1, 19, "\"idle_release\" must be a time")]
+    [InlineData("{ \"idle_release\": \"-1s\" }", 1, 19, "\"idle_release\" must be a time")]
+    [InlineData("{ \"idle_release\": \"99999999999s\" }", 1, 19, "\"idle_release\" must be a time")]
+    [InlineData("{ \"idle_release\": \"ms\" }", 1, 19, "\"idle_release\" must be a time")]
+    [InlineData("{ \"reserve\": { \"objects\": 65 } }", 1, 27, "\"objects\" must be a whole number from 0 to 64")]
+    [InlineData("{ \"reserve\": { \"objects\": 1.5 } }", 1, 27, "\"objects\" must be a whole number")]
+    [InlineData("{ \"flush_at_start\": \"yes\" }", 1, 21, "\"flush_at_start\" must be true or false")]
+    [InlineData("{ \"limits\": { \"objects.max\": -1 } }", 1, 30, "\"objects.max\" must be a whole number from 0 on, or \"max\"")]
+    [InlineData("{ \"limits\": { \"objects.max\": \"MAX\" } }", 1, 30, "or \"max\"")]
+    [InlineData("{ \"limits\": { \"objects.max\": 99999999999 } }", 1, 30, "or \"max\"")]
+    [InlineData("{ \"log\": { \"level\": \"loud\" } }", 1, 21, "\"level\" must be one of \"debug\", \"information\", \"warning\", \"error\"")]
+    [InlineData("[]", 1, 1, "the configuration must be an object")]
+    [InlineData("", 1, 1, "this is not JSON")]
+    [InlineData("{", 1, 2, "this is not JSON")]
+    [InlineData("{}\n{}", 2, 1, "this is not JSON")]
+    [InlineData("{ \"tpm\" \"a\" }", 1, 9, "this is not JSON")]
+    public void What_is_wrong_is_said_with_its_place_and_what_was_expected(string text, int line, int column, string expected)
+    {
+        Assert.False(SettingsFile.TryParse(Encoding.UTF8.GetBytes(text), out _, out var where, out var problem));
+
+        Assert.Contains(expected, problem, StringComparison.Ordinal);
+        Assert.Equal((line, column), (where.Line, where.Column));
+    }
+
+    [Fact]
+    public void What_is_no_UTF_8_is_refused_and_a_byte_order_mark_is_skipped()
+    {
+        Assert.False(SettingsFile.TryParse([(byte)'{', 0xFF, (byte)'}'], out _, out _, out var problem));
+        Assert.Equal("the file is not UTF-8 text", problem);
+        Assert.True(SettingsFile.TryParse([0xEF, 0xBB, 0xBF, (byte)'{', (byte)'}'], out _, out _, out _));
+    }
+
+    [Fact]
+    public void Nesting_without_end_is_refused() =>
+        Assert.False(SettingsFile.TryParse(Encoding.UTF8.GetBytes(string.Concat(Enumerable.Repeat("{\"rm0\":", 100_000))), out _, out _, out _));
+
+    [Fact]
+    public void Any_bytes_at_all_are_read_or_refused_with_a_reason()
+    {
+        const int Runs = 20_000;
+        var random = new Random(20);
+        var seed = Encoding.UTF8.GetBytes(Everything);
+        for (var run = 0; run < Runs; run++)
+        {
+            var text = seed.ToArray();
+            for (var changes = random.Next(1, 6); changes > 0; changes--)
+            {
+                text[random.Next(text.Length)] = (byte)random.Next(256);
+            }
+
+            var taken = SettingsFile.TryParse(text.AsSpan(0, random.Next(2) == 0 ? text.Length : random.Next(text.Length)), out _, out var where, out var problem);
+
+            Assert.Equal(taken, problem.Length == 0);
+            Assert.True(where is { Line: > 0, Column: > 0 });
+        }
+    }
+
+    [Fact]
+    public void A_file_that_is_not_there_is_the_defaults_unless_it_was_asked_for()
+    {
+        var path = Path.Combine(folder, "none", "tpmfs.json");
+        Assert.True(SettingsFile.TryRead(path, required: false, out _, out _));
+        Assert.False(SettingsFile.TryRead(path, required: true, out _, out var problem));
+        Assert.Contains(path, problem, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_file_with_a_mistake_is_named_with_line_and_column()
+    {
+        var path = Path.Combine(folder, "tpmfs.json");
+        File.WriteAllText(path, "{\n  \"tpm\": 1\n}");
+        Assert.False(SettingsFile.TryRead(path, required: false, out _, out var problem));
+        Assert.StartsWith($"{path}:2:10: ", problem, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_directory_or_a_huge_file_in_its_place_is_an_error_even_when_not_asked_for()
+    {
+        Assert.False(SettingsFile.TryRead(folder, required: false, out _, out _));
+        var path = Path.Combine(folder, "tpmfs.json");
+        using (var file = File.Create(path))
+        {
+            file.SetLength(1L << 30);
+        }
+
+        Assert.False(SettingsFile.TryRead(path, required: false, out _, out var problem));
+        Assert.Contains("larger", problem, StringComparison.Ordinal);
+    }
+
+    private static Settings Parse(string text)
+    {
+        Assert.True(SettingsFile.TryParse(Encoding.UTF8.GetBytes(text), out var settings, out _, out var problem), problem);
+        return settings;
+    }
+}

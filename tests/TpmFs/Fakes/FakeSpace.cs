@@ -1,0 +1,52 @@
+using TpmFs.Rm;
+
+namespace TpmFs.Daemon.Tests.Fakes;
+
+/// <summary>A space whose TPM is the test: it says when, and with what, a command is answered.</summary>
+internal sealed class FakeSpace(ISpaceClient client) : Space
+{
+    private readonly Lock gate = new();
+    private readonly List<byte[]> submitted = [];
+
+    /// <summary>Runs inside <see cref="TrySubmit"/>, on its caller's thread.</summary>
+    public Action<ISpaceClient>? OnSubmit { get; set; }
+
+    public bool Refuses { get; set; }
+
+    public int Closed { get; private set; }
+
+    public IReadOnlyList<byte[]> Submitted
+    {
+        get
+        {
+            lock (gate)
+            {
+                return [.. submitted];
+            }
+        }
+    }
+
+    public override bool TrySubmit(ReadOnlySpan<byte> command)
+    {
+        if (Refuses)
+        {
+            return false;
+        }
+
+        lock (gate)
+        {
+            submitted.Add(command.ToArray());
+        }
+
+        OnSubmit?.Invoke(client);
+        return true;
+    }
+
+    public void Answer(params byte[] response) => client.Completed(response);
+
+    public void Fail(SpaceFailure failure) => client.Failed(failure);
+
+    public override void Cancel() => throw new InvalidOperationException("an opener cancels by closing");
+
+    public override void Close() => Closed++;
+}

@@ -1,0 +1,159 @@
+using System.Collections.Concurrent;
+using System.Text;
+using Serilog.Core;
+using Serilog.Events;
+using TpmFs.Logs;
+
+namespace TpmFs.Daemon.Tests.Logs;
+
+public sealed class LogTests
+{
+    [Fact]
+    public void A_journal_entry_has_its_message_priority_and_structured_fields()
+    {
+        var fields = Journal(log => log.Warning("opener {Opener} of {Uid} ran {CommandCode}: {ResponseCode} on {NodeName}", 7, 1000u, "TPM2_Clear", "TPM_RC_X", "rm0"));
+
+        Assert.Equal(
+            [
+                "MESSAGE=opener 7 of 1000 ran TPM2_Clear: TPM_RC_X on rm0", "PRIORITY=4", "SYSLOG_IDENTIFIER=tpmfs",
+                "TPMFS_NODE_NAME=rm0", "TPMFS_OPENER=7", "TPMFS_UID=1000", "TPM_CC=TPM2_Clear", "TPM_RC=TPM_RC_X",
+            ],
+            fields.Take(3).Concat(fields.Skip(3).Order(StringComparer.Ordinal)));
+    }
+
+    [Theory]
+    [InlineData("a\nPRIORITY=0\nb")]
+    [InlineData("nul\0 and =")]
+    [InlineData("")]
+    [InlineData("{Opener} {{")]
+    public void Any_value_stays_within_its_field(string value)
+    {
+        var fields = Journal(log => log.Information("name {Node}", value));
+
+        Assert.Equal(4, fields.Count);
+        Assert.Equal($"MESSAGE=name {value}", fields[0]);
+        Assert.Equal($"TPMFS_NODE={value}", fields[3]);
+    }
+
+    [Fact]
+    public void Half_a_surrogate_pair_becomes_valid_UTF_8_and_a_long_value_is_cut()
+    {
+        Assert.Equal("TPMFS_NODE=\uFFFD", Journal(log => log.Information("{Node}", "\ud800"))[3]);
+        Assert.InRange(Journal(log => log.Information("{Node}", new string('x', 1 << 20)))[3].Length, 1000, 20_000);
+    }
+
+    [Theory]
+    [InlineData("MountPoint", "TPMFS_MOUNT_POINT")]
+    [InlineData("Ünï", "TPMFS__N_")]
+    [InlineData("A1b", "TPMFS_A1B")]
+    public void A_fields_name_is_one_that_the_journal_takes(string property, string name)
+    {
+        Assert.Equal(name, JournalFields.Name(property));
+        Assert.InRange(JournalFields.Name(new string('x', 100)).Length, 1, 64);
+    }
+
+    [Fact]
+    public void An_exception_is_a_field_of_its_own()
+    {
+        var fields = Journal(log => log.Error(new InvalidOperationException("broken"), "a fault"));
+        Assert.Equal("PRIORITY=3", fields[1]);
+        Assert.StartsWith("TPMFS_EXCEPTION=System.InvalidOperationException: broken", fields[3], StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void On_a_terminal_control_characters_are_shown_and_not_obeyed()
+    {
+        using var text = new StringWriter();
+        new PlainText().Format(Event(log => log.Warning("name {Node}", "\u001b[2Ja\nb\u009b")), text);
+
+        Assert.Matches(@"^\d\d:\d\d:\d\d\.\d\d\d warning: name \\x1b\[2Ja\\x0ab\\x9b\n$", text.ToString());
+    }
+
+    [Fact]
+    public void A_log_that_does_not_drain_holds_nobody_up_and_says_afterwards_what_it_dropped()
+    {
+        using var slow = new SlowSink();
+        const int Capacity = 4;
+        using (var sink = new BackgroundSink(slow, Capacity, TimeSpan.FromSeconds(30)))
+        {
+            sink.Emit(Event(log => log.Information("first")));
+            Assert.True(slow.Entered.Wait(TimeSpan.FromSeconds(30)));
+            for (var i = 0; i < Capacity + 3; i++)
+            {
+                sink.Emit(Event(log => log.Information("more")));
+            }
+
+            slow.Go.Set();
+        }
+
+        Assert.Equal(1 + Capacity + 1, slow.Messages.Count);
+        Assert.Single(slow.Messages, "3 log events were dropped: the log does not drain");
+    }
+
+    [Fact]
+    public void A_log_that_never_drains_does_not_hold_up_the_exit()
+    {
+        var slow = new SlowSink(); // outlives the test: the sink's thread is still in it
+        var sink = new BackgroundSink(slow, 4, TimeSpan.Zero);
+        sink.Emit(Event(log => log.Information("first")));
+        Assert.True(slow.Entered.Wait(TimeSpan.FromSeconds(30)));
+
+        sink.Dispose();
+
+        sink.Emit(Event(log => log.Information("too late")));
+        slow.Go.Set();
+    }
+
+    [Fact]
+    public void Events_below_the_level_are_not_logged()
+    {
+        using var slow = new SlowSink();
+        slow.Go.Set();
+        using (var log = Log.OpenOn(slow, LogEventLevel.Warning))
+        {
+            log.Information("quiet");
+            log.Warning("loud");
+        }
+
+        Assert.Equal(["loud"], slow.Messages);
+    }
+
+    private static List<string> Journal(Action<Serilog.ILogger> write) => JournalFields.Of(Event(write)).ConvertAll(Encoding.UTF8.GetString);
+
+    private static LogEvent Event(Action<Serilog.ILogger> write)
+    {
+        var caught = new Catch();
+        using var log = new Serilog.LoggerConfiguration().WriteTo.Sink(caught).CreateLogger();
+        write(log);
+        return caught.Event!;
+    }
+
+    private sealed class Catch : ILogEventSink
+    {
+        public LogEvent? Event { get; private set; }
+
+        public void Emit(LogEvent logEvent) => Event = logEvent;
+    }
+
+    private sealed class SlowSink : ILogEventSink, IDisposable
+    {
+        public ManualResetEventSlim Entered { get; } = new();
+
+        public ManualResetEventSlim Go { get; } = new();
+
+        public ConcurrentQueue<string> Messages { get; } = new();
+
+        public void Emit(LogEvent logEvent)
+        {
+            Entered.Set();
+            Assert.True(Go.Wait(TimeSpan.FromSeconds(30)));
+            Messages.Enqueue(Rendered.Message(logEvent));
+        }
+
+        public void Dispose()
+        {
+            Entered.Dispose();
+            Go.Dispose();
+        }
+    }
+}

@@ -1,0 +1,124 @@
+using TpmFs.Daemon.Tests.Fakes;
+using TpmFs.Fuse;
+using static TpmFs.Daemon.Tests.Openers.OpenerFixture;
+
+namespace TpmFs.Daemon.Tests.Openers;
+
+/// <summary>Completion, interrupt, release and reads at one moment, on threads of their own, many times over.</summary>
+public sealed class OpenerRaceTests
+{
+    private const int Rounds = 2000;
+
+    [Fact]
+    public void Completion_against_interrupt_answers_once_and_loses_no_response()
+    {
+        for (var round = 0; round < Rounds; round++)
+        {
+            using var fixture = new OpenerFixture();
+            fixture.Write(Command());
+            var reply = fixture.Read();
+
+            AtOnce(() => fixture.Space.Answer(1, 2), reply.Interrupt);
+
+            Assert.Equal(1, reply.Answers);
+            if (reply.Error == Errno.EINTR)
+            {
+                Assert.Equal([1, 2], fixture.Read().Data);
+            }
+            else
+            {
+                Assert.Equal([1, 2], reply.Data);
+                Assert.Empty(fixture.Read().Data);
+            }
+        }
+    }
+
+    [Fact]
+    public void Completion_against_interrupt_against_release_answers_every_read_once()
+    {
+        for (var round = 0; round < Rounds; round++)
+        {
+            using var fixture = new OpenerFixture();
+            fixture.Write(Command());
+            FakeReply[] replies = [fixture.Read(1), fixture.Read(), fixture.Read()];
+
+            AtOnce(() => fixture.Space.Answer(1, 2), replies[1].Interrupt, fixture.Opener.Release);
+
+            Assert.All(replies, reply => Assert.Equal(1, reply.Answers));
+            Assert.All(replies, reply => Assert.Contains(reply.Error, new[] { Errno.None, Errno.EINTR, Errno.ENODEV }));
+            Assert.Equal((1, 1), (fixture.Space.Closed, fixture.Left));
+        }
+    }
+
+    [Fact]
+    public void Completion_against_reads_that_arrive_hands_out_each_byte_once()
+    {
+        for (var round = 0; round < Rounds; round++)
+        {
+            using var fixture = new OpenerFixture();
+            fixture.Write(Command());
+            var first = new FakeReply();
+            var second = new FakeReply();
+
+            AtOnce(
+                () => fixture.Space.Answer(1, 2, 3),
+                () => fixture.Opener.Read(new FuseReadArguments(0, 2, 0), first.Token),
+                () => fixture.Opener.Read(new FuseReadArguments(0, 2, 0), second.Token));
+
+            byte[] all = [.. first.Data, .. second.Data];
+            Assert.Equal(new byte[] { 1, 2, 3 }, all.Order());
+            Assert.Equal((1, 1), (first.Answers, second.Answers));
+        }
+    }
+
+    [Fact]
+    public void Of_two_writes_at_once_one_is_EBUSY()
+    {
+        for (var round = 0; round < Rounds; round++)
+        {
+            using var fixture = new OpenerFixture();
+            Errno first = default, second = default;
+
+            AtOnce(() => first = fixture.Write(Command()), () => second = fixture.Write(Command()));
+
+            Assert.Equal(new[] { Errno.None.Value, Errno.EBUSY.Value }, new[] { first.Value, second.Value }.Order());
+            Assert.Single(fixture.Space.Submitted);
+        }
+    }
+
+    [Fact]
+    public void A_poll_against_completion_sees_the_response_or_is_notified()
+    {
+        for (var round = 0; round < Rounds; round++)
+        {
+            using var fixture = new OpenerFixture();
+            fixture.Write(Command());
+            PollEvents ready = default;
+
+            AtOnce(() => fixture.Space.Answer(1), () => ready = fixture.Poll(notify: 1));
+
+            Assert.True(ready == Readable || fixture.Notifier.Polls.Count == 1);
+        }
+    }
+
+    private static void AtOnce(params Action[] actions)
+    {
+        using var start = new Barrier(actions.Length);
+        Exception? failure = null;
+        var threads = actions.Select(action => new Thread(() =>
+        {
+            try
+            {
+                start.SignalAndWait();
+                action();
+            }
+            catch (Exception e)
+            {
+                failure = e;
+            }
+        })).ToArray();
+        Array.ForEach(threads, thread => thread.Start());
+        Assert.All(threads, thread => Assert.True(thread.Join(TimeSpan.FromSeconds(30)), "a thread hangs"));
+        Assert.Null(failure);
+    }
+}
