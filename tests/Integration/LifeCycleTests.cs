@@ -52,10 +52,22 @@ public sealed class LifeCycleTests : IDisposable
     }
 
     [Fact]
-    public void It_says_when_it_is_ready()
+    public void It_says_what_it_serves_and_where()
     {
         using Daemon daemon = Start();
-        Deadline.Poll(() => daemon.Printed.Contains("ready", StringComparison.OrdinalIgnoreCase), "word that it is ready", daemon.Describe);
+        Deadline.Poll(() => daemon.Printed.Contains($"{Tcti} is served at {_mountPoint}", StringComparison.Ordinal), "word of the mount", daemon.Describe);
+        daemon.Stop();
+    }
+
+    [Fact]
+    public void On_a_terminal_it_says_what_to_type_next()
+    {
+        string command = $"{_sandbox.Program} mount {_mountPoint} --tpm {Tcti} --state-dir {_sandbox.MakeFolder("state")}";
+        using ChildProcess terminal = _sandbox.Start(User.Root, ["script", "--quiet", "--return", "--flush", "--command", $"exec {command}", "/dev/null"]);
+        Deadline.Poll(() => terminal.Printed.Contains($"TPM2TOOLS_TCTI=device:{_mountPoint}/rm0", StringComparison.Ordinal), "a command to try", terminal.Describe);
+        Signals.Send(ChildOf(terminal.Id), Signals.Int);
+        terminal.Wait(Deadline.Step).Succeeded();
+        Assert.Empty(_sandbox.FuseMounts);
     }
 
     [Fact]
