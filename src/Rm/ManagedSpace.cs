@@ -7,13 +7,13 @@ namespace TpmFs.Rm;
 /// </summary>
 internal sealed class ManagedSpace : Space
 {
-    private readonly ResourceManager _manager;
+    private readonly CommandDesk _desk;
     private readonly Dictionary<VirtualHandle, TransientObject> _objects = [];
     private VirtualHandle _next = VirtualHandle.First;
 
-    public ManagedSpace(ResourceManager manager, SpaceOwner owner, ISpaceClient client)
+    public ManagedSpace(CommandDesk desk, SpaceOwner owner, ISpaceClient client)
     {
-        _manager = manager;
+        _desk = desk;
         Owner = owner;
         Client = client;
         Pending = new PendingCommand(this);
@@ -65,9 +65,9 @@ internal sealed class ManagedSpace : Space
         }
     }
 
-    public override bool TrySubmit(ReadOnlySpan<byte> command) => _manager.Submit(Pending, command);
+    public override bool TrySubmit(ReadOnlySpan<byte> command) => _desk.Submit(Pending, command);
 
-    public override void Cancel() => _manager.Cancel(Pending);
+    public override void Cancel() => _desk.Cancel(Pending);
 
-    public override void Close() => _manager.Close(Pending);
+    public override void Close() => _desk.Close(Pending);
 }

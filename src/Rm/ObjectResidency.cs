@@ -95,13 +95,9 @@ internal sealed class ObjectResidency(TpmChannel channel, int reserve)
     /// <summary>Gives every slot back, one command at a time: <see cref="Step.Done"/> while there was one to give back.</summary>
     public Step ReleaseOne()
     {
-        if (Count == 0)
-        {
-            _slots = _firstGuess;
-            return Step.NoRoom;
-        }
-
-        return EvictOne(null);
+        Step step = EvictOne(null);
+        _slots = Count == 0 ? _firstGuess : _slots;
+        return step;
     }
 
     /// <summary>Flushes one object whose opener is gone.</summary>

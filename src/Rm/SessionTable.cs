@@ -121,13 +121,9 @@ internal sealed class SessionTable(TpmChannel channel, TimeProvider time, int re
     /// <summary>Gives every slot back, one command at a time: <see cref="Step.Done"/> while there was one to give back.</summary>
     public Step ReleaseOne()
     {
-        if (LoadedCount == 0)
-        {
-            _slots = _firstGuess;
-            return Step.NoRoom;
-        }
-
-        return SaveOne(null);
+        Step step = SaveOne(null);
+        _slots = LoadedCount == 0 ? _firstGuess : _slots;
+        return step;
     }
 
     /// <summary>Loads the oldest saved session and saves it anew, which moves the gap along.</summary>

@@ -24,6 +24,9 @@ internal enum VerdictKind
 /// <summary>What becomes of a command, and the one figure that goes with it.</summary>
 internal readonly record struct Verdict(VerdictKind Kind, int Length = 0, TimeSpan Delay = default, SpaceFailure Failure = default)
 {
+    /// <summary>Nothing more is to be done for the command.</summary>
+    public bool IsOver => Kind is VerdictKind.Answered or VerdictKind.Failed;
+
     public static Verdict Answered(int length) => new(VerdictKind.Answered, Length: length);
 
     public static Verdict Later(TimeSpan delay) => new(VerdictKind.Later, Delay: delay);

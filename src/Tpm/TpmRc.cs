@@ -65,7 +65,7 @@ public readonly record struct TpmRc(uint Value)
     public static TpmRc Mgf => new(0x088);
     public static TpmRc Mode => new(0x089);
     public static TpmRc Type => new(0x08A);
-    public static TpmRc Handle => new(0x08B);
+    public static TpmRc HandleError => new(0x08B);
     public static TpmRc Kdf => new(0x08C);
     public static TpmRc Range => new(0x08D);
     public static TpmRc AuthFail => new(0x08E);
@@ -126,7 +126,7 @@ public readonly record struct TpmRc(uint Value)
     public TpmRc Base => IsFormatOne ? new(Value & ~(SessionBit | ParameterBit | (7u << NumberShift))) : this;
 
     /// <summary>The code as the resource manager's.</summary>
-    public static TpmRc FromResourceManager(TpmRc code) => new((code.Value & ~LayerMask) | ResourceManagerLayer);
+    public TpmRc FromResourceManager => new((Value & ~LayerMask) | ResourceManagerLayer);
 
     /// <summary>A format-one code for the handle at <paramref name="index"/>, 0 to 6: TPM_RC_H and its number, which begins at 1.</summary>
     public TpmRc ForHandle(int index) => WithNumber(0, index, last: 6);

@@ -9,15 +9,18 @@ internal sealed class Daemon : IDisposable
     private readonly ChildProcess _process;
 
     /// <summary>Starts it and waits until its node is there.</summary>
-    public Daemon(Sandbox sandbox, string tpm, string mountPoint, User? user = null)
-        : this(sandbox, mountPoint, Start(sandbox, tpm, mountPoint, user))
+    public Daemon(Sandbox sandbox, string tpm, string mountPoint)
+        : this(sandbox, mountPoint, User.Root, Start(sandbox, tpm, mountPoint))
     {
-        using ChildProcess ready = sandbox.Start(user ?? User.Root, ["sh", "-c", "until [ -e \"$0\" ]; do sleep 0.02; done", Node]);
-        Deadline.Poll(() => ready.HasExited || _process.HasExited, $"{Node} is there", Describe);
-        Assert.False(_process.HasExited, Describe());
     }
 
-    private Daemon(Sandbox sandbox, string mountPoint, ChildProcess process) => (_sandbox, MountPoint, _process) = (sandbox, mountPoint, process);
+    private Daemon(Sandbox sandbox, string mountPoint, User user, ChildProcess process)
+    {
+        (_sandbox, MountPoint, _process) = (sandbox, mountPoint, process);
+        using ChildProcess ready = sandbox.Start(user, ["sh", "-c", "until [ -e \"$0\" ]; do sleep 0.02; done", Node]);
+        Deadline.Poll(() => ready.HasExited || process.HasExited, $"{Node} is there", Describe);
+        Assert.False(process.HasExited, Describe());
+    }
 
     /// <summary>The program under test, as 'make build' leaves it.</summary>
     public static string Binary { get; } = typeof(Daemon).Assembly.GetCustomAttributes<AssemblyMetadataAttribute>().First(data => data.Key == "Daemon").Value!;
@@ -33,10 +36,20 @@ internal sealed class Daemon : IDisposable
     public string Printed => _process.Printed;
 
     /// <summary>Starts a daemon that may well refuse to run; nothing is waited for.</summary>
-    public static ChildProcess Start(Sandbox sandbox, string tpm, string mountPoint, User? user = null) =>
+    public static ChildProcess Start(Sandbox sandbox, string tpm, string mountPoint) =>
         sandbox.Start(
-            user ?? User.Root,
+            User.Root,
             [sandbox.Program, "mount", mountPoint, "--tpm", tpm, "--state-dir", sandbox.MakeFolder("state-" + Path.GetFileName(mountPoint))]);
+
+    /// <summary>Starts it as a user would who gives nothing but the TPM: where it mounts and keeps its state is its own choice.</summary>
+    public static Daemon OfUser(Sandbox sandbox, User user, string home, string tpm) => new(
+        sandbox,
+        Path.Combine(home, "tpmfs"),
+        user,
+        sandbox.Start(
+            user,
+            [sandbox.Program, "mount", "--tpm", tpm],
+            new Dictionary<string, string> { ["HOME"] = home, ["XDG_RUNTIME_DIR"] = home, ["XDG_STATE_HOME"] = Path.Combine(home, "state") }));
 
     public void Send(int signal) => _process.Send(signal);
 

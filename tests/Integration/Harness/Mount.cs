@@ -10,14 +10,18 @@ public sealed class Mount : IDisposable
         try
         {
             Sandbox = Own(new Sandbox());
-            Tpm = Own(new SoftwareTpm(Sandbox, "tpm"));
-            Bare = Own(new SoftwareTpm(Sandbox, "bare", twin: Tpm));
+            using (var original = new SoftwareTpm(Sandbox, "original"))
+            {
+                Tpm = Own(new SoftwareTpm(Sandbox, "tpm", twin: original));
+                Bare = Own(new SoftwareTpm(Sandbox, "bare", twin: original));
+            }
+
             Proxy = Own(new TpmProxy(Sandbox, Tpm));
             Daemon = Own(new Daemon(Sandbox, $"swtpm:path={Proxy.Socket}", Sandbox.MakeFolder("mnt")));
         }
         catch
         {
-            Dispose();
+            DisposeParts();
             throw;
         }
     }
@@ -36,7 +40,20 @@ public sealed class Mount : IDisposable
 
     internal string Node => Daemon.Node;
 
+    /// <summary>The daemon must end in order, whatever the tests have done to it.</summary>
     public void Dispose()
+    {
+        try
+        {
+            Daemon.Stop();
+        }
+        finally
+        {
+            DisposeParts();
+        }
+    }
+
+    private void DisposeParts()
     {
         for (int i = _parts.Count - 1; i >= 0; i--)
         {

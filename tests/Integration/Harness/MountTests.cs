@@ -24,6 +24,7 @@ public abstract class MountTests : IClassFixture<Mount>, IDisposable
     public void Dispose()
     {
         _output.WriteLine(Mount.Daemon.Printed[_printedBefore..]);
+        Mount.Proxy.ReleaseAll();
         _agents.ForEach(agent => agent.Dispose());
         Assert.False(Mount.Daemon.HasExited, "The daemon has exited.");
         AssertTpmEmpties();

@@ -39,7 +39,8 @@ internal sealed class SoftwareTpm : IDisposable
 
     private string State => Path.Combine(_folder, "state");
 
-    public TpmConnection Connect() => TpmConnection.To(Socket);
+    public TpmConnection Connect() =>
+        TpmConnection.To(Port is int port ? new IPEndPoint(IPAddress.Loopback, port) : new UnixDomainSocketEndPoint(Socket));
 
     public void Send(int signal) => _process.Send(signal);
 
@@ -62,19 +63,17 @@ internal sealed class SoftwareTpm : IDisposable
             : ["--server", $"type=unixio,path={Socket}", "--ctrl", $"type=unixio,path={Socket}.ctrl"];
         ChildProcess process = _sandbox.Start(
             User.Root, ["swtpm", "socket", "--tpm2", "--tpmstate", $"dir={State}", "--flags", "not-need-init,startup-clear", .. sockets]);
-        Deadline.Poll(() => process.HasExited || Listens(), "a swtpm that listens", process.Describe);
+        Deadline.Poll(() => process.HasExited || Answers(), "a swtpm that answers", process.Describe);
         Assert.False(process.HasExited, process.Describe());
         return process;
     }
 
-    /// <summary>Whether the control channel, which is opened last, takes connections.</summary>
-    private bool Listens()
+    private bool Answers()
     {
-        EndPoint control = Port is int port ? new IPEndPoint(IPAddress.Loopback, port + 1) : new UnixDomainSocketEndPoint(Socket + ".ctrl");
-        using var socket = new Socket(control.AddressFamily, SocketType.Stream, ProtocolType.Unspecified);
         try
         {
-            socket.Connect(control);
+            using TpmConnection connection = Connect();
+            connection.Transact(Tpm2.GetRandom(1)).Succeeded();
             return true;
         }
         catch (SocketException)

@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using System.Security.Cryptography;
 using TpmFs.Tpm;
 using TpmFs.Tpm.Wire;
 
@@ -9,6 +10,7 @@ internal static class Tpm2
 {
     public const TpmCc HmacCode = (TpmCc)0x155;
     public const TpmCc PolicyGetDigestCode = (TpmCc)0x189;
+    public const TpmCc PolicyCpHashCode = (TpmCc)0x16E;
     public const uint Owner = 0x4000_0001;
     public const uint Null = 0x4000_0007;
     public const uint TransientFirst = 0x8000_0000;
@@ -21,6 +23,12 @@ internal static class Tpm2
     private const uint HmacKeyAttributes = 0x0004_0440; // userWithAuth, noDA, sign; the key is the caller's
 
     public static byte[] GetRandom(int bytes) => new TpmCommandBuilder(TpmCc.GetRandom).UInt16(bytes).Build();
+
+    /// <summary>With an audit session that is neither salted nor bound, whose HMAC may therefore be empty.</summary>
+    public static byte[] GetRandom(int bytes, uint auditSession) => new TpmCommandBuilder(TpmCc.GetRandom)
+        .Session(auditSession, TpmAuthorization.Audit | TpmAuthorization.ContinueSession).UInt16(bytes).Build();
+
+    public static byte[] ReadClock() => new TpmCommandBuilder(TpmCc.ReadClock).Build();
 
     /// <summary>An ECC P-256 storage key, the same one every time in the same hierarchy.</summary>
     public static byte[] CreatePrimary(uint hierarchy = Owner) => new TpmCommandBuilder(TpmCc.CreatePrimary)
@@ -66,6 +74,17 @@ internal static class Tpm2
 
     public static byte[] PolicyGetDigest(uint session) => new TpmCommandBuilder(PolicyGetDigestCode).Handle(session).Build();
 
+    /// <summary>Binds a policy to a cpHash, here any 32 bytes: a way to give each session a digest of its own.</summary>
+    public static byte[] PolicyCpHash(uint session, ReadOnlySpan<byte> cpHash) => new TpmCommandBuilder(PolicyCpHashCode).Handle(session).Sized(cpHash).Build();
+
+    /// <summary>The digest of a policy after that and nothing else.</summary>
+    public static byte[] PolicyCpHashDigest(ReadOnlySpan<byte> cpHash) =>
+        SHA256.HashData(new TpmCommandBuilder(0).Bytes(new byte[32]).UInt32((uint)PolicyCpHashCode).Bytes(cpHash).Structure());
+
+    /// <summary>Makes a transient object persistent.</summary>
+    public static byte[] EvictControl(uint handle, uint persistent) =>
+        new TpmCommandBuilder(TpmCc.EvictControl).Handle(Owner).Handle(handle).Password().UInt32(persistent).Build();
+
     public static byte[] HashSequenceStart() => new TpmCommandBuilder((TpmCc)0x186).UInt16(0).UInt16(AlgSha256).Build();
 
     public static byte[] SequenceUpdate(uint sequence, ReadOnlySpan<byte> data) =>
@@ -79,6 +98,9 @@ internal static class Tpm2
 
     /// <summary>TPM_CAP_HANDLES: all handles from <paramref name="first"/> on that have its type.</summary>
     public static byte[] ListHandles(uint first) => GetCapability(1, first, 254);
+
+    /// <summary>The size of the whole, as a header says it.</summary>
+    public static int StatedSize(byte[] message) => BinaryPrimitives.ReadInt32BigEndian(message.AsSpan(2));
 
     /// <summary>The response code.</summary>
     public static uint Code(this byte[] response) => BinaryPrimitives.ReadUInt32BigEndian(response.AsSpan(6));
@@ -100,6 +122,9 @@ internal static class Tpm2
         Assert.True(new TpmReader(parameters).TryReadSized(out ReadOnlySpan<byte> value));
         return value.ToArray();
     }
+
+    /// <summary>The value of the one property that TPM_CAP_TPM_PROPERTIES answered.</summary>
+    public static uint Property(this byte[] response) => BinaryPrimitives.ReadUInt32BigEndian(response.Succeeded().AsSpan(23));
 
     /// <summary>What TPM_CAP_HANDLES answered.</summary>
     public static IReadOnlyList<uint> HandleList(this byte[] response)

@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using System.Net;
 using System.Net.Sockets;
 using TpmFs.Tpm.Wire;
 
@@ -13,12 +14,12 @@ internal interface ITpmChannel
 /// <summary>Commands and responses on a stream socket, as swtpm speaks it.</summary>
 internal sealed class TpmConnection(Socket socket) : ITpmChannel, IDisposable
 {
-    public static TpmConnection To(string path)
+    public static TpmConnection To(EndPoint address)
     {
-        var socket = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+        var socket = new Socket(address.AddressFamily, SocketType.Stream, ProtocolType.Unspecified);
         try
         {
-            socket.Connect(new UnixDomainSocketEndPoint(path));
+            socket.Connect(address);
             return new TpmConnection(socket);
         }
         catch (SocketException)

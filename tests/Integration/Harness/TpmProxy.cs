@@ -16,7 +16,7 @@ internal sealed class TpmProxy : ITpmChannel, IDisposable
     private readonly Lock _lock = new();
     private readonly List<Socket> _clients = [];
     private readonly List<TpmCc> _commands = [];
-    private readonly Dictionary<TpmCc, TpmHold> _holds = [];
+    private readonly List<TpmHold> _holds = [];
     private readonly Lock _upstreamLock = new();
     private TpmConnection? _upstream;
 
@@ -51,10 +51,20 @@ internal sealed class TpmProxy : ITpmChannel, IDisposable
         var hold = new TpmHold(code);
         lock (_lock)
         {
-            _holds[code] = hold;
+            _holds.Add(hold);
         }
 
         return hold;
+    }
+
+    /// <summary>Releases all that is held, or is still to be held.</summary>
+    public void ReleaseAll()
+    {
+        lock (_lock)
+        {
+            _holds.ForEach(hold => hold.Release());
+            _holds.Clear();
+        }
     }
 
     /// <summary>Cuts all connections of TpmFs, in the middle of whatever they carry.</summary>
@@ -90,13 +100,9 @@ internal sealed class TpmProxy : ITpmChannel, IDisposable
     {
         _data.Dispose();
         _control.Dispose();
+        ReleaseAll();
         lock (_lock)
         {
-            foreach (TpmHold hold in _holds.Values)
-            {
-                hold.Release();
-            }
-
             _clients.ForEach(client => client.Dispose());
         }
 
@@ -134,7 +140,7 @@ internal sealed class TpmProxy : ITpmChannel, IDisposable
             lock (_lock)
             {
                 _commands.Add(header.CommandCode);
-                _holds.Remove(header.CommandCode, out hold);
+                hold = _holds.Find(one => one.Code == header.CommandCode && one.TryTake());
             }
 
             hold?.Wait();

@@ -92,7 +92,7 @@ internal sealed class AuthArea(TpmCore tpm)
     {
         var n = _entries.Count;
         var handle = reader.U32();
-        reader.Require(handle == Handles.Password || (Handles.IsSession(handle) && Handles.IndexOf(handle) != Handles.IndexMask), Rc.Value);
+        reader.Require(handle == Handles.Password || tpm.Limits.IsSession(handle), Rc.Value);
         var nonce = reader.Sized(64).Length;
         var attributes = reader.U8();
         reader.Require((attributes & ReservedBits) == 0, Rc.ReservedBits);

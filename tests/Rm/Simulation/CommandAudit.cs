@@ -3,7 +3,7 @@ namespace TpmFs.Rm.Tests.Simulation;
 /// <summary>Command audit (Part 1, 31): which commands are audited, and the digest of those that were executed.</summary>
 internal sealed class CommandAudit
 {
-    private readonly SortedSet<uint> _commands = [];
+    private readonly SortedSet<uint> _commands = [CommandTable.SetCommandCodeAuditStatus];
     private byte[] _digest = [];
 
     public IReadOnlyCollection<uint> Commands => _commands;

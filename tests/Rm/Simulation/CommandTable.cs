@@ -7,7 +7,9 @@ namespace TpmFs.Rm.Tests.Simulation;
 internal static class CommandTable
 {
     public const uint EvictControl = 0x120;
+    public const uint SetCommandCodeAuditStatus = 0x140;
     public const uint Startup = 0x144;
+    public const uint Shutdown = 0x145;
     public const uint PolicyCommandCode = 0x16C;
     public const uint PolicyPcr = 0x17F;
 

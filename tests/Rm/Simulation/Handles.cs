@@ -4,6 +4,7 @@ namespace TpmFs.Rm.Tests.Simulation;
 internal static class Handles
 {
     public const uint Pcr = 0x00;
+    public const uint NvIndex = 0x01;
     public const uint HmacSession = 0x02;
     public const uint PolicySession = 0x03;
     public const uint Permanent = 0x40;
@@ -20,6 +21,7 @@ internal static class Handles
     public const uint PlatformNv = 0x4000000D;
 
     public const uint FirstTransient = 0x80000000;
+    public const uint LastTransient = 0x80FFFFFE;
     public const uint FirstPlatformPersistent = 0x81800000;
     public const uint IndexMask = 0x00FFFFFF;
 
@@ -27,7 +29,7 @@ internal static class Handles
 
     public static uint IndexOf(uint handle) => handle & IndexMask;
 
-    public static bool IsTransient(uint handle) => TypeOf(handle) == Transient && IndexOf(handle) != IndexMask;
+    public static bool IsTransient(uint handle) => TypeOf(handle) == Transient;
 
     public static bool IsPersistent(uint handle) => TypeOf(handle) == Persistent;
 
@@ -57,12 +59,14 @@ internal enum HandleKind
 
 internal static class HandleKinds
 {
-    public static bool Allows(this HandleKind kind, uint handle, int pcrs) => kind switch
+    /// <summary>Whether the field may hold the handle.</summary>
+    public static bool Allows(this HandleKind kind, uint handle, HandleLimits limits = default) => kind switch
     {
-        HandleKind.Object => IsObject(handle),
-        HandleKind.ObjectOrNull => IsObject(handle) || handle == Handles.Null,
-        HandleKind.EntityOrNull => IsObject(handle) || Handles.IsHierarchy(handle) || handle is Handles.LockoutHandle or Handles.Null || handle < pcrs,
-        HandleKind.ParentOrNull => IsObject(handle) || Handles.IsHierarchy(handle) || handle == Handles.Null,
+        HandleKind.Object => limits.IsObject(handle),
+        HandleKind.ObjectOrNull => limits.IsObject(handle) || handle == Handles.Null,
+        HandleKind.EntityOrNull => limits.IsObject(handle) || Handles.IsHierarchy(handle) || handle is Handles.LockoutHandle or Handles.Null
+            || IsPcr(handle) || Handles.TypeOf(handle) == Handles.NvIndex,
+        HandleKind.ParentOrNull => limits.IsObject(handle) || Handles.IsHierarchy(handle) || handle == Handles.Null,
         HandleKind.Hierarchy => Handles.IsHierarchy(handle),
         HandleKind.HierarchyOrNull => Handles.IsHierarchy(handle) || handle == Handles.Null,
         HandleKind.HierarchyAuth => Handles.IsHierarchy(handle) || handle == Handles.LockoutHandle,
@@ -70,11 +74,21 @@ internal static class HandleKinds
         HandleKind.Clear => handle is Handles.LockoutHandle or Handles.Platform,
         HandleKind.Platform => handle == Handles.Platform,
         HandleKind.Endorsement => handle == Handles.Endorsement,
-        HandleKind.PolicySession => Handles.TypeOf(handle) == Handles.PolicySession && Handles.IndexOf(handle) != Handles.IndexMask,
-        HandleKind.Context => Handles.IsTransient(handle) || (Handles.IsSession(handle) && Handles.IndexOf(handle) != Handles.IndexMask),
-        HandleKind.PcrOrNull => handle < pcrs || handle == Handles.Null,
+        HandleKind.PolicySession => Handles.TypeOf(handle) == Handles.PolicySession && limits.IsSession(handle),
+        HandleKind.Context => limits.IsSession(handle) || limits.IsTransient(handle),
+        HandleKind.PcrOrNull => IsPcr(handle) || handle == Handles.Null,
         _ => false,
     };
 
-    private static bool IsObject(uint handle) => Handles.IsTransient(handle) || Handles.IsPersistent(handle);
+    private static bool IsPcr(uint handle) => handle < PcrBank.Count;
+}
+
+/// <summary>The largest transient handle and session index that a TPM can give; the reference implementation takes a larger one for no handle at all.</summary>
+internal readonly record struct HandleLimits(uint LastTransient, uint LastSession)
+{
+    public bool IsTransient(uint handle) => Handles.IsTransient(handle) && handle <= LastTransient;
+
+    public bool IsObject(uint handle) => IsTransient(handle) || Handles.IsPersistent(handle);
+
+    public bool IsSession(uint handle) => Handles.IsSession(handle) && Handles.IndexOf(handle) <= LastSession;
 }

@@ -11,6 +11,9 @@ internal enum StartupKind
 /// <summary>The sessions of a TPM. A handle's type byte says nothing here: the low 24 bits are the session.</summary>
 internal interface ISessionStore
 {
+    /// <summary>The largest index that a session can have.</summary>
+    uint LastIndex { get; }
+
     int LoadedCount { get; }
 
     int LoadedAvailable { get; }

@@ -11,6 +11,9 @@ internal sealed class ObjectSlots(int capacity, bool reusesHandles)
 
     public int Capacity => capacity;
 
+    /// <summary>The largest handle that an object can have here.</summary>
+    public uint LastHandle { get; } = reusesHandles ? Handles.FirstTransient + (uint)capacity - 1 : Handles.LastTransient;
+
     public int Count => _objects.Count;
 
     /// <summary>The largest count there was.</summary>

@@ -27,10 +27,7 @@ internal sealed class PcrBank
     public void Extend(ushort bank, int pcr, ReadOnlySpan<byte> digest)
     {
         _values[bank][pcr] = Hashes.Digest(bank, new ByteWriter().Bytes(_values[bank][pcr]).Bytes(digest).Written);
-        if (pcr is not (16 or 21 or 22 or 23))
-        {
-            UpdateCounter++;
-        }
+        UpdateCounter += IsCounted(pcr) ? 1u : 0;
     }
 
     /// <summary>What a resume brings back: the PCRs with the state-save attribute, 0 to 15.</summary>
@@ -39,6 +36,7 @@ internal sealed class PcrBank
     public void Startup(StartupKind kind, object? preserved)
     {
         _values = Initial();
+        UpdateCounter += (uint)Enumerable.Range(0, Count).Count(pcr => IsCounted(pcr) && !(kind == StartupKind.Resume && IsPreserved(pcr)));
         if (kind == StartupKind.Resume && preserved is Dictionary<ushort, byte[][]> saved)
         {
             foreach (var (bank, values) in saved)
@@ -59,6 +57,10 @@ internal sealed class PcrBank
 
         return Hashes.Digest(algorithm, writer.Written);
     }
+
+    private static bool IsPreserved(int pcr) => pcr < 16;
+
+    private static bool IsCounted(int pcr) => pcr is not (16 or 21 or 22 or 23);
 
     private static Dictionary<ushort, byte[][]> Initial() => Hashes.All.ToDictionary(
         bank => bank,

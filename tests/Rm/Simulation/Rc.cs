@@ -7,8 +7,7 @@ internal static class Rc
 
     public const uint Initialize = 0x100;
     public const uint Sequence = 0x103;
-    public const uint LocalityDenied = 0x107;
-    public const uint Disabled = 0x120;
+        public const uint Disabled = 0x120;
     public const uint Exclusive = 0x121;
     public const uint AuthType = 0x124;
     public const uint AuthMissing = 0x125;
@@ -19,7 +18,6 @@ internal static class Rc
     public const uint CommandCode = 0x143;
     public const uint AuthContext = 0x145;
     public const uint NvDefined = 0x14C;
-    public const uint BadTag = 0x01E;
 
     public const uint Asymmetric = 0x081;
     public const uint Attributes = 0x082;
@@ -49,6 +47,7 @@ internal static class Rc
     public const uint ObjectMemory = 0x902;
     public const uint SessionMemory = 0x903;
     public const uint SessionHandles = 0x905;
+    public const uint Locality = 0x907;
     public const uint Yielded = 0x908;
     public const uint Canceled = 0x909;
     public const uint Testing = 0x90A;

@@ -12,6 +12,8 @@ internal sealed class SessionTable(int loadedMax, int activeMax, uint contextGap
     private ulong _counter = (ulong)loadedMax + 1;
     private int _oldest = -1;
 
+    public uint LastIndex => (uint)activeMax - 1;
+
     public int LoadedCount => _slots.Count(s => s is not null);
 
     public int LoadedAvailable => loadedMax - LoadedCount;

@@ -8,7 +8,6 @@ internal sealed class TpmCore
 {
     private const ushort NoSessions = 0x8001;
     private const ushort WithSessions = 0x8002;
-    private const ushort TagOfBadTag = 0x00C4;
 
     private readonly TpmCall _call = new();
     private readonly AuthArea _auth;
@@ -22,6 +21,7 @@ internal sealed class TpmCore
         State = state;
         Objects = objects;
         Sessions = sessions;
+        Limits = new HandleLimits(objects.LastHandle, sessions.LastIndex);
         _random = new RandomBytes(parameters.Seed);
         _auth = new AuthArea(this);
     }
@@ -33,6 +33,8 @@ internal sealed class TpmCore
     public ObjectSlots Objects { get; }
 
     public ISessionStore Sessions { get; }
+
+    public HandleLimits Limits { get; }
 
     public byte[] NextRandom(int count) => _random.Next(count);
 
@@ -75,7 +77,7 @@ internal sealed class TpmCore
     {
         var reader = _call.In;
         tag = reader.U16();
-        reader.Require(tag is NoSessions or WithSessions, Rc.BadTag);
+        reader.Require(tag is NoSessions or WithSessions, Rc.Value);
         var size = reader.U32();
         reader.Require(size == length && size <= (uint)Parameters.MaxCommandSize, Rc.CommandSize);
         var commandCode = reader.U32();
@@ -106,7 +108,7 @@ internal sealed class TpmCore
         for (var i = 0; i < command.HandleKinds.Length; i++)
         {
             var handle = _call.In.Next().U32();
-            _call.In.Require(command.HandleKinds[i].Allows(handle, PcrBank.Count), Rc.Value);
+            _call.In.Require(command.HandleKinds[i].Allows(handle, Limits), Rc.Value);
             _call.SetHandle(i, handle);
         }
 
@@ -142,7 +144,7 @@ internal sealed class TpmCore
                 return Sessions.Loaded(handle) is not { } session ? Rc.ReferenceH0
                     : session.HandleAt(Handles.IndexOf(handle)) != handle ? Rc.Handle : Rc.Success;
             default:
-                return Rc.Success;
+                return Handles.TypeOf(handle) == Handles.NvIndex ? Rc.Handle : Rc.Success;
         }
     }
 
@@ -235,5 +237,5 @@ internal sealed class TpmCore
     }
 
     private ReadOnlySpan<byte> Error(uint code) =>
-        _response.U16(code == Rc.BadTag ? TagOfBadTag : NoSessions).U32(10).U32(code).Written;
+        _response.U16(NoSessions).U32(10).U32(code).Written;
 }

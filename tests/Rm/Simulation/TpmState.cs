@@ -11,7 +11,7 @@ internal sealed class TpmState(TpmParameters parameters)
 
     private readonly long _manufactured = parameters.Time.GetTimestamp();
     private long _poweredOn = parameters.Time.GetTimestamp();
-    private ushort? _shutdown;
+    private ushort? _shutdown = SuClear;
     private Preserved? _preserved;
 
     public HierarchyState Hierarchies { get; } = new();
@@ -26,6 +26,9 @@ internal sealed class TpmState(TpmParameters parameters)
 
     /// <summary>Between _TPM_Init and an accepted Startup this is false, and nothing else is accepted.</summary>
     public bool IsStarted { get; private set; }
+
+    /// <summary>Whether there was a Shutdown before the last Startup.</summary>
+    public bool WasOrderly { get; private set; }
 
     public uint ResetCount { get; set; }
 
@@ -77,7 +80,8 @@ internal sealed class TpmState(TpmParameters parameters)
 
         var saved = _shutdown == SuState ? _preserved : null;
         var kind = saved is null ? StartupKind.Reset : state ? StartupKind.Resume : StartupKind.Restart;
-        DictionaryAttack.Startup(wasOrderly: _shutdown is not null);
+        WasOrderly = _shutdown is not null;
+        DictionaryAttack.Startup(WasOrderly);
         if (saved is not null)
         {
             (Pcrs.UpdateCounter, RestartCount, ClearCount, ObjectContextId) = (saved.PcrUpdates, saved.RestartCount, saved.ClearCount, saved.ObjectContextId);

@@ -30,7 +30,7 @@ internal static class AuditCommands
         }
 
         clear.Where(IsOptional).ToList().ForEach(audit.Clear);
-        set.Where(c => CommandTable.Find(c) is not null && c != 0x145).ToList().ForEach(audit.Set);
+        set.Where(c => CommandTable.Find(c) is not null && c != CommandTable.Shutdown).ToList().ForEach(audit.Set);
         return Rc.Success;
     }
 
@@ -69,7 +69,7 @@ internal static class AuditCommands
     }
 
     /// <summary>SetCommandCodeAuditStatus itself is always audited (Part 3, 21.2).</summary>
-    private static bool IsOptional(uint command) => command != 0x140;
+    private static bool IsOptional(uint command) => command != CommandTable.SetCommandCodeAuditStatus;
 
     private static List<uint> ReadCommands(CommandReader reader)
     {

@@ -95,7 +95,7 @@ internal static class CapabilityCommands
             (0x112, PcrBank.Count), (0x113, 3), (0x114, tpm.Parameters.ContextGap), (0x116, 0), (0x117, 2048),
             (0x11E, (uint)tpm.Parameters.MaxCommandSize), (0x11F, (uint)tpm.Parameters.MaxCommandSize), (0x120, 64),
             (0x129, (uint)CommandTable.All.Count), (0x12A, (uint)CommandTable.All.Count - 1), (0x12B, 1), (0x12E, 1024),
-            (0x200, 0x400), (0x201, StartupClear(tpm.State.Hierarchies)), (0x202, 0),
+            (0x200, 0x400), (0x201, StartupClear(tpm.State)), (0x202, 0),
             (0x203, (uint)sessions.LoadedCount), (0x204, (uint)sessions.LoadedAvailable),
             (0x205, (uint)sessions.ActiveCount), (0x206, (uint)sessions.ActiveAvailable),
             (0x207, (uint)(objects.Capacity - objects.Count)),
@@ -104,7 +104,8 @@ internal static class CapabilityCommands
         ];
     }
 
-    /// <summary>TPMA_STARTUP_CLEAR (Part 2, 8.7); the start-ups here are never orderly.</summary>
-    private static uint StartupClear(HierarchyState hierarchies) =>
-        (hierarchies.PlatformEnabled ? 1u : 0) | (hierarchies.OwnerEnabled ? 2u : 0) | (hierarchies.EndorsementEnabled ? 4u : 0) | (hierarchies.PlatformNvEnabled ? 8u : 0);
+    /// <summary>TPMA_STARTUP_CLEAR (Part 2, 8.7).</summary>
+    private static uint StartupClear(TpmState state) =>
+        (state.Hierarchies.PlatformEnabled ? 1u : 0) | (state.Hierarchies.OwnerEnabled ? 2u : 0) | (state.Hierarchies.EndorsementEnabled ? 4u : 0)
+        | (state.Hierarchies.PlatformNvEnabled ? 8u : 0) | (state.WasOrderly ? 0x80000000 : 0);
 }

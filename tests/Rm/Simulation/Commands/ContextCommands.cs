@@ -37,9 +37,9 @@ internal static class ContextCommands
         call.In.Next();
         var sequence = call.In.U64();
         var savedHandle = call.In.U32();
-        call.In.Require(Handles.IsSession(savedHandle) || savedHandle is >= 0x80000000 and <= 0x80000002, Rc.Value);
+        call.In.Require(tpm.Limits.IsSession(savedHandle) || savedHandle is >= 0x80000000 and <= 0x80000002, Rc.Value);
         var hierarchy = call.In.U32();
-        call.In.Require(HandleKind.HierarchyOrNull.Allows(hierarchy, 0), Rc.Value);
+        call.In.Require(HandleKind.HierarchyOrNull.Allows(hierarchy), Rc.Value);
         var blob = call.In.Sized(MaxBlob).ToArray();
         if (call.In.End() is not Rc.Success and var bad)
         {
@@ -56,7 +56,7 @@ internal static class ContextCommands
     public static uint FlushContext(TpmCore tpm, TpmCall call)
     {
         var handle = call.In.Next().U32();
-        call.In.Require(HandleKind.Context.Allows(handle, 0), Rc.Value);
+        call.In.Require(HandleKind.Context.Allows(handle, tpm.Limits), Rc.Value);
         if (call.In.End() is not Rc.Success and var bad)
         {
             return bad;

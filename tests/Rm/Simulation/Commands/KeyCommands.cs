@@ -71,15 +71,15 @@ internal static class KeyCommands
             return bad;
         }
 
-        if (tpm.Objects.IsFull)
-        {
-            return Rc.ObjectMemory;
-        }
-
         var parent = call.ObjectOrNull(0);
         if (parent is { IsParent: false })
         {
             return Rc.Type.H(1);
+        }
+
+        if (tpm.Objects.IsFull)
+        {
+            return Rc.ObjectMemory;
         }
 
         if (input.Check(parent) is not Rc.Success and var wrong)
@@ -136,7 +136,7 @@ internal static class KeyCommands
         var sensitive = call.In.Next().Sized(1024).ToArray();
         var template = CreationInput.ReadPublic(call.In.Next(), out var publicBytes);
         var hierarchy = call.In.Next().U32();
-        call.In.Require(HandleKind.HierarchyOrNull.Allows(hierarchy, 0), Rc.Value);
+        call.In.Require(HandleKind.HierarchyOrNull.Allows(hierarchy), Rc.Value);
         if (call.In.End() is not Rc.Success and var bad)
         {
             return bad;

@@ -29,7 +29,7 @@ internal static class ObjectCommands
         var scheme = ReadScheme(call.In.Next(), out var hash);
         call.In.Next();
         call.In.Require(call.In.U16() == HashCheckTag, Rc.Value);
-        call.In.Require(HandleKind.HierarchyOrNull.Allows(call.In.U32(), 0), Rc.Value);
+        call.In.Require(HandleKind.HierarchyOrNull.Allows(call.In.U32()), Rc.Value);
         var ticket = call.In.Sized(64).Length;
         if (call.In.End() is not Rc.Success and var bad)
         {

@@ -19,7 +19,7 @@ internal static class PcrCommands
 
         if (!PcrBank.MayExtend((int)pcr, call.Locality))
         {
-            return Rc.LocalityDenied;
+            return Rc.Locality;
         }
 
         foreach (var (bank, digest) in digests)

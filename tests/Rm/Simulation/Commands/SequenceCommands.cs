@@ -67,7 +67,7 @@ internal static class SequenceCommands
         var sequence = call.Object(0);
         if (!sequence.IsSequence)
         {
-            return Rc.Mode.H(1);
+            return Rc.Mode.P(1);
         }
 
         sequence.Data = [.. sequence.Data, .. buffer];
@@ -78,7 +78,7 @@ internal static class SequenceCommands
     {
         var buffer = call.In.Next().Sized(MaxBuffer).ToArray();
         var hierarchy = call.In.Next().U32();
-        call.In.Require(HandleKind.HierarchyOrNull.Allows(hierarchy, 0), Rc.Value);
+        call.In.Require(HandleKind.HierarchyOrNull.Allows(hierarchy), Rc.Value);
         if (call.In.End() is not Rc.Success and var bad)
         {
             return bad;
@@ -117,7 +117,7 @@ internal static class SequenceCommands
         var pcr = call.Handle(0);
         if (pcr != Handles.Null && !PcrBank.MayExtend((int)pcr, call.Locality))
         {
-            return Rc.LocalityDenied;
+            return Rc.Locality;
         }
 
         byte[] all = [.. sequence.Data, .. buffer];

@@ -13,7 +13,7 @@ internal static class StartupCommands
 
         if (call.Locality is not (0 or 3))
         {
-            return Rc.LocalityDenied;
+            return Rc.Locality;
         }
 
         var code = tpm.State.Startup(state, tpm.Sessions.Startup);

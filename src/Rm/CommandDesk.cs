@@ -1,0 +1,278 @@
+using System.Diagnostics.CodeAnalysis;
+using TpmFs.Tpm;
+using TpmFs.Tpm.Wire;
+
+namespace TpmFs.Rm;
+
+/// <summary>
+/// Where openers' threads hand commands in, cancel them and leave, and the manager's thread takes them out.
+/// </summary>
+/// <remarks>
+/// <see cref="_gate"/> guards the scheduler, the state of every <see cref="PendingCommand"/>, the spaces that close and what runs. It is
+/// held for moments only, and never while a client or the TPM is called, but for the cancellation, which does not block.
+/// </remarks>
+internal sealed class CommandDesk : IDisposable
+{
+    private readonly Lock _gate = new();
+    private readonly Queue<ManagedSpace> _closing = [];
+    private readonly Scheduler _scheduler;
+    private readonly RandomReserve _reserve;
+    private readonly ProbeRescue _rescue;
+    private readonly TimeProvider _time;
+    private readonly Action _cancelRunning;
+    private readonly Action _wake;
+    private PendingCommand? _running;
+    private bool _isTpmAway;
+    private bool _isStopping;
+
+    /// <param name="cancelRunning">Cancels what the TPM is doing; must not block.</param>
+    /// <param name="wake">Tells the manager's thread that there is something to do.</param>
+    public CommandDesk(RandomReserve reserve, TimeProvider time, Action cancelRunning, Action wake)
+    {
+        _reserve = reserve;
+        _time = time;
+        _cancelRunning = cancelRunning;
+        _wake = wake;
+        _scheduler = new Scheduler(time);
+        _rescue = new ProbeRescue(time, AnswerFromReserve);
+    }
+
+    public bool IsStopping
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return _isStopping;
+            }
+        }
+    }
+
+    /// <summary>Somebody waits for a session, in order.</summary>
+    public bool HasSessionWaiters
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return _scheduler.HasSessionWaiters;
+            }
+        }
+    }
+
+    public bool Submit(PendingCommand pending, ReadOnlySpan<byte> command)
+    {
+        lock (_gate)
+        {
+            if (_isStopping || pending.IsClosed || pending.State != CommandState.Idle)
+            {
+                return false;
+            }
+
+            bool isBusy = _running is not null || _scheduler.HasRunnable || _isTpmAway;
+            pending.Take(command, _time.GetTimestamp());
+            _scheduler.Enqueue(pending);
+            if (isBusy && pending.Count == 1 && RandomReserve.IsProbe(pending.Bytes))
+            {
+                _rescue.Watch(pending);
+            }
+        }
+
+        _wake();
+        return true;
+    }
+
+    public void Cancel(PendingCommand pending)
+    {
+        lock (_gate)
+        {
+            if (pending.State == CommandState.Idle)
+            {
+                return;
+            }
+
+            pending.IsCanceled = true;
+            if (pending.State == CommandState.Running)
+            {
+                _cancelRunning();
+                return;
+            }
+
+            _scheduler.Remove(pending);
+            pending.Drop();
+        }
+
+        Span<byte> response = stackalloc byte[TpmResponse.HeaderOnly];
+        TpmResponse.Write(response, TpmRc.FromResourceManager(TpmRc.Canceled));
+        pending.Space.Client.Completed(response);
+    }
+
+    public void Close(PendingCommand pending)
+    {
+        lock (_gate)
+        {
+            if (pending.IsClosed)
+            {
+                return;
+            }
+
+            pending.IsClosed = true;
+            if (pending.State == CommandState.Running)
+            {
+                pending.IsCanceled = true;
+                _cancelRunning();
+            }
+            else if (pending.State != CommandState.Idle)
+            {
+                _scheduler.Remove(pending);
+                pending.Drop();
+            }
+
+            _closing.Enqueue(pending.Space);
+        }
+
+        _wake();
+    }
+
+    /// <summary>No more commands are taken; the running one is cancelled.</summary>
+    public void Stop()
+    {
+        lock (_gate)
+        {
+            _isStopping = true;
+            if (_running is not null)
+            {
+                _running.IsCanceled = true;
+                _cancelRunning();
+            }
+        }
+
+        _wake();
+    }
+
+    /// <summary>A space whose opener is gone; its last command is over.</summary>
+    public bool TryTakeClosing([NotNullWhen(true)] out ManagedSpace? closing)
+    {
+        lock (_gate)
+        {
+            return _closing.TryDequeue(out closing);
+        }
+    }
+
+    /// <summary>The next command to run; it is the caller's until <see cref="Finish"/>.</summary>
+    public bool TryTake([NotNullWhen(true)] out PendingCommand? next)
+    {
+        lock (_gate)
+        {
+            _running = _scheduler.TryTake(out PendingCommand taken) ? taken : null;
+            next = _running;
+            return next is not null;
+        }
+    }
+
+    /// <summary>
+    /// The command that was taken has been run. True when it is over and somebody wants its answer; one that is not over is kept, to be
+    /// taken again.
+    /// </summary>
+    public bool Finish(PendingCommand pending, Verdict verdict, TimeSpan used)
+    {
+        lock (_gate)
+        {
+            _running = null;
+            _scheduler.Served(pending, used);
+            if (verdict.IsOver || pending.IsClosed)
+            {
+                pending.Drop();
+                return !pending.IsClosed;
+            }
+
+            switch (verdict.Kind)
+            {
+                case VerdictKind.WhenTpmIsBack:
+                    _scheduler.Enqueue(pending);
+                    break;
+                case VerdictKind.WhenSessionIsReleased when !pending.IsCanceled:
+                    _scheduler.ParkForSession(pending, verdict.Delay);
+                    break;
+                default:
+                    _scheduler.Park(pending, pending.IsCanceled ? TimeSpan.Zero : verdict.Delay);
+                    break;
+            }
+
+            return false;
+        }
+    }
+
+    /// <summary>The TPM got sessions back: as many of those that wait are tried again.</summary>
+    public void SessionsReleased(long count)
+    {
+        lock (_gate)
+        {
+            for (; count > 0 && _scheduler.HasSessionWaiters; count--)
+            {
+                _scheduler.SessionReleased();
+            }
+        }
+    }
+
+    /// <summary>Whether the TPM is away: a first command that comes then is not to wait for it.</summary>
+    public void TpmIsAway(bool isAway)
+    {
+        lock (_gate)
+        {
+            _isTpmAway = isAway;
+        }
+    }
+
+    /// <summary>Fails commands that do not run.</summary>
+    public void FailWaiting(SpaceFailure failure, Func<PendingCommand, bool> whether)
+    {
+        PendingCommand[] failed;
+        lock (_gate)
+        {
+            failed = _scheduler.Waiting.Where(whether).ToArray();
+            foreach (PendingCommand pending in failed)
+            {
+                _scheduler.Remove(pending);
+                pending.Drop();
+            }
+        }
+
+        foreach (PendingCommand pending in failed)
+        {
+            pending.Space.Client.Failed(failure);
+        }
+    }
+
+    /// <summary>How long until a command that waits is due; null when none waits for a time.</summary>
+    public TimeSpan? UntilDue()
+    {
+        lock (_gate)
+        {
+            return _scheduler.UntilDue();
+        }
+    }
+
+    public void Dispose() => _rescue.Dispose();
+
+    /// <summary>A first command has waited for long: answers it from the reserve, if it still waits. A timer's thread.</summary>
+    private void AnswerFromReserve(PendingCommand pending)
+    {
+        Span<byte> response = stackalloc byte[TpmResponse.HeaderOnly + sizeof(ushort) + RandomReserve.LargestAnswer];
+        int length;
+        lock (_gate)
+        {
+            bool waits = pending is { State: CommandState.Queued or CommandState.Parked, Count: 1 };
+            if (!waits || !_reserve.TryAnswer(pending.Bytes, response, out length))
+            {
+                return;
+            }
+
+            _scheduler.Remove(pending);
+            pending.Drop();
+        }
+
+        pending.Space.Client.Completed(response[..length]);
+        response.Clear();
+    }
+}

@@ -1,0 +1,137 @@
+using System.Diagnostics;
+using System.Runtime.Versioning;
+using TpmFs.Tpm.Wire;
+
+namespace TpmFs.Tpm.Transports;
+
+/// <summary>
+/// A swtpm of our own, with its state in a directory. It is reached through sockets that it inherits and that nobody else can open; it
+/// ends when they are closed, so it does not outlive this process even when that is killed. One that died is started again by
+/// <see cref="TryConnect"/>. <see cref="Dispose"/> stops it after TPM2_Shutdown(TPM_SU_CLEAR): a TPM that goes down without one counts
+/// a failed authorization against its dictionary-attack protection (Part 1, 19.8.6).
+/// </summary>
+[SupportedOSPlatform("linux")]
+internal sealed class EmbeddedTransport(string directory) : ITpmTransport
+{
+    private static readonly TimeSpan StopTimeout = TimeSpan.FromSeconds(5);
+
+    private StateDirectory? _state;
+    private ChildProcess? _process;
+    private TpmSocket? _controlSocket;
+    private SwtpmControl? _control;
+    private SwtpmLink? _link; // Written by the worker's thread, read by any.
+
+    public TpmTransportFeatures Features { get; private set; }
+
+    /// <summary>The id of the swtpm process, 0 when there is none.</summary>
+    internal int ProcessId => _process?.Id ?? 0;
+
+    public bool TryConnect(TimeSpan timeout, out string problem)
+    {
+        Deadline deadline = Deadline.After(timeout);
+        problem = string.Empty;
+        if (_link is not null && _process is { IsRunning: true } && _link.TryResume(deadline.OrAfter(timeout / 2)))
+        {
+            return true;
+        }
+
+        Abandon();
+        return (_state is not null || StateDirectory.TryOpen(directory, out _state, out problem)) && TryStart(deadline, out problem);
+    }
+
+    public TransmitResult Transmit(ReadOnlyMemory<byte> command, byte locality, Memory<byte> response, TimeSpan timeout) =>
+        _link?.Transmit(command.Span, locality, response.Span, timeout)
+        ?? new TransmitResult(TransmitStatus.Disconnected, 0, "the embedded swtpm is not running");
+
+    public void Cancel() => Volatile.Read(ref _link)?.Cancel();
+
+    public void Dispose()
+    {
+        if (_link is not null && _process is { IsRunning: true })
+        {
+            Deadline deadline = Deadline.After(StopTimeout);
+            _link.TryResume(deadline);
+            TransmitShutdown(_link, deadline);
+            _control!.TryShutdown(deadline, out _);
+            Interlocked.Exchange(ref _link, null)?.Dispose();
+            _process.WaitForExit(deadline);
+        }
+
+        Abandon();
+        _state?.Dispose();
+        _state = null;
+    }
+
+    /// <summary>A failure means that the TPM is beyond being shut down in order; the process is ended all the same.</summary>
+    private static void TransmitShutdown(SwtpmLink link, Deadline deadline)
+    {
+        Span<byte> command = stackalloc byte[TpmHeader.Length + sizeof(ushort)];
+        Span<byte> response = stackalloc byte[TpmHeader.Length];
+        var writer = new TpmWriter(command);
+        writer.BeginMessage(TpmSt.NoSessions, (uint)TpmCc.Shutdown);
+        writer.WriteUInt16((ushort)TpmSu.Clear);
+        _ = link.Transmit(writer.FinishMessage(), 0, response, deadline.Remaining);
+    }
+
+    private bool TryStart(Deadline deadline, out string problem)
+    {
+        if (!Executables.TryFind("swtpm", out string? executable))
+        {
+            problem = "swtpm is not on the PATH; install it (Debian, Ubuntu: apt install swtpm; Fedora: dnf install swtpm)";
+            return false;
+        }
+
+        return _state!.WaitForPredecessor(deadline, out problem) && TryStart(executable, deadline, out problem);
+    }
+
+    private bool TryStart(string executable, Deadline deadline, out string problem)
+    {
+        _process = ChildProcess.Start(executable, Arguments, out TpmSocket? data, out _controlSocket, out problem);
+        if (_process is null)
+        {
+            return false;
+        }
+
+        Debug.Assert(data is not null, "a process that was started has its sockets");
+        _control = new SwtpmControl(OpenControl, keepsConnection: true);
+        if (_control.TryGetFeatures(deadline, out TpmTransportFeatures features, out string reason))
+        {
+            Features = features;
+            Volatile.Write(ref _link, new SwtpmLink(data, _control, features));
+            return true;
+        }
+
+        data.Dispose();
+        _process.WaitForExit(deadline);
+        string output = _process.LastOutput();
+        problem = $"swtpm did not start with the state in {directory}: {(output.Length == 0 ? reason : output)}";
+        Abandon();
+        return false;
+    }
+
+    private bool OpenControl(Deadline deadline, out TpmSocket? socket, out string problem)
+    {
+        socket = _controlSocket;
+        problem = socket is null ? "the embedded swtpm is not running" : string.Empty;
+        return socket is not null;
+    }
+
+    private string[] Arguments(int data, int control) =>
+    [
+        "socket", "--tpm2",
+        "--tpmstate", $"dir={_state!.Path},mode=0600",
+        "--fd", $"{data}",
+        "--ctrl", $"type=unixio,clientfd={control}",
+        "--flags", "not-need-init",
+    ];
+
+    private void Abandon()
+    {
+        Interlocked.Exchange(ref _link, null)?.Dispose();
+        _control = null;
+        _controlSocket?.Dispose();
+        _controlSocket = null;
+        _process?.Dispose();
+        _process = null;
+    }
+}

@@ -1,0 +1,128 @@
+using System.Diagnostics.CodeAnalysis;
+using System.Runtime.Versioning;
+
+namespace TpmFs.Tpm.Transports;
+
+/// <summary>The directory of an embedded swtpm's state, ours alone while this lives.</summary>
+[SupportedOSPlatform("linux")]
+internal sealed class StateDirectory : IDisposable
+{
+    private const UnixFileMode OwnerOnly = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute;
+
+    /// <summary>How long a swtpm of a killed predecessor may take to finish its command.</summary>
+    private static readonly TimeSpan PredecessorTimeout = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan PollInterval = TimeSpan.FromMilliseconds(20);
+
+    private readonly FileStream _lock;
+
+    private StateDirectory(string path, FileStream held)
+    {
+        Path = path;
+        _lock = held;
+    }
+
+    public string Path { get; }
+
+    /// <summary>Makes the directory (0700) where it is missing, and takes it.</summary>
+    public static bool TryOpen(string directory, [NotNullWhen(true)] out StateDirectory? state, out string problem)
+    {
+        state = null;
+        string path = System.IO.Path.GetFullPath(directory);
+        if (path.Contains(',', StringComparison.Ordinal))
+        {
+            problem = $"the state directory {path} has a comma in its name, which swtpm's options cannot express; choose another";
+            return false;
+        }
+
+        if (File.Exists(path))
+        {
+            problem = $"the state directory {path} is not a directory";
+            return false;
+        }
+
+        try
+        {
+            Directory.CreateDirectory(path, OwnerOnly);
+        }
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+        {
+            problem = $"cannot make the state directory {path}: {error.Message}";
+            return false;
+        }
+
+        return TryLock(path, out state, out problem);
+    }
+
+    /// <summary>
+    /// Waits until no other swtpm has the state: one whose owner was killed ends after the command that it runs. swtpm locks the file
+    /// ".lock" (fcntl(2)) while it runs.
+    /// </summary>
+    public bool WaitForPredecessor(Deadline deadline, out string problem)
+    {
+        Deadline end = deadline.OrAfter(PredecessorTimeout);
+        while (IsUsedBySwtpm())
+        {
+            if (end.Passed)
+            {
+                problem = $"another swtpm uses the state in {Path}; stop it, or choose another directory";
+                return false;
+            }
+
+            Thread.Sleep(PollInterval);
+        }
+
+        problem = string.Empty;
+        return true;
+    }
+
+    public void Dispose() => _lock.Dispose();
+
+    private static bool TryLock(string path, [NotNullWhen(true)] out StateDirectory? state, out string problem)
+    {
+        state = null;
+        string file = System.IO.Path.Combine(path, "tpmfs.lock");
+        bool existed = File.Exists(file);
+        try
+        {
+            // FileShare.None is flock(2): it ends with this process, however that ends.
+            state = new StateDirectory(path, new FileStream(file, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None));
+            problem = string.Empty;
+            return true;
+        }
+        catch (UnauthorizedAccessException error)
+        {
+            problem = $"cannot write in the state directory {path}: {error.Message}";
+            return false;
+        }
+        catch (IOException error)
+        {
+            problem = existed && IsSharingViolation(error)
+                ? $"another tpmfs uses the state directory {path}; stop it, or choose another directory"
+                : $"cannot write in the state directory {path}: {error.Message}";
+            return false;
+        }
+    }
+
+    /// <summary>EWOULDBLOCK of flock(2), which .NET gives as the errno in HResult.</summary>
+    private static bool IsSharingViolation(IOException error) => error.HResult == 11;
+
+    private bool IsUsedBySwtpm()
+    {
+        string file = System.IO.Path.Combine(Path, ".lock");
+        if (!File.Exists(file))
+        {
+            return false;
+        }
+
+        try
+        {
+            using var probe = new FileStream(file, FileMode.Open, FileAccess.ReadWrite, FileShare.ReadWrite);
+            probe.Lock(0, 0);
+            return false;
+        }
+        catch (IOException)
+        {
+            return true;
+        }
+    }
+}

@@ -1,0 +1,149 @@
+using System.Net;
+using System.Net.Sockets;
+
+namespace TpmFs.Tpm.Transports;
+
+/// <summary>How a wait on a socket ended.</summary>
+internal enum IoStatus
+{
+    Ok,
+    Closed,
+    TimedOut,
+}
+
+/// <summary>
+/// A stream socket whose every wait has a deadline. It stays in blocking mode with SO_RCVTIMEO and SO_SNDTIMEO, so that an exchange
+/// costs one send and one receive. Not thread-safe.
+/// </summary>
+internal sealed class TpmSocket(Socket socket) : IDisposable
+{
+    private int _receiveTimeout;
+    private int _sendTimeout;
+
+    /// <summary>Connects to a Unix or an IP endpoint (of which every address is tried).</summary>
+    public static bool TryConnect(EndPoint endpoint, Deadline deadline, out TpmSocket? connected, out string problem)
+    {
+        connected = null;
+        Socket? socket = null;
+        try
+        {
+            if (endpoint is UnixDomainSocketEndPoint)
+            {
+                socket = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+                var candidate = new TpmSocket(socket);
+                candidate.SetSendTimeout(deadline); // connect(2) waits for a place in the backlog that long.
+                socket.Connect(endpoint);
+                connected = candidate;
+            }
+            else
+            {
+                socket = new Socket(SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
+                using var patience = new CancellationTokenSource(deadline.Remaining);
+                socket.ConnectAsync(endpoint, patience.Token).AsTask().GetAwaiter().GetResult();
+                connected = new TpmSocket(socket);
+            }
+
+            problem = string.Empty;
+            return true;
+        }
+        catch (SocketException error)
+        {
+            socket?.Dispose();
+            problem = error.SocketErrorCode is SocketError.WouldBlock or SocketError.TimedOut ? "it did not accept in time" : error.Message;
+            return false;
+        }
+        catch (OperationCanceledException)
+        {
+            socket?.Dispose();
+            problem = "it did not accept in time";
+            return false;
+        }
+    }
+
+    /// <summary>True when bytes wait to be received.</summary>
+    public bool HasUnread => socket.Available > 0;
+
+    public IoStatus SendAll(ReadOnlySpan<byte> data, Deadline deadline)
+    {
+        while (!data.IsEmpty)
+        {
+            if (deadline.Passed)
+            {
+                return IoStatus.TimedOut;
+            }
+
+            SetSendTimeout(deadline);
+            int sent = socket.Send(data, SocketFlags.None, out SocketError error);
+            if (error is not (SocketError.Success or SocketError.Interrupted))
+            {
+                return StatusOf(error);
+            }
+
+            data = data[sent..];
+        }
+
+        return IoStatus.Ok;
+    }
+
+    /// <summary>Receives at least one byte.</summary>
+    public IoStatus Receive(Span<byte> buffer, Deadline deadline, out int count)
+    {
+        count = 0;
+        while (!deadline.Passed)
+        {
+            SetReceiveTimeout(deadline);
+            count = socket.Receive(buffer, SocketFlags.None, out SocketError error);
+            if (error == SocketError.Success)
+            {
+                return count == 0 ? IoStatus.Closed : IoStatus.Ok;
+            }
+
+            if (error != SocketError.Interrupted)
+            {
+                count = 0;
+                return StatusOf(error);
+            }
+        }
+
+        return IoStatus.TimedOut;
+    }
+
+    public IoStatus ReceiveExactly(Span<byte> buffer, Deadline deadline)
+    {
+        while (!buffer.IsEmpty)
+        {
+            IoStatus status = Receive(buffer, deadline, out int count);
+            if (status != IoStatus.Ok)
+            {
+                return status;
+            }
+
+            buffer = buffer[count..];
+        }
+
+        return IoStatus.Ok;
+    }
+
+    public void Dispose() => socket.Dispose();
+
+    private static IoStatus StatusOf(SocketError error) =>
+        error is SocketError.TimedOut or SocketError.WouldBlock ? IoStatus.TimedOut : IoStatus.Closed;
+
+    private void SetSendTimeout(Deadline deadline)
+    {
+        int timeout = Math.Max(deadline.SocketTimeout, 1);
+        if (timeout != _sendTimeout)
+        {
+            socket.SendTimeout = _sendTimeout = timeout;
+        }
+    }
+
+    private void SetReceiveTimeout(Deadline deadline)
+    {
+        int timeout = Math.Max(deadline.SocketTimeout, 1);
+        if (timeout != _receiveTimeout)
+        {
+            socket.ReceiveTimeout = _receiveTimeout = timeout;
+        }
+    }
+}

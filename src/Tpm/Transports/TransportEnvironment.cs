@@ -1,0 +1,11 @@
+namespace TpmFs.Tpm.Transports;
+
+/// <summary>What a transport may use of the machine.</summary>
+public sealed record TransportEnvironment
+{
+    /// <summary>Where state is kept that outlives the daemon; an embedded TPM without a directory of its own has it in "swtpm" there.</summary>
+    public required string StateDirectory { get; init; }
+
+    /// <summary>A directory of the daemon alone (0700) for sockets that a transport has to make.</summary>
+    public required string RuntimeDirectory { get; init; }
+}

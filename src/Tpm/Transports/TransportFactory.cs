@@ -1,0 +1,131 @@
+using System.Diagnostics.CodeAnalysis;
+using System.Net;
+using System.Net.Sockets;
+using System.Runtime.Versioning;
+using System.Text;
+
+namespace TpmFs.Tpm.Transports;
+
+/// <summary>Makes the transport that a specification names. The specifications follow the TCTI strings that users know.</summary>
+[SupportedOSPlatform("linux")]
+public static class TransportFactory
+{
+    /// <summary>What can be specified, for help texts.</summary>
+    public const string Supported = "embedded[:DIR], swtpm:path=SOCKET, swtpm:host=HOST,port=PORT";
+
+    private const int DefaultPort = 2321;
+
+    /// <summary>sun_path of sockaddr_un, less the NUL.</summary>
+    private const int LongestSocketPath = 107;
+
+    /// <summary>
+    /// <list type="bullet">
+    /// <item>embedded: a swtpm of our own with its state in <see cref="TransportEnvironment.StateDirectory"/>/swtpm; embedded:DIR: in DIR.</item>
+    /// <item>swtpm:path=SOCKET: data at SOCKET, control at SOCKET.ctrl.</item>
+    /// <item>swtpm:host=HOST,port=PORT: data at PORT, control at the port after it; localhost and 2321 where one is left out.</item>
+    /// </list>
+    /// Nothing is opened or started before <see cref="ITpmTransport.TryConnect"/>.
+    /// </summary>
+    /// <param name="problem">What is wrong with <paramref name="spec"/> and what was expected, for a person; empty on success.</param>
+    public static bool TryCreate(
+        string spec, TransportEnvironment environment, [NotNullWhen(true)] out ITpmTransport? transport, out string problem)
+    {
+        int colon = spec.IndexOf(':', StringComparison.Ordinal);
+        string kind = colon < 0 ? spec : spec[..colon];
+        string rest = colon < 0 ? string.Empty : spec[(colon + 1)..];
+        transport = null;
+        switch (kind)
+        {
+            case "embedded":
+                problem = string.Empty;
+                transport = new EmbeddedTransport(rest.Length != 0 ? rest : Path.Combine(environment.StateDirectory, "swtpm"));
+                return true;
+            case "swtpm":
+                return TryCreateSwtpm(rest, out transport, out problem);
+            case "device" or "tcti":
+                problem = $"the TPM \"{spec}\" is of a kind that this version does not support; it supports {Supported}";
+                return false;
+            default:
+                problem = $"the TPM \"{spec}\" is none that can be specified; expected {Supported}";
+                return false;
+        }
+    }
+
+    private static bool TryCreateSwtpm(string configuration, [NotNullWhen(true)] out ITpmTransport? transport, out string problem)
+    {
+        transport = null;
+        string? path = null, host = null, port = null;
+        foreach (string item in configuration.Split(',', StringSplitOptions.RemoveEmptyEntries))
+        {
+            int equals = item.IndexOf('=', StringComparison.Ordinal);
+            string key = equals < 0 ? item : item[..equals];
+            string value = equals < 0 ? string.Empty : item[(equals + 1)..];
+            ref string? target = ref path;
+            switch (key)
+            {
+                case "path":
+                    break;
+                case "host":
+                    target = ref host;
+                    break;
+                case "port":
+                    target = ref port;
+                    break;
+                default:
+                    problem = $"swtpm has no \"{key}\"; expected swtpm:path=SOCKET or swtpm:host=HOST,port=PORT";
+                    return false;
+            }
+
+            if (value.Length == 0 || target is not null)
+            {
+                problem = value.Length == 0 ? $"swtpm's {key} is empty" : $"swtpm's {key} is given twice";
+                return false;
+            }
+
+            target = value;
+        }
+
+        if (path is not null)
+        {
+            return host is null && port is null
+                ? TryCreateUnix(path, out transport, out problem)
+                : Fail("swtpm has either a path or a host and a port, not both", out problem);
+        }
+
+        return TryCreateTcp(host ?? "localhost", port, out transport, out problem);
+    }
+
+    private static bool TryCreateUnix(string path, [NotNullWhen(true)] out ITpmTransport? transport, out string problem)
+    {
+        transport = null;
+        string control = path + ".ctrl";
+        if (Encoding.UTF8.GetByteCount(control) > LongestSocketPath)
+        {
+            return Fail($"the path of the socket {control} is longer than the {LongestSocketPath} bytes that a socket's may have", out problem);
+        }
+
+        problem = string.Empty;
+        transport = new SwtpmTransport(path, new UnixDomainSocketEndPoint(path), new UnixDomainSocketEndPoint(control));
+        return true;
+    }
+
+    private static bool TryCreateTcp(string host, string? port, [NotNullWhen(true)] out ITpmTransport? transport, out string problem)
+    {
+        transport = null;
+        ushort number = DefaultPort;
+        if (port is not null && (!ushort.TryParse(port, out number) || number is 0 or ushort.MaxValue))
+        {
+            return Fail($"swtpm's port \"{port}\" is no number from 1 to 65534 (control is at the port after it)", out problem);
+        }
+
+        problem = string.Empty;
+        transport = new SwtpmTransport($"{host}:{number}", new DnsEndPoint(host, number), new DnsEndPoint(host, number + 1));
+        return true;
+    }
+
+    private static bool Fail(string reason, out string problem)
+    {
+        problem = reason;
+        return false;
+    }
+}

@@ -1,0 +1,255 @@
+using System.Globalization;
+using TpmFs.Integration.Tests.Harness;
+
+namespace TpmFs.Integration.Tests;
+
+/// <summary>Start and end of the daemon, in order and otherwise.</summary>
+public sealed class LifeCycleTests : IDisposable
+{
+    private readonly Sandbox _sandbox = new();
+    private readonly SoftwareTpm _tpm;
+    private readonly string _mountPoint;
+
+    public LifeCycleTests()
+    {
+        _tpm = new SoftwareTpm(_sandbox, "tpm");
+        _mountPoint = _sandbox.MakeFolder("mnt");
+    }
+
+    public void Dispose()
+    {
+        _tpm.Dispose();
+        _sandbox.Dispose();
+    }
+
+    [Theory]
+    [InlineData(Signals.Term)]
+    [InlineData(Signals.Int)]
+    public void A_signal_unmounts_and_exits_with_0(int signal)
+    {
+        using Daemon daemon = Start();
+        using var agent = new Agent(_sandbox);
+        Opener opener = agent.Open(daemon.Node);
+        opener.Transact(Tpm2.CreatePrimary()).NewHandle();
+        opener.Transact(Tpm2.StartAuthSession(policy: true)).NewHandle();
+        opener.Close();
+        daemon.Stop(signal);
+        using TpmConnection tpm = _tpm.Connect();
+        Assert.True(TpmContents.Of(tpm).IsEmpty, TpmContents.Of(tpm).ToString());
+    }
+
+    [Fact]
+    public void A_signal_ends_the_daemon_though_an_opener_is_there_and_holds_objects()
+    {
+        using Daemon daemon = Start();
+        using var agent = new Agent(_sandbox);
+        Opener opener = agent.Open(daemon.Node);
+        opener.Transact(Tpm2.CreatePrimary()).NewHandle();
+        daemon.Stop();
+        Assert.NotNull(opener.Write(Tpm2.GetRandom(8)).Errno);
+        using TpmConnection tpm = _tpm.Connect();
+        Assert.True(TpmContents.Of(tpm).IsEmpty, TpmContents.Of(tpm).ToString());
+    }
+
+    [Fact]
+    public void It_says_when_it_is_ready()
+    {
+        using Daemon daemon = Start();
+        Deadline.Poll(() => daemon.Printed.Contains("ready", StringComparison.OrdinalIgnoreCase), "word that it is ready", daemon.Describe);
+    }
+
+    [Fact]
+    public void The_mount_that_a_killed_daemon_left_behind_is_cleaned_by_the_next_start()
+    {
+        for (int i = 0; i < 2; i++)
+        {
+            using Daemon killed = Start();
+            killed.Send(Signals.Kill);
+            killed.Wait();
+            Assert.Contains(_mountPoint, _sandbox.FuseMounts);
+        }
+
+        using Daemon next = Start();
+        Use(next);
+        next.Stop();
+    }
+
+    [Fact]
+    public void A_mount_point_of_a_daemon_that_lives_is_refused()
+    {
+        using Daemon daemon = Start();
+        Refused(Tcti, _mountPoint);
+        Use(daemon);
+        daemon.Stop();
+    }
+
+    [Fact]
+    public void A_mount_point_of_something_else_is_refused_and_left_alone()
+    {
+        _sandbox.Shell($"mount -t tmpfs none {_mountPoint}; touch {_mountPoint}/theirs");
+        Refused(Tcti, _mountPoint);
+        _sandbox.Shell($"test -e {_mountPoint}/theirs");
+    }
+
+    [Fact]
+    public void A_tpm_on_tcp_ports_works_as_well()
+    {
+        using var tcp = new SoftwareTpm(_sandbox, "tcp", tcp: true);
+        using var daemon = new Daemon(_sandbox, tcp.Tcti, _mountPoint);
+        Use(daemon);
+        daemon.Stop();
+    }
+
+    [Fact]
+    public void A_tpm_that_comes_back_serves_the_openers_that_were_there()
+    {
+        using Daemon daemon = Start();
+        using var agent = new Agent(_sandbox);
+        Opener opener = agent.Open(daemon.Node);
+        uint key = opener.Transact(Tpm2.CreatePrimary()).NewHandle();
+        _tpm.Kill();
+        _tpm.Restart();
+        UntilItWorks(opener);
+        Assert.Equal(0x000B_0910u, opener.Transact(Tpm2.ReadPublic(key)).Code());
+        opener.Transact(Tpm2.CreatePrimary()).NewHandle();
+        daemon.Stop();
+    }
+
+    [Fact]
+    public void The_embedded_tpm_comes_back_when_it_is_killed()
+    {
+        string state = _sandbox.MakeFolder("embedded");
+        using var daemon = new Daemon(_sandbox, $"embedded:{state}", _mountPoint);
+        using var agent = new Agent(_sandbox);
+        Opener opener = agent.Open(daemon.Node);
+        opener.Transact(Tpm2.CreatePrimary()).NewHandle();
+        int swtpm = ChildOf(daemon.Id);
+        Signals.Send(swtpm, Signals.Kill);
+        UntilItWorks(opener);
+        opener.Transact(Tpm2.CreatePrimary()).NewHandle();
+        Assert.NotEqual(swtpm, ChildOf(daemon.Id));
+        daemon.Stop();
+        Assert.NotEmpty(Directory.GetFiles(state, "*.permall", SearchOption.AllDirectories));
+    }
+
+    [Fact]
+    public void The_embedded_tpm_keeps_its_keys_from_one_start_to_the_next_and_ends_with_the_daemon()
+    {
+        string state = _sandbox.MakeFolder("embedded");
+        var publicParts = new List<byte[]>();
+        for (int i = 0; i < 2; i++)
+        {
+            using var daemon = new Daemon(_sandbox, $"embedded:{state}", _mountPoint);
+            using var agent = new Agent(_sandbox);
+            Opener opener = agent.Open(daemon.Node);
+            publicParts.Add(opener.Transact(Tpm2.ReadPublic(opener.Transact(Tpm2.CreatePrimary()).NewHandle())).Succeeded());
+            int swtpm = ChildOf(daemon.Id);
+            opener.Close();
+            daemon.Stop();
+            Assert.False(Directory.Exists($"/proc/{swtpm}"), "swtpm outlived the daemon");
+        }
+
+        Assert.Equal(publicParts[0], publicParts[1]);
+    }
+
+    [Fact]
+    public void Without_swtpm_the_package_to_install_is_named()
+    {
+        _sandbox.Shell("mount --bind /dev/null $(command -v swtpm)");
+        Outcome outcome = Refused($"embedded:{_sandbox.MakeFolder("embedded")}", _mountPoint);
+        Assert.Contains("swtpm", outcome.Output + outcome.Error, StringComparison.Ordinal);
+        Assert.Contains("install", outcome.Output + outcome.Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_tpm_that_is_not_there_is_named()
+    {
+        Outcome outcome = Refused($"swtpm:path={_sandbox.PathOf("nothing")}", _mountPoint);
+        Assert.Contains(_sandbox.PathOf("nothing"), outcome.Output + outcome.Error, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("nonsense")]
+    [InlineData("swtpm:")]
+    [InlineData("swtpm:port=x")]
+    [InlineData("swtpm:host=localhost,port=99999")]
+    public void A_tpm_that_cannot_be_understood_is_refused(string tpm)
+    {
+        Refused(tpm, _mountPoint);
+    }
+
+    [Fact]
+    public void Somebody_unmounts_and_the_daemon_exits_with_an_error()
+    {
+        using Daemon daemon = Start();
+        _sandbox.Shell($"umount {_mountPoint}");
+        Assert.NotEqual(0, daemon.Wait().ExitCode);
+    }
+
+    [Fact]
+    public void A_user_mounts_in_the_runtime_directory_for_that_user_alone()
+    {
+        const uint uid = 54_330;
+        var user = new User(uid);
+        string home = _sandbox.MakeFolder("user");
+        string mountPoint = Path.Combine(home, "tpmfs");
+
+        // The device node may be closed to users here; and fusermount3 asks for the name of its user.
+        string devices = _sandbox.MakeFolder("dev");
+        _sandbox.Shell(string.Create(CultureInfo.InvariantCulture, $"""
+            mount -t tmpfs none {devices}
+            mknod -m 666 {devices}/fuse c 10 229
+            mount --bind {devices}/fuse /dev/fuse
+            (cat /etc/passwd; echo tester:x:{uid}:{uid}::{home}:/bin/sh) >{devices}/passwd
+            chmod 644 {devices}/passwd
+            mount --bind {devices}/passwd /etc/passwd
+            chown {uid}:{uid} {home}
+            chmod 700 {home}
+            """));
+        using var daemon = Daemon.OfUser(_sandbox, user, home, $"embedded:{home}/tpm");
+        Use(daemon, user);
+        using var outsider = new Agent(_sandbox, User.Outsider);
+        Assert.Equal("EACCES", outsider.Call("open", daemon.Node, "O_RDWR").Errno);
+        _sandbox.Shell($"chmod 755 {home}");
+        Assert.Equal("EACCES", outsider.Call("open", daemon.Node, "O_RDWR").Errno);
+        Assert.Equal(mountPoint, daemon.MountPoint);
+        daemon.Stop();
+    }
+
+    private string Tcti => _tpm.Tcti;
+
+    private Daemon Start() => new(_sandbox, Tcti, _mountPoint);
+
+    private void Use(Daemon daemon, User? user = null)
+    {
+        using var agent = new Agent(_sandbox, user);
+        agent.Open(daemon.Node).Transact(Tpm2.GetRandom(8)).Succeeded();
+    }
+
+    /// <summary>A start that must fail with words and without a trace of the program's inside.</summary>
+    private Outcome Refused(string tpm, string mountPoint)
+    {
+        using ChildProcess process = Daemon.Start(_sandbox, tpm, mountPoint);
+        Outcome outcome = process.Wait(Deadline.Step);
+        Assert.NotEqual(0, outcome.ExitCode);
+        Assert.NotEmpty(outcome.Output + outcome.Error);
+        Assert.DoesNotContain("   at ", outcome.Output + outcome.Error, StringComparison.Ordinal);
+        return outcome;
+    }
+
+    /// <summary>Commands in flight and until the TPM is back end in EIO; the opener itself stays good.</summary>
+    private static void UntilItWorks(Opener opener) => Deadline.Poll(
+        () =>
+        {
+            Assert.Null(opener.Write(Tpm2.GetRandom(8)).Errno);
+            Reply reply = opener.Read();
+            Assert.True(reply.Errno is null or "EIO", reply.Errno);
+            return reply.Errno is null && reply.Data.Code() == 0;
+        },
+        "the opener works again");
+
+    /// <summary>The one child process of a process; the kernel lists them by the thread that made them.</summary>
+    private static int ChildOf(int parent) => int.Parse(
+        Assert.Single(Directory.GetDirectories($"/proc/{parent}/task").Select(thread => File.ReadAllText($"{thread}/children").Trim()), list => list.Length > 0),
+        CultureInfo.InvariantCulture);
+}

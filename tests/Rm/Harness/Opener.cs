@@ -1,0 +1,80 @@
+using TpmFs.Rm.Tests.Simulation;
+
+namespace TpmFs.Rm.Tests.Harness;
+
+/// <summary>One opener: sends a command, and has its response.</summary>
+internal sealed class Opener : ISpaceClient
+{
+    private static readonly TimeSpan s_longest = TimeSpan.FromMinutes(10);
+    private readonly Rig _rig;
+    private readonly Space _space;
+
+    public Opener(Rig rig, SpaceOwner owner)
+    {
+        _rig = rig;
+        Owner = owner;
+        _space = rig.Manager.OpenSpace(owner, this);
+    }
+
+    public SpaceOwner Owner { get; }
+
+    /// <summary>The response to the last command, once it is there.</summary>
+    public byte[]? Response { get; private set; }
+
+    public SpaceFailure? Failure { get; private set; }
+
+    public bool IsDone => Response is not null || Failure is not null;
+
+    /// <summary>Sends a command without waiting.</summary>
+    public void Send(byte[] command)
+    {
+        Response = null;
+        Failure = null;
+        Assert.True(_space.TrySubmit(command), "A command is under way.");
+    }
+
+    /// <summary>Sends a command and runs the manager, time included, until the response is there.</summary>
+    public Answer Do(byte[] command)
+    {
+        Send(command);
+        return Await();
+    }
+
+    /// <summary>As <see cref="Do"/>, and the command must succeed.</summary>
+    public Answer Must(byte[] command)
+    {
+        Answer response = Do(command);
+        Assert.True(response.IsSuccess, $"0x{CommandLog.CodeOf(command):X}: 0x{response.Code:X}");
+        return response;
+    }
+
+    public Answer Await()
+    {
+        long start = _rig.Time.GetTimestamp();
+        _rig.Run();
+        while (!IsDone)
+        {
+            Assert.True(_rig.Time.GetElapsedTime(start) < s_longest, "No response.");
+            TimeSpan due = _rig.Manager.UntilDue() ?? TimeSpan.FromSeconds(1);
+            _rig.Time.Advance(due > TimeSpan.Zero ? due : TimeSpan.FromMilliseconds(1));
+            _rig.Run();
+        }
+
+        Assert.True(Response is not null, $"The command failed: {Failure}");
+        return new Answer(Response);
+    }
+
+    /// <summary>That many primary signing keys, each another one.</summary>
+    public uint[] NewKeys(int count) =>
+        [.. Enumerable.Range(0, count).Select(i => Must(Cmd.CreatePrimary(Handles.Owner, Templates.Signing(), $"{Owner.Uid}/{i}")).Handle)];
+
+    public uint NewSession(SessionType type) => Must(Cmd.StartAuthSession(type)).Handle;
+
+    public void Cancel() => _space.Cancel();
+
+    public void Close() => _space.Close();
+
+    public void Completed(ReadOnlySpan<byte> response) => Response = response.ToArray();
+
+    public void Failed(SpaceFailure failure) => Failure = failure;
+}
