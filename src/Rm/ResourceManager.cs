@@ -10,7 +10,7 @@ public sealed class ResourceManager : IDisposable
 {
     private static readonly TimeSpan s_joinTimeout = TimeSpan.FromSeconds(10);
 
-    private readonly AutoResetEvent _wake = new(false);
+    private readonly AutoResetEvent _wake = new(false); // Left to the finaliser: openers may close, and wake in vain, after the end.
     private readonly HashSet<ManagedSpace> _spaces = [];
     private readonly RandomReserve _reserve = new();
     private readonly ResourceManagerOptions _options;
@@ -81,11 +81,7 @@ public sealed class ResourceManager : IDisposable
     public void Dispose()
     {
         _desk.Stop();
-        if (_thread is null || _thread.Join(s_joinTimeout))
-        {
-            _wake.Dispose();
-        }
-
+        _thread?.Join(s_joinTimeout);
         _desk.Dispose();
     }
 
