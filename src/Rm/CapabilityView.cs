@@ -33,7 +33,7 @@ internal sealed class CapabilityView(SessionTable sessions)
         if (command.HasSessions || parameters.Length > ParametersSize)
         {
             TpmRc problem = command.HasSessions ? TpmRc.CommandCode : TpmRc.Size;
-            length = TpmResponse.Write(response, TpmRc.FromResourceManager(problem));
+            length = TpmResponse.Write(response, problem.FromResourceManager);
             return true;
         }
 

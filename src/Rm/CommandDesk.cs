@@ -103,7 +103,7 @@ internal sealed class CommandDesk : IDisposable
         }
 
         Span<byte> response = stackalloc byte[TpmResponse.HeaderOnly];
-        TpmResponse.Write(response, TpmRc.FromResourceManager(TpmRc.Canceled));
+        TpmResponse.Write(response, TpmRc.Canceled.FromResourceManager);
         pending.Space.Client.Completed(response);
     }
 

@@ -143,7 +143,7 @@ internal sealed class CommandResolver(TpmProfile profile, SessionTable sessions)
             return TpmRc.Success;
         }
 
-        return TpmRc.Handle.ForParameter(0);
+        return TpmRc.HandleError.ForParameter(0);
     }
 
     /// <summary>
@@ -168,7 +168,7 @@ internal sealed class CommandResolver(TpmProfile profile, SessionTable sessions)
         {
             if (!known.IsLoadableBy(space) || !context.SequenceEqual(known.Token))
             {
-                return TpmRc.Handle.ForParameter(0);
+                return TpmRc.HandleError.ForParameter(0);
             }
 
             plan.SubjectSession = known;

@@ -203,7 +203,7 @@ internal sealed class CommandRunner(
     private bool DropUnknown(PendingCommand pending, in TpmCommand command, TpmRc code)
     {
         bool isLoad = command.Code == TpmCc.ContextLoad;
-        if (isLoad || (command.Code == TpmCc.FlushContext && code == TpmRc.Handle.ForParameter(0)))
+        if (isLoad || (command.Code == TpmCc.FlushContext && code == TpmRc.HandleError.ForParameter(0)))
         {
             return Drop(isLoad ? null : _plan.Subject, _plan.SubjectSession);
         }
@@ -265,5 +265,5 @@ internal sealed class CommandRunner(
         }
     }
 
-    private Verdict Answer(TpmRc code) => Verdict.Answered(TpmResponse.Write(_response, TpmRc.FromResourceManager(code)));
+    private Verdict Answer(TpmRc code) => Verdict.Answered(TpmResponse.Write(_response, code.FromResourceManager));
 }

@@ -194,9 +194,9 @@ internal sealed class ResponseTracker(
     {
         ReadOnlySpan<uint> gone = command.Code switch
         {
-            TpmCc.Clear => [TpmRh.Owner, TpmRh.Endorsement],
-            TpmCc.ChangeEps => [TpmRh.Endorsement],
-            TpmCc.ChangePps => [TpmRh.Platform],
+            TpmCc.Clear => [(uint)TpmRh.Owner, (uint)TpmRh.Endorsement],
+            TpmCc.ChangeEps => [(uint)TpmRh.Endorsement],
+            TpmCc.ChangePps => [(uint)TpmRh.Platform],
             TpmCc.HierarchyControl => DisabledHierarchy(bytes[command.ParametersOffset..]),
             _ => [],
         };

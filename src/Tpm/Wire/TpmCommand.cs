@@ -124,7 +124,7 @@ public struct TpmCommand
             return false;
         }
 
-        if (!session.IsSession && session.Value != TpmRh.Password)
+        if (!session.IsSession && session.Value != (uint)TpmRh.Pw)
         {
             problem = TpmRc.ValueError.ForSession(index);
             return false;
