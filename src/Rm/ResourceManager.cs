@@ -10,7 +10,6 @@ public sealed class ResourceManager : IDisposable
 {
     private static readonly TimeSpan s_joinTimeout = TimeSpan.FromSeconds(10);
 
-    private readonly AutoResetEvent _wake = new(false); // Left to the finaliser: openers may close, and wake in vain, after the end.
     private readonly HashSet<ManagedSpace> _spaces = [];
     private readonly RandomReserve _reserve = new();
     private readonly ResourceManagerOptions _options;
@@ -33,7 +32,7 @@ public sealed class ResourceManager : IDisposable
         _time = time;
         _log = log;
         _channel = new TpmChannel(transport, time);
-        _desk = new CommandDesk(_reserve, time, _channel.Cancel, () => _wake.Set());
+        _desk = new CommandDesk(_reserve, time, _channel.Cancel);
         _profile = new TpmProfile(_channel);
         _objects = new ObjectResidency(_channel, options.ReserveObjects);
         _sessions = new SessionTable(_channel, time, options.ReserveSessions);
@@ -136,7 +135,7 @@ public sealed class ResourceManager : IDisposable
             if (!RunOne())
             {
                 TimeSpan wait = UntilDue() ?? Timeout.InfiniteTimeSpan;
-                _wake.WaitOne(wait == TimeSpan.Zero ? TimeSpan.FromMilliseconds(1) : wait);
+                _desk.WaitForNews(wait == TimeSpan.Zero ? TimeSpan.FromMilliseconds(1) : wait);
             }
         }
 
