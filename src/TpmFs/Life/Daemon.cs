@@ -95,10 +95,10 @@ internal static class Daemon
 
     private static void SayReady(string tpm, string mountPoint, ILogger log)
     {
-        log.Information("{Tpm} is served at {MountPoint}", tpm, mountPoint);
+        log.Information("{MountPoint}/rm0 is ready; its TPM is {Tpm}", mountPoint, tpm);
         if (!Console.IsOutputRedirected)
         {
-            Console.WriteLine($"{mountPoint}/rm0 is ready. Try it from another terminal; Ctrl-C here unmounts it:");
+            Console.WriteLine("Try it from another terminal (Ctrl-C here unmounts):");
             Console.WriteLine($"  TPM2TOOLS_TCTI=device:{mountPoint}/rm0 tpm2_getrandom --hex 8");
         }
     }
