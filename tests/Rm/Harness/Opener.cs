@@ -1,4 +1,5 @@
 using TpmFs.Rm.Tests.Simulation;
+using TpmFs.Tpm;
 
 namespace TpmFs.Rm.Tests.Harness;
 
@@ -87,6 +88,11 @@ internal sealed class Opener : ISpaceClient
     public void Close() => _space.Close();
 
     public void Completed(ReadOnlySpan<byte> response) => Response = response.ToArray();
+
+    /// <summary>The commands that policy refused.</summary>
+    public List<TpmCc> DeniedCommands { get; } = [];
+
+    public void Denied(TpmCc command) => DeniedCommands.Add(command);
 
     public void Failed(SpaceFailure failure) => Failure = failure;
 }
