@@ -8,8 +8,8 @@ namespace TpmFs.Fuse;
 /// <remarks>
 /// To stop: <see cref="Stop"/>, then <see cref="FuseMount.Unmount"/>. Stop lets running handlers end, joins the threads, and answers
 /// every read that still waits with ENODEV. Requests that come between the two calls wait in the kernel; Unmount closes the device,
-/// which ends them with ECONNABORTED. So no client hangs, and nothing is served twice. Unmounting first works too, for a
-/// filesystem without open files; the session then ends as <see cref="FuseSessionEnd.Unmounted"/>.
+/// which ends them with ECONNABORTED. So no client hangs, and nothing is served twice. Unmount alone, as a last resort while
+/// handlers hang, ends the session as well; reads that wait then get ECONNABORTED, or ENODEV.
 /// </remarks>
 public sealed class FuseSession : IDisposable
 {
@@ -42,6 +42,7 @@ public sealed class FuseSession : IDisposable
     public FuseSession(FuseMount mount, FuseFileSystem fileSystem, FuseSessionOptions options, IFuseLog log)
         : this(mount.Device, fileSystem, options, log)
     {
+        mount.Unmounting += () => End(FuseSessionEnd.Stopped);
     }
 
     /// <summary>Serves a connection, whoever mounted it.</summary>

@@ -22,7 +22,7 @@ public sealed record FuseSessionOptions
 /// <summary>Why a session ended.</summary>
 public enum FuseSessionEnd
 {
-    /// <summary><see cref="FuseSession.Stop"/> was called.</summary>
+    /// <summary><see cref="FuseSession.Stop"/> or <see cref="FuseMount.Unmount"/> was called.</summary>
     Stopped,
 
     /// <summary>Somebody else unmounted the filesystem, or aborted the connection.</summary>

@@ -202,6 +202,25 @@ public sealed class RealMountTests : IDisposable
     }
 
     [Fact]
+    public void Unmounting_without_stopping_ends_the_session_and_a_waiting_read()
+    {
+        using var client = _space.StartPython("""
+            try: os.read(os.open('pipe', os.O_RDWR), 100)
+            except OSError as e: print(errno.errorcode[e.errno])
+            """);
+        _server.WaitFor("waiting");
+
+        _server.Order("unmount");
+
+        _server.WaitFor("ended Stopped");
+        Assert.Equal(0, _server.WaitForExit());
+
+        // From the kernel, or from the session's end, whichever is faster.
+        Assert.Matches("^(ECONNABORTED|ENODEV)\n$", MountNamespace.Wait(client, "the waiting client").Output);
+        Assert.Empty(_space.Mounts);
+    }
+
+    [Fact]
     public void An_unmount_from_outside_ends_the_session_as_such()
     {
         _space.Succeed("umount", _space.MountPoint);

@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using System.Diagnostics;
 using System.Runtime.InteropServices;
+using System.Threading.Channels;
 
 namespace TpmFs.Fuse.Tests;
 
@@ -9,7 +10,9 @@ internal sealed class ToyServer : IDisposable
 {
     private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(30);
     private readonly Process _process;
-    private readonly BlockingCollection<string> _lines = [];
+
+    /// <summary>What it said. Lines may still come while this is disposed of, so nothing here may throw at a late one.</summary>
+    private readonly Channel<string> _lines = Channel.CreateUnbounded<string>();
     private readonly ConcurrentQueue<string> _seen = [];
 
     private ToyServer(Process process)
@@ -56,21 +59,14 @@ internal sealed class ToyServer : IDisposable
     /// <summary>Waits for a line that starts so.</summary>
     public string WaitFor(string start)
     {
-        using var timeout = new CancellationTokenSource(Deadline);
-        try
+        var clock = Stopwatch.StartNew();
+        while (clock.Elapsed < Deadline && TryNextLine(Deadline - clock.Elapsed, out string line))
         {
-            foreach (string line in _lines.GetConsumingEnumerable(timeout.Token))
+            _seen.Enqueue(line);
+            if (line.StartsWith(start, StringComparison.Ordinal))
             {
-                _seen.Enqueue(line);
-                if (line.StartsWith(start, StringComparison.Ordinal))
-                {
-                    return line;
-                }
+                return line;
             }
-        }
-        catch (OperationCanceledException)
-        {
-            _seen.Enqueue("(deadline)");
         }
 
         throw new InvalidOperationException($"the server never said '{start}' but: {string.Join(" | ", _seen)}");
@@ -104,18 +100,33 @@ internal sealed class ToyServer : IDisposable
         }
 
         _process.Dispose();
-        _lines.Dispose();
+    }
+
+    /// <summary>False when it said nothing more in that time, or ended.</summary>
+    private bool TryNextLine(TimeSpan time, out string line)
+    {
+        using var timeout = new CancellationTokenSource(time);
+        try
+        {
+            line = _lines.Reader.ReadAsync(timeout.Token).AsTask().GetAwaiter().GetResult();
+            return true;
+        }
+        catch (Exception e) when (e is OperationCanceledException or ChannelClosedException)
+        {
+            line = string.Empty;
+            return false;
+        }
     }
 
     private void Add(string? line)
     {
         if (line is null)
         {
-            _lines.CompleteAdding();
+            _lines.Writer.TryComplete();
         }
         else if (line.Length > 0)
         {
-            _lines.Add(line);
+            _lines.Writer.TryWrite(line);
         }
     }
 }
