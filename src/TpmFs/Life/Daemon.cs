@@ -43,7 +43,7 @@ internal static class Daemon
             return ExitCode.Problem(problem);
         }
 
-        using var tree = new Tree(new TpmPort(manager.MaxCommandSize, manager.OpenSpace), settings, NodeOwner.OfRoot(uid, gid), rm0, TimeProvider.System);
+        using var tree = new Tree(new TpmPort(manager.MaxCommandSize, manager.OpenSpace), settings, NodeOwner.OfRoot(uid, gid), rm0, TimeProvider.System, log);
         return Serve(plan, manager, tree.FileSystem, signals, log);
     }
 
