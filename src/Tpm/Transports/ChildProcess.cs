@@ -40,12 +40,13 @@ internal sealed unsafe class ChildProcess : IDisposable
         string executable, Func<int, int, string[]> arguments, out TpmSocket? first, out TpmSocket? second, out string problem)
     {
         first = second = null;
-        using var firstPair = new Pair(Native.SockStream);
-        using var secondPair = new Pair(Native.SockStream);
+        using var firstPair = new Pair();
+        using var secondPair = new Pair();
+        using var outputPair = new Pair();
 
-        // The child's end is non-blocking: what it writes once the buffer is full is lost, and never holds it up.
-        using var outputPair = new Pair(Native.SockStream | Native.SockNonBlock);
-        if (!firstPair.IsValid || !secondPair.IsValid || !outputPair.IsValid)
+        // What the child writes once the buffer is full is lost, and never holds it up.
+        if (!firstPair.IsValid || !secondPair.IsValid || !outputPair.IsValid
+            || Native.Fcntl(outputPair.Theirs, Native.FcntlSetFlags, Native.OpenNonBlock) != 0)
         {
             problem = $"no sockets for {executable}: {Marshal.GetPInvokeErrorMessage(Marshal.GetLastPInvokeError())}";
             return null;
@@ -234,10 +235,10 @@ internal sealed unsafe class ChildProcess : IDisposable
     {
         private int _ours;
 
-        public Pair(int type)
+        public Pair()
         {
             int* pair = stackalloc int[2];
-            IsValid = Native.SocketPair(Native.AfUnix, type | Native.SockCloseOnExec, 0, pair) == 0;
+            IsValid = Native.SocketPair(Native.AfUnix, Native.SockStream | Native.SockCloseOnExec, 0, pair) == 0;
             _ours = IsValid ? pair[0] : -1;
             Theirs = IsValid ? pair[1] : -1;
         }
@@ -248,7 +249,7 @@ internal sealed unsafe class ChildProcess : IDisposable
 
         public TpmSocket TakeOurs()
         {
-            var socket = new Socket(new SafeSocketHandle(_ours, ownsHandle: true)) { Blocking = true };
+            var socket = new Socket(new SafeSocketHandle(_ours, ownsHandle: true));
             _ours = -1;
             return new TpmSocket(socket);
         }
