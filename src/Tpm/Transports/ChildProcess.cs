@@ -1,4 +1,3 @@
-using System.Collections;
 using System.Net.Sockets;
 using System.Runtime.InteropServices;
 using System.Text;
@@ -52,7 +51,8 @@ internal sealed unsafe class ChildProcess : IDisposable
             return null;
         }
 
-        int error = Spawn(executable, arguments(firstPair.Theirs, secondPair.Theirs), firstPair.Theirs, secondPair.Theirs, outputPair.Theirs, out int pid);
+        int[] inherited = [firstPair.Theirs, secondPair.Theirs];
+        int error = Spawner.Spawn(executable, arguments(firstPair.Theirs, secondPair.Theirs), inherited, outputPair.Theirs, out int pid);
         if (error != 0)
         {
             problem = $"cannot start {executable}: {Marshal.GetPInvokeErrorMessage(error)}";
@@ -132,102 +132,6 @@ internal sealed unsafe class ChildProcess : IDisposable
         // ECHILD: whoever started us ignores SIGCHLD, and the kernel has reaped it.
         _reaped = result != 0;
         return _reaped;
-    }
-
-    private static int Spawn(string executable, string[] arguments, int first, int second, int output, out int pid)
-    {
-        byte* actions = stackalloc byte[Native.SpawnStructSize];
-        byte* attributes = stackalloc byte[Native.SpawnStructSize];
-        _ = Native.SpawnActionsInit(actions);
-        _ = Native.SpawnAttributesInit(attributes);
-        byte** argv = NativeStrings([executable, .. arguments]);
-        byte** envp = NativeStrings([.. Environment()]);
-        byte* path = (byte*)Marshal.StringToCoTaskMemUTF8(executable);
-        try
-        {
-            int error = Prepare(actions, attributes, first, second, output);
-            int child = 0;
-            if (error == 0)
-            {
-                error = Native.PosixSpawn(&child, path, actions, attributes, argv, envp);
-            }
-
-            pid = child;
-            return error;
-        }
-        finally
-        {
-            Marshal.FreeCoTaskMem((nint)path);
-            Free(argv);
-            Free(envp);
-            _ = Native.SpawnAttributesDestroy(attributes);
-            _ = Native.SpawnActionsDestroy(actions);
-        }
-    }
-
-    /// <summary>Returns an errno.</summary>
-    private static int Prepare(byte* actions, byte* attributes, int first, int second, int output)
-    {
-        byte* blocked = stackalloc byte[Native.SignalSetSize];
-        new Span<byte>(blocked, Native.SignalSetSize).Clear();
-        foreach (int signal in (ReadOnlySpan<int>)[Native.SigHup, Native.SigInt, Native.SigTerm])
-        {
-            blocked[(signal - 1) / 8] |= (byte)(1 << ((signal - 1) % 8));
-        }
-
-        // dup2 onto itself clears FD_CLOEXEC for the child.
-        ReadOnlySpan<int> errors =
-        [
-            Native.SpawnActionsAddOpen(actions, 0, "/dev/null", Native.OpenReadOnly, 0),
-            Native.SpawnActionsAddDup2(actions, output, 1),
-            Native.SpawnActionsAddDup2(actions, output, 2),
-            Native.SpawnActionsAddDup2(actions, first, first),
-            Native.SpawnActionsAddDup2(actions, second, second),
-            Native.SpawnAttributesSetSignalMask(attributes, blocked),
-            Native.SpawnAttributesSetFlags(attributes, Native.SpawnSetSession | Native.SpawnSetSignalMask),
-        ];
-        foreach (int error in errors)
-        {
-            if (error != 0)
-            {
-                return error;
-            }
-        }
-
-        return 0;
-    }
-
-    /// <summary>Ours, less what a service manager means for us alone (sd_notify(3), sd_listen_fds(3)).</summary>
-    private static IEnumerable<string> Environment()
-    {
-        foreach (DictionaryEntry entry in System.Environment.GetEnvironmentVariables())
-        {
-            if (entry.Key is not ("NOTIFY_SOCKET" or "LISTEN_PID" or "LISTEN_FDS" or "LISTEN_FDNAMES" or "WATCHDOG_PID" or "WATCHDOG_USEC"))
-            {
-                yield return $"{entry.Key}={entry.Value}";
-            }
-        }
-    }
-
-    private static byte** NativeStrings(string[] strings)
-    {
-        byte** array = (byte**)NativeMemory.AllocZeroed((nuint)strings.Length + 1, (nuint)sizeof(byte*));
-        for (int index = 0; index < strings.Length; index++)
-        {
-            array[index] = (byte*)Marshal.StringToCoTaskMemUTF8(strings[index]);
-        }
-
-        return array;
-    }
-
-    private static void Free(byte** strings)
-    {
-        for (byte** item = strings; *item is not null; item++)
-        {
-            Marshal.FreeCoTaskMem((nint)(*item));
-        }
-
-        NativeMemory.Free(strings);
     }
 
     /// <summary>Two ends, both closed on exec and with this.</summary>

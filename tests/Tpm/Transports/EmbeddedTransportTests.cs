@@ -96,6 +96,26 @@ public sealed class EmbeddedTransportTests : IDisposable
     }
 
     [Fact]
+    public void Cancels_at_any_time_leave_every_answer_right()
+    {
+        using EmbeddedTransport transport = Start();
+        SwtpmTransportTests.CancelThroughout(transport);
+    }
+
+    [Fact]
+    public void A_control_channel_that_is_lost_is_found_again_by_a_new_connection()
+    {
+        using EmbeddedTransport transport = Start();
+        Assert.Equal(0, Native.Kill(transport.ProcessId, SigStop));
+        TransmitResult result = transport.Transmit(TpmClient.GetRandom8, 1, new byte[4096], TimeSpan.FromMilliseconds(100));
+        Assert.Equal(TransmitStatus.Disconnected, result.Status);
+        Assert.Equal(0, Native.Kill(transport.ProcessId, SigCont));
+        TpmClient.Connect(transport);
+        TpmClient.Execute(transport, TpmClient.Startup);
+        Assert.Equal(20, TpmClient.Execute(transport, TpmClient.GetRandom8, locality: 1).Length);
+    }
+
+    [Fact]
     public void The_signals_that_end_a_group_of_processes_do_not_end_it()
     {
         using EmbeddedTransport transport = Start();
@@ -207,7 +227,7 @@ public sealed class EmbeddedTransportTests : IDisposable
     private static void GiveUpOn(EmbeddedTransport transport, byte[] command)
     {
         Assert.Equal(0, Native.Kill(transport.ProcessId, SigStop));
-        TransmitResult result = transport.Transmit(command, 0, new byte[4096], TimeSpan.FromMilliseconds(50));
+        TransmitResult result = transport.Transmit(command, 0, new byte[4096], TimeSpan.FromMilliseconds(300));
         Assert.Equal(TransmitStatus.TimedOut, result.Status);
         Assert.Equal(0, Native.Kill(transport.ProcessId, SigCont));
     }

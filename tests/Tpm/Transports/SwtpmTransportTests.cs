@@ -88,6 +88,24 @@ public sealed class SwtpmTransportTests
         using var swtpm = new Swtpm();
         using ITpmTransport transport = swtpm.Connect();
         TpmClient.Execute(transport, TpmClient.Startup);
+        CancelThroughout(transport);
+    }
+
+    [Fact]
+    public void A_tpm_that_is_not_there_is_named()
+    {
+        using var directory = new TemporaryDirectory();
+        using ITpmTransport transport = TestTransport.Create($"swtpm:path={directory.File("none")}");
+        Assert.False(transport.TryConnect(TpmClient.Patience, out string problem));
+        Assert.Contains(directory.File("none"), problem, StringComparison.Ordinal);
+        Assert.Contains("no such socket", problem, StringComparison.Ordinal);
+        Assert.Equal(TransmitStatus.Disconnected, transport.Transmit(TpmClient.Startup, 0, new byte[4096], TpmClient.Patience).Status);
+        transport.Cancel();
+    }
+
+    /// <summary>Cancels all the while, from another thread, and looks that every answer is that of its command.</summary>
+    internal static void CancelThroughout(ITpmTransport transport)
+    {
         using var stop = new CancellationTokenSource();
         var canceller = new Thread(() =>
         {
@@ -107,17 +125,5 @@ public sealed class SwtpmTransportTests
 
         stop.Cancel();
         canceller.Join();
-    }
-
-    [Fact]
-    public void A_tpm_that_is_not_there_is_named()
-    {
-        using var directory = new TemporaryDirectory();
-        using ITpmTransport transport = TestTransport.Create($"swtpm:path={directory.File("none")}");
-        Assert.False(transport.TryConnect(TpmClient.Patience, out string problem));
-        Assert.Contains(directory.File("none"), problem, StringComparison.Ordinal);
-        Assert.Contains("no such socket", problem, StringComparison.Ordinal);
-        Assert.Equal(TransmitStatus.Disconnected, transport.Transmit(TpmClient.Startup, 0, new byte[4096], TpmClient.Patience).Status);
-        transport.Cancel();
     }
 }
