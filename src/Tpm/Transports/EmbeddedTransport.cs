@@ -111,8 +111,8 @@ internal sealed class EmbeddedTransport(string directory) : ITpmTransport
 
     private bool OpenControl(Deadline deadline, out TpmSocket? socket, out string problem)
     {
-        socket = _controlSocket;
-        problem = socket is null ? "the embedded swtpm is not running" : string.Empty;
+        socket = _control is { IsLost: false } ? _controlSocket : null;
+        problem = socket is null ? "the embedded swtpm's control channel is lost" : string.Empty;
         return socket is not null;
     }
 

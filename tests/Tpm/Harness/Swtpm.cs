@@ -8,7 +8,6 @@ namespace TpmFs.Tpm.Tests.Harness;
 internal sealed class Swtpm : IDisposable
 {
     private readonly TemporaryDirectory _directory = new();
-    private readonly int _pid;
 
     public Swtpm(bool withControl = true)
     {
@@ -26,8 +25,10 @@ internal sealed class Swtpm : IDisposable
 
         // With --daemon the parent ends when the sockets listen.
         Run("swtpm", arguments);
-        _pid = int.Parse(File.ReadAllText(pidFile), CultureInfo.InvariantCulture);
+        ProcessId = int.Parse(File.ReadAllText(pidFile), CultureInfo.InvariantCulture);
     }
+
+    public int ProcessId { get; }
 
     public string DataPath { get; }
 
@@ -53,7 +54,7 @@ internal sealed class Swtpm : IDisposable
 
     public void Dispose()
     {
-        _ = Native.Kill(_pid, Native.SigKill);
+        _ = Native.Kill(ProcessId, Native.SigKill);
         _directory.Dispose();
     }
 }

@@ -151,12 +151,17 @@ public sealed class ControlChannelTests
     public async Task A_command_that_times_out_is_cancelled()
     {
         using var peer = new FakeSwtpm(FakeSwtpm.Obliging);
-        Task served = peer.Serve(async socket => await FakeSwtpm.ReceiveCommand(socket));
+        Task served = peer.Serve(async socket =>
+        {
+            await FakeSwtpm.ReceiveCommand(socket);
+            await socket.SendAsync(Answer);
+            await FakeSwtpm.ReceiveCommand(socket);
+        });
         using ITpmTransport transport = HostilePeerTests.Connected(peer);
-        TransmitResult result = transport.Transmit(TpmClient.GetRandom8, 0, new byte[4096], TimeSpan.FromMilliseconds(100));
+        TpmClient.Execute(transport, TpmClient.GetRandom8);
+        TransmitResult result = transport.Transmit(TpmClient.GetRandom8, 0, new byte[4096], TimeSpan.FromMilliseconds(500));
         Assert.Equal(TransmitStatus.TimedOut, result.Status);
-        Next(peer);
-        Assert.Equal(CancelCommand, Next(peer));
+        ExpectLocalityAndCancel(peer);
         await served;
     }
 

@@ -7,6 +7,9 @@ namespace TpmFs.Tpm.Tests.Transports;
 
 public sealed class EmbeddedTransportTests : IDisposable
 {
+    private const int SigCont = 18;
+    private const int SigStop = 19;
+
     private readonly TemporaryDirectory _directory = new();
 
     private string State => _directory.File("state");
@@ -59,7 +62,7 @@ public sealed class EmbeddedTransportTests : IDisposable
         using (EmbeddedTransport transport = Start())
         {
             FailAnAuthorizationThatCounts(transport, expectedCount: 1);
-            transport.Transmit(TpmClient.CreatePrimaryRsa, 0, new byte[4096], TimeSpan.FromMilliseconds(1));
+            GiveUpOn(transport, TpmClient.CreatePrimaryRsa);
         }
 
         using EmbeddedTransport again = Start();
@@ -85,12 +88,31 @@ public sealed class EmbeddedTransportTests : IDisposable
     {
         using EmbeddedTransport transport = Start();
         int process = transport.ProcessId;
-        TransmitResult result = transport.Transmit(TpmClient.CreatePrimaryRsa, 0, new byte[4096], TimeSpan.FromMilliseconds(1));
-        Assert.Equal(TransmitStatus.TimedOut, result.Status);
+        GiveUpOn(transport, TpmClient.CreatePrimaryRsa);
         Assert.Equal(TransmitStatus.Disconnected, transport.Transmit(TpmClient.GetRandom8, 0, new byte[4096], TpmClient.Patience).Status);
         TpmClient.Connect(transport);
         Assert.Equal(process, transport.ProcessId);
         Assert.Equal(20, TpmClient.Execute(transport, TpmClient.GetRandom8).Length);
+    }
+
+    [Fact]
+    public void Cancels_at_any_time_leave_every_answer_right()
+    {
+        using EmbeddedTransport transport = Start();
+        SwtpmTransportTests.CancelThroughout(transport);
+    }
+
+    [Fact]
+    public void A_control_channel_that_is_lost_is_found_again_by_a_new_connection()
+    {
+        using EmbeddedTransport transport = Start();
+        Assert.Equal(0, Native.Kill(transport.ProcessId, SigStop));
+        TransmitResult result = transport.Transmit(TpmClient.GetRandom8, 1, new byte[4096], TimeSpan.FromMilliseconds(100));
+        Assert.Equal(TransmitStatus.Disconnected, result.Status);
+        Assert.Equal(0, Native.Kill(transport.ProcessId, SigCont));
+        TpmClient.Connect(transport);
+        TpmClient.Execute(transport, TpmClient.Startup);
+        Assert.Equal(20, TpmClient.Execute(transport, TpmClient.GetRandom8, locality: 1).Length);
     }
 
     [Fact]
@@ -144,7 +166,8 @@ public sealed class EmbeddedTransportTests : IDisposable
         File.WriteAllText(Path.Combine(State, "tpm2-00.permall"), "this is no TPM's state");
         using var transport = new EmbeddedTransport(State);
         Assert.False(transport.TryConnect(TpmClient.Patience, out string problem));
-        Assert.True(problem.StartsWith($"swtpm did not start with the state in {State}: swtpm: ", StringComparison.Ordinal), problem);
+        Assert.True(problem.StartsWith($"swtpm did not start with the state in {State}: ", StringComparison.Ordinal), problem);
+        Assert.Contains("Could not initialize libtpms", problem, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -198,6 +221,15 @@ public sealed class EmbeddedTransportTests : IDisposable
         TpmClient.Connect(transport);
         Assert.Equal(TpmRc.Success, TpmClient.CodeOf(TpmClient.Execute(transport, TpmClient.Startup)));
         return transport;
+    }
+
+    /// <summary>Has a command time out, by stopping the process that would answer it.</summary>
+    private static void GiveUpOn(EmbeddedTransport transport, byte[] command)
+    {
+        Assert.Equal(0, Native.Kill(transport.ProcessId, SigStop));
+        TransmitResult result = transport.Transmit(command, 0, new byte[4096], TimeSpan.FromMilliseconds(300));
+        Assert.Equal(TransmitStatus.TimedOut, result.Status);
+        Assert.Equal(0, Native.Kill(transport.ProcessId, SigCont));
     }
 
     /// <summary>A wrong password for an NV index that dictionary-attack protection covers.</summary>

@@ -16,7 +16,7 @@ public sealed class HostilePeerTests
     [Fact]
     public async Task A_response_may_come_a_byte_at_a_time()
     {
-        using var peer = new FakeSwtpm(FakeSwtpm.Obliging);
+        using var peer = new FakeSwtpm(control: null);
         byte[] answer = TpmClient.Response(TpmRc.Success, [0, 8, 1, 2, 3, 4, 5, 6, 7, 8]);
         Task served = peer.Serve(async socket =>
         {
@@ -73,7 +73,7 @@ public sealed class HostilePeerTests
     [Fact]
     public async Task A_peer_that_drips_does_not_move_the_deadline()
     {
-        using var peer = new FakeSwtpm(FakeSwtpm.Obliging);
+        using var peer = new FakeSwtpm(control: null);
         Task served = peer.Serve(async socket =>
         {
             await FakeSwtpm.ReceiveCommand(socket);
@@ -97,7 +97,7 @@ public sealed class HostilePeerTests
     [Fact]
     public async Task A_peer_that_reads_nothing_does_not_hold_the_sender_past_the_deadline()
     {
-        using var peer = new FakeSwtpm(FakeSwtpm.Obliging);
+        using var peer = new FakeSwtpm(control: null);
         var done = new TaskCompletionSource();
         Task served = peer.Serve(_ => done.Task);
         using ITpmTransport transport = Connected(peer);
@@ -134,7 +134,7 @@ public sealed class HostilePeerTests
     [InlineData(15)]
     public async Task A_peer_that_leaves_in_the_middle_is_told_at_once_and_can_be_reached_again(int sent)
     {
-        using var peer = new FakeSwtpm(FakeSwtpm.Obliging);
+        using var peer = new FakeSwtpm(control: null);
         byte[] answer = TpmClient.Response(TpmRc.Success, new byte[10]);
         Task first = peer.Serve(async socket =>
         {
@@ -159,7 +159,7 @@ public sealed class HostilePeerTests
     [Fact]
     public async Task What_comes_unasked_is_not_the_next_commands_response()
     {
-        using var peer = new FakeSwtpm(FakeSwtpm.Obliging);
+        using var peer = new FakeSwtpm(control: null);
         var answered = new TaskCompletionSource();
         Task served = peer.Serve(async socket =>
         {
@@ -178,7 +178,7 @@ public sealed class HostilePeerTests
     [Fact]
     public async Task A_late_response_dies_with_its_connection()
     {
-        using var peer = new FakeSwtpm(FakeSwtpm.Obliging);
+        using var peer = new FakeSwtpm(control: null);
         var reconnected = new TaskCompletionSource();
         byte[] late = TpmClient.Response(TpmRc.Success, 0xEE);
         byte[] right = TpmClient.Response(TpmRc.Success, 0x11);
@@ -210,7 +210,7 @@ public sealed class HostilePeerTests
 
     private static async Task<TransmitResult> ExchangeWith(byte[] answer, TimeSpan timeout)
     {
-        using var peer = new FakeSwtpm(FakeSwtpm.Obliging);
+        using var peer = new FakeSwtpm(control: null);
         Task served = peer.Serve(async socket =>
         {
             await FakeSwtpm.ReceiveCommand(socket);
