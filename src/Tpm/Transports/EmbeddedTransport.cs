@@ -77,7 +77,7 @@ internal sealed class EmbeddedTransport(string directory) : ITpmTransport
     {
         if (!Executables.TryFind("swtpm", out string? executable))
         {
-            problem = "swtpm is not on the PATH; install it (Debian, Ubuntu: apt install swtpm; Fedora: dnf install swtpm)";
+            problem = "swtpm is not on the PATH; install it (apt install swtpm)";
             return false;
         }
 
