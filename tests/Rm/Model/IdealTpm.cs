@@ -48,6 +48,25 @@ internal sealed class IdealTpm
         return opener.Core.Execute(command, opener.Owner.Locality).ToArray();
     }
 
+    /// <summary>Whether the opener has a transient object or loaded session of this handle.</summary>
+    public bool IsLoaded(IdealOpener opener, uint handle)
+    {
+        Sessions.Current = opener;
+        return Handles.IsTransient(handle) ? opener.Core.Objects.Find(handle) is not null : Sessions.Loaded(handle) is not null;
+    }
+
+    /// <summary>Whether TPM_RC_OBJECT_MEMORY or TPM_RC_SESSION_MEMORY is what the opener would get for one more.</summary>
+    public bool IsAtLimit(IdealOpener opener, uint code)
+    {
+        Sessions.Current = opener;
+        return code switch
+        {
+            Rc.ObjectMemory => opener.Core.Objects.IsFull,
+            Rc.SessionMemory => Sessions.LoadedAvailable <= 0,
+            _ => false,
+        };
+    }
+
     public void Close(IdealOpener opener)
     {
         Sessions.Close(opener);

@@ -131,12 +131,29 @@ internal sealed class ModelRun
             Remember(opener, command, actual, expected);
         }
 
+        if (IsRightToBlame(opener, sent, expected, actual))
+        {
+            return true;
+        }
+
         if (ModelComparison.Difference(command, expected, actual, _settings.Uncompared, h => _references.Ideal(opener, h)) is { } difference)
         {
             Differ(difference);
         }
 
         return Difference is null;
+    }
+
+    /// <summary>
+    /// Both refuse, and the manager because of something that the opener indeed does not have, or of a limit that it indeed has reached: the manager
+    /// looks at these before the TPM sees the command.
+    /// </summary>
+    private bool IsRightToBlame(int opener, byte[] sent, Answer expected, Answer actual)
+    {
+        var ideal = _openers[opener].Ideal;
+        return !expected.IsSuccess && (ReferenceErrors.Blamed(actual.Code, sent) is { } handle
+            ? !_ideal.IsLoaded(ideal, _references.Ideal(opener, handle))
+            : _ideal.IsAtLimit(ideal, actual.Code & 0xFFFF));
     }
 
     private void Remember(int opener, uint command, Answer manager, Answer ideal)
