@@ -50,7 +50,7 @@ internal sealed class AuthArea(TpmCore tpm)
     public void CommandSucceeded(TpmCall call)
     {
         var audit = _entries.Find(e => e.Has(AuditBit));
-        foreach (var session in _entries.Select(e => e.Session).OfType<Session>())
+        foreach (var session in _entries.Select(e => e.Session).OfType<TpmSession>())
         {
             session.Nonce = tpm.NextRandom(session.Nonce.Length);
         }
@@ -209,7 +209,7 @@ internal sealed class AuthArea(TpmCore tpm)
         return Rc.AuthFail;
     }
 
-    private uint CheckPolicy(CommandDescriptor command, TpmObject? target, Session session)
+    private uint CheckPolicy(CommandDescriptor command, TpmObject? target, TpmSession session)
     {
         if (target is null or { IsPublicOnly: true } or { IsSequence: true })
         {
@@ -258,7 +258,7 @@ internal sealed class AuthArea(TpmCore tpm)
         public byte[] Value { get; } = value;
 
         /// <summary>Null for a password.</summary>
-        public Session? Session { get; set; }
+        public TpmSession? Session { get; set; }
 
         public bool Has(int bits) => (Attributes & bits) != 0;
     }

@@ -31,7 +31,7 @@ internal static class SessionCommands
             return wrong;
         }
 
-        var session = new Session
+        var session = new TpmSession
         {
             Type = (SessionType)type,
             HashAlgorithm = hash,

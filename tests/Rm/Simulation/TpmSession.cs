@@ -8,7 +8,7 @@ internal enum SessionType : byte
 }
 
 /// <summary>An authorization session (Part 1, 19). Its nonce rolls at every use, so that a stale copy can be told from the real one.</summary>
-internal sealed class Session
+internal sealed class TpmSession
 {
     public required SessionType Type { get; init; }
 
@@ -52,7 +52,7 @@ internal sealed class Session
     public byte[] Save() => new ByteWriter().U8((byte)Type).U16(HashAlgorithm).U16(Symmetric).U8(HasKey ? (byte)1 : (byte)0).Sized(Nonce).Sized(BoundTo).U8(IsAudit ? (byte)1 : (byte)0)
         .Sized(AuditDigest).Sized(PolicyDigest).U32(PolicyCommandCode).U32(PolicyPcrCounter).ToArray();
 
-    public static Session Load(CommandReader reader) => new()
+    public static TpmSession Load(CommandReader reader) => new()
     {
         Type = (SessionType)reader.U8(),
         HashAlgorithm = reader.U16(),
