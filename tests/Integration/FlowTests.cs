@@ -29,10 +29,13 @@ public sealed class FlowTests(Mount mount, ITestOutputHelper output) : MountTest
     [InlineData("openssl.sh")]
     public void A_client_gets_the_same_answers_as_straight_from_the_tpm(string flow)
     {
-        string expected = Flow.Run(Mount.Sandbox, User.Root, flow, Flow.BareTpm(Mount.Bare));
-        string actual = Flow.Run(Mount.Sandbox, User.Member, flow, Flow.Node(Mount.Node));
-        Assert.NotEmpty(expected);
-        Assert.Equal(expected, actual);
+        foreach (User user in (User[])[User.Root, User.Member])
+        {
+            string expected = Flow.Run(Mount.Sandbox, User.Root, flow, Flow.BareTpm(Mount.Bare));
+            string actual = Flow.Run(Mount.Sandbox, user, flow, Flow.Node(Mount.Node));
+            Assert.NotEmpty(expected);
+            Assert.Equal(expected, actual);
+        }
     }
 
     [Fact]

@@ -52,10 +52,22 @@ public sealed class LifeCycleTests : IDisposable
     }
 
     [Fact]
-    public void It_says_when_it_is_ready()
+    public void It_says_what_it_serves_and_where()
     {
         using Daemon daemon = Start();
-        Deadline.Poll(() => daemon.Printed.Contains("ready", StringComparison.OrdinalIgnoreCase), "word that it is ready", daemon.Describe);
+        Deadline.Poll(() => daemon.Printed.Contains($"{Tcti} is served at {_mountPoint}", StringComparison.Ordinal), "word of the mount", daemon.Describe);
+        daemon.Stop();
+    }
+
+    [Fact]
+    public void On_a_terminal_it_says_what_to_type_next()
+    {
+        string command = $"{_sandbox.Program} mount {_mountPoint} --tpm {Tcti} --state-dir {_sandbox.MakeFolder("state")}";
+        using ChildProcess terminal = _sandbox.Start(User.Root, ["script", "--quiet", "--return", "--flush", "--command", $"exec {command}", "/dev/null"]);
+        Deadline.Poll(() => terminal.Printed.Contains($"TPM2TOOLS_TCTI=device:{_mountPoint}/rm0", StringComparison.Ordinal), "a command to try", terminal.Describe);
+        Signals.Send(ChildOf(terminal.Id), Signals.Int);
+        terminal.Wait(Deadline.Step).Succeeded();
+        Assert.Empty(_sandbox.FuseMounts);
     }
 
     [Fact]
@@ -146,7 +158,7 @@ public sealed class LifeCycleTests : IDisposable
             int swtpm = ChildOf(daemon.Id);
             opener.Close();
             daemon.Stop();
-            Assert.False(Directory.Exists($"/proc/{swtpm}"), "swtpm outlived the daemon");
+            Deadline.Poll(() => HasEnded(swtpm), "the end of swtpm");
         }
 
         Assert.Equal(publicParts[0], publicParts[1]);
@@ -247,6 +259,19 @@ public sealed class LifeCycleTests : IDisposable
             return reply.Errno is null && reply.Data.Code() == 0;
         },
         "the opener works again");
+
+    /// <summary>Whether a process is gone, or a zombie that nobody has waited for, whose command line is empty.</summary>
+    private static bool HasEnded(int process)
+    {
+        try
+        {
+            return File.ReadAllText($"/proc/{process}/cmdline").Length == 0;
+        }
+        catch (IOException)
+        {
+            return true;
+        }
+    }
 
     /// <summary>The one child process of a process; the kernel lists them by the thread that made them.</summary>
     private static int ChildOf(int parent) => int.Parse(

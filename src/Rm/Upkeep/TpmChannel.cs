@@ -26,6 +26,9 @@ internal sealed class TpmChannel(ITpmTransport transport, TimeProvider time)
     /// <summary>What went wrong when the channel was lost.</summary>
     public string Problem { get; private set; } = "";
 
+    /// <summary>Commands sent since the start.</summary>
+    public long Commands { get; private set; }
+
     /// <summary>Time spent on exchanges since the start.</summary>
     public TimeSpan Busy { get; private set; }
 
@@ -45,6 +48,7 @@ internal sealed class TpmChannel(ITpmTransport transport, TimeProvider time)
         long start = time.GetTimestamp();
         TransmitResult result = transport.Transmit(command, locality, response, limit);
         Busy += time.GetElapsedTime(start);
+        Commands++;
         if (result.Status is TransmitStatus.Disconnected or TransmitStatus.TimedOut)
         {
             IsUp = false;

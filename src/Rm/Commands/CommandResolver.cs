@@ -19,6 +19,12 @@ internal sealed class CommandResolver(TpmProfile profile, SessionTable sessions)
             return TpmRc.CommandCode;
         }
 
+        if (space.Owner.Group.Denied.Contains(header.CommandCode))
+        {
+            plan.IsDenied = true;
+            return header.CommandCode == TpmCc.Startup ? TpmRc.Initialize : TpmRc.CommandCode;
+        }
+
         if (!TpmCommand.TryParseHandles(bytes, attributes, out command, out TpmRc problem))
         {
             return problem;

@@ -36,11 +36,8 @@ internal sealed class ResponseTracker(
             case TpmCc.GetCapability:
                 capabilities.Rewrite(space, command, response);
                 break;
-            case TpmCc.SetCommandCodeAuditStatus:
-                profile.ForgetAudited();
-                break;
             default:
-                ForgetHierarchies(bytes, command);
+                ApplyToEverybody(bytes, command);
                 break;
         }
 
@@ -48,6 +45,24 @@ internal sealed class ResponseTracker(
         {
             EndNamed(space, bytes, command, plan);
         }
+    }
+
+    /// <summary>
+    /// Applies what a successful command did to all spaces: hierarchies that are gone, commands that are audited from now on, counters of
+    /// the TPM's that are back at zero.
+    /// </summary>
+    public void ApplyToEverybody(ReadOnlySpan<byte> bytes, in TpmCommand command)
+    {
+        if (command.Code == TpmCc.SetCommandCodeAuditStatus)
+        {
+            profile.ForgetAudited();
+        }
+        else if (command.Code == TpmCc.Clear)
+        {
+            power.ForgetCounts();
+        }
+
+        ForgetHierarchies(bytes, command);
     }
 
     /// <summary>What any command that the TPM has seen does to what it names, whether it succeeded or not.</summary>
@@ -200,11 +215,6 @@ internal sealed class ResponseTracker(
             TpmCc.HierarchyControl => DisabledHierarchy(bytes[command.ParametersOffset..]),
             _ => [],
         };
-        if (command.Code == TpmCc.Clear)
-        {
-            power.ForgetCounts();
-        }
-
         foreach (uint hierarchy in gone)
         {
             foreach (ManagedSpace space in spaces)

@@ -13,26 +13,24 @@ namespace TpmFs.Rm;
 /// </remarks>
 internal sealed class CommandDesk : IDisposable
 {
-    private readonly Lock _gate = new();
+    private readonly object _gate = new();
     private readonly Queue<ManagedSpace> _closing = [];
     private readonly Scheduler _scheduler;
     private readonly RandomReserve _reserve;
     private readonly ProbeRescue _rescue;
     private readonly TimeProvider _time;
     private readonly Action _cancelRunning;
-    private readonly Action _wake;
     private PendingCommand? _running;
     private bool _isTpmAway;
     private bool _isStopping;
+    private bool _hasNews;
 
     /// <param name="cancelRunning">Cancels what the TPM is doing; must not block.</param>
-    /// <param name="wake">Tells the manager's thread that there is something to do.</param>
-    public CommandDesk(RandomReserve reserve, TimeProvider time, Action cancelRunning, Action wake)
+    public CommandDesk(RandomReserve reserve, TimeProvider time, Action cancelRunning)
     {
         _reserve = reserve;
         _time = time;
         _cancelRunning = cancelRunning;
-        _wake = wake;
         _scheduler = new Scheduler(time);
         _rescue = new ProbeRescue(time, AnswerFromReserve);
     }
@@ -76,9 +74,10 @@ internal sealed class CommandDesk : IDisposable
             {
                 _rescue.Watch(pending);
             }
+
+            Wake();
         }
 
-        _wake();
         return true;
     }
 
@@ -129,9 +128,8 @@ internal sealed class CommandDesk : IDisposable
             }
 
             _closing.Enqueue(pending.Space);
+            Wake();
         }
-
-        _wake();
     }
 
     /// <summary>No more commands are taken; the running one is cancelled.</summary>
@@ -145,9 +143,23 @@ internal sealed class CommandDesk : IDisposable
                 _running.IsCanceled = true;
                 _cancelRunning();
             }
-        }
 
-        _wake();
+            Wake();
+        }
+    }
+
+    /// <summary>Waits until somebody has handed something in, at the longest for this time; returns at once where that was before.</summary>
+    public void WaitForNews(TimeSpan longest)
+    {
+        lock (_gate)
+        {
+            if (!_hasNews)
+            {
+                Monitor.Wait(_gate, longest);
+            }
+
+            _hasNews = false;
+        }
     }
 
     /// <summary>A space whose opener is gone; its last command is over.</summary>
@@ -254,6 +266,13 @@ internal sealed class CommandDesk : IDisposable
     }
 
     public void Dispose() => _rescue.Dispose();
+
+    /// <summary>Under the gate.</summary>
+    private void Wake()
+    {
+        _hasNews = true;
+        Monitor.Pulse(_gate);
+    }
 
     /// <summary>A first command has waited for long: answers it from the reserve, if it still waits. A timer's thread.</summary>
     private void AnswerFromReserve(PendingCommand pending)

@@ -17,7 +17,8 @@ internal sealed class CommandRunner(
     PowerState power,
     ResponseTracker tracker,
     RoomMaker room,
-    Patience patience)
+    Patience patience,
+    RawPassage raw)
 {
     /// <summary>How often a command is tried in one go. Each try but the last has changed something: made room, or dropped what is gone.</summary>
     private const int MaxPasses = 200;
@@ -25,6 +26,9 @@ internal sealed class CommandRunner(
     private readonly CommandPlan _plan = new();
     private readonly byte[] _command = new byte[64 * 1024];
     private readonly byte[] _response = new byte[64 * 1024];
+
+    /// <summary>What a command that waits for room lacks.</summary>
+    private TpmRc _lacking = TpmRc.ObjectMemory;
 
     /// <summary>The response to the command that was run last.</summary>
     public ReadOnlySpan<byte> Response(int length) => _response.AsSpan(0, length);
@@ -36,8 +40,17 @@ internal sealed class CommandRunner(
         _response.AsSpan(0, length).Clear();
     }
 
+    /// <summary>Whether policy refused the command that was run last.</summary>
+    public bool WasDenied => _plan.IsDenied;
+
     public Verdict Run(PendingCommand pending)
     {
+        _plan.Clear();
+        if (pending.Space.IsRaw)
+        {
+            return raw.Run(pending, _command, _response);
+        }
+
         for (int pass = 0; pass < MaxPasses; pass++)
         {
             if (TryOnce(pending) is { } verdict)
@@ -56,7 +69,7 @@ internal sealed class CommandRunner(
         TpmRc problem = resolver.Resolve(space, pending.Bytes, _plan, out TpmCommand command);
         if (!problem.IsSuccess)
         {
-            return Answer(problem);
+            return _plan.IsDenied && problem == TpmRc.Initialize ? AnswerAsTpm(problem) : Answer(problem);
         }
 
         if (localAnswers.TryAnswer(space, pending.Bytes, command, _plan, _response, out int length))
@@ -88,8 +101,15 @@ internal sealed class CommandRunner(
         }
 
         _plan.NewObjects += room.AppetiteOf(command, bytes);
+        _lacking = TpmRc.SessionMemory;
         step = step == Step.Done ? sessions.Prepare(_plan) : step;
-        return step == Step.Done ? objects.Prepare(_plan) : step;
+        if (step != Step.Done)
+        {
+            return step;
+        }
+
+        _lacking = TpmRc.ObjectMemory;
+        return objects.Prepare(_plan);
     }
 
     private Verdict? Exchange(PendingCommand pending, in TpmCommand command)
@@ -172,7 +192,7 @@ internal sealed class CommandRunner(
         if (code.IsObjectRoom() || code == TpmRc.SessionMemory)
         {
             Step made = room.Make(_plan, command, pending.Bytes, code);
-            return made == Step.NoRoom ? patience.UntilSlot(pending, _plan) ?? verdict : AfterStep(made, pending);
+            return made == Step.NoRoom ? patience.UntilSlot(pending, _plan) ?? Answer(code) : AfterStep(made, pending);
         }
 
         if (code == TpmRc.SessionHandles)
@@ -257,13 +277,15 @@ internal sealed class CommandRunner(
             case Step.PutOff:
                 return patience.AfterPutOff(pending) ?? Answer(TpmRc.Retry);
             case Step.NoRoom:
-                return patience.UntilSlot(pending, _plan) ?? Answer(TpmRc.ObjectMemory);
+                return patience.UntilSlot(pending, _plan) ?? Answer(_lacking);
             case Step.Gap:
                 return AfterStep(sessions.Regap(_plan) is var closed && closed == Step.Gap ? Step.NoRoom : closed, pending);
             default:
                 return AfterStep(power.Verify() is var verified && verified == Step.Inconsistent ? Step.Lost : verified, pending);
         }
     }
+
+    private Verdict AnswerAsTpm(TpmRc code) => Verdict.Answered(TpmResponse.Write(_response, code));
 
     private Verdict Answer(TpmRc code) => Verdict.Answered(TpmResponse.Write(_response, code.FromResourceManager));
 }

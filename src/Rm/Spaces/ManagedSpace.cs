@@ -8,14 +8,18 @@ namespace TpmFs.Rm;
 internal sealed class ManagedSpace : Space
 {
     private readonly CommandDesk _desk;
+    private readonly Action? _closed;
     private readonly Dictionary<VirtualHandle, TransientObject> _objects = [];
     private VirtualHandle _next = VirtualHandle.First;
 
-    public ManagedSpace(CommandDesk desk, SpaceOwner owner, ISpaceClient client)
+    /// <param name="closed">Told when the opener closes the space.</param>
+    public ManagedSpace(CommandDesk desk, SpaceOwner owner, ISpaceClient client, bool isRaw = false, Action? closed = null)
     {
         _desk = desk;
         Owner = owner;
         Client = client;
+        IsRaw = isRaw;
+        _closed = closed;
         Pending = new PendingCommand(this);
     }
 
@@ -29,7 +33,12 @@ internal sealed class ManagedSpace : Space
     /// <summary>The sessions that this opener holds and may use.</summary>
     public HashSet<Session> Sessions { get; } = [];
 
-    public int ObjectCount => _objects.Count;
+    /// <summary>The opener talks to the TPM itself: nothing is mapped, and nothing is tracked but what concerns managed spaces.</summary>
+    public bool IsRaw { get; }
+
+    public override int ObjectCount => _objects.Count;
+
+    public override int SessionCount => Sessions.Count;
 
     public IReadOnlyDictionary<VirtualHandle, TransientObject> Objects => _objects;
 
@@ -69,5 +78,9 @@ internal sealed class ManagedSpace : Space
 
     public override void Cancel() => _desk.Cancel(Pending);
 
-    public override void Close() => _desk.Close(Pending);
+    public override void Close()
+    {
+        _desk.Close(Pending);
+        _closed?.Invoke();
+    }
 }

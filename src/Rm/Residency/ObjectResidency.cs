@@ -16,6 +16,9 @@ internal sealed class ObjectResidency(TpmChannel channel, int reserve)
     private int _firstGuess = int.MaxValue;
     private int _slots = int.MaxValue;
 
+    /// <summary>Objects that have left the TPM for others since the start.</summary>
+    public long Evictions { get; private set; }
+
     /// <summary>How many slots of the TPM are taken by the manager.</summary>
     public int Count => _residents.Count + _doomed.Count;
 
@@ -273,6 +276,7 @@ internal sealed class ObjectResidency(TpmChannel channel, int reserve)
         Step flushed = channel.FlushContext(victim.Resident!.Value).AsStep();
         if (flushed is Step.Done or Step.Inconsistent)
         {
+            Evictions++;
             Left(victim);
         }
 

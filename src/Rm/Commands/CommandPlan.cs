@@ -23,6 +23,9 @@ internal sealed class CommandPlan
     /// <summary>The context that ContextLoad brings, where it can be read.</summary>
     public TpmContext? Context { get; set; }
 
+    /// <summary>Policy refuses the command.</summary>
+    public bool IsDenied { get; set; }
+
     /// <summary>Object slots that the command takes beyond those of the objects it names.</summary>
     public int NewObjects { get; set; }
 
@@ -37,6 +40,7 @@ internal sealed class CommandPlan
         Subject = null;
         SubjectSession = null;
         Context = null;
+        IsDenied = false;
         NewObjects = 0;
         NewSessions = 0;
     }

@@ -26,6 +26,9 @@ internal sealed class SessionTable(TpmChannel channel, TimeProvider time, int re
     private ulong _gapMax = ushort.MaxValue;
     private ulong _gapSlack;
 
+    /// <summary>Sessions that have left a slot for others since the start.</summary>
+    public long Evictions { get; private set; }
+
     /// <summary>How many session slots of the TPM are taken by the manager.</summary>
     public int LoadedCount => _loaded.Count + _doomedLoaded;
 
@@ -115,6 +118,7 @@ internal sealed class SessionTable(TpmChannel channel, TimeProvider time, int re
             node = node.Next;
         }
 
+        Evictions += node is null ? 0 : 1;
         return node is null ? Step.NoRoom : Save(node.Value);
     }
 

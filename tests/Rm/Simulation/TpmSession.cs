@@ -8,7 +8,7 @@ internal enum SessionType : byte
 }
 
 /// <summary>An authorization session (Part 1, 19). Its nonce rolls at every use, so that a stale copy can be told from the real one.</summary>
-internal sealed class Session
+internal sealed class TpmSession
 {
     public required SessionType Type { get; init; }
 
@@ -16,6 +16,9 @@ internal sealed class Session
 
     /// <summary>TPM_ALG_NULL when it cannot encrypt parameters.</summary>
     public required ushort Symmetric { get; init; }
+
+    /// <summary>Whether it was started with a bind object or a salt, so that its HMACs have a key.</summary>
+    public bool HasKey { get; init; }
 
     public byte[] Nonce { get; set; } = [];
 
@@ -46,14 +49,15 @@ internal sealed class Session
     }
 
     /// <summary>Its bytes in a context blob.</summary>
-    public byte[] Save() => new ByteWriter().U8((byte)Type).U16(HashAlgorithm).U16(Symmetric).Sized(Nonce).Sized(BoundTo).U8(IsAudit ? (byte)1 : (byte)0)
+    public byte[] Save() => new ByteWriter().U8((byte)Type).U16(HashAlgorithm).U16(Symmetric).U8(HasKey ? (byte)1 : (byte)0).Sized(Nonce).Sized(BoundTo).U8(IsAudit ? (byte)1 : (byte)0)
         .Sized(AuditDigest).Sized(PolicyDigest).U32(PolicyCommandCode).U32(PolicyPcrCounter).ToArray();
 
-    public static Session Load(CommandReader reader) => new()
+    public static TpmSession Load(CommandReader reader) => new()
     {
         Type = (SessionType)reader.U8(),
         HashAlgorithm = reader.U16(),
         Symmetric = reader.U16(),
+        HasKey = reader.U8() != 0,
         Nonce = reader.Sized(64).ToArray(),
         BoundTo = reader.Sized(256).ToArray(),
         IsAudit = reader.U8() != 0,

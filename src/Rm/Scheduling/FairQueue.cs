@@ -12,12 +12,12 @@ internal abstract class FairShare
 
 /// <summary>
 /// Start-time fair queueing (Goyal, Vin, Cheng 1996): who has used the least for their weight goes first, and who was away gets no credit
-/// for it, but goes before those that have been served since. One is served at a time.
+/// for it, but goes before all that have been served since. One is served at a time.
 /// </summary>
 internal sealed class FairQueue<T>
     where T : FairShare
 {
-    private readonly PriorityQueue<T, (double Start, long Arrival)> _waiting = new();
+    private readonly PriorityQueue<T, (double Start, double Finish, long Arrival)> _waiting = new();
     private double _virtualTime;
     private long _arrivals;
 
@@ -28,7 +28,7 @@ internal sealed class FairQueue<T>
     public void Enqueue(T arrived)
     {
         arrived.Start = Math.Max(_virtualTime, arrived.Finish);
-        _waiting.Enqueue(arrived, (arrived.Start, _arrivals++));
+        _waiting.Enqueue(arrived, (arrived.Start, arrived.Finish, _arrivals++));
     }
 
     public bool TryDequeue(out T next)
