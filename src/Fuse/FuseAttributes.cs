@@ -12,7 +12,9 @@ public readonly record struct FuseAttributes(
     DateTimeOffset ModifyTime,
     DateTimeOffset ChangeTime);
 
-/// <summary>What SETATTR wants changed; null is "leave it" (the FATTR_* bits of linux/fuse.h).</summary>
+/// <summary>
+/// What SETATTR wants changed; null is "leave it" (the FATTR_* bits of linux/fuse.h). <paramref name="Mode"/> holds the permission bits only (07777).
+/// </summary>
 public readonly record struct FuseAttributeChange(
     uint? Mode,
     uint? Uid,

@@ -1,3 +1,4 @@
+using System.Diagnostics.CodeAnalysis;
 using TpmFs.Tpm;
 
 namespace TpmFs.Rm;
@@ -23,8 +24,10 @@ public sealed class ResourceManager : IDisposable
     private readonly CommandRunner _runner;
     private readonly Housekeeping _housekeeping;
     private readonly TpmKeeper _keeper;
+    private readonly WorkMeter _meter;
     private Thread? _thread;
     private long _releasedSessions;
+    private int _rawOpeners;
 
     public ResourceManager(ITpmTransport transport, ResourceManagerOptions options, TimeProvider time, IResourceManagerLog log)
     {
@@ -38,6 +41,10 @@ public sealed class ResourceManager : IDisposable
         _sessions = new SessionTable(_channel, time, options.ReserveSessions);
         var power = new PowerState(_channel, _objects, _sessions, _spaces, log);
         var capabilities = new CapabilityView(_sessions);
+        var tracker = new ResponseTracker(_profile, _objects, _sessions, power, capabilities, _spaces);
+        var room = new RoomMaker(_objects, _sessions, log);
+        var patience = new Patience(time, _objects, () => _desk.HasSessionWaiters);
+        _meter = new WorkMeter(_channel, _objects, _sessions, time);
         _runner = new CommandRunner(
             _channel,
             new CommandResolver(_profile, _sessions),
@@ -45,9 +52,10 @@ public sealed class ResourceManager : IDisposable
             _objects,
             _sessions,
             power,
-            new ResponseTracker(_profile, _objects, _sessions, power, capabilities, _spaces),
-            new RoomMaker(_objects, _sessions, log),
-            new Patience(time, _objects, () => _desk.HasSessionWaiters));
+            tracker,
+            room,
+            patience,
+            new RawPassage(_channel, _profile, _sessions, power, tracker, room, patience));
         _housekeeping = new Housekeeping(_channel, _profile, _objects, _sessions, power, _reserve, time, options.IdleRelease);
         _keeper = new TpmKeeper(_channel, _profile, _objects, _sessions, power, _reserve, options, time, log);
     }
@@ -72,6 +80,23 @@ public sealed class ResourceManager : IDisposable
     }
 
     public Space OpenSpace(SpaceOwner owner, ISpaceClient client) => new ManagedSpace(_desk, owner, client);
+
+    /// <summary>
+    /// Opens the TPM itself. False while there is a raw opener already: it has one at a time. Managed openers go on beside it; before each
+    /// raw command everything of theirs leaves the TPM.
+    /// </summary>
+    public bool TryOpenRaw(SpaceOwner owner, ISpaceClient client, [NotNullWhen(true)] out Space? space)
+    {
+        bool isFree = Interlocked.CompareExchange(ref _rawOpeners, 1, 0) == 0;
+        space = isFree ? new ManagedSpace(_desk, owner, client, isRaw: true, () => Volatile.Write(ref _rawOpeners, 0)) : null;
+        return isFree;
+    }
+
+    /// <summary>What the TPM says it is; read at the start.</summary>
+    public TpmDescription Description => TpmDescription.Read(_profile);
+
+    /// <summary>Whether the TPM is there, as of a moment ago.</summary>
+    public bool IsTpmThere => _channel.IsUp;
 
     /// <summary>
     /// Cancels what runs, fails what waits, flushes everything that is held, saved sessions too, and leaves the TPM empty. Takes 10 s at
@@ -145,7 +170,7 @@ public sealed class ResourceManager : IDisposable
 
     private void Execute(PendingCommand pending)
     {
-        TimeSpan busy = _channel.Busy;
+        _meter.Begin();
         TpmCc code = pending.Code;
         int commandLength = pending.Bytes.Length;
         _spaces.Add(pending.Space);
@@ -161,9 +186,15 @@ public sealed class ResourceManager : IDisposable
         }
 
         _housekeeping.ClientCommand(code);
-        if (_desk.Finish(pending, verdict, _channel.Busy - busy))
+        TimeSpan busy = _meter.EndTurn(pending.Space);
+        if (verdict.IsOver)
         {
-            Deliver(pending.Space.Client, verdict);
+            _meter.Answered(pending, _runner.Response(verdict.Length), _runner.WasDenied, busy);
+        }
+
+        if (_desk.Finish(pending, verdict, busy))
+        {
+            Deliver(pending.Space.Client, verdict, code);
         }
 
         _runner.Wipe(Math.Max(commandLength, verdict.Length));
@@ -173,8 +204,13 @@ public sealed class ResourceManager : IDisposable
         }
     }
 
-    private void Deliver(ISpaceClient client, Verdict verdict)
+    private void Deliver(ISpaceClient client, Verdict verdict, TpmCc code)
     {
+        if (_runner.WasDenied)
+        {
+            client.Denied(code);
+        }
+
         if (verdict.Kind == VerdictKind.Answered)
         {
             client.Completed(_runner.Response(verdict.Length));

@@ -3,6 +3,15 @@ namespace TpmFs.Rm;
 /// <summary>The handle space of one opener. Its methods may be called by any thread and never block.</summary>
 public abstract class Space
 {
+    /// <summary>What the opener has used.</summary>
+    public Usage Usage { get; } = new();
+
+    /// <summary>The transient objects that the opener holds, as of a moment ago.</summary>
+    public abstract int ObjectCount { get; }
+
+    /// <summary>The sessions that the opener holds, saved ones not counted, as of a moment ago.</summary>
+    public abstract int SessionCount { get; }
+
     /// <summary>
     /// Queues a command. The caller has checked that it is a whole one (10 bytes at least, as long as its header says, within
     /// <see cref="ResourceManager.MaxCommandSize"/>). The bytes are copied. False when a command is under way: at most one is.

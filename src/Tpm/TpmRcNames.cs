@@ -21,11 +21,11 @@ internal static class TpmRcNames
         9 => FromStack(code, "marshalling layer"),
         10 => FromStack(code, "TCTI"),
         11 => DescribeTpm(code.WithoutLayer.Value) + ", from the resource manager",
-        12 => DescribeTpm(code.WithoutLayer.Value) + ", from the kernel's resource manager",
+        12 => FromStack(code, "resource manager"),
         _ => FromStack(code, $"layer {code.Layer}"),
     };
 
-    // The other layers have error numbers of their own, which are not the TPM's.
+    // Layer 11 is TPM codes that a resource manager made. The other layers have error numbers of their own, which are not the TPM's.
     private static string FromStack(TpmRc code, string layer) => $"0x{code.WithoutLayer.Value:X}, from the {layer}";
 
     // The order is that of the decision tree in Part 1, 39.4.

@@ -486,6 +486,46 @@ public sealed class SimulatedTpmAgainstRealTests : IDisposable
         }
     }
 
+    [Theory]
+    [InlineData(1)]
+    [InlineData(2)]
+    [InlineData(3)]
+    [InlineData(4)]
+    public void Anything_at_random(int seed)
+    {
+        _pair.Context = 12;
+        Start();
+        new RandomClient(_pair, seed).Run(2000);
+    }
+
+    [Fact]
+    public void The_context_gap()
+    {
+        Start();
+        _pair.Send(Cmd.StartAuthSession(SessionType.Policy), "old");
+        _pair.Send(Cmd.StartAuthSession(SessionType.Policy), "other");
+        _pair.Send(s => Cmd.ContextSave(s["old"].Handle), "oldContext");
+        _pair.Send(s => Cmd.ContextSave(s["other"].Handle), "otherContext");
+        _pair.Send(Cmd.StartAuthSession(SessionType.Hmac), "busy");
+        while (_pair.Send(s => Cmd.ContextSave(s["busy"].Handle), "busyContext").IsSuccess)
+        {
+            _pair.Send(s => Cmd.ContextLoad(s["busyContext"].Body));
+        }
+
+        _pair.Send(Cmd.StartAuthSession(SessionType.Hmac), "second");
+        _pair.Send(Cmd.StartAuthSession(SessionType.Hmac));
+        _pair.Send(s => Cmd.ContextLoad(s["otherContext"].Body));
+        _pair.Send(s => Cmd.FlushContext(s["busy"].Handle));
+        _pair.Send(s => Cmd.ContextLoad(s["otherContext"].Body));
+        _pair.Send(s => Cmd.ContextLoad(s["oldContext"].Body));
+        _pair.Send(s => Cmd.ContextSave(s["old"].Handle), "oldContext");
+        _pair.Send(s => Cmd.ContextSave(s["second"].Handle));
+        _pair.Send(s => Cmd.ContextLoad(s["otherContext"].Body));
+        _pair.Send(s => Cmd.ContextSave(s["second"].Handle));
+        _pair.Send(s => Cmd.ContextLoad(s["oldContext"].Body));
+        ListSessions();
+    }
+
     internal static byte[] Private(Answer created) => created.Sized(14);
 
     internal static byte[] Public(Answer created) => created.Sized(14, 1);

@@ -30,6 +30,9 @@ public sealed class FuseMount : IDisposable
         _log = log;
     }
 
+    /// <summary>Raised before the connection is closed: a thread that waits for requests does not notice that by itself.</summary>
+    internal event Action? Unmounting;
+
     /// <summary>Where it is mounted, without symbolic links.</summary>
     public string MountPoint => _mountPoint.Path;
 
@@ -81,6 +84,7 @@ public sealed class FuseMount : IDisposable
             return;
         }
 
+        Unmounting?.Invoke();
         Device.Dispose();
         TakeOff();
         _lock.Dispose();

@@ -18,24 +18,20 @@ internal sealed class FuseDevice(SafeFileHandle file) : IFuseOutput
         }
     }
 
-    /// <summary>Waits for a request, or for the stop signal, and takes the request. EAGAIN: nothing for this thread, or stopped.</summary>
-    public Errno WaitAndRead(SafeFileHandle stop, Span<byte> buffer, out int count, out bool stopped)
+    /// <summary>Takes a request. EAGAIN: none is there.</summary>
+    public Errno Read(Span<byte> buffer, out int count)
     {
-        count = 0;
-        stopped = false;
         try
         {
-            var error = Native.Poll(file, stop, out _, out stopped);
-            if (error.IsError)
-            {
-                return error;
-            }
-
-            return stopped ? Errno.EAGAIN : Native.Read(file, buffer, out count);
+            return Native.Read(file, buffer, out count);
         }
         catch (ObjectDisposedException)
         {
+            count = 0;
             return Errno.ENODEV;
         }
     }
+
+    /// <summary>What a thread waits with: see <see cref="DeviceWaiter"/>.</summary>
+    public Errno TryWaitWith(SafeFileHandle stop, out DeviceWaiter waiter) => DeviceWaiter.TryCreate(file, stop, out waiter);
 }

@@ -8,14 +8,15 @@ namespace TpmFs.Fuse;
 /// <remarks>
 /// To stop: <see cref="Stop"/>, then <see cref="FuseMount.Unmount"/>. Stop lets running handlers end, joins the threads, and answers
 /// every read that still waits with ENODEV. Requests that come between the two calls wait in the kernel; Unmount closes the device,
-/// which ends them with ECONNABORTED. So no client hangs, and nothing is served twice. Unmounting first works too, for a
-/// filesystem without open files; the session then ends as <see cref="FuseSessionEnd.Unmounted"/>.
+/// which ends them with ECONNABORTED. So no client hangs, and nothing is served twice. Unmount alone, as a last resort while
+/// handlers hang, ends the session as well; reads that wait then get ECONNABORTED, or ENODEV.
 /// </remarks>
 public sealed class FuseSession : IDisposable
 {
     private const int MinMaxWrite = 4096;
     private const int MaxMaxWrite = 512 * 1024;
     private const int MaxThreads = 64;
+    private const int NotEnded = -1;
 
     /// <summary>How long <see cref="Stop"/> waits for handlers that run, in all.</summary>
     private static readonly TimeSpan JoinTimeout = TimeSpan.FromSeconds(5);
@@ -25,20 +26,27 @@ public sealed class FuseSession : IDisposable
     private readonly IFuseLog _log;
     private readonly SafeFileHandle _stop;
     private readonly Thread[] _threads;
+    private readonly DeviceWaiter[] _waiters;
     private readonly int _bufferSize;
 
-    /// <summary>Held by the thread whose turn it is to wait at the device.</summary>
-    private readonly Lock _turn = new();
     private readonly TaskCompletionSource _initialised = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly TaskCompletionSource<FuseSessionEnd> _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    /// <summary>Guards <see cref="_started"/> and the threads' start.</summary>
+    private readonly Lock _life = new();
     private int _end = NotEnded;
     private int _running;
-    private int _started;
-
-    private const int NotEnded = -1;
+    private bool _started;
 
     /// <exception cref="ArgumentOutOfRangeException">An option is outside its bounds.</exception>
     public FuseSession(FuseMount mount, FuseFileSystem fileSystem, FuseSessionOptions options, IFuseLog log)
+        : this(mount.Device, fileSystem, options, log)
+    {
+        mount.Unmounting += () => End(FuseSessionEnd.Stopped);
+    }
+
+    /// <summary>Serves a connection, whoever mounted it.</summary>
+    internal FuseSession(SafeFileHandle connection, FuseFileSystem fileSystem, FuseSessionOptions options, IFuseLog log)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(options.Threads, 1);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(options.Threads, MaxThreads);
@@ -51,13 +59,21 @@ public sealed class FuseSession : IDisposable
         }
 
         _log = log;
-        _device = new FuseDevice(mount.Device);
+        _device = new FuseDevice(connection);
         _dispatcher = new RequestDispatcher(fileSystem, options, _device, log);
         _bufferSize = RequestBufferSize(options.MaxWrite);
         _threads = new Thread[options.Threads];
+        _waiters = new DeviceWaiter[options.Threads];
         for (int i = 0; i < _threads.Length; i++)
         {
-            _threads[i] = new Thread(Serve) { IsBackground = true, Name = $"fuse {i}" };
+            error = _device.TryWaitWith(_stop, out var waiter);
+            _waiters[i] = waiter;
+            if (error.IsError)
+            {
+                throw new IOException($"The FUSE device cannot be waited for: errno {error.Value}.");
+            }
+
+            _threads[i] = new Thread(() => Serve(waiter)) { IsBackground = true, Name = $"fuse {i}" };
         }
     }
 
@@ -67,19 +83,25 @@ public sealed class FuseSession : IDisposable
     /// <summary>Completes when the session has ended and its threads have left the filesystem.</summary>
     public Task<FuseSessionEnd> Ended => _ended.Task;
 
+    private bool HasEnded => Volatile.Read(ref _end) != NotEnded;
+
     /// <summary>Starts the threads. Called once.</summary>
     public void Start()
     {
-        if (Interlocked.Exchange(ref _started, 1) != 0)
-        {
-            throw new InvalidOperationException("The session was started before.");
-        }
-
         RequestTimeouts.Warn(_log);
-        _running = _threads.Length;
-        foreach (var thread in _threads)
+        lock (_life)
         {
-            thread.Start();
+            if (_started || HasEnded)
+            {
+                throw new InvalidOperationException("The session was started or stopped before.");
+            }
+
+            _started = true;
+            _running = _threads.Length;
+            foreach (var thread in _threads)
+            {
+                thread.Start();
+            }
         }
     }
 
@@ -90,10 +112,14 @@ public sealed class FuseSession : IDisposable
     public void Stop()
     {
         End(FuseSessionEnd.Stopped);
-        if (Interlocked.Exchange(ref _started, 1) == 0)
+        lock (_life)
         {
-            Finish();
-            return;
+            if (!_started)
+            {
+                Array.ForEach(_waiters, waiter => waiter.Dispose());
+                Finish();
+                return;
+            }
         }
 
         long deadline = Environment.TickCount64 + (long)JoinTimeout.TotalMilliseconds;
@@ -121,17 +147,20 @@ public sealed class FuseSession : IDisposable
         return maxWrite + RoomForHeaders;
     }
 
-    private void Serve()
+    private void Serve(DeviceWaiter waiter)
     {
         byte[] buffer = GC.AllocateUninitializedArray<byte>(_bufferSize, pinned: true);
         var reply = new ReplyBuffer();
-        while (TryTakeRequest(buffer, out int count))
+        using (waiter)
         {
-            _dispatcher.Dispatch(buffer.AsSpan(0, count), reply);
+            while (TryTakeRequest(waiter, buffer, out int count))
+            {
+                _dispatcher.Dispatch(buffer.AsSpan(0, count), reply);
 
-            // What was written may be a secret.
-            buffer.AsSpan(0, count).Clear();
-            NoticeNegotiation();
+                // What was written may be a secret.
+                buffer.AsSpan(0, count).Clear();
+                NoticeNegotiation();
+            }
         }
 
         if (Interlocked.Decrement(ref _running) == 0)
@@ -140,37 +169,41 @@ public sealed class FuseSession : IDisposable
         }
     }
 
-    /// <summary>Waits for this thread's turn and for a request. False when the session has ended.</summary>
-    private bool TryTakeRequest(byte[] buffer, out int count)
+    /// <summary>Waits for a request. False when the session has ended.</summary>
+    private bool TryTakeRequest(DeviceWaiter waiter, byte[] buffer, out int count)
     {
-        lock (_turn)
+        count = 0;
+        while (!HasEnded)
         {
-            while (true)
+            var error = waiter.Wait();
+            if (HasEnded)
             {
-                var error = _device.WaitAndRead(_stop, buffer, out count, out bool stopped);
-                if (stopped)
+                return false;
+            }
+
+            if (!error.IsError)
+            {
+                error = _device.Read(buffer, out count);
+            }
+
+            if (!error.IsError)
+            {
+                return true;
+            }
+
+            // ENOENT: the request was interrupted before it was read. EAGAIN: another thread was faster.
+            if (error != Errno.EAGAIN && error != Errno.ENOENT)
+            {
+                if (error != Errno.ENODEV && error != Errno.ECONNABORTED)
                 {
-                    return false;
+                    _log.Error($"Reading the FUSE device failed with errno {error.Value}; the session ends.", null);
                 }
 
-                if (!error.IsError)
-                {
-                    return true;
-                }
-
-                // ENOENT: the request was interrupted before it was read. EAGAIN: nothing was there after all.
-                if (error != Errno.EAGAIN && error != Errno.ENOENT)
-                {
-                    if (error != Errno.ENODEV && error != Errno.ECONNABORTED)
-                    {
-                        _log.Error($"Reading the FUSE device failed with errno {error.Value}; the session ends.", null);
-                    }
-
-                    End(FuseSessionEnd.Unmounted);
-                    return false;
-                }
+                End(FuseSessionEnd.Unmounted);
             }
         }
+
+        return false;
     }
 
     private void NoticeNegotiation()

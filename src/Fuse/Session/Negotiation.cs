@@ -11,7 +11,7 @@ internal sealed class Negotiation(FuseSessionOptions options, IFuseLog log)
     /// <summary>That of Linux 5.4.</summary>
     public const uint OldestMinor = 31;
 
-    private const int PageSize = 4096;
+    private static readonly int PageSize = Environment.SystemPageSize;
 
     /// <summary>
     /// Asked for where the kernel offers it. Never: FUSE_CACHE_SYMLINKS (a link may differ by who reads it), FUSE_NO_OPEN(DIR)_SUPPORT

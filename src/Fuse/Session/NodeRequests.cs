@@ -52,7 +52,7 @@ internal static class NodeRequests
             return request.Malformed();
         }
 
-        OpenId? open = get.Flags.HasFlag(FuseGetAttrFlags.Fh) ? new OpenId(get.Fh) : null;
+        OpenId? open = get.GetAttrFlags.HasFlag(FuseGetAttrFlags.Fh) ? new OpenId(get.Fh) : null;
         var error = fileSystem.GetAttributes(request.Caller, request.Node, open, out var attributes);
         return PutAttributes(error, attributes, reply);
     }

@@ -18,7 +18,7 @@ internal readonly record struct FuseForgetOne(ulong NodeId, ulong NLookup);
 internal readonly record struct FuseBatchForgetIn(uint Count, uint Dummy);
 
 [StructLayout(LayoutKind.Sequential)]
-internal readonly record struct FuseGetAttrIn(FuseGetAttrFlags Flags, uint Dummy, ulong Fh);
+internal readonly record struct FuseGetAttrIn(FuseGetAttrFlags GetAttrFlags, uint Dummy, ulong Fh);
 
 [StructLayout(LayoutKind.Sequential)]
 internal readonly record struct FuseSetAttrIn(

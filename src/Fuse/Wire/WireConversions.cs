@@ -3,6 +3,8 @@ namespace TpmFs.Fuse;
 /// <summary>Between the public types and the wire's.</summary>
 internal static class WireConversions
 {
+    /// <summary>S_IALLUGO: what chmod(2) can change.</summary>
+    private const uint PermissionBits = 0xFFF;
     private const uint StatBlockSize = 512;
     private const uint PreferredBlockSize = 4096;
     private const long NanosecondsPerSecond = 1_000_000_000;
@@ -28,7 +30,7 @@ internal static class WireConversions
     {
         var valid = request.Valid;
         return new FuseAttributeChange(
-            valid.HasFlag(FuseSetAttrValid.Mode) ? request.Mode : null,
+            valid.HasFlag(FuseSetAttrValid.Mode) ? request.Mode & PermissionBits : null,
             valid.HasFlag(FuseSetAttrValid.Uid) ? request.Uid : null,
             valid.HasFlag(FuseSetAttrValid.Gid) ? request.Gid : null,
             valid.HasFlag(FuseSetAttrValid.Size) ? request.Size : null,

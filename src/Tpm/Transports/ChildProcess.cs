@@ -1,4 +1,3 @@
-using System.Collections;
 using System.Net.Sockets;
 using System.Runtime.InteropServices;
 using System.Text;
@@ -40,18 +39,20 @@ internal sealed unsafe class ChildProcess : IDisposable
         string executable, Func<int, int, string[]> arguments, out TpmSocket? first, out TpmSocket? second, out string problem)
     {
         first = second = null;
-        using var firstPair = new Pair(Native.SockStream);
-        using var secondPair = new Pair(Native.SockStream);
+        using var firstPair = new Pair();
+        using var secondPair = new Pair();
+        using var outputPair = new Pair();
 
-        // The child's end is non-blocking: what it writes once the buffer is full is lost, and never holds it up.
-        using var outputPair = new Pair(Native.SockStream | Native.SockNonBlock);
-        if (!firstPair.IsValid || !secondPair.IsValid || !outputPair.IsValid)
+        // What the child writes once the buffer is full is lost, and never holds it up.
+        if (!firstPair.IsValid || !secondPair.IsValid || !outputPair.IsValid
+            || Native.Fcntl(outputPair.Theirs, Native.FcntlSetFlags, Native.OpenNonBlock) != 0)
         {
             problem = $"no sockets for {executable}: {Marshal.GetPInvokeErrorMessage(Marshal.GetLastPInvokeError())}";
             return null;
         }
 
-        int error = Spawn(executable, arguments(firstPair.Theirs, secondPair.Theirs), firstPair.Theirs, secondPair.Theirs, outputPair.Theirs, out int pid);
+        int[] inherited = [firstPair.Theirs, secondPair.Theirs];
+        int error = Spawner.Spawn(executable, arguments(firstPair.Theirs, secondPair.Theirs), inherited, outputPair.Theirs, out int pid);
         if (error != 0)
         {
             problem = $"cannot start {executable}: {Marshal.GetPInvokeErrorMessage(error)}";
@@ -133,111 +134,15 @@ internal sealed unsafe class ChildProcess : IDisposable
         return _reaped;
     }
 
-    private static int Spawn(string executable, string[] arguments, int first, int second, int output, out int pid)
-    {
-        byte* actions = stackalloc byte[Native.SpawnStructSize];
-        byte* attributes = stackalloc byte[Native.SpawnStructSize];
-        _ = Native.SpawnActionsInit(actions);
-        _ = Native.SpawnAttributesInit(attributes);
-        byte** argv = NativeStrings([executable, .. arguments]);
-        byte** envp = NativeStrings([.. Environment()]);
-        byte* path = (byte*)Marshal.StringToCoTaskMemUTF8(executable);
-        try
-        {
-            int error = Prepare(actions, attributes, first, second, output);
-            int child = 0;
-            if (error == 0)
-            {
-                error = Native.PosixSpawn(&child, path, actions, attributes, argv, envp);
-            }
-
-            pid = child;
-            return error;
-        }
-        finally
-        {
-            Marshal.FreeCoTaskMem((nint)path);
-            Free(argv);
-            Free(envp);
-            _ = Native.SpawnAttributesDestroy(attributes);
-            _ = Native.SpawnActionsDestroy(actions);
-        }
-    }
-
-    /// <summary>Returns an errno.</summary>
-    private static int Prepare(byte* actions, byte* attributes, int first, int second, int output)
-    {
-        byte* blocked = stackalloc byte[Native.SignalSetSize];
-        new Span<byte>(blocked, Native.SignalSetSize).Clear();
-        foreach (int signal in (ReadOnlySpan<int>)[Native.SigHup, Native.SigInt, Native.SigTerm])
-        {
-            blocked[(signal - 1) / 8] |= (byte)(1 << ((signal - 1) % 8));
-        }
-
-        // dup2 onto itself clears FD_CLOEXEC for the child.
-        ReadOnlySpan<int> errors =
-        [
-            Native.SpawnActionsAddOpen(actions, 0, "/dev/null", Native.OpenReadOnly, 0),
-            Native.SpawnActionsAddDup2(actions, output, 1),
-            Native.SpawnActionsAddDup2(actions, output, 2),
-            Native.SpawnActionsAddDup2(actions, first, first),
-            Native.SpawnActionsAddDup2(actions, second, second),
-            Native.SpawnAttributesSetSignalMask(attributes, blocked),
-            Native.SpawnAttributesSetFlags(attributes, Native.SpawnSetSession | Native.SpawnSetSignalMask),
-        ];
-        foreach (int error in errors)
-        {
-            if (error != 0)
-            {
-                return error;
-            }
-        }
-
-        return 0;
-    }
-
-    /// <summary>Ours, less what a service manager means for us alone (sd_notify(3), sd_listen_fds(3)).</summary>
-    private static IEnumerable<string> Environment()
-    {
-        foreach (DictionaryEntry entry in System.Environment.GetEnvironmentVariables())
-        {
-            if (entry.Key is not ("NOTIFY_SOCKET" or "LISTEN_PID" or "LISTEN_FDS" or "LISTEN_FDNAMES" or "WATCHDOG_PID" or "WATCHDOG_USEC"))
-            {
-                yield return $"{entry.Key}={entry.Value}";
-            }
-        }
-    }
-
-    private static byte** NativeStrings(string[] strings)
-    {
-        byte** array = (byte**)NativeMemory.AllocZeroed((nuint)strings.Length + 1, (nuint)sizeof(byte*));
-        for (int index = 0; index < strings.Length; index++)
-        {
-            array[index] = (byte*)Marshal.StringToCoTaskMemUTF8(strings[index]);
-        }
-
-        return array;
-    }
-
-    private static void Free(byte** strings)
-    {
-        for (byte** item = strings; *item is not null; item++)
-        {
-            Marshal.FreeCoTaskMem((nint)(*item));
-        }
-
-        NativeMemory.Free(strings);
-    }
-
     /// <summary>Two ends, both closed on exec and with this.</summary>
     private ref struct Pair
     {
         private int _ours;
 
-        public Pair(int type)
+        public Pair()
         {
             int* pair = stackalloc int[2];
-            IsValid = Native.SocketPair(Native.AfUnix, type | Native.SockCloseOnExec, 0, pair) == 0;
+            IsValid = Native.SocketPair(Native.AfUnix, Native.SockStream | Native.SockCloseOnExec, 0, pair) == 0;
             _ours = IsValid ? pair[0] : -1;
             Theirs = IsValid ? pair[1] : -1;
         }
@@ -248,7 +153,7 @@ internal sealed unsafe class ChildProcess : IDisposable
 
         public TpmSocket TakeOurs()
         {
-            var socket = new Socket(new SafeSocketHandle(_ours, ownsHandle: true)) { Blocking = true };
+            var socket = new Socket(new SafeSocketHandle(_ours, ownsHandle: true));
             _ours = -1;
             return new TpmSocket(socket);
         }

@@ -77,7 +77,7 @@ internal sealed class EmbeddedTransport(string directory) : ITpmTransport
     {
         if (!Executables.TryFind("swtpm", out string? executable))
         {
-            problem = "swtpm is not on the PATH; install it (Debian, Ubuntu: apt install swtpm; Fedora: dnf install swtpm)";
+            problem = "swtpm is not on the PATH; install it (apt install swtpm)";
             return false;
         }
 
@@ -111,8 +111,8 @@ internal sealed class EmbeddedTransport(string directory) : ITpmTransport
 
     private bool OpenControl(Deadline deadline, out TpmSocket? socket, out string problem)
     {
-        socket = _controlSocket;
-        problem = socket is null ? "the embedded swtpm is not running" : string.Empty;
+        socket = _control is { IsLost: false } ? _controlSocket : null;
+        problem = socket is null ? "the embedded swtpm's control channel is lost" : string.Empty;
         return socket is not null;
     }
 

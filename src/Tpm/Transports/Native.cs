@@ -7,7 +7,8 @@ internal static unsafe partial class Native
 {
     public const int AfUnix = 1;
     public const int SockStream = 1;
-    public const int SockNonBlock = 0x800;
+    public const int FcntlSetFlags = 4;
+    public const int OpenNonBlock = 0x800;
     public const int SockCloseOnExec = 0x8_0000;
 
     public const int OpenReadOnly = 0;
@@ -33,6 +34,9 @@ internal static unsafe partial class Native
 
     [LibraryImport("libc", EntryPoint = "socketpair", SetLastError = true)]
     public static partial int SocketPair(int domain, int type, int protocol, int* pair);
+
+    [LibraryImport("libc", EntryPoint = "fcntl", SetLastError = true)]
+    public static partial int Fcntl(int descriptor, int command, int argument);
 
     [LibraryImport("libc", EntryPoint = "close")]
     public static partial int Close(int descriptor);

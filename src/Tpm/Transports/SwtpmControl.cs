@@ -19,6 +19,8 @@ internal sealed class SwtpmControl(SwtpmControlOpener open, bool keepsConnection
     private const uint SetLocality = 5;
     private const uint CancelTpmCommand = 9;
 
+    private const string NotInTime = "swtpm's control channel did not answer in time; is another client connected to it?";
+
     private const ulong CapabilitySetLocality = 1 << 3;
     private const ulong CapabilityCancel = 1 << 5;
 
@@ -26,6 +28,9 @@ internal sealed class SwtpmControl(SwtpmControlOpener open, bool keepsConnection
 
     /// <summary>The cancel that was sent, or is being sent; its result is the connection that owes the answer.</summary>
     private Task<TpmSocket?>? _cancel;
+
+    /// <summary>The one connection that there was is gone.</summary>
+    public bool IsLost { get; private set; }
 
     /// <summary>Reads PTM_CAP_*, which says what the transport can do.</summary>
     public bool TryGetFeatures(Deadline deadline, out TpmTransportFeatures features, out string problem)
@@ -62,26 +67,42 @@ internal sealed class SwtpmControl(SwtpmControlOpener open, bool keepsConnection
     }
 
     /// <summary>
-    /// Waits until the cancel that was sent, if any, is answered, or gives its connection up: a cancel must not reach the TPM while it
-    /// runs a later command.
+    /// Waits until the cancel that was sent, if any, is answered: a cancel must not reach the TPM while it runs a later command. One
+    /// that is not answered in time is given up with its connection, unless there is no other connection: then it stays owed.
     /// </summary>
     public void Settle(Deadline deadline)
     {
-        if (Interlocked.Exchange(ref _cancel, null) is not { } cancel)
+        if (Volatile.Read(ref _cancel) is not { } cancel)
         {
             return;
         }
 
         if (!cancel.Wait(deadline.Remaining))
         {
-            cancel.ContinueWith(static sent => sent.Result?.Dispose(), CancellationToken.None, TaskContinuationOptions.OnlyOnRanToCompletion, TaskScheduler.Default);
+            if (!keepsConnection)
+            {
+                Volatile.Write(ref _cancel, null);
+                cancel.ContinueWith(
+                    static sent => sent.Result?.Dispose(),
+                    CancellationToken.None,
+                    TaskContinuationOptions.OnlyOnRanToCompletion,
+                    TaskScheduler.Default);
+            }
+
             return;
         }
 
+        Span<byte> result = stackalloc byte[sizeof(uint)];
+        IoStatus status = cancel.Result?.ReceiveExactly(result, deadline) ?? IoStatus.Closed;
+        if (status == IoStatus.TimedOut && keepsConnection)
+        {
+            return;
+        }
+
+        Volatile.Write(ref _cancel, null);
         if (cancel.Result is { } socket)
         {
-            Span<byte> result = stackalloc byte[sizeof(uint)];
-            Release(socket, answered: socket.ReceiveExactly(result, deadline) == IoStatus.Ok);
+            Release(socket, answered: status == IoStatus.Ok);
         }
     }
 
@@ -119,6 +140,13 @@ internal sealed class SwtpmControl(SwtpmControlOpener open, bool keepsConnection
 
     private bool TryExchange(uint command, ReadOnlySpan<byte> data, Span<byte> answer, Deadline deadline, out string problem)
     {
+        Settle(deadline);
+        if (_cancel is not null)
+        {
+            problem = NotInTime;
+            return false;
+        }
+
         if (!open(deadline, out TpmSocket? socket, out problem))
         {
             return false;
@@ -137,7 +165,7 @@ internal sealed class SwtpmControl(SwtpmControlOpener open, bool keepsConnection
         problem = status switch
         {
             IoStatus.Ok => string.Empty,
-            IoStatus.TimedOut => "swtpm's control channel did not answer in time; is another client connected to it?",
+            IoStatus.TimedOut => NotInTime,
             _ => "swtpm closed its control channel",
         };
         return status == IoStatus.Ok;
@@ -149,6 +177,7 @@ internal sealed class SwtpmControl(SwtpmControlOpener open, bool keepsConnection
         if (!keepsConnection || !answered)
         {
             socket.Dispose();
+            IsLost = keepsConnection;
         }
     }
 }

@@ -39,7 +39,7 @@ internal sealed class SwtpmLink(TpmSocket data, SwtpmControl? control, TpmTransp
         {
             if (!TrySetLocality(locality, deadline, out string problem))
             {
-                return new(TransmitStatus.LocalityRefused, 0, problem);
+                return new(control is { IsLost: true } ? TransmitStatus.Disconnected : TransmitStatus.LocalityRefused, 0, problem);
             }
 
             if (_owesResponse || data.HasUnread)

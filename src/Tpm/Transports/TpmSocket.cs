@@ -17,6 +17,8 @@ internal enum IoStatus
 /// </summary>
 internal sealed class TpmSocket(Socket socket) : IDisposable
 {
+    private const string NotInTime = "it did not accept in time";
+
     private int _receiveTimeout;
     private int _sendTimeout;
 
@@ -49,13 +51,19 @@ internal sealed class TpmSocket(Socket socket) : IDisposable
         catch (SocketException error)
         {
             socket?.Dispose();
-            problem = error.SocketErrorCode is SocketError.WouldBlock or SocketError.TimedOut ? "it did not accept in time" : error.Message;
+            problem = error.SocketErrorCode switch
+            {
+                SocketError.WouldBlock or SocketError.TimedOut => NotInTime,
+                SocketError.AddressNotAvailable when endpoint is UnixDomainSocketEndPoint => "there is no such socket", // ENOENT
+                SocketError.ConnectionRefused => "nobody listens there",
+                _ => error.Message,
+            };
             return false;
         }
         catch (OperationCanceledException)
         {
             socket?.Dispose();
-            problem = "it did not accept in time";
+            problem = NotInTime;
             return false;
         }
     }

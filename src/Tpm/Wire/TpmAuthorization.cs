@@ -9,6 +9,9 @@ public readonly record struct TpmAuthorization(TpmHandle Session, byte Attribute
     /// <summary>TPMA_SESSION auditExclusive.</summary>
     public const byte AuditExclusive = 1 << 1;
 
+    /// <summary>The bits of TPMA_SESSION that must be clear.</summary>
+    public const byte Reserved = 0x18;
+
     /// <summary>TPMA_SESSION audit.</summary>
     public const byte Audit = 1 << 7;
 
@@ -17,4 +20,7 @@ public readonly record struct TpmAuthorization(TpmHandle Session, byte Attribute
 
     /// <summary>The fewest bytes of an entry: a handle, an empty nonce, attributes, an empty HMAC.</summary>
     public const int MinSize = 9;
+
+    /// <summary>The most bytes of a nonce or an HMAC: the largest digest that a TPM has (SHA-512).</summary>
+    public const int MaxDigest = 64;
 }

@@ -37,7 +37,8 @@ public struct TpmCommand
 
     /// <summary>
     /// Takes the header and the handle area. False with the code that a TPM gives when they do not parse: a handle area that is cut
-    /// short is TPM_RC_INSUFFICIENT for the first handle that is missing, a tag that is none TPM_RC_VALUE (measured on libtpms).
+    /// short is TPM_RC_INSUFFICIENT for the first handle that is missing, a tag that is none TPM_RC_VALUE, one of something
+    /// else than a command TPM_RC_BAD_TAG (measured on libtpms).
     /// </summary>
     /// <param name="bytes">One whole command; its size field says its length.</param>
     public static bool TryParseHandles(ReadOnlySpan<byte> bytes, TpmaCc attributes, out TpmCommand command, out TpmRc problem)
@@ -53,7 +54,7 @@ public struct TpmCommand
         command.Attributes = attributes;
         if (header.Tag is not (TpmSt.NoSessions or TpmSt.Sessions))
         {
-            problem = TpmRc.ValueError;
+            problem = Enum.IsDefined(header.Tag) ? TpmRc.BadTag : TpmRc.ValueError;
             return false;
         }
 
@@ -71,8 +72,9 @@ public struct TpmCommand
 
     /// <summary>
     /// Takes the authorization area, which follows the handles where the tag is TPM_ST_SESSIONS. False with the code that a TPM gives
-    /// when it does not parse (measured on libtpms): the size field cut short 0x9A, below 9 or past the end 0x95, an entry cut short
-    /// 0x89A, a fourth entry 0x895, a handle that no session has 0x884, the latter three with the entry's number.
+    /// when it does not parse (measured on libtpms): the size field cut short 0x9A, below 9 or past the end 0x95; with the entry's
+    /// number, one cut short 0x89A, a nonce or an HMAC larger than any digest 0x895, a fourth entry 0x895, a handle that no session has
+    /// 0x884, reserved attributes 0x8A1.
     /// </summary>
     public bool TryParseAuthorizations(ReadOnlySpan<byte> bytes, out TpmRc problem)
     {
@@ -130,15 +132,43 @@ public struct TpmCommand
             return false;
         }
 
-        if (!reader.TryReadSized(out _) || !reader.TryReadByte(out byte attributes) || !reader.TryReadSized(out _))
+        byte attributes = 0;
+        problem = SkipDigest(ref reader);
+        if (problem.IsSuccess && !reader.TryReadByte(out attributes))
         {
-            problem = TpmRc.Insufficient.ForSession(index);
+            problem = TpmRc.Insufficient;
+        }
+
+        if (problem.IsSuccess)
+        {
+            problem = (attributes & TpmAuthorization.Reserved) != 0 ? TpmRc.ReservedBits : SkipDigest(ref reader);
+        }
+
+        if (!problem.IsSuccess)
+        {
+            problem = problem.ForSession(index);
             return false;
         }
 
         _authorizations[index] = new TpmAuthorization(session, attributes);
         AuthorizationCount++;
         return true;
+    }
+
+    /// <summary>A nonce or an HMAC: TPM2B_DIGEST.</summary>
+    private static TpmRc SkipDigest(ref TpmReader reader)
+    {
+        if (!reader.TryReadUInt16(out ushort size))
+        {
+            return TpmRc.Insufficient;
+        }
+
+        if (size > TpmAuthorization.MaxDigest)
+        {
+            return TpmRc.Size;
+        }
+
+        return reader.TryReadBytes(size, out _) ? TpmRc.Success : TpmRc.Insufficient;
     }
 
     [InlineArray(TpmAuthorization.Max)]

@@ -18,7 +18,7 @@ internal static class Commands
     public static int Run(string[] arguments)
     {
         var parsed = Root().Parse(arguments);
-        if (parsed.Errors is [var error, ..])
+        if (parsed.Errors is [.., var error])
         {
             return ExitCode.Usage($"{error.Message}\nTry: tpmfs {(parsed.CommandResult.Command is RootCommand ? "" : parsed.CommandResult.Command.Name + " ")}--help");
         }

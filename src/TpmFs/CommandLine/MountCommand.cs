@@ -2,6 +2,7 @@ using System.CommandLine;
 using TpmFs.Configuration;
 using TpmFs.Life;
 using TpmFs.Logs;
+using TpmFs.Tpm.Transports;
 
 namespace TpmFs.CommandLine;
 
@@ -69,7 +70,16 @@ internal static class MountCommand
             return ExitCode.Problem(problem);
         }
 
-        using var log = Log.Open(settings.LogLevel);
-        return Daemon.Run(new DaemonPlan(tpm, settings, places), log);
+        var environment = new TransportEnvironment { StateDirectory = places.StateDirectory, RuntimeDirectory = places.RuntimeDirectory };
+        if (!TransportFactory.TryCreate(tpm, environment, out var transport, out problem))
+        {
+            return arguments.GetValue(Tpm) is null ? ExitCode.Problem(problem) : ExitCode.Usage(problem);
+        }
+
+        using (transport)
+        using (var log = Log.Open(settings.LogLevel))
+        {
+            return Daemon.Run(new DaemonPlan(tpm, transport, settings, places), log);
+        }
     }
 }

@@ -4,6 +4,7 @@ using TpmFs.CommandLine;
 using TpmFs.Fuse;
 using TpmFs.Logs;
 using TpmFs.Nodes;
+using TpmFs.Rm;
 
 namespace TpmFs.Life;
 
@@ -17,10 +18,10 @@ internal static class Daemon
     {
         using var signals = new StopSignals();
         var (uid, gid) = (Syscall.geteuid(), Syscall.getegid());
-        var settings = plan.Settings;
+        var (places, settings) = (plan.Places, plan.Settings);
         if (!NodeOwner.TryOfRm0(uid, gid, settings.Mode, settings.Group, NodeOwner.FindGroup, out var rm0, out var warning, out var problem)
-            || !Directories.TryPrepare(plan.Places.StateDirectory, "state directory", "Name another with --state-dir DIR.", out problem)
-            || !Directories.TryPrepare(plan.Places.RuntimeDirectory, "runtime directory", "It is made beside the default mount point.", out problem))
+            || !Directories.TryPrepare(places.StateDirectory, "state directory", "Name another with --state-dir DIR.", out problem)
+            || !Directories.TryPrepare(places.RuntimeDirectory, "runtime directory", "tpmfs keeps its locks there.", out problem))
         {
             return ExitCode.Problem(problem);
         }
@@ -30,25 +31,23 @@ internal static class Daemon
             log.Warning("{Warning}", warning);
         }
 
-        using var claim = Directories.TryLock(plan.Places.DaemonLock);
+        using var claim = Directories.TryLock(places.DaemonLock);
         if (claim is null)
         {
-            return ExitCode.Problem($"another tpmfs serves {plan.Places.MountPoint}. Stop it first, or name another mount point and --state-dir");
+            return ExitCode.Problem($"another tpmfs serves {places.MountPoint}; stop it, or name another mount point and another --state-dir");
         }
 
-        if (!TpmService.TryStart(plan, log, out var tpm, out problem))
+        using var manager = new ResourceManager(plan.Transport, ManagerOptions.For(plan.Tpm, settings), TimeProvider.System, new ManagerLog(log));
+        if (!manager.TryStart(out problem))
         {
             return ExitCode.Problem(problem);
         }
 
-        using (tpm)
-        using (var tree = new Tree(tpm.Port, settings, NodeOwner.OfRoot(uid, gid), rm0, TimeProvider.System))
-        {
-            return Serve(plan, tpm, tree, signals, log);
-        }
+        using var tree = new Tree(new TpmPort(manager.MaxCommandSize, manager.OpenSpace), settings, NodeOwner.OfRoot(uid, gid), rm0, TimeProvider.System, log);
+        return Serve(plan, manager, tree.FileSystem, signals, log);
     }
 
-    private static int Serve(DaemonPlan plan, TpmService tpm, Tree tree, StopSignals signals, ILogger log)
+    private static int Serve(DaemonPlan plan, ResourceManager manager, TreeFileSystem fileSystem, StopSignals signals, ILogger log)
     {
         var fuseLog = new FuseLog(log);
         var options = new FuseMountOptions
@@ -64,13 +63,14 @@ internal static class Daemon
         }
 
         using (mount)
-        using (var session = new FuseSession(mount, tree.FileSystem, new FuseSessionOptions(), fuseLog))
+        using (var session = new FuseSession(mount, fileSystem, new FuseSessionOptions(), fuseLog))
         {
             signals.OnSecond(mount.Unmount);
             session.Start();
-            if (Task.WaitAny(session.Initialised, session.Ended, signals.Asked) == 0 && session.Initialised.IsCompletedSuccessfully)
+            Task.WaitAny(session.Initialised, session.Ended, signals.Asked);
+            if (session.Initialised.IsCompletedSuccessfully)
             {
-                SayReady(plan, mount.MountPoint, log);
+                SayReady(plan.Tpm, mount.MountPoint, log);
             }
 
             Task.WaitAny(session.Ended, signals.Asked);
@@ -85,20 +85,20 @@ internal static class Daemon
             }
 
             log.Information("{Signal}: unmounting {MountPoint}", signals.Asked.Result, mount.MountPoint);
-            tree.FileSystem.RefuseOpens();
-            tpm.Dispose();
+            fileSystem.RefuseOpens();
+            manager.Dispose();
             session.Stop();
             mount.Unmount();
             return ExitCode.Ok;
         }
     }
 
-    private static void SayReady(DaemonPlan plan, string mountPoint, ILogger log)
+    private static void SayReady(string tpm, string mountPoint, ILogger log)
     {
-        log.Information("{Tpm} is served at {MountPoint}", plan.Tpm, mountPoint);
+        log.Information("{MountPoint}/rm0 is ready; its TPM is {Tpm}", mountPoint, tpm);
         if (!Console.IsOutputRedirected)
         {
-            Console.WriteLine($"{mountPoint}/rm0 is ready. Try it from another terminal; Ctrl-C here unmounts it:");
+            Console.WriteLine("Try it from another terminal (Ctrl-C here unmounts):");
             Console.WriteLine($"  TPM2TOOLS_TCTI=device:{mountPoint}/rm0 tpm2_getrandom --hex 8");
         }
     }

@@ -1,3 +1,4 @@
+using Serilog;
 using TpmFs.Configuration;
 using TpmFs.Domains;
 using TpmFs.Nodes;
@@ -12,14 +13,14 @@ internal sealed class Tree : IDisposable
 
     /// <param name="root">Whose the root directory is.</param>
     /// <param name="rm0">Whose the managed node is.</param>
-    public Tree(TpmPort tpm, Settings settings, Access root, Access rm0, TimeProvider time)
+    public Tree(TpmPort tpm, Settings settings, Access root, Access rm0, TimeProvider time, ILogger log)
     {
         unread = new UnreadAnswers(time);
         var notifier = new PollNotifier();
         var table = new NodeTable(time);
         var directory = new DirectoryNode(table, root);
         var domain = new Domain("root", settings.Limits, settings.OpenersMax);
-        directory.TryAdd("rm0", new TpmNode(table, rm0, tpm, domain, locality: 0, new OpenerContext(time, unread, notifier)));
+        directory.TryAdd("rm0", new TpmNode(table, rm0, tpm, domain, locality: 0, new OpenerContext(time, unread, notifier, log)));
         FileSystem = new TreeFileSystem(table, notifier);
     }
 

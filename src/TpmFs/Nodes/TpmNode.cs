@@ -20,11 +20,13 @@ internal sealed class TpmNode(NodeTable table, Access access, TpmPort tpm, Domai
         file = null;
         if (!domain.TryEnter())
         {
+            context.Log.Debug("process {Pid} of {Uid} was refused: there are {OpenersMax} openers already", caller.Pid, caller.Uid, domain.OpenersMax);
             return SpaceErrno.TooManyOpeners;
         }
 
         var owner = new SpaceOwner(domain.GroupOf(caller.Uid), caller.Uid, locality);
         file = new Opener(context, tpm.MaxCommandSize, client => tpm.OpenSpace(owner, client), domain.Leave);
+        context.Log.Debug("process {Pid} of {Uid} opened {Node}", caller.Pid, caller.Uid, Id.Value);
         return Errno.None;
     }
 }

@@ -1,6 +1,7 @@
+using Serilog;
 using TpmFs.Fuse;
 
 namespace TpmFs.Openers;
 
 /// <summary>What all openers of the daemon share.</summary>
-internal sealed record OpenerContext(TimeProvider Time, UnreadAnswers Unread, IFuseNotifier Notifier);
+internal sealed record OpenerContext(TimeProvider Time, UnreadAnswers Unread, IFuseNotifier Notifier, ILogger Log);

@@ -11,7 +11,6 @@ internal static class SpaceErrno
     {
         // As Linux does (drivers/char/tpm/tpm-interface.c, tpm_try_transmit).
         SpaceFailure.TimedOut => Errno.ETIME,
-        SpaceFailure.Stopping => Errno.ENODEV,
         _ => Errno.EIO,
     };
 

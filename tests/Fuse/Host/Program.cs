@@ -5,7 +5,7 @@ namespace TpmFs.Fuse.Tests.Host;
 /// <summary>
 /// Serves a <see cref="ToyFileSystem"/> on a real mount, as a process of its own. Arguments: mount point, lock file, then any of
 /// allow_other, create, acl, threads=N. Says on standard output what happens, a line each; takes orders on standard input:
-/// "say TEXT" (the pipe has TEXT), "stop". The end of its input is "stop" too.
+/// "say TEXT" (the pipe has TEXT), "unmount" (without stopping first), "stop". The end of its input is "stop" too.
 /// </summary>
 internal static class Program
 {
@@ -40,7 +40,7 @@ internal static class Program
             session.Start();
             session.Initialised.Wait(TimeSpan.FromSeconds(10));
             Say("ready");
-            var orders = new Thread(() => TakeOrders(toy, session)) { IsBackground = true, Name = "orders" };
+            var orders = new Thread(() => TakeOrders(toy, session, mount)) { IsBackground = true, Name = "orders" };
             orders.Start();
             var end = session.Ended.Result;
             mount.Unmount();
@@ -49,7 +49,7 @@ internal static class Program
         }
     }
 
-    private static void TakeOrders(ToyFileSystem toy, FuseSession session)
+    private static void TakeOrders(ToyFileSystem toy, FuseSession session, FuseMount mount)
     {
         const string SayOrder = "say ";
         while (Console.ReadLine() is { } order && order != "stop")
@@ -57,6 +57,11 @@ internal static class Program
             if (order.StartsWith(SayOrder, StringComparison.Ordinal))
             {
                 toy.Provide(order[SayOrder.Length..]);
+            }
+            else if (order == "unmount")
+            {
+                mount.Unmount();
+                return;
             }
         }
 

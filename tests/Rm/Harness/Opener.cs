@@ -1,4 +1,5 @@
 using TpmFs.Rm.Tests.Simulation;
+using TpmFs.Tpm;
 
 namespace TpmFs.Rm.Tests.Harness;
 
@@ -25,12 +26,24 @@ internal sealed class Opener : ISpaceClient
 
     public bool IsDone => Response is not null || Failure is not null;
 
+    /// <summary>No command is under way, and the last one's response was taken.</summary>
+    public bool IsIdle { get; private set; } = true;
+
     /// <summary>Sends a command without waiting.</summary>
     public void Send(byte[] command)
     {
         Response = null;
         Failure = null;
+        IsIdle = false;
         Assert.True(_space.TrySubmit(command), "A command is under way.");
+    }
+
+    /// <summary>The response was taken.</summary>
+    public void Forget()
+    {
+        Response = null;
+        Failure = null;
+        IsIdle = true;
     }
 
     /// <summary>Sends a command and runs the manager, time included, until the response is there.</summary>
@@ -75,6 +88,11 @@ internal sealed class Opener : ISpaceClient
     public void Close() => _space.Close();
 
     public void Completed(ReadOnlySpan<byte> response) => Response = response.ToArray();
+
+    /// <summary>The commands that policy refused.</summary>
+    public List<TpmCc> DeniedCommands { get; } = [];
+
+    public void Denied(TpmCc command) => DeniedCommands.Add(command);
 
     public void Failed(SpaceFailure failure) => Failure = failure;
 }

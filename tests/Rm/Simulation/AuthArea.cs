@@ -50,7 +50,7 @@ internal sealed class AuthArea(TpmCore tpm)
     public void CommandSucceeded(TpmCall call)
     {
         var audit = _entries.Find(e => e.Has(AuditBit));
-        foreach (var session in _entries.Select(e => e.Session).OfType<Session>())
+        foreach (var session in _entries.Select(e => e.Session).OfType<TpmSession>())
         {
             session.Nonce = tpm.NextRandom(session.Nonce.Length);
         }
@@ -159,7 +159,7 @@ internal sealed class AuthArea(TpmCore tpm)
                 : entry.Session is { Type: SessionType.Trial } ? Rc.Attributes
                 : authorizes ? AuthorizeHandle(call, n, entry)
                 : !entry.Has(AuditBit | EncryptBit | DecryptBit) ? Rc.Attributes
-                : entry.Session!.BoundTo.Length != 0 && entry.Value.Length == 0 ? Rc.BadAuth
+                : entry.Session!.HasKey && entry.Value.Length == 0 ? Rc.BadAuth
                 : Rc.Success;
             if (code != Rc.Success)
             {
@@ -177,7 +177,8 @@ internal sealed class AuthArea(TpmCore tpm)
         var isProtected = target is { HasDictionaryAttackProtection: true };
         if (entry.Session is { IsPolicy: true } policy)
         {
-            return CheckPolicy(call.Command, target, policy);
+            return CheckPolicy(call.Command, target, policy) is not Rc.Success and var refused ? refused
+                : policy.HasKey && entry.Value.Length == 0 ? Rc.BadAuth : Rc.Success;
         }
 
         var isBound = entry.Session is { BoundTo.Length: > 0 } bound && bound.BoundTo.AsSpan().SequenceEqual(call.BindingOf(n, auth));
@@ -192,7 +193,7 @@ internal sealed class AuthArea(TpmCore tpm)
         }
 
         var isRight = entry.Session is { } session
-            ? entry.Value.Length > 0 || (session.BoundTo.Length == 0 && auth.Length == 0)
+            ? entry.Value.Length > 0 || (!session.HasKey && auth.Length == 0)
             : TpmObject.Trim(entry.Value).AsSpan().SequenceEqual(auth);
         if (isRight)
         {
@@ -208,7 +209,7 @@ internal sealed class AuthArea(TpmCore tpm)
         return Rc.AuthFail;
     }
 
-    private uint CheckPolicy(CommandDescriptor command, TpmObject? target, Session session)
+    private uint CheckPolicy(CommandDescriptor command, TpmObject? target, TpmSession session)
     {
         if (target is null or { IsPublicOnly: true } or { IsSequence: true })
         {
@@ -257,7 +258,7 @@ internal sealed class AuthArea(TpmCore tpm)
         public byte[] Value { get; } = value;
 
         /// <summary>Null for a password.</summary>
-        public Session? Session { get; set; }
+        public TpmSession? Session { get; set; }
 
         public bool Has(int bits) => (Attributes & bits) != 0;
     }

@@ -161,7 +161,7 @@ internal readonly record struct Auth(uint Handle, byte Attributes = 1, byte[]? V
 /// <summary>Templates (TPMT_PUBLIC) that a real TPM takes too.</summary>
 internal static class Templates
 {
-    private const uint Common = PublicArea.FixedTpm | PublicArea.FixedParent | (1 << 5) | PublicArea.UserWithAuth | PublicArea.NoDa;
+    private const uint Common = PublicArea.FixedTpm | PublicArea.FixedParent | PublicArea.SensitiveDataOrigin | PublicArea.UserWithAuth | PublicArea.NoDa;
 
     /// <summary>A storage key: ECC P-256, AES-128 CFB.</summary>
     public static byte[] Storage(uint more = 0) => Ecc(Common | PublicArea.Restricted | PublicArea.Decrypt | more, symmetric: true, []);

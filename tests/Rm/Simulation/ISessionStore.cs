@@ -22,18 +22,18 @@ internal interface ISessionStore
 
     int ActiveAvailable { get; }
 
-    Session? Loaded(uint handle);
+    TpmSession? Loaded(uint handle);
 
     bool IsSaved(uint handle);
 
     /// <summary>Takes in a new session. Answers TPM_RC_SESSION_MEMORY, CONTEXT_GAP or SESSION_HANDLES when it cannot.</summary>
-    uint Start(Session session, out uint handle);
+    uint Start(TpmSession session, out uint handle);
 
     /// <summary>Gives a loaded session a context id and forgets what it held.</summary>
     uint Save(uint handle, out ulong contextId);
 
     /// <summary>Takes back a session whose context is authentic. A context that is not the last one saved is TPM_RC_HANDLE.</summary>
-    uint Load(uint handle, ulong contextId, Session session);
+    uint Load(uint handle, ulong contextId, TpmSession session);
 
     /// <summary>Ends a loaded or saved session; false when there is none.</summary>
     bool Flush(uint handle);

@@ -2,7 +2,7 @@ namespace TpmFs.Rm.Tests.Simulation;
 
 /// <summary>The transient objects that are loaded.</summary>
 /// <param name="capacity">How many fit.</param>
-/// <param name="reusesHandles">True for a TPM: the lowest free handle is taken. Otherwise each handle is given once.</param>
+/// <param name="reusesHandles">Whether the lowest free handle is taken. Otherwise each handle is given once.</param>
 internal sealed class ObjectSlots(int capacity, bool reusesHandles)
 {
     private readonly SortedDictionary<uint, TpmObject> _objects = [];

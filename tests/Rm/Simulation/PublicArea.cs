@@ -11,6 +11,7 @@ internal sealed class PublicArea
     public const uint FixedTpm = 1 << 1;
     public const uint StClearBit = 1 << 2;
     public const uint FixedParent = 1 << 4;
+    public const uint SensitiveDataOrigin = 1 << 5;
     public const uint UserWithAuth = 1 << 6;
     public const uint NoDa = 1 << 10;
     public const uint Restricted = 1 << 16;
@@ -44,6 +45,12 @@ internal sealed class PublicArea
     public ushort SchemeHash { get; }
 
     public bool Has(uint attribute) => (Attributes & attribute) != 0;
+
+    /// <summary>The size of the field that tells keys of one template apart, in bytes.</summary>
+    public int UniqueSize { get; private init; }
+
+    /// <summary>Whether what it protects is the caller's, or random bytes.</summary>
+    public bool IsSymmetric => Type is KeyedHash or SymCipher;
 
     /// <summary>Whether objects can be created and loaded under it.</summary>
     public bool IsStorageParent => Type is Rsa or Ecc && Has(Restricted) && Has(Decrypt) && !Has(Sign);
@@ -80,14 +87,15 @@ internal sealed class PublicArea
         }
 
         var unique = reader.Position;
-        for (var i = 0; i < (type == Ecc ? 2 : 1); i++)
+        var uniqueSize = reader.Sized(512).Length;
+        if (type == Ecc)
         {
             reader.Sized(512);
         }
 
         reader.Require(reader.Position == end, Rc.Size);
         var head = reader.Failed ? [] : reader.Slice(start, unique - start).ToArray();
-        return new PublicArea(type, nameAlgorithm, attributes, policy, scheme, schemeHash, head);
+        return new PublicArea(type, nameAlgorithm, attributes, policy, scheme, schemeHash, head) { UniqueSize = uniqueSize };
     }
 
     /// <summary>The public area of a key of this template whose identity is given.</summary>

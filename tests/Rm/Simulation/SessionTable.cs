@@ -7,7 +7,7 @@ namespace TpmFs.Rm.Tests.Simulation;
 /// </summary>
 internal sealed class SessionTable(int loadedMax, int activeMax, uint contextGap) : ISessionStore
 {
-    private readonly Session?[] _slots = new Session?[loadedMax];
+    private readonly TpmSession?[] _slots = new TpmSession?[loadedMax];
     private uint[] _entries = new uint[activeMax];
     private ulong _counter = (ulong)loadedMax + 1;
     private int _oldest = -1;
@@ -34,11 +34,11 @@ internal sealed class SessionTable(int loadedMax, int activeMax, uint contextGap
 
     private bool IsGapAtMaximum => _oldest >= 0 && _entries[_oldest] == Low(_counter);
 
-    public Session? Loaded(uint handle) => Index(handle) is { } i && IsLoadedEntry(_entries[i]) ? _slots[_entries[i] - 1] : null;
+    public TpmSession? Loaded(uint handle) => Index(handle) is { } i && IsLoadedEntry(_entries[i]) ? _slots[_entries[i] - 1] : null;
 
     public bool IsSaved(uint handle) => Index(handle) is { } i && _entries[i] > loadedMax;
 
-    public uint Start(Session session, out uint handle)
+    public uint Start(TpmSession session, out uint handle)
     {
         handle = 0;
         var slot = Array.IndexOf(_slots, null);
@@ -94,7 +94,7 @@ internal sealed class SessionTable(int loadedMax, int activeMax, uint contextGap
         return Rc.Success;
     }
 
-    public uint Load(uint handle, ulong contextId, Session session)
+    public uint Load(uint handle, ulong contextId, TpmSession session)
     {
         if (!IsSaved(handle) || Index(handle) is not { } index || _entries[index] != Low(contextId)
             || contextId > _counter || _counter - contextId > (ulong)contextGap + 1)
@@ -178,7 +178,7 @@ internal sealed class SessionTable(int loadedMax, int activeMax, uint contextGap
 
     private uint Low(ulong contextId) => (uint)contextId & contextGap;
 
-    private void Occupy(int index, int slot, Session session)
+    private void Occupy(int index, int slot, TpmSession session)
     {
         _slots[slot] = session;
         _entries[index] = (uint)slot + 1;

@@ -18,7 +18,7 @@ internal sealed class SimulatedTpm : ITpmTransport
         Parameters = parameters ?? new TpmParameters();
         State = new TpmState(Parameters);
         _sessions = new SessionTable(Parameters.SessionSlots, Parameters.ActiveSessionsMax, Parameters.ContextGap);
-        _core = new TpmCore(Parameters, State, new ObjectSlots(Parameters.ObjectSlots, reusesHandles: true), _sessions);
+        _core = new TpmCore(Parameters, State, new ObjectSlots(Parameters.ObjectSlots, Parameters.ReusesObjectHandles), _sessions);
     }
 
     public TpmParameters Parameters { get; }

@@ -5,6 +5,9 @@ internal sealed record TpmParameters
 {
     public int ObjectSlots { get; init; } = 3;
 
+    /// <summary>Whether a new object gets the lowest free handle. Otherwise each handle is given once.</summary>
+    public bool ReusesObjectHandles { get; init; } = true;
+
     public int SessionSlots { get; init; } = 3;
 
     public int ActiveSessionsMax { get; init; } = 64;

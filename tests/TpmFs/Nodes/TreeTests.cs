@@ -25,7 +25,7 @@ public sealed class TreeTests : IDisposable
     public TreeTests()
     {
         root = new DirectoryNode(table, new Access(0x1ED, 0, 0));
-        rm0 = new TpmNode(table, new Access(0x1B0, 0, 109), new TpmPort(4096, OpenSpace), domain, 0, new OpenerContext(TimeProvider.System, unread, notifier));
+        rm0 = new TpmNode(table, new Access(0x1B0, 0, 109), new TpmPort(4096, OpenSpace), domain, 0, new OpenerContext(TimeProvider.System, unread, notifier, Serilog.Core.Logger.None));
         root.TryAdd("rm0", rm0);
         tree = new TreeFileSystem(table, notifier);
     }

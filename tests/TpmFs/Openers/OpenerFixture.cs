@@ -16,7 +16,7 @@ internal sealed class OpenerFixture : IDisposable
     public OpenerFixture()
     {
         Unread = new UnreadAnswers(Time);
-        Opener = new Opener(new OpenerContext(Time, Unread, Notifier), MaxCommandSize, client => Space = new FakeSpace(client), () => Left++);
+        Opener = new Opener(new OpenerContext(Time, Unread, Notifier, Serilog.Core.Logger.None), MaxCommandSize, client => Space = new FakeSpace(client), () => Left++);
     }
 
     public ManualTime Time { get; } = new();

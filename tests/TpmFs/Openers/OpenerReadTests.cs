@@ -98,7 +98,7 @@ public sealed class OpenerReadTests : IDisposable
     [Theory]
     [InlineData(SpaceFailure.TransportLost, 5)]
     [InlineData(SpaceFailure.TimedOut, 62)]
-    [InlineData(SpaceFailure.Stopping, 19)]
+    [InlineData(SpaceFailure.Stopping, 5)]
     public void A_failed_command_is_the_errno_of_the_next_read_and_of_no_other(SpaceFailure failure, int errno)
     {
         fixture.Write(Command());

@@ -97,7 +97,7 @@ internal static class ContextCommands
     private static uint LoadSession(TpmCore tpm, TpmCall call, uint handle, ulong sequence, CommandReader content)
     {
         call.ResponseHandle = handle;
-        var code = tpm.Sessions.Load(handle, sequence, Session.Load(content));
+        var code = tpm.Sessions.Load(handle, sequence, TpmSession.Load(content));
         if (code == Rc.Success)
         {
             tpm.State.Disturb();

@@ -56,6 +56,12 @@ internal sealed class CreationInput
             return Rc.Attributes.P(2);
         }
 
+        var ofTpm = Template.Has(PublicArea.SensitiveDataOrigin);
+        if (Template.IsSymmetric && ((!ofTpm && _data.Length == 0) || (ofTpm && _data.Length != 0 && parent is not null)))
+        {
+            return Rc.Attributes.P(2);
+        }
+
         return Template.Has(PublicArea.Restricted) && Template.Has(PublicArea.Decrypt) == Template.Has(PublicArea.Sign) ? Rc.Attributes.P(2) : Rc.Success;
     }
 

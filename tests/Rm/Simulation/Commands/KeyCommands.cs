@@ -152,6 +152,11 @@ internal static class KeyCommands
             return Rc.Hierarchy.P(3);
         }
 
+        if (template.IsSymmetric && template.UniqueSize != Hashes.Size(template.NameAlgorithm))
+        {
+            return Rc.Key.P(2);
+        }
+
         if (template.Has(PublicArea.FixedTpm) || template.Has(PublicArea.FixedParent) || (sensitive.Length != 0 && template.Has(PublicArea.Restricted)))
         {
             return Rc.Attributes.P(2);

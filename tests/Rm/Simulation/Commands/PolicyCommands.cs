@@ -85,6 +85,6 @@ internal static class PolicyCommands
         return Rc.Success;
     }
 
-    private static void Extend(Session session, uint command, ByteWriter arguments) => session.PolicyDigest =
+    private static void Extend(TpmSession session, uint command, ByteWriter arguments) => session.PolicyDigest =
         Hashes.Digest(session.HashAlgorithm, new ByteWriter().Bytes(session.PolicyDigest).U32(command).Bytes(arguments.Written).Written);
 }

@@ -31,7 +31,14 @@ internal static class SessionCommands
             return wrong;
         }
 
-        var session = new Session { Type = (SessionType)type, HashAlgorithm = hash, Symmetric = symmetric, Nonce = tpm.NextRandom(nonceSize) };
+        var session = new TpmSession
+        {
+            Type = (SessionType)type,
+            HashAlgorithm = hash,
+            Symmetric = symmetric,
+            HasKey = call.Handle(0) != Handles.Null || call.Handle(1) != Handles.Null,
+            Nonce = tpm.NextRandom(nonceSize),
+        };
         if (session.IsPolicy)
         {
             session.RestartPolicy();

@@ -29,7 +29,7 @@ internal sealed class TpmPair : IDisposable
     public Answer Send(Func<Side, byte[]> build, string? keep = null)
     {
         var (simulated, real) = (Run(_simulatedSide, build, keep), Run(_realSide, build, keep));
-        _history.Add($"{keep} {Convert.ToHexString(build(_simulatedSide))} -> {real.Code:X}");
+        _history.Add($"    {keep} {Convert.ToHexString(build(_simulatedSide))} -> {real.Code:X}");
         Same(real, simulated, CommandLog.CodeOf(build(_simulatedSide)));
         return simulated;
     }

@@ -1,0 +1,197 @@
+using TpmFs.Tpm;
+using TpmFs.Tpm.Wire;
+
+namespace TpmFs.Rm;
+
+/// <summary>
+/// Finds what a command names among what its space holds. What is not the space's own is answered here, as a TPM answers for what is not
+/// loaded, and never reaches the TPM.
+/// </summary>
+internal sealed class CommandResolver(TpmProfile profile, SessionTable sessions)
+{
+    /// <summary>Fills the plan. Anything but success is the answer, still without the resource manager's layer.</summary>
+    public TpmRc Resolve(ManagedSpace space, ReadOnlySpan<byte> bytes, CommandPlan plan, out TpmCommand command)
+    {
+        plan.Clear();
+        command = default;
+        if (!TpmHeader.TryRead(bytes, out TpmHeader header) || !profile.TryGetCommand(header.CommandCode, out TpmaCc attributes))
+        {
+            return TpmRc.CommandCode;
+        }
+
+        if (space.Owner.Group.Denied.Contains(header.CommandCode))
+        {
+            plan.IsDenied = true;
+            return header.CommandCode == TpmCc.Startup ? TpmRc.Initialize : TpmRc.CommandCode;
+        }
+
+        if (!TpmCommand.TryParseHandles(bytes, attributes, out command, out TpmRc problem))
+        {
+            return problem;
+        }
+
+        problem = ResolveHandles(space, bytes, plan, command);
+        if (!problem.IsSuccess || !command.TryParseAuthorizations(bytes, out problem))
+        {
+            return problem;
+        }
+
+        problem = ResolveAuthorizations(space, plan, command);
+        return problem.IsSuccess ? ResolveParameters(space, bytes, plan, command) : problem;
+    }
+
+    private TpmRc ResolveHandles(ManagedSpace space, ReadOnlySpan<byte> bytes, CommandPlan plan, in TpmCommand command)
+    {
+        for (int i = 0; i < command.HandleCount; i++)
+        {
+            TpmHandle handle = TpmCommand.Handle(bytes, i);
+            if (handle.HasTransientType)
+            {
+                if (!handle.IsTransient)
+                {
+                    return TpmRc.ValueError.ForHandle(i);
+                }
+
+                if (!space.TryFind(handle, out TransientObject named))
+                {
+                    return TpmRc.ReferenceHandle(i);
+                }
+
+                plan.Name(named);
+                plan.Subject = named;
+            }
+            else if (handle.IsSession)
+            {
+                if (!sessions.TryFind(handle, out Session session) || !session.IsUsableBy(space))
+                {
+                    return TpmRc.ReferenceHandle(i);
+                }
+
+                plan.Name(session);
+                plan.SubjectSession = session;
+            }
+        }
+
+        return TpmRc.Success;
+    }
+
+    private TpmRc ResolveAuthorizations(ManagedSpace space, CommandPlan plan, in TpmCommand command)
+    {
+        for (int i = 0; i < command.AuthorizationCount; i++)
+        {
+            TpmHandle handle = command.Authorization(i).Session;
+            Session? authorizing = null;
+            if (handle.IsSession)
+            {
+                if (!sessions.TryFind(handle, out authorizing) || !authorizing.IsUsableBy(space))
+                {
+                    return TpmRc.ReferenceSession(i);
+                }
+
+                plan.Name(authorizing);
+            }
+
+            plan.Authorizing.Add(authorizing);
+        }
+
+        return TpmRc.Success;
+    }
+
+    private TpmRc ResolveParameters(ManagedSpace space, ReadOnlySpan<byte> bytes, CommandPlan plan, in TpmCommand command)
+    {
+        ReadOnlySpan<byte> parameters = bytes[command.ParametersOffset..];
+        switch (command.Code)
+        {
+            case TpmCc.FlushContext:
+                return ResolveFlush(space, parameters, plan, command);
+            case TpmCc.ContextLoad when !command.HasSessions:
+                return ResolveLoad(space, parameters, plan);
+            case TpmCc.StartAuthSession:
+                plan.NewSessions = 1;
+                break;
+            default:
+                plan.NewObjects = command.Attributes.ResponseHandle ? 1 : 0;
+                break;
+        }
+
+        return Limit(space, plan);
+    }
+
+    /// <summary>FlushContext has its handle among the parameters. A session is flushed by either of its types.</summary>
+    private TpmRc ResolveFlush(ManagedSpace space, ReadOnlySpan<byte> parameters, CommandPlan plan, in TpmCommand command)
+    {
+        if (command.HasSessions)
+        {
+            return TpmRc.AuthContext;
+        }
+
+        if (parameters.Length != sizeof(uint))
+        {
+            return parameters.Length < sizeof(uint) ? TpmRc.Insufficient.ForParameter(0) : TpmRc.Size;
+        }
+
+        TpmHandle handle = TpmHandle.Read(parameters);
+        if (!handle.IsTransient && !handle.IsSession)
+        {
+            return TpmRc.ValueError.ForParameter(0);
+        }
+
+        if (space.TryFind(handle, out TransientObject flushed))
+        {
+            plan.Name(flushed);
+            plan.Subject = flushed;
+            return TpmRc.Success;
+        }
+
+        if (sessions.TryFind(handle, out Session session) && (session.IsUsableBy(space) || session.IsLoadableBy(space)))
+        {
+            plan.SubjectSession = session;
+            return TpmRc.Success;
+        }
+
+        return TpmRc.HandleError.ForParameter(0);
+    }
+
+    /// <summary>
+    /// A saved session is loaded once, by an opener of the same owner, from the context that its client was given last. A session that is
+    /// not known, and an object, are for the TPM to judge.
+    /// </summary>
+    private TpmRc ResolveLoad(ManagedSpace space, ReadOnlySpan<byte> context, CommandPlan plan)
+    {
+        if (!TpmContext.TryRead(context, out TpmContext head))
+        {
+            return TpmRc.Success;
+        }
+
+        plan.Context = head;
+        if (!head.SavedHandle.IsSession)
+        {
+            plan.NewObjects = 1;
+            return Limit(space, plan);
+        }
+
+        if (sessions.TryFind(head.SavedHandle, out Session known))
+        {
+            if (!known.IsLoadableBy(space) || !context.SequenceEqual(known.Token))
+            {
+                return TpmRc.HandleError.ForParameter(0);
+            }
+
+            plan.SubjectSession = known;
+        }
+
+        plan.NewSessions = 1;
+        return Limit(space, plan);
+    }
+
+    private static TpmRc Limit(ManagedSpace space, CommandPlan plan)
+    {
+        SpaceLimits limits = space.Owner.Group.Limits;
+        if (plan.NewObjects > 0 && space.ObjectCount >= limits.ObjectsMax)
+        {
+            return TpmRc.ObjectMemory;
+        }
+
+        return plan.NewSessions > 0 && space.Sessions.Count >= limits.SessionsMax ? TpmRc.SessionMemory : TpmRc.Success;
+    }
+}

@@ -1,0 +1,291 @@
+using System.Buffers.Binary;
+using TpmFs.Tpm;
+using TpmFs.Tpm.Wire;
+
+namespace TpmFs.Rm;
+
+/// <summary>
+/// Carries one command out: finds what it names, makes that resident, gives it the TPM's handles, sends it, and deals with a TPM that has
+/// no room, wants it again later, or was restarted. Used by the manager's thread alone.
+/// </summary>
+internal sealed class CommandRunner(
+    TpmChannel channel,
+    CommandResolver resolver,
+    LocalAnswers localAnswers,
+    ObjectResidency objects,
+    SessionTable sessions,
+    PowerState power,
+    ResponseTracker tracker,
+    RoomMaker room,
+    Patience patience,
+    RawPassage raw)
+{
+    /// <summary>How often a command is tried in one go. Each try but the last has changed something: made room, or dropped what is gone.</summary>
+    private const int MaxPasses = 200;
+
+    private readonly CommandPlan _plan = new();
+    private readonly byte[] _command = new byte[64 * 1024];
+    private readonly byte[] _response = new byte[64 * 1024];
+
+    /// <summary>What a command that waits for room lacks.</summary>
+    private TpmRc _lacking = TpmRc.ObjectMemory;
+
+    /// <summary>The response to the command that was run last.</summary>
+    public ReadOnlySpan<byte> Response(int length) => _response.AsSpan(0, length);
+
+    /// <summary>Zeroes a command or response that was <paramref name="length"/> bytes long at the most.</summary>
+    public void Wipe(int length)
+    {
+        _command.AsSpan(0, length).Clear();
+        _response.AsSpan(0, length).Clear();
+    }
+
+    /// <summary>Whether policy refused the command that was run last.</summary>
+    public bool WasDenied => _plan.IsDenied;
+
+    public Verdict Run(PendingCommand pending)
+    {
+        _plan.Clear();
+        if (pending.Space.IsRaw)
+        {
+            return raw.Run(pending, _command, _response);
+        }
+
+        for (int pass = 0; pass < MaxPasses; pass++)
+        {
+            if (TryOnce(pending) is { } verdict)
+            {
+                return verdict;
+            }
+        }
+
+        return Answer(TpmRc.Memory);
+    }
+
+    /// <summary>One try; null when the command is to be tried again at once.</summary>
+    private Verdict? TryOnce(PendingCommand pending)
+    {
+        ManagedSpace space = pending.Space;
+        TpmRc problem = resolver.Resolve(space, pending.Bytes, _plan, out TpmCommand command);
+        if (!problem.IsSuccess)
+        {
+            return _plan.IsDenied && problem == TpmRc.Initialize ? AnswerAsTpm(problem) : Answer(problem);
+        }
+
+        if (localAnswers.TryAnswer(space, pending.Bytes, command, _plan, _response, out int length))
+        {
+            return Verdict.Answered(length);
+        }
+
+        if (_plan.NewSessions > 0 && patience.MustQueueForSession(pending))
+        {
+            return patience.UntilSession(pending) ?? Answer(TpmRc.SessionHandles);
+        }
+
+        Step step = Prepare(command, pending.Bytes);
+        if (step != Step.Done)
+        {
+            return AfterStep(step, pending);
+        }
+
+        return pending.IsCanceled ? Answer(TpmRc.Canceled) : Exchange(pending, command);
+    }
+
+    /// <summary>Brings the TPM into the state that the command needs.</summary>
+    private Step Prepare(in TpmCommand command, ReadOnlySpan<byte> bytes)
+    {
+        Step step = command.Code == TpmCc.Shutdown ? room.ReleaseAll() : Step.Done;
+        if (step == Step.Done && command.Attributes.Extensive)
+        {
+            step = objects.LearnHierarchies();
+        }
+
+        _plan.NewObjects += room.AppetiteOf(command, bytes);
+        _lacking = TpmRc.SessionMemory;
+        step = step == Step.Done ? sessions.Prepare(_plan) : step;
+        if (step != Step.Done)
+        {
+            return step;
+        }
+
+        _lacking = TpmRc.ObjectMemory;
+        return objects.Prepare(_plan);
+    }
+
+    private Verdict? Exchange(PendingCommand pending, in TpmCommand command)
+    {
+        int length = Translate(pending.Space, pending.Bytes, command);
+        TimeSpan limit = patience.TimeLeft(pending);
+        TransmitResult result = channel.Transmit(_command.AsMemory(0, length), pending.Space.Owner.Locality, _response, limit);
+        switch (result.Status)
+        {
+            case TransmitStatus.Disconnected:
+                return Verdict.Failed(SpaceFailure.TransportLost);
+            case TransmitStatus.TimedOut:
+                return Verdict.Failed(SpaceFailure.TimedOut);
+            case TransmitStatus.LocalityRefused:
+                return Answer(TpmRc.Locality);
+        }
+
+        Span<byte> response = _response.AsSpan(0, result.Length);
+        if (!TpmHeader.TryRead(response, out TpmHeader header))
+        {
+            return Verdict.Failed(SpaceFailure.TransportLost);
+        }
+
+        if (!header.ResponseCode.IsSuccess)
+        {
+            return Refused(pending, command, header.ResponseCode, result.Length);
+        }
+
+        tracker.Apply(pending.Space, pending.Bytes, command, _plan, response);
+        if (command.Code == TpmCc.Startup)
+        {
+            power.ClientStarted();
+        }
+
+        return Verdict.Answered(result.Length);
+    }
+
+    /// <summary>Writes the command as the TPM is to see it; returns its length.</summary>
+    private int Translate(ManagedSpace space, ReadOnlySpan<byte> bytes, in TpmCommand command)
+    {
+        bytes.CopyTo(_command);
+        for (int i = 0; i < command.HandleCount; i++)
+        {
+            TpmHandle named = TpmCommand.Handle(bytes, i);
+            if (named.IsTransient && space.TryFind(named, out TransientObject found))
+            {
+                WriteHandle(TpmCommand.HandleOffset(i), found);
+            }
+        }
+
+        if (command.Code == TpmCc.FlushContext && _plan.Subject is { } flushed)
+        {
+            WriteHandle(command.ParametersOffset, flushed);
+        }
+
+        if (command.Code == TpmCc.ContextLoad && _plan.SubjectSession?.Context is { } context)
+        {
+            var writer = new TpmWriter(_command);
+            writer.BeginMessage(TpmSt.NoSessions, (uint)TpmCc.ContextLoad);
+            writer.WriteBytes(context);
+            return writer.FinishMessage().Length;
+        }
+
+        return bytes.Length;
+    }
+
+    private void WriteHandle(int offset, TransientObject named) =>
+        BinaryPrimitives.WriteUInt32BigEndian(_command.AsSpan(offset), named.Resident!.Value.Value);
+
+    /// <summary>The TPM did not do it: makes good what can be made good, else passes its answer on.</summary>
+    private Verdict? Refused(PendingCommand pending, in TpmCommand command, TpmRc code, int length)
+    {
+        tracker.TouchNamed(_plan);
+        Verdict? verdict = Verdict.Answered(length);
+        if (code == TpmRc.Initialize)
+        {
+            return command.Code == TpmCc.Startup ? verdict : AfterStep(power.Verify(), pending);
+        }
+
+        if (code.IsObjectRoom() || code == TpmRc.SessionMemory)
+        {
+            Step made = room.Make(_plan, command, pending.Bytes, code);
+            return made == Step.NoRoom ? patience.UntilSlot(pending, _plan) ?? Answer(code) : AfterStep(made, pending);
+        }
+
+        if (code == TpmRc.SessionHandles)
+        {
+            Step given = room.GiveSessionBack(pending, patience.Waited(pending));
+            return given == Step.NoRoom ? patience.UntilSession(pending) ?? Answer(code) : AfterStep(given, pending);
+        }
+
+        if (code == TpmRc.ContextGap)
+        {
+            Step closed = sessions.Regap(_plan);
+            return closed == Step.NoRoom ? verdict : AfterStep(closed, pending);
+        }
+
+        if (code.IsPutOff())
+        {
+            bool wanted = (code == TpmRc.Testing && command.Code == TpmCc.SelfTest) || (code == TpmRc.Canceled && pending.IsCanceled);
+            return wanted ? verdict : patience.AfterPutOff(pending) ?? verdict;
+        }
+
+        return DropUnknown(pending, command, code) ? AfterStep(power.Verify(), pending) : verdict;
+    }
+
+    /// <summary>
+    /// The TPM says that it does not know what should be there: it was restarted, or somebody else flushed it. False when its answer is
+    /// not about anything of the manager's.
+    /// </summary>
+    private bool DropUnknown(PendingCommand pending, in TpmCommand command, TpmRc code)
+    {
+        bool isLoad = command.Code == TpmCc.ContextLoad;
+        if (isLoad || (command.Code == TpmCc.FlushContext && code == TpmRc.HandleError.ForParameter(0)))
+        {
+            return Drop(isLoad ? null : _plan.Subject, _plan.SubjectSession);
+        }
+
+        for (int i = 0; i < command.HandleCount; i++)
+        {
+            TpmHandle named = TpmCommand.Handle(pending.Bytes, i);
+            if (code == TpmRc.ReferenceHandle(i))
+            {
+                pending.Space.TryFind(named, out TransientObject unknown);
+                sessions.TryFind(named, out Session ended);
+                return Drop(unknown, ended);
+            }
+        }
+
+        for (int i = 0; i < _plan.Authorizing.Count; i++)
+        {
+            if (code == TpmRc.ReferenceSession(i))
+            {
+                return Drop(null, _plan.Authorizing[i]);
+            }
+        }
+
+        return false;
+    }
+
+    private bool Drop(TransientObject? unknown, Session? ended)
+    {
+        if (unknown is not null)
+        {
+            objects.Left(unknown);
+        }
+
+        if (ended is not null)
+        {
+            sessions.Ended(ended);
+        }
+
+        return unknown is not null || ended is not null;
+    }
+
+    /// <summary>What follows from a step before or after the exchange; null when the command is to be tried again at once.</summary>
+    private Verdict? AfterStep(Step step, PendingCommand pending)
+    {
+        switch (step)
+        {
+            case Step.Done:
+                return null;
+            case Step.Lost:
+                return Verdict.WhenTpmIsBack;
+            case Step.PutOff:
+                return patience.AfterPutOff(pending) ?? Answer(TpmRc.Retry);
+            case Step.NoRoom:
+                return patience.UntilSlot(pending, _plan) ?? Answer(_lacking);
+            case Step.Gap:
+                return AfterStep(sessions.Regap(_plan) is var closed && closed == Step.Gap ? Step.NoRoom : closed, pending);
+            default:
+                return AfterStep(power.Verify() is var verified && verified == Step.Inconsistent ? Step.Lost : verified, pending);
+        }
+    }
+
+    private Verdict AnswerAsTpm(TpmRc code) => Verdict.Answered(TpmResponse.Write(_response, code));
+
+    private Verdict Answer(TpmRc code) => Verdict.Answered(TpmResponse.Write(_response, code.FromResourceManager));
+}

@@ -1,0 +1,285 @@
+using TpmFs.Tpm;
+using TpmFs.Tpm.Wire;
+
+namespace TpmFs.Rm;
+
+/// <summary>Which transient objects are in the TPM's slots. Used by the manager's thread alone.</summary>
+/// <remarks>
+/// An object that leaves without a context of its present state, or whose context the TPM refuses, is lost: it is neither
+/// resident nor has it a context.
+/// </remarks>
+internal sealed class ObjectResidency(TpmChannel channel, int reserve)
+{
+    private readonly LinkedList<TransientObject> _residents = [];
+    private readonly Queue<TpmHandle> _doomed = [];
+    private readonly EvictionPolicy _policy = new();
+    private int _firstGuess = int.MaxValue;
+    private int _slots = int.MaxValue;
+
+    /// <summary>Objects that have left the TPM for others since the start.</summary>
+    public long Evictions { get; private set; }
+
+    /// <summary>How many slots of the TPM are taken by the manager.</summary>
+    public int Count => _residents.Count + _doomed.Count;
+
+    /// <summary>The object slots that the TPM had while the manager held none of them.</summary>
+    public int FirstGuess => _firstGuess;
+
+    /// <summary>Whether something is left to flush whose opener is gone.</summary>
+    public bool HasDoomed => _doomed.Count > 0;
+
+    /// <summary>The slots that the TPM says it has, while the manager holds none of them (TPM_PT_HR_TRANSIENT_AVAIL).</summary>
+    public void Guess(int slots)
+    {
+        _firstGuess = Math.Max(slots, 1);
+        _slots = _firstGuess;
+    }
+
+    /// <summary>Makes room for the command and loads what it names.</summary>
+    public Step Prepare(CommandPlan plan)
+    {
+        int missing = 0;
+        foreach (TransientObject named in plan.Objects)
+        {
+            missing += named.Resident is null ? 1 : 0;
+        }
+
+        int wanted = missing + plan.NewObjects;
+        while (wanted > 0 && Count + wanted > Capacity)
+        {
+            Step step = EvictOne(plan);
+            if (step == Step.NoRoom)
+            {
+                break;
+            }
+
+            if (step != Step.Done)
+            {
+                return step;
+            }
+        }
+
+        foreach (TransientObject named in plan.Objects)
+        {
+            Step step = named.Resident is null ? Load(named, plan) : Step.Done;
+            if (step != Step.Done)
+            {
+                return step;
+            }
+        }
+
+        return Step.Done;
+    }
+
+    /// <summary>The TPM refused for want of a slot: it has no more than are taken now. Gives one back.</summary>
+    public Step MakeRoom(CommandPlan plan)
+    {
+        _slots = Math.Max(Count, 1);
+        return EvictOne(plan);
+    }
+
+    /// <summary>Takes one object out of the TPM that the plan does not name; <see cref="Step.NoRoom"/> when there is none.</summary>
+    public Step EvictOne(CommandPlan? plan)
+    {
+        if (_doomed.Count > 0)
+        {
+            return FlushDoomed();
+        }
+
+        LinkedListNode<TransientObject>? node = _policy.EvictMostRecent ? _residents.Last : _residents.First;
+        while (node is not null && plan is not null && plan.Objects.Contains(node.Value))
+        {
+            node = _policy.EvictMostRecent ? node.Previous : node.Next;
+        }
+
+        return node is null ? Step.NoRoom : Evict(node.Value);
+    }
+
+    /// <summary>Gives every slot back, one command at a time: <see cref="Step.Done"/> while there was one to give back.</summary>
+    public Step ReleaseOne()
+    {
+        Step step = EvictOne(null);
+        _slots = Count == 0 ? _firstGuess : _slots;
+        return step;
+    }
+
+    /// <summary>Flushes one object whose opener is gone.</summary>
+    public Step FlushDoomed()
+    {
+        if (!_doomed.TryPeek(out TpmHandle handle))
+        {
+            return Step.NoRoom;
+        }
+
+        Step step = channel.FlushContext(handle).AsStep();
+        if (step is Step.Done or Step.Inconsistent)
+        {
+            _doomed.Dequeue();
+        }
+
+        return step;
+    }
+
+    /// <summary>Saves every resident object of which there is no context yet, since only a context tells the hierarchy.</summary>
+    public Step LearnHierarchies()
+    {
+        Step step = Step.Done;
+        for (LinkedListNode<TransientObject>? node = _residents.First, next; node is not null && step == Step.Done; node = next)
+        {
+            next = node.Next;
+            step = node.Value.Hierarchy is null ? Save(node.Value) : Step.Done;
+        }
+
+        return step;
+    }
+
+    /// <summary>Takes a context of the object, so that its hierarchy is known and it can leave.</summary>
+    public Step Save(TransientObject resident)
+    {
+        OwnResult result = channel.ContextSave(resident.Resident!.Value, out ReadOnlySpan<byte> context);
+        Step step = result.AsStep();
+        if (step == Step.Done)
+        {
+            Remember(resident, context);
+        }
+        else if (step == Step.Inconsistent && result.Code != TpmRc.Initialize)
+        {
+            Left(resident);
+        }
+
+        return step;
+    }
+
+    /// <summary>Keeps a context of the object as it is now.</summary>
+    public static void Remember(TransientObject of, ReadOnlySpan<byte> context)
+    {
+        if (TpmContext.TryRead(context, out TpmContext head))
+        {
+            of.Context = context.ToArray();
+            of.Hierarchy = head.Hierarchy;
+            of.IsSequence = head.SavedHandle.Value == TpmContext.SavedSequence;
+            of.IsStClear = head.SavedHandle.Value == TpmContext.SavedStClear;
+        }
+    }
+
+    /// <summary>The object is in the TPM under this handle, and was used just now.</summary>
+    public void Enter(TransientObject entered, TpmHandle handle)
+    {
+        entered.Resident = handle;
+        _residents.AddLast(entered.Node);
+    }
+
+    /// <summary>A command used the object.</summary>
+    public void Used(TransientObject used)
+    {
+        _policy.Observe(used, Capacity);
+        if (used.Resident is not null)
+        {
+            _residents.Remove(used.Node);
+            _residents.AddLast(used.Node);
+        }
+
+        if (used.IsSequence)
+        {
+            used.Context = null;
+        }
+    }
+
+    /// <summary>The object has left the TPM; it may come back from its context.</summary>
+    public void Left(TransientObject left)
+    {
+        if (left.Resident is not null)
+        {
+            left.Resident = null;
+            _residents.Remove(left.Node);
+        }
+    }
+
+    /// <summary>The object ended, in the TPM and here.</summary>
+    public void Ended(TransientObject ended)
+    {
+        Left(ended);
+        _policy.Forget(ended);
+        ended.Context = null;
+        ended.PublicAnswer = null;
+    }
+
+    /// <summary>Nobody can name the object any more: it is flushed when its slot is wanted or nothing else is to do.</summary>
+    public void Doom(TransientObject orphan)
+    {
+        if (orphan.Resident is { } handle)
+        {
+            _doomed.Enqueue(handle);
+        }
+
+        Ended(orphan);
+    }
+
+    /// <summary>The TPM was restarted: nothing is in its slots.</summary>
+    public void AllLeft()
+    {
+        _doomed.Clear();
+        while (_residents.First is { } first)
+        {
+            Left(first.Value);
+        }
+
+        _slots = _firstGuess;
+    }
+
+    /// <summary>Whether a TPM handle is one of the manager's own residents.</summary>
+    public bool Holds(TpmHandle handle) => _residents.Any(resident => resident.Resident == handle) || _doomed.Contains(handle);
+
+    private int Capacity => Math.Max(_slots - reserve, 1);
+
+    private Step Load(TransientObject missing, CommandPlan plan)
+    {
+        while (true)
+        {
+            if (missing.Context is null)
+            {
+                return Step.Inconsistent;
+            }
+
+            OwnResult result = channel.ContextLoad(missing.Context, out TpmHandle handle);
+            Step step = result.AsStep();
+            if (step == Step.Done)
+            {
+                Enter(missing, handle);
+                return step;
+            }
+
+            if (step == Step.Inconsistent && result.Code != TpmRc.Initialize)
+            {
+                missing.Context = null;
+            }
+
+            step = step == Step.NoRoom ? MakeRoom(plan) : step;
+            if (step != Step.Done)
+            {
+                return step;
+            }
+        }
+    }
+
+    private Step Evict(TransientObject victim)
+    {
+        if (victim.Context is null)
+        {
+            Step saved = Save(victim);
+            if (saved != Step.Done)
+            {
+                return saved;
+            }
+        }
+
+        Step flushed = channel.FlushContext(victim.Resident!.Value).AsStep();
+        if (flushed is Step.Done or Step.Inconsistent)
+        {
+            Evictions++;
+            Left(victim);
+        }
+
+        return flushed;
+    }
+}

@@ -1,0 +1,381 @@
+using TpmFs.Tpm;
+using TpmFs.Tpm.Wire;
+
+namespace TpmFs.Rm;
+
+/// <summary>
+/// The sessions of all openers: whose they are, which are loaded, and how old the saved ones are. Used by the manager's thread alone.
+/// </summary>
+internal sealed class SessionTable(TpmChannel channel, TimeProvider time, int reserve)
+{
+    private readonly Dictionary<uint, Session> _byIndex = [];
+
+    /// <summary>Least recently used first.</summary>
+    private readonly LinkedList<Session> _loaded = [];
+
+    /// <summary>In the order of their sequence numbers: the TPM's context gap is measured from the first.</summary>
+    private readonly LinkedList<Session> _saved = [];
+
+    /// <summary>Sessions that nobody can name any more, to be flushed.</summary>
+    private readonly Queue<Session> _doomed = [];
+
+    private int _doomedLoaded;
+    private int _firstGuess = int.MaxValue;
+    private int _slots = int.MaxValue;
+    private ulong _counter;
+    private ulong _gapMax = ushort.MaxValue;
+    private ulong _gapSlack;
+
+    /// <summary>Sessions that have left a slot for others since the start.</summary>
+    public long Evictions { get; private set; }
+
+    /// <summary>How many session slots of the TPM are taken by the manager.</summary>
+    public int LoadedCount => _loaded.Count + _doomedLoaded;
+
+    public bool HasDoomed => _doomed.Count > 0;
+
+    /// <summary>
+    /// The session whose last response had auditExclusive set: a command of the manager's own that is not about contexts would end that.
+    /// </summary>
+    public Session? Exclusive { get; set; }
+
+    /// <summary>How many sessions the TPM has got back since the start.</summary>
+    public long ReleasedCount { get; private set; }
+
+    /// <summary>Whether a TPM handle is that of a session the manager knows.</summary>
+    public bool Holds(TpmHandle handle) =>
+        _byIndex.ContainsKey(handle.Index) || _doomed.Any(orphan => orphan.Handle.Index == handle.Index);
+
+    /// <summary>What the TPM says of itself, while the manager holds no session.</summary>
+    /// <param name="slots">TPM_PT_HR_LOADED_AVAIL.</param>
+    /// <param name="active">TPM_PT_ACTIVE_SESSIONS_MAX.</param>
+    /// <param name="gap">TPM_PT_CONTEXT_GAP_MAX.</param>
+    public void Guess(int slots, int active, uint gap)
+    {
+        _firstGuess = Math.Max(slots, 1);
+        _slots = _firstGuess;
+        _gapMax = Math.Max(gap, 2);
+        _gapSlack = Math.Min(_gapMax / 2, 4 * (ulong)Math.Max(active, 1));
+    }
+
+    public bool TryFind(TpmHandle handle, out Session session)
+    {
+        session = null!;
+        return handle.IsSession && _byIndex.TryGetValue(handle.Index, out session!);
+    }
+
+    /// <summary>A session was started or loaded, and is in the TPM.</summary>
+    public void Enter(Session entered)
+    {
+        _byIndex[entered.Handle.Index] = entered;
+        _loaded.AddLast(entered.Node);
+        entered.LastUse = time.GetTimestamp();
+    }
+
+    /// <summary>Makes room for the command, keeps the oldest saved session young enough, and loads what the command names.</summary>
+    public Step Prepare(CommandPlan plan)
+    {
+        Step step = CloseGap(plan);
+        int missing = 0;
+        foreach (Session named in plan.Sessions)
+        {
+            missing += named.IsLoaded ? 0 : 1;
+        }
+
+        int wanted = missing + plan.NewSessions;
+        while (step == Step.Done && wanted > 0 && LoadedCount + wanted > Capacity)
+        {
+            step = SaveOne(plan);
+        }
+
+        step = step == Step.NoRoom ? Step.Done : step;
+        for (int i = 0; step == Step.Done && i < plan.Sessions.Count; i++)
+        {
+            step = plan.Sessions[i].IsLoaded ? Step.Done : Load(plan.Sessions[i], plan);
+        }
+
+        return step;
+    }
+
+    /// <summary>The TPM refused for want of a session slot: it has no more than are taken now. Gives one back.</summary>
+    public Step MakeRoom(CommandPlan? plan)
+    {
+        _slots = Math.Max(LoadedCount, 1);
+        return SaveOne(plan);
+    }
+
+    /// <summary>Takes one session out of the TPM's slots that the plan does not name.</summary>
+    public Step SaveOne(CommandPlan? plan)
+    {
+        if (_doomedLoaded > 0)
+        {
+            return FlushDoomed();
+        }
+
+        LinkedListNode<Session>? node = _loaded.First;
+        while (node is not null && plan is not null && plan.Sessions.Contains(node.Value))
+        {
+            node = node.Next;
+        }
+
+        Evictions += node is null ? 0 : 1;
+        return node is null ? Step.NoRoom : Save(node.Value);
+    }
+
+    /// <summary>Gives every slot back, one command at a time: <see cref="Step.Done"/> while there was one to give back.</summary>
+    public Step ReleaseOne()
+    {
+        Step step = SaveOne(null);
+        _slots = LoadedCount == 0 ? _firstGuess : _slots;
+        return step;
+    }
+
+    /// <summary>Loads the oldest saved session and saves it anew, which moves the gap along.</summary>
+    public Step Regap(CommandPlan? plan)
+    {
+        if (_doomed.Count > 0)
+        {
+            return FlushDoomed();
+        }
+
+        if (_saved.First is not { } oldest)
+        {
+            return Step.Inconsistent;
+        }
+
+        Step step = LoadedCount >= _slots ? SaveOne(plan) : Step.Done;
+        if (step is not (Step.Done or Step.Gap))
+        {
+            return step;
+        }
+
+        step = LoadContext(oldest.Value);
+        return step == Step.Done ? Save(oldest.Value) : step;
+    }
+
+    /// <summary>Loads a session from the manager's context of it.</summary>
+    public Step Load(Session missing, CommandPlan plan)
+    {
+        for (int i = 0; i <= _byIndex.Count; i++)
+        {
+            Step step = LoadContext(missing);
+            step = step switch
+            {
+                Step.NoRoom => MakeRoom(plan),
+                Step.Gap => Regap(plan),
+                _ => step,
+            };
+            if (step != Step.Done || missing.IsLoaded)
+            {
+                return step;
+            }
+        }
+
+        return Step.NoRoom;
+    }
+
+    /// <summary>The session's context is in the TPM's hands again; the TPM loaded it for its client.</summary>
+    public void Loaded(Session loaded)
+    {
+        _saved.Remove(loaded.Node);
+        loaded.Context = null;
+        _loaded.AddLast(loaded.Node);
+    }
+
+    /// <summary>The session left its slot, into this context.</summary>
+    public void Saved(Session saved, ReadOnlySpan<byte> context)
+    {
+        _loaded.Remove(saved.Node);
+        saved.Context = context.ToArray();
+        saved.Sequence = TpmContext.TryRead(context, out TpmContext head) ? head.Sequence : _counter;
+        _counter = Math.Max(_counter, saved.Sequence);
+        _saved.AddLast(saved.Node);
+    }
+
+    /// <summary>
+    /// The session's client has its present context: it outlives its opener, who may not use it any more until it is loaded again.
+    /// </summary>
+    public void SavedByClient(Session saved, ManagedSpace by)
+    {
+        saved.Token = saved.Context;
+        saved.LastUse = time.GetTimestamp();
+        by.Sessions.Remove(saved);
+        EnforceSavedLimit(saved.Owner);
+    }
+
+    /// <summary>A command used the session.</summary>
+    public void Used(Session used)
+    {
+        used.LastUse = time.GetTimestamp();
+        if (used.IsLoaded)
+        {
+            _loaded.Remove(used.Node);
+            _loaded.AddLast(used.Node);
+        }
+    }
+
+    /// <summary>The session ended, in the TPM and here.</summary>
+    public void Ended(Session ended)
+    {
+        Remove(ended);
+        ReleasedCount++;
+    }
+
+    /// <summary>The opener is gone: what it saved stays for its owner, the rest is flushed.</summary>
+    public void OpenerGone(ManagedSpace opener)
+    {
+        foreach (Session session in _byIndex.Values.Where(session => session.Opener == opener).ToArray())
+        {
+            session.Opener = null;
+            if (!session.SavedByClient)
+            {
+                Doom(session);
+            }
+        }
+    }
+
+    /// <summary>Nobody may name the session any more: it is flushed when room is wanted or nothing else is to do.</summary>
+    public void Doom(Session orphan)
+    {
+        Remove(orphan);
+        _doomed.Enqueue(orphan);
+        _doomedLoaded += orphan.IsLoaded ? 1 : 0;
+    }
+
+    /// <summary>Every session goes, saved by clients or not.</summary>
+    public void DoomAll()
+    {
+        foreach (Session session in _byIndex.Values.ToArray())
+        {
+            Doom(session);
+        }
+    }
+
+    /// <summary>Flushes one session that nobody can name.</summary>
+    public Step FlushDoomed()
+    {
+        if (!_doomed.TryPeek(out Session? orphan))
+        {
+            return Step.NoRoom;
+        }
+
+        Step step = channel.FlushContext(orphan.Handle).AsStep();
+        if (step is Step.Done or Step.Inconsistent)
+        {
+            _doomed.Dequeue();
+            _doomedLoaded -= orphan.IsLoaded ? 1 : 0;
+            ReleasedCount++;
+        }
+
+        return step;
+    }
+
+    /// <summary>The sessions that this owner's clients saved.</summary>
+    public IEnumerable<Session> SavedBy(SpaceOwner owner) => _saved.Where(saved => saved.SavedByClient && saved.Owner == owner);
+
+    /// <summary>The TPM has no session left: flushes one that nobody will miss, if there is one.</summary>
+    public Step GiveBackOne()
+    {
+        if (_doomed.Count == 0 && _saved.Where(saved => saved.IsAbandoned).MinBy(saved => saved.LastUse) is { } abandoned)
+        {
+            Doom(abandoned);
+        }
+
+        return FlushDoomed();
+    }
+
+    /// <summary>
+    /// Who gives way when no session is left: the least recently used session, not used for the grace time, of the domain that holds the
+    /// most for its weight; never one of the asker's own.
+    /// </summary>
+    public Session? Victim(ManagedSpace asker) =>
+        _byIndex.Values
+            .Where(held => held.Opener != asker && time.GetElapsedTime(held.LastUse) >= TimeLimits.SessionGrace)
+            .GroupBy(held => held.Owner.Group)
+            .MaxBy(domain => _byIndex.Values.Count(held => held.Owner.Group == domain.Key) / (double)domain.Key.Weight)
+            ?.MinBy(held => held.LastUse);
+
+    /// <summary>The TPM was restarted: what was loaded is gone, and after a reset what was saved as well.</summary>
+    public void TpmRestarted(bool savedToo)
+    {
+        foreach (Session session in _byIndex.Values.Where(session => savedToo || session.IsLoaded).ToArray())
+        {
+            Ended(session);
+        }
+
+        Session[] stillThere = savedToo ? [] : _doomed.Where(orphan => !orphan.IsLoaded).ToArray();
+        _doomed.Clear();
+        Array.ForEach(stillThere, _doomed.Enqueue);
+        _doomedLoaded = 0;
+        _slots = _firstGuess;
+        Exclusive = null;
+    }
+
+    /// <summary>Room for one more is kept for the oldest saved session once the gap is half used up: only it could be loaded then.</summary>
+    private int Capacity => Math.Max(_slots - reserve - (Gap > _gapMax / 2 ? 1 : 0), 1);
+
+    private ulong Gap => _saved.First is { } oldest ? _counter - oldest.Value.Sequence : 0;
+
+    /// <summary>Past the limit of saved sessions, the oldest of this owner go.</summary>
+    private void EnforceSavedLimit(SpaceOwner owner)
+    {
+        while (SavedBy(owner).Count() > owner.Group.Limits.SavedSessionsMax)
+        {
+            Doom(SavedBy(owner).MinBy(saved => saved.LastUse)!);
+        }
+    }
+
+    private void Remove(Session ended)
+    {
+        ended.Opener?.Sessions.Remove(ended);
+        _byIndex.Remove(ended.Handle.Index);
+        (ended.IsLoaded ? _loaded : _saved).Remove(ended.Node);
+        if (Exclusive == ended)
+        {
+            Exclusive = null;
+        }
+    }
+
+    private Step CloseGap(CommandPlan plan)
+    {
+        Step step = Step.Done;
+        while (step == Step.Done && Gap > _gapMax - _gapSlack)
+        {
+            step = Regap(plan);
+        }
+
+        return step == Step.NoRoom ? Step.Done : step;
+    }
+
+    private Step LoadContext(Session missing)
+    {
+        OwnResult result = channel.ContextLoad(missing.Context, out _);
+        Step step = result.AsStep();
+        if (step == Step.Done)
+        {
+            Loaded(missing);
+        }
+        else if (step == Step.Inconsistent && result.Code != TpmRc.Initialize)
+        {
+            Ended(missing);
+        }
+
+        return step;
+    }
+
+    private Step Save(Session loaded)
+    {
+        OwnResult result = channel.ContextSave(loaded.Handle, out ReadOnlySpan<byte> context);
+        Step step = result.AsStep();
+        if (step == Step.Done)
+        {
+            Saved(loaded, context);
+        }
+        else if (step == Step.Inconsistent && result.Code != TpmRc.Initialize)
+        {
+            Ended(loaded);
+        }
+
+        return step;
+    }
+}

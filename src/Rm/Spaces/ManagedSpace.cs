@@ -1,0 +1,86 @@
+using TpmFs.Tpm.Wire;
+
+namespace TpmFs.Rm;
+
+/// <summary>
+/// One opener's handle space. The handles are the manager's thread's; the command and its state are the scheduler's, under its lock.
+/// </summary>
+internal sealed class ManagedSpace : Space
+{
+    private readonly CommandDesk _desk;
+    private readonly Action? _closed;
+    private readonly Dictionary<VirtualHandle, TransientObject> _objects = [];
+    private VirtualHandle _next = VirtualHandle.First;
+
+    /// <param name="closed">Told when the opener closes the space.</param>
+    public ManagedSpace(CommandDesk desk, SpaceOwner owner, ISpaceClient client, bool isRaw = false, Action? closed = null)
+    {
+        _desk = desk;
+        Owner = owner;
+        Client = client;
+        IsRaw = isRaw;
+        _closed = closed;
+        Pending = new PendingCommand(this);
+    }
+
+    public SpaceOwner Owner { get; }
+
+    public ISpaceClient Client { get; }
+
+    /// <summary>The command under way.</summary>
+    public PendingCommand Pending { get; }
+
+    /// <summary>The sessions that this opener holds and may use.</summary>
+    public HashSet<Session> Sessions { get; } = [];
+
+    /// <summary>The opener talks to the TPM itself: nothing is mapped, and nothing is tracked but what concerns managed spaces.</summary>
+    public bool IsRaw { get; }
+
+    public override int ObjectCount => _objects.Count;
+
+    public override int SessionCount => Sessions.Count;
+
+    public IReadOnlyDictionary<VirtualHandle, TransientObject> Objects => _objects;
+
+    /// <summary>Names a new object with a handle that no object of this space has, nor had until the range wrapped around.</summary>
+    public VirtualHandle Add(TransientObject added)
+    {
+        while (_objects.ContainsKey(_next))
+        {
+            _next = _next.Next;
+        }
+
+        VirtualHandle handle = _next;
+        _next = _next.Next;
+        _objects.Add(handle, added);
+        return handle;
+    }
+
+    public bool TryFind(TpmHandle named, out TransientObject found) =>
+        _objects.TryGetValue(new VirtualHandle(named.Value), out found!) && !found.IsLost;
+
+    public void Remove(TpmHandle named) => _objects.Remove(new VirtualHandle(named.Value));
+
+    /// <summary>Takes out the objects that <paramref name="gone"/> picks.</summary>
+    public void RemoveWhere(Func<TransientObject, bool> gone, Action<TransientObject> removed)
+    {
+        foreach ((VirtualHandle handle, TransientObject candidate) in _objects)
+        {
+            if (gone(candidate))
+            {
+                _objects.Remove(handle);
+                removed(candidate);
+            }
+        }
+    }
+
+    public override bool TrySubmit(ReadOnlySpan<byte> command) => _desk.Submit(Pending, command);
+
+    public override void Cancel() => _desk.Cancel(Pending);
+
+    public override void Close()
+    {
+        _desk.Close(Pending);
+        _closed?.Invoke();
+    }
+}

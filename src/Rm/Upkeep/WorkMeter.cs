@@ -1,0 +1,41 @@
+using TpmFs.Tpm;
+using TpmFs.Tpm.Wire;
+
+namespace TpmFs.Rm;
+
+/// <summary>Measures what one command costs, and puts it down to its opener and its domain. Used by the manager's thread alone.</summary>
+internal sealed class WorkMeter(TpmChannel channel, ObjectResidency objects, SessionTable sessions, TimeProvider time)
+{
+    private long _commands;
+    private long _evictions;
+    private TimeSpan _busy;
+
+    /// <summary>A command's turn begins.</summary>
+    public void Begin()
+    {
+        _commands = channel.Commands;
+        _evictions = objects.Evictions + sessions.Evictions;
+        _busy = channel.Busy;
+    }
+
+    /// <summary>Its turn is over. Returns the TPM's time that it took.</summary>
+    public TimeSpan EndTurn(ManagedSpace space)
+    {
+        TimeSpan busy = channel.Busy - _busy;
+        long commands = channel.Commands - _commands;
+        long evictions = objects.Evictions + sessions.Evictions - _evictions;
+        space.Usage.AddWork(commands, evictions, busy);
+        space.Owner.Group.Usage.AddWork(commands, evictions, busy);
+        return busy;
+    }
+
+    /// <summary>The command is answered.</summary>
+    /// <param name="response">Empty when there is none.</param>
+    public void Answered(PendingCommand pending, ReadOnlySpan<byte> response, bool isDenied, TimeSpan busy)
+    {
+        TpmRc? code = TpmHeader.TryRead(response, out TpmHeader header) ? header.ResponseCode : null;
+        TimeSpan queued = time.GetElapsedTime(pending.Submitted) - busy;
+        pending.Space.Usage.AddAnswer(code, isDenied, queued);
+        pending.Space.Owner.Group.Usage.AddAnswer(code, isDenied, queued);
+    }
+}

@@ -1,0 +1,63 @@
+using TpmFs.Tpm;
+
+namespace TpmFs.Rm;
+
+/// <summary>What an opener, or a domain, has used since it began. Written by the manager's thread alone, read by any.</summary>
+public sealed class Usage
+{
+    private long _commands;
+    private long _tpmCommands;
+    private long _evictions;
+    private long _denied;
+    private long _errors;
+    private long _authorizationFailures;
+    private long _lockouts;
+    private long _busyTicks;
+    private long _queueTicks;
+
+    /// <summary>Commands answered.</summary>
+    public long Commands => Volatile.Read(ref _commands);
+
+    /// <summary>Commands sent to the TPM for them, the manager's own included.</summary>
+    public long TpmCommands => Volatile.Read(ref _tpmCommands);
+
+    /// <summary>Objects and sessions that had to leave a slot for them.</summary>
+    public long Evictions => Volatile.Read(ref _evictions);
+
+    /// <summary>Commands refused by policy.</summary>
+    public long Denied => Volatile.Read(ref _denied);
+
+    /// <summary>Responses other than success, and commands that got none.</summary>
+    public long Errors => Volatile.Read(ref _errors);
+
+    /// <summary>Responses TPM_RC_AUTH_FAIL (0x98E for the first session): each counts towards the TPM's lockout, which is everybody's.</summary>
+    public long AuthorizationFailures => Volatile.Read(ref _authorizationFailures);
+
+    /// <summary>Responses TPM_RC_LOCKOUT (0x921).</summary>
+    public long Lockouts => Volatile.Read(ref _lockouts);
+
+    /// <summary>The TPM's time used.</summary>
+    public TimeSpan Busy => new(Volatile.Read(ref _busyTicks));
+
+    /// <summary>Time that commands spent between being written and being answered, without the TPM's time for them.</summary>
+    public TimeSpan Queued => new(Volatile.Read(ref _queueTicks));
+
+    internal void AddWork(long tpmCommands, long evictions, TimeSpan busy)
+    {
+        _tpmCommands += tpmCommands;
+        _evictions += evictions;
+        Volatile.Write(ref _busyTicks, _busyTicks + busy.Ticks);
+    }
+
+    /// <param name="code">The response's code; null when there was no response.</param>
+    internal void AddAnswer(TpmRc? code, bool isDenied, TimeSpan queued)
+    {
+        TpmRc plain = code?.WithoutLayer ?? TpmRc.Success;
+        _errors += code is { IsSuccess: true } ? 0 : 1;
+        _denied += isDenied ? 1 : 0;
+        _authorizationFailures += plain.Base == TpmRc.AuthFail ? 1 : 0;
+        _lockouts += plain == TpmRc.Lockout ? 1 : 0;
+        Volatile.Write(ref _queueTicks, _queueTicks + Math.Max(queued.Ticks, 0));
+        Volatile.Write(ref _commands, _commands + 1);
+    }
+}

@@ -1,0 +1,181 @@
+using System.Diagnostics;
+using System.Net.Sockets;
+using System.Runtime.InteropServices;
+using Microsoft.Win32.SafeHandles;
+
+namespace TpmFs.Fuse.Tests;
+
+/// <summary>The session's threads, with a socket that keeps messages apart in the kernel's place.</summary>
+public sealed class FuseSessionTests : IDisposable
+{
+    private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(30);
+    private readonly RecordingFileSystem _fileSystem = new();
+    private readonly DispatcherFixture _log = new(new RecordingFileSystem());
+    private readonly Socket _kernel;
+    private readonly Socket _device;
+
+    public FuseSessionTests()
+    {
+        string path = Path.Combine(Directory.CreateTempSubdirectory("fuse-tests-").FullName, "socket");
+        using var listener = new Socket(AddressFamily.Unix, SocketType.Seqpacket, ProtocolType.Unspecified);
+        listener.Bind(new UnixDomainSocketEndPoint(path));
+        listener.Listen();
+        _kernel = new Socket(AddressFamily.Unix, SocketType.Seqpacket, ProtocolType.Unspecified) { ReceiveTimeout = (int)Deadline.TotalMilliseconds };
+        _kernel.Connect(new UnixDomainSocketEndPoint(path));
+        _device = listener.Accept();
+        _device.Blocking = false;
+        Directory.Delete(Path.GetDirectoryName(path)!, recursive: true);
+    }
+
+    public void Dispose()
+    {
+        _kernel.Dispose();
+        _device.Dispose();
+    }
+
+    [Fact]
+    public async Task Initialised_completes_once_init_is_answered()
+    {
+        using var session = Session();
+        session.Start();
+        Assert.False(session.Initialised.IsCompleted);
+
+        _kernel.Send(Captured.Init);
+
+        Assert.Equal(Errno.None, Answer().Error);
+        await session.Initialised.WaitAsync(Deadline);
+        session.Stop();
+        Assert.Equal(FuseSessionEnd.Stopped, await session.Ended.WaitAsync(Deadline));
+    }
+
+    [Fact]
+    public async Task A_kernel_that_is_too_old_ends_the_session_as_refused()
+    {
+        using var session = Session();
+        session.Start();
+
+        _kernel.Send(DispatcherFixture.Request(FuseOpcode.Init, 2, DispatcherFixture.Bytes(new FuseInitIn(7, 26, 0, FuseInitFlags.None))));
+
+        Assert.Equal(Errno.EPROTO, Answer().Error);
+        Assert.Equal(FuseSessionEnd.Refused, await session.Ended.WaitAsync(Deadline));
+        await Assert.ThrowsAsync<TaskCanceledException>(() => session.Initialised.WaitAsync(Deadline));
+    }
+
+    [Fact]
+    public async Task A_session_that_was_never_started_stops()
+    {
+        using var session = Session();
+
+        session.Stop();
+
+        Assert.Equal(FuseSessionEnd.Stopped, await session.Ended.WaitAsync(Deadline));
+        Assert.True(session.Initialised.IsCanceled);
+        Assert.Throws<InvalidOperationException>(session.Start);
+    }
+
+    [Fact]
+    public async Task Stop_answers_the_reads_that_wait_and_tells_the_filesystem_once()
+    {
+        using var session = Session();
+        session.Start();
+        Initialise();
+        using var kept = new SemaphoreSlim(0);
+        _fileSystem.OnRead = read =>
+        {
+            read.Keep(_fileSystem);
+            kept.Release();
+        };
+        _kernel.Send(DispatcherFixture.Read(10));
+        Assert.True(await kept.WaitAsync(Deadline));
+
+        session.Stop();
+        session.Stop();
+
+        var answer = Answer();
+        Assert.Equal(Errno.ENODEV, answer.Error);
+        Assert.Equal(10u, answer.Unique);
+        Assert.Single(_fileSystem.Calls, "stopped");
+        Assert.False(_fileSystem.LastRead.Complete("late"u8));
+    }
+
+    [Fact]
+    public async Task A_handler_that_never_returns_does_not_keep_stop_waiting_for_ever()
+    {
+        using var session = Session();
+        session.Start();
+        Initialise();
+        using var entered = new ManualResetEventSlim();
+        using var leave = new ManualResetEventSlim();
+        _fileSystem.OnRead = read =>
+        {
+            entered.Set();
+            leave.Wait(Deadline);
+            read.Complete("late"u8);
+        };
+        _kernel.Send(DispatcherFixture.Read(10));
+        Assert.True(entered.Wait(Deadline));
+        var clock = Stopwatch.StartNew();
+
+        session.Stop();
+
+        Assert.InRange(clock.Elapsed, TimeSpan.FromSeconds(4), TimeSpan.FromSeconds(20));
+        Assert.Contains("did not leave its handler", Assert.Single(_log.Errors), StringComparison.Ordinal);
+        Assert.Equal(Errno.ENODEV, Answer().Error);
+        Assert.Equal(FuseSessionEnd.Stopped, await session.Ended.WaitAsync(Deadline));
+        leave.Set();
+    }
+
+    [Fact]
+    public void While_one_handler_is_busy_the_other_thread_serves()
+    {
+        using var session = Session();
+        session.Start();
+        Initialise();
+        using var entered = new ManualResetEventSlim();
+        using var leave = new ManualResetEventSlim();
+        _fileSystem.OnRead = read =>
+        {
+            entered.Set();
+            leave.Wait(Deadline);
+            read.Complete("late"u8);
+        };
+        _kernel.Send(DispatcherFixture.Read(10));
+        Assert.True(entered.Wait(Deadline));
+
+        _kernel.Send(Captured.Flush);
+
+        Assert.Equal(0x174u, Answer().Unique);
+        leave.Set();
+        Assert.Equal(10u, Answer().Unique);
+    }
+
+    [Theory]
+    [InlineData(0, 65536)]
+    [InlineData(65, 65536)]
+    [InlineData(2, 4095)]
+    [InlineData(2, 524289)]
+    public void Options_out_of_bounds_are_refused(int threads, int maxWrite)
+    {
+        Assert.Throws<ArgumentOutOfRangeException>(() => Session(new FuseSessionOptions { Threads = threads, MaxWrite = maxWrite }));
+    }
+
+    private FuseSession Session(FuseSessionOptions? options = null)
+    {
+        var device = new SafeFileHandle(_device.Handle, ownsHandle: false);
+        return new FuseSession(device, _fileSystem, options ?? new FuseSessionOptions(), _log);
+    }
+
+    private void Initialise()
+    {
+        _kernel.Send(Captured.Init);
+        Assert.Equal(Errno.None, Answer().Error);
+    }
+
+    private (Errno Error, ulong Unique) Answer()
+    {
+        byte[] buffer = new byte[4096];
+        int length = _kernel.Receive(buffer);
+        var header = MemoryMarshal.Read<FuseOutHeader>(buffer.AsSpan(0, length));
+        return (new Errno(-header.Error), header.Unique);
+    }
+}

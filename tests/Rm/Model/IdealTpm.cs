@@ -1,0 +1,90 @@
+using TpmFs.Rm.Tests.Simulation;
+
+namespace TpmFs.Rm.Tests.Model;
+
+/// <summary>One opener of the ideal TPM.</summary>
+internal sealed class IdealOpener(ModelOwner owner, TpmCore core)
+{
+    public ModelOwner Owner => owner;
+
+    public TpmCore Core => core;
+}
+
+/// <summary>
+/// What each opener would see if the TPM had memory without end and each opener had it to itself, but for what is one TPM's by nature:
+/// hierarchies, persistent objects, PCRs, the clock, the exclusive audit session. It executes commands with the same code as the simulated TPM.
+/// </summary>
+internal sealed class IdealTpm
+{
+    private readonly TpmParameters _parameters;
+    private readonly ModelLimits _limits;
+    private readonly TpmState _state;
+    private readonly List<IdealOpener> _openers = [];
+
+    /// <param name="tpm">How the TPM under the manager is built.</param>
+    /// <param name="limits">The manager's limits.</param>
+    public IdealTpm(TpmParameters tpm, ModelLimits limits)
+    {
+        _parameters = tpm with { CreateNeedsSlot = false, PersistentObjectsNeedSlot = false, ContextGap = uint.MaxValue };
+        _limits = limits;
+        _state = new TpmState(_parameters);
+        Sessions = new IdealSessions(limits);
+        _state.Startup(state: false, Sessions.Startup);
+    }
+
+    public IdealSessions Sessions { get; }
+
+    public IdealOpener Open(ModelOwner owner)
+    {
+        var core = new TpmCore(_parameters, _state, new ObjectSlots(_limits.ObjectsMax, reusesHandles: false), Sessions) { FlushElsewhere = FlushEverywhere };
+        var opener = new IdealOpener(owner, core);
+        _openers.Add(opener);
+        return opener;
+    }
+
+    public byte[] Execute(IdealOpener opener, byte[] command)
+    {
+        Sessions.Current = opener;
+        return opener.Core.Execute(command, opener.Owner.Locality).ToArray();
+    }
+
+    /// <summary>Whether the opener has a transient object or loaded session of this handle.</summary>
+    public bool IsLoaded(IdealOpener opener, uint handle)
+    {
+        Sessions.Current = opener;
+        return Handles.IsTransient(handle) ? opener.Core.Objects.Find(handle) is not null : Sessions.Loaded(handle) is not null;
+    }
+
+    /// <summary>Whether TPM_RC_OBJECT_MEMORY or TPM_RC_SESSION_MEMORY is what the opener would get for one more.</summary>
+    public bool IsAtLimit(IdealOpener opener, uint code)
+    {
+        Sessions.Current = opener;
+        return code switch
+        {
+            Rc.ObjectMemory => opener.Core.Objects.IsFull,
+            Rc.SessionMemory => Sessions.LoadedAvailable <= 0,
+            _ => false,
+        };
+    }
+
+    public void Close(IdealOpener opener)
+    {
+        Sessions.Close(opener);
+        _openers.Remove(opener);
+    }
+
+    /// <summary>What the manager was told of in time is all saved and goes on, but for what the specification says is lost (Part 1, 30.4).</summary>
+    public void Power(StartupKind kind)
+    {
+        if (kind != StartupKind.Reset)
+        {
+            _state.Shutdown(state: true, Sessions.Preserve());
+        }
+
+        _state.Init();
+        _state.Startup(state: kind == StartupKind.Resume, Sessions.Startup);
+        FlushEverywhere(item => kind == StartupKind.Reset || (kind == StartupKind.Restart && item.StClear));
+    }
+
+    private void FlushEverywhere(Func<TpmObject, bool> which) => _openers.ForEach(o => o.Core.Objects.Flush(which));
+}

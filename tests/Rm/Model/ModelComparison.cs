@@ -1,0 +1,108 @@
+using System.Buffers.Binary;
+using TpmFs.Rm.Tests.Simulation;
+
+namespace TpmFs.Rm.Tests.Model;
+
+/// <summary>
+/// Compares a manager's answer with the ideal one: equal but for the numbers of handles, random bytes, nonces, context blobs, and the
+/// layer that a manager marks its own codes with.
+/// </summary>
+internal static class ModelComparison
+{
+    private const uint ManagerLayer = 0x000B0000;
+
+    /// <summary>Null when they are the same, properties (TPM_PT) of the list left out. <paramref name="ideal"/> says what one of the manager's handles is on the ideal side.</summary>
+    public static string? Difference(uint command, Answer expected, Answer actual, IReadOnlyList<uint> uncompared, Func<uint, uint> ideal)
+    {
+        var code = actual.Code & 0xFFFF;
+        if ((actual.Code & ~0xFFFFu) is not (0 or ManagerLayer) || !AreSameCodes(command, expected.Code, code))
+        {
+            return $"0x{command:X}: 0x{actual.Code:X} instead of 0x{expected.Code:X}";
+        }
+
+        if (code != Rc.Success)
+        {
+            return null;
+        }
+
+        var (wanted, got) = (Describe(command, expected, uncompared, h => h), Describe(command, actual, uncompared, ideal));
+        return wanted == got ? null : $"0x{command:X}:\n{got} instead of\n{wanted}";
+    }
+
+    /// <summary>
+    /// A session's context that is stale after a reset is TPM_RC_INTEGRITY for a TPM; a manager that knows the session for dead may say TPM_RC_HANDLE.
+    /// </summary>
+    private static bool AreSameCodes(uint command, uint expected, uint actual) =>
+        expected == actual || (command == Cmd.ContextLoadCode && expected == Rc.Integrity.P(1) && actual == Rc.Handle.P(1));
+
+    private static string Describe(uint command, Answer answer, IReadOnlyList<uint> uncompared, Func<uint, uint> ideal)
+    {
+        var hasSessions = answer.Bytes[1] == 2;
+        var at = 10;
+        var text = $"tag {answer.Bytes[1]}";
+        if (CommandTable.Find(command) is { HasResponseHandle: true })
+        {
+            text += $" handle {ideal(answer.Handle):X}";
+            at += 4;
+        }
+
+        var length = hasSessions ? BinaryPrimitives.ReadInt32BigEndian(answer.Bytes.AsSpan(at)) : answer.Bytes.Length - at;
+        at += hasSessions ? 4 : 0;
+        text += $" parameters {Parameters(command, answer.Bytes.AsSpan(at, length), uncompared, ideal)}";
+        return hasSessions ? text + Sessions(answer.Bytes.AsSpan(at + length)) : text;
+    }
+
+    private static string Parameters(uint command, ReadOnlySpan<byte> bytes, IReadOnlyList<uint> uncompared, Func<uint, uint> ideal) => command switch
+    {
+        Cmd.GetRandomCode or 0x176 => $"{bytes.Length} random",
+        Cmd.ContextSaveCode => Context(BinaryPrimitives.ReadUInt32BigEndian(bytes[8..]), bytes[12..16], ideal),
+        0x17A when bytes[4] == 1 => HandleList(bytes, ideal),
+        0x17A when bytes[4] == 6 => PropertyList(bytes, uncompared),
+        0x181 => Convert.ToHexString(bytes[16..]),
+        _ => Convert.ToHexString(bytes),
+    };
+
+    /// <summary>A session's savedHandle is its handle, an object's says what kind of object it is.</summary>
+    private static string Context(uint savedHandle, ReadOnlySpan<byte> hierarchy, Func<uint, uint> ideal) =>
+        $"{(Handles.IsSession(savedHandle) ? ideal(savedHandle) : savedHandle):X} {Convert.ToHexString(hierarchy)}";
+
+    /// <summary>Sorted by the ideal side's numbers: those of the manager's sessions have another order.</summary>
+    private static string HandleList(ReadOnlySpan<byte> bytes, Func<uint, uint> ideal)
+    {
+        var handles = new List<uint>();
+        for (var at = 9; at < bytes.Length; at += 4)
+        {
+            handles.Add(ideal(BinaryPrimitives.ReadUInt32BigEndian(bytes[at..])));
+        }
+
+        var isOfSessions = handles.Count > 0 && Handles.IsSession(handles[0]);
+        return isOfSessions && bytes[0] != 0 ? $"more, {handles.Count} sessions" : $"more {bytes[0]} {string.Join(' ', handles.Order().Select(h => $"{h:X}"))}";
+    }
+
+    private static string PropertyList(ReadOnlySpan<byte> bytes, IReadOnlyList<uint> uncompared)
+    {
+        var text = $"more {bytes[0]}";
+        for (var at = 9; at < bytes.Length; at += 8)
+        {
+            var property = BinaryPrimitives.ReadUInt32BigEndian(bytes[at..]);
+            text += uncompared.Contains(property) ? $" {property:X}=?" : $" {property:X}={BinaryPrimitives.ReadUInt32BigEndian(bytes[(at + 4)..]):X}";
+        }
+
+        return text;
+    }
+
+    /// <summary>Sizes of nonces and HMACs, and the attributes.</summary>
+    private static string Sessions(ReadOnlySpan<byte> bytes)
+    {
+        var text = string.Empty;
+        while (!bytes.IsEmpty)
+        {
+            var nonce = BinaryPrimitives.ReadUInt16BigEndian(bytes);
+            var hmac = BinaryPrimitives.ReadUInt16BigEndian(bytes[(3 + nonce)..]);
+            text += $" session nonce {nonce} attributes {bytes[2 + nonce]:X2} hmac {hmac}";
+            bytes = bytes[(5 + nonce + hmac)..];
+        }
+
+        return text;
+    }
+}

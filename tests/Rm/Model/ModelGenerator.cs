@@ -1,0 +1,72 @@
+using FsCheck;
+using FsCheck.Fluent;
+
+namespace TpmFs.Rm.Tests.Model;
+
+/// <summary>Random lists of actions for FsCheck, and how to make a failing list shorter and its actions simpler.</summary>
+internal static class ModelGenerator
+{
+    private static readonly (int Weight, ActionKind[] Kinds)[] Weights =
+    [
+        (6, [ActionKind.CreatePrimary, ActionKind.ReadPublic, ActionKind.Sign, ActionKind.StartSession, ActionKind.LoadContext, ActionKind.SignWithSession]),
+        (4, [ActionKind.SaveSession, ActionKind.SaveObject, ActionKind.FlushObject, ActionKind.Audited, ActionKind.Create, ActionKind.Load, ActionKind.GetRandom]),
+        (3, [ActionKind.FlushSession, ActionKind.HashStart, ActionKind.HmacStart, ActionKind.SequenceUpdate, ActionKind.Policy, ActionKind.PolicyGetDigest, ActionKind.ListHandles]),
+        (2, [ActionKind.SequenceComplete, ActionKind.EventSequenceComplete, ActionKind.CreateLoaded, ActionKind.LoadExternal, ActionKind.VendorCopy, ActionKind.Advance,
+            ActionKind.ListProperties, ActionKind.Malformed]),
+        (1, [ActionKind.ReadClock, ActionKind.PcrExtend, ActionKind.PcrRead, ActionKind.EvictControl, ActionKind.ChangeHierarchy, ActionKind.Reopen, ActionKind.Power]),
+    ];
+
+    private static readonly ActionKind[] Choice = [.. Weights.SelectMany(w => w.Kinds.SelectMany(k => Enumerable.Repeat(k, w.Weight)))];
+
+    public static Arbitrary<List<ModelAction>> Actions(int openers, int longest) => Arb.From(
+        Gen.Choose(1, longest).SelectMany(length => Action(openers).ListOf(length)),
+        Shrink);
+
+    /// <summary>A list without end, the same for the same seed.</summary>
+    public static IEnumerable<ModelAction> Endless(int openers, int seed)
+    {
+        var random = new Random(seed);
+        while (true)
+        {
+            yield return new ModelAction(random.Next(openers), Choice[random.Next(Choice.Length)], random.Next(256), random.Next(256));
+        }
+    }
+
+    private static Gen<ModelAction> Action(int openers) =>
+        from opener in Gen.Choose(0, openers - 1)
+        from kind in Gen.Elements(Choice)
+        from what in Gen.Choose(0, 255)
+        from how in Gen.Choose(0, 255)
+        select new ModelAction(opener, kind, what, how);
+
+    /// <summary>Leaves out runs of actions, the longest first; then makes the numbers of one action smaller.</summary>
+    private static IEnumerable<List<ModelAction>> Shrink(List<ModelAction> actions)
+    {
+        for (var size = actions.Count / 2; size >= 1; size /= 2)
+        {
+            for (var at = 0; at + size <= actions.Count; at += size)
+            {
+                yield return [.. actions[..at], .. actions[(at + size)..]];
+            }
+        }
+
+        for (var at = 0; at < actions.Count; at++)
+        {
+            foreach (var simpler in Simpler(actions[at]))
+            {
+                yield return [.. actions[..at], simpler, .. actions[(at + 1)..]];
+            }
+        }
+    }
+
+    private static IEnumerable<ModelAction> Simpler(ModelAction action)
+    {
+        foreach (var simpler in (ModelAction[])[action with { Opener = 0 }, action with { What = 0 }, action with { What = action.What / 2 }, action with { How = 0 }, action with { How = action.How / 2 }])
+        {
+            if (simpler != action)
+            {
+                yield return simpler;
+            }
+        }
+    }
+}

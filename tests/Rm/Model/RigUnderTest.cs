@@ -1,0 +1,63 @@
+using TpmFs.Rm.Tests.Harness;
+using TpmFs.Rm.Tests.Simulation;
+
+namespace TpmFs.Rm.Tests.Model;
+
+/// <summary>The real manager, on a small simulated TPM.</summary>
+internal sealed class RigUnderTest : IManagerUnderTest
+{
+    private readonly ModelLimits _limits;
+    private readonly Rig _rig;
+    private readonly List<Opener> _openers = [];
+
+    public RigUnderTest(ModelLimits limits, TpmParameters? tpm = null)
+    {
+        _limits = limits;
+        _rig = new Rig(tpm);
+    }
+
+    public SimulatedTpm Tpm => _rig.Tpm;
+
+    public int Open(ModelOwner owner)
+    {
+        var limits = _rig.Group(owner.Group).Limits;
+        (limits.ObjectsMax, limits.SessionsMax, limits.SavedSessionsMax) = (_limits.ObjectsMax, _limits.SessionsMax, _limits.SavedSessionsMax);
+        _openers.Add(_rig.Open(owner.Group, owner.Uid, owner.Locality));
+        return _openers.Count - 1;
+    }
+
+    public byte[] Execute(int opener, byte[] command) => _openers[opener].Do(command).Bytes;
+
+    /// <summary>The flushes that follow are awaited, so that what is left afterwards is what leaked.</summary>
+    public void Close(int opener)
+    {
+        _openers[opener].Close();
+        _rig.Settle();
+    }
+
+    public void Advance(TimeSpan time) => _rig.Pass(time);
+
+    /// <summary>A sleep comes after the manager had the time to save everything.</summary>
+    public void Power(StartupKind kind)
+    {
+        if (kind != StartupKind.Reset)
+        {
+            _rig.Settle();
+        }
+
+        switch (kind)
+        {
+            case StartupKind.Reset:
+                Tpm.Reset();
+                break;
+            case StartupKind.Restart:
+                Tpm.Restart();
+                break;
+            default:
+                Tpm.Resume();
+                break;
+        }
+    }
+
+    public void Dispose() => _rig.Dispose();
+}

@@ -1,0 +1,296 @@
+using System.Diagnostics;
+using System.Globalization;
+using TpmFs.Tpm.Tests.Harness;
+using TpmFs.Tpm.Transports;
+
+namespace TpmFs.Tpm.Tests.Transports;
+
+public sealed class EmbeddedTransportTests : IDisposable
+{
+    private const int SigCont = 18;
+    private const int SigStop = 19;
+
+    private readonly TemporaryDirectory _directory = new();
+
+    private string State => _directory.File("state");
+
+    public void Dispose() => _directory.Dispose();
+
+    [Fact]
+    public void A_tpm_of_our_own_is_started_in_a_directory_that_is_made_for_it()
+    {
+        using EmbeddedTransport transport = Start();
+        Assert.Equal(new TpmTransportFeatures(CanCancel: true, HighestLocality: 4), transport.Features);
+        Assert.Equal(20, TpmClient.Execute(transport, TpmClient.GetRandom8).Length);
+        Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute, File.GetUnixFileMode(State));
+        Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite, File.GetUnixFileMode(Path.Combine(State, "tpm2-00.permall")));
+    }
+
+    [Fact]
+    public void Stopping_it_leaves_no_process()
+    {
+        EmbeddedTransport transport = Start();
+        int process = transport.ProcessId;
+        transport.Dispose();
+        Assert.False(Exists(process));
+        transport.Dispose();
+    }
+
+    [Fact]
+    public void Its_state_outlives_it_and_stopping_it_counts_no_failed_authorization()
+    {
+        using (EmbeddedTransport transport = Start())
+        {
+            FailAnAuthorizationThatCounts(transport, expectedCount: 1);
+        }
+
+        for (int round = 0; round < 3; round++)
+        {
+            using EmbeddedTransport again = Start();
+            Assert.Equal(1u, TpmClient.Property(again, TpmPt.LockoutCounter));
+
+            // The protection is in use again: from here a stop without TPM2_Shutdown would count one more.
+            FailAnAuthorizationThatCounts(again, expectedCount: 2);
+            ResetLockout(again);
+            FailAnAuthorizationThatCounts(again, expectedCount: 1);
+        }
+    }
+
+    [Fact]
+    public void A_command_under_way_when_it_is_stopped_is_waited_for_and_the_stop_is_in_order()
+    {
+        using (EmbeddedTransport transport = Start())
+        {
+            FailAnAuthorizationThatCounts(transport, expectedCount: 1);
+            GiveUpOn(transport, TpmClient.CreatePrimaryRsa);
+        }
+
+        using EmbeddedTransport again = Start();
+        Assert.Equal(1u, TpmClient.Property(again, TpmPt.LockoutCounter));
+    }
+
+    [Fact]
+    public void One_that_was_killed_comes_back()
+    {
+        using EmbeddedTransport transport = Start();
+        int killed = transport.ProcessId;
+        Assert.Equal(0, Native.Kill(killed, Native.SigKill));
+        TransmitResult result = transport.Transmit(TpmClient.GetRandom8, 0, new byte[4096], TpmClient.Patience);
+        Assert.Equal(TransmitStatus.Disconnected, result.Status);
+        TpmClient.Connect(transport);
+        Assert.NotEqual(killed, transport.ProcessId);
+        Assert.Equal(TpmRc.Success, TpmClient.CodeOf(TpmClient.Execute(transport, TpmClient.Startup)));
+        Assert.Equal(20, TpmClient.Execute(transport, TpmClient.GetRandom8).Length);
+    }
+
+    [Fact]
+    public void One_that_was_slow_is_kept_and_its_late_response_is_dropped()
+    {
+        using EmbeddedTransport transport = Start();
+        int process = transport.ProcessId;
+        GiveUpOn(transport, TpmClient.CreatePrimaryRsa);
+        Assert.Equal(TransmitStatus.Disconnected, transport.Transmit(TpmClient.GetRandom8, 0, new byte[4096], TpmClient.Patience).Status);
+        TpmClient.Connect(transport);
+        Assert.Equal(process, transport.ProcessId);
+        Assert.Equal(20, TpmClient.Execute(transport, TpmClient.GetRandom8).Length);
+    }
+
+    [Fact]
+    public void Cancels_at_any_time_leave_every_answer_right()
+    {
+        using EmbeddedTransport transport = Start();
+        SwtpmTransportTests.CancelThroughout(transport);
+    }
+
+    [Fact]
+    public void A_control_channel_that_is_lost_is_found_again_by_a_new_connection()
+    {
+        using EmbeddedTransport transport = Start();
+        Assert.Equal(0, Native.Kill(transport.ProcessId, SigStop));
+        TransmitResult result = transport.Transmit(TpmClient.GetRandom8, 1, new byte[4096], TimeSpan.FromMilliseconds(100));
+        Assert.Equal(TransmitStatus.Disconnected, result.Status);
+        Assert.Equal(0, Native.Kill(transport.ProcessId, SigCont));
+        TpmClient.Connect(transport);
+        TpmClient.Execute(transport, TpmClient.Startup);
+        Assert.Equal(20, TpmClient.Execute(transport, TpmClient.GetRandom8, locality: 1).Length);
+    }
+
+    [Fact]
+    public void The_signals_that_end_a_group_of_processes_do_not_end_it()
+    {
+        using EmbeddedTransport transport = Start();
+        foreach (int signal in (ReadOnlySpan<int>)[Native.SigHup, Native.SigInt, Native.SigTerm])
+        {
+            Assert.Equal(0, Native.Kill(transport.ProcessId, signal));
+        }
+
+        Assert.Equal(20, TpmClient.Execute(transport, TpmClient.GetRandom8).Length);
+        string[] stat = File.ReadAllText($"/proc/{transport.ProcessId}/stat").Split(' ');
+        Assert.Equal(transport.ProcessId.ToString(CultureInfo.InvariantCulture), stat[5]); // Its session is its own.
+    }
+
+    [Fact]
+    public void It_inherits_nothing_but_its_sockets()
+    {
+        using var secret = File.OpenRead("/etc/passwd");
+        using EmbeddedTransport transport = Start();
+        IEnumerable<string> open = Directory.EnumerateFiles($"/proc/{transport.ProcessId}/fd")
+            .Select(descriptor => new FileInfo(descriptor).LinkTarget!);
+        Assert.DoesNotContain("/etc/passwd", open);
+        Assert.DoesNotContain(open, target => target.Contains("tpmfs.lock", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public void Two_on_one_directory_are_refused_at_once()
+    {
+        using EmbeddedTransport first = Start();
+        using var second = new EmbeddedTransport(State);
+        Assert.False(second.TryConnect(TpmClient.Patience, out string problem));
+        Assert.Contains($"another tpmfs uses the state directory {State}", problem, StringComparison.Ordinal);
+        Assert.Equal(20, TpmClient.Execute(first, TpmClient.GetRandom8).Length);
+    }
+
+    [Fact]
+    public void A_swtpm_of_somebody_else_on_the_directory_is_refused()
+    {
+        using var swtpm = new Swtpm();
+        using var transport = new EmbeddedTransport(Path.GetDirectoryName(swtpm.DataPath)!);
+        Assert.False(transport.TryConnect(TimeSpan.FromMilliseconds(200), out string problem));
+        Assert.Contains("another swtpm uses the state", problem, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void State_that_swtpm_cannot_read_is_told_in_its_own_words()
+    {
+        Directory.CreateDirectory(State);
+        File.WriteAllText(Path.Combine(State, "tpm2-00.permall"), "this is no TPM's state");
+        using var transport = new EmbeddedTransport(State);
+        Assert.False(transport.TryConnect(TpmClient.Patience, out string problem));
+        Assert.True(problem.StartsWith($"swtpm did not start with the state in {State}: ", StringComparison.Ordinal), problem);
+        Assert.Contains("Could not initialize libtpms", problem, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_directory_that_cannot_be_used_is_told_apart()
+    {
+        File.WriteAllText(_directory.File("file"), string.Empty);
+        (string Path, string Hint)[] bad =
+        [
+            (_directory.File("file"), "is not a directory"),
+            (_directory.File("file/below"), "cannot make the state directory"),
+            (_directory.File("a,b"), "comma"),
+            (_directory.File(new string('x', 300)), "too long"),
+            ("/proc/self", "cannot write in the state directory"),
+            ("/proc/tpmfs", "cannot make the state directory"),
+        ];
+        foreach ((string path, string hint) in bad)
+        {
+            using var transport = new EmbeddedTransport(path);
+            Assert.False(transport.TryConnect(TpmClient.Patience, out string problem));
+            Assert.Contains(hint, problem, StringComparison.Ordinal);
+        }
+    }
+
+    [Fact]
+    public void Without_swtpm_the_package_to_install_is_named()
+    {
+        string error = RunOwner(State, path: "/nonexistent", out int exitCode);
+        Assert.Equal(1, exitCode);
+        Assert.Contains("apt install swtpm", error, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task An_owner_who_is_killed_leaves_no_swtpm_and_the_state_to_the_next()
+    {
+        using Process owner = StartOwner(State, Environment.GetEnvironmentVariable("PATH")!);
+        string line = (await owner.StandardOutput.ReadLineAsync().WaitAsync(TpmClient.Patience))!;
+        int swtpm = int.Parse(line, CultureInfo.InvariantCulture);
+        Assert.True(Exists(swtpm));
+        owner.Kill();
+        await owner.WaitForExitAsync().WaitAsync(TpmClient.Patience);
+
+        // The next owner waits for the state; once it has it, the last one's process is gone.
+        using EmbeddedTransport next = Start();
+        Assert.NotEqual(swtpm, next.ProcessId);
+        Assert.False(IsRunning(swtpm));
+    }
+
+    private EmbeddedTransport Start()
+    {
+        var transport = new EmbeddedTransport(State);
+        TpmClient.Connect(transport);
+        Assert.Equal(TpmRc.Success, TpmClient.CodeOf(TpmClient.Execute(transport, TpmClient.Startup)));
+        return transport;
+    }
+
+    /// <summary>Has a command time out, by stopping the process that would answer it.</summary>
+    private static void GiveUpOn(EmbeddedTransport transport, byte[] command)
+    {
+        Assert.Equal(0, Native.Kill(transport.ProcessId, SigStop));
+        TransmitResult result = transport.Transmit(command, 0, new byte[4096], TimeSpan.FromMilliseconds(300));
+        Assert.Equal(TransmitStatus.TimedOut, result.Status);
+        Assert.Equal(0, Native.Kill(transport.ProcessId, SigCont));
+    }
+
+    /// <summary>A wrong password for an NV index that dictionary-attack protection covers.</summary>
+    private static void FailAnAuthorizationThatCounts(EmbeddedTransport transport, uint expectedCount)
+    {
+        byte[] define = TpmClient.Command(
+            TpmSt.Sessions,
+            TpmCc.NvDefineSpace,
+            TpmClient.Hex("40000001 00000009 40000009 0000 00 0000 0001 41 000E 01000001 000B 00040004 0000 0008"));
+        TpmClient.Execute(transport, define); // A second time it is there already.
+        byte[] write = TpmClient.Command(
+            TpmSt.Sessions, TpmCc.NvWrite, TpmClient.Hex("01000001 01000001 0000000A 40000009 0000 00 0001 42 0001 00 0000"));
+        TpmRc code = TpmClient.CodeOf(TpmClient.Execute(transport, write));
+        if (code == TpmRc.Retry)
+        {
+            code = TpmClient.CodeOf(TpmClient.Execute(transport, write));
+        }
+
+        Assert.Equal(TpmRc.AuthFail.ForSession(0), code);
+        Assert.Equal(expectedCount, TpmClient.Property(transport, TpmPt.LockoutCounter));
+    }
+
+    private static void ResetLockout(EmbeddedTransport transport)
+    {
+        byte[] reset = TpmClient.Command(
+            TpmSt.Sessions, TpmCc.DictionaryAttackLockReset, TpmClient.Hex("4000000A 00000009 40000009 0000 00 0000"));
+        Assert.Equal(TpmRc.Success, TpmClient.CodeOf(TpmClient.Execute(transport, reset)));
+    }
+
+    private static Process StartOwner(string state, string path)
+    {
+        var start = new ProcessStartInfo(Environment.ProcessPath!, [typeof(EmbeddedTransportTests).Assembly.Location, state])
+        {
+            RedirectStandardInput = true,
+            RedirectStandardOutput = true,
+        };
+        start.Environment["PATH"] = path;
+        return Process.Start(start)!;
+    }
+
+    private static string RunOwner(string state, string path, out int exitCode)
+    {
+        using Process owner = StartOwner(state, path);
+        string output = owner.StandardOutput.ReadToEnd();
+        owner.WaitForExit();
+        exitCode = owner.ExitCode;
+        return output;
+    }
+
+    private static bool Exists(int process) => Directory.Exists($"/proc/{process}");
+
+    /// <summary>A zombie has ended; who reaps it is not our business.</summary>
+    private static bool IsRunning(int process)
+    {
+        try
+        {
+            return File.ReadAllText($"/proc/{process}/stat").Split(") ")[^1][0] != 'Z';
+        }
+        catch (IOException)
+        {
+            return false;
+        }
+    }
+}

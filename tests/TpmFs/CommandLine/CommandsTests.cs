@@ -1,0 +1,109 @@
+using System.Diagnostics;
+
+namespace TpmFs.Daemon.Tests.CommandLine;
+
+/// <summary>The program as a user starts it: what it says, where, and its exit code. None of these gets as far as a mount.</summary>
+public sealed class CommandsTests : IDisposable
+{
+    private readonly string folder = Directory.CreateTempSubdirectory("tpmfs-test-").FullName;
+
+    public void Dispose() => Directory.Delete(folder, recursive: true);
+
+    [Fact]
+    public void Version_names_the_program_and_its_version()
+    {
+        var (code, output, error) = Run("--version");
+        Assert.Matches(@"^tpmfs \d+\.\d+\.\d+\n$", output);
+        Assert.Equal((0, ""), (code, error));
+    }
+
+    [Theory]
+    [InlineData("--help")]
+    [InlineData("mount", "--help")]
+    public void Help_tells_the_forms_of_a_TPM_and_an_example(params string[] arguments)
+    {
+        var (code, output, _) = Run(arguments);
+        Assert.Equal(0, code);
+        Assert.Contains("swtpm:path=SOCK", output, StringComparison.Ordinal);
+        Assert.Contains("tpmfs mount --tpm embedded", output, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("Required command was not provided")]
+    [InlineData("'bogus'", "bogus")]
+    [InlineData("'--tpm'", "mount", "--tpm")]
+    [InlineData("'b'", "mount", "a", "b", "--tpm", "embedded")]
+    [InlineData("'--bogus'", "mount", "a", "--bogus")]
+    public void A_wrong_command_line_is_2_and_says_what_is_wrong(string expected, params string[] arguments)
+    {
+        var (code, output, error) = Run(arguments);
+        Assert.Equal((2, ""), (code, output));
+        Assert.StartsWith("tpmfs: ", error, StringComparison.Ordinal);
+        Assert.Contains(expected, error, StringComparison.Ordinal);
+        Assert.Contains("--help", error, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Without_a_TPM_the_forms_are_listed()
+    {
+        var (code, _, error) = Run("mount", "--config", Config("{}"));
+        Assert.Equal(2, code);
+        Assert.Contains("embedded[:DIR]", error, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_TPM_that_is_none_is_2_on_the_command_line_and_1_in_the_configuration()
+    {
+        var (code, _, error) = Run("mount", "--config", Config("{}"), "--state-dir", folder, "--tpm", "abacus:");
+        Assert.Equal(2, code);
+        Assert.Contains("abacus:", error, StringComparison.Ordinal);
+        (code, _, error) = Run("mount", "--config", Config("{ \"tpm\": \"abacus:\" }"), "--state-dir", folder);
+        Assert.Equal(1, code);
+        Assert.Contains("abacus:", error, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_mistake_in_the_configuration_is_1_with_its_place()
+    {
+        var path = Config("{\n  \"tmp\": 1\n}");
+        var (code, _, error) = Run("mount", "--config", path, "--tpm", "embedded");
+        Assert.Equal(1, code);
+        Assert.StartsWith($"tpmfs: {path}:2:3: \"tmp\" is no key", error, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_configuration_that_was_named_has_to_be_there()
+    {
+        var path = Path.Combine(folder, "none.json");
+        var (code, _, error) = Run("mount", "--config", path, "--tpm", "embedded");
+        Assert.Equal(1, code);
+        Assert.Contains(path, error, StringComparison.Ordinal);
+    }
+
+    private static (int Code, string Output, string Error) Run(params string[] arguments)
+    {
+        var start = new ProcessStartInfo(Path.Combine(AppContext.BaseDirectory, "tpmfs"), arguments)
+        {
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+        };
+        start.Environment["XDG_RUNTIME_DIR"] = "/nonexistent";
+        using var process = Process.Start(start)!;
+        var output = process.StandardOutput.ReadToEndAsync();
+        var error = process.StandardError.ReadToEndAsync();
+        if (!process.WaitForExit(TimeSpan.FromSeconds(60)))
+        {
+            process.Kill();
+            Assert.Fail($"tpmfs {string.Join(' ', arguments)} did not end");
+        }
+
+        return (process.ExitCode, output.Result, error.Result);
+    }
+
+    private string Config(string text)
+    {
+        var path = Path.Combine(folder, "tpmfs.json");
+        File.WriteAllText(path, text);
+        return path;
+    }
+}
