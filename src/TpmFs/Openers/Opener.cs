@@ -1,6 +1,7 @@
 using TpmFs.Fuse;
 using TpmFs.Nodes;
 using TpmFs.Rm;
+using TpmFs.Tpm;
 
 namespace TpmFs.Openers;
 
@@ -183,6 +184,8 @@ internal sealed class Opener : OpenFile, ISpaceClient
     }
 
     void ISpaceClient.Completed(ReadOnlySpan<byte> response) => Finish(Answer.Of(response, context.Time.GetTimestamp()));
+
+    void ISpaceClient.Denied(TpmCc command) => context.Log.Warning("policy refuses {CommandCode}", command.ToName());
 
     void ISpaceClient.Failed(SpaceFailure failure) => Finish(Answer.Of(SpaceErrno.Of(failure), context.Time.GetTimestamp()));
 

@@ -13,6 +13,10 @@ internal sealed class FakeSpace(ISpaceClient client) : Space
 
     public bool Refuses { get; set; }
 
+    public override int ObjectCount => 0;
+
+    public override int SessionCount => 0;
+
     public int Closed { get; private set; }
 
     public IReadOnlyList<byte[]> Submitted
