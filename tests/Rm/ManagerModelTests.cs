@@ -11,13 +11,13 @@ public sealed class ManagerModelTests
     private static readonly TpmParameters SmallGap = new() { ContextGap = 255 };
 
     [Fact]
-    public void One_opener_sees_an_ideal_tpm() => Check(openers: 1, runs: 200);
+    public void One_opener_sees_an_ideal_tpm() => Check(openers: 1, runs: 1000);
 
     [Fact]
-    public void Five_openers_each_see_an_ideal_tpm() => Check(openers: 5, runs: 200);
+    public void Five_openers_each_see_an_ideal_tpm() => Check(openers: 5, runs: 1000);
 
     [Fact]
-    public void The_machine_sleeps_and_loses_power_in_between() => Check(openers: 3, runs: 200, hasPower: true);
+    public void The_machine_sleeps_and_loses_power_in_between() => Check(openers: 3, runs: 1000, hasPower: true);
 
     private static void Check(int openers, int runs, bool hasPower = false) =>
         ManagerModel.Check(new ModelSettings(openers, Tight) { HasPower = hasPower }, () => new RigUnderTest(Tight, SmallGap), runs);
