@@ -47,7 +47,7 @@ public sealed class ResourceManager : IDisposable
         _meter = new WorkMeter(_channel, _objects, _sessions, time);
         _runner = new CommandRunner(
             _channel,
-            new CommandResolver(_profile, _sessions),
+            new CommandResolver(_profile, _objects, _sessions),
             new LocalAnswers(_profile, _objects, _sessions, capabilities),
             _objects,
             _sessions,

@@ -162,6 +162,19 @@ internal sealed class ObjectResidency(TpmChannel channel, TimeProvider time, int
         }
     }
 
+    /// <summary>Whether the TPM still takes an object's context: loads it, and flushes it again. One that it refuses is dropped.</summary>
+    public Step TryContext(TransientObject away)
+    {
+        OwnResult loaded = channel.ContextLoad(away.Context, out TpmHandle handle);
+        if (loaded.AsStep() == Step.Inconsistent && loaded.Code != TpmRc.Initialize)
+        {
+            away.Context = null;
+            return Step.Done;
+        }
+
+        return loaded.Succeeded ? channel.FlushContext(handle).AsStep() : loaded.AsStep();
+    }
+
     /// <summary>The object is in the TPM under this handle, and was used just now.</summary>
     public void Enter(TransientObject entered, TpmHandle handle)
     {

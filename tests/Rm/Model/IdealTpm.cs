@@ -34,6 +34,9 @@ internal sealed class IdealTpm
 
     public IdealSessions Sessions { get; }
 
+    /// <summary>Whether there was a TPM Restart since the last reset or TPM2_Clear.</summary>
+    public bool HasRestarted => _state.ClearCount != 0;
+
     public IdealOpener Open(ModelOwner owner)
     {
         var core = new TpmCore(_parameters, _state, new ObjectSlots(_limits.ObjectsMax, reusesHandles: false), Sessions) { FlushElsewhere = FlushEverywhere };
@@ -45,7 +48,14 @@ internal sealed class IdealTpm
     public byte[] Execute(IdealOpener opener, byte[] command)
     {
         Sessions.Current = opener;
-        return opener.Core.Execute(command, opener.Owner.Locality).ToArray();
+        var exclusive = _state.ExclusiveAuditSession;
+        var answer = opener.Core.Execute(command, opener.Owner.Locality).ToArray();
+        if (NeverReachesTheTpm(command))
+        {
+            _state.ExclusiveAuditSession = exclusive;
+        }
+
+        return answer;
     }
 
     /// <summary>Whether the opener has a transient object or loaded session of this handle.</summary>
@@ -85,6 +95,11 @@ internal sealed class IdealTpm
         _state.Startup(state: kind == StartupKind.Resume, Sessions.Startup);
         FlushEverywhere(item => kind == StartupKind.Reset || (kind == StartupKind.Restart && item.StClear));
     }
+
+    /// <summary>A space's own handles are listed by the manager alone: the TPM sees no command, and an audit session stays exclusive.</summary>
+    private static bool NeverReachesTheTpm(byte[] command) =>
+        CommandLog.CodeOf(command) == 0x17A && command[1] == 1 && command.Length > 14 && command[13] == 1
+        && (uint)command[14] is Handles.Transient or Handles.HmacSession or Handles.PolicySession;
 
     private void FlushEverywhere(Func<TpmObject, bool> which) => _openers.ForEach(o => o.Core.Objects.Flush(which));
 }
