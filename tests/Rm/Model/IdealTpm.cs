@@ -17,18 +17,18 @@ internal sealed class IdealOpener(ModelOwner owner, TpmCore core)
 internal sealed class IdealTpm
 {
     private readonly TpmParameters _parameters;
-    private readonly ModelLimits _limits;
+    private readonly ModelSettings _settings;
     private readonly TpmState _state;
     private readonly List<IdealOpener> _openers = [];
 
     /// <param name="tpm">How the TPM under the manager is built.</param>
-    /// <param name="limits">The manager's limits.</param>
-    public IdealTpm(TpmParameters tpm, ModelLimits limits)
+    /// <param name="settings">The manager's limits and ways.</param>
+    public IdealTpm(TpmParameters tpm, ModelSettings settings)
     {
         _parameters = tpm with { CreateNeedsSlot = false, PersistentObjectsNeedSlot = false, ContextGap = uint.MaxValue };
-        _limits = limits;
+        _settings = settings;
         _state = new TpmState(_parameters);
-        Sessions = new IdealSessions(limits);
+        Sessions = new IdealSessions(settings.Limits);
         _state.Startup(state: false, Sessions.Startup);
     }
 
@@ -39,7 +39,7 @@ internal sealed class IdealTpm
 
     public IdealOpener Open(ModelOwner owner)
     {
-        var core = new TpmCore(_parameters, _state, new ObjectSlots(_limits.ObjectsMax, reusesHandles: false), Sessions) { FlushElsewhere = FlushEverywhere };
+        var core = new TpmCore(_parameters, _state, new ObjectSlots(_settings.Limits.ObjectsMax, reusesHandles: false), Sessions) { FlushElsewhere = FlushEverywhere };
         var opener = new IdealOpener(owner, core);
         _openers.Add(opener);
         return opener;
@@ -50,7 +50,7 @@ internal sealed class IdealTpm
         Sessions.Current = opener;
         var exclusive = _state.ExclusiveAuditSession;
         var answer = opener.Core.Execute(command, opener.Owner.Locality).ToArray();
-        if (NeverReachesTheTpm(command))
+        if (_settings.ListsHandlesLocally && ListsOwnHandles(command))
         {
             _state.ExclusiveAuditSession = exclusive;
         }
@@ -96,8 +96,7 @@ internal sealed class IdealTpm
         FlushEverywhere(item => kind == StartupKind.Reset || (kind == StartupKind.Restart && item.StClear));
     }
 
-    /// <summary>A space's own handles are listed by the manager alone: the TPM sees no command, and an audit session stays exclusive.</summary>
-    private static bool NeverReachesTheTpm(byte[] command) =>
+    private static bool ListsOwnHandles(byte[] command) =>
         CommandLog.CodeOf(command) == 0x17A && command[1] == 1 && command.Length > 14 && command[13] == 1
         && (uint)command[14] is Handles.Transient or Handles.HmacSession or Handles.PolicySession;
 

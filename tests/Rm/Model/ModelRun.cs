@@ -10,6 +10,9 @@ namespace TpmFs.Rm.Tests.Model;
 /// <param name="HasPower">Whether the machine sleeps and loses power.</param>
 internal sealed record ModelSettings(int Openers, ModelLimits Limits, int ActiveSessionsMax = 60, bool IsIsolated = true, bool HasPower = true)
 {
+    /// <summary>Whether a space's own handles are listed without the TPM, so that an audit session stays exclusive.</summary>
+    public bool ListsHandlesLocally { get; init; } = true;
+
     /// <summary>Properties (TPM_PT) whose values are not compared.</summary>
     public IReadOnlyList<uint> Uncompared { get; init; } = [];
 }
@@ -29,7 +32,7 @@ internal sealed class ModelRun
     {
         _settings = settings;
         _manager = manager;
-        _ideal = new IdealTpm(manager.Tpm.Parameters, settings.Limits);
+        _ideal = new IdealTpm(manager.Tpm.Parameters, settings);
         _references = new References(settings.Openers, settings.IsIsolated);
         _commands = new ModelCommands(_references);
         _openers = [.. Enumerable.Range(0, settings.Openers).Select(Open)];

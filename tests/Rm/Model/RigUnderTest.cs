@@ -50,6 +50,7 @@ internal sealed class RigUnderTest : IManagerUnderTest
             Tpm.Direct(Cmd.Shutdown(state: true));
         }
 
+        _rig.Time.Advance(TimeSpan.FromHours(1));
         Tpm.PowerCycle();
         if (kind == StartupKind.Resume)
         {
