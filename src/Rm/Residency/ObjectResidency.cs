@@ -10,7 +10,7 @@ namespace TpmFs.Rm;
 /// </remarks>
 internal sealed class ObjectResidency(TpmChannel channel, TimeProvider time, int reserve)
 {
-    private readonly LinkedList<TransientObject> _residents = [];
+    private readonly List<TransientObject> _residents = [];
     private readonly Queue<TpmHandle> _doomed = [];
     private readonly EvictionPolicy _policy = new();
     private int _firstGuess = int.MaxValue;
@@ -86,13 +86,8 @@ internal sealed class ObjectResidency(TpmChannel channel, TimeProvider time, int
             return FlushDoomed();
         }
 
-        LinkedListNode<TransientObject>? node = _policy.EvictMostRecent ? _residents.Last : _residents.First;
-        while (node is not null && plan is not null && plan.Objects.Contains(node.Value))
-        {
-            node = _policy.EvictMostRecent ? node.Previous : node.Next;
-        }
-
-        return node is null ? Step.NoRoom : Evict(node.Value);
+        TransientObject? victim = _policy.Choose(_residents, plan);
+        return victim is null ? Step.NoRoom : Evict(victim);
     }
 
     /// <summary>Gives every slot back, one command at a time: <see cref="Step.Done"/> while there was one to give back.</summary>
@@ -123,14 +118,16 @@ internal sealed class ObjectResidency(TpmChannel channel, TimeProvider time, int
     /// <summary>Saves every resident object of which there is no context yet, since only a context tells the hierarchy.</summary>
     public Step LearnHierarchies()
     {
-        Step step = Step.Done;
-        for (LinkedListNode<TransientObject>? node = _residents.First, next; node is not null && step == Step.Done; node = next)
+        foreach (TransientObject resident in _residents.Where(resident => resident.Hierarchy is null).ToArray())
         {
-            next = node.Next;
-            step = node.Value.Hierarchy is null ? Save(node.Value) : Step.Done;
+            Step step = Save(resident);
+            if (step != Step.Done)
+            {
+                return step;
+            }
         }
 
-        return step;
+        return Step.Done;
     }
 
     /// <summary>Takes a context of the object, so that its hierarchy is known and it can leave.</summary>
@@ -180,19 +177,13 @@ internal sealed class ObjectResidency(TpmChannel channel, TimeProvider time, int
     {
         entered.Resident = handle;
         entered.Entered = time.GetTimestamp();
-        _residents.AddLast(entered.Node);
+        _residents.Add(entered);
     }
 
     /// <summary>A command used the object.</summary>
     public void Used(TransientObject used)
     {
-        _policy.Observe(used, Capacity);
-        if (used.Resident is not null)
-        {
-            _residents.Remove(used.Node);
-            _residents.AddLast(used.Node);
-        }
-
+        _policy.Observe(used);
         if (used.IsSequence)
         {
             used.Context = null;
@@ -205,7 +196,7 @@ internal sealed class ObjectResidency(TpmChannel channel, TimeProvider time, int
         if (left.Resident is not null)
         {
             left.Resident = null;
-            _residents.Remove(left.Node);
+            _residents.Remove(left);
         }
     }
 
@@ -213,7 +204,6 @@ internal sealed class ObjectResidency(TpmChannel channel, TimeProvider time, int
     public void Ended(TransientObject ended)
     {
         Left(ended);
-        _policy.Forget(ended);
         ended.Context = null;
         ended.PublicAnswer = null;
     }
