@@ -10,10 +10,11 @@ import tempfile
 from pathlib import Path
 
 import commands
+import latency
 import processes
 from sites import Sites
 
-SECTIONS = ['commands']
+SECTIONS = ['commands', 'latency']
 
 
 def in_namespace():
@@ -33,8 +34,8 @@ def main():
     processes.build()
     with tempfile.TemporaryDirectory(prefix='tpmfs-bench') as folder:
         with Sites(Path(folder)) as sites:
-            result = commands.run(sites, options.quick)
-            print(commands.report(result))
+            result = (latency if options.only == ['latency'] else commands).run(sites, options.quick)
+            print((latency if options.only == ['latency'] else commands).report(result))
 
 
 main()

@@ -68,9 +68,11 @@ class Sites:
         socket, servers, proxy = self.swtpm('direct', counted)
         return Site('straight to swtpm', servers, {'unix': socket, 'tcti': f'swtpm:path={socket}'}, proxy)
 
-    def passthrough(self, when='after'):
-        socket, servers, _ = self.swtpm(f'passthrough-{when}')
-        server = self.start(Passthrough(self.folder / f'passthrough-{when}', socket, when))
+    def passthrough(self, when, name=None):
+        """when: see native/passthrough.c."""
+        name = name or f'passthrough-{when}'
+        socket, servers, _ = self.swtpm(name)
+        server = self.start(Passthrough(self.folder / name, socket, when))
         return Site('C pass-through', [server, *servers], _node_targets(server.node))
 
     def tpmfs(self, counted=False, name='tpmfs', environment=None):
@@ -83,7 +85,7 @@ class Sites:
         return self._abrmd('tpm2-abrmd', 'abrmd', f'swtpm:path={socket}', servers, proxy)
 
     def abrmd_on_node(self):
-        below = self.passthrough('before')
+        below = self.passthrough('before', 'node')
         return self._abrmd('tpm2-abrmd on a device node', 'abrmd-node', f'device:{below.manager.node}', below.servers, None)
 
     def _abrmd(self, name, folder, tcti, servers, proxy):
