@@ -4,8 +4,6 @@ export DOTNET_CLI_TELEMETRY_OPTOUT = 1
 export DOTNET_NOLOGO = 1
 export MSBUILDDISABLENODEREUSE = 1
 
-MOUNTPOINT ?= $(if $(filter 0,$(shell id -u)),/run/tpmfs,$${XDG_RUNTIME_DIR:?is not set}/tpmfs)
-
 .PHONY: help run test build clean check-format sdk deps-run deps-test
 
 help:
@@ -15,11 +13,10 @@ help:
 	@echo 'make check-format  fail where dotnet format would change something'
 	@echo 'make clean         remove what the others made'
 
-run: deps-run build
-	@mkdir -p "$(MOUNTPOINT)"
-	@exec out/tpmfs mount "$(MOUNTPOINT)" --tpm embedded
+run: sdk deps-run build
+	@exec out/tpmfs mount --tpm embedded
 
-test: deps-test build
+test: sdk deps-test build
 	@dotnet build TpmFs.sln --verbosity quiet
 	@build/run-tests tests/*/
 

@@ -37,9 +37,9 @@ public sealed class ResourceManager : IDisposable
         _channel = new TpmChannel(transport, time);
         _desk = new CommandDesk(_reserve, time, _channel.Cancel);
         _profile = new TpmProfile(_channel);
-        _objects = new ObjectResidency(_channel, options.ReserveObjects);
+        _objects = new ObjectResidency(_channel, time, options.ReserveObjects);
         _sessions = new SessionTable(_channel, time, options.ReserveSessions);
-        var power = new PowerState(_channel, _objects, _sessions, _spaces, log);
+        var power = new PowerState(_channel, _profile, _objects, _sessions, _spaces, time, log);
         var capabilities = new CapabilityView(_sessions);
         var tracker = new ResponseTracker(_profile, _objects, _sessions, power, capabilities, _spaces);
         var room = new RoomMaker(_objects, _sessions, log);
@@ -47,7 +47,7 @@ public sealed class ResourceManager : IDisposable
         _meter = new WorkMeter(_channel, _objects, _sessions, time);
         _runner = new CommandRunner(
             _channel,
-            new CommandResolver(_profile, _sessions),
+            new CommandResolver(_profile, _objects, _sessions),
             new LocalAnswers(_profile, _objects, _sessions, capabilities),
             _objects,
             _sessions,

@@ -7,7 +7,7 @@ namespace TpmFs.Rm;
 /// Finds what a command names among what its space holds. What is not the space's own is answered here, as a TPM answers for what is not
 /// loaded, and never reaches the TPM.
 /// </summary>
-internal sealed class CommandResolver(TpmProfile profile, SessionTable sessions)
+internal sealed class CommandResolver(TpmProfile profile, ObjectResidency objects, SessionTable sessions)
 {
     /// <summary>Fills the plan. Anything but success is the answer, still without the resource manager's layer.</summary>
     public TpmRc Resolve(ManagedSpace space, ReadOnlySpan<byte> bytes, CommandPlan plan, out TpmCommand command)
@@ -125,15 +125,20 @@ internal sealed class CommandResolver(TpmProfile profile, SessionTable sessions)
             return TpmRc.AuthContext;
         }
 
-        if (parameters.Length != sizeof(uint))
+        if (parameters.Length < sizeof(uint))
         {
-            return parameters.Length < sizeof(uint) ? TpmRc.Insufficient.ForParameter(0) : TpmRc.Size;
+            return TpmRc.Insufficient.ForParameter(0);
         }
 
         TpmHandle handle = TpmHandle.Read(parameters);
         if (!handle.IsTransient && !handle.IsSession)
         {
             return TpmRc.ValueError.ForParameter(0);
+        }
+
+        if (parameters.Length > sizeof(uint))
+        {
+            return TpmRc.Size;
         }
 
         if (space.TryFind(handle, out TransientObject flushed))
@@ -184,9 +189,14 @@ internal sealed class CommandResolver(TpmProfile profile, SessionTable sessions)
         return Limit(space, plan);
     }
 
-    private static TpmRc Limit(ManagedSpace space, CommandPlan plan)
+    private TpmRc Limit(ManagedSpace space, CommandPlan plan)
     {
         SpaceLimits limits = space.Owner.Group.Limits;
+        if (plan.NewObjects > 0 && space.ObjectCount >= limits.ObjectsMax)
+        {
+            space.ForgetLost(objects.Ended);
+        }
+
         if (plan.NewObjects > 0 && space.ObjectCount >= limits.ObjectsMax)
         {
             return TpmRc.ObjectMemory;

@@ -27,14 +27,17 @@ internal sealed class LocalAnswers(TpmProfile profile, ObjectResidency objects, 
 
         return command.Code switch
         {
-            TpmCc.ReadPublic => TryReadPublic(plan, response, out length),
+            TpmCc.ReadPublic when sessions.Exclusive is null => TryReadPublic(plan, response, out length),
             TpmCc.FlushContext => TryFlush(space, bytes, plan, response, out length),
-            TpmCc.ContextSave => TrySave(space, plan, response, out length),
+            TpmCc.ContextSave => TrySave(space, bytes, plan, response, out length),
             _ => false,
         };
     }
 
-    /// <summary>A transient object's public area does not change while it lives: the TPM's earlier response stands.</summary>
+    /// <summary>
+    /// A transient object's public area does not change while it lives: the TPM's earlier response stands. Not beside an exclusive audit
+    /// session, which the command would end in the TPM.
+    /// </summary>
     private static bool TryReadPublic(CommandPlan plan, Span<byte> response, out int length)
     {
         byte[]? earlier = plan.Subject?.PublicAnswer;
@@ -58,12 +61,16 @@ internal sealed class LocalAnswers(TpmProfile profile, ObjectResidency objects, 
         return true;
     }
 
-    /// <summary>A context of the present state, which the manager took itself, is as good as a new one.</summary>
-    private bool TrySave(ManagedSpace space, CommandPlan plan, Span<byte> response, out int length)
+    /// <summary>
+    /// A context of the present state, which the manager took itself, is as good as a new one. A session that is named with the other
+    /// type is for the TPM to refuse.
+    /// </summary>
+    private bool TrySave(ManagedSpace space, ReadOnlySpan<byte> bytes, CommandPlan plan, Span<byte> response, out int length)
     {
         length = 0;
         byte[]? context = plan.Subject?.Context ?? plan.SubjectSession?.Context;
-        if (context is null)
+        bool isOtherType = plan.SubjectSession is { } session && session.Handle != TpmHandle.Read(bytes[TpmHeader.Length..]);
+        if (context is null || isOtherType)
         {
             return false;
         }

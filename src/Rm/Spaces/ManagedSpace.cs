@@ -61,6 +61,9 @@ internal sealed class ManagedSpace : Space
 
     public void Remove(TpmHandle named) => _objects.Remove(new VirtualHandle(named.Value));
 
+    /// <summary>Forgets objects that are lost, which nobody can name but which were counted.</summary>
+    public void ForgetLost(Action<TransientObject> removed) => RemoveWhere(held => held.IsLost, removed);
+
     /// <summary>Takes out the objects that <paramref name="gone"/> picks.</summary>
     public void RemoveWhere(Func<TransientObject, bool> gone, Action<TransientObject> removed)
     {
