@@ -111,10 +111,11 @@ class Talker(Process):
 
 
 class Client(Talker):
-    """native/client.c; see there for the lines."""
+    """native/client.c; see there for the lines. A user who is given is another one than root, in the group given."""
 
-    def __init__(self, folder, name='client'):
-        super().__init__(folder, name, [BIN / 'client'])
+    def __init__(self, folder, user=None, group=None):
+        become = [] if user is None else ['setpriv', f'--reuid={user}', f'--regid={group}', '--clear-groups']
+        super().__init__(folder, 'client', [*become, BIN / 'client'])
 
     def open(self, number, kind, target):
         self.ask(f'open {number} {kind} {target}')

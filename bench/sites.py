@@ -49,8 +49,8 @@ class Sites:
         self._running.append(process)
         return process
 
-    def client(self):
-        return self.start(Client(self.folder / 'clients'))
+    def client(self, user=None, group=None):
+        return self.start(Client(self.folder / 'clients', user, group))
 
     def stop(self, process):
         process.stop()

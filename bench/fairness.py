@@ -1,0 +1,100 @@
+"""A light client beside a flood, on a TPM whose every command takes 5 ms; and how two users share such a TPM."""
+
+import os
+
+import tpm
+from figures import percentile, table
+
+COMMAND = 0.005  # seconds
+FLOOD = 99  # openers; with the light one as many as tpm2-abrmd allows
+OTHER_USER = 65534
+PAUSE = 20000  # microseconds between two commands of the light client
+
+
+def _client(starter, site, other):
+    """Where the site has users: tpm2-abrmd does not tell them apart."""
+    if not other:
+        return starter.client()
+    return starter.client(OTHER_USER, os.stat(site.targets['file']).st_gid)
+
+
+def _flooding(starter, site, way, other, openers, with_objects):
+    client = _client(starter, site, other)
+    commands = {}
+    for number in range(openers):
+        site.open(client, number, way)
+        commands[number] = tpm.hmac(client.handle(number, tpm.create_hmac_key())) if with_objects else tpm.get_random()
+    return client, commands
+
+
+def _light(starter, site, way, flood, seconds):
+    """Seconds of each command of a client that is idle most of the time."""
+    client = starter.client()
+    site.open(client, 0, way)
+    client.ask(f'pause {PAUSE}')
+    if flood:
+        flood[0].start_flood(seconds, flood[1])
+    samples = client.loop(int(seconds * 0.9 / (COMMAND * 2 + PAUSE / 1e6)), f'0:{tpm.get_random().hex()}')
+    counts = flood[0].end_flood()[1] if flood else []
+    starter.stop(client)
+    return samples, counts
+
+
+def _single(starter, site, way, with_objects):
+    """The longest that a command of the flood takes when no other one is there: four openers in turn, so that keys move in and out."""
+    client, commands = _flooding(starter, site, way, False, 4, with_objects)
+    steps = [f'{number}:{command.hex()}' for number, command in commands.items()]
+    client.loop(2, *steps)
+    longest = max(max(client.loop(1, one)) for _ in range(5) for one in steps)
+    starter.stop(client)
+    return longest
+
+
+def _beside_floods(starter, site, way, flood_way, seconds):
+    rows = []
+    alone, _ = _light(starter, site, way, None, seconds / 4)
+    rows.append({'site': site.name, 'beside': 'nobody', 'p50': percentile(alone, 0.5), 'p99': percentile(alone, 0.99), 'single': None})
+    for other in (False, True) if 'file' in site.targets else (False,):
+        for with_objects in (False, True):
+            flood = _flooding(starter, site, flood_way, other, FLOOD, with_objects)
+            single = _single(starter, site, flood_way, with_objects)
+            samples, _ = _light(starter, site, way, flood, seconds)
+            starter.stop(flood[0])
+            whose = 'another user' if other else 'the same user'
+            rows.append({'site': site.name, 'beside': f"{FLOOD} openers of {whose}, {'a key each' if with_objects else 'GetRandom'}",
+                         'p50': percentile(samples, 0.5), 'p99': percentile(samples, 0.99), 'single': single, 'samples': samples})
+    return rows
+
+
+def _shares(starter, site, seconds):
+    """Commands of a user with 1 opener and of a user with 20, all flooding: equal weights, so half each."""
+    few, many = (_flooding(starter, site, 'epoll', other, openers, False) for other, openers in ((False, 1), (True, 20)))
+    for client, commands in (few, many):
+        client.start_flood(seconds, commands)
+    counts = [sum(client.end_flood()[1]) for client, _ in (few, many)]
+    for client, _ in (few, many):
+        starter.stop(client)
+    return counts[0] / sum(counts)
+
+
+def run(starter, quick):
+    tpmfs, abrmd = starter.tpmfs(counted=True), starter.abrmd(counted=True)
+    seconds = 4 if quick else 20
+    rows = []
+    for site, way, flood_way in ((tpmfs, 'file', 'epoll'), (abrmd, 'tcti', 'tcti')):
+        site.proxy.delay({0: int(COMMAND * 1e6)})
+        rows += _beside_floods(starter, site, way, flood_way, seconds)
+    share = _shares(starter, tpmfs, seconds)
+    return {'command': COMMAND, 'seconds': seconds, 'rows': rows, 'share': share}
+
+
+def report(result):
+    def milli(seconds):
+        return '-' if seconds is None else f'{seconds * 1e3:.1f}'
+
+    return table(
+        f"A light client's GetRandom on a TPM that takes {COMMAND * 1e3:.0f} ms for each of its commands, ms",
+        ['way', 'beside', 'p50', 'p99', 'longest command of the flood, alone', 'p99 / longest'],
+        [[row['site'], row['beside'], milli(row['p50']), milli(row['p99']), milli(row['single']),
+          f"{row['p99'] / row['single']:.2f}" if row['single'] else '-'] for row in result['rows']]) + (
+        f"\nA user with 1 opener beside a user with 20, all flooding rm0: {result['share']:.1%} of the commands (equal weights: 50 %).\n")
