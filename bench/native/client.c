@@ -5,8 +5,7 @@
  *     open ID KIND TARGET     ID: 0 to 4095. KIND: file (blocking), epoll (non-blocking), tcti (TARGET as libtss2-tctildr takes it), unix
  *     close ID
  *     send ID HEX             answered with the response
- *     pause MICROSECONDS      between two rounds of a loop
- *     loop ROUNDS STEP...     the nanoseconds that each round took, without its pause
+ *     loop ROUNDS STEP...     the nanoseconds that each round took
  *     flood SECONDS ID:HEX... every connection repeats its command, all at the same time:
  *                             nanoseconds in all, "|", commands of each connection, "|", nanoseconds of each command
  *
@@ -56,7 +55,6 @@ struct step {
 static struct connection *connections[MAX_CONNECTIONS];
 static struct step steps[MAX_STEPS];
 static int64_t samples[MAX_SAMPLES];
-static long pause_microseconds;
 static char problem[512];
 
 static bool fail(const char *format, ...) {
@@ -240,8 +238,6 @@ static bool loop(char *text) {
             if (!run_step(&steps[i], handle))
                 return false;
         samples[round] = now() - start;
-        if (pause_microseconds)
-            usleep(pause_microseconds);
     }
     for (long round = 0; round < rounds; round++)
         printf("%ld ", (long)samples[round]);
@@ -347,8 +343,6 @@ static bool obey(char *line) {
         close_connection(id);
         return true;
     }
-    if (sscanf(line, "pause %ld", &pause_microseconds) == 1)
-        return true;
     if (strncmp(line, "send ", 5) == 0)
         return send_once(line + 5);
     if (strncmp(line, "loop ", 5) == 0)
