@@ -24,6 +24,7 @@ internal sealed class CommandDesk : IDisposable
     private bool _isTpmAway;
     private bool _isStopping;
     private bool _hasNews;
+    private long _sleepsUntil;
 
     /// <param name="cancelRunning">Cancels what the TPM is doing; must not block.</param>
     public CommandDesk(RandomReserve reserve, TimeProvider time, Action cancelRunning)
@@ -58,7 +59,8 @@ internal sealed class CommandDesk : IDisposable
         }
     }
 
-    public bool Submit(PendingCommand pending, ReadOnlySpan<byte> command)
+    /// <param name="lends">The caller will offer its own thread for it: the manager's is not woken.</param>
+    public bool Submit(PendingCommand pending, ReadOnlySpan<byte> command, bool lends)
     {
         lock (_gate)
         {
@@ -75,7 +77,10 @@ internal sealed class CommandDesk : IDisposable
                 _rescue.Watch(pending);
             }
 
-            Wake();
+            if (!lends)
+            {
+                Wake();
+            }
         }
 
         return true;
@@ -155,10 +160,45 @@ internal sealed class CommandDesk : IDisposable
         {
             if (!_hasNews)
             {
+                _sleepsUntil = longest == Timeout.InfiniteTimeSpan ? long.MaxValue : TimestampAfter(longest);
                 Monitor.Wait(_gate, longest);
+                _sleepsUntil = 0;
             }
 
             _hasNews = false;
+        }
+    }
+
+    /// <summary>There is exactly one command to run, and no opener that left: a lent thread may do it.</summary>
+    public bool HasJustOne
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return _running is null && _closing.Count == 0 && _scheduler.HasJustOneRunnable;
+            }
+        }
+    }
+
+    /// <summary>Wakes the manager's thread.</summary>
+    public void CallManager()
+    {
+        lock (_gate)
+        {
+            Wake();
+        }
+    }
+
+    /// <summary>Wakes the manager's thread where it would sleep longer than this.</summary>
+    public void CallManagerWithin(TimeSpan longest)
+    {
+        lock (_gate)
+        {
+            if (TimestampAfter(longest) < _sleepsUntil)
+            {
+                Wake();
+            }
         }
     }
 
@@ -266,6 +306,8 @@ internal sealed class CommandDesk : IDisposable
     }
 
     public void Dispose() => _rescue.Dispose();
+
+    private long TimestampAfter(TimeSpan span) => _time.GetTimestamp() + (long)(span.TotalSeconds * _time.TimestampFrequency);
 
     /// <summary>Under the gate.</summary>
     private void Wake()
