@@ -22,7 +22,7 @@ public sealed class EvictionTests
         Assert.Equal(1, rig.Tpm.Log.Total);
     }
 
-    /// <summary>Every pair of six objects, of which the TPM can hold three: neither may leave for the other.</summary>
+    /// <summary>Pairs of six objects, of which the TPM can hold three: neither may leave for the other.</summary>
     [Fact]
     public void A_command_that_names_two_objects_finds_both_in_the_tpm()
     {
@@ -30,13 +30,11 @@ public sealed class EvictionTests
         Opener opener = rig.Open();
         uint[] parents = [.. Enumerable.Range(0, 3).Select(i => opener.Must(Cmd.CreatePrimary(Handles.Owner, Templates.Storage(), $"{i}")).Handle)];
         uint[] keys = opener.NewKeys(3);
-        foreach (uint parent in parents)
+        var random = new Random(5);
+        for (int i = 0; i < 300; i++)
         {
-            foreach (uint key in keys)
-            {
-                opener.Must(Cmd.FlushContext(opener.Must(StartSalted(parent, key)).Handle));
-                opener.Must(Cmd.Sign(keys[0], "text"));
-            }
+            opener.Must(Cmd.FlushContext(opener.Must(StartSalted(parents[random.Next(3)], keys[random.Next(3)])).Handle));
+            opener.Must(Cmd.Sign(keys[random.Next(3)], "text"));
         }
     }
 
