@@ -281,7 +281,8 @@ internal sealed class CommandRunner(
             case Step.Gap:
                 return AfterStep(sessions.Regap(_plan) is var closed && closed == Step.Gap ? Step.NoRoom : closed, pending);
             default:
-                return AfterStep(power.Verify() is var verified && verified == Step.Inconsistent ? Step.Lost : verified, pending);
+                Step verified = power.Verify();
+                return verified == Step.Inconsistent ? Answer(TpmRc.Failure) : AfterStep(verified, pending);
         }
     }
 

@@ -1,0 +1,31 @@
+using TpmFs.Rm.Tests.Harness;
+using TpmFs.Rm.Tests.Simulation;
+using TpmFs.Tpm;
+
+namespace TpmFs.Rm.Tests;
+
+/// <summary>A TPM that fails, refuses, lies, or is used by others behind the manager's back.</summary>
+public sealed class AdversityTests
+{
+    private const uint Layer = 0x000B0000;
+    private const uint CreatePrimaryCode = 0x131;
+    private const uint ReadClockCode = 0x181;
+
+    [Fact]
+    public void A_tpm_in_failure_mode_is_told_to_who_asks_and_keeps_the_manager_busy_no_longer()
+    {
+        using var rig = new Rig();
+        Opener opener = rig.Open();
+        uint key = opener.NewKeys(1)[0];
+        rig.Settle();
+        rig.Tpm.Faults.WarnAtRandom(1, seed: 1, Rc.Failure);
+        opener.Send(Cmd.Sign(key, "text"));
+        for (int i = 0; i < 100 && !opener.IsDone; i++)
+        {
+            rig.Manager.RunOne();
+        }
+
+        Assert.True(opener.IsDone);
+        Assert.Equal(Layer | Rc.Failure, new Answer(opener.Response!).Code);
+    }
+}
