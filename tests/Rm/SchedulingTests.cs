@@ -161,6 +161,26 @@ public sealed class SchedulingTests
         Assert.True(light.IsDone);
     }
 
+    [Fact]
+    public void The_time_that_a_command_waits_for_its_turn_is_not_taken_from_its_time_limit()
+    {
+        using var rig = new Rig();
+        Opener slow = rig.Open(uid: 1);
+        Opener waiting = rig.Open(uid: 2);
+        rig.Tpm.Latency = code => code == 0x131 ? TimeSpan.FromSeconds(130) : TimeSpan.FromMilliseconds(10);
+        rig.Tpm.Wait = span =>
+        {
+            if (waiting.IsIdle)
+            {
+                waiting.Send(Cmd.GetRandom(40));
+            }
+
+            rig.Time.Advance(span);
+        };
+        slow.Must(Cmd.CreatePrimary(Handles.Owner, Templates.Signing()));
+        Assert.True(waiting.Await().IsSuccess);
+    }
+
     private static void ServeMany(Rig rig, Opener[] flood, int count)
     {
         for (int i = 0; i < count; i++)

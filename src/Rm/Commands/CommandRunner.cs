@@ -115,8 +115,8 @@ internal sealed class CommandRunner(
     private Verdict? Exchange(PendingCommand pending, in TpmCommand command)
     {
         int length = Translate(pending.Space, pending.Bytes, command);
-        TimeSpan limit = patience.TimeLeft(pending);
-        TransmitResult result = channel.Transmit(_command.AsMemory(0, length), pending.Space.Owner.Locality, _response, limit);
+        TransmitResult result = channel.Transmit(
+            _command.AsMemory(0, length), pending.Space.Owner.Locality, _response, TimeLimits.Of(command.Code));
         switch (result.Status)
         {
             case TransmitStatus.Disconnected:

@@ -47,6 +47,7 @@ internal sealed class Scheduler(TimeProvider time)
             {
                 group.IsInService = true;
                 next.State = CommandState.Running;
+                next.Begun ??= time.GetTimestamp();
                 return true;
             }
         }
