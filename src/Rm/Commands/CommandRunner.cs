@@ -33,6 +33,10 @@ internal sealed class CommandRunner(
     /// <summary>The response to the command that was run last.</summary>
     public ReadOnlySpan<byte> Response(int length) => _response.AsSpan(0, length);
 
+    /// <summary>Whether the command that was run last is answered, with success.</summary>
+    public bool HasSucceeded(in Verdict verdict) =>
+        TpmHeader.TryRead(Response(verdict.Length), out TpmHeader header) && header.ResponseCode.IsSuccess;
+
     /// <summary>Zeroes a command or response that was <paramref name="length"/> bytes long at the most.</summary>
     public void Wipe(int length)
     {
