@@ -28,4 +28,21 @@ public sealed class AdversityTests
         Assert.True(opener.IsDone);
         Assert.Equal(Layer | Rc.Failure, new Answer(opener.Response!).Code);
     }
+
+    [Fact]
+    public void A_gap_that_only_somebody_else_can_close_is_told_at_once()
+    {
+        using var rig = new Rig(new TpmParameters { ContextGap = 255, SessionSlots = 2 });
+        rig.Tpm.Direct(Cmd.ContextSave(new Answer(rig.Tpm.Direct(Cmd.StartAuthSession(SessionType.Policy))).Handle));
+        uint theirs = new Answer(rig.Tpm.Direct(Cmd.StartAuthSession(SessionType.Policy))).Handle;
+        Answer saved = new(rig.Tpm.Direct(Cmd.ContextSave(theirs)));
+        while (saved.IsSuccess)
+        {
+            theirs = new Answer(rig.Tpm.Direct(Cmd.ContextLoad(saved.Body))).Handle;
+            saved = new(rig.Tpm.Direct(Cmd.ContextSave(theirs)));
+        }
+
+        Assert.Equal(Rc.ContextGap, rig.Open().Do(Cmd.StartAuthSession(SessionType.Policy)).Code);
+        Assert.Equal(1, rig.Tpm.Log.Total);
+    }
 }

@@ -130,7 +130,10 @@ internal sealed class SessionTable(TpmChannel channel, TimeProvider time, int re
         return step;
     }
 
-    /// <summary>Loads the oldest saved session and saves it anew, which moves the gap along.</summary>
+    /// <summary>
+    /// Loads the oldest saved session and saves it anew, which moves the gap along; <see cref="Step.NoRoom"/> when there is none, so that
+    /// the oldest is somebody else's.
+    /// </summary>
     public Step Regap(CommandPlan? plan)
     {
         if (_doomed.Count > 0)
@@ -140,7 +143,7 @@ internal sealed class SessionTable(TpmChannel channel, TimeProvider time, int re
 
         if (_saved.First is not { } oldest)
         {
-            return Step.Inconsistent;
+            return Step.NoRoom;
         }
 
         Step step = LoadedCount >= _slots ? SaveOne(plan) : Step.Done;
