@@ -45,4 +45,22 @@ public sealed class AdversityTests
         Assert.Equal(Rc.ContextGap, rig.Open().Do(Cmd.StartAuthSession(SessionType.Policy)).Code);
         Assert.Equal(1, rig.Tpm.Log.Total);
     }
+
+    [Fact]
+    public void An_object_that_somebody_else_flushed_keeps_no_other_from_its_slot()
+    {
+        using var rig = new Rig();
+        Opener first = rig.Open();
+        Opener second = rig.Open();
+        uint firstKey = first.NewKeys(1)[0];
+        uint secondKey = second.NewKeys(1)[0];
+        rig.Settle();
+        first.Must(Cmd.Sign(firstKey, "text"));
+        rig.Tpm.Direct(Cmd.FlushContext(Assert.Single(rig.Tpm.TransientHandles)));
+        rig.Tpm.Log.Clear();
+        second.Must(Cmd.Sign(secondKey, "text"));
+        Assert.InRange(rig.Tpm.Log.Total, 2, 3);
+        first.Must(Cmd.Sign(firstKey, "text"));
+        Assert.Equal(2, rig.Tpm.TransientHandles.Count);
+    }
 }
