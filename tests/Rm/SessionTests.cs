@@ -281,5 +281,21 @@ public sealed class SessionTests
         Assert.InRange(rig.Time.GetElapsedTime(start).TotalSeconds, 10, 11);
     }
 
+    [Fact]
+    public void A_session_that_was_dropped_is_loaded_by_nobody()
+    {
+        using var rig = new Rig();
+        Opener opener = rig.Open(uid: 1);
+        List<byte[]> files = [.. Enumerable.Range(0, 8).Select(_ => opener.Must(Cmd.ContextSave(opener.NewSession(SessionType.Policy))).Body)];
+        uint last = opener.NewSession(SessionType.Policy);
+        rig.Group("root").Limits.SavedSessionsMax = 1;
+        Opener stranger = rig.Open(uid: 2);
+        opener.Send(Cmd.ContextSave(last));
+        stranger.Send(Cmd.ContextLoad(files[7]));
+        rig.Run();
+        Assert.Equal(Layer | 0x1CBu, new Answer(stranger.Response!).Code);
+        Assert.Equal(1, rig.Tpm.ActiveSessions);
+    }
+
     private static byte[] SaveNew(Opener opener) => opener.Must(Cmd.ContextSave(opener.NewSession(SessionType.Policy))).Body;
 }

@@ -43,8 +43,10 @@ internal sealed class SessionTable(TpmChannel channel, TimeProvider time, int re
     public long ReleasedCount { get; private set; }
 
     /// <summary>Whether a TPM handle is that of a session the manager knows.</summary>
-    public bool Holds(TpmHandle handle) =>
-        _byIndex.ContainsKey(handle.Index) || _doomed.Any(orphan => orphan.Handle.Index == handle.Index);
+    public bool Holds(TpmHandle handle) => _byIndex.ContainsKey(handle.Index) || IsDoomed(handle);
+
+    /// <summary>The session is to be flushed: nobody may name it, though its context may be in a client's hands.</summary>
+    public bool IsDoomed(TpmHandle handle) => _doomed.Any(orphan => orphan.Handle.Index == handle.Index);
 
     /// <summary>What the TPM says of itself, while the manager holds no session.</summary>
     /// <param name="slots">TPM_PT_HR_LOADED_AVAIL.</param>
