@@ -297,5 +297,24 @@ public sealed class SessionTests
         Assert.Equal(1, rig.Tpm.ActiveSessions);
     }
 
+    [Fact]
+    public void A_session_that_its_client_saved_is_loaded_though_the_manager_left_it_in_the_tpm()
+    {
+        using var rig = new Rig(new TpmParameters { ContextGap = 255 });
+        Opener saver = rig.Open(uid: 5);
+        byte[] file = saver.Must(Cmd.ContextSave(saver.NewSession(SessionType.Policy))).Body;
+        Opener busy = rig.Open(uid: 7);
+        uint session = busy.NewSession(SessionType.Policy);
+        byte[] saved;
+        do
+        {
+            saved = busy.Must(Cmd.ContextSave(session)).Body;
+            rig.Tpm.Faults.Warn(Rc.Retry, command: Cmd.ContextSaveCode);
+            session = busy.Must(Cmd.ContextLoad(saved)).Handle;
+        }
+        while (rig.Tpm.Faults.Outstanding > 0);
+        rig.Open(uid: 5).Must(Cmd.PolicyGetDigest(saver.Must(Cmd.ContextLoad(file)).Handle));
+    }
+
     private static byte[] SaveNew(Opener opener) => opener.Must(Cmd.ContextSave(opener.NewSession(SessionType.Policy))).Body;
 }

@@ -74,10 +74,18 @@ internal sealed class SessionTable(TpmChannel channel, TimeProvider time, int re
         entered.LastUse = time.GetTimestamp();
     }
 
-    /// <summary>Makes room for the command, keeps the oldest saved session young enough, and loads what the command names.</summary>
+    /// <summary>
+    /// Makes room for the command, keeps the oldest saved session young enough, and loads what the command names. A session that its
+    /// client loads, but that was left loaded when the manager could not save it anew, is saved first.
+    /// </summary>
     public Step Prepare(CommandPlan plan)
     {
         Step step = CloseGap(plan);
+        if (step == Step.Done && plan is { NewSessions: > 0, SubjectSession: { SavedByClient: true, IsLoaded: true } kept })
+        {
+            step = Save(kept);
+        }
+
         int missing = 0;
         foreach (Session named in plan.Sessions)
         {
@@ -276,12 +284,13 @@ internal sealed class SessionTable(TpmChannel channel, TimeProvider time, int re
     }
 
     /// <summary>The sessions that this owner's clients saved.</summary>
-    public IEnumerable<Session> SavedBy(SpaceOwner owner) => _saved.Where(saved => saved.SavedByClient && saved.Owner == owner);
+    public IEnumerable<Session> SavedBy(SpaceOwner owner) =>
+        _byIndex.Values.Where(saved => saved.SavedByClient && saved.Owner == owner);
 
     /// <summary>The TPM has no session left: flushes one that nobody will miss, if there is one.</summary>
     public Step GiveBackOne()
     {
-        if (_doomed.Count == 0 && _saved.Where(saved => saved.IsAbandoned).MinBy(saved => saved.LastUse) is { } abandoned)
+        if (_doomed.Count == 0 && _byIndex.Values.Where(saved => saved.IsAbandoned).MinBy(saved => saved.LastUse) is { } abandoned)
         {
             Doom(abandoned);
         }
