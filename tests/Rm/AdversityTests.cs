@@ -63,4 +63,54 @@ public sealed class AdversityTests
         first.Must(Cmd.Sign(firstKey, "text"));
         Assert.Equal(2, rig.Tpm.TransientHandles.Count);
     }
+
+    [Fact]
+    public void A_session_whose_context_was_lost_with_the_link_does_not_stay_in_the_tpm()
+    {
+        using var rig = new Rig();
+        Opener opener = rig.Open();
+        uint session = opener.NewSession(SessionType.Policy);
+        rig.Tpm.Faults.Break(TransmitStatus.Disconnected, executed: true, command: Cmd.ContextSaveCode);
+        rig.Settle();
+        Assert.Equal(Layer | Rc.ReferenceH0, opener.Do(Cmd.PolicyGetDigest(session)).Code);
+        rig.Settle();
+        Assert.Equal(0, rig.Tpm.ActiveSessions);
+    }
+
+    [Fact]
+    public void A_session_that_was_loaded_when_the_link_broke_does_not_stay_in_the_tpm()
+    {
+        using var rig = new Rig();
+        Opener opener = rig.Open();
+        uint session = opener.NewSession(SessionType.Policy);
+        rig.Settle();
+        rig.Tpm.Faults.Break(TransmitStatus.Disconnected, executed: true, command: Cmd.ContextLoadCode);
+        Assert.Equal(Layer | Rc.ReferenceH0, opener.Do(Cmd.PolicyGetDigest(session)).Code);
+        rig.Settle();
+        Assert.Equal(0, rig.Tpm.ActiveSessions);
+    }
+
+    [Fact]
+    public void A_session_that_the_tpm_will_not_save_does_not_stay_in_the_tpm()
+    {
+        using var rig = new Rig();
+        Opener opener = rig.Open();
+        uint session = opener.NewSession(SessionType.Policy);
+        rig.Tpm.Faults.Warn(Rc.TooManyContexts, command: Cmd.ContextSaveCode);
+        rig.Settle();
+        Assert.Equal(Layer | Rc.ReferenceH0, opener.Do(Cmd.PolicyGetDigest(session)).Code);
+        Assert.Equal(0, rig.Tpm.ActiveSessions);
+    }
+
+    [Fact]
+    public void An_object_that_the_tpm_will_not_save_does_not_stay_in_the_tpm()
+    {
+        using var rig = new Rig();
+        Opener opener = rig.Open();
+        uint key = opener.NewKeys(1)[0];
+        rig.Tpm.Faults.Warn(Rc.TooManyContexts, command: Cmd.ContextSaveCode);
+        rig.Settle();
+        Assert.Empty(rig.Tpm.TransientHandles);
+        Assert.Equal(Layer | Rc.ReferenceH0, opener.Do(Cmd.Sign(key, "text")).Code);
+    }
 }

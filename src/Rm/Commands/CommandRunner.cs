@@ -263,7 +263,7 @@ internal sealed class CommandRunner(
 
         if (ended is not null)
         {
-            sessions.Ended(ended);
+            sessions.Doom(ended);
         }
 
         return unknown is not null || ended is not null;

@@ -139,9 +139,13 @@ internal sealed class ObjectResidency(TpmChannel channel, TimeProvider time, int
         {
             Remember(resident, context);
         }
-        else if (step == Step.Inconsistent && result.Code != TpmRc.Initialize)
+        else if (step == Step.Inconsistent && result.Code == TpmRc.ReferenceHandle(0))
         {
             Left(resident);
+        }
+        else if (step == Step.Inconsistent && result.Code != TpmRc.Initialize)
+        {
+            Doom(resident);
         }
 
         return step;

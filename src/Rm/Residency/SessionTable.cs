@@ -247,7 +247,10 @@ internal sealed class SessionTable(TpmChannel channel, TimeProvider time, int re
         }
     }
 
-    /// <summary>Nobody may name the session any more: it is flushed when room is wanted or nothing else is to do.</summary>
+    /// <summary>
+    /// Nobody may name the session any more: it is flushed when room is wanted or nothing else is to do. So goes one that the TPM will not
+    /// load or save, or does not find loaded: it may be there all the same, where a response was lost with the link.
+    /// </summary>
     public void Doom(Session orphan)
     {
         Remove(orphan);
@@ -388,7 +391,7 @@ internal sealed class SessionTable(TpmChannel channel, TimeProvider time, int re
         }
         else if (step == Step.Inconsistent && result.Code != TpmRc.Initialize)
         {
-            Ended(missing);
+            Doom(missing);
         }
 
         return step;
@@ -404,7 +407,7 @@ internal sealed class SessionTable(TpmChannel channel, TimeProvider time, int re
         }
         else if (step == Step.Inconsistent && result.Code != TpmRc.Initialize)
         {
-            Ended(loaded);
+            Doom(loaded);
         }
 
         return step;
