@@ -113,4 +113,18 @@ public sealed class AdversityTests
         Assert.Empty(rig.Tpm.TransientHandles);
         Assert.Equal(Layer | Rc.ReferenceH0, opener.Do(Cmd.Sign(key, "text")).Code);
     }
+
+    [Fact]
+    public void A_session_that_nobody_can_name_is_flushed_though_the_tpm_was_restarted_meanwhile()
+    {
+        using var rig = new Rig();
+        Opener opener = rig.Open();
+        opener.NewSession(SessionType.Policy);
+        rig.Settle();
+        opener.Close();
+        rig.Tpm.Direct(Cmd.Shutdown(state: true));
+        rig.Tpm.PowerCycle();
+        rig.Settle();
+        Assert.Equal(0, rig.Tpm.ActiveSessions);
+    }
 }

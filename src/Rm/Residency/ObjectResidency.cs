@@ -106,8 +106,9 @@ internal sealed class ObjectResidency(TpmChannel channel, TimeProvider time, int
             return Step.NoRoom;
         }
 
-        Step step = channel.FlushContext(handle).AsStep();
-        if (step is Step.Done or Step.Inconsistent)
+        OwnResult result = channel.FlushContext(handle);
+        Step step = result.AsStep();
+        if (step == Step.Done || (step == Step.Inconsistent && result.Code != TpmRc.Initialize))
         {
             _doomed.Dequeue();
         }

@@ -275,8 +275,9 @@ internal sealed class SessionTable(TpmChannel channel, TimeProvider time, int re
             return Step.NoRoom;
         }
 
-        Step step = channel.FlushContext(orphan.Handle).AsStep();
-        if (step is Step.Done or Step.Inconsistent)
+        OwnResult result = channel.FlushContext(orphan.Handle);
+        Step step = result.AsStep();
+        if (step == Step.Done || (step == Step.Inconsistent && result.Code != TpmRc.Initialize))
         {
             _doomed.Dequeue();
             _doomedLoaded -= orphan.IsLoaded ? 1 : 0;
