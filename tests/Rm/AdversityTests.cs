@@ -127,4 +127,35 @@ public sealed class AdversityTests
         rig.Settle();
         Assert.Equal(0, rig.Tpm.ActiveSessions);
     }
+
+    [Fact]
+    public void A_handle_that_the_tpm_gives_again_is_the_new_session_s_alone()
+    {
+        using var rig = new Rig();
+        Opener before = rig.Open();
+        uint lost = before.NewSession(SessionType.Policy);
+        rig.Tpm.Direct(Cmd.FlushContext(lost));
+        rig.Tpm.Faults.Warn(Rc.Retry, command: ReadClockCode);
+        Opener after = rig.Open(uid: 1001);
+        uint session = after.NewSession(SessionType.Policy);
+        Assert.Equal(lost, session);
+        rig.Settle();
+        before.Close();
+        rig.Settle();
+        after.Must(Cmd.PolicyGetDigest(session));
+    }
+
+    [Fact]
+    public void A_session_that_ends_with_the_command_that_shows_a_reset_ends_once()
+    {
+        using var rig = new Rig();
+        Opener opener = rig.Open();
+        opener.NewKeys(1);
+        rig.Tpm.Reset();
+        uint session = opener.NewSession(SessionType.Hmac);
+        byte[] hashSequenceStart = Cmd.HashSequenceStart(Hashes.Sha256);
+        uint sequence = opener.Must(Cmd.Build(0x186, [], hashSequenceStart.AsSpan(10), new Auth(session, Auth.Audit))).Handle;
+        Assert.Contains("back: Reset", rig.Log.Entries);
+        opener.Must(Cmd.SequenceUpdate(sequence, "text"));
+    }
 }

@@ -228,11 +228,7 @@ internal sealed class SessionTable(TpmChannel channel, TimeProvider time, int re
     }
 
     /// <summary>The session ended, in the TPM and here.</summary>
-    public void Ended(Session ended)
-    {
-        Remove(ended);
-        ReleasedCount++;
-    }
+    public void Ended(Session ended) => ReleasedCount += Remove(ended) ? 1 : 0;
 
     /// <summary>The opener is gone: what it saved stays for its owner, the rest is flushed.</summary>
     public void OpenerGone(ManagedSpace opener)
@@ -253,9 +249,11 @@ internal sealed class SessionTable(TpmChannel channel, TimeProvider time, int re
     /// </summary>
     public void Doom(Session orphan)
     {
-        Remove(orphan);
-        _doomed.Enqueue(orphan);
-        _doomedLoaded += orphan.IsLoaded ? 1 : 0;
+        if (Remove(orphan))
+        {
+            _doomed.Enqueue(orphan);
+            _doomedLoaded += orphan.IsLoaded ? 1 : 0;
+        }
     }
 
     /// <summary>Every session goes, saved by clients or not.</summary>
@@ -353,8 +351,14 @@ internal sealed class SessionTable(TpmChannel channel, TimeProvider time, int re
         }
     }
 
-    private void Remove(Session ended)
+    /// <summary>False when it was removed before: a command may end a session that a late look at the TPM has already found gone.</summary>
+    private bool Remove(Session ended)
     {
+        if (!_byIndex.TryGetValue(ended.Handle.Index, out Session? known) || known != ended)
+        {
+            return false;
+        }
+
         ended.Opener?.Sessions.Remove(ended);
         _byIndex.Remove(ended.Handle.Index);
         (ended.IsLoaded ? _loaded : _saved).Remove(ended.Node);
@@ -362,6 +366,8 @@ internal sealed class SessionTable(TpmChannel channel, TimeProvider time, int re
         {
             Exclusive = null;
         }
+
+        return true;
     }
 
     private void KeepDoomed(Session[] kept)
