@@ -41,8 +41,8 @@ public sealed class ResourceManager : IDisposable
         _time = time;
         _log = log;
         _channel = new TpmChannel(transport, time);
-        _desk = new CommandDesk(_reserve, time, _channel.Cancel);
         _profile = new TpmProfile(_channel);
+        _desk = new CommandDesk(_reserve, _profile, time, _channel.Cancel);
         _objects = new ObjectResidency(_channel, time, options.ReserveObjects);
         _sessions = new SessionTable(_channel, time, options.ReserveSessions);
         var power = new PowerState(_channel, _profile, _objects, _sessions, _spaces, time, log);

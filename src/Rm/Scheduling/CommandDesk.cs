@@ -17,6 +17,7 @@ internal sealed class CommandDesk : IDisposable
     private readonly Queue<ManagedSpace> _closing = [];
     private readonly Scheduler _scheduler;
     private readonly RandomReserve _reserve;
+    private readonly TpmProfile _profile;
     private readonly ProbeRescue _rescue;
     private readonly TimeProvider _time;
     private readonly Action _cancelRunning;
@@ -27,9 +28,10 @@ internal sealed class CommandDesk : IDisposable
     private long _sleepsUntil;
 
     /// <param name="cancelRunning">Cancels what the TPM is doing; must not block.</param>
-    public CommandDesk(RandomReserve reserve, TimeProvider time, Action cancelRunning)
+    public CommandDesk(RandomReserve reserve, TpmProfile profile, TimeProvider time, Action cancelRunning)
     {
         _reserve = reserve;
+        _profile = profile;
         _time = time;
         _cancelRunning = cancelRunning;
         _scheduler = new Scheduler(time);
@@ -324,7 +326,8 @@ internal sealed class CommandDesk : IDisposable
         lock (_gate)
         {
             bool waits = pending is { State: CommandState.Queued or CommandState.Parked, Count: 1 };
-            if (!waits || !_reserve.TryAnswer(pending.Bytes, response, out length))
+            bool mustReachTpm = !_profile.MayAnswerFor(TpmCc.GetRandom) || pending.Space.Owner.Group.Denied.Contains(TpmCc.GetRandom);
+            if (!waits || mustReachTpm || !_reserve.TryAnswer(pending.Bytes, response, out length))
             {
                 return;
             }
