@@ -231,7 +231,7 @@ public sealed class ResourceManager : IDisposable
             verdict = Verdict.Failed(SpaceFailure.Stopping);
         }
 
-        _housekeeping.ClientCommand(code);
+        _housekeeping.ClientCommand(isShutdown: code == TpmCc.Shutdown && _runner.HasSucceeded(verdict));
         TimeSpan busy = _meter.EndTurn(pending.Space);
         if (verdict.IsOver)
         {

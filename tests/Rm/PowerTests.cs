@@ -298,4 +298,16 @@ public sealed class PowerTests
         Assert.Empty(tpm.TransientHandles);
         Assert.Equal(0, tpm.ActiveSessions);
     }
+
+    [Fact]
+    public void A_shutdown_that_was_refused_stops_nothing()
+    {
+        using var rig = new Rig();
+        rig.Group("root").Denied = new HashSet<TpmCc> { TpmCc.Shutdown };
+        Opener opener = rig.Open();
+        opener.NewKeys(1);
+        Assert.False(opener.Do(Cmd.Shutdown()).IsSuccess);
+        rig.Settle();
+        Assert.Empty(rig.Tpm.TransientHandles);
+    }
 }

@@ -184,6 +184,10 @@ internal sealed class CommandResolver(TpmProfile profile, ObjectResidency object
 
             plan.SubjectSession = known;
         }
+        else if (sessions.IsDoomed(head.SavedHandle))
+        {
+            return TpmRc.HandleError.ForParameter(0);
+        }
 
         plan.NewSessions = 1;
         return Limit(space, plan);

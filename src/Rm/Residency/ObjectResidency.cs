@@ -106,8 +106,9 @@ internal sealed class ObjectResidency(TpmChannel channel, TimeProvider time, int
             return Step.NoRoom;
         }
 
-        Step step = channel.FlushContext(handle).AsStep();
-        if (step is Step.Done or Step.Inconsistent)
+        OwnResult result = channel.FlushContext(handle);
+        Step step = result.AsStep();
+        if (step == Step.Done || (step == Step.Inconsistent && result.Code != TpmRc.Initialize))
         {
             _doomed.Dequeue();
         }
@@ -139,9 +140,13 @@ internal sealed class ObjectResidency(TpmChannel channel, TimeProvider time, int
         {
             Remember(resident, context);
         }
-        else if (step == Step.Inconsistent && result.Code != TpmRc.Initialize)
+        else if (step == Step.Inconsistent && result.Code == TpmRc.ReferenceHandle(0))
         {
             Left(resident);
+        }
+        else if (step == Step.Inconsistent && result.Code != TpmRc.Initialize)
+        {
+            Doom(resident);
         }
 
         return step;
@@ -223,6 +228,11 @@ internal sealed class ObjectResidency(TpmChannel channel, TimeProvider time, int
     /// <summary>Whatever was thought to be in the TPM under this handle is not.</summary>
     public void Vacate(TpmHandle handle)
     {
+        if (!Holds(handle))
+        {
+            return;
+        }
+
         foreach (TransientObject gone in _residents.Where(resident => resident.Resident == handle).ToArray())
         {
             Left(gone);
@@ -269,16 +279,12 @@ internal sealed class ObjectResidency(TpmChannel channel, TimeProvider time, int
 
             OwnResult result = channel.ContextLoad(missing.Context, out TpmHandle handle);
             Step step = result.AsStep();
-            if (step == Step.Done && Holds(handle))
-            {
-                Step flushed = channel.FlushContext(handle).AsStep();
-                return flushed == Step.Done ? Step.Inconsistent : flushed;
-            }
-
             if (step == Step.Done)
             {
+                bool isUnexpected = Holds(handle);
+                Vacate(handle);
                 Enter(missing, handle);
-                return step;
+                return isUnexpected ? Step.Inconsistent : step;
             }
 
             if (step == Step.Inconsistent && result.Code != TpmRc.Initialize)
