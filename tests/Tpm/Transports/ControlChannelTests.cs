@@ -43,20 +43,26 @@ public sealed class ControlChannelTests
     {
         using var peer = new FakeSwtpm(command =>
             BinaryPrimitives.ReadUInt32BigEndian(command) == 5 && command[4] == 3 ? [0, 0, 0, 0x3D] : FakeSwtpm.Obliging(command));
-        Task<byte[]> received = Task.FromResult(Array.Empty<byte>());
+        var received = new List<byte[]>();
         Task served = peer.Serve(async socket =>
         {
-            byte[] command = await FakeSwtpm.ReceiveCommand(socket);
-            received = Task.FromResult(command);
-            await socket.SendAsync(Answer);
+            for (int count = 0; count < 2; count++)
+            {
+                received.Add(await FakeSwtpm.ReceiveCommand(socket));
+                await socket.SendAsync(Answer);
+            }
         });
         using ITpmTransport transport = HostilePeerTests.Connected(peer);
+        TpmClient.Execute(transport, TpmClient.GetRandom8);
         TransmitResult result = transport.Transmit(TpmClient.Startup, 3, new byte[4096], TpmClient.Patience);
         Assert.Equal(TransmitStatus.LocalityRefused, result.Status);
         Assert.Contains("0x3D", result.Problem, StringComparison.Ordinal);
         TpmClient.Execute(transport, TpmClient.GetRandom8);
         await served;
-        Assert.Equal(TpmClient.GetRandom8, await received);
+        Assert.Equal([TpmClient.GetRandom8, TpmClient.GetRandom8], received);
+
+        // After a refusal nobody knows what the locality is.
+        Assert.Equal([0, 3, 0], peer.ControlCommands.Select(command => command[4]));
     }
 
     [Fact]
