@@ -23,9 +23,12 @@ internal sealed class Agent : IDisposable
     private readonly ConcurrentQueue<TaskCompletionSource<Reply>> _pending = [];
     private readonly ChildProcess _process;
 
-    public Agent(Sandbox sandbox, User? user = null) =>
+    /// <param name="sandbox">Where it runs.</param>
+    /// <param name="user">Who it runs as; root when left out.</param>
+    /// <param name="container">The words of a command that runs another: what puts it in a container.</param>
+    public Agent(Sandbox sandbox, User? user = null, params string[] container) =>
         _process = sandbox.Start(
-            user ?? User.Root, ["/usr/bin/python3", Path.Combine(sandbox.Scripts, "clients", "agent.py")], onLine: Answered);
+            user ?? User.Root, [.. container, "/usr/bin/python3", Path.Combine(sandbox.Scripts, "clients", "agent.py")], onLine: Answered);
 
     public int Id => _process.Id;
 
