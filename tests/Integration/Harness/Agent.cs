@@ -60,6 +60,10 @@ internal sealed class Agent : IDisposable
         $"the agent waits for descriptor {descriptor}",
         _process.Describe);
 
+    /// <summary>Waits until the agent is inside poll(2).</summary>
+    public void WaitUntilPolling() => Deadline.Poll(
+        () => File.ReadAllText($"/proc/{Id}/wchan").Contains("poll", StringComparison.Ordinal), "the agent polls", _process.Describe);
+
     public void Send(int signal) => _process.Send(signal);
 
     /// <summary>Kills it with SIGKILL and waits until it is gone.</summary>

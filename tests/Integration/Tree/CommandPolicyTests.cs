@@ -190,7 +190,7 @@ public sealed class CommandPolicyTests(Mount mount, ITestOutputHelper output) : 
         const string script = """
             cd "$HOME"
             printf 'a secret' | systemd-creds --with-key=tpm2 --tpm2-device="$0" --tpm2-pcrs=16 --name=secret encrypt - sealed
-            systemd-creds --name=secret decrypt sealed -
+            systemd-creds --tpm2-device="$0" --name=secret decrypt sealed -
             """;
         using ChildProcess client = Mount.Sandbox.Start(
             user,

@@ -156,7 +156,7 @@ public sealed class RevokeTests(Mount mount, ITestOutputHelper output) : TreeTes
         ready.Submit(Tpm2.CreatePrimary());
         Assert.Equal(Events.In, ready.Poll(-1, Events.In));
         Task<Reply> poll = polling.Begin("poll", 0, -1);
-        polling.Agent.WaitUntilBlockedIn(polling.Agent.Id);
+        polling.Agent.WaitUntilPolling();
         TpmHold hold = Mount.Proxy.Hold(TpmCc.ReadClock);
         blocked.Submit(Tpm2.ReadClock());
         hold.WaitUntilHeld();
