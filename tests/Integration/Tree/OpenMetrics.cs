@@ -72,8 +72,8 @@ internal sealed partial class OpenMetrics
         string expected = _type switch { "counter" => _family + "_total", "info" => _family + "_info", _ => _family };
         Assert.True(name == expected || (_type == "counter" && name == _family + "_created"), $"no sample of the family {_family}, a {_type}: {line}");
         _sampled = true;
-        Capture[] labels = [.. sample.Groups["label"].Captures];
-        Assert.Equal(labels.Length, labels.Select(label => label.Value).Distinct().Count());
+        CaptureCollection labels = sample.Groups["label"].Captures;
+        Assert.Equal(labels.Count, labels.Select(label => label.Value).Distinct().Count());
         double value = double.Parse(sample.Groups["value"].Value, CultureInfo.InvariantCulture);
         Assert.False(_type is "counter" && (value < 0 || double.IsNaN(value)), line);
         Assert.False(_type is "info" && value != 1, line);

@@ -210,6 +210,19 @@ public sealed class RevokeTests(Mount mount, ITestOutputHelper output) : TreeTes
     }
 
     [Fact]
+    public void The_owner_is_let_in_whoever_else_looks_at_the_same_time()
+    {
+        (User user, string home) = NewUser();
+        Agent owner = NewAgent(user);
+        using ChildProcess looker = Mount.Sandbox.Start(User.Root, ["sh", "-c", $"while stat {home}/openers {home}/cancel >/dev/null; do :; done"]);
+        for (int i = 0; i < 500; i++)
+        {
+            Assert.Null(owner.Call("cat", $"{home}/openers").Errno);
+            Assert.Equal("ESRCH", TryWrite($"{home}/cancel", "1000000\n", owner));
+        }
+    }
+
+    [Fact]
     public void A_control_file_of_a_removed_domain_is_gone_for_those_who_have_it_open()
     {
         string domain = NewDomain();
