@@ -92,16 +92,29 @@ public sealed class RevokeTests(Mount mount, ITestOutputHelper output) : TreeTes
     }
 
     [Fact]
-    public void Failed_authorizations_are_counted()
+    public void Failed_authorizations_and_lockouts_are_counted()
     {
         string domain = NewDomain();
         Opener opener = OpenAt($"{domain}/rm0");
-        Dictionary<string, long> before = ReadKeys($"{domain}/stat");
-        uint parent = opener.Transact(Tpm2.CreatePrimary()).NewHandle();
-        byte[] wrong = new TpmCommandBuilder(TpmCc.Create).Handle(parent).Password("wrong"u8).Sized([0, 0, 0, 0]).Sized([]).UInt16(0).UInt32(0).Build();
-        Assert.Equal(0x9A2u, opener.Transact(wrong).Code()); // TPM_RC_BAD_AUTH: a noDA key's failures count for nothing
-        Dictionary<string, long> after = ReadKeys($"{domain}/stat");
-        Assert.Equal(before["errors"] + 1, after["errors"]);
+        uint key = opener.Transact(TreeCommands.CreateKeyWithPassword("right"u8)).NewHandle();
+        List<uint> codes = [];
+        while (codes.LastOrDefault() != TreeCommands.Lockout)
+        {
+            Assert.InRange(codes.Count, 0, 100);
+            codes.Add(opener.Transact(TreeCommands.Hmac(key, "wrong"u8)).Code());
+        }
+
+        Assert.All(codes[..^1], code => Assert.Equal(TreeCommands.AuthFail, code));
+        Dictionary<string, long> stat = ReadKeys($"{domain}/stat");
+        Assert.Equal((codes.Count - 1, 1), (stat["auth_failures"], stat["lockouts"]));
+
+        // It is the TPM that is locked, for everybody, until an administrator resets it; the domain may not.
+        Opener root = Open();
+        uint other = root.Transact(TreeCommands.CreateKeyWithPassword("right"u8)).NewHandle();
+        Assert.Equal(TreeCommands.Lockout, root.Transact(TreeCommands.Hmac(other, "right"u8)).Code());
+        Assert.Equal(Layer | 0x143, opener.Transact(TreeCommands.DictionaryAttackLockReset()).Code());
+        root.Transact(TreeCommands.DictionaryAttackLockReset()).Succeeded();
+        opener.Transact(TreeCommands.Hmac(key, "right"u8)).Succeeded();
     }
 
     [Fact]
