@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Text;
 using TpmFs.Integration.Tests.Harness;
 using Xunit.Abstractions;
 
@@ -105,7 +106,7 @@ public sealed class LayoutTests(Mount mount, ITestOutputHelper output) : TreeTes
         foreach ((User user, string path) in granted)
         {
             Agent agent = NewAgent(user);
-            Assert.Equal($"users/{user.Uid}", System.Text.Encoding.UTF8.GetString(agent.Call("readlink", At("self")).Data));
+            Assert.Equal($"users/{user.Uid}", Encoding.UTF8.GetString(agent.Call("readlink", At("self")).Data));
             agent.Call("use", At("self/rm0")).Data.Succeeded();
             Assert.Equal(path, Mount.Sandbox.Run(user, "realpath", At("self")).Succeeded().Output.Trim());
         }
@@ -126,7 +127,10 @@ public sealed class LayoutTests(Mount mount, ITestOutputHelper output) : TreeTes
             """));
         try
         {
-            Assert.Equal($"{user.Uid}", System.Text.Encoding.UTF8.GetString(Admin.Call("readlink", At("users/alice")).Data));
+
+            // The group database is asked in the background.
+            Deadline.Poll(() => Admin.Call("readlink", At("users/alice")).Errno is null, "alice's number", Mount.Daemon.Describe);
+            Assert.Equal($"{user.Uid}", Encoding.UTF8.GetString(Admin.Call("readlink", At("users/alice")).Data));
             NewAgent(user).Call("use", At("users/alice/rm0")).Data.Succeeded();
             Assert.DoesNotContain("alice", List(At("users")));
             Assert.Equal("EINVAL", Admin.Call("mkdir", At("users/bob")).Errno);
