@@ -92,6 +92,9 @@ public sealed class ResourceManager : IDisposable
         return isFree;
     }
 
+    /// <summary>A group that nobody will open a space of any more, and whose spaces are closed: its saved sessions are flushed too.</summary>
+    public void EndGroup(SchedulingGroup group) => _desk.End(group);
+
     /// <summary>What the TPM says it is; read at the start.</summary>
     public TpmDescription Description => TpmDescription.Read(_profile);
 
@@ -122,6 +125,10 @@ public sealed class ResourceManager : IDisposable
         if (_desk.TryTakeClosing(out ManagedSpace? closing))
         {
             LetGo(closing);
+        }
+        else if (_desk.TryTakeEnded(out SchedulingGroup? ended))
+        {
+            _sessions.GroupGone(ended);
         }
         else if (!_channel.IsUp)
         {
