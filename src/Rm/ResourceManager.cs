@@ -37,9 +37,9 @@ public sealed class ResourceManager : IDisposable
         _channel = new TpmChannel(transport, time);
         _desk = new CommandDesk(_reserve, time, _channel.Cancel);
         _profile = new TpmProfile(_channel);
-        _objects = new ObjectResidency(_channel, options.ReserveObjects);
+        _objects = new ObjectResidency(_channel, time, options.ReserveObjects);
         _sessions = new SessionTable(_channel, time, options.ReserveSessions);
-        var power = new PowerState(_channel, _objects, _sessions, _spaces, log);
+        var power = new PowerState(_channel, _profile, _objects, _sessions, _spaces, time, log);
         var capabilities = new CapabilityView(_sessions);
         var tracker = new ResponseTracker(_profile, _objects, _sessions, power, capabilities, _spaces);
         var room = new RoomMaker(_objects, _sessions, log);
@@ -92,6 +92,9 @@ public sealed class ResourceManager : IDisposable
         return isFree;
     }
 
+    /// <summary>A group that nobody will open a space of any more, and whose spaces are closed: its saved sessions are flushed too.</summary>
+    public void EndGroup(SchedulingGroup group) => _desk.End(group);
+
     /// <summary>What the TPM says it is; read at the start.</summary>
     public TpmDescription Description => TpmDescription.Read(_profile);
 
@@ -122,6 +125,10 @@ public sealed class ResourceManager : IDisposable
         if (_desk.TryTakeClosing(out ManagedSpace? closing))
         {
             LetGo(closing);
+        }
+        else if (_desk.TryTakeEnded(out SchedulingGroup? ended))
+        {
+            _sessions.GroupGone(ended);
         }
         else if (!_channel.IsUp)
         {

@@ -41,6 +41,8 @@ public sealed class HostileTests(Mount mount, ITestOutputHelper output) : MountT
         { "an authorization area of a negative size", "8002 00000019 0000017b ffffffff 40000009 0000 01 0000 0008" },
         { "a nonce longer than its area", "8002 00000019 0000017b 00000009 40000009 0020 01 0000 0008" },
         { "an HMAC longer than its area", "8002 00000019 0000017b 00000009 40000009 0000 01 0020 0008" },
+        { "a nonce longer than any digest", "8002 00000019 0000017b 00000009 40000009 ffff 01 0000 0008" },
+        { "an HMAC longer than any digest", "8002 00000019 0000017b 00000009 40000009 0000 01 ffff 0008" },
         { "four authorizations", "8002 00000034 0000017b 00000024 4000000900000100004000000900000100004000000900000100004000000900000100000008" },
         { "an authorization that is not a session", "8002 00000019 0000017b 00000009 80000000 0000 01 0000 0008" },
         { "a password where nothing is authorized", "8002 00000019 0000017b 00000009 40000009 0000 01 0000 0008" },
@@ -78,8 +80,8 @@ public sealed class HostileTests(Mount mount, ITestOutputHelper output) : MountT
     [InlineData("a session that is not the opener's", "8001 0000000e 00000189 03000000", 0x910)]
     [InlineData("an authorization by a session that is not the opener's", "8002 00000019 0000017b 00000009 02000000 0000 81 0000 0008", 0x918)]
     [InlineData("a session that is not the opener's where an object is due", "8001 0000000e 00000173 02000000", 0x910)]
-    [InlineData("a nonce longer than the command", "8002 00000019 0000017b 00000009 40000009 ffff 01 0000 0008", 0x99A)]
-    [InlineData("an HMAC longer than the command", "8002 00000019 0000017b 00000009 40000009 0000 01 ffff 0008", 0x99A)]
+    [InlineData("a nonce longer than the command", "8002 00000019 0000017b 00000009 40000009 ffff 01 0000 0008", 0x995)]
+    [InlineData("an HMAC longer than the command", "8002 00000019 0000017b 00000009 40000009 0000 01 ffff 0008", 0x995)]
     [InlineData("FlushContext of an object that is not the opener's", "8001 0000000e 00000165 80000000", 0x1CB)]
     [InlineData("FlushContext of a session that is not the opener's", "8001 0000000e 00000165 02000000", 0x1CB)]
     public void What_cannot_be_resolved_does_not_reach_the_tpm(string what, string bytes, int code)

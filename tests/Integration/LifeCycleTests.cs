@@ -52,10 +52,10 @@ public sealed class LifeCycleTests : IDisposable
     }
 
     [Fact]
-    public void It_says_what_it_serves_and_where()
+    public void It_says_when_it_is_ready_and_where()
     {
         using Daemon daemon = Start();
-        Deadline.Poll(() => daemon.Printed.Contains($"{Tcti} is served at {_mountPoint}", StringComparison.Ordinal), "word of the mount", daemon.Describe);
+        Deadline.Poll(() => daemon.Printed.Contains($"{_mountPoint}/rm0 is ready", StringComparison.Ordinal), "word of the mount", daemon.Describe);
         daemon.Stop();
     }
 

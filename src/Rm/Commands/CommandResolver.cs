@@ -125,15 +125,20 @@ internal sealed class CommandResolver(TpmProfile profile, SessionTable sessions)
             return TpmRc.AuthContext;
         }
 
-        if (parameters.Length != sizeof(uint))
+        if (parameters.Length < sizeof(uint))
         {
-            return parameters.Length < sizeof(uint) ? TpmRc.Insufficient.ForParameter(0) : TpmRc.Size;
+            return TpmRc.Insufficient.ForParameter(0);
         }
 
         TpmHandle handle = TpmHandle.Read(parameters);
         if (!handle.IsTransient && !handle.IsSession)
         {
             return TpmRc.ValueError.ForParameter(0);
+        }
+
+        if (parameters.Length > sizeof(uint))
+        {
+            return TpmRc.Size;
         }
 
         if (space.TryFind(handle, out TransientObject flushed))

@@ -29,7 +29,7 @@ internal sealed class LocalAnswers(TpmProfile profile, ObjectResidency objects, 
         {
             TpmCc.ReadPublic => TryReadPublic(plan, response, out length),
             TpmCc.FlushContext => TryFlush(space, bytes, plan, response, out length),
-            TpmCc.ContextSave => TrySave(space, plan, response, out length),
+            TpmCc.ContextSave => TrySave(space, bytes, plan, response, out length),
             _ => false,
         };
     }
@@ -58,12 +58,16 @@ internal sealed class LocalAnswers(TpmProfile profile, ObjectResidency objects, 
         return true;
     }
 
-    /// <summary>A context of the present state, which the manager took itself, is as good as a new one.</summary>
-    private bool TrySave(ManagedSpace space, CommandPlan plan, Span<byte> response, out int length)
+    /// <summary>
+    /// A context of the present state, which the manager took itself, is as good as a new one. A session that is named with the other
+    /// type is for the TPM to refuse.
+    /// </summary>
+    private bool TrySave(ManagedSpace space, ReadOnlySpan<byte> bytes, CommandPlan plan, Span<byte> response, out int length)
     {
         length = 0;
         byte[]? context = plan.Subject?.Context ?? plan.SubjectSession?.Context;
-        if (context is null)
+        bool isOtherType = plan.SubjectSession is { } session && session.Handle != TpmHandle.Read(bytes[TpmHeader.Length..]);
+        if (context is null || isOtherType)
         {
             return false;
         }

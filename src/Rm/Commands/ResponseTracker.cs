@@ -86,6 +86,7 @@ internal sealed class ResponseTracker(
             return;
         }
 
+        VerifyUnused(handle, plan.SubjectSession);
         if (handle.IsTransient)
         {
             var entered = new TransientObject
@@ -104,6 +105,21 @@ internal sealed class ResponseTracker(
         else if (handle.IsSession)
         {
             EnterSession(space, handle, plan.SubjectSession);
+        }
+    }
+
+    /// <summary>
+    /// A TPM does not give a handle twice: where it seems to, it was restarted unnoticed, and what had the handle before is gone.
+    /// </summary>
+    private void VerifyUnused(TpmHandle handle, Session? expected)
+    {
+        bool isUsed = handle.IsTransient
+            ? objects.Holds(handle)
+            : sessions.Holds(handle) && !(expected is not null && expected.Handle.Index == handle.Index);
+        if (isUsed && power.Verify() == Step.Done)
+        {
+            objects.Vacate(handle);
+            sessions.Vacate(handle);
         }
     }
 

@@ -8,7 +8,7 @@ namespace TpmFs.Rm;
 /// An object that leaves without a context of its present state, or whose context the TPM refuses, is lost: it is neither
 /// resident nor has it a context.
 /// </remarks>
-internal sealed class ObjectResidency(TpmChannel channel, int reserve)
+internal sealed class ObjectResidency(TpmChannel channel, TimeProvider time, int reserve)
 {
     private readonly LinkedList<TransientObject> _residents = [];
     private readonly Queue<TpmHandle> _doomed = [];
@@ -166,6 +166,7 @@ internal sealed class ObjectResidency(TpmChannel channel, int reserve)
     public void Enter(TransientObject entered, TpmHandle handle)
     {
         entered.Resident = handle;
+        entered.Entered = time.GetTimestamp();
         _residents.AddLast(entered.Node);
     }
 
@@ -215,20 +216,41 @@ internal sealed class ObjectResidency(TpmChannel channel, int reserve)
         Ended(orphan);
     }
 
-    /// <summary>The TPM was restarted: nothing is in its slots.</summary>
-    public void AllLeft()
+    /// <summary>Whatever was thought to be in the TPM under this handle is not.</summary>
+    public void Vacate(TpmHandle handle)
     {
-        _doomed.Clear();
-        while (_residents.First is { } first)
+        foreach (TransientObject gone in _residents.Where(resident => resident.Resident == handle).ToArray())
         {
-            Left(first.Value);
+            Left(gone);
         }
 
+        KeepDoomed(doomed => doomed != handle);
+    }
+
+    /// <summary>The TPM was restarted: what it does not hold any more has left it.</summary>
+    public void TpmRestarted(TpmHoldings holdings)
+    {
+        foreach (TransientObject gone in _residents.Where(resident => !holdings.HasResident(resident)).ToArray())
+        {
+            Left(gone);
+        }
+
+        KeepDoomed(holdings.HasTransient);
         _slots = _firstGuess;
     }
 
-    /// <summary>Whether a TPM handle is one of the manager's own residents.</summary>
+    /// <summary>
+    /// Whether a TPM handle is that of something which the manager has in the TPM. When the TPM gives it to something new, it has been
+    /// restarted unnoticed.
+    /// </summary>
     public bool Holds(TpmHandle handle) => _residents.Any(resident => resident.Resident == handle) || _doomed.Contains(handle);
+
+    private void KeepDoomed(Func<TpmHandle, bool> whether)
+    {
+        TpmHandle[] kept = _doomed.Where(whether).ToArray();
+        _doomed.Clear();
+        Array.ForEach(kept, _doomed.Enqueue);
+    }
 
     private int Capacity => Math.Max(_slots - reserve, 1);
 
@@ -243,6 +265,12 @@ internal sealed class ObjectResidency(TpmChannel channel, int reserve)
 
             OwnResult result = channel.ContextLoad(missing.Context, out TpmHandle handle);
             Step step = result.AsStep();
+            if (step == Step.Done && Holds(handle))
+            {
+                Step flushed = channel.FlushContext(handle).AsStep();
+                return flushed == Step.Done ? Step.Inconsistent : flushed;
+            }
+
             if (step == Step.Done)
             {
                 Enter(missing, handle);

@@ -234,6 +234,15 @@ internal sealed class SessionTable(TpmChannel channel, TimeProvider time, int re
         }
     }
 
+    /// <summary>The group is gone, with its openers: nobody will load what they saved.</summary>
+    public void GroupGone(SchedulingGroup group)
+    {
+        foreach (Session session in _byIndex.Values.Where(session => session.Owner.Group == group && session.IsAbandoned).ToArray())
+        {
+            Doom(session);
+        }
+    }
+
     /// <summary>Nobody may name the session any more: it is flushed when room is wanted or nothing else is to do.</summary>
     public void Doom(Session orphan)
     {
@@ -295,18 +304,28 @@ internal sealed class SessionTable(TpmChannel channel, TimeProvider time, int re
             .MaxBy(domain => _byIndex.Values.Count(held => held.Owner.Group == domain.Key) / (double)domain.Key.Weight)
             ?.MinBy(held => held.LastUse);
 
-    /// <summary>The TPM was restarted: what was loaded is gone, and after a reset what was saved as well.</summary>
-    public void TpmRestarted(bool savedToo)
+    /// <summary>Whatever was thought to have this session handle is not there.</summary>
+    public void Vacate(TpmHandle handle)
     {
-        foreach (Session session in _byIndex.Values.Where(session => savedToo || session.IsLoaded).ToArray())
+        if (TryFind(handle, out Session gone))
         {
-            Ended(session);
+            Ended(gone);
         }
 
-        Session[] stillThere = savedToo ? [] : _doomed.Where(orphan => !orphan.IsLoaded).ToArray();
-        _doomed.Clear();
-        Array.ForEach(stillThere, _doomed.Enqueue);
-        _doomedLoaded = 0;
+        Session[] others = _doomed.Where(orphan => orphan.Handle.Index != handle.Index).ToArray();
+        KeepDoomed(others);
+    }
+
+    /// <summary>The TPM was restarted: what it does not hold any more is gone, and its context counter may have begun anew.</summary>
+    public void TpmRestarted(TpmHoldings holdings)
+    {
+        foreach (Session gone in _byIndex.Values.Where(session => !holdings.Has(session)).ToArray())
+        {
+            Ended(gone);
+        }
+
+        KeepDoomed(_doomed.Where(holdings.Has).ToArray());
+        _counter = _saved.Count > 0 ? _saved.Max(saved => saved.Sequence) : 0;
         _slots = _firstGuess;
         Exclusive = null;
     }
@@ -336,10 +355,17 @@ internal sealed class SessionTable(TpmChannel channel, TimeProvider time, int re
         }
     }
 
+    private void KeepDoomed(Session[] kept)
+    {
+        _doomed.Clear();
+        Array.ForEach(kept, _doomed.Enqueue);
+        _doomedLoaded = kept.Count(orphan => orphan.IsLoaded);
+    }
+
     private Step CloseGap(CommandPlan plan)
     {
         Step step = Step.Done;
-        while (step == Step.Done && Gap > _gapMax - _gapSlack)
+        for (int left = _saved.Count + _doomed.Count; step == Step.Done && left > 0 && Gap > _gapMax - _gapSlack; left--)
         {
             step = Regap(plan);
         }

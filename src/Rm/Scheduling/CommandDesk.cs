@@ -15,6 +15,7 @@ internal sealed class CommandDesk : IDisposable
 {
     private readonly object _gate = new();
     private readonly Queue<ManagedSpace> _closing = [];
+    private readonly Queue<SchedulingGroup> _ended = [];
     private readonly Scheduler _scheduler;
     private readonly RandomReserve _reserve;
     private readonly ProbeRescue _rescue;
@@ -132,6 +133,16 @@ internal sealed class CommandDesk : IDisposable
         }
     }
 
+    /// <summary>The group is gone; its spaces were closed before.</summary>
+    public void End(SchedulingGroup group)
+    {
+        lock (_gate)
+        {
+            _ended.Enqueue(group);
+            Wake();
+        }
+    }
+
     /// <summary>No more commands are taken; the running one is cancelled.</summary>
     public void Stop()
     {
@@ -168,6 +179,15 @@ internal sealed class CommandDesk : IDisposable
         lock (_gate)
         {
             return _closing.TryDequeue(out closing);
+        }
+    }
+
+    /// <summary>A group that is gone.</summary>
+    public bool TryTakeEnded([NotNullWhen(true)] out SchedulingGroup? ended)
+    {
+        lock (_gate)
+        {
+            return _ended.TryDequeue(out ended);
         }
     }
 

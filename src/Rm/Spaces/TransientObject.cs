@@ -10,6 +10,9 @@ internal sealed class TransientObject
     /// <summary>The TPM's handle while the object is in the TPM.</summary>
     public TpmHandle? Resident { get; set; }
 
+    /// <summary>When it was put into the TPM last, by the manager's time provider.</summary>
+    public long Entered { get; set; }
+
     /// <summary>A context of the object as it is now; null when there is none.</summary>
     public byte[]? Context { get; set; }
 

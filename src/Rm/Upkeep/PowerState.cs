@@ -9,13 +9,14 @@ namespace TpmFs.Rm;
 /// </summary>
 internal sealed class PowerState(
     TpmChannel channel,
+    TpmProfile profile,
     ObjectResidency objects,
     SessionTable sessions,
     IReadOnlyCollection<ManagedSpace> spaces,
+    TimeProvider time,
     IResourceManagerLog log)
 {
-    private uint _resetCount;
-    private uint _restartCount;
+    private Clock _last;
 
     /// <summary>False when a command changed the counts: they are to be read when that disturbs nobody.</summary>
     public bool CountsAreKnown { get; private set; }
@@ -32,10 +33,11 @@ internal sealed class PowerState(
 
     public Step ReadCounts()
     {
-        Step step = TryReadCounts(out uint reset, out uint restart);
+        Step step = TryReadClock(out Clock clock);
         if (step == Step.Done)
         {
-            (_resetCount, _restartCount, CountsAreKnown) = (reset, restart, true);
+            _last = clock;
+            CountsAreKnown = true;
         }
 
         return step;
@@ -46,7 +48,7 @@ internal sealed class PowerState(
     /// </summary>
     public Step Verify()
     {
-        Step step = TryReadCounts(out uint reset, out uint restart);
+        Step step = TryReadClock(out Clock clock);
         bool wasDown = false;
         if (step == Step.Inconsistent)
         {
@@ -57,66 +59,77 @@ internal sealed class PowerState(
             }
 
             wasDown = startup.Succeeded;
-            step = TryReadCounts(out reset, out restart);
+            step = TryReadClock(out clock);
         }
 
-        return step == Step.Done ? Compare(reset, restart, wasDown) : step;
+        return step == Step.Done ? Compare(clock, wasDown) : step;
     }
 
     /// <summary>A client's own TPM2_Startup was accepted: the TPM was down.</summary>
     public Step ClientStarted()
     {
-        Step step = TryReadCounts(out uint reset, out uint restart);
-        return step == Step.Done ? Compare(reset, restart, wasDown: true) : step;
+        Step step = TryReadClock(out Clock clock);
+        return step == Step.Done ? Compare(clock, wasDown: true) : step;
     }
 
-    private Step Compare(uint reset, uint restart, bool wasDown)
+    /// <param name="wasDown">The TPM was down and has just been started, by the manager or for a client.</param>
+    private Step Compare(Clock clock, bool wasDown)
     {
         TpmReturn how = TpmReturn.Unchanged;
-        if (CountsAreKnown && reset != _resetCount)
+        if (CountsAreKnown && clock.ResetCount != _last.ResetCount)
         {
             how = TpmReturn.Reset;
         }
-        else if (wasDown || (CountsAreKnown && restart != _restartCount))
+        else if (wasDown || (CountsAreKnown && clock.RestartCount != _last.RestartCount))
         {
             how = TpmReturn.Restarted;
         }
 
-        (_resetCount, _restartCount, CountsAreKnown) = (reset, restart, true);
+        TpmHoldings holdings = TpmHoldings.AfterStartup(how == TpmReturn.Reset);
+        if (how != TpmReturn.Unchanged && !wasDown)
+        {
+            Step step = TpmHoldings.Ask(profile, how == TpmReturn.Reset, EarliestStart(clock), out holdings);
+            if (step != Step.Done)
+            {
+                return step;
+            }
+        }
+
+        _last = clock;
+        CountsAreKnown = true;
         if (how != TpmReturn.Unchanged)
         {
-            Drop(how, startedWithClear: wasDown);
+            Drop(holdings);
             log.TpmBack(how);
         }
 
         return Step.Done;
     }
 
-    /// <summary>
-    /// Drops what the event takes. After Restart, which is what Startup(CLEAR) makes of an orderly Shutdown(STATE), objects with stClear
-    /// are gone as well; whether Resume left them is the TPM's to say when they are loaded.
-    /// </summary>
-    private void Drop(TpmReturn how, bool startedWithClear)
+    /// <summary>When the TPM was started, by its own clock, which may be 15 % off (Part 1, 36.1).</summary>
+    private long EarliestStart(Clock clock)
     {
-        objects.AllLeft();
-        sessions.TpmRestarted(savedToo: how == TpmReturn.Reset);
+        TimeSpan running = TimeSpan.FromMilliseconds(Math.Min(clock.Time, int.MaxValue) * 1.15) + TimeSpan.FromMilliseconds(2);
+        return time.GetTimestamp() - (long)(running.TotalSeconds * time.TimestampFrequency);
+    }
+
+    private void Drop(TpmHoldings holdings)
+    {
+        objects.TpmRestarted(holdings);
+        sessions.TpmRestarted(holdings);
         foreach (ManagedSpace space in spaces)
         {
+            space.RemoveWhere(held => held.IsLost || (held.Resident is null && !holdings.HasContextOf(held)), objects.Ended);
             foreach (TransientObject survivor in space.Objects.Values)
             {
                 survivor.PublicAnswer = null;
             }
-
-            space.RemoveWhere(
-                held => how == TpmReturn.Reset || held.IsLost || (startedWithClear && held.IsStClear),
-                objects.Ended);
         }
     }
 
-    private Step TryReadCounts(out uint reset, out uint restart)
+    private Step TryReadClock(out Clock clock)
     {
-        reset = 0;
-        restart = 0;
+        clock = default;
         Step step = channel.ReadClock(out ReadOnlySpan<byte> info).AsStep();
         if (step != Step.Done)
         {
@@ -124,7 +137,14 @@ internal sealed class PowerState(
         }
 
         var reader = new TpmReader(info);
-        bool read = reader.TryReadUInt64(out _) & reader.TryReadUInt64(out _) & reader.TryReadUInt32(out reset) & reader.TryReadUInt32(out restart);
+        bool read = reader.TryReadUInt64(out ulong running)
+            & reader.TryReadUInt64(out _)
+            & reader.TryReadUInt32(out uint reset)
+            & reader.TryReadUInt32(out uint restart);
+        clock = new Clock(running, reset, restart);
         return read ? Step.Done : Step.Inconsistent;
     }
+
+    /// <summary>What of TPMS_TIME_INFO matters here. <paramref name="Time"/> is in milliseconds since the TPM was powered on.</summary>
+    private readonly record struct Clock(ulong Time, uint ResetCount, uint RestartCount);
 }

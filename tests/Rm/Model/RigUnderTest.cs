@@ -45,6 +45,7 @@ internal sealed class RigUnderTest : IManagerUnderTest
             _rig.Settle();
         }
 
+        _rig.Time.Advance(TimeSpan.FromHours(1));
         switch (kind)
         {
             case StartupKind.Reset:
