@@ -157,7 +157,7 @@ public sealed class RawTests(Mount mount, ITestOutputHelper output) : TreeTests(
         }
 
         AssertTpmEmpties();
-        Deadline.Poll(() => Directory.GetFiles($"/proc/{Mount.Daemon.Id}/fd").Length <= files + 2, "as few open files as before", Mount.Daemon.Describe);
+        Deadline.Poll(() => Directory.GetFiles($"/proc/{Mount.Daemon.Id}/fd").Length <= files + 8, "as few open files as before", Mount.Daemon.Describe);
         Assert.Empty(Openers(Mount.Daemon.MountPoint));
         Assert.True(Mount.Proxy.Count(TpmCc.CreatePrimary) > 10);
     }
