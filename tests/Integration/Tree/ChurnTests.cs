@@ -22,11 +22,11 @@ public sealed class ChurnTests(Mount mount, ITestOutputHelper output) : TreeTest
         Churn("second");
         AssertTpmEmpties();
         Deadline.Poll(() => Nodes() <= nodes, "as few nodes as before", () => $"{Nodes()} nodes, {nodes} before");
-        Deadline.Poll(() => Files() <= files + 2, "as few open files as before", () => $"{Files()} files, {files} before");
+        Deadline.Poll(() => Files() <= files + 8, "as few open files as before", () => $"{Files()} files, {files} before");
         Assert.Empty(Openers(Mount.Daemon.MountPoint));
 
         // Twice as much work as before cannot need much more memory, whenever the garbage collector last ran.
-        Assert.InRange(Memory() - memory, long.MinValue, 48 << 10);
+        Assert.InRange(Memory() - memory, long.MinValue, 32 << 10);
         Assert.Empty(List(At("domains")));
     }
 
@@ -43,6 +43,9 @@ public sealed class ChurnTests(Mount mount, ITestOutputHelper output) : TreeTest
         {
             Array.ForEach(clients, client => client.Dispose());
         }
+
+        // The kernel caches names below removed directories for as long as it likes; a remount makes it forget them.
+        Mount.Sandbox.Shell($"mount -i -o remount {Mount.Daemon.MountPoint}");
     }
 
     /// <summary>The nodes that the daemon knows, as statfs(2) tells.</summary>

@@ -78,8 +78,13 @@ public sealed class ContainerTests(Mount mount, ITestOutputHelper output) : Tree
         agent.Call("use", At($"users/{FirstId + inner}/rm0")).Data.Succeeded();
         agent.Call("use", At("self/rm0")).Data.Succeeded();
         Assert.Equal("ENOENT", NewAgent(User.Root, Mapped(inner + 1)).Call("use", At("self/rm0")).Errno);
+
+        // Root of the namespace is root to the ids that are mapped in it, and to nobody else.
         Agent innerRoot = NewAgent(User.Root, Mapped(0));
-        Assert.Equal("EACCES", innerRoot.Call("use", At($"users/{FirstId + inner}/rm0")).Errno);
+        innerRoot.Call("use", At($"users/{FirstId + inner}/rm0")).Data.Succeeded();
+        Assert.Equal("EACCES", innerRoot.Call("use", $"{NewUser().Path}/rm0").Errno);
+        Assert.Equal("EACCES", innerRoot.Call("list", At($"users/{FirstId + inner}/locality")).Errno);
+        Assert.Equal("EACCES", innerRoot.Call("echo", At($"users/{FirstId + inner}/objects.max"), "35").Errno);
         Assert.Equal("EACCES", innerRoot.Call("mkdir", At("domains/theirs")).Errno);
         Assert.Equal("EACCES", innerRoot.Call("use", At("rm0")).Errno);
         Assert.Equal("EPERM", innerRoot.Call("chmod", At("rm0"), "666").Errno);
