@@ -79,6 +79,33 @@ public sealed class PowerTests
     }
 
     [Fact]
+    public void What_was_made_after_a_reset_that_is_noticed_late_lives_on()
+    {
+        using var rig = new Rig();
+        Opener opener = rig.Open();
+        uint stale = opener.NewKeys(2)[1];
+        uint staleSession = opener.NewSession(SessionType.Hmac);
+        rig.Time.Advance(TimeSpan.FromSeconds(10));
+        rig.Tpm.Reset();
+        rig.Time.Advance(TimeSpan.FromSeconds(10));
+        Opener newcomer = rig.Open(uid: 2);
+        uint session = newcomer.NewSession(SessionType.Hmac);
+        newcomer.Must(Cmd.GetRandom(8, Auth.AuditSession(session)));
+        uint key = newcomer.NewKeys(1)[0];
+        byte[] signature = newcomer.Must(Cmd.Sign(key, "text", Auth.Password(), Auth.AuditSession(session))).Body;
+        rig.Settle();
+        Assert.Equal(Layer | Rc.ReferenceH0, opener.Do(Cmd.Sign(stale, "text")).Code);
+        Assert.Equal(Layer | Rc.ReferenceS0, opener.Do(Cmd.GetRandom(8, Auth.AuditSession(staleSession))).Code);
+        newcomer.Must(Cmd.Sign(key, "text", Auth.Password(), Auth.AuditSession(session)));
+        Assert.NotEmpty(signature);
+        opener.Close();
+        newcomer.Close();
+        rig.Settle();
+        Assert.Empty(rig.Tpm.TransientHandles);
+        Assert.Equal(0, rig.Tpm.ActiveSessions);
+    }
+
+    [Fact]
     public void A_reset_is_noticed_at_a_context_too()
     {
         using var scene = new Scene();
@@ -270,5 +297,17 @@ public sealed class PowerTests
         Assert.True(manager.TryPrepare(out string problem), problem);
         Assert.Empty(tpm.TransientHandles);
         Assert.Equal(0, tpm.ActiveSessions);
+    }
+
+    [Fact]
+    public void A_shutdown_that_was_refused_stops_nothing()
+    {
+        using var rig = new Rig();
+        rig.Group("root").Denied = new HashSet<TpmCc> { TpmCc.Shutdown };
+        Opener opener = rig.Open();
+        opener.NewKeys(1);
+        Assert.False(opener.Do(Cmd.Shutdown()).IsSuccess);
+        rig.Settle();
+        Assert.Empty(rig.Tpm.TransientHandles);
     }
 }

@@ -48,6 +48,20 @@ public sealed class ResidencyTests
         Assert.InRange(CostOf(rig, opener, handles, 600), 2.0, 2.3);
     }
 
+    [Theory]
+    [InlineData(4, 1.7)]
+    [InlineData(6, 2.3)]
+    [InlineData(9, 2.6)]
+    public void Keys_that_are_held_but_not_used_any_more_do_not_stand_in_the_way(int keys, double most)
+    {
+        using var rig = new Rig();
+        Opener opener = rig.Open();
+        uint[] handles = opener.NewKeys(12);
+        CostOf(rig, opener, handles, 60);
+        CostOf(rig, opener, handles[..keys], 120);
+        Assert.InRange(CostOf(rig, opener, handles[..keys], 600), 1.0, most);
+    }
+
     [Fact]
     public void Recent_use_decides_again_when_the_work_does_not_go_round_any_more()
     {

@@ -139,6 +139,48 @@ public sealed class SchedulingTests
         Assert.Equal(100, rig.Tpm.Log.Total);
     }
 
+    [Fact]
+    public void Commands_that_need_no_tpm_do_not_keep_others_from_it()
+    {
+        using var rig = new Rig();
+        rig.Tpm.Latency = _ => TimeSpan.FromMilliseconds(10);
+        Opener light = rig.Open("light", uid: 2);
+        light.Must(Cmd.GetRandom(40));
+        Opener[] flood = [.. Enumerable.Range(0, 3).Select(_ => rig.Open("flood", uid: 1))];
+        light.Send(Cmd.GetRandom(40));
+        for (int i = 0; i < 1000 && !light.IsDone; i++)
+        {
+            foreach (Opener done in flood.Where(opener => opener.IsDone || opener.IsIdle))
+            {
+                done.Send(Cmd.GetCapability(1, 0x80000000, 8));
+            }
+
+            rig.Manager.RunOne();
+        }
+
+        Assert.True(light.IsDone);
+    }
+
+    [Fact]
+    public void The_time_that_a_command_waits_for_its_turn_is_not_taken_from_its_time_limit()
+    {
+        using var rig = new Rig();
+        Opener slow = rig.Open(uid: 1);
+        Opener waiting = rig.Open(uid: 2);
+        rig.Tpm.Latency = code => code == 0x131 ? TimeSpan.FromSeconds(130) : TimeSpan.FromMilliseconds(10);
+        rig.Tpm.Wait = span =>
+        {
+            if (waiting.IsIdle)
+            {
+                waiting.Send(Cmd.GetRandom(40));
+            }
+
+            rig.Time.Advance(span);
+        };
+        slow.Must(Cmd.CreatePrimary(Handles.Owner, Templates.Signing()));
+        Assert.True(waiting.Await().IsSuccess);
+    }
+
     private static void ServeMany(Rig rig, Opener[] flood, int count)
     {
         for (int i = 0; i < count; i++)

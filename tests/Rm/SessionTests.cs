@@ -296,5 +296,40 @@ public sealed class SessionTests
         Assert.InRange(rig.Time.GetElapsedTime(start).TotalSeconds, 10, 11);
     }
 
+    [Fact]
+    public void A_session_that_was_dropped_is_loaded_by_nobody()
+    {
+        using var rig = new Rig();
+        Opener opener = rig.Open(uid: 1);
+        List<byte[]> files = [.. Enumerable.Range(0, 8).Select(_ => opener.Must(Cmd.ContextSave(opener.NewSession(SessionType.Policy))).Body)];
+        uint last = opener.NewSession(SessionType.Policy);
+        rig.Group("root").Limits.SavedSessionsMax = 1;
+        Opener stranger = rig.Open(uid: 2);
+        opener.Send(Cmd.ContextSave(last));
+        stranger.Send(Cmd.ContextLoad(files[7]));
+        rig.Run();
+        Assert.Equal(Layer | 0x1CBu, new Answer(stranger.Response!).Code);
+        Assert.Equal(1, rig.Tpm.ActiveSessions);
+    }
+
+    [Fact]
+    public void A_session_that_its_client_saved_is_loaded_though_the_manager_left_it_in_the_tpm()
+    {
+        using var rig = new Rig(new TpmParameters { ContextGap = 255 });
+        Opener saver = rig.Open(uid: 5);
+        byte[] file = saver.Must(Cmd.ContextSave(saver.NewSession(SessionType.Policy))).Body;
+        Opener busy = rig.Open(uid: 7);
+        uint session = busy.NewSession(SessionType.Policy);
+        byte[] saved;
+        do
+        {
+            saved = busy.Must(Cmd.ContextSave(session)).Body;
+            rig.Tpm.Faults.Warn(Rc.Retry, command: Cmd.ContextSaveCode);
+            session = busy.Must(Cmd.ContextLoad(saved)).Handle;
+        }
+        while (rig.Tpm.Faults.Outstanding > 0);
+        saver.Must(Cmd.PolicyGetDigest(saver.Must(Cmd.ContextLoad(file)).Handle));
+    }
+
     private static byte[] SaveNew(Opener opener) => opener.Must(Cmd.ContextSave(opener.NewSession(SessionType.Policy))).Body;
 }

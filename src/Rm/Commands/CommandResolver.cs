@@ -7,7 +7,7 @@ namespace TpmFs.Rm;
 /// Finds what a command names among what its space holds. What is not the space's own is answered here, as a TPM answers for what is not
 /// loaded, and never reaches the TPM.
 /// </summary>
-internal sealed class CommandResolver(TpmProfile profile, SessionTable sessions)
+internal sealed class CommandResolver(TpmProfile profile, ObjectResidency objects, SessionTable sessions)
 {
     /// <summary>Fills the plan. Anything but success is the answer, still without the resource manager's layer.</summary>
     public TpmRc Resolve(ManagedSpace space, ReadOnlySpan<byte> bytes, CommandPlan plan, out TpmCommand command)
@@ -184,14 +184,23 @@ internal sealed class CommandResolver(TpmProfile profile, SessionTable sessions)
 
             plan.SubjectSession = known;
         }
+        else if (sessions.IsDoomed(head.SavedHandle))
+        {
+            return TpmRc.HandleError.ForParameter(0);
+        }
 
         plan.NewSessions = 1;
         return Limit(space, plan);
     }
 
-    private static TpmRc Limit(ManagedSpace space, CommandPlan plan)
+    private TpmRc Limit(ManagedSpace space, CommandPlan plan)
     {
         SpaceLimits limits = space.Owner.Group.Limits;
+        if (plan.NewObjects > 0 && space.ObjectCount >= limits.ObjectsMax)
+        {
+            space.ForgetLost(objects.Ended);
+        }
+
         if (plan.NewObjects > 0 && space.ObjectCount >= limits.ObjectsMax)
         {
             return TpmRc.ObjectMemory;

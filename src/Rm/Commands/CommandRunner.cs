@@ -33,6 +33,10 @@ internal sealed class CommandRunner(
     /// <summary>The response to the command that was run last.</summary>
     public ReadOnlySpan<byte> Response(int length) => _response.AsSpan(0, length);
 
+    /// <summary>Whether the command that was run last is answered, with success.</summary>
+    public bool HasSucceeded(in Verdict verdict) =>
+        TpmHeader.TryRead(Response(verdict.Length), out TpmHeader header) && header.ResponseCode.IsSuccess;
+
     /// <summary>Zeroes a command or response that was <paramref name="length"/> bytes long at the most.</summary>
     public void Wipe(int length)
     {
@@ -77,7 +81,7 @@ internal sealed class CommandRunner(
             return Verdict.Answered(length);
         }
 
-        if (_plan.NewSessions > 0 && patience.MustQueueForSession(pending))
+        if (command.Code == TpmCc.StartAuthSession && patience.MustQueueForSession(pending))
         {
             return patience.UntilSession(pending) ?? Answer(TpmRc.SessionHandles);
         }
@@ -115,8 +119,8 @@ internal sealed class CommandRunner(
     private Verdict? Exchange(PendingCommand pending, in TpmCommand command)
     {
         int length = Translate(pending.Space, pending.Bytes, command);
-        TimeSpan limit = patience.TimeLeft(pending);
-        TransmitResult result = channel.Transmit(_command.AsMemory(0, length), pending.Space.Owner.Locality, _response, limit);
+        TransmitResult result = channel.Transmit(
+            _command.AsMemory(0, length), pending.Space.Owner.Locality, _response, TimeLimits.Of(command.Code));
         switch (result.Status)
         {
             case TransmitStatus.Disconnected:
@@ -259,7 +263,7 @@ internal sealed class CommandRunner(
 
         if (ended is not null)
         {
-            sessions.Ended(ended);
+            sessions.Doom(ended);
         }
 
         return unknown is not null || ended is not null;
@@ -281,7 +285,8 @@ internal sealed class CommandRunner(
             case Step.Gap:
                 return AfterStep(sessions.Regap(_plan) is var closed && closed == Step.Gap ? Step.NoRoom : closed, pending);
             default:
-                return AfterStep(power.Verify() is var verified && verified == Step.Inconsistent ? Step.Lost : verified, pending);
+                Step verified = power.Verify();
+                return verified == Step.Inconsistent ? Answer(TpmRc.Failure) : AfterStep(verified, pending);
         }
     }
 

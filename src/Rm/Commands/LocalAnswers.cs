@@ -27,14 +27,17 @@ internal sealed class LocalAnswers(TpmProfile profile, ObjectResidency objects, 
 
         return command.Code switch
         {
-            TpmCc.ReadPublic => TryReadPublic(plan, response, out length),
+            TpmCc.ReadPublic when sessions.Exclusive is null => TryReadPublic(plan, response, out length),
             TpmCc.FlushContext => TryFlush(space, bytes, plan, response, out length),
             TpmCc.ContextSave => TrySave(space, bytes, plan, response, out length),
             _ => false,
         };
     }
 
-    /// <summary>A transient object's public area does not change while it lives: the TPM's earlier response stands.</summary>
+    /// <summary>
+    /// A transient object's public area does not change while it lives: the TPM's earlier response stands. Not beside an exclusive audit
+    /// session, which the command would end in the TPM.
+    /// </summary>
     private static bool TryReadPublic(CommandPlan plan, Span<byte> response, out int length)
     {
         byte[]? earlier = plan.Subject?.PublicAnswer;

@@ -8,13 +8,6 @@ internal sealed class Patience(TimeProvider time, ObjectResidency objects, Func<
     /// <summary>How soon a command that waits for somebody else's slot or session tries again.</summary>
     private static readonly TimeSpan s_tryAgain = TimeSpan.FromMilliseconds(100);
 
-    /// <summary>What is left of the command's own time limit, 1 ms at least.</summary>
-    public TimeSpan TimeLeft(PendingCommand pending)
-    {
-        TimeSpan left = TimeLimits.Of(pending.Code) - time.GetElapsedTime(pending.Submitted);
-        return left > TimeSpan.FromMilliseconds(1) ? left : TimeSpan.FromMilliseconds(1);
-    }
-
     /// <summary>Others wait for a session already: a newcomer goes behind them.</summary>
     public bool MustQueueForSession(PendingCommand pending) => pending.WaitingSince is null && othersWaitForSession();
 
@@ -42,11 +35,15 @@ internal sealed class Patience(TimeProvider time, ObjectResidency objects, Func<
         return canEverFit && waited < TimeLimits.WaitForRoom ? Verdict.Later(s_tryAgain) : null;
     }
 
-    /// <summary>Waits before a command that the TPM put off is sent again; null when its time limit would be over.</summary>
+    /// <summary>
+    /// Waits before a command that the TPM put off is sent again; null when its time limit would be over. The limit runs from its first
+    /// turn: the time in which others had the TPM is not its own.
+    /// </summary>
     public Verdict? AfterPutOff(PendingCommand pending)
     {
         TimeSpan pause = TimeLimits.Backoff(pending.PutOffs++);
-        return time.GetElapsedTime(pending.Submitted) + pause < TimeLimits.Of(pending.Code) ? Verdict.Later(pause) : null;
+        TimeSpan since = time.GetElapsedTime(pending.Begun ?? pending.Submitted);
+        return since + pause < TimeLimits.Of(pending.Code) ? Verdict.Later(pause) : null;
     }
 
     private TimeSpan StartWaiting(PendingCommand pending)

@@ -20,7 +20,7 @@ internal sealed class RawPassage(
 
         pending.Bytes.CopyTo(command);
         TransmitResult result = channel.Transmit(
-            command.AsMemory(0, pending.Bytes.Length), pending.Space.Owner.Locality, response, patience.TimeLeft(pending));
+            command.AsMemory(0, pending.Bytes.Length), pending.Space.Owner.Locality, response, TimeLimits.Of(pending.Code));
         switch (result.Status)
         {
             case TransmitStatus.Ok:

@@ -116,8 +116,9 @@ internal sealed class ResponseTracker(
         bool isUsed = handle.IsTransient
             ? objects.Holds(handle)
             : sessions.Holds(handle) && !(expected is not null && expected.Handle.Index == handle.Index);
-        if (isUsed && power.Verify() == Step.Done)
+        if (isUsed)
         {
+            _ = power.Verify();
             objects.Vacate(handle);
             sessions.Vacate(handle);
         }

@@ -23,7 +23,7 @@ internal static class TimeLimits
     private static readonly TimeSpan s_default = TimeSpan.FromSeconds(120);
     private static readonly TimeSpan s_keyGeneration = TimeSpan.FromSeconds(300);
 
-    /// <summary>The longest a command may take, its repetitions included.</summary>
+    /// <summary>The longest that one exchange may take, and the longest that a command which the TPM puts off is repeated.</summary>
     public static TimeSpan Of(TpmCc command) =>
         command is TpmCc.Create or TpmCc.CreatePrimary or TpmCc.CreateLoaded ? s_keyGeneration : s_default;
 

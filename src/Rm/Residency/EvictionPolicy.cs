@@ -1,60 +1,54 @@
 namespace TpmFs.Rm;
 
 /// <summary>
-/// Which end of the residents to evict from. Least recently used is right for most work, but the worst there is for a working set that
-/// goes round and is larger than the slots: every use misses. There, most recently used keeps a part of the set in place. The policy
-/// plays both against what is really used, on two shadow caches, and takes the one that missed less of late.
+/// Which resident object leaves: the one whose next use seems farthest off. An object that comes back is expected to do so after as many
+/// uses of others as the last time; one that is overdue, or was used once, after as many as it has waited already. Work that goes round
+/// in more objects than there are slots, the worst case of "least recently used", so keeps a part of them in place, and everything
+/// else fares as well as under that rule or better. Used by the manager's thread alone.
 /// </summary>
 internal sealed class EvictionPolicy
 {
-    /// <summary>After this many uses the counts of misses are halved, so that old behaviour fades.</summary>
-    private const int Window = 64;
+    /// <summary>Uses of any object since the start: the policy's clock.</summary>
+    private long _uses;
 
-    /// <summary>How much better the other policy must have been before it is taken.</summary>
-    private const int Hysteresis = 3;
-
-    private readonly List<TransientObject> _leastRecent = [];
-    private readonly List<TransientObject> _mostRecent = [];
-    private int _leastRecentMisses;
-    private int _mostRecentMisses;
-    private int _uses;
-
-    /// <summary>Whether the most recently used object is the one to evict.</summary>
-    public bool EvictMostRecent { get; private set; }
-
-    /// <summary>An object is used, in a TPM of that many slots.</summary>
-    public void Observe(TransientObject used, int slots)
+    /// <summary>An object is put into the TPM. Making one counts as its use, without which it would be the first to leave.</summary>
+    public void Enter(TransientObject entered)
     {
-        _leastRecentMisses += Use(_leastRecent, used, slots, victim: 0);
-        _mostRecentMisses += Use(_mostRecent, used, slots, victim: ^1);
-        if (++_uses == Window)
+        if (entered.LastUse == 0)
         {
-            _uses = 0;
-            _leastRecentMisses /= 2;
-            _mostRecentMisses /= 2;
+            entered.LastUse = _uses;
         }
-
-        int advantage = _leastRecentMisses - _mostRecentMisses;
-        EvictMostRecent = EvictMostRecent ? advantage > -Hysteresis : advantage > Hysteresis;
     }
 
-    /// <summary>The object is no more.</summary>
-    public void Forget(TransientObject ended)
+    public void Observe(TransientObject used)
     {
-        _leastRecent.Remove(ended);
-        _mostRecent.Remove(ended);
+        _uses++;
+        used.Interval = used.LastUse > 0 ? _uses - used.LastUse : 0;
+        used.LastUse = _uses;
     }
 
-    /// <summary>One use of one shadow cache, kept in order of use; 1 when it missed.</summary>
-    private static int Use(List<TransientObject> cache, TransientObject used, int slots, Index victim)
+    /// <summary>The resident to evict, of those that the plan does not name; null when there is none.</summary>
+    public TransientObject? Choose(List<TransientObject> residents, CommandPlan? plan)
     {
-        bool hit = cache.Remove(used);
-        while (!hit && cache.Count >= slots)
+        TransientObject? choice = null;
+        long farthest = -1;
+        foreach (TransientObject resident in residents)
         {
-            cache.RemoveAt(victim.GetOffset(cache.Count));
+            long wait = WaitOf(resident);
+            if (wait > farthest && plan?.Objects.Contains(resident) != true)
+            {
+                choice = resident;
+                farthest = wait;
+            }
         }
 
-        cache.Add(used);
-        return hit ? 0 : 1;
+        return choice;
+    }
+
+    /// <summary>How many uses from now the object is expected to be used again.</summary>
+    private long WaitOf(TransientObject resident)
+    {
+        long age = _uses - resident.LastUse;
+        return resident.Interval > age ? resident.Interval - age : age;
     }
 }

@@ -10,7 +10,7 @@ namespace TpmFs.Rm;
 /// </remarks>
 internal sealed class ObjectResidency(TpmChannel channel, TimeProvider time, int reserve)
 {
-    private readonly LinkedList<TransientObject> _residents = [];
+    private readonly List<TransientObject> _residents = [];
     private readonly Queue<TpmHandle> _doomed = [];
     private readonly EvictionPolicy _policy = new();
     private int _firstGuess = int.MaxValue;
@@ -86,13 +86,8 @@ internal sealed class ObjectResidency(TpmChannel channel, TimeProvider time, int
             return FlushDoomed();
         }
 
-        LinkedListNode<TransientObject>? node = _policy.EvictMostRecent ? _residents.Last : _residents.First;
-        while (node is not null && plan is not null && plan.Objects.Contains(node.Value))
-        {
-            node = _policy.EvictMostRecent ? node.Previous : node.Next;
-        }
-
-        return node is null ? Step.NoRoom : Evict(node.Value);
+        TransientObject? victim = _policy.Choose(_residents, plan);
+        return victim is null ? Step.NoRoom : Evict(victim);
     }
 
     /// <summary>Gives every slot back, one command at a time: <see cref="Step.Done"/> while there was one to give back.</summary>
@@ -111,8 +106,9 @@ internal sealed class ObjectResidency(TpmChannel channel, TimeProvider time, int
             return Step.NoRoom;
         }
 
-        Step step = channel.FlushContext(handle).AsStep();
-        if (step is Step.Done or Step.Inconsistent)
+        OwnResult result = channel.FlushContext(handle);
+        Step step = result.AsStep();
+        if (step == Step.Done || (step == Step.Inconsistent && result.Code != TpmRc.Initialize))
         {
             _doomed.Dequeue();
         }
@@ -123,14 +119,16 @@ internal sealed class ObjectResidency(TpmChannel channel, TimeProvider time, int
     /// <summary>Saves every resident object of which there is no context yet, since only a context tells the hierarchy.</summary>
     public Step LearnHierarchies()
     {
-        Step step = Step.Done;
-        for (LinkedListNode<TransientObject>? node = _residents.First, next; node is not null && step == Step.Done; node = next)
+        foreach (TransientObject resident in _residents.Where(resident => resident.Hierarchy is null).ToArray())
         {
-            next = node.Next;
-            step = node.Value.Hierarchy is null ? Save(node.Value) : Step.Done;
+            Step step = Save(resident);
+            if (step != Step.Done)
+            {
+                return step;
+            }
         }
 
-        return step;
+        return Step.Done;
     }
 
     /// <summary>Takes a context of the object, so that its hierarchy is known and it can leave.</summary>
@@ -142,9 +140,13 @@ internal sealed class ObjectResidency(TpmChannel channel, TimeProvider time, int
         {
             Remember(resident, context);
         }
-        else if (step == Step.Inconsistent && result.Code != TpmRc.Initialize)
+        else if (step == Step.Inconsistent && result.Code == TpmRc.ReferenceHandle(0))
         {
             Left(resident);
+        }
+        else if (step == Step.Inconsistent && result.Code != TpmRc.Initialize)
+        {
+            Doom(resident);
         }
 
         return step;
@@ -162,24 +164,32 @@ internal sealed class ObjectResidency(TpmChannel channel, TimeProvider time, int
         }
     }
 
+    /// <summary>Whether the TPM still takes an object's context: loads it, and flushes it again. One that it refuses is dropped.</summary>
+    public Step TryContext(TransientObject away)
+    {
+        OwnResult loaded = channel.ContextLoad(away.Context, out TpmHandle handle);
+        if (loaded.AsStep() == Step.Inconsistent && loaded.Code != TpmRc.Initialize)
+        {
+            away.Context = null;
+            return Step.Done;
+        }
+
+        return loaded.Succeeded ? channel.FlushContext(handle).AsStep() : loaded.AsStep();
+    }
+
     /// <summary>The object is in the TPM under this handle, and was used just now.</summary>
     public void Enter(TransientObject entered, TpmHandle handle)
     {
         entered.Resident = handle;
         entered.Entered = time.GetTimestamp();
-        _residents.AddLast(entered.Node);
+        _residents.Add(entered);
+        _policy.Enter(entered);
     }
 
     /// <summary>A command used the object.</summary>
     public void Used(TransientObject used)
     {
-        _policy.Observe(used, Capacity);
-        if (used.Resident is not null)
-        {
-            _residents.Remove(used.Node);
-            _residents.AddLast(used.Node);
-        }
-
+        _policy.Observe(used);
         if (used.IsSequence)
         {
             used.Context = null;
@@ -192,7 +202,7 @@ internal sealed class ObjectResidency(TpmChannel channel, TimeProvider time, int
         if (left.Resident is not null)
         {
             left.Resident = null;
-            _residents.Remove(left.Node);
+            _residents.Remove(left);
         }
     }
 
@@ -200,7 +210,6 @@ internal sealed class ObjectResidency(TpmChannel channel, TimeProvider time, int
     public void Ended(TransientObject ended)
     {
         Left(ended);
-        _policy.Forget(ended);
         ended.Context = null;
         ended.PublicAnswer = null;
     }
@@ -219,6 +228,11 @@ internal sealed class ObjectResidency(TpmChannel channel, TimeProvider time, int
     /// <summary>Whatever was thought to be in the TPM under this handle is not.</summary>
     public void Vacate(TpmHandle handle)
     {
+        if (!Holds(handle))
+        {
+            return;
+        }
+
         foreach (TransientObject gone in _residents.Where(resident => resident.Resident == handle).ToArray())
         {
             Left(gone);
@@ -265,16 +279,12 @@ internal sealed class ObjectResidency(TpmChannel channel, TimeProvider time, int
 
             OwnResult result = channel.ContextLoad(missing.Context, out TpmHandle handle);
             Step step = result.AsStep();
-            if (step == Step.Done && Holds(handle))
-            {
-                Step flushed = channel.FlushContext(handle).AsStep();
-                return flushed == Step.Done ? Step.Inconsistent : flushed;
-            }
-
             if (step == Step.Done)
             {
+                bool isUnexpected = Holds(handle);
+                Vacate(handle);
                 Enter(missing, handle);
-                return step;
+                return isUnexpected ? Step.Inconsistent : step;
             }
 
             if (step == Step.Inconsistent && result.Code != TpmRc.Initialize)

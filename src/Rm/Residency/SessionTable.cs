@@ -43,8 +43,10 @@ internal sealed class SessionTable(TpmChannel channel, TimeProvider time, int re
     public long ReleasedCount { get; private set; }
 
     /// <summary>Whether a TPM handle is that of a session the manager knows.</summary>
-    public bool Holds(TpmHandle handle) =>
-        _byIndex.ContainsKey(handle.Index) || _doomed.Any(orphan => orphan.Handle.Index == handle.Index);
+    public bool Holds(TpmHandle handle) => _byIndex.ContainsKey(handle.Index) || IsDoomed(handle);
+
+    /// <summary>The session is to be flushed: nobody may name it, though its context may be in a client's hands.</summary>
+    public bool IsDoomed(TpmHandle handle) => _doomed.Any(orphan => orphan.Handle.Index == handle.Index);
 
     /// <summary>What the TPM says of itself, while the manager holds no session.</summary>
     /// <param name="slots">TPM_PT_HR_LOADED_AVAIL.</param>
@@ -72,10 +74,18 @@ internal sealed class SessionTable(TpmChannel channel, TimeProvider time, int re
         entered.LastUse = time.GetTimestamp();
     }
 
-    /// <summary>Makes room for the command, keeps the oldest saved session young enough, and loads what the command names.</summary>
+    /// <summary>
+    /// Makes room for the command, keeps the oldest saved session young enough, and loads what the command names. A session that its
+    /// client loads, but that was left loaded when the manager could not save it anew, is saved first.
+    /// </summary>
     public Step Prepare(CommandPlan plan)
     {
         Step step = CloseGap(plan);
+        if (step == Step.Done && plan is { NewSessions: > 0, SubjectSession: { SavedByClient: true, IsLoaded: true } kept })
+        {
+            step = Save(kept);
+        }
+
         int missing = 0;
         foreach (Session named in plan.Sessions)
         {
@@ -130,7 +140,10 @@ internal sealed class SessionTable(TpmChannel channel, TimeProvider time, int re
         return step;
     }
 
-    /// <summary>Loads the oldest saved session and saves it anew, which moves the gap along.</summary>
+    /// <summary>
+    /// Loads the oldest saved session and saves it anew, which moves the gap along; <see cref="Step.NoRoom"/> when there is none, so that
+    /// the oldest is somebody else's.
+    /// </summary>
     public Step Regap(CommandPlan? plan)
     {
         if (_doomed.Count > 0)
@@ -140,7 +153,7 @@ internal sealed class SessionTable(TpmChannel channel, TimeProvider time, int re
 
         if (_saved.First is not { } oldest)
         {
-            return Step.Inconsistent;
+            return Step.NoRoom;
         }
 
         Step step = LoadedCount >= _slots ? SaveOne(plan) : Step.Done;
@@ -215,11 +228,7 @@ internal sealed class SessionTable(TpmChannel channel, TimeProvider time, int re
     }
 
     /// <summary>The session ended, in the TPM and here.</summary>
-    public void Ended(Session ended)
-    {
-        Remove(ended);
-        ReleasedCount++;
-    }
+    public void Ended(Session ended) => ReleasedCount += Remove(ended) ? 1 : 0;
 
     /// <summary>The opener is gone: what it saved stays for its owner, the rest is flushed.</summary>
     public void OpenerGone(ManagedSpace opener)
@@ -243,12 +252,17 @@ internal sealed class SessionTable(TpmChannel channel, TimeProvider time, int re
         }
     }
 
-    /// <summary>Nobody may name the session any more: it is flushed when room is wanted or nothing else is to do.</summary>
+    /// <summary>
+    /// Nobody may name the session any more: it is flushed when room is wanted or nothing else is to do. So goes one that the TPM will not
+    /// load or save, or does not find loaded: it may be there all the same, where a response was lost with the link.
+    /// </summary>
     public void Doom(Session orphan)
     {
-        Remove(orphan);
-        _doomed.Enqueue(orphan);
-        _doomedLoaded += orphan.IsLoaded ? 1 : 0;
+        if (Remove(orphan))
+        {
+            _doomed.Enqueue(orphan);
+            _doomedLoaded += orphan.IsLoaded ? 1 : 0;
+        }
     }
 
     /// <summary>Every session goes, saved by clients or not.</summary>
@@ -268,8 +282,9 @@ internal sealed class SessionTable(TpmChannel channel, TimeProvider time, int re
             return Step.NoRoom;
         }
 
-        Step step = channel.FlushContext(orphan.Handle).AsStep();
-        if (step is Step.Done or Step.Inconsistent)
+        OwnResult result = channel.FlushContext(orphan.Handle);
+        Step step = result.AsStep();
+        if (step == Step.Done || (step == Step.Inconsistent && result.Code != TpmRc.Initialize))
         {
             _doomed.Dequeue();
             _doomedLoaded -= orphan.IsLoaded ? 1 : 0;
@@ -280,12 +295,13 @@ internal sealed class SessionTable(TpmChannel channel, TimeProvider time, int re
     }
 
     /// <summary>The sessions that this owner's clients saved.</summary>
-    public IEnumerable<Session> SavedBy(SpaceOwner owner) => _saved.Where(saved => saved.SavedByClient && saved.Owner == owner);
+    public IEnumerable<Session> SavedBy(SpaceOwner owner) =>
+        _byIndex.Values.Where(saved => saved.SavedByClient && saved.Owner == owner);
 
     /// <summary>The TPM has no session left: flushes one that nobody will miss, if there is one.</summary>
     public Step GiveBackOne()
     {
-        if (_doomed.Count == 0 && _saved.Where(saved => saved.IsAbandoned).MinBy(saved => saved.LastUse) is { } abandoned)
+        if (_doomed.Count == 0 && _byIndex.Values.Where(saved => saved.IsAbandoned).MinBy(saved => saved.LastUse) is { } abandoned)
         {
             Doom(abandoned);
         }
@@ -344,8 +360,14 @@ internal sealed class SessionTable(TpmChannel channel, TimeProvider time, int re
         }
     }
 
-    private void Remove(Session ended)
+    /// <summary>False when it was removed before: a command may end a session that a late look at the TPM has already found gone.</summary>
+    private bool Remove(Session ended)
     {
+        if (!_byIndex.TryGetValue(ended.Handle.Index, out Session? known) || known != ended)
+        {
+            return false;
+        }
+
         ended.Opener?.Sessions.Remove(ended);
         _byIndex.Remove(ended.Handle.Index);
         (ended.IsLoaded ? _loaded : _saved).Remove(ended.Node);
@@ -353,6 +375,8 @@ internal sealed class SessionTable(TpmChannel channel, TimeProvider time, int re
         {
             Exclusive = null;
         }
+
+        return true;
     }
 
     private void KeepDoomed(Session[] kept)
@@ -383,7 +407,7 @@ internal sealed class SessionTable(TpmChannel channel, TimeProvider time, int re
         }
         else if (step == Step.Inconsistent && result.Code != TpmRc.Initialize)
         {
-            Ended(missing);
+            Doom(missing);
         }
 
         return step;
@@ -399,7 +423,7 @@ internal sealed class SessionTable(TpmChannel channel, TimeProvider time, int re
         }
         else if (step == Step.Inconsistent && result.Code != TpmRc.Initialize)
         {
-            Ended(loaded);
+            Doom(loaded);
         }
 
         return step;

@@ -18,6 +18,7 @@ internal sealed class CommandDesk : IDisposable
     private readonly Queue<SchedulingGroup> _ended = [];
     private readonly Scheduler _scheduler;
     private readonly RandomReserve _reserve;
+    private readonly TpmProfile _profile;
     private readonly ProbeRescue _rescue;
     private readonly TimeProvider _time;
     private readonly Action _cancelRunning;
@@ -25,11 +26,13 @@ internal sealed class CommandDesk : IDisposable
     private bool _isTpmAway;
     private bool _isStopping;
     private bool _hasNews;
+    private long _sleepsUntil;
 
     /// <param name="cancelRunning">Cancels what the TPM is doing; must not block.</param>
-    public CommandDesk(RandomReserve reserve, TimeProvider time, Action cancelRunning)
+    public CommandDesk(RandomReserve reserve, TpmProfile profile, TimeProvider time, Action cancelRunning)
     {
         _reserve = reserve;
+        _profile = profile;
         _time = time;
         _cancelRunning = cancelRunning;
         _scheduler = new Scheduler(time);
@@ -59,7 +62,8 @@ internal sealed class CommandDesk : IDisposable
         }
     }
 
-    public bool Submit(PendingCommand pending, ReadOnlySpan<byte> command)
+    /// <param name="lends">The caller will offer its own thread for it: the manager's is not woken.</param>
+    public bool Submit(PendingCommand pending, ReadOnlySpan<byte> command, bool lends)
     {
         lock (_gate)
         {
@@ -76,7 +80,10 @@ internal sealed class CommandDesk : IDisposable
                 _rescue.Watch(pending);
             }
 
-            Wake();
+            if (!lends)
+            {
+                Wake();
+            }
         }
 
         return true;
@@ -166,10 +173,45 @@ internal sealed class CommandDesk : IDisposable
         {
             if (!_hasNews)
             {
+                _sleepsUntil = longest == Timeout.InfiniteTimeSpan ? long.MaxValue : TimestampAfter(longest);
                 Monitor.Wait(_gate, longest);
+                _sleepsUntil = 0;
             }
 
             _hasNews = false;
+        }
+    }
+
+    /// <summary>There is exactly one command to run, and no opener that left: a lent thread may do it.</summary>
+    public bool HasJustOne
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return _running is null && _closing.Count == 0 && _scheduler.HasJustOneRunnable;
+            }
+        }
+    }
+
+    /// <summary>Wakes the manager's thread.</summary>
+    public void CallManager()
+    {
+        lock (_gate)
+        {
+            Wake();
+        }
+    }
+
+    /// <summary>Wakes the manager's thread where it would sleep longer than this.</summary>
+    public void CallManagerWithin(TimeSpan longest)
+    {
+        lock (_gate)
+        {
+            if (TimestampAfter(longest) < _sleepsUntil)
+            {
+                Wake();
+            }
         }
     }
 
@@ -287,6 +329,8 @@ internal sealed class CommandDesk : IDisposable
 
     public void Dispose() => _rescue.Dispose();
 
+    private long TimestampAfter(TimeSpan span) => _time.GetTimestamp() + (long)(span.TotalSeconds * _time.TimestampFrequency);
+
     /// <summary>Under the gate.</summary>
     private void Wake()
     {
@@ -302,7 +346,8 @@ internal sealed class CommandDesk : IDisposable
         lock (_gate)
         {
             bool waits = pending is { State: CommandState.Queued or CommandState.Parked, Count: 1 };
-            if (!waits || !_reserve.TryAnswer(pending.Bytes, response, out length))
+            bool mustReachTpm = !_profile.MayAnswerFor(TpmCc.GetRandom) || pending.Space.Owner.Group.Denied.Contains(TpmCc.GetRandom);
+            if (!waits || mustReachTpm || !_reserve.TryAnswer(pending.Bytes, response, out length))
             {
                 return;
             }

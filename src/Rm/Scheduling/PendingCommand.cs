@@ -36,6 +36,9 @@ internal sealed class PendingCommand(ManagedSpace space) : FairShare
     /// <summary>When it was submitted, by the manager's time provider.</summary>
     public long Submitted { get; private set; }
 
+    /// <summary>When it was first taken to be run; null while it has only waited for its turn.</summary>
+    public long? Begun { get; set; }
+
     /// <summary>When it first had to wait for room; null when it has not.</summary>
     public long? WaitingSince { get; set; }
 
@@ -56,6 +59,7 @@ internal sealed class PendingCommand(ManagedSpace space) : FairShare
         _buffer = ArrayPool<byte>.Shared.Rent(_length);
         command[.._length].CopyTo(_buffer);
         Submitted = now;
+        Begun = null;
         WaitingSince = null;
         PutOffs = 0;
         IsCanceled = false;

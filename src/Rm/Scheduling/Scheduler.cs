@@ -8,6 +8,12 @@ namespace TpmFs.Rm;
 /// </summary>
 internal sealed class Scheduler(TimeProvider time)
 {
+    /// <summary>
+    /// What a command costs at the least. One that needs no TPM would otherwise cost nothing, and a few openers that send nothing else
+    /// would be first for ever.
+    /// </summary>
+    private static readonly TimeSpan s_leastCost = TimeSpan.FromMicroseconds(100);
+
     private readonly FairQueue<GroupShare> _groups = new();
     private readonly ConditionalWeakTable<SchedulingGroup, GroupShare> _shares = [];
     private readonly List<PendingCommand> _parked = [];
@@ -15,6 +21,10 @@ internal sealed class Scheduler(TimeProvider time)
 
     /// <summary>A command waits for nothing but its turn.</summary>
     public bool HasRunnable => _groups.Count > 0;
+
+    /// <summary>A single command waits for its turn, and none for anything else.</summary>
+    public bool HasJustOneRunnable =>
+        _groups.Count == 1 && _parked.Count + _sessionWaiters.Count == 0 && _groups.First is { Commands.Count: 1 };
 
     /// <summary>Somebody waits for a session already, and is first.</summary>
     public bool HasSessionWaiters => _sessionWaiters.Count > 0;
@@ -41,6 +51,7 @@ internal sealed class Scheduler(TimeProvider time)
             {
                 group.IsInService = true;
                 next.State = CommandState.Running;
+                next.Begun ??= time.GetTimestamp();
                 return true;
             }
         }
@@ -53,8 +64,9 @@ internal sealed class Scheduler(TimeProvider time)
     public void Served(PendingCommand served, TimeSpan used)
     {
         GroupShare group = ShareOf(served);
-        FairQueue<PendingCommand>.Charge(served, used.TotalMicroseconds, weight: 1);
-        FairQueue<GroupShare>.Charge(group, used.TotalMicroseconds, Math.Max(served.Space.Owner.Group.Weight, 1));
+        double cost = Math.Max(used.TotalMicroseconds, s_leastCost.TotalMicroseconds);
+        FairQueue<PendingCommand>.Charge(served, cost, weight: 1);
+        FairQueue<GroupShare>.Charge(group, cost, Math.Max(served.Space.Owner.Group.Weight, 1));
         group.IsInService = false;
         List(group);
     }

@@ -5,8 +5,6 @@ namespace TpmFs.Rm;
 /// <summary>A transient object of one opener: in the TPM, in a saved context, or both.</summary>
 internal sealed class TransientObject
 {
-    public TransientObject() => Node = new LinkedListNode<TransientObject>(this);
-
     /// <summary>The TPM's handle while the object is in the TPM.</summary>
     public TpmHandle? Resident { get; set; }
 
@@ -31,6 +29,9 @@ internal sealed class TransientObject
     /// <summary>The TPM's whole response to ReadPublic, once it was asked without a session.</summary>
     public byte[]? PublicAnswer { get; set; }
 
-    /// <summary>The object's place among the residents.</summary>
-    public LinkedListNode<TransientObject> Node { get; }
+    /// <summary>When it was used last, by the eviction policy's clock; 0 before the first use.</summary>
+    public long LastUse { get; set; }
+
+    /// <summary>Uses of any object between its last two; 0 before the second.</summary>
+    public long Interval { get; set; }
 }

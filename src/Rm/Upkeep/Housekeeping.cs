@@ -26,12 +26,14 @@ internal sealed class Housekeeping(
     private bool _isQuiet;
 
     /// <summary>
-    /// A client's command was carried out. After TPM2_Shutdown nothing is sent until the next one: it would undo the preparation.
+    /// A client's command had its turn. After a TPM2_Shutdown that the TPM accepted nothing is sent until the next one: it would undo the
+    /// preparation.
     /// </summary>
-    public void ClientCommand(TpmCc code)
+    /// <param name="isShutdown">The command was a TPM2_Shutdown, and succeeded.</param>
+    public void ClientCommand(bool isShutdown)
     {
         _lastCommand = time.GetTimestamp();
-        _isQuiet = code == TpmCc.Shutdown;
+        _isQuiet = isShutdown;
     }
 
     /// <summary>Sends one command, if there is one to send now. False when there is not.</summary>

@@ -17,6 +17,7 @@ internal sealed class PowerState(
     IResourceManagerLog log)
 {
     private Clock _last;
+    private long _lastSure;
 
     /// <summary>False when a command changed the counts: they are to be read when that disturbs nobody.</summary>
     public bool CountsAreKnown { get; private set; }
@@ -36,8 +37,7 @@ internal sealed class PowerState(
         Step step = TryReadClock(out Clock clock);
         if (step == Step.Done)
         {
-            _last = clock;
-            CountsAreKnown = true;
+            Remember(clock);
         }
 
         return step;
@@ -85,25 +85,34 @@ internal sealed class PowerState(
             how = TpmReturn.Restarted;
         }
 
-        TpmHoldings holdings = TpmHoldings.AfterStartup(how == TpmReturn.Reset);
-        if (how != TpmReturn.Unchanged && !wasDown)
+        if (how != TpmReturn.Unchanged)
         {
-            Step step = TpmHoldings.Ask(profile, how == TpmReturn.Reset, EarliestStart(clock), out holdings);
+            bool isReset = how == TpmReturn.Reset;
+            var restart = new TpmRestart(
+                isReset,
+                WasSeenDown: wasDown,
+                IsUnderstood: wasDown && (!isReset || clock.RestartCount == 0),
+                Started: wasDown ? long.MaxValue : EarliestStart(clock),
+                LastSure: _lastSure);
+            Step step = TpmHoldings.Find(profile, restart, out TpmHoldings holdings);
+            step = step == Step.Done ? Drop(holdings) : step;
             if (step != Step.Done)
             {
                 return step;
             }
-        }
 
-        _last = clock;
-        CountsAreKnown = true;
-        if (how != TpmReturn.Unchanged)
-        {
-            Drop(holdings);
             log.TpmBack(how);
         }
 
+        Remember(clock);
         return Step.Done;
+    }
+
+    private void Remember(Clock clock)
+    {
+        _last = clock;
+        _lastSure = time.GetTimestamp();
+        CountsAreKnown = true;
     }
 
     /// <summary>When the TPM was started, by its own clock, which may be 15 % off (Part 1, 36.1).</summary>
@@ -113,18 +122,29 @@ internal sealed class PowerState(
         return time.GetTimestamp() - (long)(running.TotalSeconds * time.TimestampFrequency);
     }
 
-    private void Drop(TpmHoldings holdings)
+    private Step Drop(TpmHoldings holdings)
     {
         objects.TpmRestarted(holdings);
         sessions.TpmRestarted(holdings);
         foreach (ManagedSpace space in spaces)
         {
-            space.RemoveWhere(held => held.IsLost || (held.Resident is null && !holdings.HasContextOf(held)), objects.Ended);
-            foreach (TransientObject survivor in space.Objects.Values)
+            foreach (TransientObject held in space.Objects.Values)
             {
-                survivor.PublicAnswer = null;
+                held.PublicAnswer = null;
+                bool? isThere = held.Resident is not null ? true : holdings.HasContextOf(held);
+                Step step = isThere is null ? objects.TryContext(held) : Step.Done;
+                if (step is Step.Lost or Step.PutOff)
+                {
+                    return step;
+                }
+
+                held.Context = isThere == false ? null : held.Context;
             }
+
+            space.ForgetLost(objects.Ended);
         }
+
+        return Step.Done;
     }
 
     private Step TryReadClock(out Clock clock)

@@ -12,25 +12,24 @@ internal sealed class TpmHoldings
     private readonly HashSet<TpmHandle> _transient = [];
     private readonly HashSet<uint> _loaded = [];
     private readonly HashSet<uint> _saved = [];
-    private readonly bool _isReset;
-    private readonly bool _wasSeenDown;
-    private readonly long _since;
+    private readonly TpmRestart _restart;
+    private readonly bool _wasAsked;
 
-    private TpmHoldings(bool isReset, bool wasSeenDown, long since)
+    private TpmHoldings(TpmRestart restart, bool wasAsked)
     {
-        _isReset = isReset;
-        _wasSeenDown = wasSeenDown;
-        _since = since;
+        _restart = restart;
+        _wasAsked = wasAsked;
     }
 
-    /// <summary>The manager found the TPM down and has just started it.</summary>
-    public static TpmHoldings AfterStartup(bool isReset) => new(isReset, wasSeenDown: true, since: long.MaxValue);
-
-    /// <summary>Somebody else has started the TPM: asks it what it holds.</summary>
-    /// <param name="since">When it was started, at the earliest, by the manager's time provider.</param>
-    public static Step Ask(TpmProfile profile, bool isReset, long since, out TpmHoldings holdings)
+    /// <summary>Finds out; asks the TPM where the event alone does not tell.</summary>
+    public static Step Find(TpmProfile profile, TpmRestart restart, out TpmHoldings holdings)
     {
-        holdings = new TpmHoldings(isReset, wasSeenDown: false, since);
+        holdings = new TpmHoldings(restart, wasAsked: !restart.IsUnderstood);
+        if (restart.IsUnderstood)
+        {
+            return Step.Done;
+        }
+
         var transient = new List<TpmHandle>();
         var loaded = new List<TpmHandle>();
         var saved = new List<TpmHandle>();
@@ -45,26 +44,49 @@ internal sealed class TpmHoldings
 
     /// <summary>Whether a resident object is still in its slot.</summary>
     public bool HasResident(TransientObject resident) =>
-        resident.Resident is { } handle && _transient.Contains(handle) && resident.Entered >= _since;
+        resident.Resident is { } handle && _transient.Contains(handle) && resident.Entered >= _restart.Started;
 
-    /// <summary>Whether an object's context can still be loaded: not from before a reset, and not with stClear from before a restart.</summary>
-    public bool HasContextOf(TransientObject held) =>
-        held.Entered >= _since || (!_isReset && !(_wasSeenDown && held.IsStClear));
+    /// <summary>
+    /// Whether an object's context can still be loaded: not from before a reset, and not with stClear from before a restart. Null when only
+    /// loading it tells, because the reset may have been before the restart that was noticed.
+    /// </summary>
+    public bool? HasContextOf(TransientObject held)
+    {
+        if (held.Entered >= _restart.Started)
+        {
+            return true;
+        }
+
+        if (_restart.WasSeenDown && held.IsStClear)
+        {
+            return false;
+        }
+
+        bool isBeforeReset = _restart.IsReset && (_restart.IsUnderstood || held.Entered < _restart.LastSure);
+        return isBeforeReset ? false : _restart.IsReset ? null : true;
+    }
 
     /// <summary>Whether a session is still there, loaded or saved as it was.</summary>
     public bool Has(Session session)
     {
-        if (_wasSeenDown)
+        if (!_wasAsked)
         {
-            return !_isReset && !session.IsLoaded;
+            return !_restart.IsReset && !session.IsLoaded;
         }
 
-        bool isRecent = session.LastUse >= _since;
         return session.IsLoaded
-            ? isRecent && _loaded.Contains(session.Handle.Index)
-            : (isRecent || !_isReset) && _saved.Contains(session.Handle.Index);
+            ? session.LastUse >= _restart.Started && _loaded.Contains(session.Handle.Index)
+            : _saved.Contains(session.Handle.Index);
     }
 
     /// <summary>Whether there is something under a transient handle.</summary>
     public bool HasTransient(TpmHandle handle) => _transient.Contains(handle);
 }
+
+/// <summary>A restart of the TPM, as far as it can be told. Times are the manager's time provider's.</summary>
+/// <param name="IsReset">The reset count has changed: there was a TPM Reset since <paramref name="LastSure"/>.</param>
+/// <param name="WasSeenDown">The TPM was found down and started just now.</param>
+/// <param name="IsUnderstood">What was started just now is the only event since: nothing need be asked.</param>
+/// <param name="Started">When the TPM was started last, at the earliest.</param>
+/// <param name="LastSure">When the TPM was last known to be the same.</param>
+internal readonly record struct TpmRestart(bool IsReset, bool WasSeenDown, bool IsUnderstood, long Started, long LastSure);

@@ -70,6 +70,17 @@ internal sealed class Opener : OpenFile, ISpaceClient
 
     public override FuseOpenFlags Flags => FuseOpenFlags.DirectIo | FuseOpenFlags.Stream | FuseOpenFlags.NoFlush;
 
+    private bool Gone
+    {
+        get
+        {
+            lock (gate)
+            {
+                return phase == Phase.Closed;
+            }
+        }
+    }
+
     private PollEvents Mask => phase switch
     {
         Phase.Ready => Readable,
@@ -113,15 +124,17 @@ internal sealed class Opener : OpenFile, ISpaceClient
             return refused;
         }
 
-        if (!space.TrySubmit(command))
+        if (!space.TrySubmit(command, lends: true))
         {
             Finish(null);
-            return Errno.EBUSY;
+            return Gone ? SpaceErrno.Gone : Errno.EBUSY; // it may have been revoked meanwhile
         }
 
         written = data.Length;
         return Errno.None;
     }
+
+    public override void WriteAnswered() => space.Lend();
 
     public override void Read(in FuseReadArguments arguments, FuseReadReply reply)
     {

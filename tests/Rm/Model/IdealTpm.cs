@@ -17,26 +17,29 @@ internal sealed class IdealOpener(ModelOwner owner, TpmCore core)
 internal sealed class IdealTpm
 {
     private readonly TpmParameters _parameters;
-    private readonly ModelLimits _limits;
+    private readonly ModelSettings _settings;
     private readonly TpmState _state;
     private readonly List<IdealOpener> _openers = [];
 
     /// <param name="tpm">How the TPM under the manager is built.</param>
-    /// <param name="limits">The manager's limits.</param>
-    public IdealTpm(TpmParameters tpm, ModelLimits limits)
+    /// <param name="settings">The manager's limits and ways.</param>
+    public IdealTpm(TpmParameters tpm, ModelSettings settings)
     {
         _parameters = tpm with { CreateNeedsSlot = false, PersistentObjectsNeedSlot = false, ContextGap = uint.MaxValue };
-        _limits = limits;
+        _settings = settings;
         _state = new TpmState(_parameters);
-        Sessions = new IdealSessions(limits);
+        Sessions = new IdealSessions(settings.Limits);
         _state.Startup(state: false, Sessions.Startup);
     }
 
     public IdealSessions Sessions { get; }
 
+    /// <summary>Whether there was a TPM Restart since the last reset or TPM2_Clear.</summary>
+    public bool HasRestarted => _state.ClearCount != 0;
+
     public IdealOpener Open(ModelOwner owner)
     {
-        var core = new TpmCore(_parameters, _state, new ObjectSlots(_limits.ObjectsMax, reusesHandles: false), Sessions) { FlushElsewhere = FlushEverywhere };
+        var core = new TpmCore(_parameters, _state, new ObjectSlots(_settings.Limits.ObjectsMax, reusesHandles: false), Sessions) { FlushElsewhere = FlushEverywhere };
         var opener = new IdealOpener(owner, core);
         _openers.Add(opener);
         return opener;
@@ -45,7 +48,14 @@ internal sealed class IdealTpm
     public byte[] Execute(IdealOpener opener, byte[] command)
     {
         Sessions.Current = opener;
-        return opener.Core.Execute(command, opener.Owner.Locality).ToArray();
+        var exclusive = _state.ExclusiveAuditSession;
+        var answer = opener.Core.Execute(command, opener.Owner.Locality).ToArray();
+        if (_settings.ListsHandlesLocally && ListsOwnHandles(command))
+        {
+            _state.ExclusiveAuditSession = exclusive;
+        }
+
+        return answer;
     }
 
     /// <summary>Whether the opener has a transient object or loaded session of this handle.</summary>
@@ -85,6 +95,10 @@ internal sealed class IdealTpm
         _state.Startup(state: kind == StartupKind.Resume, Sessions.Startup);
         FlushEverywhere(item => kind == StartupKind.Reset || (kind == StartupKind.Restart && item.StClear));
     }
+
+    private static bool ListsOwnHandles(byte[] command) =>
+        CommandLog.CodeOf(command) == 0x17A && command[1] == 1 && command.Length > 14 && command[13] == 1
+        && (uint)command[14] is Handles.Transient or Handles.HmacSession or Handles.PolicySession;
 
     private void FlushEverywhere(Func<TpmObject, bool> which) => _openers.ForEach(o => o.Core.Objects.Flush(which));
 }

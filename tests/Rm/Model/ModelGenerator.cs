@@ -18,8 +18,14 @@ internal static class ModelGenerator
 
     private static readonly ActionKind[] Choice = [.. Weights.SelectMany(w => w.Kinds.SelectMany(k => Enumerable.Repeat(k, w.Weight)))];
 
+    /// <summary>What neither ends an audit session's exclusivity nor may be made to end it, and some of what does.</summary>
+    private static readonly ActionKind[] BetweenAudits =
+        [ActionKind.SaveObject, ActionKind.LoadContext, ActionKind.FlushObject, ActionKind.SaveSession, ActionKind.Advance, ActionKind.ListHandles, ActionKind.ReadPublic, ActionKind.Sign];
+
     public static Arbitrary<List<ModelAction>> Actions(int openers, int longest) => Arb.From(
-        Gen.Choose(1, longest).SelectMany(length => Action(openers).ListOf(length)),
+        from length in Gen.Choose(1, longest)
+        from seed in Gen.Choose(0, int.MaxValue)
+        select Endless(openers, seed).Take(length).ToList(),
         Shrink);
 
     /// <summary>A list without end, the same for the same seed.</summary>
@@ -28,16 +34,21 @@ internal static class ModelGenerator
         var random = new Random(seed);
         while (true)
         {
-            yield return new ModelAction(random.Next(openers), Choice[random.Next(Choice.Length)], random.Next(256), random.Next(256));
+            if (random.Next(12) != 0)
+            {
+                yield return Any(random, openers, Choice);
+                continue;
+            }
+
+            var audited = new ModelAction(random.Next(openers), ActionKind.Audited, random.Next(256), 0);
+            yield return audited;
+            yield return Any(random, openers, BetweenAudits);
+            yield return audited with { How = 1 };
         }
     }
 
-    private static Gen<ModelAction> Action(int openers) =>
-        from opener in Gen.Choose(0, openers - 1)
-        from kind in Gen.Elements(Choice)
-        from what in Gen.Choose(0, 255)
-        from how in Gen.Choose(0, 255)
-        select new ModelAction(opener, kind, what, how);
+    private static ModelAction Any(Random random, int openers, ActionKind[] kinds) =>
+        new(random.Next(openers), kinds[random.Next(kinds.Length)], random.Next(256), random.Next(256));
 
     /// <summary>Leaves out runs of actions, the longest first; then makes the numbers of one action smaller.</summary>
     private static IEnumerable<List<ModelAction>> Shrink(List<ModelAction> actions)

@@ -26,7 +26,12 @@ internal sealed class RigUnderTest : IManagerUnderTest
         return _openers.Count - 1;
     }
 
-    public byte[] Execute(int opener, byte[] command) => _openers[opener].Do(command).Bytes;
+    /// <summary>Between two commands passes a moment, so that "the oldest" is one.</summary>
+    public byte[] Execute(int opener, byte[] command)
+    {
+        _rig.Time.Advance(TimeSpan.FromMicroseconds(1));
+        return _openers[opener].Do(command).Bytes;
+    }
 
     /// <summary>The flushes that follow are awaited, so that what is left afterwards is what leaked.</summary>
     public void Close(int opener)
@@ -37,26 +42,19 @@ internal sealed class RigUnderTest : IManagerUnderTest
 
     public void Advance(TimeSpan time) => _rig.Pass(time);
 
-    /// <summary>A sleep comes after the manager had the time to save everything.</summary>
     public void Power(StartupKind kind)
     {
         if (kind != StartupKind.Reset)
         {
             _rig.Settle();
+            Tpm.Direct(Cmd.Shutdown(state: true));
         }
 
         _rig.Time.Advance(TimeSpan.FromHours(1));
-        switch (kind)
+        Tpm.PowerCycle();
+        if (kind == StartupKind.Resume)
         {
-            case StartupKind.Reset:
-                Tpm.Reset();
-                break;
-            case StartupKind.Restart:
-                Tpm.Restart();
-                break;
-            default:
-                Tpm.Resume();
-                break;
+            Tpm.Direct(Cmd.Startup(state: true));
         }
     }
 

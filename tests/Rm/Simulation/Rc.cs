@@ -6,8 +6,9 @@ internal static class Rc
     public const uint Success = 0;
 
     public const uint Initialize = 0x100;
+    public const uint Failure = 0x101;
     public const uint Sequence = 0x103;
-        public const uint Disabled = 0x120;
+    public const uint Disabled = 0x120;
     public const uint Exclusive = 0x121;
     public const uint AuthType = 0x124;
     public const uint AuthMissing = 0x125;

@@ -1,6 +1,5 @@
 using System.Buffers.Binary;
 using System.Diagnostics;
-using System.Globalization;
 using System.Net.Sockets;
 
 namespace TpmFs.Rm.Tests.Simulation.Differential;
@@ -12,14 +11,17 @@ internal sealed class RealTpm : IDisposable
     private const uint ControlShutdown = 3;
     private const uint ControlSetLocality = 5;
 
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);
+
     private readonly DirectoryInfo _directory = Directory.CreateTempSubdirectory("tpmfs-real-");
+    private readonly Process _process;
     private readonly Socket _data;
     private readonly Socket _control;
     private readonly byte[] _response = new byte[8192];
 
     public RealTpm()
     {
-        Start();
+        _process = Start();
         _control = Connect("control");
         _data = Connect("data");
     }
@@ -43,6 +45,13 @@ internal sealed class RealTpm : IDisposable
         Control(ControlShutdown, []);
         _data.Dispose();
         _control.Dispose();
+        if (!_process.WaitForExit(Patience))
+        {
+            _process.Kill();
+            _process.WaitForExit();
+        }
+
+        _process.Dispose();
         _directory.Delete(recursive: true);
     }
 
@@ -56,11 +65,10 @@ internal sealed class RealTpm : IDisposable
         }
     }
 
-    /// <summary>swtpm goes to the background when its sockets are open, so that its exit here says that it is ready.</summary>
-    private void Start()
+    private Process Start()
     {
-        var start = new ProcessStartInfo("swtpm") { RedirectStandardOutput = true, RedirectStandardError = true };
-        foreach (var argument in (string[])["socket", "--tpm2", "--daemon", "--terminate", "--flags", "not-need-init",
+        var start = new ProcessStartInfo("swtpm");
+        foreach (var argument in (string[])["socket", "--tpm2", "--terminate", "--flags", "not-need-init",
             "--tpmstate", $"dir={_directory.FullName}", "--log", $"file={_directory.FullName}/log",
             "--server", $"type=unixio,path={_directory.FullName}/data", "--ctrl", $"type=unixio,path={_directory.FullName}/control"])
         {
@@ -69,21 +77,34 @@ internal sealed class RealTpm : IDisposable
 
         try
         {
-            using var process = Process.Start(start)!;
-            Assert.True(process.WaitForExit(TimeSpan.FromSeconds(20)), "swtpm did not start within 20 s.");
-            Assert.True(process.ExitCode == 0, $"swtpm ended with {process.ExitCode.ToString(CultureInfo.InvariantCulture)}.");
+            return Process.Start(start)!;
         }
         catch (System.ComponentModel.Win32Exception e)
         {
-            Assert.Fail($"This test compares with a real TPM and needs swtpm (Debian: apt install swtpm): {e.Message}");
+            throw new Xunit.Sdk.XunitException($"This test compares with a real TPM and needs swtpm (Debian: apt install swtpm): {e.Message}");
         }
     }
 
+    /// <summary>Tries until the socket listens, as long as the process lives.</summary>
     private Socket Connect(string name)
     {
-        var socket = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified) { ReceiveTimeout = 30_000, SendTimeout = 30_000 };
-        socket.Connect(new UnixDomainSocketEndPoint(Path.Combine(_directory.FullName, name)));
-        return socket;
+        var address = new UnixDomainSocketEndPoint(Path.Combine(_directory.FullName, name));
+        var started = Stopwatch.GetTimestamp();
+        while (true)
+        {
+            var socket = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified) { ReceiveTimeout = 30_000, SendTimeout = 30_000 };
+            try
+            {
+                socket.Connect(address);
+                return socket;
+            }
+            catch (SocketException e)
+            {
+                socket.Dispose();
+                Assert.False(_process.WaitForExit(TimeSpan.FromMilliseconds(2)), "swtpm ended before it listened.");
+                Assert.True(Stopwatch.GetElapsedTime(started) < Patience, $"swtpm does not listen: {e.Message}");
+            }
+        }
     }
 
     private void Control(uint command, ReadOnlySpan<byte> arguments)
