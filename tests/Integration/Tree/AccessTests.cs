@@ -103,13 +103,13 @@ public sealed class AccessTests(Mount mount, ITestOutputHelper output) : TreeTes
             chown {Owner.Uid} domains/owned domains/owned/rm0
             setfacl -m u:{Acl.Uid}:rw rm0
             """);
-        var users = new Dictionary<string, User>
+        (string Name, User User)[] users =
+        [
+            ("member", User.Member), ("acl", Acl), ("granted", Granted), ("owner", Owner), ("outsider", User.Outsider), ("root", User.Root),
+        ];
+        Table.Check(users.ToDictionary(user => user.Name, user =>
         {
-            ["member"] = User.Member, ["acl"] = Acl, ["granted"] = Granted, ["owner"] = Owner, ["outsider"] = User.Outsider, ["root"] = User.Root,
-        };
-        Table.Check(users.ToDictionary(user => user.Key, user =>
-        {
-            Agent agent = NewAgent(user.Value);
+            Agent agent = NewAgent(user.User);
             Assert.Null(agent.Call("chdir", Mount.Daemon.MountPoint).Errno);
             return agent;
         }));
