@@ -66,6 +66,10 @@ internal static partial class SettingsKeys
     [GeneratedRegex(@"^(?!\.{1,2}\z)[A-Za-z0-9._][A-Za-z0-9._-]{0,254}\z")]
     public static partial Regex PortableName();
 
+    /// <summary>What may be the name of a user: more than useradd(8) takes, since directory servers have names of their own.</summary>
+    [GeneratedRegex(@"^[A-Za-z0-9_][A-Za-z0-9._@\\+-]{0,254}\$?\z")]
+    public static partial Regex UserName();
+
     [GeneratedRegex(@"^@?[A-Za-z0-9_][A-Za-z0-9._@\\+-]{0,254}\$?\z")]
     private static partial Regex Grantee();
 

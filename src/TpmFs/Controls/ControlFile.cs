@@ -18,12 +18,23 @@ internal abstract class ControlFile(NodeTable table, uint mode, Access root) : N
     /// <summary>For root, and those whom the file itself lets in.</summary>
     protected const uint Private = 0b110_000_000;
 
+    private volatile bool isGone;
+
+    /// <summary>The domain that it was a file of is gone.</summary>
+    public bool IsGone => isGone;
+
     public override NodeType Type => NodeType.Regular;
 
     public override Errno Open(in FuseCaller caller, uint flags, out OpenFile? file)
     {
         file = new ControlOpen(this);
         return Errno.None;
+    }
+
+    public override void Removed()
+    {
+        base.Removed();
+        isGone = true;
     }
 
     /// <summary>What a reader gets, made anew for each that reads from the start.</summary>

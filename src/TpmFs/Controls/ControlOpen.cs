@@ -1,6 +1,7 @@
 using System.Text;
 using TpmFs.Fuse;
 using TpmFs.Nodes;
+using TpmFs.Openers;
 
 namespace TpmFs.Controls;
 
@@ -21,6 +22,12 @@ internal sealed class ControlOpen(ControlFile file) : OpenFile
 
     public override void Read(in FuseReadArguments arguments, FuseReadReply reply)
     {
+        if (file.IsGone)
+        {
+            reply.Fail(SpaceErrno.Gone);
+            return;
+        }
+
         byte[] shown;
         lock (gate)
         {
@@ -39,9 +46,9 @@ internal sealed class ControlOpen(ControlFile file) : OpenFile
     public override Errno Write(in FuseWriteArguments arguments, ReadOnlySpan<byte> data, out int written)
     {
         written = 0;
-        if (data.Length > MaxOrder)
+        if (file.IsGone || data.Length > MaxOrder)
         {
-            return Errno.E2BIG;
+            return file.IsGone ? SpaceErrno.Gone : Errno.E2BIG;
         }
 
         // ASCII is all that any control file takes; another byte becomes a character that none of them does.

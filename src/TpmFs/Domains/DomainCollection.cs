@@ -71,6 +71,24 @@ internal abstract class DomainCollection : DirectoryNode
         }
     }
 
+    /// <summary>What was made at run time goes; of what is configured, what was changed.</summary>
+    public override void Reset()
+    {
+        base.Reset();
+        lock (changes)
+        {
+            foreach (var directory in Domains)
+            {
+                var name = directory.Domain.Path[(path.Length + 1)..];
+                Parts.State.Forget(At(name));
+                if (!configured.ContainsKey(name))
+                {
+                    TryRemove(name, out _);
+                }
+            }
+        }
+    }
+
     /// <summary>What is there by configuration is this now. Who is in it no more goes, unless somebody made it too.</summary>
     public void Configure(IReadOnlyDictionary<string, DomainPlan> plans)
     {

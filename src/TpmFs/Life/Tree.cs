@@ -40,7 +40,12 @@ internal sealed class Tree : IDisposable
         root.TryAdd("metrics", new MetricsFile(table, owner, status));
         status.Show(() => [root.Domain, .. users.Domains.Select(user => user.Domain), .. domains.Domains.Select(made => made.Domain)]);
         FileSystem = new TreeFileSystem(table, notifier);
-        Apply(new ResolvedPlans(new Dictionary<string, DomainPlan>(), new Dictionary<string, DomainPlan>())); // what was made with mkdir waits for nobody's name
+        Apply(ResolvedPlans.None); // what was made with mkdir waits for nobody's name
+        foreach (var user in users.Domains)
+        {
+            plans.LookUp(user.Access.Uid);
+        }
+
         plans.Start(Apply, PatienceWithUsers);
     }
 

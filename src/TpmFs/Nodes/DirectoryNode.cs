@@ -117,7 +117,7 @@ internal class DirectoryNode : Node
         var key = Encoding.Latin1.GetString(name);
         lock (gate)
         {
-            child = byName.TryGetValue(key, out var entry) && entry.Node.IsThereFor(caller) ? entry.Node : null;
+            child = byName.TryGetValue(key, out var entry) ? entry.Node.FaceFor(caller) : null;
             return child is not null ? Errno.None : removed ? Errno.ENODEV : Errno.ENOENT;
         }
     }
@@ -132,16 +132,16 @@ internal class DirectoryNode : Node
 
         foreach (var entry in After(offset))
         {
-            if (!entry.Node.IsThereFor(caller) || (entries.CountsLookups && !table.TryLookup(entry.Node)))
+            if (entry.Node.FaceFor(caller) is not { } face || (entries.CountsLookups && !table.TryLookup(face)))
             {
                 continue;
             }
 
-            if (!entries.Add(Encoding.Latin1.GetBytes(entry.Name), entry.Place, entry.Node.AttributesFor(caller)))
+            if (!entries.Add(Encoding.Latin1.GetBytes(entry.Name), entry.Place, face.Attributes))
             {
                 if (entries.CountsLookups)
                 {
-                    table.Forget(entry.Node.Id, 1);
+                    table.Forget(face.Id, 1);
                 }
 
                 break;

@@ -23,7 +23,14 @@ internal abstract class Node
 
     public abstract NodeType Type { get; }
 
-    public FuseAttributes Attributes => Show(Access);
+    public FuseAttributes Attributes
+    {
+        get
+        {
+            var access = Access;
+            return new(Id, (uint)Type | access.Mode, LinkCount, access.Uid, access.Gid, Size: 0, AccessTime: made, ModifyTime: made, ChangeTime: made);
+        }
+    }
 
     /// <summary>How often the kernel holds this node. Owned by <see cref="NodeTable"/>, under its lock.</summary>
     internal ulong Lookups { get; set; }
@@ -32,11 +39,8 @@ internal abstract class Node
 
     protected virtual uint LinkCount => 1;
 
-    /// <summary>The attributes as one caller sees them.</summary>
-    public virtual FuseAttributes AttributesFor(in FuseCaller caller) => Attributes;
-
-    /// <summary>Whether its name is there for somebody.</summary>
-    public virtual bool IsThereFor(in FuseCaller caller) => true;
+    /// <summary>The node that somebody finds under its name; null when the name is not there for them.</summary>
+    public virtual Node? FaceFor(in FuseCaller caller) => this;
 
     /// <summary>Modes and owners change where the node's access can be; truncation (a shell's &gt;) and times are taken and ignored, as on a device.</summary>
     public virtual Errno SetAttributes(in FuseCaller caller, in FuseAttributeChange change)
@@ -86,7 +90,4 @@ internal abstract class Node
 
     /// <summary>What was changed of it at run time, and of what is below it, is as configured again.</summary>
     public virtual void Reset() => Guard.Reset();
-
-    protected FuseAttributes Show(in Access access) =>
-        new(Id, (uint)Type | access.Mode, LinkCount, access.Uid, access.Gid, Size: 0, AccessTime: made, ModifyTime: made, ChangeTime: made);
 }

@@ -28,7 +28,7 @@ internal sealed class TreeFileSystem(NodeTable table, PollNotifier notifier) : F
         }
 
         var error = directory.Find(caller, name, out var child);
-        return error.IsError ? error : Enter(caller, child!, out attributes);
+        return error.IsError ? error : Enter(child!, out attributes);
     }
 
     public override void Forget(NodeId node, ulong lookups) => table.Forget(node, lookups);
@@ -36,7 +36,7 @@ internal sealed class TreeFileSystem(NodeTable table, PollNotifier notifier) : F
     public override Errno GetAttributes(in FuseCaller caller, NodeId node, OpenId? open, out FuseAttributes attributes)
     {
         var known = table.TryGet(node, out var found);
-        attributes = known ? found!.AttributesFor(caller) : default;
+        attributes = known ? found!.Attributes : default;
         return known ? Errno.None : Errno.ENOENT;
     }
 
@@ -49,7 +49,7 @@ internal sealed class TreeFileSystem(NodeTable table, PollNotifier notifier) : F
         }
 
         var error = found.SetAttributes(caller, change);
-        attributes = found.AttributesFor(caller);
+        attributes = found.Attributes;
         return error;
     }
 
@@ -65,7 +65,7 @@ internal sealed class TreeFileSystem(NodeTable table, PollNotifier notifier) : F
         }
 
         var error = directory.MakeDirectory(caller, name, mode, out var made);
-        return error.IsError ? error : Enter(caller, made!, out attributes);
+        return error.IsError ? error : Enter(made!, out attributes);
     }
 
     public override Errno RemoveDirectory(in FuseCaller caller, NodeId parent, ReadOnlySpan<byte> name) =>
@@ -166,9 +166,9 @@ internal sealed class TreeFileSystem(NodeTable table, PollNotifier notifier) : F
         }
     }
 
-    private Errno Enter(in FuseCaller caller, Node node, out FuseAttributes attributes)
+    private Errno Enter(Node node, out FuseAttributes attributes)
     {
-        attributes = node.AttributesFor(caller);
+        attributes = node.Attributes;
         return table.TryLookup(node) ? Errno.None : Errno.ENOENT;
     }
 }

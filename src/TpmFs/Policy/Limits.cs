@@ -1,3 +1,4 @@
+using System.Globalization;
 using TpmFs.Rm;
 
 namespace TpmFs.Policy;
@@ -70,13 +71,14 @@ internal sealed record LimitKind(string Name, int Least, int Most, bool CanBeMax
         new("weight", 1, 10_000, false, limits => limits.Weight, (limits, value) => limits with { Weight = value }),
     ];
 
-    public string Show(int value) => CanBeMax && value == SpaceLimits.Unlimited ? Max : value.ToString(System.Globalization.CultureInfo.InvariantCulture);
+    public string Show(int value) => CanBeMax && value == SpaceLimits.Unlimited ? Max : value.ToString(CultureInfo.InvariantCulture);
 
     /// <summary>Reads a number in decimal digits, or "max".</summary>
     public bool TryRead(string text, out int value)
     {
+        // Digits alone: int.TryParse takes NULs at the end.
         value = SpaceLimits.Unlimited;
         return (CanBeMax && text == Max)
-            || (int.TryParse(text, System.Globalization.NumberStyles.None, System.Globalization.CultureInfo.InvariantCulture, out value) && value >= Least && value <= Most);
+            || (text.All(char.IsAsciiDigit) && int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out value) && value >= Least && value <= Most);
     }
 }

@@ -10,7 +10,7 @@ internal sealed class SelfLink(NodeTable table, Access root, UsersDirectory user
 {
     public override NodeType Type => NodeType.SymbolicLink;
 
-    public override bool IsThereFor(in FuseCaller caller) => users.Has(caller.Uid);
+    public override Node? FaceFor(in FuseCaller caller) => users.Has(caller.Uid) ? this : null;
 
     public override Errno ReadLink(in FuseCaller caller, FuseBytesReply target)
     {

@@ -15,9 +15,13 @@ internal sealed class UserPlans : IDisposable
 {
     private static readonly TimeSpan Period = TimeSpan.FromMinutes(5);
 
+    /// <summary>Names that may wait to be looked up: anybody can ask for any.</summary>
+    private const int MaxWantedNames = 64;
+
     private readonly ConcurrentDictionary<string, uint> uids = new(StringComparer.Ordinal);
     private readonly ConcurrentDictionary<uint, UserEntry> users = new();
     private readonly ConcurrentQueue<uint> wanted = new();
+    private readonly ConcurrentDictionary<string, byte> wantedNames = new(StringComparer.Ordinal);
     private readonly ConcurrentQueue<string> unexplained = new();
     private readonly Dictionary<string, IReadOnlyList<UserEntry>> granted = new(StringComparer.Ordinal); // the thread's
     private readonly AutoResetEvent wake = new(false);
@@ -28,6 +32,7 @@ internal sealed class UserPlans : IDisposable
     private readonly Thread thread;
     private volatile Settings settings;
     private volatile Action<ResolvedPlans>? found;
+    private volatile bool isStale;
     private volatile bool stopping;
 
     /// <param name="root">Whose the tree is.</param>
@@ -56,11 +61,25 @@ internal sealed class UserPlans : IDisposable
     public void Use(Settings changed)
     {
         settings = changed;
+        isStale = true;
         wake.Set();
     }
 
-    /// <summary>The number of a user whose name was asked for before; null while it is not known.</summary>
-    public uint? UidOf(string name) => uids.TryGetValue(name, out var uid) ? uid : null;
+    /// <summary>The number of a user; null while it is not known. A name that was not asked for before is looked up, by and by.</summary>
+    public uint? UidOf(string name)
+    {
+        if (uids.TryGetValue(name, out var uid))
+        {
+            return uid;
+        }
+
+        if (wantedNames.Count < MaxWantedNames && SettingsKeys.UserName().IsMatch(name) && wantedNames.TryAdd(name, 0))
+        {
+            wake.Set();
+        }
+
+        return null;
+    }
 
     /// <summary>A user's domain that was made with mkdir.</summary>
     public DomainPlan OfMade(uint uid) => DomainPlan.OfUser(uid, users.TryGetValue(uid, out var user) ? user.Gid : uid, settings.LimitsOf(null));
@@ -91,19 +110,27 @@ internal sealed class UserPlans : IDisposable
 
     private void Run()
     {
+        var woken = false;
+        var plans = ResolvedPlans.None;
         while (!stopping)
         {
             ExplainAll();
-            var current = settings;
-            var plans = new ResolvedPlans(ResolveUsers(current), ResolveDomains(current));
-            FindWanted();
-            if (!stopping)
+            if (!woken || isStale)
+            {
+                isStale = false; // before the settings are read: those that come now are resolved next
+                uids.Clear();
+                var current = settings;
+                plans = new ResolvedPlans(ResolveUsers(current), ResolveDomains(current));
+                FindWanted();
+                found!(plans);
+            }
+            else if (FindWanted())
             {
                 found!(plans);
             }
 
             resolved.Set();
-            wake.WaitOne(Period);
+            woken = wake.WaitOne(Period);
         }
     }
 
@@ -122,15 +149,30 @@ internal sealed class UserPlans : IDisposable
         }
     }
 
-    private void FindWanted()
+    /// <summary>Whether more is known of somebody's number now.</summary>
+    private bool FindWanted()
     {
+        foreach (var name in wantedNames.Keys)
+        {
+            if (database.TryFindUser(name, out var named) && named is not null)
+            {
+                Remember(named);
+            }
+
+            wantedNames.TryRemove(name, out _);
+        }
+
+        var isMore = false;
         while (wanted.TryDequeue(out var uid))
         {
             if (database.TryFindUser(uid, out var user) && user is not null)
             {
                 Remember(user);
+                isMore = true;
             }
         }
+
+        return isMore;
     }
 
     /// <summary>A user who is named goes before a group that the user is in, and a group before a later one.</summary>
@@ -238,4 +280,7 @@ internal sealed class UserPlans : IDisposable
 }
 
 /// <summary>What the configuration comes to, by the directories' names.</summary>
-internal sealed record ResolvedPlans(IReadOnlyDictionary<string, DomainPlan> Users, IReadOnlyDictionary<string, DomainPlan> Domains);
+internal sealed record ResolvedPlans(IReadOnlyDictionary<string, DomainPlan> Users, IReadOnlyDictionary<string, DomainPlan> Domains)
+{
+    public static readonly ResolvedPlans None = new(new Dictionary<string, DomainPlan>(), new Dictionary<string, DomainPlan>());
+}

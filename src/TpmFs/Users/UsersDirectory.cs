@@ -8,8 +8,8 @@ using TpmFs.Nodes;
 namespace TpmFs.Users;
 
 /// <summary>
-/// users/: a domain for each granted user, whose one name is the uid. A user's name leads there too, unlisted, once it is known: looking it up
-/// may take long, and is done elsewhere.
+/// users/: a domain for each granted user, whose one name is the uid. A user's name leads there too, unlisted. Looking a name up
+/// may take long and is done elsewhere, so the first who asks for it may be told that there is none.
 /// </summary>
 internal sealed class UsersDirectory(TreeParts parts, DirectoryNode root, UserPlans plans) : DomainCollection(parts, "users", root)
 {

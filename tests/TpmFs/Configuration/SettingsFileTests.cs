@@ -1,6 +1,7 @@
 using System.Text;
 using Serilog.Events;
 using TpmFs.Configuration;
+using TpmFs.Policy;
 using TpmFs.Rm;
 
 namespace TpmFs.Daemon.Tests.Configuration;
@@ -33,8 +34,10 @@ public sealed class SettingsFileTests : IDisposable
         Assert.Equal((0x1A0u, "tpm-users"), (settings.Mode, settings.Group));
         Assert.Equal(TimeSpan.FromMilliseconds(250), settings.IdleRelease);
         Assert.Equal((1, 2, true), (settings.ReserveObjects, settings.ReserveSessions, settings.FlushAtStart));
-        Assert.Equal(10, settings.OpenersMax);
-        Assert.Equal((SpaceLimits.Unlimited, 0, 7), (settings.Limits.ObjectsMax, settings.Limits.SessionsMax, settings.Limits.SavedSessionsMax));
+        Assert.Equal(10, settings.Root.Limits.OpenersMax);
+        Assert.Equal(
+            new Limits { OpenersMax = 10, ObjectsMax = SpaceLimits.Unlimited, SessionsMax = 0, SavedSessionsMax = 7 },
+            settings.Root.Limits);
         Assert.Equal(LogEventLevel.Debug, settings.LogLevel);
     }
 
@@ -44,12 +47,15 @@ public sealed class SettingsFileTests : IDisposable
         var settings = Parse("{}");
 
         Assert.Null(settings.Tpm);
-        Assert.Equal((TimeSpan.FromMilliseconds(100), 4096), (settings.IdleRelease, settings.OpenersMax));
-        Assert.Equal((64, 16, 32), (settings.Limits.ObjectsMax, settings.Limits.SessionsMax, settings.Limits.SavedSessionsMax));
+        Assert.Equal(TimeSpan.FromMilliseconds(100), settings.IdleRelease);
+        Assert.Equal(
+            new Limits { OpenersMax = 4096, ObjectsMax = 64, SessionsMax = 16, SavedSessionsMax = 32, Weight = 100, Denied = DenyList.Nothing },
+            settings.RootLimits);
+        Assert.Equal(settings.RootLimits with { Denied = DenyList.Default }, settings.LimitsOf(null));
     }
 
     [Theory]
-    [InlineData("{ \"tmp\": \"x\" }", 1, 3, "\"tmp\" is no key of the configuration; its keys are tpm, rm0, idle_release, reserve, flush_at_start, limits, log")]
+    [InlineData("{ \"tmp\": \"x\" }", 1, 3, "\"tmp\" is no key of the configuration; its keys are $schema, tpm, rm0, idle_release, reserve, flush_at_start, limits, defaults, users, domains, log")]
     [InlineData("{\n  \"rm0\": { \"owner\": 1 }\n}", 2, 12, "\"owner\" is no key of \"rm0\"; its keys are mode, group")]
     [InlineData("{ \"tpm\": \"a\",\n \"tpm\": \"b\" }", 2, 2, "\"tpm\" is given twice in the configuration")]
     [InlineData("{ \"TPM\": \"a\" }", 1, 3, "\"TPM\" is no key")]

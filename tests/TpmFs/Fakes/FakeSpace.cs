@@ -50,7 +50,16 @@ internal sealed class FakeSpace(ISpaceClient client) : Space
 
     public void Fail(SpaceFailure failure) => client.Failed(failure);
 
-    public override void Cancel() => throw new InvalidOperationException("an opener cancels by closing");
+    public int Canceled { get; private set; }
 
-    public override void Close() => Closed++;
+    public override void Cancel() => Canceled++;
+
+    /// <summary>Runs inside <see cref="Close"/>.</summary>
+    public Action? OnClose { get; set; }
+
+    public override void Close()
+    {
+        Closed++;
+        OnClose?.Invoke();
+    }
 }

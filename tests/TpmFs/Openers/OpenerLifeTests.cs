@@ -89,7 +89,8 @@ public sealed class OpenerLifeTests : IDisposable
         var openers = Enumerable.Range(0, 3).Select(i =>
         {
             FakeSpace space = null!;
-            var opener = new Opener(context, MaxCommandSize, client => space = new FakeSpace(client), () => { });
+            var opener = Opener.TryOpen(
+                context, new OpenerIdentity((ulong)i, 0, 1, "test", "", "rm0", 0, 0), MaxCommandSize, client => space = new FakeSpace(client), _ => { })!;
             opener.Write(default, Command(), out _);
             fixture.Time.Advance(TimeSpan.FromSeconds(10));
             space.Answer((byte)i);
