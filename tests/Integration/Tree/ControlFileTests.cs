@@ -172,6 +172,27 @@ public sealed class ControlFileTests(Mount mount, ITestOutputHelper output) : Tr
     }
 
     [Fact]
+    public void The_limit_of_openers_is_exact_when_many_open_at_once()
+    {
+        string domain = NewDomain();
+        Write($"{domain}/openers.max", "10");
+        Agent[] agents = [.. Enumerable.Range(0, 4).Select(_ => NewAgent())];
+        for (int round = 0; round < 5; round++)
+        {
+            (Agent Agent, Task<Reply> Open)[] opens =
+            [
+                .. Enumerable.Range(0, 5).SelectMany(_ => agents.Select(agent => (agent, agent.Begin("open", $"{domain}/rm0", "O_RDWR")))),
+            ];
+            (Agent Agent, Reply Reply)[] opened = [.. opens.Select(open => (open.Agent, open.Agent.End(open.Open)))];
+            Assert.Equal(10, opened.Count(open => open.Reply.Errno is null));
+            Assert.Equal(10, opened.Count(open => open.Reply.Errno == "ENFILE"));
+            Assert.Equal(10, Openers(domain).Length);
+            Assert.All(opened.Where(open => open.Reply.Errno is null), open => Assert.Null(open.Agent.Call("close", open.Reply.Value).Errno));
+            Deadline.Poll(() => Openers(domain).Length == 0, "the end of all openers");
+        }
+    }
+
+    [Fact]
     public void As_many_objects_as_the_limit_says_and_not_one_more()
     {
         string domain = NewDomain();
