@@ -42,6 +42,34 @@ public sealed class SettingsFileTests : IDisposable
     }
 
     [Fact]
+    public void The_example_in_the_documentation_is_the_defaults_but_for_the_names_in_it()
+    {
+        var text = File.ReadAllText(Path.Combine(Repository.Folder, "docs/configuration.md"));
+        var settings = Parse(text[(text.IndexOf("```json", StringComparison.Ordinal) + 7)..text.LastIndexOf("```", StringComparison.Ordinal)]);
+
+        Assert.Equal(new Settings().RootLimits, settings.RootLimits);
+        Assert.Equal(new Settings().LimitsOf(null), settings.LimitsOf(null));
+        Assert.Equal(TimeSpan.FromMilliseconds(100), settings.IdleRelease);
+        Assert.Equal(["1001", "@students", "alice"], settings.Users.Keys);
+        Assert.Equal((0x1E8u, "root", "web"), (settings.Domains["web"].Mode, settings.Domains["web"].Owner, settings.Domains["web"].Group));
+    }
+
+    [Theory]
+    [InlineData("{ \"users\": { \"a b\": {} } }", 1, 14, "\"a b\" in \"users\" must be a user's name or uid")]
+    [InlineData("{ \"domains\": { \"..\": {} } }", 1, 16, "\"..\" in \"domains\" must be a name of letters")]
+    [InlineData("{ \"domains\": { \"a\": {}, \"a\": {} } }", 1, 25, "\"a\" is given twice in \"domains\"")]
+    [InlineData("{ \"defaults\": { \"weight\": \"max\" } }", 1, 27, "\"weight\" must be a whole number from 1 to 10000")]
+    [InlineData("{ \"defaults\": { \"commands.deny\": [ \"@admin\", \"TPM2_Foo\" ] } }", 1, 47, "\"commands.deny\" must be a list of commands")]
+    [InlineData("{ \"defaults\": { \"commands.deny\": [ \"+TPM2_Clear\" ] } }", 1, 51, "\"commands.deny\" must be a list of commands")]
+    [InlineData("{ \"defaults\": { \"mode\": \"0700\" } }", 1, 17, "\"mode\" is no key of \"defaults\"")]
+    public void A_mistake_in_a_grant_or_domain_has_its_place_and_what_was_expected(string text, int line, int column, string expected)
+    {
+        Assert.False(SettingsFile.TryParse(Encoding.UTF8.GetBytes(text), out _, out var where, out var problem));
+        Assert.StartsWith(expected, problem, StringComparison.Ordinal);
+        Assert.Equal((line, column), (where.Line, where.Column));
+    }
+
+    [Fact]
     public void An_empty_object_is_the_defaults()
     {
         var settings = Parse("{}");
