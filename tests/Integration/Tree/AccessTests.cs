@@ -95,6 +95,51 @@ public sealed class AccessTests(Mount mount, ITestOutputHelper output) : TreeTes
         """);
 
     [Fact]
+    public void A_user_lets_others_use_the_users_node_and_gives_nothing_else_away()
+    {
+        (User user, string home) = NewUser();
+        Agent owner = NewAgent(user), guest = NewAgent(User.Outsider);
+        Assert.Equal("EACCES", guest.Call("use", $"{home}/rm0").Errno);
+        Assert.Null(owner.Call("chmod", home, "777").Errno);
+        Assert.Null(owner.Call("acl", $"{home}/rm0", User.Outsider.Uid, 6).Errno);
+        Opener opener = guest.Open($"{home}/rm0");
+        opener.Transact(Tpm2.CreatePrimary()).NewHandle();
+        Assert.Equal($"{User.Outsider.Uid}", Assert.Single(Openers(home))[1]);
+        Assert.Equal(1, ReadKeys($"{home}/stat")["openers"]);
+        foreach (string file in (string[])["openers", "cancel", "revoke"])
+        {
+            Assert.Equal("EACCES", guest.Call("cat", $"{home}/{file}").Errno);
+        }
+
+        Assert.Equal("EACCES", TryWrite($"{home}/objects.max", "65\n", guest));
+        Assert.Equal("EACCES", guest.Call("use", $"{home}/locality/1/rm0").Errno);
+        Assert.Contains(guest.Call("unlink", $"{home}/rm0").Errno, (string[])["EACCES", "EPERM"]);
+        Assert.Contains(guest.Call("rename", $"{home}/rm0", $"{home}/rm1").Errno, (string[])["EACCES", "EPERM"]);
+        Assert.Equal("EPERM", guest.Call("chmod", home, "700").Errno);
+
+        // Whom the owner no longer lets in keeps what is open, and the owner can end that.
+        Assert.Null(owner.Call("chmod", home, "700").Errno);
+        Assert.Equal("EACCES", guest.Call("use", $"{home}/rm0").Errno);
+        opener.Transact(Tpm2.GetRandom(8)).Succeeded();
+        Assert.Null(TryWrite($"{home}/revoke", Assert.Single(Openers(home))[0], owner));
+        Assert.Equal("ENODEV", opener.Write(Tpm2.GetRandom(8)).Errno);
+    }
+
+    [Fact]
+    public void Raw_access_and_a_locality_can_be_given_to_a_group()
+    {
+        var engineer = new User((uint)NewNumber(), (uint)NewNumber());
+        Agent agent = NewAgent(engineer);
+        Mount.Sandbox.Shell($"cd {At("locality")}; chgrp {engineer.Group} . 3 3/raw0 3/rm0; chmod 710 . 3; chmod 660 3/raw0 3/rm0");
+        agent.Call("use", At("locality/3/raw0")).Data.Succeeded();
+        agent.Call("use", At("locality/3/rm0")).Data.Succeeded();
+        Assert.Equal("EACCES", agent.Call("use", At("locality/2/rm0")).Errno);
+        Assert.Equal("EACCES", agent.Call("use", At("raw0")).Errno);
+        Assert.Equal("EACCES", NewAgent(User.Outsider).Call("use", At("locality/3/rm0")).Errno);
+        Mount.Sandbox.Shell($"cd {At("locality")}; chgrp 0 . 3 3/raw0 3/rm0; chmod 700 . 3; chmod 600 3/raw0 3/rm0");
+    }
+
+    [Fact]
     public void Everybody_may_do_what_the_table_says_and_nothing_else()
     {
         Mount.Sandbox.Shell($"""
@@ -103,13 +148,13 @@ public sealed class AccessTests(Mount mount, ITestOutputHelper output) : TreeTes
             chown {Owner.Uid} domains/owned domains/owned/rm0
             setfacl -m u:{Acl.Uid}:rw rm0
             """);
-        var users = new Dictionary<string, User>
+        (string Name, User User)[] users =
+        [
+            ("member", User.Member), ("acl", Acl), ("granted", Granted), ("owner", Owner), ("outsider", User.Outsider), ("root", User.Root),
+        ];
+        Table.Check(users.ToDictionary(user => user.Name, user =>
         {
-            ["member"] = User.Member, ["acl"] = Acl, ["granted"] = Granted, ["owner"] = Owner, ["outsider"] = User.Outsider, ["root"] = User.Root,
-        };
-        Table.Check(users.ToDictionary(user => user.Key, user =>
-        {
-            Agent agent = NewAgent(user.Value);
+            Agent agent = NewAgent(user.User);
             Assert.Null(agent.Call("chdir", Mount.Daemon.MountPoint).Errno);
             return agent;
         }));

@@ -55,6 +55,7 @@ public sealed class ChurnTests(Mount mount, ITestOutputHelper output) : TreeTest
 
     /// <summary>In KiB.</summary>
     private long Memory() => long.Parse(
-        File.ReadLines($"/proc/{Mount.Daemon.Id}/status").First(line => line.StartsWith("VmRSS:", StringComparison.Ordinal)).Split(' ', StringSplitOptions.RemoveEmptyEntries)[1],
+        File.ReadLines($"/proc/{Mount.Daemon.Id}/status").First(line => line.StartsWith("VmRSS:", StringComparison.Ordinal))
+            .Split(' ', StringSplitOptions.RemoveEmptyEntries)[1],
         CultureInfo.InvariantCulture);
 }

@@ -99,11 +99,12 @@ public sealed class ContainerTests(Mount mount, ITestOutputHelper output) : Tree
         Admin.Call("chown", $"{domain}/rm0", _tenant.Uid, -1);
 
         // The directory above the node stays closed: the service gets the node alone.
-        string[] service =
-        [
-            "unshare", "--mount", "--propagation", "slave", "sh", "-euc",
-            $"mount --bind {domain}/rm0 {target}; mount -t tmpfs none {Mount.Daemon.MountPoint}; exec setpriv --reuid={_tenant.Uid} --regid={_tenant.Uid} --clear-groups --no-new-privs -- \"$@\"", "sh",
-        ];
+        string script = $"""
+            mount --bind {domain}/rm0 {target}
+            mount -t tmpfs none {Mount.Daemon.MountPoint}
+            exec setpriv --reuid={_tenant.Uid} --regid={_tenant.Uid} --clear-groups --no-new-privs -- "$@"
+            """;
+        string[] service = ["unshare", "--mount", "--propagation", "slave", "sh", "-euc", script, "sh"];
         Agent inside = NewAgent(User.Root, service);
         Opener opener = inside.Open(target);
         opener.Transact(Tpm2.CreatePrimary()).NewHandle();

@@ -81,9 +81,7 @@ public sealed class ControlFileTests(Mount mount, ITestOutputHelper output) : Tr
         string domain = NewDomain();
         string file = $"{domain}/{(size <= 65_536 ? "objects.max" : "commands.deny")}";
         string before = Read(file);
-        using ChildProcess writer = Mount.Sandbox.Start(
-            User.Root, ["/usr/bin/python3", "-c", $"import os, errno\ntry: os.write(os.open('{file}', os.O_WRONLY), b'5' * {size})\nexcept OSError as e: print(errno.errorcode[e.errno])"]);
-        Assert.Equal(errno, writer.Wait().Succeeded().Output.Trim());
+        Assert.Equal(errno, TryWrite(file, new string('5', size)));
         Assert.Equal(before, Read(file));
     }
 
@@ -136,12 +134,14 @@ public sealed class ControlFileTests(Mount mount, ITestOutputHelper output) : Tr
     {
         string domain = NewDomain();
         Assert.Equal("ESRCH", TryWrite($"{domain}/{action}", "1000000\n"));
-        Assert.All(["x\n", "-1\n", "\n", "1 2\n", "99999999999999999999999\n"], bad => Assert.Contains(TryWrite($"{domain}/{action}", bad), (string[])["EINVAL", "ESRCH"]));
+        Assert.All(
+            ["x\n", "-1\n", "\n", "1 2\n", "1\0", "99999999999999999999999\n"],
+            bad => Assert.Contains(TryWrite($"{domain}/{action}", bad), (string[])["EINVAL", "ESRCH"]));
         Opener elsewhere = OpenAt($"{NewDomain()}/rm0");
         Opener here = OpenAt($"{domain}/rm0");
         Opener root = Open();
-        string[] foreign = [.. List(At("domains")).Select(name => At($"domains/{name}")).Where(other => other != domain).Append(Mount.Daemon.MountPoint)
-            .SelectMany(Openers).Select(opener => opener[0])];
+        IEnumerable<string> others = List(At("domains")).Select(name => At($"domains/{name}")).Where(other => other != domain);
+        string[] foreign = [.. others.Append(Mount.Daemon.MountPoint).SelectMany(Openers).Select(opener => opener[0])];
         string own = Assert.Single(Openers(domain))[0];
         Assert.Equal((2, false), (foreign.Length, foreign.Contains(own)));
         Assert.All(foreign, id => Assert.Equal("ESRCH", TryWrite($"{domain}/{action}", id)));
@@ -169,6 +169,27 @@ public sealed class ControlFileTests(Mount mount, ITestOutputHelper output) : Tr
         Write($"{domain}/openers.max", "0");
         Array.ForEach(openers, opener => opener.Close());
         Assert.Equal("ENFILE", agent.Call("open", $"{domain}/rm0", "O_RDWR").Errno);
+    }
+
+    [Fact]
+    public void The_limit_of_openers_is_exact_when_many_open_at_once()
+    {
+        string domain = NewDomain();
+        Write($"{domain}/openers.max", "10");
+        Agent[] agents = [.. Enumerable.Range(0, 4).Select(_ => NewAgent())];
+        for (int round = 0; round < 5; round++)
+        {
+            (Agent Agent, Task<Reply> Open)[] opens =
+            [
+                .. Enumerable.Range(0, 5).SelectMany(_ => agents.Select(agent => (agent, agent.Begin("open", $"{domain}/rm0", "O_RDWR")))),
+            ];
+            (Agent Agent, Reply Reply)[] opened = [.. opens.Select(open => (open.Agent, open.Agent.End(open.Open)))];
+            Assert.Equal(10, opened.Count(open => open.Reply.Errno is null));
+            Assert.Equal(10, opened.Count(open => open.Reply.Errno == "ENFILE"));
+            Assert.Equal(10, Openers(domain).Length);
+            Assert.All(opened.Where(open => open.Reply.Errno is null), open => Assert.Null(open.Agent.Call("close", open.Reply.Value).Errno));
+            Deadline.Poll(() => Openers(domain).Length == 0, "the end of all openers");
+        }
     }
 
     [Fact]

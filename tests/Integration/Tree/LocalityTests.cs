@@ -47,7 +47,8 @@ public sealed class LocalityTests(Mount mount, ITestOutputHelper output) : TreeT
                 uint key = opener.Transact(TreeCommands.CreatePolicyKey(TreeCommands.PolicyLocalityDigest(mask))).NewHandle();
                 uint session = opener.Transact(Tpm2.StartAuthSession(policy: true)).NewHandle();
                 opener.Transact(TreeCommands.PolicyLocality(session, mask)).Succeeded();
-                Assert.Equal((here, wanted, here == wanted ? 0 : LocalityRefused), (here, wanted, opener.Transact(TreeCommands.HmacByPolicy(key, session)).Code()));
+                uint code = opener.Transact(TreeCommands.HmacByPolicy(key, session)).Code();
+                Assert.Equal((here, wanted, here == wanted ? 0 : LocalityRefused), (here, wanted, code));
                 opener.Transact(Tpm2.FlushContext(session)).Succeeded();
                 opener.Transact(Tpm2.FlushContext(key)).Succeeded();
             }

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Globalization;
 using TpmFs.Integration.Tests.Harness;
 using TpmFs.Tpm;
 using Xunit.Abstractions;
@@ -12,7 +13,7 @@ public sealed class RawTests(Mount mount, ITestOutputHelper output) : TreeTests(
 
     /// <summary>How long raw and managed clients hammer the TPM together: TPMFS_TEST_HAMMER_SECONDS, or 5.</summary>
     private static readonly TimeSpan Hammering = TimeSpan.FromSeconds(
-        int.Parse(Environment.GetEnvironmentVariable("TPMFS_TEST_HAMMER_SECONDS") ?? "5", System.Globalization.CultureInfo.InvariantCulture));
+        int.Parse(Environment.GetEnvironmentVariable("TPMFS_TEST_HAMMER_SECONDS") ?? "5", CultureInfo.InvariantCulture));
 
     [Fact]
     public void All_raw_nodes_have_one_opener_together()
@@ -143,9 +144,9 @@ public sealed class RawTests(Mount mount, ITestOutputHelper output) : TreeTests(
         string seconds = $"{Hammering.TotalSeconds:0}";
         ChildProcess[] clients =
         [
-            .. Enumerable.Range(0, 6).Select(i => Mount.Sandbox.Start(i % 2 == 0 ? User.Root : User.Member, ["/usr/bin/python3", script, Mount.Node, seconds])),
-            Mount.Sandbox.Start(User.Root, ["/usr/bin/python3", script, At("locality/2/rm0"), seconds]),
-            Mount.Sandbox.Start(User.Root, ["/usr/bin/python3", script, At("raw0"), seconds]),
+            .. Enumerable.Range(0, 6).Select(i => Start(i % 2 == 0 ? User.Root : User.Member, "rm0")),
+            Start(User.Root, "locality/2/rm0"),
+            Start(User.Root, "raw0"),
         ];
         try
         {
@@ -157,9 +158,12 @@ public sealed class RawTests(Mount mount, ITestOutputHelper output) : TreeTests(
         }
 
         AssertTpmEmpties();
-        Deadline.Poll(() => Directory.GetFiles($"/proc/{Mount.Daemon.Id}/fd").Length <= files + 8, "as few open files as before", Mount.Daemon.Describe);
+        Deadline.Poll(
+            () => Directory.GetFiles($"/proc/{Mount.Daemon.Id}/fd").Length <= files + 8, "as few open files as before", Mount.Daemon.Describe);
         Assert.Empty(Openers(Mount.Daemon.MountPoint));
         Assert.True(Mount.Proxy.Count(TpmCc.CreatePrimary) > 10);
+
+        ChildProcess Start(User user, string node) => Mount.Sandbox.Start(user, ["/usr/bin/python3", script, At(node), seconds]);
     }
 
     private Opener OpenRaw(string node)

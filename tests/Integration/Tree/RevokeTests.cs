@@ -36,9 +36,14 @@ public sealed class RevokeTests(Mount mount, ITestOutputHelper output) : TreeTes
     public void The_user_at_open_is_who_counts_even_when_the_descriptor_is_passed_on()
     {
         (User user, string home) = NewUser();
-        using ChildProcess child = Mount.Sandbox.Start(
-            User.Root,
-            ["sh", "-euc", $"exec 3<>{home}/rm0; exec setpriv --reuid={user.Uid} --regid={user.Uid} --clear-groups -- sh -c 'printf \"\\200\\001\\000\\000\\000\\014\\000\\000\\001\\173\\000\\010\" >&3; head -c 4096 <&3 | wc -c; cat'"]);
+        string script = $"""
+            exec 3<>{home}/rm0
+            exec setpriv --reuid={user.Uid} --regid={user.Uid} --clear-groups -- sh -c '
+                printf "\200\001\000\000\000\014\000\000\001\173\000\010" >&3
+                head -c 4096 <&3 | wc -c
+                cat'
+            """;
+        using ChildProcess child = Mount.Sandbox.Start(User.Root, ["sh", "-euc", script]);
         Deadline.Poll(() => child.Printed.Contains("20", StringComparison.Ordinal) || child.HasExited, "an answer", child.Describe);
         Assert.Equal("0", Assert.Single(Openers(home))[1]);
         child.Input.Close();
@@ -49,9 +54,14 @@ public sealed class RevokeTests(Mount mount, ITestOutputHelper output) : TreeTes
     public void A_process_name_cannot_disturb_the_list()
     {
         string domain = NewDomain();
-        using ChildProcess child = Mount.Sandbox.Start(
-            User.Root,
-            ["/usr/bin/python3", "-c", $"import os,sys\nopen('/proc/self/comm','w').write('x 1\\n9 0 2')\nos.open('{domain}/rm0', os.O_RDWR)\nprint('open', flush=True)\nsys.stdin.read()"]);
+        string script = $"""
+            import os, sys
+            open("/proc/self/comm", "w").write("x 1\n9 0 2")
+            os.open("{domain}/rm0", os.O_RDWR)
+            print("open", flush=True)
+            sys.stdin.read()
+            """;
+        using ChildProcess child = Mount.Sandbox.Start(User.Root, ["/usr/bin/python3", "-c", script]);
         Deadline.Poll(() => child.Printed.Contains("open", StringComparison.Ordinal) || child.HasExited, "an opener", child.Describe);
         string[] line = Assert.Single(Openers(domain));
         Assert.Equal(["0", $"{child.Id}"], line[1..3]);
@@ -87,7 +97,8 @@ public sealed class RevokeTests(Mount mount, ITestOutputHelper output) : TreeTes
         Assert.InRange(after["busy_usec"], 1, 60_000_000);
 
         opener.Close();
-        Deadline.Poll(() => ReadKeys($"{domain}/stat") is var end && (end["openers"], end["objects"], end["sessions"]) == (0, 0, 0), "that all is closed");
+        Deadline.Poll(
+            () => ReadKeys($"{domain}/stat") is var end && (end["openers"], end["objects"], end["sessions"]) == (0, 0, 0), "that all is closed");
         Assert.Equal(8, ReadKeys($"{domain}/stat")["commands"]);
     }
 
@@ -160,7 +171,8 @@ public sealed class RevokeTests(Mount mount, ITestOutputHelper output) : TreeTes
     public void A_revoked_opener_is_told_by_every_call_and_leaves_nothing_in_the_tpm(string how)
     {
         string domain = NewDomain();
-        Opener holder = OpenAt($"{domain}/rm0"), blocked = OpenAt($"{domain}/rm0"), ready = OpenAt($"{domain}/locality/1/rm0"), polling = OpenAt($"{domain}/rm0");
+        Opener holder = OpenAt($"{domain}/rm0"), blocked = OpenAt($"{domain}/rm0"), polling = OpenAt($"{domain}/rm0");
+        Opener ready = OpenAt($"{domain}/locality/1/rm0");
         Opener bystander = Open();
         uint kept = bystander.Transact(Tpm2.CreatePrimary()).NewHandle();
         holder.Transact(Tpm2.CreatePrimary()).NewHandle();
@@ -220,6 +232,27 @@ public sealed class RevokeTests(Mount mount, ITestOutputHelper output) : TreeTes
         second.Transact(Tpm2.GetRandom(8)).Succeeded();
         Assert.Equal("ESRCH", TryWrite($"{home}/revoke", id + "\n", agent));
         elsewhere.Transact(Tpm2.GetRandom(8)).Succeeded();
+    }
+
+    [Fact]
+    public void An_opener_that_is_revoked_at_any_moment_is_told_so_and_nothing_else()
+    {
+        string domain = NewDomain();
+        Agent[] agents = [.. Enumerable.Range(0, 4).Select(_ => NewAgent())];
+        Task<Reply>[] uses = [.. Enumerable.Range(0, 250).SelectMany(_ => agents.Select(agent => agent.Begin("use", $"{domain}/rm0")))];
+        Task<Reply[]> all = Task.WhenAll(uses);
+        while (!all.IsCompleted)
+        {
+            foreach (string[] line in Openers(domain))
+            {
+                Assert.Contains(TryWrite($"{domain}/revoke", line[0]), (string?[])[null, "ESRCH"]);
+            }
+        }
+
+        Reply[] replies = all.Wait("end of all uses");
+        Assert.All(replies, reply => Assert.Contains(reply.Errno, (string?[])[null, "ENODEV"]));
+        Assert.Contains(replies, reply => reply.Errno is not null);
+        Assert.Contains(replies, reply => reply.Errno is null);
     }
 
     [Fact]

@@ -62,8 +62,8 @@ public sealed class StatusTests(Mount mount, ITestOutputHelper output) : TreeTes
         string domain = NewDomain();
         Opener opener = OpenAt($"{domain}/rm0");
         string id = Assert.Single(Openers(domain))[0];
-        string listed = Command("openers").Succeeded().Output;
-        Assert.Contains(listed.Split('\n'), line => line.Contains(id, StringComparison.Ordinal) && line.Contains("python3", StringComparison.Ordinal));
+        string[] listed = Command("openers").Succeeded().Output.Split('\n');
+        Assert.Contains(listed, line => line.Contains(id, StringComparison.Ordinal) && line.Contains("python3", StringComparison.Ordinal));
         Command("cancel", id).Succeeded();
         opener.Transact(Tpm2.GetRandom(8)).Succeeded();
         Command("revoke", id).Succeeded();

@@ -4,7 +4,7 @@ using TpmFs.Integration.Tests.Harness;
 
 namespace TpmFs.Integration.Tests.Tree;
 
-/// <summary>What an administrator changed is there after a restart; a state that cannot be read lets nobody in who was not let in by configuration.</summary>
+/// <summary>What an administrator changed is there after a restart; what cannot be read lets nobody in beyond the configuration.</summary>
 public sealed class SurvivalTests : IDisposable
 {
     private const string Uid = "54350";
@@ -96,7 +96,7 @@ public sealed class SurvivalTests : IDisposable
         {
             fresh = Everything;
             Change();
-            Reset("rm0");
+            Reset($"{_tree}/rm0");
             Assert.Equal($"660 0:{Requirements.Group("tss")}\n", Shell("stat -c '%a %u:%g' rm0"));
             Assert.DoesNotContain(Uid, Shell("getfacl -n rm0"), StringComparison.Ordinal);
             Assert.Equal("7\n", Shell("cat domains/web/objects.max"));
@@ -108,13 +108,30 @@ public sealed class SurvivalTests : IDisposable
             Assert.Equal($"660 0:{Requirements.Group("tss")}\n", Shell("stat -c '%a %u:%g' rm0"));
             Assert.Equal("7\n", Shell("cat domains/web/objects.max"));
             Reset();
-            Assert.Equal("64\n", Shell("cat objects.max"));
+            Assert.Equal(fresh, Everything);
             second.Stop();
         }
 
         using Daemon third = Start();
         Assert.Equal(fresh, Everything);
         third.Stop();
+    }
+
+    [Fact]
+    public void Reset_works_without_a_daemon_too()
+    {
+        string fresh;
+        using (Daemon first = Start())
+        {
+            fresh = Everything;
+            Change();
+            first.Stop();
+        }
+
+        Reset("--state-dir", _state);
+        using Daemon second = Start();
+        Assert.Equal(fresh, Everything);
+        second.Stop();
     }
 
     [Theory]
@@ -183,7 +200,7 @@ public sealed class SurvivalTests : IDisposable
             Assert.DoesNotContain("damaged", daemon.Printed, StringComparison.Ordinal);
             int found = int.Parse(Shell("cat domains/kept/objects.max"), CultureInfo.InvariantCulture);
             Assert.InRange(found, 0, value);
-            ChildProcess[] clients = [.. Enumerable.Range(0, 3).Select(i => Client("churn.py", "1000000", $"{round}-{i}"))];
+            ChildProcess[] clients = [.. Enumerable.Range(0, 3).Select(i => Client("churn.py", _tree, "1000000", $"{round}-{i}"))];
             using ChildProcess counter = Client("count.py", $"{_tree}/domains/kept/objects.max", $"{found + 1}");
             Deadline.Poll(() => counter.Printed.Length > 0 || counter.HasExited, "a change", counter.Describe);
             Thread.Sleep(random.Next(400)); // the moment is to be any
@@ -220,11 +237,10 @@ public sealed class SurvivalTests : IDisposable
         echo 12 >objects.max
         """);
 
-    private void Reset(params string[] path) =>
-        _sandbox.Run(User.Root, [_sandbox.Program, "reset", .. path.Select(name => $"{_tree}/{name}"), "--mount", _tree]).Succeeded();
+    private void Reset(params string[] arguments) => _sandbox.Run(User.Root, [_sandbox.Program, "reset", "--mount", _tree, .. arguments]).Succeeded();
 
     private ChildProcess Client(string script, params string[] arguments) =>
-        _sandbox.Start(User.Root, ["/usr/bin/python3", Path.Combine(_sandbox.Scripts, "clients", script), .. script == "churn.py" ? (string[])[_tree, .. arguments] : arguments]);
+        _sandbox.Start(User.Root, ["/usr/bin/python3", Path.Combine(_sandbox.Scripts, "clients", script), .. arguments]);
 
     private string Shell(string script) => _sandbox.Shell($"cd {_tree}\n{script}");
 }

@@ -47,7 +47,8 @@ internal static class TreeCommands
     public static byte[] Hmac(uint key, ReadOnlySpan<byte> password) =>
         new TpmCommandBuilder(TpmCc.Hmac).Handle(key).Password(password).Sized([1]).UInt16(AlgNull).Build();
 
-    public static byte[] DictionaryAttackLockReset() => new TpmCommandBuilder(TpmCc.DictionaryAttackLockReset).Handle(LockoutHierarchy).Password().Build();
+    public static byte[] DictionaryAttackLockReset() =>
+        new TpmCommandBuilder(TpmCc.DictionaryAttackLockReset).Handle(LockoutHierarchy).Password().Build();
 
     public static byte[] HmacByPolicy(uint key, uint policySession) => new TpmCommandBuilder(TpmCc.Hmac)
         .Handle(key).Session(policySession, TpmAuthorization.ContinueSession).Sized([1]).UInt16(AlgNull).Build();

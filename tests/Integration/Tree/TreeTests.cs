@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text;
 using TpmFs.Integration.Tests.Harness;
 using Xunit.Abstractions;
@@ -59,7 +60,7 @@ public abstract class TreeTests(Mount mount, ITestOutputHelper output) : MountTe
 
     /// <summary>The lines of a flat-keyed file.</summary>
     private protected Dictionary<string, long> ReadKeys(string file) => Read(file).Split('\n', StringSplitOptions.RemoveEmptyEntries)
-        .Select(line => line.Split(' ')).ToDictionary(pair => pair[0], pair => long.Parse(pair[1], System.Globalization.CultureInfo.InvariantCulture));
+        .Select(line => line.Split(' ')).ToDictionary(pair => pair[0], pair => long.Parse(pair[1], CultureInfo.InvariantCulture));
 
     /// <summary>The openers of a domain: id, uid, pid and so on; a line that does not begin with an id is a heading.</summary>
     private protected string[][] Openers(string domain) =>
