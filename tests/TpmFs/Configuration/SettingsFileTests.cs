@@ -59,8 +59,8 @@ public sealed class SettingsFileTests : IDisposable
     [InlineData("{ \"domains\": { \"..\": {} } }", 1, 16, "\"..\" in \"domains\" must be a name of letters")]
     [InlineData("{ \"domains\": { \"a\": {}, \"a\": {} } }", 1, 25, "\"a\" is given twice in \"domains\"")]
     [InlineData("{ \"defaults\": { \"weight\": \"max\" } }", 1, 27, "\"weight\" must be a whole number from 1 to 10000")]
-    [InlineData("{ \"defaults\": { \"commands.deny\": [ \"@admin\", \"TPM2_Foo\" ] } }", 1, 47, "\"commands.deny\" must be a list of commands")]
-    [InlineData("{ \"defaults\": { \"commands.deny\": [ \"+TPM2_Clear\" ] } }", 1, 51, "\"commands.deny\" must be a list of commands")]
+    [InlineData("{ \"defaults\": { \"commands.deny\": [ \"@admin\", \"TPM2_Foo\" ] } }", 1, 46, "\"commands.deny\" must be a list of commands")]
+    [InlineData("{ \"defaults\": { \"commands.deny\": [ \"+TPM2_Clear\" ] } }", 1, 50, "\"commands.deny\" must be a list of commands")]
     [InlineData("{ \"defaults\": { \"mode\": \"0700\" } }", 1, 17, "\"mode\" is no key of \"defaults\"")]
     public void A_mistake_in_a_grant_or_domain_has_its_place_and_what_was_expected(string text, int line, int column, string expected)
     {

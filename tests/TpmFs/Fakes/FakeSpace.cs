@@ -13,6 +13,9 @@ internal sealed class FakeSpace(ISpaceClient client) : Space
 
     public bool Refuses { get; set; }
 
+    /// <summary>Runs when <see cref="TrySubmit"/> refuses.</summary>
+    public Action? OnRefuse { get; set; }
+
     public override int ObjectCount => 0;
 
     public override int SessionCount => 0;
@@ -39,6 +42,7 @@ internal sealed class FakeSpace(ISpaceClient client) : Space
     {
         if (Refuses)
         {
+            OnRefuse?.Invoke();
             return false;
         }
 

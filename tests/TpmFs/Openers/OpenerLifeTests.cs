@@ -81,6 +81,15 @@ public sealed class OpenerLifeTests : IDisposable
     }
 
     [Fact]
+    public void A_write_that_meets_a_revocation_halfway_is_ENODEV()
+    {
+        fixture.Space.Refuses = true;
+        fixture.Space.OnRefuse = fixture.Opener.Revoke;
+        Assert.Equal(Errno.ENODEV, fixture.Write(Command()));
+        Assert.Equal(1, fixture.Left);
+    }
+
+    [Fact]
     public void The_oldest_unread_response_of_many_openers_is_dropped_first()
     {
         using var unread = new UnreadAnswers(fixture.Time);
