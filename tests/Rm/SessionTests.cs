@@ -313,7 +313,7 @@ public sealed class SessionTests
             session = busy.Must(Cmd.ContextLoad(saved)).Handle;
         }
         while (rig.Tpm.Faults.Outstanding > 0);
-        rig.Open(uid: 5).Must(Cmd.PolicyGetDigest(saver.Must(Cmd.ContextLoad(file)).Handle));
+        saver.Must(Cmd.PolicyGetDigest(saver.Must(Cmd.ContextLoad(file)).Handle));
     }
 
     private static byte[] SaveNew(Opener opener) => opener.Must(Cmd.ContextSave(opener.NewSession(SessionType.Policy))).Body;
