@@ -81,7 +81,7 @@ internal sealed class CommandRunner(
             return Verdict.Answered(length);
         }
 
-        if (_plan.NewSessions > 0 && patience.MustQueueForSession(pending))
+        if (command.Code == TpmCc.StartAuthSession && patience.MustQueueForSession(pending))
         {
             return patience.UntilSession(pending) ?? Answer(TpmRc.SessionHandles);
         }
