@@ -123,7 +123,7 @@ public sealed class ResourceManager : IDisposable
         {
             LetGo(closing);
         }
-        else if (!_channel.IsUp)
+        else if (_keeper.IsAway)
         {
             didOne = RunWithoutTpm();
         }
@@ -143,7 +143,7 @@ public sealed class ResourceManager : IDisposable
     /// <summary>How long until <see cref="RunOne"/> has something to do; null when nothing is foreseen.</summary>
     internal TimeSpan? UntilDue()
     {
-        if (!_channel.IsUp)
+        if (_keeper.IsAway)
         {
             return _keeper.UntilNextTry();
         }

@@ -158,4 +158,18 @@ public sealed class AdversityTests
         Assert.Contains("back: Reset", rig.Log.Entries);
         opener.Must(Cmd.SequenceUpdate(sequence, "text"));
     }
+
+    [Fact]
+    public void A_tpm_that_is_not_ready_after_the_link_is_back_is_asked_again()
+    {
+        using var rig = new Rig(options: new ResourceManagerOptions { FlushAtStart = true });
+        Opener opener = rig.Open();
+        rig.Tpm.Faults.Break(TransmitStatus.Disconnected, executed: true, command: CreatePrimaryCode);
+        rig.Tpm.Faults.Warn(Rc.Testing, command: ReadClockCode);
+        opener.Send(Cmd.CreatePrimary(Handles.Owner, Templates.Signing(), "lost"));
+        rig.Settle();
+        Assert.Equal(SpaceFailure.TransportLost, opener.Failure);
+        Assert.Empty(rig.Tpm.TransientHandles);
+        Assert.Contains("back: Unchanged", rig.Log.Entries);
+    }
 }
