@@ -224,19 +224,12 @@ public sealed class ResourceManager : IDisposable
     private bool RunWithoutTpm()
     {
         _keeper.NoteLoss();
-        _desk.TpmIsAway(true);
         if (_keeper.LostFor > _options.ReconnectPatience)
         {
             _desk.FailWaiting(SpaceFailure.TransportLost, pending => _time.GetElapsedTime(pending.Submitted) > _options.ReconnectPatience);
         }
 
-        if (_keeper.UntilNextTry() != TimeSpan.Zero || !_keeper.TryReturn())
-        {
-            return false;
-        }
-
-        _desk.TpmIsAway(false);
-        return true;
+        return _keeper.UntilNextTry() == TimeSpan.Zero && _keeper.TryReturn();
     }
 
     private void TellReleased()

@@ -181,6 +181,39 @@ public sealed class SchedulingTests
         Assert.True(waiting.Await().IsSuccess);
     }
 
+    [Fact]
+    public void A_device_tcti_initialises_while_the_tpm_tests_itself()
+    {
+        using var rig = new Rig();
+        rig.Tpm.Faults.Warn(Rc.Testing, times: 20);
+        Opener newcomer = rig.Open();
+        newcomer.Send(Cmd.GetRandom(8));
+        rig.Pass(TimeSpan.FromMilliseconds(900));
+        Assert.True(newcomer.IsDone);
+        Assert.True(new Answer(newcomer.Response!).IsSuccess);
+    }
+
+    [Fact]
+    public void Policy_holds_for_a_command_that_the_reserve_could_answer()
+    {
+        using var rig = new Rig();
+        Opener slow = rig.Open();
+        Opener refused = rig.Open("strict", uid: 2);
+        rig.Group("strict").Denied = new HashSet<TpmCc> { TpmCc.GetRandom };
+        rig.Tpm.Latency = code => code == 0x131 ? TimeSpan.FromSeconds(30) : TimeSpan.Zero;
+        rig.Tpm.Wait = span =>
+        {
+            if (refused.IsIdle)
+            {
+                refused.Send(Cmd.GetRandom(8));
+            }
+
+            rig.Time.Advance(span);
+        };
+        slow.Must(Cmd.CreatePrimary(Handles.Owner, Templates.Signing()));
+        Assert.Equal(Layer | Rc.CommandCode, refused.Await().Code);
+    }
+
     private static void ServeMany(Rig rig, Opener[] flood, int count)
     {
         for (int i = 0; i < count; i++)

@@ -21,7 +21,6 @@ internal sealed class CommandDesk : IDisposable
     private readonly TimeProvider _time;
     private readonly Action _cancelRunning;
     private PendingCommand? _running;
-    private bool _isTpmAway;
     private bool _isStopping;
     private bool _hasNews;
 
@@ -67,10 +66,9 @@ internal sealed class CommandDesk : IDisposable
                 return false;
             }
 
-            bool isBusy = _running is not null || _scheduler.HasRunnable || _isTpmAway;
             pending.Take(command, _time.GetTimestamp());
             _scheduler.Enqueue(pending);
-            if (isBusy && pending.Count == 1 && RandomReserve.IsProbe(pending.Bytes))
+            if (pending.Count == 1 && RandomReserve.IsProbe(pending.Bytes) && !pending.Space.Owner.Group.Denied.Contains(pending.Code))
             {
                 _rescue.Watch(pending);
             }
@@ -227,15 +225,6 @@ internal sealed class CommandDesk : IDisposable
         }
     }
 
-    /// <summary>Whether the TPM is away: a first command that comes then is not to wait for it.</summary>
-    public void TpmIsAway(bool isAway)
-    {
-        lock (_gate)
-        {
-            _isTpmAway = isAway;
-        }
-    }
-
     /// <summary>Fails commands that do not run.</summary>
     public void FailWaiting(SpaceFailure failure, Func<PendingCommand, bool> whether)
     {
@@ -274,13 +263,22 @@ internal sealed class CommandDesk : IDisposable
         Monitor.Pulse(_gate);
     }
 
-    /// <summary>A first command has waited for long: answers it from the reserve, if it still waits. A timer's thread.</summary>
+    /// <summary>
+    /// A first command has waited for long: answers it from the reserve, if it still waits. One that the TPM has at this moment may yet be
+    /// put off, and is looked at again. A timer's thread.
+    /// </summary>
     private void AnswerFromReserve(PendingCommand pending)
     {
         Span<byte> response = stackalloc byte[TpmResponse.HeaderOnly + sizeof(ushort) + RandomReserve.LargestAnswer];
         int length;
         lock (_gate)
         {
+            if (pending is { State: CommandState.Running, Count: 1 })
+            {
+                _rescue.Watch(pending);
+                return;
+            }
+
             bool waits = pending is { State: CommandState.Queued or CommandState.Parked, Count: 1 };
             if (!waits || !_reserve.TryAnswer(pending.Bytes, response, out length))
             {

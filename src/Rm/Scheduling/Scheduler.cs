@@ -19,9 +19,6 @@ internal sealed class Scheduler(TimeProvider time)
     private readonly List<PendingCommand> _parked = [];
     private readonly List<PendingCommand> _sessionWaiters = [];
 
-    /// <summary>A command waits for nothing but its turn.</summary>
-    public bool HasRunnable => _groups.Count > 0;
-
     /// <summary>Somebody waits for a session already, and is first.</summary>
     public bool HasSessionWaiters => _sessionWaiters.Count > 0;
 
