@@ -104,13 +104,14 @@ internal sealed class CommandDesk : IDisposable
         pending.Space.Client.Completed(response);
     }
 
-    public void Close(PendingCommand pending)
+    /// <summary>The command's opener is gone. False when it was before.</summary>
+    public bool Close(PendingCommand pending)
     {
         lock (_gate)
         {
             if (pending.IsClosed)
             {
-                return;
+                return false;
             }
 
             pending.IsClosed = true;
@@ -127,6 +128,7 @@ internal sealed class CommandDesk : IDisposable
 
             _closing.Enqueue(pending.Space);
             Wake();
+            return true;
         }
     }
 
