@@ -1,5 +1,6 @@
 using TpmFs.Rm.Tests.Harness;
 using TpmFs.Rm.Tests.Simulation;
+using TpmFs.Tpm;
 
 namespace TpmFs.Rm.Tests;
 
@@ -211,7 +212,7 @@ public sealed class SchedulingTests
             rig.Time.Advance(span);
         };
         slow.Must(Cmd.CreatePrimary(Handles.Owner, Templates.Signing()));
-        Assert.Equal(Layer | Rc.CommandCode, refused.Await().Code);
+        Assert.Equal(0x000B0000 | Rc.CommandCode, refused.Await().Code);
     }
 
     private static void ServeMany(Rig rig, Opener[] flood, int count)

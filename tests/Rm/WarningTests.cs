@@ -51,7 +51,7 @@ public sealed class WarningTests
         using var rig = new Rig();
         rig.Tpm.Faults.Warn(Rc.Retry, times: 100_000);
         long start = rig.Time.GetTimestamp();
-        Assert.Equal(Rc.Retry, rig.Open().Do(Cmd.GetRandom(8)).Code);
+        Assert.Equal(Rc.Retry, rig.Open().Do(Cmd.GetRandom(40)).Code);
         Assert.InRange(rig.Time.GetElapsedTime(start).TotalSeconds, 115, 120);
     }
 
@@ -143,7 +143,7 @@ public sealed class WarningTests
         var raw = new Opener(rig, new SpaceOwner(rig.Group("root"), 0, 0));
         Assert.True(rig.Manager.TryOpenRaw(raw.Owner, raw, out Space? space));
         rig.Tpm.Faults.Warn(Rc.Retry, times: 1_000_000, command: Cmd.ContextSaveCode);
-        Assert.True(space.TrySubmit(Cmd.GetRandom(8)));
+        Assert.True(space.TrySubmit(Cmd.GetRandom(40)));
         long start = rig.Time.GetTimestamp();
         while (!raw.IsDone && rig.Time.GetElapsedTime(start) < TimeSpan.FromMinutes(3))
         {
