@@ -4,7 +4,8 @@ namespace TpmFs.Fuse;
 /// A filesystem, as the kernel asks it. One method an operation; the session parses the request, calls it, and writes the reply.
 /// </summary>
 /// <remarks>
-/// Every method runs on one of the session's threads, several at once, must not block, and must not keep a span past its return.
+/// Every method runs on one of the session's threads, several at once, must not block (but for <see cref="WriteAnswered"/>), and must
+/// not keep a span past its return.
 /// What is not overridden answers as a filesystem without that operation should; ENOSYS is used only where the kernel takes it as
 /// "never ask again" and that is wanted. An exception is logged and answered with EIO.
 /// </remarks>
@@ -66,6 +67,14 @@ public abstract class FuseFileSystem
     {
         written = 0;
         return Errno.EINVAL;
+    }
+
+    /// <summary>
+    /// The answer to a successful write is out. What the write began may be carried on here, on the thread that took it: this is the one
+    /// method that may block, as long as it does so for one thread at a time, while the session has others for further requests.
+    /// </summary>
+    public virtual void WriteAnswered(NodeId node, OpenId open)
+    {
     }
 
     /// <summary>

@@ -4,13 +4,19 @@ using TpmFs.Tpm;
 namespace TpmFs.Rm;
 
 /// <summary>
-/// The resource manager of one TPM. Openers' threads hand commands in at the <see cref="CommandDesk"/>; one thread takes them out, one at
-/// a time, and is the only one that knows what the TPM holds.
+/// The resource manager of one TPM. Openers' threads hand commands in at the <see cref="CommandDesk"/>; one thread at a time takes them
+/// out and knows what the TPM holds.
 /// </summary>
+/// <remarks>
+/// That thread is the manager's own, but for a command that comes while nothing else is to do: the opener's thread, which has just handed
+/// it in, carries it out itself. <see cref="_turn"/> is held meanwhile; everything but the desk belongs to who holds it.
+/// </remarks>
 public sealed class ResourceManager : IDisposable
 {
     private static readonly TimeSpan s_joinTimeout = TimeSpan.FromSeconds(10);
 
+    /// <summary>Held by the thread that is the manager's for the moment: its own, or a lent one.</summary>
+    private readonly Lock _turn = new();
     private readonly HashSet<ManagedSpace> _spaces = [];
     private readonly RandomReserve _reserve = new();
     private readonly ResourceManagerOptions _options;
@@ -35,8 +41,8 @@ public sealed class ResourceManager : IDisposable
         _time = time;
         _log = log;
         _channel = new TpmChannel(transport, time);
-        _desk = new CommandDesk(_reserve, time, _channel.Cancel);
         _profile = new TpmProfile(_channel);
+        _desk = new CommandDesk(_reserve, _profile, time, _channel.Cancel);
         _objects = new ObjectResidency(_channel, time, options.ReserveObjects);
         _sessions = new SessionTable(_channel, time, options.ReserveSessions);
         var power = new PowerState(_channel, _profile, _objects, _sessions, _spaces, time, log);
@@ -79,7 +85,7 @@ public sealed class ResourceManager : IDisposable
         return true;
     }
 
-    public Space OpenSpace(SpaceOwner owner, ISpaceClient client) => new ManagedSpace(_desk, owner, client);
+    public Space OpenSpace(SpaceOwner owner, ISpaceClient client) => new ManagedSpace(_desk, Lend, owner, client);
 
     /// <summary>
     /// Opens the TPM itself. False while there is a raw opener already: it has one at a time. Managed openers go on beside it; before each
@@ -88,7 +94,7 @@ public sealed class ResourceManager : IDisposable
     public bool TryOpenRaw(SpaceOwner owner, ISpaceClient client, [NotNullWhen(true)] out Space? space)
     {
         bool isFree = Interlocked.CompareExchange(ref _rawOpeners, 1, 0) == 0;
-        space = isFree ? new ManagedSpace(_desk, owner, client, isRaw: true, () => Volatile.Write(ref _rawOpeners, 0)) : null;
+        space = isFree ? new ManagedSpace(_desk, Lend, owner, client, isRaw: true, () => Volatile.Write(ref _rawOpeners, 0)) : null;
         return isFree;
     }
 
@@ -157,15 +163,55 @@ public sealed class ResourceManager : IDisposable
     {
         while (!_desk.IsStopping)
         {
-            if (!RunOne())
+            TimeSpan? wait = null;
+            bool didOne;
+            lock (_turn)
             {
-                TimeSpan wait = UntilDue() ?? Timeout.InfiniteTimeSpan;
-                _desk.WaitForNews(wait == TimeSpan.Zero ? TimeSpan.FromMilliseconds(1) : wait);
+                didOne = RunOne();
+                wait = didOne ? null : UntilDue();
+            }
+
+            if (!didOne)
+            {
+                _desk.WaitForNews(wait == TimeSpan.Zero ? TimeSpan.FromMilliseconds(1) : wait ?? Timeout.InfiniteTimeSpan);
             }
         }
 
         _desk.FailWaiting(SpaceFailure.Stopping, _ => true);
-        Empty();
+        lock (_turn)
+        {
+            Empty();
+        }
+    }
+
+    /// <summary>An opener's thread offers to carry out the command that it has just handed in.</summary>
+    private void Lend()
+    {
+        if (!_turn.TryEnter())
+        {
+            _desk.CallManager();
+            return;
+        }
+
+        try
+        {
+            if (!_channel.IsUp || !_desk.HasJustOne || !_desk.TryTake(out PendingCommand? next))
+            {
+                _desk.CallManager();
+                return;
+            }
+
+            Execute(next);
+            TellReleased();
+            if (UntilDue() is { } due)
+            {
+                _desk.CallManagerWithin(due);
+            }
+        }
+        finally
+        {
+            _turn.Exit();
+        }
     }
 
     private void Execute(PendingCommand pending)

@@ -1,6 +1,5 @@
 using TpmFs.Rm.Tests.Harness;
 using TpmFs.Rm.Tests.Simulation;
-using TpmFs.Tpm;
 
 namespace TpmFs.Rm.Tests;
 
@@ -192,27 +191,6 @@ public sealed class SchedulingTests
         rig.Pass(TimeSpan.FromMilliseconds(900));
         Assert.True(newcomer.IsDone);
         Assert.True(new Answer(newcomer.Response!).IsSuccess);
-    }
-
-    [Fact]
-    public void Policy_holds_for_a_command_that_the_reserve_could_answer()
-    {
-        using var rig = new Rig();
-        Opener slow = rig.Open();
-        Opener refused = rig.Open("strict", uid: 2);
-        rig.Group("strict").Denied = new HashSet<TpmCc> { TpmCc.GetRandom };
-        rig.Tpm.Latency = code => code == 0x131 ? TimeSpan.FromSeconds(30) : TimeSpan.Zero;
-        rig.Tpm.Wait = span =>
-        {
-            if (refused.IsIdle)
-            {
-                refused.Send(Cmd.GetRandom(8));
-            }
-
-            rig.Time.Advance(span);
-        };
-        slow.Must(Cmd.CreatePrimary(Handles.Owner, Templates.Signing()));
-        Assert.Equal(0x000B0000 | Rc.CommandCode, refused.Await().Code);
     }
 
     private static void ServeMany(Rig rig, Opener[] flood, int count)

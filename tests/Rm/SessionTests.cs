@@ -316,26 +316,5 @@ public sealed class SessionTests
         saver.Must(Cmd.PolicyGetDigest(saver.Must(Cmd.ContextLoad(file)).Handle));
     }
 
-    [Fact]
-    public void A_saved_session_is_loaded_at_once_though_others_wait_for_new_ones()
-    {
-        using var rig = new Rig(new TpmParameters { ActiveSessionsMax = 4 });
-        Opener holder = rig.Open(uid: 1);
-        for (int i = 0; i < 3; i++)
-        {
-            holder.NewSession(SessionType.Hmac);
-        }
-
-        Opener saver = rig.Open(uid: 2);
-        byte[] file = saver.Must(Cmd.ContextSave(saver.NewSession(SessionType.Policy))).Body;
-        Opener waiter = rig.Open(uid: 3);
-        waiter.Send(Cmd.StartAuthSession(SessionType.Hmac));
-        rig.Run();
-        Assert.False(waiter.IsDone);
-        saver.Send(Cmd.ContextLoad(file));
-        rig.Run();
-        Assert.True(saver.IsDone);
-    }
-
     private static byte[] SaveNew(Opener opener) => opener.Must(Cmd.ContextSave(opener.NewSession(SessionType.Policy))).Body;
 }

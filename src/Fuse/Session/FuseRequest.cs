@@ -20,6 +20,9 @@ internal ref struct FuseRequest
 
     public readonly NodeId Node => new(Header.NodeId);
 
+    /// <summary>The open file that a successful write was to.</summary>
+    public OpenId? Written { get; set; }
+
     /// <summary>A handler found the body shorter than it says, or otherwise not as linux/fuse.h has it.</summary>
     public bool IsMalformed { get; private set; }
 

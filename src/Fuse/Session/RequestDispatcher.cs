@@ -63,6 +63,7 @@ internal sealed class RequestDispatcher
                 else
                 {
                     _channel.Reply(header.Unique, reply.Written);
+                    CarryOn(request);
                 }
 
                 break;
@@ -74,6 +75,23 @@ internal sealed class RequestDispatcher
     {
         _reads.Close(error);
         Stopped();
+    }
+
+    private void CarryOn(in FuseRequest request)
+    {
+        if (request.Written is not { } file)
+        {
+            return;
+        }
+
+        try
+        {
+            _fileSystem.WriteAnswered(request.Node, file);
+        }
+        catch (Exception e)
+        {
+            _log.Error($"The filesystem failed after the answer to request {request.Header.Unique}.", e);
+        }
     }
 
     private static bool ExpectsReply(FuseOpcode opcode) =>

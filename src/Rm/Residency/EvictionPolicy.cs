@@ -11,6 +11,15 @@ internal sealed class EvictionPolicy
     /// <summary>Uses of any object since the start: the policy's clock.</summary>
     private long _uses;
 
+    /// <summary>An object is put into the TPM. Making one counts as its use, without which it would be the first to leave.</summary>
+    public void Enter(TransientObject entered)
+    {
+        if (entered.LastUse == 0)
+        {
+            entered.LastUse = _uses;
+        }
+    }
+
     public void Observe(TransientObject used)
     {
         _uses++;

@@ -183,6 +183,7 @@ internal sealed class ObjectResidency(TpmChannel channel, TimeProvider time, int
         entered.Resident = handle;
         entered.Entered = time.GetTimestamp();
         _residents.Add(entered);
+        _policy.Enter(entered);
     }
 
     /// <summary>A command used the object.</summary>

@@ -17,17 +17,20 @@ internal sealed class CommandDesk : IDisposable
     private readonly Queue<ManagedSpace> _closing = [];
     private readonly Scheduler _scheduler;
     private readonly RandomReserve _reserve;
+    private readonly TpmProfile _profile;
     private readonly ProbeRescue _rescue;
     private readonly TimeProvider _time;
     private readonly Action _cancelRunning;
     private PendingCommand? _running;
     private bool _isStopping;
     private bool _hasNews;
+    private long _sleepsUntil;
 
     /// <param name="cancelRunning">Cancels what the TPM is doing; must not block.</param>
-    public CommandDesk(RandomReserve reserve, TimeProvider time, Action cancelRunning)
+    public CommandDesk(RandomReserve reserve, TpmProfile profile, TimeProvider time, Action cancelRunning)
     {
         _reserve = reserve;
+        _profile = profile;
         _time = time;
         _cancelRunning = cancelRunning;
         _scheduler = new Scheduler(time);
@@ -57,7 +60,8 @@ internal sealed class CommandDesk : IDisposable
         }
     }
 
-    public bool Submit(PendingCommand pending, ReadOnlySpan<byte> command)
+    /// <param name="lends">The caller will offer its own thread for it: the manager's is not woken.</param>
+    public bool Submit(PendingCommand pending, ReadOnlySpan<byte> command, bool lends)
     {
         lock (_gate)
         {
@@ -68,12 +72,15 @@ internal sealed class CommandDesk : IDisposable
 
             pending.Take(command, _time.GetTimestamp());
             _scheduler.Enqueue(pending);
-            if (pending.Count == 1 && RandomReserve.IsProbe(pending.Bytes) && !pending.Space.Owner.Group.Denied.Contains(pending.Code))
+            if (pending.Count == 1 && RandomReserve.IsProbe(pending.Bytes))
             {
                 _rescue.Watch(pending);
             }
 
-            Wake();
+            if (!lends)
+            {
+                Wake();
+            }
         }
 
         return true;
@@ -155,10 +162,45 @@ internal sealed class CommandDesk : IDisposable
         {
             if (!_hasNews)
             {
+                _sleepsUntil = longest == Timeout.InfiniteTimeSpan ? long.MaxValue : TimestampAfter(longest);
                 Monitor.Wait(_gate, longest);
+                _sleepsUntil = 0;
             }
 
             _hasNews = false;
+        }
+    }
+
+    /// <summary>There is exactly one command to run, and no opener that left: a lent thread may do it.</summary>
+    public bool HasJustOne
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return _running is null && _closing.Count == 0 && _scheduler.HasJustOneRunnable;
+            }
+        }
+    }
+
+    /// <summary>Wakes the manager's thread.</summary>
+    public void CallManager()
+    {
+        lock (_gate)
+        {
+            Wake();
+        }
+    }
+
+    /// <summary>Wakes the manager's thread where it would sleep longer than this.</summary>
+    public void CallManagerWithin(TimeSpan longest)
+    {
+        lock (_gate)
+        {
+            if (TimestampAfter(longest) < _sleepsUntil)
+            {
+                Wake();
+            }
         }
     }
 
@@ -258,6 +300,8 @@ internal sealed class CommandDesk : IDisposable
 
     public void Dispose() => _rescue.Dispose();
 
+    private long TimestampAfter(TimeSpan span) => _time.GetTimestamp() + (long)(span.TotalSeconds * _time.TimestampFrequency);
+
     /// <summary>Under the gate.</summary>
     private void Wake()
     {
@@ -282,7 +326,8 @@ internal sealed class CommandDesk : IDisposable
             }
 
             bool waits = pending is { State: CommandState.Queued or CommandState.Parked, Count: 1 };
-            if (!waits || !_reserve.TryAnswer(pending.Bytes, response, out length))
+            bool mustReachTpm = !_profile.MayAnswerFor(TpmCc.GetRandom) || pending.Space.Owner.Group.Denied.Contains(TpmCc.GetRandom);
+            if (!waits || mustReachTpm || !_reserve.TryAnswer(pending.Bytes, response, out length))
             {
                 return;
             }

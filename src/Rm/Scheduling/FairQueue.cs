@@ -23,6 +23,9 @@ internal sealed class FairQueue<T>
 
     public int Count => _waiting.Count;
 
+    /// <summary>Who is next; null when nobody waits.</summary>
+    public T? First => _waiting.TryPeek(out T? first, out _) ? first : null;
+
     public IEnumerable<T> Items => _waiting.UnorderedItems.Select(item => item.Element);
 
     public void Enqueue(T arrived)

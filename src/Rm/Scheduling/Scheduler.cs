@@ -19,6 +19,10 @@ internal sealed class Scheduler(TimeProvider time)
     private readonly List<PendingCommand> _parked = [];
     private readonly List<PendingCommand> _sessionWaiters = [];
 
+    /// <summary>A single command waits for its turn, and none for anything else.</summary>
+    public bool HasJustOneRunnable =>
+        _groups.Count == 1 && _parked.Count + _sessionWaiters.Count == 0 && _groups.First is { Commands.Count: 1 };
+
     /// <summary>Somebody waits for a session already, and is first.</summary>
     public bool HasSessionWaiters => _sessionWaiters.Count > 0;
 

@@ -8,14 +8,17 @@ namespace TpmFs.Rm;
 internal sealed class ManagedSpace : Space
 {
     private readonly CommandDesk _desk;
+    private readonly Action _lend;
     private readonly Action? _closed;
     private readonly Dictionary<VirtualHandle, TransientObject> _objects = [];
     private VirtualHandle _next = VirtualHandle.First;
 
     /// <param name="closed">Told when the opener closes the space.</param>
-    public ManagedSpace(CommandDesk desk, SpaceOwner owner, ISpaceClient client, bool isRaw = false, Action? closed = null)
+    /// <param name="lend">Runs the command under way on the caller's thread, if that can be.</param>
+    public ManagedSpace(CommandDesk desk, Action lend, SpaceOwner owner, ISpaceClient client, bool isRaw = false, Action? closed = null)
     {
         _desk = desk;
+        _lend = lend;
         Owner = owner;
         Client = client;
         IsRaw = isRaw;
@@ -77,7 +80,9 @@ internal sealed class ManagedSpace : Space
         }
     }
 
-    public override bool TrySubmit(ReadOnlySpan<byte> command) => _desk.Submit(Pending, command);
+    public override bool TrySubmit(ReadOnlySpan<byte> command, bool lends = false) => _desk.Submit(Pending, command, lends);
+
+    public override void Lend() => _lend();
 
     public override void Cancel() => _desk.Cancel(Pending);
 

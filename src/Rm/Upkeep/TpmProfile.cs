@@ -14,7 +14,9 @@ internal sealed class TpmProfile(TpmChannel channel)
 
     private readonly Dictionary<TpmCc, TpmaCc> _commands = [];
     private readonly Dictionary<TpmPt, uint> _properties = [];
-    private HashSet<TpmCc>? _audited;
+
+    /// <summary>Replaced as a whole, and read by any thread.</summary>
+    private volatile HashSet<TpmCc>? _audited;
 
     public int MaxCommandSize => Size(TpmPt.MaxCommandSize);
 
@@ -26,6 +28,7 @@ internal sealed class TpmProfile(TpmChannel channel)
 
     /// <summary>
     /// Whether a command may be answered without the TPM: not while the TPM audits it, or may audit it, since the digest would lack it.
+    /// Any thread.
     /// </summary>
     public bool MayAnswerFor(TpmCc code) => _audited?.Contains(code) == false;
 

@@ -20,6 +20,11 @@ internal abstract class OpenFile
         return Errno.EINVAL;
     }
 
+    /// <summary>The answer to a write is out; may block, as <see cref="FuseFileSystem.WriteAnswered"/> may.</summary>
+    public virtual void WriteAnswered()
+    {
+    }
+
     /// <summary>As a regular file: always ready.</summary>
     public virtual PollEvents Poll(PollId? notify, PollEvents wanted) =>
         PollEvents.In | PollEvents.ReadNormal | PollEvents.Out | PollEvents.WriteNormal;

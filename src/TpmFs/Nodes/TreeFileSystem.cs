@@ -115,6 +115,14 @@ internal sealed class TreeFileSystem(NodeTable table, PollNotifier notifier) : F
         return files.TryGetValue(open, out var file) ? file.Write(arguments, data, out written) : Errno.EBADF;
     }
 
+    public override void WriteAnswered(NodeId node, OpenId open)
+    {
+        if (files.TryGetValue(open, out var file))
+        {
+            file.WriteAnswered();
+        }
+    }
+
     public override Errno Poll(in FuseCaller caller, NodeId node, OpenId open, PollId? notify, PollEvents wanted, out PollEvents ready)
     {
         ready = files.TryGetValue(open, out var file) ? file.Poll(notify, wanted) : PollEvents.Err;

@@ -94,7 +94,7 @@ internal sealed class Opener : OpenFile, ISpaceClient
             return refused;
         }
 
-        if (!space.TrySubmit(command))
+        if (!space.TrySubmit(command, lends: true))
         {
             Finish(null);
             return Errno.EBUSY;
@@ -103,6 +103,8 @@ internal sealed class Opener : OpenFile, ISpaceClient
         written = data.Length;
         return Errno.None;
     }
+
+    public override void WriteAnswered() => space.Lend();
 
     public override void Read(in FuseReadArguments arguments, FuseReadReply reply)
     {

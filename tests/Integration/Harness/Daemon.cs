@@ -9,8 +9,8 @@ internal sealed class Daemon : IDisposable
     private readonly ChildProcess _process;
 
     /// <summary>Starts it and waits until its node is there.</summary>
-    public Daemon(Sandbox sandbox, string tpm, string mountPoint)
-        : this(sandbox, mountPoint, User.Root, Start(sandbox, tpm, mountPoint))
+    public Daemon(Sandbox sandbox, string tpm, string mountPoint, string? configuration = null)
+        : this(sandbox, mountPoint, User.Root, Start(sandbox, tpm, mountPoint, configuration))
     {
     }
 
@@ -36,10 +36,20 @@ internal sealed class Daemon : IDisposable
     public string Printed => _process.Printed;
 
     /// <summary>Starts a daemon that may well refuse to run; nothing is waited for.</summary>
-    public static ChildProcess Start(Sandbox sandbox, string tpm, string mountPoint) =>
-        sandbox.Start(
-            User.Root,
-            [sandbox.Program, "mount", mountPoint, "--tpm", tpm, "--state-dir", sandbox.MakeFolder("state-" + Path.GetFileName(mountPoint))]);
+    /// <param name="configuration">The text of its configuration file; null for none.</param>
+    public static ChildProcess Start(Sandbox sandbox, string tpm, string mountPoint, string? configuration = null)
+    {
+        string state = sandbox.MakeFolder("state-" + Path.GetFileName(mountPoint));
+        List<string> command = [sandbox.Program, "mount", mountPoint, "--tpm", tpm, "--state-dir", state];
+        if (configuration is not null)
+        {
+            string file = Path.Combine(state, "tpmfs.json");
+            File.WriteAllText(file, configuration);
+            command.AddRange(["--config", file]);
+        }
+
+        return sandbox.Start(User.Root, command);
+    }
 
     /// <summary>Starts it as a user would who gives nothing but the TPM: where it mounts and keeps its state is its own choice.</summary>
     public static Daemon OfUser(Sandbox sandbox, User user, string home, string tpm) => new(

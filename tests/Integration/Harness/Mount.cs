@@ -1,11 +1,17 @@
 namespace TpmFs.Integration.Tests.Harness;
 
 /// <summary>A TpmFs on a software TPM, with the proxy between the two, and the same TPM once more without TpmFs.</summary>
-public sealed class Mount : IDisposable
+public class Mount : IDisposable
 {
     private readonly List<IDisposable> _parts = [];
 
     public Mount()
+        : this(null)
+    {
+    }
+
+    /// <param name="configuration">What the daemon is to read as its configuration file; null for none.</param>
+    private protected Mount(string? configuration)
     {
         try
         {
@@ -17,7 +23,7 @@ public sealed class Mount : IDisposable
             }
 
             Proxy = Own(new TpmProxy(Sandbox, Tpm));
-            Daemon = Own(new Daemon(Sandbox, $"swtpm:path={Proxy.Socket}", Sandbox.MakeFolder("mnt")));
+            Daemon = Own(new Daemon(Sandbox, $"swtpm:path={Proxy.Socket}", Sandbox.MakeFolder("mnt"), configuration));
         }
         catch
         {
@@ -51,6 +57,8 @@ public sealed class Mount : IDisposable
         {
             DisposeParts();
         }
+
+        GC.SuppressFinalize(this);
     }
 
     private void DisposeParts()

@@ -38,6 +38,15 @@ internal sealed class Opener : ISpaceClient
         Assert.True(_space.TrySubmit(command), "A command is under way.");
     }
 
+    /// <summary>Sends a command, and lends the test's thread for it.</summary>
+    public void SendLending(byte[] command)
+    {
+        Forget();
+        IsIdle = false;
+        Assert.True(_space.TrySubmit(command, lends: true), "A command is under way.");
+        _space.Lend();
+    }
+
     /// <summary>The response was taken.</summary>
     public void Forget()
     {

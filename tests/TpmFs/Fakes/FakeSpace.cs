@@ -19,6 +19,9 @@ internal sealed class FakeSpace(ISpaceClient client) : Space
 
     public int Closed { get; private set; }
 
+    /// <summary>How often a thread was offered.</summary>
+    public int Lent { get; private set; }
+
     public IReadOnlyList<byte[]> Submitted
     {
         get
@@ -30,7 +33,9 @@ internal sealed class FakeSpace(ISpaceClient client) : Space
         }
     }
 
-    public override bool TrySubmit(ReadOnlySpan<byte> command)
+    public override void Lend() => Lent++;
+
+    public override bool TrySubmit(ReadOnlySpan<byte> command, bool lends = false)
     {
         if (Refuses)
         {

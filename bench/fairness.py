@@ -1,0 +1,106 @@
+"""A light client beside a flood, on a slow TPM; and how two users share it."""
+
+import os
+import time
+
+import tpm
+from figures import percentile, table
+
+COMMAND = 0.002  # seconds
+LIGHT = 16  # openers that take turns, so that there are many samples though each asks for less than its share
+FLOOD = 84  # openers; with the light ones as many as tpm2-abrmd allows
+ROUND = 0.8  # seconds from a light opener's command to its next; its share is one in FLOOD commands of up to three TPM commands each
+OTHER_USER = 65534
+
+
+def _client(starter, site, other):
+    """Where the site has users: tpm2-abrmd does not tell them apart."""
+    if not other:
+        return starter.client()
+    return starter.client(OTHER_USER, os.stat(site.targets['file']).st_gid)
+
+
+def _flooding(starter, site, way, other, openers, with_objects):
+    client = _client(starter, site, other)
+    commands = {}
+    for number in range(openers):
+        site.open(client, number, way)
+        commands[number] = tpm.hmac(client.handle(number, tpm.create_hmac_key())) if with_objects else tpm.get_random()
+    return client, commands
+
+
+def _light(starter, site, way, flood, seconds):
+    """Seconds of each command of clients that ask for less than their share of the TPM."""
+    client = starter.client()
+    for number in range(LIGHT):
+        site.open(client, number, way)
+    if flood:
+        flood[0].start_flood(seconds, flood[1])
+    samples, end = [], time.monotonic() + seconds * 0.95
+    while time.monotonic() < end:
+        time.sleep(ROUND / LIGHT)
+        samples += client.loop(1, f'{len(samples) % LIGHT}:{tpm.get_random().hex()}')
+    if flood:
+        flood[0].end_flood()
+    starter.stop(client)
+    return samples
+
+
+def _single(starter, site, way, with_objects):
+    """The longest that a command of the flood takes when no other one is there: four openers in turn, so that keys move in and out."""
+    client, commands = _flooding(starter, site, way, False, 4, with_objects)
+    steps = [f'{number}:{command.hex()}' for number, command in commands.items()]
+    client.loop(2, *steps)
+    longest = max(max(client.loop(1, one)) for _ in range(5) for one in steps)
+    starter.stop(client)
+    return longest
+
+
+def _beside_floods(starter, site, way, flood_way, seconds):
+    rows = []
+    alone = _light(starter, site, way, None, seconds / 4)
+    rows.append({'site': site.name, 'beside': 'nobody', 'p50': percentile(alone, 0.5), 'p99': percentile(alone, 0.99), 'single': None})
+    for other in (False, True) if 'file' in site.targets else (False,):
+        for with_objects in (False, True):
+            single = _single(starter, site, flood_way, with_objects)
+            flood = _flooding(starter, site, flood_way, other, FLOOD, with_objects)
+            samples = _light(starter, site, way, flood, seconds)
+            starter.stop(flood[0])
+            whose = 'another user' if other else 'the same user'
+            rows.append({'site': site.name, 'beside': f"{FLOOD} openers of {whose}, {'a key each' if with_objects else 'GetRandom'}",
+                         'p50': percentile(samples, 0.5), 'p99': percentile(samples, 0.99), 'single': single, 'samples': samples})
+    return rows
+
+
+def _shares(starter, site, seconds):
+    """Commands of a user with 1 opener and of a user with 20, all flooding: equal weights, so half each."""
+    few, many = (_flooding(starter, site, 'epoll', other, openers, False) for other, openers in ((False, 1), (True, 20)))
+    for client, commands in (few, many):
+        client.start_flood(seconds, commands)
+    counts = [sum(client.end_flood()[1]) for client, _ in (few, many)]
+    for client, _ in (few, many):
+        starter.stop(client)
+    return counts[0] / sum(counts)
+
+
+def run(starter, quick):
+    tpmfs, abrmd = starter.tpmfs(counted=True), starter.abrmd(counted=True)
+    seconds = 4 if quick else 25
+    rows = []
+    for site, way, flood_way in ((tpmfs, 'file', 'epoll'), (abrmd, 'tcti', 'tcti')):
+        site.proxy.delay({0: int(COMMAND * 1e6)})
+        rows += _beside_floods(starter, site, way, flood_way, seconds)
+    share = _shares(starter, tpmfs, seconds)
+    return {'command': COMMAND, 'seconds': seconds, 'rows': rows, 'share': share}
+
+
+def report(result):
+    def milli(seconds):
+        return '-' if seconds is None else f'{seconds * 1e3:.1f}'
+
+    return table(
+        f"GetRandom of light openers, each one command in {ROUND} s, on a TPM that takes {COMMAND * 1e3:.0f} ms for each of its commands; ms",
+        ['way', 'beside', 'p50', 'p99', 'longest command of the flood, alone', 'p99 / longest'],
+        [[row['site'], row['beside'], milli(row['p50']), milli(row['p99']), milli(row['single']),
+          f"{row['p99'] / row['single']:.2f}" if row['single'] else '-'] for row in result['rows']]) + (
+        f"\nA user with 1 opener beside a user with 20, all flooding rm0: {result['share']:.1%} of the commands (equal weights: 50 %).\n")

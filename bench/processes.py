@@ -1,0 +1,229 @@
+"""The programs that take part: each is started here, in a folder of its own, and ended here."""
+
+import ctypes
+import os
+import shutil
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+BENCH = Path(__file__).parent
+BIN = BENCH / 'bin'
+TPMFS = BENCH.parent / 'out' / 'tpmfs'
+READY_IN = 30  # seconds
+
+
+def build():
+    BIN.mkdir(exist_ok=True)
+    for name, libraries in (('client', ['-ltss2-tctildr']), ('passthrough', []), ('proxy', [])):
+        source, program = BENCH / 'native' / f'{name}.c', BIN / name
+        if not program.exists() or program.stat().st_mtime < source.stat().st_mtime:
+            subprocess.run(['gcc', '-O2', '-Wall', '-Wextra', '-Werror', '-o', program, source, *libraries], check=True)
+
+
+def wait_for(condition, what):
+    end = time.monotonic() + READY_IN
+    while not condition():
+        if time.monotonic() > end:
+            raise TimeoutError(f'{what} took more than {READY_IN} s')
+        time.sleep(0.001)
+
+
+def _die_with_parent():
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+
+
+class Process:
+    """A program under way. Its output goes to a file in its folder."""
+
+    def __init__(self, folder, name, command, environment=None, **pipes):
+        folder.mkdir(parents=True, exist_ok=True)
+        self.name, self.folder = name, folder
+        log = open(folder / f'{name}.log', 'ab')
+        self.popen = subprocess.Popen(
+            [str(word) for word in command], stdin=pipes.get('stdin', subprocess.DEVNULL), stdout=pipes.get('stdout', log), stderr=log,
+            env={**os.environ, **(environment or {})}, text=True, bufsize=1, preexec_fn=_die_with_parent)
+        log.close()
+
+    @property
+    def pid(self):
+        return self.popen.pid
+
+    def check(self):
+        if self.popen.poll() is not None:
+            raise RuntimeError(f'{self.name} ended with {self.popen.returncode}: ' + (self.folder / f'{self.name}.log').read_text()[-2000:])
+
+    def wait_for(self, condition, what):
+        def ready():
+            self.check()
+            return condition()
+        wait_for(ready, what)
+
+    def stop(self):
+        self.popen.terminate()
+        try:
+            self.popen.wait(20)
+        except subprocess.TimeoutExpired:
+            self.popen.kill()
+            self.popen.wait()
+
+    def pin(self, cpus):
+        for task in os.listdir(f'/proc/{self.pid}/task'):
+            os.sched_setaffinity(int(task), cpus)
+
+    def cpu_seconds(self):
+        """Of all its threads that live, in user and kernel mode."""
+        total = 0
+        for task in os.listdir(f'/proc/{self.pid}/task'):
+            total += int(Path(f'/proc/{self.pid}/task/{task}/schedstat').read_text().split()[0])
+        return total / 1e9
+
+    def status(self, field):
+        for line in Path(f'/proc/{self.pid}/status').read_text().splitlines():
+            if line.startswith(field + ':'):
+                return int(line.split()[1])
+        raise KeyError(field)
+
+
+class Talker(Process):
+    """A program that answers each line with a line."""
+
+    def __init__(self, folder, name, command):
+        super().__init__(folder, name, command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+
+    def send(self, line):
+        self.popen.stdin.write(line + '\n')
+        self.popen.stdin.flush()
+
+    def receive(self):
+        answer = self.popen.stdout.readline()
+        if not answer:
+            self.popen.wait()
+            self.check()
+        if answer.startswith('error'):
+            raise RuntimeError(f'{self.name}: {answer.strip()}')
+        return answer.rstrip('\n')
+
+    def ask(self, line):
+        self.send(line)
+        return self.receive()
+
+
+class Client(Talker):
+    """native/client.c; see there for the lines. A user who is given is another one than root, in the group given."""
+
+    def __init__(self, folder, user=None, group=None):
+        become = [] if user is None else ['setpriv', f'--reuid={user}', f'--regid={group}', '--clear-groups']
+        super().__init__(folder, 'client', [*become, BIN / 'client'])
+
+    def open(self, number, kind, target):
+        self.ask(f'open {number} {kind} {target}')
+
+    def transact(self, number, command):
+        return bytes.fromhex(self.ask(f'send {number} {command.hex()}'))
+
+    def run(self, number, command):
+        """The response, which must be success."""
+        response = self.transact(number, command)
+        code = int.from_bytes(response[6:10], 'big')
+        if code == 0x922:  # TPM_RC_RETRY: swtpm's first answer to an authorization where nobody retries for the client.
+            return self.run(number, command)
+        if code:
+            raise RuntimeError(f'{self.name}: response code 0x{code:x} to {command.hex()}')
+        return response
+
+    def handle(self, number, command):
+        return int.from_bytes(self.run(number, command)[10:14], 'big')
+
+    def loop(self, rounds, *steps):
+        """Seconds of each round."""
+        return [int(word) / 1e9 for word in self.ask(f'loop {rounds} ' + ' '.join(steps)).split()]
+
+    def start_flood(self, seconds, commands):
+        self.send(f'flood {seconds} ' + ' '.join(f'{number}:{command.hex()}' for number, command in commands.items()))
+
+    def end_flood(self):
+        """Seconds in all, commands of each connection, seconds of each command."""
+        elapsed, counts, samples = self.receive().split('|')
+        return int(elapsed) / 1e9, [int(word) for word in counts.split()], [int(word) / 1e9 for word in samples.split()]
+
+
+class Swtpm(Process):
+    def __init__(self, folder):
+        self.socket = folder / 'swtpm'
+        (folder / 'state').mkdir(parents=True)
+        super().__init__(folder, 'swtpm-server', [
+            'swtpm', 'socket', '--tpm2', '--tpmstate', f'dir={folder}/state', '--flags', 'not-need-init,startup-clear',
+            '--server', f'type=unixio,path={self.socket}', '--ctrl', f'type=unixio,path={self.socket}.ctrl'])
+        self.wait_for(lambda: self.socket.exists() and Path(f'{self.socket}.ctrl').exists(), 'swtpm')
+
+
+class Proxy(Talker):
+    """native/proxy.c: counts, and delays."""
+
+    def __init__(self, folder, swtpm):
+        self.socket = folder / 'proxy'
+        super().__init__(folder, 'proxy-server', [BIN / 'proxy', self.socket, swtpm.socket])
+        self.receive()
+
+    def delay(self, microseconds):
+        for code, value in microseconds.items():
+            self.ask(f'delay 0x{code:x} {value}')
+
+    def counts(self):
+        return {int(code, 16): int(count) for code, count in (word.split(':') for word in self.ask('counts').split())}
+
+
+def unmount(path):
+    subprocess.run(['umount', path], stderr=subprocess.DEVNULL, check=False)
+
+
+class Passthrough(Process):
+    """native/passthrough.c."""
+
+    def __init__(self, folder, socket, when):
+        self.mount = folder / 'mnt'
+        self.node = self.mount / 'tpm0'
+        self.mount.mkdir(parents=True)
+        super().__init__(folder, 'passthrough', [BIN / 'passthrough', self.mount, socket, when])
+        self.wait_for(lambda: os.path.ismount(self.mount), 'the pass-through')
+
+    def stop(self):
+        unmount(self.mount)
+        super().stop()
+
+
+class TpmFs(Process):
+    def __init__(self, folder, socket, environment=None):
+        self.mount = folder / 'mnt'
+        self.node = self.mount / 'rm0'
+        self.mount.mkdir(parents=True)
+        super().__init__(folder, 'tpmfs', [TPMFS, 'mount', self.mount, '--tpm', f'swtpm:path={socket}', '--state-dir', folder / 'state'], environment)
+        self.wait_for(lambda: os.path.ismount(self.mount) and self.node.exists(), 'tpmfs')
+
+
+class Bus(Process):
+    """A D-Bus of our own, so that tpm2-abrmd meets nobody else's."""
+
+    def __init__(self, folder):
+        self.address = f'unix:path={folder}/bus'
+        super().__init__(folder, 'dbus', ['dbus-daemon', '--session', '--nofork', f'--address={self.address}'])
+        self.wait_for((folder / 'bus').exists, 'dbus-daemon')
+
+
+class Abrmd(Process):
+    """Debian's tpm2-abrmd, as many connections as it allows."""
+
+    def __init__(self, folder, bus, tcti, name):
+        self.tcti = f'tabrmd:bus_type=session,bus_name={name}'
+        super().__init__(folder, 'abrmd', [
+            shutil.which('tpm2-abrmd') or '/usr/sbin/tpm2-abrmd', '--session', '--allow-root', '--max-connections=100', f'--dbus-name={name}',
+            f'--tcti={tcti}'], {'DBUS_SESSION_BUS_ADDRESS': bus.address})
+
+        def owns_its_name():
+            found = subprocess.run(
+                ['dbus-send', f'--bus={bus.address}', '--print-reply', '--dest=org.freedesktop.DBus', '/org/freedesktop/DBus',
+                 'org.freedesktop.DBus.NameHasOwner', f'string:{name}'], capture_output=True, text=True, check=True)
+            return 'boolean true' in found.stdout
+        self.wait_for(owns_its_name, 'tpm2-abrmd')

@@ -1,0 +1,74 @@
+#!/usr/bin/python3
+"""Measures TpmFs beside what it stands in for, in one run. See docs/performance.md."""
+
+import argparse
+import json
+import os
+import platform
+import resource
+import sys
+import tempfile
+from pathlib import Path
+
+import commands
+import fairness
+import footprint
+import latency
+import processes
+import throughput
+from profiles import PROFILES
+from sites import Sites
+
+SECTIONS = {'commands': commands, 'latency': latency, 'throughput': throughput, 'fairness': fairness, 'footprint': footprint}
+
+
+def in_namespace():
+    """Mounts are seen by nobody else: the script runs itself again in a mount namespace of its own."""
+    if os.geteuid() != 0:
+        sys.exit('The benchmarks mount filesystems: run them as root.')
+    if os.environ.get('BENCH_NAMESPACE') != 'own':
+        os.environ['BENCH_NAMESPACE'] = 'own'
+        os.execvp('unshare', ['unshare', '-m', '--propagation', 'private', sys.executable, *sys.argv])
+
+
+def machine():
+    model = next((line.split(':')[1].strip() for line in Path('/proc/cpuinfo').read_text().splitlines() if line.startswith('model name')), '?')
+    return {'cpu': model, 'cpus': len(os.sched_getaffinity(0)), 'kernel': platform.release(), 'load': os.getloadavg()[0]}
+
+
+def measure(name, quick, profile=None):
+    """One section, with programs of its own."""
+    module = SECTIONS[name]
+    arguments = [profile] if profile else []
+    with tempfile.TemporaryDirectory(prefix='tpmfs-bench-') as folder:
+        os.chmod(folder, 0o755)  # another user's client takes part
+        with Sites(Path(folder)) as sites:
+            result = module.run(sites, quick, *arguments)
+    print(module.report(result), flush=True)
+    return result
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('--quick', action='store_true', help='fewer and shorter blocks')
+    parser.add_argument('--only', nargs='+', choices=SECTIONS, default=list(SECTIONS), metavar='SECTION', help=', '.join(SECTIONS))
+    parser.add_argument('--tpm-latency', choices=PROFILES, default='infineon-slb9670', metavar='PROFILE', help=', '.join(PROFILES))
+    parser.add_argument('--json', type=Path, help='where to put every figure')
+    options = parser.parse_args()
+    in_namespace()
+    processes.build()
+    resource.setrlimit(resource.RLIMIT_NOFILE, (8192, 8192))
+    results = {'machine': machine(), 'quick': options.quick}
+    print(f"{results['machine']['cpus']} CPUs ({results['machine']['cpu']}), Linux {results['machine']['kernel']}, load {results['machine']['load']:.1f}")
+    for name in options.only:
+        results[name] = measure(name, options.quick)
+    if 'commands' in options.only:
+        profile = PROFILES[options.tpm_latency]
+        results['commands_on_hardware'] = measure('commands', options.quick, profile)
+        print(f'{profile.name}: {profile.source()}\n')
+    results['machine']['load_at_end'] = os.getloadavg()[0]
+    if options.json:
+        options.json.write_text(json.dumps(results, indent=1) + '\n')
+
+
+main()

@@ -1,0 +1,100 @@
+"""The ways to a TPM that are compared. Each has a swtpm of its own, so that all are up at the same time and take turns."""
+
+import os
+
+from processes import Abrmd, Bus, Client, Passthrough, Proxy, Swtpm, TpmFs
+
+
+class Site:
+    """A way to a TPM: what a client opens, and the programs that serve it, the manager first and swtpm last."""
+
+    def __init__(self, name, servers, targets, proxy=None):
+        self.name, self.servers, self.targets, self.proxy = name, servers, targets, proxy
+
+    @property
+    def manager(self):
+        return self.servers[0]
+
+    def open(self, client, number, kind):
+        client.open(number, kind, self.targets[kind])
+
+    def step(self, number, kind):
+        """Opening, as a step of a loop."""
+        return f'+{number}:{kind}:{self.targets[kind]}'
+
+    def pin(self, cpus):
+        for server in self.servers:
+            server.pin(cpus)
+
+    def cpu_seconds(self, servers):
+        return sum(server.cpu_seconds() for server in servers)
+
+
+class Sites:
+    """Makes sites, and ends them all."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self._running = []
+        self._bus = None
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        for process in reversed(self._running):
+            process.stop()
+
+    def start(self, process):
+        self._running.append(process)
+        return process
+
+    def client(self, user=None, group=None):
+        return self.start(Client(self.folder / 'clients', user, group))
+
+    def stop(self, process):
+        process.stop()
+        self._running.remove(process)
+
+    def swtpm(self, name, counted=False):
+        """A TPM: its socket, and what serves it."""
+        tpm = self.start(Swtpm(self.folder / name))
+        if not counted:
+            return tpm.socket, [tpm], None
+        proxy = self.start(Proxy(self.folder / name, tpm))
+        return proxy.socket, [proxy, tpm], proxy
+
+    def direct(self, counted=False):
+        socket, servers, proxy = self.swtpm('direct', counted)
+        return Site('straight to swtpm', servers, {'unix': socket, 'tcti': f'swtpm:path={socket}'}, proxy)
+
+    def passthrough(self, when, name=None):
+        """when: see native/passthrough.c."""
+        name = name or f'passthrough-{when}'
+        socket, servers, _ = self.swtpm(name)
+        server = self.start(Passthrough(self.folder / name, socket, when))
+        return Site('C pass-through', [server, *servers], _node_targets(server.node))
+
+    def tpmfs(self, counted=False, name='tpmfs', environment=None):
+        socket, servers, proxy = self.swtpm(name, counted)
+        server = self.start(TpmFs(self.folder / name, socket, environment))
+        return Site('TpmFs', [server, *servers], _node_targets(server.node), proxy)
+
+    def abrmd(self, counted=False):
+        socket, servers, proxy = self.swtpm('abrmd', counted)
+        return self._abrmd('tpm2-abrmd', 'abrmd', f'swtpm:path={socket}', servers, proxy)
+
+    def abrmd_on_node(self):
+        below = self.passthrough('before', 'node')
+        return self._abrmd('tpm2-abrmd on a device node', 'abrmd-node', f'device:{below.manager.node}', below.servers, None)
+
+    def _abrmd(self, name, folder, tcti, servers, proxy):
+        if self._bus is None:
+            self._bus = self.start(Bus(self.folder / 'bus'))
+            os.environ['DBUS_SESSION_BUS_ADDRESS'] = self._bus.address
+        server = self.start(Abrmd(self.folder / folder, self._bus, tcti, 'bench.' + folder.replace('-', '')))
+        return Site(name, [server, *servers], {'tcti': server.tcti}, proxy)
+
+
+def _node_targets(node):
+    return {'file': node, 'epoll': node, 'tcti': f'device:{node}'}

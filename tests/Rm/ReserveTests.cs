@@ -1,0 +1,54 @@
+using TpmFs.Rm.Tests.Harness;
+using TpmFs.Rm.Tests.Simulation;
+using TpmFs.Tpm;
+
+namespace TpmFs.Rm.Tests;
+
+/// <summary>When the reserve of random bytes does not answer, though the TPM is busy.</summary>
+public sealed class ReserveTests
+{
+    private static readonly TimeSpan s_long = TimeSpan.FromSeconds(30);
+
+    [Fact]
+    public void A_command_that_the_tpm_audits_is_not_answered_from_the_reserve()
+    {
+        using var rig = new Rig();
+        rig.Open().Must(Cmd.SetCommandCodeAuditStatus(Cmd.GetRandomCode));
+        rig.Settle();
+        rig.Tpm.Log.Clear();
+        Opener newcomer = rig.Open();
+        AssertWaits(rig, newcomer);
+        rig.Run();
+        Assert.True(new Answer(newcomer.Response!).IsSuccess);
+        Assert.Equal(1, rig.Tpm.Log.Count(Cmd.GetRandomCode));
+    }
+
+    [Fact]
+    public void A_command_that_its_domain_denies_is_not_answered_from_the_reserve()
+    {
+        using var rig = new Rig();
+        rig.Group("denied").Denied = new HashSet<TpmCc> { TpmCc.GetRandom };
+        Opener newcomer = rig.Open("denied");
+        AssertWaits(rig, newcomer);
+        Assert.Equal(0x000B0000 | Rc.CommandCode, newcomer.Await().Code);
+    }
+
+    /// <summary>Sends the command with which a device TCTI begins, while the TPM is busy for 30 s; it is not answered before that is over.</summary>
+    private static void AssertWaits(Rig rig, Opener newcomer)
+    {
+        rig.Tpm.Latency = code => code == 0x131 ? s_long : TimeSpan.Zero;
+        rig.Tpm.Wait = span =>
+        {
+            if (span == s_long)
+            {
+                newcomer.Send(Cmd.GetRandom(8));
+                rig.Time.Advance(span);
+                Assert.False(newcomer.IsDone);
+            }
+        };
+        Opener slow = rig.Open();
+        slow.Send(Cmd.CreatePrimary(Handles.Owner, Templates.Signing()));
+        Assert.True(rig.Manager.RunOne());
+        Assert.True(slow.IsDone);
+    }
+}
