@@ -195,7 +195,7 @@ public sealed class ResourceManager : IDisposable
 
         try
         {
-            if (!_channel.IsUp || !_desk.HasJustOne || !_desk.TryTake(out PendingCommand? next))
+            if (_keeper.IsAway || !_desk.HasJustOne || !_desk.TryTake(out PendingCommand? next))
             {
                 _desk.CallManager();
                 return;

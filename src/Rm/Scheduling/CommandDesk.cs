@@ -24,7 +24,9 @@ internal sealed class CommandDesk : IDisposable
     private PendingCommand? _running;
     private bool _isStopping;
     private bool _hasNews;
-    private long _sleepsUntil;
+
+    /// <summary>When the manager's thread wakes by itself; past every time while it is awake, since it may be about to sleep for long.</summary>
+    private long _sleepsUntil = long.MaxValue;
 
     /// <param name="cancelRunning">Cancels what the TPM is doing; must not block.</param>
     public CommandDesk(RandomReserve reserve, TpmProfile profile, TimeProvider time, Action cancelRunning)
@@ -164,7 +166,7 @@ internal sealed class CommandDesk : IDisposable
             {
                 _sleepsUntil = longest == Timeout.InfiniteTimeSpan ? long.MaxValue : TimestampAfter(longest);
                 Monitor.Wait(_gate, longest);
-                _sleepsUntil = 0;
+                _sleepsUntil = long.MaxValue;
             }
 
             _hasNews = false;
@@ -213,12 +215,12 @@ internal sealed class CommandDesk : IDisposable
         }
     }
 
-    /// <summary>The next command to run; it is the caller's until <see cref="Finish"/>.</summary>
+    /// <summary>The next command to run; it is the caller's until <see cref="Finish"/>. None once the desk stops.</summary>
     public bool TryTake([NotNullWhen(true)] out PendingCommand? next)
     {
         lock (_gate)
         {
-            _running = _scheduler.TryTake(out PendingCommand taken) ? taken : null;
+            _running = !_isStopping && _scheduler.TryTake(out PendingCommand taken) ? taken : null;
             next = _running;
             return next is not null;
         }
