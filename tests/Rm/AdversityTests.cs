@@ -172,4 +172,40 @@ public sealed class AdversityTests
         Assert.Empty(rig.Tpm.TransientHandles);
         Assert.Contains("back: Unchanged", rig.Log.Entries);
     }
+
+    [Fact]
+    public void A_tpm_whose_lists_never_end_is_refused()
+    {
+        using var tpm = new EndlessTpm();
+        using var manager = new ResourceManager(tpm, new ResourceManagerOptions(), TimeProvider.System, new RecordingLog());
+        Assert.False(manager.TryPrepare(out string problem));
+        Assert.NotEmpty(problem);
+    }
+
+    /// <summary>Has always more to tell.</summary>
+    private sealed class EndlessTpm : ITpmTransport
+    {
+        private readonly SimulatedTpm _tpm = new();
+        private int _left = 10_000;
+
+        public TpmTransportFeatures Features => _tpm.Features;
+
+        public bool TryConnect(TimeSpan timeout, out string problem) => _tpm.TryConnect(timeout, out problem);
+
+        public TransmitResult Transmit(ReadOnlyMemory<byte> command, byte locality, Memory<byte> response, TimeSpan timeout)
+        {
+            Assert.True(_left-- > 0, "The manager does not stop asking.");
+            TransmitResult result = _tpm.Transmit(command, locality, response, timeout);
+            if (CommandLog.CodeOf(command.Span) == 0x17A)
+            {
+                response.Span[10] = 1;
+            }
+
+            return result;
+        }
+
+        public void Cancel() => _tpm.Cancel();
+
+        public void Dispose() => _tpm.Dispose();
+    }
 }
