@@ -182,7 +182,7 @@ public sealed class AdversityTests
         Assert.NotEmpty(problem);
     }
 
-    /// <summary>Has always more to tell.</summary>
+    /// <summary>Begins every list anew, and says that there is more of it.</summary>
     private sealed class EndlessTpm : ITpmTransport
     {
         private readonly SimulatedTpm _tpm = new();
@@ -195,12 +195,15 @@ public sealed class AdversityTests
         public TransmitResult Transmit(ReadOnlyMemory<byte> command, byte locality, Memory<byte> response, TimeSpan timeout)
         {
             Assert.True(_left-- > 0, "The manager does not stop asking.");
-            TransmitResult result = _tpm.Transmit(command, locality, response, timeout);
-            if (CommandLog.CodeOf(command.Span) == 0x17A)
+            byte[] asked = command.ToArray();
+            bool isList = CommandLog.CodeOf(asked) == 0x17A;
+            if (isList)
             {
-                response.Span[10] = 1;
+                asked.AsSpan(14, 4).Clear();
             }
 
+            TransmitResult result = _tpm.Transmit(asked, locality, response, timeout);
+            response.Span[10] |= isList ? (byte)1 : (byte)0;
             return result;
         }
 
