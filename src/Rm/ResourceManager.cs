@@ -15,6 +15,9 @@ public sealed class ResourceManager : IDisposable
 {
     private static readonly TimeSpan s_joinTimeout = TimeSpan.FromSeconds(10);
 
+    /// <summary>How often the TPM may put a flush off when the manager ends: for 5 s in all.</summary>
+    private const int MaxPutOffsAtEnd = 9;
+
     /// <summary>Held by the thread that is the manager's for the moment: its own, or a lent one.</summary>
     private readonly Lock _turn = new();
     private readonly HashSet<ManagedSpace> _spaces = [];
@@ -295,7 +298,9 @@ public sealed class ResourceManager : IDisposable
         _spaces.Remove(space);
     }
 
-    /// <summary>Flushes what the TPM holds for anybody.</summary>
+    /// <summary>
+    /// Flushes what the TPM holds for anybody. The TPM may put that off, or the cancellation of the command that ran last may hit it.
+    /// </summary>
     private void Empty()
     {
         foreach (ManagedSpace space in _spaces.ToArray())
@@ -304,12 +309,17 @@ public sealed class ResourceManager : IDisposable
         }
 
         _sessions.DoomAll();
-        while (_channel.IsUp && (_objects.HasDoomed || _sessions.HasDoomed))
+        for (int putOffs = 0; _channel.IsUp && (_objects.HasDoomed || _sessions.HasDoomed);)
         {
             Step step = _objects.HasDoomed ? _objects.FlushDoomed() : _sessions.FlushDoomed();
-            if (step is Step.PutOff or Step.NoRoom)
+            if (step == Step.NoRoom || putOffs == MaxPutOffsAtEnd)
             {
                 return;
+            }
+
+            if (step == Step.PutOff)
+            {
+                _desk.WaitForNews(TimeLimits.Backoff(putOffs++));
             }
         }
     }
