@@ -4,11 +4,12 @@ export DOTNET_CLI_TELEMETRY_OPTOUT = 1
 export DOTNET_NOLOGO = 1
 export MSBUILDDISABLENODEREUSE = 1
 
-.PHONY: help run test build clean check-format sdk deps-run deps-test
+.PHONY: help run test soak build clean check-format sdk deps-run deps-test
 
 help:
 	@echo 'make run           build, and mount a software TPM at /run/tpmfs (without root: in $$XDG_RUNTIME_DIR) until Ctrl-C'
 	@echo 'make test          build, and run every test; as root, since the tests mount'
+	@echo 'make soak          what takes long: the resource manager against its model for SOAK_SECONDS (600), and all sessions of a real TPM'
 	@echo 'make build         leave a runnable out/tpmfs'
 	@echo 'make check-format  fail where dotnet format would change something'
 	@echo 'make clean         remove what the others made'
@@ -19,6 +20,14 @@ run: sdk deps-run build
 test: sdk deps-test build
 	@dotnet build TpmFs.sln --verbosity quiet
 	@build/run-tests tests/*/
+
+# The model with new seeds, which are printed, for SOAK_SECONDS; then, for some two minutes, the full counts on a real mount.
+SOAK_SECONDS ?= 600
+
+soak: sdk deps-test build
+	@dotnet build TpmFs.sln --verbosity quiet
+	@TPMFS_SOAK_SECONDS=$(SOAK_SECONDS) dotnet test tests/Rm --no-build --filter FullyQualifiedName~SoakTests --logger 'console;verbosity=detailed'
+	@TPMFS_SOAK=1 dotnet test tests/Integration --no-build --filter FullyQualifiedName~Tests.ResourceManager --logger 'console;verbosity=detailed'
 
 build: sdk
 	@dotnet publish src/TpmFs/tpmfs.csproj --configuration Release --output out --verbosity quiet
