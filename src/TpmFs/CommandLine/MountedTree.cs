@@ -22,23 +22,23 @@ internal sealed class MountedTree
     public IEnumerable<string> Domains =>
         ["", .. Collections.SelectMany(collection => List(collection).Select(name => $"{collection}/{name}"))];
 
+    /// <summary>Where this user's daemon mounts. A user without one means the system's.</summary>
+    private static string[] OwnMountPoint =>
+        Places.TryFind(null, "/", Environment.IsPrivilegedProcess, Environment.GetEnvironmentVariable, out var own, out _) ? [own.MountPoint] : [];
+
     /// <param name="directory">As the command line has it, or null.</param>
     public static bool TryFind(string? directory, [NotNullWhen(true)] out MountedTree? tree, out string problem)
     {
         tree = null;
-        if (!Places.TryFind(directory, "/", Environment.IsPrivilegedProcess, Environment.GetEnvironmentVariable, out var places, out problem) && directory is not null)
-        {
-            return false;
-        }
-
-        // A user without a mount of their own means the system's.
-        string[] candidates = directory is not null ? [places!.MountPoint] : [.. places is null ? [] : (string[])[places.MountPoint], Places.SystemMountPoint];
+        string[] candidates = directory is not null ? [PathNames.WithoutLinks(directory)] : [.. OwnMountPoint, Places.SystemMountPoint];
         if (Array.Find(candidates, candidate => File.Exists(System.IO.Path.Combine(candidate, "status"))) is not { } found)
         {
-            problem = $"no TPM is mounted at {string.Join(" or ", candidates.Distinct())}; start one with 'tpmfs mount', or name its mount point with --mount DIR";
+            var places = string.Join(" or ", candidates.Distinct());
+            problem = $"no TPM is mounted at {places}; start one with 'tpmfs mount', or name its mount point with --mount DIR";
             return false;
         }
 
+        problem = "";
         tree = new MountedTree(found);
         return true;
     }

@@ -10,7 +10,9 @@ internal static class TopCommand
 {
     private static readonly TimeSpan Interval = TimeSpan.FromSeconds(1);
     private static readonly string[] Now = ["openers", "objects", "sessions"];
-    private static readonly string[] PerSecond = ["commands", "tpm_commands", "evictions", "denied", "errors"];
+
+    private static readonly (string Key, string Heading)[] PerSecond =
+        [("commands", "cmd/s"), ("tpm_commands", "tpm/s"), ("evictions", "evict/s"), ("denied", "deny/s"), ("errors", "err/s")];
 
     public static Command Create()
     {
@@ -62,10 +64,10 @@ internal static class TopCommand
     private static Table Show(
         Dictionary<string, IReadOnlyDictionary<string, long>> before, Dictionary<string, IReadOnlyDictionary<string, long>> now, TimeSpan elapsed)
     {
-        var table = new Table().Border(TableBorder.None).AddColumn("domain");
-        foreach (var heading in (string[])[.. Now, .. PerSecond.Select(key => key + "/s"), "busy %"])
+        var table = new Table().Border(TableBorder.None).AddColumn(new TableColumn("domain").NoWrap());
+        foreach (var heading in (string[])[.. Now, .. PerSecond.Select(column => column.Heading), "busy %"])
         {
-            table.AddColumn(new TableColumn(heading).RightAligned());
+            table.AddColumn(new TableColumn(heading).NoWrap().RightAligned());
         }
 
         foreach (var (domain, values) in now.OrderByDescending(entry => Rate(entry.Key, "busy_usec")))
@@ -74,7 +76,7 @@ internal static class TopCommand
             [
                 Markup.Escape(domain.Length == 0 ? "root" : domain),
                 .. Now.Select(key => values.GetValueOrDefault(key).ToString(CultureInfo.InvariantCulture)),
-                .. PerSecond.Select(key => Rate(domain, key).ToString("0", CultureInfo.InvariantCulture)),
+                .. PerSecond.Select(column => Rate(domain, column.Key).ToString("0", CultureInfo.InvariantCulture)),
                 (Rate(domain, "busy_usec") / 10_000).ToString("0.0", CultureInfo.InvariantCulture),
             ]);
         }

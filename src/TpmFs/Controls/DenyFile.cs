@@ -34,4 +34,6 @@ internal sealed class DenyFile(NodeTable table, Access root, Domain domain, ILog
             string.Join(' ', CommandSet.Known.Select(set => set.Name)));
         return Errno.EINVAL;
     }
+
+    public override void Reset() => domain.Change(limits => limits with { Denied = null });
 }

@@ -12,4 +12,6 @@ internal sealed class LimitFile(NodeTable table, Access root, Domain domain, Lim
 
     public override Errno Take(string order, bool isFirst) =>
         kind.TryRead(order, out var value) ? domain.Change(limits => kind.Set(limits, value)) : Errno.EINVAL;
+
+    public override void Reset() => domain.Change(limits => kind.Set(limits, null));
 }

@@ -51,12 +51,6 @@ internal class DomainDirectory : DirectoryNode
         Array.ForEach(Domain.End(), parts.Tpm.EndGroup);
     }
 
-    public override void Reset()
-    {
-        base.Reset();
-        Domain.Change(_ => Limits.Unsaid);
-    }
-
     protected static string At(string path, string name) => path.Length == 0 ? name : $"{path}/{name}";
 
     private void AddLocalities(bool hasRaw)

@@ -131,6 +131,11 @@ public sealed class StateTests : IDisposable
 
         Assert.Equal(Errno.EPERM, Reset(tree, Alice, ""));
         Assert.Equal(Errno.ENOENT, Reset(tree, Root, "domains/none"));
+        tree.Write("commands.deny", "@all");
+        tree.Write("weight", "7");
+        Assert.Equal(Errno.None, Reset(tree, Root, "weight"));
+        Assert.Equal(Errno.None, Reset(tree, Root, "commands.deny"));
+        Assert.Equal(("100\n", "", "6\n"), (tree.Read("weight"), tree.Read("commands.deny"), tree.Read("objects.max")));
         Assert.Equal(Errno.None, Reset(tree, Root, "domains/web"));
         Assert.Equal(("64\n", "6\n"), (tree.Read("domains/web/objects.max"), tree.Read("objects.max")));
         Assert.Equal(Errno.None, Reset(tree, Root, ""));
