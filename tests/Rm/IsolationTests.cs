@@ -155,4 +155,16 @@ public sealed class IsolationTests
         rig.Settle();
         Assert.Empty(rig.Tpm.TransientHandles);
     }
+
+    [Fact]
+    public void A_raw_opener_that_is_closed_twice_frees_its_place_once()
+    {
+        using var rig = new Rig();
+        var nobody = new Opener(rig, new SpaceOwner(rig.Group("root"), 0, 0));
+        Assert.True(rig.Manager.TryOpenRaw(nobody.Owner, nobody, out Space? first));
+        first.Close();
+        Assert.True(rig.Manager.TryOpenRaw(nobody.Owner, nobody, out _));
+        first.Close();
+        Assert.False(rig.Manager.TryOpenRaw(nobody.Owner, nobody, out _));
+    }
 }

@@ -72,6 +72,21 @@ public sealed class SessionTests
     }
 
     [Fact]
+    public void A_group_that_ends_leaves_no_saved_session_in_the_tpm_and_takes_no_others()
+    {
+        using var rig = new Rig();
+        byte[] kept = SaveNew(rig.Open());
+        Opener leaver = rig.Open("web");
+        SaveNew(leaver);
+        leaver.NewSession(SessionType.Policy);
+        leaver.Close();
+        rig.Manager.EndGroup(rig.Group("web"));
+        rig.Settle();
+        Assert.Equal(1, rig.Tpm.ActiveSessions);
+        rig.Open().Must(Cmd.ContextLoad(kept));
+    }
+
+    [Fact]
     public void A_stale_or_loaded_context_is_refused_without_the_tpm()
     {
         using var rig = new Rig();

@@ -243,6 +243,15 @@ internal sealed class SessionTable(TpmChannel channel, TimeProvider time, int re
         }
     }
 
+    /// <summary>The group is gone, with its openers: nobody will load what they saved.</summary>
+    public void GroupGone(SchedulingGroup group)
+    {
+        foreach (Session session in _byIndex.Values.Where(session => session.Owner.Group == group && session.IsAbandoned).ToArray())
+        {
+            Doom(session);
+        }
+    }
+
     /// <summary>
     /// Nobody may name the session any more: it is flushed when room is wanted or nothing else is to do. So goes one that the TPM will not
     /// load or save, or does not find loaded: it may be there all the same, where a response was lost with the link.

@@ -48,8 +48,8 @@ internal static class MountCommand
 
     private static int Run(ParseResult arguments)
     {
-        var config = arguments.GetValue(Config);
-        if (!SettingsFile.TryRead(config ?? SettingsFile.DefaultPath, required: config is not null, out var settings, out var problem))
+        var config = SettingsSource.Of(arguments.GetValue(Config));
+        if (!config.TryRead(out var settings, out var problem))
         {
             return ExitCode.Problem(problem);
         }
@@ -79,7 +79,7 @@ internal static class MountCommand
         using (transport)
         using (var log = Log.Open(settings.LogLevel))
         {
-            return Daemon.Run(new DaemonPlan(tpm, transport, settings, places), log);
+            return Daemon.Run(new DaemonPlan(tpm, transport, settings, config, places), log);
         }
     }
 }

@@ -1,28 +1,29 @@
 using System.Collections;
 using System.Text.Json;
+using System.Text.Json.Nodes;
 
 namespace TpmFs.Configuration;
 
-/// <summary>What an object may hold: for each key the reader of its value, or the shape of the object below it.</summary>
-internal sealed class ObjectShape : IEnumerable<string>
+/// <summary>What an object may hold: for each key its value. No key need be there, none may be there twice.</summary>
+internal sealed class ObjectShape<T> : Value<T>, IEnumerable<string>
 {
-    private readonly Dictionary<string, (ValueReader? Value, ObjectShape? Object)> keys = new(StringComparer.Ordinal);
+    private readonly List<string> order = [];
+    private readonly Dictionary<string, Value<T>> keys = new(StringComparer.Ordinal);
 
-    public void Add(string key, ValueReader value) => keys.Add(key, (value, null));
+    public void Add(string key, Value<T> value)
+    {
+        order.Add(key);
+        keys.Add(key, value);
+    }
 
-    public void Add(string key, ObjectShape shape) => keys.Add(key, (null, shape));
+    /// <summary>Everything that another shape holds.</summary>
+    public void Add(ObjectShape<T> others) => others.order.ForEach(key => Add(key, others.keys[key]));
 
-    public IEnumerator<string> GetEnumerator() => keys.Keys.GetEnumerator();
+    public IEnumerator<string> GetEnumerator() => order.GetEnumerator();
 
     IEnumerator IEnumerable.GetEnumerator() => GetEnumerator();
 
-    /// <summary>
-    /// Reads an object, from its first token to its last. Null when all of it was taken, else what is wrong with the token that the
-    /// reader is on.
-    /// </summary>
-    /// <param name="name">What the object is to a person.</param>
-    /// <exception cref="JsonException">It is not JSON.</exception>
-    public string? Read(ref Utf8JsonReader reader, string name, Settings settings)
+    public override string? Read(ref Utf8JsonReader reader, string name, T into)
     {
         if (reader.TokenType != JsonTokenType.StartObject)
         {
@@ -32,9 +33,9 @@ internal sealed class ObjectShape : IEnumerable<string>
         var seen = new HashSet<string>(StringComparer.Ordinal);
         while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
         {
-            if (!Values.TryGetText(ref reader, out var key) || !keys.TryGetValue(key, out var takes))
+            if (!Text.TryGet(ref reader, out var key) || !keys.TryGetValue(key, out var value))
             {
-                return $"\"{Values.Printable(key)}\" is no key of {name}; its keys are {string.Join(", ", keys.Keys)}";
+                return $"\"{Text.Printable(key)}\" is no key of {name}; its keys are {string.Join(", ", order)}";
             }
 
             if (!seen.Add(key))
@@ -43,10 +44,7 @@ internal sealed class ObjectShape : IEnumerable<string>
             }
 
             reader.Read();
-            var problem = takes.Object is { } below
-                ? below.Read(ref reader, $"\"{key}\"", settings)
-                : takes.Value!(ref reader, settings) is { } expected ? $"\"{key}\" must be {expected}" : null;
-            if (problem is not null)
+            if (value.Read(ref reader, $"\"{key}\"", into) is { } problem)
             {
                 return problem;
             }
@@ -54,4 +52,11 @@ internal sealed class ObjectShape : IEnumerable<string>
 
         return null;
     }
+
+    public override JsonObject Schema() => new()
+    {
+        ["type"] = "object",
+        ["additionalProperties"] = false,
+        ["properties"] = new JsonObject(order.Select(key => KeyValuePair.Create(key, (JsonNode?)keys[key].Schema()))),
+    };
 }

@@ -1,5 +1,5 @@
 using Serilog.Events;
-using TpmFs.Rm;
+using TpmFs.Policy;
 
 namespace TpmFs.Configuration;
 
@@ -27,9 +27,38 @@ internal sealed class Settings
     /// <summary>Whether what the TPM holds at the start is flushed; null for what suits the transport.</summary>
     public bool? FlushAtStart { get; set; }
 
-    public int OpenersMax { get; set; } = 4096;
+    /// <summary>The root's own.</summary>
+    public DomainSettings Root { get; } = new();
 
-    public SpaceLimits Limits { get; } = new();
+    /// <summary>Of users and domains, where these say nothing themselves.</summary>
+    public DomainSettings Defaults { get; } = new();
+
+    /// <summary>Who has a directory: by name, uid, or @group.</summary>
+    public SortedDictionary<string, DomainSettings> Users { get; } = new(StringComparer.Ordinal);
+
+    /// <summary>The domains that there are from the start, by name.</summary>
+    public SortedDictionary<string, DomainSettings> Domains { get; } = new(StringComparer.Ordinal);
 
     public LogEventLevel LogLevel { get; set; } = LogEventLevel.Information;
+
+    /// <summary>What the root is held to; complete.</summary>
+    public Limits RootLimits => Root.Limits.Over(Limits.OfRoot);
+
+    /// <summary>What a user or domain is held to; complete.</summary>
+    public Limits LimitsOf(DomainSettings? settings) => (settings?.Limits ?? Limits.Unsaid).Over(Defaults.Limits).Over(Limits.OfOthers);
+}
+
+/// <summary>What is said of one domain.</summary>
+internal sealed class DomainSettings
+{
+    /// <summary>Permission bits of the directory; null for the default. Not for users.</summary>
+    public uint? Mode { get; set; }
+
+    /// <summary>The name or number of the directory's owner; null for root. Not for users.</summary>
+    public string? Owner { get; set; }
+
+    /// <summary>The name or number of the directory's group; null for root's. Not for users.</summary>
+    public string? Group { get; set; }
+
+    public Limits Limits { get; set; } = Limits.Unsaid;
 }

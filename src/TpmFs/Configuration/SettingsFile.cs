@@ -88,3 +88,13 @@ internal static class SettingsFile
         }
     }
 }
+
+/// <summary>Where the configuration comes from.</summary>
+/// <param name="IsRequired">Whether it is an error when the file is not there.</param>
+internal sealed record SettingsSource(string Path, bool IsRequired)
+{
+    /// <summary>The file that was named, else the default one, which need not be there.</summary>
+    public static SettingsSource Of(string? named) => new(named ?? SettingsFile.DefaultPath, named is not null);
+
+    public bool TryRead(out Settings settings, out string problem) => SettingsFile.TryRead(Path, IsRequired, out settings, out problem);
+}

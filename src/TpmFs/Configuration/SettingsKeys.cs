@@ -1,41 +1,52 @@
+using System.Text.RegularExpressions;
 using Serilog.Events;
-using static TpmFs.Configuration.Values;
+using TpmFs.Policy;
+using static TpmFs.Configuration.Values<TpmFs.Configuration.Settings>;
 
 namespace TpmFs.Configuration;
 
 /// <summary>Every key of the configuration file: its name, what it takes, where that goes. docs/configuration.md explains them.</summary>
-internal static class SettingsKeys
+internal static partial class SettingsKeys
 {
-    public static ObjectShape All { get; } = new()
+    private static readonly ObjectShape<DomainSettings> Limited = LimitKeys();
+
+    private static readonly ObjectShape<DomainSettings> Domain = new()
     {
-        { "tpm", Text((settings, spec) => settings.Tpm = spec) },
+        { "mode", Values<DomainSettings>.Mode((domain, mode) => domain.Mode = mode) },
+        { "owner", Values<DomainSettings>.String((domain, owner) => domain.Owner = owner) },
+        { "group", Values<DomainSettings>.String((domain, group) => domain.Group = group) },
+        Limited,
+    };
+
+    public static ObjectShape<Settings> All { get; } = new()
+    {
+        { "$schema", String((_, _) => { }) }, // for editors
+        { "tpm", String((settings, spec) => settings.Tpm = spec) },
         {
-            "rm0", new ObjectShape
+            "rm0", new ObjectShape<Settings>
             {
                 { "mode", Mode((settings, mode) => settings.Mode = mode) },
-                { "group", Text((settings, group) => settings.Group = group) },
+                { "group", String((settings, group) => settings.Group = group) },
             }
         },
         { "idle_release", Duration(TimeSpan.Zero, TimeSpan.FromHours(1), (settings, time) => settings.IdleRelease = time) },
         {
-            "reserve", new ObjectShape
+            "reserve", new ObjectShape<Settings>
             {
                 { "objects", Count(0, 64, (settings, count) => settings.ReserveObjects = count) },
                 { "sessions", Count(0, 64, (settings, count) => settings.ReserveSessions = count) },
             }
         },
         { "flush_at_start", Truth((settings, flush) => settings.FlushAtStart = flush) },
+        { "limits", new PartOf<Settings, DomainSettings>(Limited, settings => settings.Root) },
+        { "defaults", new PartOf<Settings, DomainSettings>(Limited, settings => settings.Defaults) },
+        { "users", new MapShape<Settings, DomainSettings>(Grantee(), "a user's name or uid, or a group's name after @", Limited, settings => settings.Users) },
         {
-            "limits", new ObjectShape
-            {
-                { "openers.max", Limit((settings, limit) => settings.OpenersMax = limit) },
-                { "objects.max", Limit((settings, limit) => settings.Limits.ObjectsMax = limit) },
-                { "sessions.max", Limit((settings, limit) => settings.Limits.SessionsMax = limit) },
-                { "sessions.saved.max", Limit((settings, limit) => settings.Limits.SavedSessionsMax = limit) },
-            }
+            "domains",
+            new MapShape<Settings, DomainSettings>(PortableName(), "a name of letters, digits and . _ -, not beginning with -", Domain, settings => settings.Domains)
         },
         {
-            "log", new ObjectShape
+            "log", new ObjectShape<Settings>
             {
                 {
                     "level", OneOf(
@@ -50,4 +61,27 @@ internal static class SettingsKeys
             }
         },
     };
+
+    /// <summary>A portable filename of POSIX (XBD 3.265), at most NAME_MAX bytes; neither . nor .. is one.</summary>
+    [GeneratedRegex(@"^(?!\.{1,2}\z)[A-Za-z0-9._][A-Za-z0-9._-]{0,254}\z")]
+    public static partial Regex PortableName();
+
+    /// <summary>What may be the name of a user: more than useradd(8) takes, since directory servers have names of their own.</summary>
+    [GeneratedRegex(@"^[A-Za-z0-9_][A-Za-z0-9._@\\+-]{0,254}\$?\z")]
+    public static partial Regex UserName();
+
+    [GeneratedRegex(@"^@?[A-Za-z0-9_][A-Za-z0-9._@\\+-]{0,254}\$?\z")]
+    private static partial Regex Grantee();
+
+    private static ObjectShape<DomainSettings> LimitKeys()
+    {
+        var keys = new ObjectShape<DomainSettings>();
+        foreach (var kind in LimitKind.Known)
+        {
+            keys.Add(kind.Name, Values<DomainSettings>.Limit(kind, (domain, value) => domain.Limits = kind.Set(domain.Limits, value)));
+        }
+
+        keys.Add("commands.deny", Values<DomainSettings>.Denied((domain, list) => domain.Limits = domain.Limits with { Denied = list }));
+        return keys;
+    }
 }

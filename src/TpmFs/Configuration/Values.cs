@@ -1,122 +1,145 @@
 using System.Globalization;
 using System.Text.Json;
+using System.Text.Json.Nodes;
+using TpmFs.Policy;
 using TpmFs.Rm;
 
 namespace TpmFs.Configuration;
 
-/// <summary>Takes one value, the token that the reader is on. Null when it was taken, else what was expected instead.</summary>
-internal delegate string? ValueReader(ref Utf8JsonReader reader, Settings settings);
-
-/// <summary>The kinds of values in the configuration file.</summary>
-internal static class Values
+/// <summary>The kinds of values in the configuration file, where they are read into a <typeparamref name="T"/>.</summary>
+internal static class Values<T>
 {
     private static readonly (string Unit, TimeSpan Length)[] Units =
     [
         ("ms", TimeSpan.FromMilliseconds(1)), ("s", TimeSpan.FromSeconds(1)), ("min", TimeSpan.FromMinutes(1)), ("h", TimeSpan.FromHours(1)),
     ];
 
+    private delegate bool Taker(ref Utf8JsonReader reader, T into);
+
     /// <summary>Text that is not empty and has no control characters.</summary>
-    public static ValueReader Text(Action<Settings, string> set) =>
-        Of("text, such as \"embedded\"", token => token.Length > 0 && !token.Any(char.IsControl) ? token : null, set);
+    public static Value<T> String(Action<T, string> set) =>
+        OfText("text, such as \"embedded\"", "^[^\\u0000-\\u001f\\u007f-\\u009f]+$", token => token.Length > 0 && !token.Any(char.IsControl) ? new Box<string>(token) : null, set);
 
-    public static ValueReader Truth(Action<Settings, bool> set) => (ref Utf8JsonReader reader, Settings settings) =>
-    {
-        if (reader.TokenType is not (JsonTokenType.True or JsonTokenType.False))
+    public static Value<T> Truth(Action<T, bool> set) => new Scalar(
+        "true or false",
+        () => new JsonObject { ["type"] = "boolean" },
+        (ref Utf8JsonReader reader, T into) =>
         {
-            return "true or false";
-        }
+            if (reader.TokenType is not (JsonTokenType.True or JsonTokenType.False))
+            {
+                return false;
+            }
 
-        set(settings, reader.GetBoolean());
-        return null;
-    };
+            set(into, reader.GetBoolean());
+            return true;
+        });
 
-    public static ValueReader Count(int least, int most, Action<Settings, int> set) => (ref Utf8JsonReader reader, Settings settings) =>
-    {
-        if (reader.TokenType != JsonTokenType.Number || !reader.TryGetInt32(out var count) || count < least || count > most)
+    public static Value<T> Count(int least, int most, Action<T, int> set) => new Scalar(
+        $"a whole number from {least} to {most}",
+        () => Number(least, most),
+        (ref Utf8JsonReader reader, T into) => TryCount(ref reader, least, most, into, set));
+
+    /// <summary>A limit: a count in its range or, where it may be without end, "max".</summary>
+    public static Value<T> Limit(LimitKind kind, Action<T, int> set) => !kind.CanBeMax ? Count(kind.Least, kind.Most, set) : new Scalar(
+        $"a whole number from {kind.Least} on, or \"{LimitKind.Max}\"",
+        () => new JsonObject { ["anyOf"] = new JsonArray(Number(kind.Least, kind.Most), new JsonObject { ["const"] = LimitKind.Max }) },
+        (ref Utf8JsonReader reader, T into) =>
         {
-            return $"a whole number from {least} to {most}";
-        }
+            if (reader.TokenType != JsonTokenType.String || !reader.ValueTextEquals(LimitKind.Max))
+            {
+                return TryCount(ref reader, kind.Least, kind.Most, into, set);
+            }
 
-        set(settings, count);
-        return null;
-    };
-
-    /// <summary>A count from 0 on, or "max" for no limit.</summary>
-    public static ValueReader Limit(Action<Settings, int> set) => (ref Utf8JsonReader reader, Settings settings) =>
-    {
-        if (reader.TokenType == JsonTokenType.String && reader.ValueTextEquals("max"u8))
-        {
-            set(settings, SpaceLimits.Unlimited);
-            return null;
-        }
-
-        return Count(0, int.MaxValue, set)(ref reader, settings) is null ? null : "a whole number from 0 on, or \"max\"";
-    };
+            set(into, SpaceLimits.Unlimited);
+            return true;
+        });
 
     /// <summary>Permission bits as chmod takes them: octal text, without set-id and sticky bits.</summary>
-    public static ValueReader Mode(Action<Settings, uint> set) => Of<uint>(
+    public static Value<T> Mode(Action<T, uint> set) => OfText(
         "permissions in octal, such as \"0660\"",
-        token => token.Length is 3 or 4 && token.All(c => c is >= '0' and <= '7') && Convert.ToUInt32(token, 8) is <= 0x1FF and var mode ? mode : null,
+        "^0?[0-7]{3}$",
+        token => token.Length is 3 or 4 && token.All(c => c is >= '0' and <= '7') && Convert.ToUInt32(token, 8) is <= 0x1FF and var mode ? new Box<uint>(mode) : null,
         set);
 
     /// <summary>A whole number and a unit, such as "100ms".</summary>
-    public static ValueReader Duration(TimeSpan least, TimeSpan most, Action<Settings, TimeSpan> set) => Of(
+    public static Value<T> Duration(TimeSpan least, TimeSpan most, Action<T, TimeSpan> set) => OfText(
         $"a time with its unit (ms, s, min, h), such as \"100ms\", of at most {most.TotalHours:0} h",
-        token => ParseDuration(token) is { } time && time >= least && time <= most ? time : (TimeSpan?)null,
+        "^[0-9]+(ms|s|min|h)$",
+        token => ParseDuration(token) is { } time && time >= least && time <= most ? new Box<TimeSpan>(time) : null,
         set);
 
-    public static ValueReader OneOf<T>((string Name, T Value)[] choices, Action<Settings, T> set)
-        where T : struct => Of(
-            $"one of {string.Join(", ", choices.Select(choice => $"\"{choice.Name}\""))}",
-            token => Array.FindIndex(choices, choice => choice.Name == token) is >= 0 and var at ? choices[at].Value : (T?)null,
-            set);
-
-    private static ValueReader Of<T>(string expected, Func<string, T?> parse, Action<Settings, T> set)
-        where T : struct => (ref Utf8JsonReader reader, Settings settings) =>
-    {
-        if (!TryGetText(ref reader, out var token) || parse(token) is not { } value)
+    public static Value<T> OneOf<TValue>((string Name, TValue Value)[] choices, Action<T, TValue> set) => new Scalar(
+        $"one of {string.Join(", ", choices.Select(choice => $"\"{choice.Name}\""))}",
+        () => new JsonObject { ["enum"] = new JsonArray([.. choices.Select(choice => (JsonNode)choice.Name)]) },
+        (ref Utf8JsonReader reader, T into) =>
         {
-            return expected;
-        }
+            if (!Text.TryGet(ref reader, out var token) || Array.FindIndex(choices, choice => choice.Name == token) is not (>= 0 and var at))
+            {
+                return false;
+            }
 
-        set(settings, value);
-        return null;
-    };
-
-    private static ValueReader Of(string expected, Func<string, string?> parse, Action<Settings, string> set) => (ref Utf8JsonReader reader, Settings settings) =>
-    {
-        if (!TryGetText(ref reader, out var token) || parse(token) is not { } value)
-        {
-            return expected;
-        }
-
-        set(settings, value);
-        return null;
-    };
-
-    /// <summary>False for what is no string, or is one whose escapes are no Unicode text (half a surrogate pair).</summary>
-    public static bool TryGetText(ref Utf8JsonReader reader, out string text)
-    {
-        text = "";
-        if (reader.TokenType is not (JsonTokenType.String or JsonTokenType.PropertyName))
-        {
-            return false;
-        }
-
-        try
-        {
-            text = reader.GetString()!;
+            set(into, choices[at].Value);
             return true;
-        }
-        catch (InvalidOperationException)
+        });
+
+    /// <summary>The commands that are refused: names, numbers and sets, and with - before it what is allowed of a set all the same.</summary>
+    public static Value<T> Denied(Action<T, DenyList> set) => new Scalar(
+        $"a list of commands (\"TPM2_Clear\", \"0x126\") and sets of them ({string.Join(", ", CommandSet.Known.Select(known => known.Name))})",
+        () => new JsonObject { ["type"] = "array", ["items"] = new JsonObject { ["type"] = "string", ["pattern"] = "^-?(TPM2_|TPM_CC_|0x|@)[A-Za-z0-9_-]+$" } },
+        (ref Utf8JsonReader reader, T into) =>
+        {
+            var entries = new List<string>();
+            if (reader.TokenType != JsonTokenType.StartArray)
+            {
+                return false;
+            }
+
+            while (reader.Read() && reader.TokenType != JsonTokenType.EndArray)
+            {
+                // One by one, so that the reader is still on the entry that is wrong.
+                if (!Text.TryGet(ref reader, out var entry) || !DenyList.TryRead([entry], DenyList.Nothing, false, out _, out _, out _))
+                {
+                    return false;
+                }
+
+                entries.Add(entry);
+            }
+
+            if (!DenyList.TryRead(entries, DenyList.Nothing, false, out var list, out var isWhole, out _) || !isWhole)
+            {
+                return false;
+            }
+
+            set(into, list);
+            return true;
+        });
+
+    private static Value<T> OfText<TValue>(string expected, string pattern, Func<string, Box<TValue>?> parse, Action<T, TValue> set) => new Scalar(
+        expected,
+        () => new JsonObject { ["type"] = "string", ["pattern"] = pattern },
+        (ref Utf8JsonReader reader, T into) =>
+        {
+            if (!Text.TryGet(ref reader, out var token) || parse(token) is not { } parsed)
+            {
+                return false;
+            }
+
+            set(into, parsed.Value);
+            return true;
+        });
+
+    private static JsonObject Number(int least, int most) => new() { ["type"] = "integer", ["minimum"] = least, ["maximum"] = most };
+
+    private static bool TryCount(ref Utf8JsonReader reader, int least, int most, T into, Action<T, int> set)
+    {
+        if (reader.TokenType != JsonTokenType.Number || !reader.TryGetInt32(out var count) || count < least || count > most)
         {
             return false;
         }
-    }
 
-    /// <summary>Text from outside, for a message: without control characters, and not endless.</summary>
-    public static string Printable(string text) =>
-        string.Concat(text.Take(64).Select(c => char.IsControl(c) ? '?' : c));
+        set(into, count);
+        return true;
+    }
 
     private static TimeSpan? ParseDuration(string token)
     {
@@ -125,5 +148,14 @@ internal static class Values
         return unit >= 0 && int.TryParse(token.AsSpan(0, digits), NumberStyles.None, CultureInfo.InvariantCulture, out var count)
             ? count * Units[unit].Length
             : null;
+    }
+
+    private sealed record Box<TValue>(TValue Value);
+
+    private sealed class Scalar(string expected, Func<JsonObject> schema, Taker take) : Value<T>
+    {
+        public override string? Read(ref Utf8JsonReader reader, string name, T into) => take(ref reader, into) ? null : $"{name} must be {expected}";
+
+        public override JsonObject Schema() => schema();
     }
 }

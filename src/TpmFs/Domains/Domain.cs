@@ -1,41 +1,226 @@
-using System.Collections.Concurrent;
+using TpmFs.Fuse;
+using TpmFs.Openers;
+using TpmFs.Policy;
 using TpmFs.Rm;
 
 namespace TpmFs.Domains;
 
-/// <summary>A directory of nodes with its own limits. Any thread.</summary>
-/// <param name="name">For logs.</param>
-/// <param name="limits">What the resource manager holds each of its openers to.</param>
-/// <param name="openersMax">The most openers at once.</param>
-internal sealed class Domain(string name, SpaceLimits limits, int openersMax)
+/// <summary>
+/// A directory of nodes with limits, a command policy and statistics of its own: the root, each users/UID and each domains/NAME. Any thread.
+/// </summary>
+/// <remarks>
+/// The lock guards all fields and is held for a few instructions; openers are ended without it. What holds of the limits is what was
+/// changed at run time, else what is configured.
+/// </remarks>
+internal sealed class Domain
 {
-    private readonly ConcurrentDictionary<uint, SchedulingGroup> groups = new();
-    private int openers;
+    private readonly Lock gate = new();
+    private readonly Dictionary<ulong, Opener> openers = [];
+    private readonly Dictionary<uint, SchedulingGroup> groups = [];
+    private readonly SpaceLimits spaceLimits = new();
+    private readonly ILimitStore store;
+    private readonly bool isShared;
+    private Limits configured;
+    private Limits changed;
+    private Limits limits;
+    private int entered;
+    private bool gone;
 
-    public string Name { get; } = name;
-
-    /// <summary>The most openers at once; holds for the next open.</summary>
-    public int OpenersMax { get; set; } = openersMax;
-
-    public int Openers => Volatile.Read(ref openers);
-
-    /// <summary>
-    /// The share of the TPM's time that a user has through this domain's shared nodes: one for each, so that users are fair to each other.
-    /// Always the same one for a user, because saved sessions are shared within it.
-    /// </summary>
-    public SchedulingGroup GroupOf(uint uid) => groups.GetOrAdd(uid, static (id, of) => new SchedulingGroup($"{of.Name}:{id}", of.limits), (Name, limits));
-
-    /// <summary>Counts one more opener. False when there are as many as there may be.</summary>
-    public bool TryEnter()
+    /// <param name="path">Its place in the tree; the root's is empty.</param>
+    /// <param name="configured">Its limits, complete.</param>
+    /// <param name="isShared">
+    /// Whether its users are fair to each other by a share of the TPM's time for each: so it is in the root. Elsewhere the domain as a whole has one.
+    /// </param>
+    public Domain(string path, Limits configured, ILimitStore store, bool isShared)
     {
-        if (Interlocked.Increment(ref openers) <= OpenersMax)
-        {
-            return true;
-        }
-
-        Leave();
-        return false;
+        Path = path;
+        this.configured = configured;
+        this.store = store;
+        this.isShared = isShared;
+        changed = store.Find(path);
+        limits = changed.Over(configured);
+        Apply();
     }
 
-    public void Leave() => Interlocked.Decrement(ref openers);
+    public string Path { get; }
+
+    /// <summary>What a person calls it.</summary>
+    public string Name => Path.Length == 0 ? "root" : Path;
+
+    /// <summary>What holds now; complete.</summary>
+    public Limits Limits
+    {
+        get
+        {
+            lock (gate)
+            {
+                return limits;
+            }
+        }
+    }
+
+    /// <summary>The openers that are open, oldest first.</summary>
+    public Opener[] Openers
+    {
+        get
+        {
+            lock (gate)
+            {
+                return [.. openers.Values.OrderBy(opener => opener.Identity.Id)];
+            }
+        }
+    }
+
+    /// <summary>What all its openers, those that are closed too, have used.</summary>
+    public Usage[] Usages
+    {
+        get
+        {
+            lock (gate)
+            {
+                return [.. groups.Values.Select(group => group.Usage)];
+            }
+        }
+    }
+
+    /// <summary>
+    /// The share of the TPM's time that a user has in this domain. Always the same one for a user, because saved sessions are shared
+    /// within it.
+    /// </summary>
+    public SchedulingGroup GroupOf(uint uid)
+    {
+        var key = isShared ? uid : 0;
+        lock (gate)
+        {
+            if (!groups.TryGetValue(key, out var group))
+            {
+                group = new SchedulingGroup(isShared ? $"{Name}:{uid}" : Name, spaceLimits) { Weight = limits.Weight!.Value, Denied = limits.Denied! };
+                groups.Add(key, group);
+            }
+
+            return group;
+        }
+    }
+
+    /// <summary>Counts one more opener: ENFILE when there are as many as there may be, ENODEV when the domain is gone.</summary>
+    public Errno Enter()
+    {
+        lock (gate)
+        {
+            if (gone)
+            {
+                return SpaceErrno.Gone;
+            }
+
+            if (entered >= limits.OpenersMax)
+            {
+                return SpaceErrno.TooManyOpeners;
+            }
+
+            entered++;
+            return Errno.None;
+        }
+    }
+
+    /// <summary>One who had entered opened nothing after all.</summary>
+    public void Leave()
+    {
+        lock (gate)
+        {
+            entered--;
+        }
+    }
+
+    /// <summary>One who had entered is open now. False when the domain went meanwhile.</summary>
+    public bool TryAdd(Opener opener)
+    {
+        lock (gate)
+        {
+            return !gone && openers.TryAdd(opener.Identity.Id, opener);
+        }
+    }
+
+    /// <summary>An opener has ended.</summary>
+    public void Remove(Opener opener)
+    {
+        lock (gate)
+        {
+            openers.Remove(opener.Identity.Id);
+            entered--;
+        }
+    }
+
+    public Opener? FindOpener(ulong id)
+    {
+        lock (gate)
+        {
+            return openers.GetValueOrDefault(id);
+        }
+    }
+
+    /// <summary>Changes limits at run time. What is open is held to them from its next command on. ENODEV when the domain is gone.</summary>
+    public Errno Change(Func<Limits, Limits> change)
+    {
+        lock (gate)
+        {
+            if (gone)
+            {
+                return SpaceErrno.Gone;
+            }
+
+            changed = change(changed);
+            store.Keep(Path, changed);
+            Apply();
+            return Errno.None;
+        }
+    }
+
+    /// <summary>What is configured is another now; complete.</summary>
+    public void Configure(Limits complete)
+    {
+        lock (gate)
+        {
+            configured = complete;
+            Apply();
+        }
+    }
+
+    /// <summary>The domain is gone, for good: its openers end, and nobody comes in. What its groups still hold is the manager's to flush.</summary>
+    public SchedulingGroup[] End()
+    {
+        Opener[] left;
+        SchedulingGroup[] held;
+        lock (gate)
+        {
+            gone = true;
+            left = [.. openers.Values];
+            held = [.. groups.Values];
+        }
+
+        Array.ForEach(left, opener => opener.Revoke());
+        return held;
+    }
+
+    /// <summary>Under the lock, or before anybody else knows it.</summary>
+    private void Apply()
+    {
+        limits = changed.Over(configured);
+        spaceLimits.ObjectsMax = limits.ObjectsMax!.Value;
+        spaceLimits.SessionsMax = limits.SessionsMax!.Value;
+        spaceLimits.SavedSessionsMax = limits.SavedSessionsMax!.Value;
+        foreach (var group in groups.Values)
+        {
+            group.Weight = limits.Weight!.Value;
+            group.Denied = limits.Denied!;
+        }
+    }
+}
+
+/// <summary>Where limits that were changed at run time are kept over a restart. Any thread; never blocks.</summary>
+internal interface ILimitStore
+{
+    /// <summary>What was kept for a domain; says nothing where nothing was.</summary>
+    Limits Find(string path);
+
+    void Keep(string path, Limits changed);
 }

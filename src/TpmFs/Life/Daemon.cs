@@ -1,10 +1,14 @@
 using Mono.Unix.Native;
 using Serilog;
 using TpmFs.CommandLine;
+using TpmFs.Domains;
 using TpmFs.Fuse;
 using TpmFs.Logs;
 using TpmFs.Nodes;
 using TpmFs.Rm;
+using TpmFs.State;
+using TpmFs.Status;
+using TpmFs.Users;
 
 namespace TpmFs.Life;
 
@@ -14,9 +18,12 @@ namespace TpmFs.Life;
 /// </summary>
 internal static class Daemon
 {
+    /// <summary>Larger than what a control file takes, so that an order that is too long comes in one piece and is refused whole.</summary>
+    private const int MaxWrite = 128 * 1024;
+
     public static int Run(DaemonPlan plan, ILogger log)
     {
-        using var signals = new StopSignals();
+        using var signals = new Signals();
         var (uid, gid) = (Syscall.geteuid(), Syscall.getegid());
         var (places, settings) = (plan.Places, plan.Settings);
         if (!NodeOwner.TryOfRm0(uid, gid, settings.Mode, settings.Group, NodeOwner.FindGroup, out var rm0, out var warning, out var problem)
@@ -43,11 +50,19 @@ internal static class Daemon
             return ExitCode.Problem(problem);
         }
 
-        using var tree = new Tree(new TpmPort(manager.MaxCommandSize, manager.OpenSpace), settings, NodeOwner.OfRoot(uid, gid), rm0, TimeProvider.System, log);
-        return Serve(plan, manager, tree.FileSystem, signals, log);
+        // Disposed of after the tree, so that it is written when nothing changes it any more.
+        using var state = new StateKeeper(new StateFile(places.StateDirectory), TimeProvider.System.GetUtcNow(), log);
+        var port = new TpmPort(
+            new TpmDoor(manager.MaxCommandSize, manager.OpenSpace),
+            new TpmDoor(manager.MaxCommandSize, (owner, client) => manager.TryOpenRaw(owner, client, out var space) ? space : null),
+            plan.Transport.Features.HighestLocality,
+            manager.EndGroup);
+        var status = new DaemonStatus(plan.Tpm, new TpmStatus(manager.Description, () => manager.IsTpmThere), TimeProvider.System);
+        using var tree = new Tree(port, status, settings, NodeOwner.OfRoot(uid, gid), rm0, new UserDatabase(), state, TimeProvider.System, log);
+        return Serve(plan, manager, tree, signals, log);
     }
 
-    private static int Serve(DaemonPlan plan, ResourceManager manager, TreeFileSystem fileSystem, StopSignals signals, ILogger log)
+    private static int Serve(DaemonPlan plan, ResourceManager manager, Tree tree, Signals signals, ILogger log)
     {
         var fuseLog = new FuseLog(log);
         var options = new FuseMountOptions
@@ -63,7 +78,7 @@ internal static class Daemon
         }
 
         using (mount)
-        using (var session = new FuseSession(mount, fileSystem, new FuseSessionOptions(), fuseLog))
+        using (var session = new FuseSession(mount, tree.FileSystem, new FuseSessionOptions { PosixAcl = true, MaxWrite = MaxWrite }, fuseLog))
         {
             signals.OnSecond(mount.Unmount);
             session.Start();
@@ -73,7 +88,12 @@ internal static class Daemon
                 SayReady(plan.Tpm, mount.MountPoint, log);
             }
 
-            Task.WaitAny(session.Ended, signals.Asked);
+            while (Task.WaitAny(session.Ended, signals.Asked, signals.ReloadAsked) == 2)
+            {
+                signals.Reloading();
+                Reload(plan, tree, log);
+            }
+
             if (session.Ended.IsCompleted)
             {
                 log.Error(
@@ -85,12 +105,27 @@ internal static class Daemon
             }
 
             log.Information("{Signal}: unmounting {MountPoint}", signals.Asked.Result, mount.MountPoint);
-            fileSystem.RefuseOpens();
+            tree.FileSystem.RefuseOpens();
             manager.Dispose();
             session.Stop();
             mount.Unmount();
             return ExitCode.Ok;
         }
+    }
+
+    /// <summary>Reads the configuration again. One that is not in order changes nothing.</summary>
+    private static void Reload(DaemonPlan plan, Tree tree, ILogger log)
+    {
+        var (uid, gid) = (Syscall.geteuid(), Syscall.getegid());
+        if (!plan.Config.TryRead(out var settings, out var problem)
+            || !NodeOwner.TryOfRm0(uid, gid, settings.Mode, settings.Group, NodeOwner.FindGroup, out var rm0, out _, out problem))
+        {
+            log.Error("the configuration is not reloaded, and what held goes on: {Problem}", problem);
+            return;
+        }
+
+        tree.Configure(settings, rm0);
+        log.Information("{File} is reloaded: users, domains, limits, and rm0; the rest of it holds from the next start on", plan.Config.Path);
     }
 
     private static void SayReady(string tpm, string mountPoint, ILogger log)

@@ -14,6 +14,8 @@ namespace TpmFs.Life;
 /// </param>
 internal sealed record Places(string MountPoint, bool IsDefaultMountPoint, string StateDirectory, string RuntimeDirectory)
 {
+    public const string SystemMountPoint = "/run/tpmfs";
+
     private const int MaxReadablePart = 24;
     private const int HashPart = 12;
 

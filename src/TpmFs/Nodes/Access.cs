@@ -1,4 +1,24 @@
 namespace TpmFs.Nodes;
 
-/// <summary>Who may do what with a node: permission bits (07777), owner and group. The kernel enforces it (default_permissions).</summary>
-internal readonly record struct Access(uint Mode, uint Uid, uint Gid);
+/// <summary>
+/// Who may do what with a node: permission bits (07777), owner, group and what an ACL adds. The kernel enforces it (default_permissions,
+/// FUSE_POSIX_ACL).
+/// </summary>
+internal readonly record struct Access(uint Mode, uint Uid, uint Gid, PosixAcl? Acl = null)
+{
+    private const uint GroupShift = 3;
+
+    /// <summary>The bits that are kept; set-id and sticky bits mean nothing here.</summary>
+    public const uint Permissions = 0x1FF;
+
+    /// <summary>
+    /// What chmod(2) makes of it. With an ACL the group's bits are the ACL's mask (acl(5)), so that nothing else need be changed.
+    /// </summary>
+    public Access WithMode(uint mode) => this with { Mode = mode & Permissions };
+
+    /// <summary>What setting an ACL makes of it. One that says no more than a mode becomes a mode.</summary>
+    public Access WithAcl(PosixAcl acl, uint mode) => this with { Mode = mode, Acl = acl.IsMinimal ? null : acl };
+
+    /// <summary>Without the ACL; the group keeps no more than it had under it.</summary>
+    public Access WithoutAcl() => Acl is null ? this : this with { Mode = Mode & ~(7u << (int)GroupShift) | (Mode & (Acl.Group << (int)GroupShift)), Acl = null };
+}

@@ -9,7 +9,7 @@ namespace TpmFs.Nodes;
 /// A name is kept as a Latin-1 string, one character a byte, so that any name is itself and nothing else. Each entry has a place in the
 /// listing that never changes and is never reused, so a listing that goes on after a change misses and repeats nothing.
 /// </remarks>
-internal sealed class DirectoryNode : Node
+internal class DirectoryNode : Node
 {
     private const ulong SelfPlace = 1;
     private const ulong ParentPlace = 2;
@@ -21,9 +21,10 @@ internal sealed class DirectoryNode : Node
     private readonly SortedList<ulong, Entry> byPlace = [];
     private ulong lastPlace = ParentPlace;
     private uint subdirectories;
+    private bool removed;
 
     /// <param name="parent">Null for the root, which is its own parent and belongs to the table from the start.</param>
-    public DirectoryNode(NodeTable table, Access access, DirectoryNode? parent = null)
+    public DirectoryNode(NodeTable table, NodeAccess access, DirectoryNode? parent = null)
         : base(table, access)
     {
         this.table = table;
@@ -38,12 +39,13 @@ internal sealed class DirectoryNode : Node
 
     protected override uint LinkCount => 2 + Volatile.Read(ref subdirectories);
 
+    /// <summary>False when the name is taken, or this directory is gone itself.</summary>
     public bool TryAdd(string name, Node child)
     {
         lock (gate)
         {
             var entry = new Entry(name, ++lastPlace, child);
-            if (!byName.TryAdd(name, entry))
+            if (removed || !byName.TryAdd(name, entry))
             {
                 return false;
             }
@@ -68,7 +70,45 @@ internal sealed class DirectoryNode : Node
             byPlace.Remove(entry.Place);
             subdirectories -= child.Type == NodeType.Directory ? 1u : 0;
             table.Unlink(child);
-            return true;
+        }
+
+        child.Removed();
+        return true;
+    }
+
+    /// <summary>Everything below goes too.</summary>
+    public override void Removed()
+    {
+        base.Removed();
+        string[] names;
+        lock (gate)
+        {
+            removed = true;
+            names = [.. byName.Keys];
+        }
+
+        foreach (var name in names)
+        {
+            TryRemove(name, out _);
+        }
+    }
+
+    public override void Reset()
+    {
+        base.Reset();
+        foreach (var child in Children)
+        {
+            child.Reset();
+        }
+    }
+
+    /// <summary>The child with a name, whoever asks.</summary>
+    public bool TryFind(string name, [NotNullWhen(true)] out Node? child)
+    {
+        lock (gate)
+        {
+            child = byName.TryGetValue(name, out var entry) ? entry.Node : null;
+            return child is not null;
         }
     }
 
@@ -77,8 +117,8 @@ internal sealed class DirectoryNode : Node
         var key = Encoding.Latin1.GetString(name);
         lock (gate)
         {
-            child = byName.TryGetValue(key, out var entry) ? entry.Node : null;
-            return child is null ? Errno.ENOENT : Errno.None;
+            child = byName.TryGetValue(key, out var entry) ? entry.Node.FaceFor(caller) : null;
+            return child is not null ? Errno.None : removed ? Errno.ENODEV : Errno.ENOENT;
         }
     }
 
@@ -92,16 +132,16 @@ internal sealed class DirectoryNode : Node
 
         foreach (var entry in After(offset))
         {
-            if (entries.CountsLookups && !table.TryLookup(entry.Node))
+            if (entry.Node.FaceFor(caller) is not { } face || (entries.CountsLookups && !table.TryLookup(face)))
             {
                 continue;
             }
 
-            if (!entries.Add(Encoding.Latin1.GetBytes(entry.Name), entry.Place, entry.Node.Attributes))
+            if (!entries.Add(Encoding.Latin1.GetBytes(entry.Name), entry.Place, face.Attributes))
             {
                 if (entries.CountsLookups)
                 {
-                    table.Forget(entry.Node.Id, 1);
+                    table.Forget(face.Id, 1);
                 }
 
                 break;
@@ -109,6 +149,17 @@ internal sealed class DirectoryNode : Node
         }
 
         return Errno.None;
+    }
+
+    protected Node[] Children
+    {
+        get
+        {
+            lock (gate)
+            {
+                return [.. byPlace.Values.Select(entry => entry.Node)];
+            }
+        }
     }
 
     private Entry[] After(ulong offset)

@@ -10,30 +10,46 @@ internal abstract class Node
 {
     private readonly DateTimeOffset made;
 
-    protected Node(NodeTable table, Access access)
+    protected Node(NodeTable table, NodeAccess access)
     {
         Id = table.Allocate();
-        Access = access;
+        Guard = access;
         made = table.Now;
     }
 
     public NodeId Id { get; }
 
-    public Access Access { get; }
+    public Access Access => Guard.Current;
 
     public abstract NodeType Type { get; }
 
-    public FuseAttributes Attributes =>
-        new(Id, (uint)Type | Access.Mode, LinkCount, Access.Uid, Access.Gid, Size: 0, AccessTime: made, ModifyTime: made, ChangeTime: made);
+    public FuseAttributes Attributes
+    {
+        get
+        {
+            var access = Access;
+            return new(Id, (uint)Type | access.Mode, LinkCount, access.Uid, access.Gid, Size: 0, AccessTime: made, ModifyTime: made, ChangeTime: made);
+        }
+    }
 
     /// <summary>How often the kernel holds this node. Owned by <see cref="NodeTable"/>, under its lock.</summary>
     internal ulong Lookups { get; set; }
 
+    protected NodeAccess Guard { get; }
+
     protected virtual uint LinkCount => 1;
 
-    /// <summary>A change of nothing succeeds; a node that takes some change says so itself.</summary>
-    public virtual Errno SetAttributes(in FuseCaller caller, in FuseAttributeChange change) =>
-        change is { Mode: null, Uid: null, Gid: null, Size: null, AccessTime: null, ModifyTime: null } ? Errno.None : Errno.EPERM;
+    /// <summary>The node that somebody finds under its name; null when the name is not there for them.</summary>
+    public virtual Node? FaceFor(in FuseCaller caller) => this;
+
+    /// <summary>Modes and owners change where the node's access can be; truncation (a shell's &gt;) and times are taken and ignored, as on a device.</summary>
+    public virtual Errno SetAttributes(in FuseCaller caller, in FuseAttributeChange change)
+    {
+        var (mode, uid, gid) = (change.Mode, change.Uid, change.Gid);
+        return mode is null && uid is null && gid is null
+            ? Errno.None
+            : Guard.Change(access => access.WithMode(mode ?? access.Mode) with { Uid = uid ?? access.Uid, Gid = gid ?? access.Gid });
+    }
 
     /// <summary>The child with a name, for whoever asks.</summary>
     public virtual Errno Find(in FuseCaller caller, ReadOnlySpan<byte> name, out Node? child)
@@ -61,11 +77,17 @@ internal abstract class Node
         return Errno.EACCES;
     }
 
-    public virtual Errno GetXattr(in FuseCaller caller, ReadOnlySpan<byte> name, FuseBytesReply value) => Errno.EOPNOTSUPP;
+    public Errno GetXattr(in FuseCaller caller, ReadOnlySpan<byte> name, FuseBytesReply value) => AclXattr.Get(Guard, name, value);
 
-    public virtual Errno ListXattr(in FuseCaller caller, FuseBytesReply names) => Errno.None;
+    public Errno ListXattr(in FuseCaller caller, FuseBytesReply names) => AclXattr.List(Guard, names);
 
-    public virtual Errno SetXattr(in FuseCaller caller, ReadOnlySpan<byte> name, ReadOnlySpan<byte> value, uint flags) => Errno.EOPNOTSUPP;
+    public virtual Errno SetXattr(in FuseCaller caller, ReadOnlySpan<byte> name, ReadOnlySpan<byte> value, uint flags) => AclXattr.Set(Guard, name, value, flags);
 
-    public virtual Errno RemoveXattr(in FuseCaller caller, ReadOnlySpan<byte> name) => Errno.EOPNOTSUPP;
+    public Errno RemoveXattr(in FuseCaller caller, ReadOnlySpan<byte> name) => AclXattr.Remove(Guard, name);
+
+    /// <summary>It was taken out of the tree, for good. Open files of it are their domain's to end.</summary>
+    public virtual void Removed() => Guard.Retire();
+
+    /// <summary>What was changed of it at run time, and of what is below it, is as configured again.</summary>
+    public virtual void Reset() => Guard.Reset();
 }

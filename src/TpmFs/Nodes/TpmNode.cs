@@ -5,33 +5,46 @@ using TpmFs.Rm;
 
 namespace TpmFs.Nodes;
 
-/// <summary>A TPM, resource-managed: each open has a handle space of its own.</summary>
-internal sealed class TpmNode(NodeTable table, Access access, TpmPort tpm, Domain domain, byte locality, OpenerContext context)
+/// <summary>A TPM: each open is an opener of its domain.</summary>
+/// <param name="name">Its place in its domain.</param>
+/// <param name="door">The way to the TPM: managed or raw.</param>
+internal sealed class TpmNode(NodeTable table, NodeAccess access, string name, Domain domain, byte locality, TpmDoor door, OpenerContext context)
     : Node(table, access)
 {
     public override NodeType Type => NodeType.Regular;
 
-    /// <summary>A shell's &gt; truncates and touch sets times: both are taken and change nothing, as on a device.</summary>
-    public override Errno SetAttributes(in FuseCaller caller, in FuseAttributeChange change) =>
-        change is { Mode: null, Uid: null, Gid: null } ? Errno.None : Errno.EPERM;
-
     public override Errno Open(in FuseCaller caller, uint flags, out OpenFile? file)
     {
         file = null;
-        if (!domain.TryEnter())
+        var error = domain.Enter();
+        if (error.IsError)
         {
-            context.Log.Debug("process {Pid} of {Uid} was refused: there are {OpenersMax} openers already", caller.Pid, caller.Uid, domain.OpenersMax);
-            return SpaceErrno.TooManyOpeners;
+            context.Log.Debug("process {Pid} of user {Uid} was refused at {Node} of {Domain}: {Errno}", caller.Pid, caller.Uid, name, domain.Name, error.Value);
+            return error;
         }
 
         var owner = new SpaceOwner(domain.GroupOf(caller.Uid), caller.Uid, locality);
-        file = new Opener(context, tpm.MaxCommandSize, client => tpm.OpenSpace(owner, client), domain.Leave);
-        context.Log.Debug("process {Pid} of {Uid} opened {Node}", caller.Pid, caller.Uid, Id.Value);
+        var identity = OpenerIdentity.Of(caller, domain.Path, name, locality, context.Time);
+        var opener = Opener.TryOpen(context, identity, door.MaxCommandSize, client => door.OpenSpace(owner, client), domain.Remove);
+        if (opener is null)
+        {
+            domain.Leave();
+            return Errno.EBUSY;
+        }
+
+        if (!domain.TryAdd(opener))
+        {
+            opener.Revoke();
+            return SpaceErrno.Gone;
+        }
+
+        context.Log.Debug("process {Pid} ({Command}) of user {Uid} opened {Node} as opener {Opener}", identity.Pid, identity.Command, identity.Uid, identity.Path, identity.Id);
+        file = opener;
         return Errno.None;
     }
 }
 
-/// <summary>What a node needs of a TPM's resource manager.</summary>
+/// <summary>A way to a TPM.</summary>
 /// <param name="MaxCommandSize">In bytes; at least 4096.</param>
-/// <param name="OpenSpace">Makes a handle space. Any thread; sends nothing to the TPM.</param>
-internal sealed record TpmPort(int MaxCommandSize, Func<SpaceOwner, ISpaceClient, Space> OpenSpace);
+/// <param name="OpenSpace">Makes a handle space, or null while there is no room for one more. Any thread; sends nothing to the TPM.</param>
+internal sealed record TpmDoor(int MaxCommandSize, Func<SpaceOwner, ISpaceClient, Space?> OpenSpace);

@@ -22,23 +22,42 @@ internal sealed class Opener : OpenFile, ISpaceClient
     private readonly OpenerContext context;
     private readonly Space space;
     private readonly int maxCommandSize;
-    private readonly Action left;
+    private readonly Action<Opener> left;
     private readonly Lock gate = new();
     private Phase phase;
     private Answer? answer; // exactly when phase is Ready, and then never spent
     private WaitingReads waiting; // empty unless phase is Running
     private PollWaiters pollers;
 
+    /// <param name="identity">Who it is, for others.</param>
     /// <param name="maxCommandSize">The largest write, in bytes.</param>
     /// <param name="openSpace">Makes the handle space whose answers come here.</param>
-    /// <param name="left">Told once, after the last descriptor is closed.</param>
-    public Opener(OpenerContext context, int maxCommandSize, Func<ISpaceClient, Space> openSpace, Action left)
+    /// <param name="left">Told once: the last descriptor is closed, or the opener was revoked.</param>
+    private Opener(OpenerContext context, OpenerIdentity identity, int maxCommandSize, SpaceOpener openSpace, Action<Opener> left)
     {
         this.context = context;
         this.maxCommandSize = maxCommandSize;
         this.left = left;
-        space = openSpace(this);
-        context.Unread.Add(this);
+        Identity = identity;
+        space = openSpace(this)!;
+    }
+
+    public OpenerIdentity Identity { get; }
+
+    /// <summary>What it holds and has used.</summary>
+    public Space Space => space;
+
+    /// <summary>Null when there is no space to be had.</summary>
+    public static Opener? TryOpen(OpenerContext context, OpenerIdentity identity, int maxCommandSize, SpaceOpener openSpace, Action<Opener> left)
+    {
+        var opener = new Opener(context, identity, maxCommandSize, openSpace, left);
+        if (opener.space is null)
+        {
+            return null;
+        }
+
+        context.Unread.Add(opener);
+        return opener;
     }
 
     private enum Phase
@@ -50,6 +69,17 @@ internal sealed class Opener : OpenFile, ISpaceClient
     }
 
     public override FuseOpenFlags Flags => FuseOpenFlags.DirectIo | FuseOpenFlags.Stream | FuseOpenFlags.NoFlush;
+
+    private bool Gone
+    {
+        get
+        {
+            lock (gate)
+            {
+                return phase == Phase.Closed;
+            }
+        }
+    }
 
     private PollEvents Mask => phase switch
     {
@@ -97,7 +127,7 @@ internal sealed class Opener : OpenFile, ISpaceClient
         if (!space.TrySubmit(command, lends: true))
         {
             Finish(null);
-            return Errno.EBUSY;
+            return Gone ? SpaceErrno.Gone : Errno.EBUSY; // it may have been revoked meanwhile
         }
 
         written = data.Length;
@@ -161,7 +191,13 @@ internal sealed class Opener : OpenFile, ISpaceClient
         return ready;
     }
 
-    public override void Release()
+    public override void Release() => Revoke();
+
+    /// <summary>
+    /// Ends it, whether or not descriptors are open: reads and writes give ENODEV from now on, those that wait too, and polls ERR and HUP. What
+    /// it holds in the TPM is flushed in the background.
+    /// </summary>
+    public void Revoke()
     {
         WaitingRead? settled;
         PollId[] woken;
@@ -182,12 +218,13 @@ internal sealed class Opener : OpenFile, ISpaceClient
         settled?.Send();
         Notify(woken);
         context.Unread.Remove(this);
-        left();
+        left(this);
     }
 
     void ISpaceClient.Completed(ReadOnlySpan<byte> response) => Finish(Answer.Of(response, context.Time.GetTimestamp()));
 
-    void ISpaceClient.Denied(TpmCc command) => context.Log.Warning("policy refuses {CommandCode}", command.ToName());
+    void ISpaceClient.Denied(TpmCc command) => context.Log.Warning(
+        "{Node}: policy refuses {CommandCode} to process {Pid} ({Command}) of user {Uid}", Identity.Path, command.ToName(), Identity.Pid, Identity.Command, Identity.Uid);
 
     void ISpaceClient.Failed(SpaceFailure failure) => Finish(Answer.Of(SpaceErrno.Of(failure), context.Time.GetTimestamp()));
 

@@ -23,9 +23,12 @@ internal sealed class Agent : IDisposable
     private readonly ConcurrentQueue<TaskCompletionSource<Reply>> _pending = [];
     private readonly ChildProcess _process;
 
-    public Agent(Sandbox sandbox, User? user = null) =>
+    /// <param name="sandbox">Where it runs.</param>
+    /// <param name="user">Who it runs as; root when left out.</param>
+    /// <param name="container">The words of a command that runs another: what puts it in a container.</param>
+    public Agent(Sandbox sandbox, User? user = null, params string[] container) =>
         _process = sandbox.Start(
-            user ?? User.Root, ["/usr/bin/python3", Path.Combine(sandbox.Scripts, "clients", "agent.py")], onLine: Answered);
+            user ?? User.Root, [.. container, "/usr/bin/python3", Path.Combine(sandbox.Scripts, "clients", "agent.py")], onLine: Answered);
 
     public int Id => _process.Id;
 
@@ -56,6 +59,10 @@ internal sealed class Agent : IDisposable
         () => File.ReadAllText($"/proc/{Id}/syscall").Split(' ') is [_, var first, ..] && first == $"0x{descriptor:x}",
         $"the agent waits for descriptor {descriptor}",
         _process.Describe);
+
+    /// <summary>Waits until the agent is inside poll(2).</summary>
+    public void WaitUntilPolling() => Deadline.Poll(
+        () => File.ReadAllText($"/proc/{Id}/wchan").Contains("poll", StringComparison.Ordinal), "the agent polls", _process.Describe);
 
     public void Send(int signal) => _process.Send(signal);
 

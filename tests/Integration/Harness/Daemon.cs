@@ -9,8 +9,8 @@ internal sealed class Daemon : IDisposable
     private readonly ChildProcess _process;
 
     /// <summary>Starts it and waits until its node is there.</summary>
-    public Daemon(Sandbox sandbox, string tpm, string mountPoint, string? configuration = null)
-        : this(sandbox, mountPoint, User.Root, Start(sandbox, tpm, mountPoint, configuration))
+    public Daemon(Sandbox sandbox, string tpm, string mountPoint, params string[] more)
+        : this(sandbox, mountPoint, User.Root, Start(sandbox, tpm, mountPoint, more))
     {
     }
 
@@ -36,20 +36,15 @@ internal sealed class Daemon : IDisposable
     public string Printed => _process.Printed;
 
     /// <summary>Starts a daemon that may well refuse to run; nothing is waited for.</summary>
-    /// <param name="configuration">The text of its configuration file; null for none.</param>
-    public static ChildProcess Start(Sandbox sandbox, string tpm, string mountPoint, string? configuration = null)
-    {
-        string state = sandbox.MakeFolder("state-" + Path.GetFileName(mountPoint));
-        List<string> command = [sandbox.Program, "mount", mountPoint, "--tpm", tpm, "--state-dir", state];
-        if (configuration is not null)
-        {
-            string file = Path.Combine(state, "tpmfs.json");
-            File.WriteAllText(file, configuration);
-            command.AddRange(["--config", file]);
-        }
+    /// <param name="sandbox">Where it runs.</param>
+    /// <param name="tpm">The way to the TPM.</param>
+    /// <param name="mountPoint">Where it mounts; its state's folder follows from that.</param>
+    /// <param name="more">More words of the command line.</param>
+    public static ChildProcess Start(Sandbox sandbox, string tpm, string mountPoint, params string[] more) =>
+        sandbox.Start(User.Root, [sandbox.Program, "mount", mountPoint, "--tpm", tpm, "--state-dir", StateFolder(sandbox, mountPoint), .. more]);
 
-        return sandbox.Start(User.Root, command);
-    }
+    /// <summary>Where a daemon of these tests keeps its state.</summary>
+    public static string StateFolder(Sandbox sandbox, string mountPoint) => sandbox.MakeFolder("state-" + Path.GetFileName(mountPoint));
 
     /// <summary>Starts it as a user would who gives nothing but the TPM: where it mounts and keeps its state is its own choice.</summary>
     public static Daemon OfUser(Sandbox sandbox, User user, string home, string tpm) => new(

@@ -23,7 +23,7 @@ public class Mount : IDisposable
             }
 
             Proxy = Own(new TpmProxy(Sandbox, Tpm));
-            Daemon = Own(new Daemon(Sandbox, $"swtpm:path={Proxy.Socket}", Sandbox.MakeFolder("mnt"), configuration));
+            Daemon = Own(new Daemon(Sandbox, $"swtpm:path={Proxy.Socket}", Sandbox.MakeFolder("mnt"), ConfigurationFile(configuration)));
         }
         catch
         {
@@ -59,6 +59,19 @@ public class Mount : IDisposable
         }
 
         GC.SuppressFinalize(this);
+    }
+
+    /// <summary>The words of the command line that name a file of this text.</summary>
+    private string[] ConfigurationFile(string? configuration)
+    {
+        if (configuration is null)
+        {
+            return [];
+        }
+
+        string file = Path.Combine(Sandbox.MakeFolder("configuration"), "tpmfs.json");
+        File.WriteAllText(file, configuration);
+        return ["--config", file];
     }
 
     private void DisposeParts()

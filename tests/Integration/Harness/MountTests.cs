@@ -32,9 +32,9 @@ public abstract class MountTests : IClassFixture<Mount>, IDisposable
     }
 
     /// <summary>A client process of its own.</summary>
-    private protected Agent NewAgent(User? user = null)
+    private protected Agent NewAgent(User? user = null, params string[] container)
     {
-        var agent = new Agent(Mount.Sandbox, user);
+        var agent = new Agent(Mount.Sandbox, user, container);
         _agents.Add(agent);
         return agent;
     }

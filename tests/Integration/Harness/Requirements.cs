@@ -27,7 +27,7 @@ internal static class Requirements
             yield return "there is no /dev/fuse (modprobe fuse; in a container, --device /dev/fuse --cap-add SYS_ADMIN)";
         }
 
-        foreach (string command in (string[])["swtpm", "tpm2_getrandom", "tsscreateprimary", "openssl", "fusermount3", "unshare", "nsenter", "setpriv", "/usr/bin/python3"])
+        foreach (string command in (string[])["swtpm", "tpm2_getrandom", "tsscreateprimary", "openssl", "fusermount3", "unshare", "nsenter", "setpriv", "setfacl", "bwrap", "/usr/bin/python3"])
         {
             if (!Environment.GetEnvironmentVariable("PATH")!.Split(':').Any(folder => File.Exists(Path.Combine(folder, command))))
             {

@@ -25,6 +25,13 @@ internal sealed class TpmCommandBuilder
     /// <summary>An authorization by an empty password.</summary>
     public TpmCommandBuilder Password() => Session(PasswordSession, TpmAuthorization.ContinueSession);
 
+    public TpmCommandBuilder Password(ReadOnlySpan<byte> password)
+    {
+        Append(_authorizations, PasswordSession);
+        _authorizations.AddRange([0, 0, TpmAuthorization.ContinueSession, (byte)(password.Length >> 8), (byte)password.Length, .. password]);
+        return this;
+    }
+
     /// <summary>An authorization by a session that needs neither nonce nor HMAC.</summary>
     public TpmCommandBuilder Session(uint session, byte attributes)
     {

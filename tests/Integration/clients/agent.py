@@ -9,6 +9,8 @@ import select
 import signal
 import sys
 
+import names
+
 
 def open_file(path, flags):
     return os.open(path, sum(getattr(os, flag) for flag in flags.split("|")))
@@ -76,6 +78,7 @@ operations = {
     "epoll_add": epoll_add,
     "epoll_wait": epoll_wait,
     "fork_read": fork_read,
+    **names.operations,
 }
 
 signal.signal(signal.SIGUSR1, interrupted)

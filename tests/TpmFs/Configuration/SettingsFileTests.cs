@@ -1,6 +1,7 @@
 using System.Text;
 using Serilog.Events;
 using TpmFs.Configuration;
+using TpmFs.Policy;
 using TpmFs.Rm;
 
 namespace TpmFs.Daemon.Tests.Configuration;
@@ -33,9 +34,39 @@ public sealed class SettingsFileTests : IDisposable
         Assert.Equal((0x1A0u, "tpm-users"), (settings.Mode, settings.Group));
         Assert.Equal(TimeSpan.FromMilliseconds(250), settings.IdleRelease);
         Assert.Equal((1, 2, true), (settings.ReserveObjects, settings.ReserveSessions, settings.FlushAtStart));
-        Assert.Equal(10, settings.OpenersMax);
-        Assert.Equal((SpaceLimits.Unlimited, 0, 7), (settings.Limits.ObjectsMax, settings.Limits.SessionsMax, settings.Limits.SavedSessionsMax));
+        Assert.Equal(10, settings.Root.Limits.OpenersMax);
+        Assert.Equal(
+            new Limits { OpenersMax = 10, ObjectsMax = SpaceLimits.Unlimited, SessionsMax = 0, SavedSessionsMax = 7 },
+            settings.Root.Limits);
         Assert.Equal(LogEventLevel.Debug, settings.LogLevel);
+    }
+
+    [Fact]
+    public void The_example_in_the_documentation_is_the_defaults_but_for_the_names_in_it()
+    {
+        var text = File.ReadAllText(Path.Combine(Repository.Folder, "docs/configuration.md"));
+        var settings = Parse(text[(text.IndexOf("```json", StringComparison.Ordinal) + 7)..text.LastIndexOf("```", StringComparison.Ordinal)]);
+
+        Assert.Equal(new Settings().RootLimits, settings.RootLimits);
+        Assert.Equal(new Settings().LimitsOf(null), settings.LimitsOf(null));
+        Assert.Equal(TimeSpan.FromMilliseconds(100), settings.IdleRelease);
+        Assert.Equal(["1001", "@students", "alice"], settings.Users.Keys);
+        Assert.Equal((0x1E8u, "root", "web"), (settings.Domains["web"].Mode, settings.Domains["web"].Owner, settings.Domains["web"].Group));
+    }
+
+    [Theory]
+    [InlineData("{ \"users\": { \"a b\": {} } }", 1, 14, "\"a b\" in \"users\" must be a user's name or uid")]
+    [InlineData("{ \"domains\": { \"..\": {} } }", 1, 16, "\"..\" in \"domains\" must be a name of letters")]
+    [InlineData("{ \"domains\": { \"a\": {}, \"a\": {} } }", 1, 25, "\"a\" is given twice in \"domains\"")]
+    [InlineData("{ \"defaults\": { \"weight\": \"max\" } }", 1, 27, "\"weight\" must be a whole number from 1 to 10000")]
+    [InlineData("{ \"defaults\": { \"commands.deny\": [ \"@admin\", \"TPM2_Foo\" ] } }", 1, 46, "\"commands.deny\" must be a list of commands")]
+    [InlineData("{ \"defaults\": { \"commands.deny\": [ \"+TPM2_Clear\" ] } }", 1, 50, "\"commands.deny\" must be a list of commands")]
+    [InlineData("{ \"defaults\": { \"mode\": \"0700\" } }", 1, 17, "\"mode\" is no key of \"defaults\"")]
+    public void A_mistake_in_a_grant_or_domain_has_its_place_and_what_was_expected(string text, int line, int column, string expected)
+    {
+        Assert.False(SettingsFile.TryParse(Encoding.UTF8.GetBytes(text), out _, out var where, out var problem));
+        Assert.StartsWith(expected, problem, StringComparison.Ordinal);
+        Assert.Equal((line, column), (where.Line, where.Column));
     }
 
     [Fact]
@@ -44,12 +75,15 @@ public sealed class SettingsFileTests : IDisposable
         var settings = Parse("{}");
 
         Assert.Null(settings.Tpm);
-        Assert.Equal((TimeSpan.FromMilliseconds(100), 4096), (settings.IdleRelease, settings.OpenersMax));
-        Assert.Equal((64, 16, 32), (settings.Limits.ObjectsMax, settings.Limits.SessionsMax, settings.Limits.SavedSessionsMax));
+        Assert.Equal(TimeSpan.FromMilliseconds(100), settings.IdleRelease);
+        Assert.Equal(
+            new Limits { OpenersMax = 4096, ObjectsMax = 64, SessionsMax = 16, SavedSessionsMax = 32, Weight = 100, Denied = DenyList.Nothing },
+            settings.RootLimits);
+        Assert.Equal(settings.RootLimits with { Denied = DenyList.Default }, settings.LimitsOf(null));
     }
 
     [Theory]
-    [InlineData("{ \"tmp\": \"x\" }", 1, 3, "\"tmp\" is no key of the configuration; its keys are tpm, rm0, idle_release, reserve, flush_at_start, limits, log")]
+    [InlineData("{ \"tmp\": \"x\" }", 1, 3, "\"tmp\" is no key of the configuration; its keys are $schema, tpm, rm0, idle_release, reserve, flush_at_start, limits, defaults, users, domains, log")]
     [InlineData("{\n  \"rm0\": { \"owner\": 1 }\n}", 2, 12, "\"owner\" is no key of \"rm0\"; its keys are mode, group")]
     [InlineData("{ \"tpm\": \"a\",\n \"tpm\": \"b\" }", 2, 2, "\"tpm\" is given twice in the configuration")]
     [InlineData("{ \"TPM\": \"a\" }", 1, 3, "\"TPM\" is no key")]

@@ -13,6 +13,9 @@ internal sealed class FakeSpace(ISpaceClient client) : Space
 
     public bool Refuses { get; set; }
 
+    /// <summary>Runs when <see cref="TrySubmit"/> refuses.</summary>
+    public Action? OnRefuse { get; set; }
+
     public override int ObjectCount => 0;
 
     public override int SessionCount => 0;
@@ -39,6 +42,7 @@ internal sealed class FakeSpace(ISpaceClient client) : Space
     {
         if (Refuses)
         {
+            OnRefuse?.Invoke();
             return false;
         }
 
@@ -55,7 +59,16 @@ internal sealed class FakeSpace(ISpaceClient client) : Space
 
     public void Fail(SpaceFailure failure) => client.Failed(failure);
 
-    public override void Cancel() => throw new InvalidOperationException("an opener cancels by closing");
+    public int Canceled { get; private set; }
 
-    public override void Close() => Closed++;
+    public override void Cancel() => Canceled++;
+
+    /// <summary>Runs inside <see cref="Close"/>.</summary>
+    public Action? OnClose { get; set; }
+
+    public override void Close()
+    {
+        Closed++;
+        OnClose?.Invoke();
+    }
 }

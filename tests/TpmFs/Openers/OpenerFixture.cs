@@ -16,7 +16,9 @@ internal sealed class OpenerFixture : IDisposable
     public OpenerFixture()
     {
         Unread = new UnreadAnswers(Time);
-        Opener = new Opener(new OpenerContext(Time, Unread, Notifier, Serilog.Core.Logger.None), MaxCommandSize, client => Space = new FakeSpace(client), () => Left++);
+        var identity = new OpenerIdentity(1, 1000, 4711, "test", "", "rm0", 0, Time.GetTimestamp());
+        Opener = Opener.TryOpen(
+            new OpenerContext(Time, Unread, Notifier, Serilog.Core.Logger.None), identity, MaxCommandSize, client => Space = new FakeSpace(client), _ => Left++)!;
     }
 
     public ManualTime Time { get; } = new();

@@ -81,6 +81,15 @@ public sealed class OpenerLifeTests : IDisposable
     }
 
     [Fact]
+    public void A_write_that_meets_a_revocation_halfway_is_ENODEV()
+    {
+        fixture.Space.Refuses = true;
+        fixture.Space.OnRefuse = fixture.Opener.Revoke;
+        Assert.Equal(Errno.ENODEV, fixture.Write(Command()));
+        Assert.Equal(1, fixture.Left);
+    }
+
+    [Fact]
     public void The_oldest_unread_response_of_many_openers_is_dropped_first()
     {
         using var unread = new UnreadAnswers(fixture.Time);
@@ -89,7 +98,8 @@ public sealed class OpenerLifeTests : IDisposable
         var openers = Enumerable.Range(0, 3).Select(i =>
         {
             FakeSpace space = null!;
-            var opener = new Opener(context, MaxCommandSize, client => space = new FakeSpace(client), () => { });
+            var opener = Opener.TryOpen(
+                context, new OpenerIdentity((ulong)i, 0, 1, "test", "", "rm0", 0, 0), MaxCommandSize, client => space = new FakeSpace(client), _ => { })!;
             opener.Write(default, Command(), out _);
             fixture.Time.Advance(TimeSpan.FromSeconds(10));
             space.Answer((byte)i);

@@ -1,0 +1,115 @@
+using System.Diagnostics.CodeAnalysis;
+using System.Globalization;
+using System.Text;
+using Mono.Unix.Native;
+using TpmFs.Life;
+
+namespace TpmFs.CommandLine;
+
+/// <summary>A tree that some daemon serves, used as anybody uses it: by its files.</summary>
+internal sealed class MountedTree
+{
+    private static readonly string[] Collections = ["users", "domains"];
+
+    private MountedTree(string path) => Path = path;
+
+    public string Path { get; }
+
+    /// <summary>
+    /// The domains that there are for this user, the root first; the names are those of the tree. One that may not be looked into is
+    /// left out when it is read.
+    /// </summary>
+    public IEnumerable<string> Domains =>
+        ["", .. Collections.SelectMany(collection => List(collection).Select(name => $"{collection}/{name}"))];
+
+    /// <summary>Where this user's daemon mounts. A user without one means the system's.</summary>
+    private static string[] OwnMountPoint =>
+        Places.TryFind(null, "/", Environment.IsPrivilegedProcess, Environment.GetEnvironmentVariable, out var own, out _) ? [own.MountPoint] : [];
+
+    /// <param name="directory">As the command line has it, or null.</param>
+    public static bool TryFind(string? directory, [NotNullWhen(true)] out MountedTree? tree, out string problem)
+    {
+        tree = null;
+        string[] candidates = directory is not null ? [PathNames.WithoutLinks(directory)] : [.. OwnMountPoint, Places.SystemMountPoint];
+        if (Array.Find(candidates, candidate => File.Exists(System.IO.Path.Combine(candidate, "status"))) is not { } found)
+        {
+            var places = string.Join(" or ", candidates.Distinct());
+            problem = $"no TPM is mounted at {places}; start one with 'tpmfs mount', or name its mount point with --mount DIR";
+            return false;
+        }
+
+        problem = "";
+        tree = new MountedTree(found);
+        return true;
+    }
+
+    /// <summary>The openers of every domain that this user may look into.</summary>
+    public IEnumerable<OpenerLine> Openers() => Domains.SelectMany(domain =>
+        TryRead(At(domain, "openers"), out var text, out _) ? text.Split('\n').Select(line => OpenerLine.Read(domain, line)).OfType<OpenerLine>() : []);
+
+    /// <summary>A domain's statistics by key; null where this user may not see them.</summary>
+    public IReadOnlyDictionary<string, long>? Statistics(string domain) => !TryRead(At(domain, "stat"), out var text, out _) ? null
+        : text.Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(line => line.Split(' '))
+            .Where(pair => pair.Length == 2 && long.TryParse(pair[1], NumberStyles.None, CultureInfo.InvariantCulture, out _))
+            .ToDictionary(pair => pair[0], pair => long.Parse(pair[1], CultureInfo.InvariantCulture));
+
+    public bool TryRead(string file, out string text, out string problem)
+    {
+        (text, problem) = ("", "");
+        try
+        {
+            text = File.ReadAllText(System.IO.Path.Combine(Path, file));
+            return true;
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            problem = e.Message;
+            return false;
+        }
+    }
+
+    /// <summary>Gives a control file one order. The errno that it answers, 0 when it took it.</summary>
+    public int Order(string file, string order)
+    {
+        try
+        {
+            using var stream = new FileStream(System.IO.Path.Combine(Path, file), FileMode.Open, FileAccess.Write, FileShare.ReadWrite, bufferSize: 0);
+            stream.Write(Encoding.ASCII.GetBytes(order + "\n"));
+            return 0;
+        }
+        catch (IOException e)
+        {
+            return e.HResult;
+        }
+        catch (UnauthorizedAccessException)
+        {
+            return (int)Errno.EACCES;
+        }
+    }
+
+    public static string At(string domain, string file) => domain.Length == 0 ? file : $"{domain}/{file}";
+
+    private IEnumerable<string> List(string collection)
+    {
+        try
+        {
+            return [.. Directory.EnumerateDirectories(System.IO.Path.Combine(Path, collection)).Select(name => System.IO.Path.GetFileName(name)!).Order(StringComparer.Ordinal)];
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return [];
+        }
+    }
+}
+
+/// <summary>A line of an openers file.</summary>
+internal sealed record OpenerLine(
+    string Domain, ulong Id, string Uid, string Pid, string Command, string Node, string Locality, string Objects, string Sessions, string Commands, string Age)
+{
+    /// <summary>Null for what is no such line.</summary>
+    public static OpenerLine? Read(string domain, string line) =>
+        line.Split(' ') is [var id, var uid, var pid, var command, var node, var locality, var objects, var sessions, var commands, var age, ..]
+        && ulong.TryParse(id, NumberStyles.None, CultureInfo.InvariantCulture, out var number)
+            ? new OpenerLine(domain, number, uid, pid, command, node, locality, objects, sessions, commands, age)
+            : null;
+}

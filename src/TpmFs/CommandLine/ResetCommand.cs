@@ -1,0 +1,114 @@
+using System.CommandLine;
+using System.Text;
+using Mono.Unix.Native;
+using TpmFs.Domains;
+using TpmFs.Life;
+using TpmFs.State;
+
+namespace TpmFs.CommandLine;
+
+/// <summary>
+/// tpmfs reset: drops what was changed at run time. A running daemon is told by an extended attribute of its tree; where there is none
+/// the state file is changed.
+/// </summary>
+internal static class ResetCommand
+{
+    private static readonly Argument<string?> Place = new("PATH")
+    {
+        Description = "What to reset, with all below it, such as users/1000 or rm0. Default: everything.",
+        Arity = ArgumentArity.ZeroOrOne,
+    };
+
+    private static readonly Option<string?> StateDirectory = new("--state-dir")
+    {
+        Description = "The state directory of a daemon that does not run. Default: as for 'tpmfs mount'.",
+        HelpName = "DIR",
+    };
+
+    public static Command Create()
+    {
+        var command = new Command("reset", "Drop what was changed at run time, so that what is configured holds again; without PATH also what was made with mkdir.")
+        {
+            Place, TreeCommands.MountPoint, StateDirectory,
+        };
+        command.SetAction(Run);
+        return command;
+    }
+
+    private static int Run(ParseResult arguments)
+    {
+        if (!Places.TryFind(
+            arguments.GetValue(TreeCommands.MountPoint),
+            arguments.GetValue(StateDirectory),
+            Environment.IsPrivilegedProcess,
+            Environment.GetEnvironmentVariable,
+            out var places,
+            out var problem))
+        {
+            return ExitCode.Problem(problem);
+        }
+
+        var place = Within(places.MountPoint, arguments.GetValue(Place) ?? "");
+        if (MountedTree.TryFind(places.MountPoint, out _, out _))
+        {
+            return Tell(places.MountPoint, place);
+        }
+
+        if (!Directories.TryPrepare(places.RuntimeDirectory, "runtime directory", "Be root, or name another mount point with --mount DIR.", out problem))
+        {
+            return ExitCode.Problem(problem);
+        }
+
+        using var claim = Directories.TryLock(places.DaemonLock);
+        return claim is null
+            ? ExitCode.Problem($"a tpmfs that serves {places.MountPoint} is starting or stopping; try again")
+            : Rewrite(new StateFile(places.StateDirectory), place);
+    }
+
+    /// <summary>A place in the tree, however the user wrote it.</summary>
+    private static string Within(string mountPoint, string place)
+    {
+        var below = place == mountPoint ? "" : place.StartsWith(mountPoint + "/", StringComparison.Ordinal) ? place[(mountPoint.Length + 1)..] : place;
+        return string.Join('/', below.Split('/').Where(step => step is not ("" or ".")));
+    }
+
+    private static int Tell(string mountPoint, string place)
+    {
+        var attribute = Encoding.ASCII.GetString(RootDirectory.ResetAttribute);
+        if (Syscall.setxattr(mountPoint, attribute, Encoding.UTF8.GetBytes(place)) == 0)
+        {
+            return ExitCode.Ok;
+        }
+
+        var error = Stdlib.GetLastError();
+        return ExitCode.Problem(error switch
+        {
+            Errno.ENOENT => $"there is nothing at {place} in {mountPoint}",
+            Errno.EPERM or Errno.EACCES => "only who administers the tree may reset it",
+            _ => $"{mountPoint}: {Stdlib.strerror(error)}",
+        });
+    }
+
+    private static int Rewrite(StateFile file, string place)
+    {
+        if (!file.TryRead(out var document, out var problem))
+        {
+            return ExitCode.Problem($"{file.Path}: {problem}");
+        }
+
+        foreach (var path in document.Access.Keys.Where(IsBelow).ToArray())
+        {
+            document.Access.Remove(path);
+        }
+
+        foreach (var path in document.Limits.Keys.Where(IsBelow).ToArray())
+        {
+            document.Limits.Remove(path);
+        }
+
+        document.Made.RemoveWhere(path => path != place && IsBelow(path));
+        return !File.Exists(file.Path) || file.TryWrite(document, out problem) ? ExitCode.Ok : ExitCode.Problem($"{file.Path} cannot be written: {problem}");
+
+        bool IsBelow(string path) => place.Length == 0 || path == place || path.StartsWith(place + "/", StringComparison.Ordinal);
+    }
+}

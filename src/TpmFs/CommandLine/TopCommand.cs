@@ -1,0 +1,89 @@
+using System.CommandLine;
+using System.Globalization;
+using System.Runtime.InteropServices;
+using Spectre.Console;
+
+namespace TpmFs.CommandLine;
+
+/// <summary>tpmfs top: what the domains do, second by second.</summary>
+internal static class TopCommand
+{
+    private static readonly TimeSpan Interval = TimeSpan.FromSeconds(1);
+    private static readonly string[] Now = ["openers", "objects", "sessions"];
+
+    private static readonly (string Key, string Heading)[] PerSecond =
+        [("commands", "cmd/s"), ("tpm_commands", "tpm/s"), ("evictions", "evict/s"), ("denied", "deny/s"), ("errors", "err/s")];
+
+    public static Command Create()
+    {
+        var command = new Command("top", "Show what each domain does, until Ctrl-C.") { TreeCommands.MountPoint };
+        command.SetAction(arguments => TreeCommands.With(arguments, Run));
+        return command;
+    }
+
+    private static int Run(MountedTree tree)
+    {
+        using var stop = new ManualResetEventSlim();
+        using var interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, signal => End(signal, stop));
+        using var terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, signal => End(signal, stop));
+        var clock = TimeProvider.System;
+        var (before, at) = (Read(tree), clock.GetTimestamp());
+        AnsiConsole.Live(Show(before, before, Interval)).Start(screen =>
+        {
+            while (!stop.Wait(Interval) && File.Exists(Path.Combine(tree.Path, "status")))
+            {
+                var now = Read(tree);
+                screen.UpdateTarget(Show(before, now, clock.GetElapsedTime(at)));
+                screen.Refresh();
+                (before, at) = (now, clock.GetTimestamp());
+            }
+        });
+        return stop.IsSet ? ExitCode.Ok : ExitCode.Problem($"nothing is mounted at {tree.Path} any more");
+    }
+
+    private static void End(PosixSignalContext signal, ManualResetEventSlim stop)
+    {
+        signal.Cancel = true;
+        stop.Set();
+    }
+
+    private static Dictionary<string, IReadOnlyDictionary<string, long>> Read(MountedTree tree)
+    {
+        var all = new Dictionary<string, IReadOnlyDictionary<string, long>>(StringComparer.Ordinal);
+        foreach (var domain in tree.Domains)
+        {
+            if (tree.Statistics(domain) is { } statistics)
+            {
+                all.Add(domain, statistics);
+            }
+        }
+
+        return all;
+    }
+
+    private static Table Show(
+        Dictionary<string, IReadOnlyDictionary<string, long>> before, Dictionary<string, IReadOnlyDictionary<string, long>> now, TimeSpan elapsed)
+    {
+        var table = new Table().Border(TableBorder.None).AddColumn(new TableColumn("domain").NoWrap());
+        foreach (var heading in (string[])[.. Now, .. PerSecond.Select(column => column.Heading), "busy %"])
+        {
+            table.AddColumn(new TableColumn(heading).NoWrap().RightAligned());
+        }
+
+        foreach (var (domain, values) in now.OrderByDescending(entry => Rate(entry.Key, "busy_usec")))
+        {
+            table.AddRow(
+            [
+                Markup.Escape(domain.Length == 0 ? "root" : domain),
+                .. Now.Select(key => values.GetValueOrDefault(key).ToString(CultureInfo.InvariantCulture)),
+                .. PerSecond.Select(column => Rate(domain, column.Key).ToString("0", CultureInfo.InvariantCulture)),
+                (Rate(domain, "busy_usec") / 10_000).ToString("0.0", CultureInfo.InvariantCulture),
+            ]);
+        }
+
+        return table;
+
+        double Rate(string domain, string key) =>
+            (now[domain].GetValueOrDefault(key) - before.GetValueOrDefault(domain, now[domain]).GetValueOrDefault(key)) / elapsed.TotalSeconds;
+    }
+}

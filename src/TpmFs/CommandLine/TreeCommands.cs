@@ -1,0 +1,84 @@
+using System.CommandLine;
+using System.Globalization;
+using Mono.Unix.Native;
+
+namespace TpmFs.CommandLine;
+
+/// <summary>tpmfs status, openers, cancel, revoke: what they do can be done with cat and echo too.</summary>
+internal static class TreeCommands
+{
+    public static readonly Option<string?> MountPoint = new("--mount")
+    {
+        Description = "Where it is mounted. Default: /run/tpmfs, or $XDG_RUNTIME_DIR/tpmfs for a user other than root.",
+        HelpName = "DIR",
+    };
+
+    private static readonly string[] Headings = ["id", "uid", "pid", "command", "node", "objects", "sessions", "commands", "age"];
+
+    public static Command Status()
+    {
+        var command = new Command("status", "Show the TPM and its domains.") { MountPoint };
+        command.SetAction(arguments => With(arguments, tree =>
+        {
+            if (!tree.TryRead("status", out var text, out var problem))
+            {
+                return ExitCode.Problem(problem);
+            }
+
+            Console.Write(text);
+            return ExitCode.Ok;
+        }));
+        return command;
+    }
+
+    public static Command Openers()
+    {
+        var command = new Command("openers", "List who has a TPM open: all of them for root, a user's own for the user.") { MountPoint };
+        command.SetAction(arguments => With(arguments, tree =>
+        {
+            string[][] rows = [Headings, .. tree.Openers().Select(Row)];
+            var widths = Headings.Select((_, column) => rows.Max(row => row[column].Length)).ToArray();
+            foreach (var row in rows)
+            {
+                Console.WriteLine(string.Join("  ", row.Select((cell, column) => cell.PadRight(widths[column]))).TrimEnd());
+            }
+
+            return ExitCode.Ok;
+        }));
+        return command;
+    }
+
+    public static Command Cancel() => OfOpener("cancel", "Give up the command that an opener has under way; see 'tpmfs openers'.");
+
+    public static Command Revoke() => OfOpener("revoke", "End an opener: from then on it gets \"No such device\".");
+
+    /// <summary>Does something with the tree that the command line names.</summary>
+    public static int With(ParseResult arguments, Func<MountedTree, int> action) =>
+        MountedTree.TryFind(arguments.GetValue(MountPoint), out var tree, out var problem) ? action(tree) : ExitCode.Problem(problem);
+
+    private static string[] Row(OpenerLine of) =>
+        [of.Id.ToString(CultureInfo.InvariantCulture), of.Uid, of.Pid, of.Command, MountedTree.At(of.Domain, of.Node), of.Objects, of.Sessions, of.Commands, of.Age + " s"];
+
+    private static Command OfOpener(string name, string description)
+    {
+        var id = new Argument<ulong>("ID") { Description = "The opener's id." };
+        var command = new Command(name, description) { id, MountPoint };
+        command.SetAction(arguments => With(arguments, tree => Order(tree, name, arguments.GetValue(id))));
+        return command;
+    }
+
+    private static int Order(MountedTree tree, string file, ulong id)
+    {
+        if (tree.Openers().FirstOrDefault(opener => opener.Id == id) is not { } found)
+        {
+            return ExitCode.Problem($"there is no opener {id}, or it is none of yours");
+        }
+
+        return tree.Order(MountedTree.At(found.Domain, file), id.ToString(CultureInfo.InvariantCulture)) switch
+        {
+            0 => ExitCode.Ok,
+            (int)Errno.ESRCH => ExitCode.Problem($"opener {id} has ended"),
+            var error => ExitCode.Problem($"{file} of opener {id}: {Stdlib.strerror((Errno)error)}"),
+        };
+    }
+}

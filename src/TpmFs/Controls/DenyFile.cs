@@ -1,0 +1,39 @@
+using Serilog;
+using TpmFs.Domains;
+using TpmFs.Fuse;
+using TpmFs.Nodes;
+using TpmFs.Policy;
+
+namespace TpmFs.Controls;
+
+/// <summary>commands.deny: the commands that a domain's openers may not use.</summary>
+internal sealed class DenyFile(NodeTable table, Access root, Domain domain, ILogger log) : ControlFile(table, Settable, root)
+{
+    private const int MaxQuoted = 64;
+
+    public override string Content() => string.Concat(domain.Limits.Denied!.Lines.Select(line => line + "\n"));
+
+    /// <summary>The names that an open writes first begin the list, later ones are added to it.</summary>
+    public override Errno Take(string order, bool isFirst)
+    {
+        var wrong = "";
+        var error = domain.Change(limits =>
+        {
+            var current = limits.Denied ?? domain.Limits.Denied!;
+            return DenyList.TryRead(order.Split('\n'), current, !isFirst, out var list, out _, out wrong) ? limits with { Denied = list } : limits;
+        });
+        if (error.IsError || wrong.Length == 0)
+        {
+            return error;
+        }
+
+        log.Warning(
+            "{Domain}: commands.deny was not changed, since {Entry} is no command's name, number or set ({Sets})",
+            domain.Name,
+            wrong[..Math.Min(wrong.Length, MaxQuoted)],
+            string.Join(' ', CommandSet.Known.Select(set => set.Name)));
+        return Errno.EINVAL;
+    }
+
+    public override void Reset() => domain.Change(limits => limits with { Denied = null });
+}

@@ -1,0 +1,17 @@
+using TpmFs.Domains;
+using TpmFs.Fuse;
+using TpmFs.Nodes;
+using TpmFs.Policy;
+
+namespace TpmFs.Controls;
+
+/// <summary>A limit of a domain that is a number, or "max".</summary>
+internal sealed class LimitFile(NodeTable table, Access root, Domain domain, LimitKind kind) : ControlFile(table, Settable, root)
+{
+    public override string Content() => kind.Show(kind.Get(domain.Limits)!.Value) + "\n";
+
+    public override Errno Take(string order, bool isFirst) =>
+        kind.TryRead(order, out var value) ? domain.Change(limits => kind.Set(limits, value)) : Errno.EINVAL;
+
+    public override void Reset() => domain.Change(limits => kind.Set(limits, null));
+}

@@ -1,0 +1,47 @@
+using System.Globalization;
+using Serilog;
+using TpmFs.Domains;
+using TpmFs.Fuse;
+using TpmFs.Nodes;
+using TpmFs.Openers;
+
+namespace TpmFs.Controls;
+
+/// <summary>A file that takes an opener's id and does something to that opener: EINVAL for what is no id, ESRCH for one of no opener of this domain.</summary>
+internal abstract class OpenerOrderFile(NodeTable table, Access root, Node directory, Domain domain) : OwnersFile(table, root, directory)
+{
+    public override Errno Take(string order, bool isFirst)
+    {
+        if (!order.All(char.IsAsciiDigit) || !ulong.TryParse(order, NumberStyles.None, CultureInfo.InvariantCulture, out var id))
+        {
+            return Errno.EINVAL;
+        }
+
+        if (domain.FindOpener(id) is not { } opener)
+        {
+            return Errno.ESRCH;
+        }
+
+        Do(opener);
+        return Errno.None;
+    }
+
+    protected abstract void Do(Opener opener);
+}
+
+/// <summary>cancel: the opener's command under way is given up, where the TPM can. Without one nothing happens.</summary>
+internal sealed class CancelFile(NodeTable table, Access root, Node directory, Domain domain) : OpenerOrderFile(table, root, directory, domain)
+{
+    protected override void Do(Opener opener) => opener.Space.Cancel();
+}
+
+/// <summary>revoke: the opener ends, as if its domain were gone.</summary>
+internal sealed class RevokeFile(NodeTable table, Access root, Node directory, Domain domain, ILogger log) : OpenerOrderFile(table, root, directory, domain)
+{
+    protected override void Do(Opener opener)
+    {
+        var who = opener.Identity;
+        log.Information("opener {Opener} of {Node} (process {Pid}, {Command}, of user {Uid}) is revoked", who.Id, who.Path, who.Pid, who.Command, who.Uid);
+        opener.Revoke();
+    }
+}

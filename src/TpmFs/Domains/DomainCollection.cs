@@ -1,0 +1,144 @@
+using System.Text;
+using TpmFs.Fuse;
+using TpmFs.Nodes;
+
+namespace TpmFs.Domains;
+
+/// <summary>users/ and domains/: directories of domains, some there by configuration, others made with mkdir.</summary>
+/// <remarks>The lock guards what is there by configuration, and puts each change of the directory in one order with what is kept of it.</remarks>
+internal abstract class DomainCollection : DirectoryNode
+{
+    private const uint PublicDirectory = 0b111_101_101;
+
+    private readonly Lock changes = new();
+    private readonly string path;
+    private IReadOnlyDictionary<string, DomainPlan> configured = new Dictionary<string, DomainPlan>();
+
+    protected DomainCollection(TreeParts parts, string path, DirectoryNode root)
+        : base(parts.Table, parts.Administrators(path, PublicDirectory), root)
+    {
+        this.path = path;
+        Parts = parts;
+    }
+
+    protected TreeParts Parts { get; }
+
+    /// <summary>Every domain in it, by name.</summary>
+    public IEnumerable<DomainDirectory> Domains => Children.OfType<DomainDirectory>();
+
+    public override Errno MakeDirectory(in FuseCaller caller, ReadOnlySpan<byte> name, uint mode, out Node? made)
+    {
+        made = null;
+        var key = Encoding.Latin1.GetString(name);
+        if (!IsName(key))
+        {
+            return Errno.EINVAL;
+        }
+
+        lock (changes)
+        {
+            if (TryFind(key, out _))
+            {
+                return Errno.EEXIST;
+            }
+
+            var initial = PlanOf(key);
+            Keep(key, initial, Asked(key, caller, mode));
+            made = Add(key, initial);
+            return made is null ? Errno.ENODEV : Errno.None;
+        }
+    }
+
+    public override Errno RemoveDirectory(in FuseCaller caller, ReadOnlySpan<byte> name)
+    {
+        var key = Encoding.Latin1.GetString(name);
+        lock (changes)
+        {
+            if (!TryFind(key, out _))
+            {
+                return Errno.ENOENT;
+            }
+
+            if (configured.ContainsKey(key))
+            {
+                Parts.Log.Warning("{Path}/{Name} stays, since the configuration has it; take it out there and reload (SIGHUP)", path, key);
+                return Errno.EPERM;
+            }
+
+            Parts.State.Forget(At(key));
+            TryRemove(key, out _);
+            return Errno.None;
+        }
+    }
+
+    /// <summary>What was made at run time goes; of what is configured, what was changed.</summary>
+    public override void Reset()
+    {
+        base.Reset();
+        lock (changes)
+        {
+            foreach (var directory in Domains)
+            {
+                var name = directory.Domain.Path[(path.Length + 1)..];
+                Parts.State.Forget(At(name));
+                if (!configured.ContainsKey(name))
+                {
+                    TryRemove(name, out _);
+                }
+            }
+        }
+    }
+
+    /// <summary>What is there by configuration is this now. Who is in it no more goes, unless somebody made it too.</summary>
+    public void Configure(IReadOnlyDictionary<string, DomainPlan> plans)
+    {
+        lock (changes)
+        {
+            var before = configured;
+            configured = plans;
+            foreach (var name in before.Keys.Where(name => !plans.ContainsKey(name) && !Parts.State.IsMade(At(name))))
+            {
+                TryRemove(name, out _);
+            }
+
+            var made = Parts.State.Made.Where(kept => kept.StartsWith(path + "/", StringComparison.Ordinal)).Select(kept => kept[(path.Length + 1)..]);
+            foreach (var name in plans.Keys.Concat(made).Distinct().Where(IsName))
+            {
+                var plan = plans.TryGetValue(name, out var said) ? said : PlanOf(name);
+                if (TryFind(name, out var there))
+                {
+                    ((DomainDirectory)there).Configure(plan);
+                }
+                else
+                {
+                    Add(name, plan);
+                }
+            }
+        }
+    }
+
+    /// <summary>Whether a directory may have this name.</summary>
+    protected abstract bool IsName(string name);
+
+    /// <summary>What a domain is that was made with mkdir, where nobody said anything.</summary>
+    protected abstract DomainPlan PlanOf(string name);
+
+    /// <summary>What somebody who makes one asks for.</summary>
+    protected abstract DomainPlan Asked(string name, in FuseCaller caller, uint mode);
+
+    private DomainDirectory? Add(string name, DomainPlan plan)
+    {
+        var directory = new DomainDirectory(Parts, At(name), plan, this, hasRaw: false);
+        return TryAdd(name, directory) ? directory : null;
+    }
+
+    private void Keep(string name, DomainPlan initial, DomainPlan asked)
+    {
+        IAccessStore store = Parts.State;
+        Parts.State.KeepMade(At(name));
+        store.Keep(At(name), asked.Directory == initial.Directory ? null : asked.Directory);
+        store.Keep(At(name) + "/rm0", asked.Rm0 == initial.Rm0 ? null : asked.Rm0);
+    }
+
+    private string At(string name) => $"{path}/{name}";
+}

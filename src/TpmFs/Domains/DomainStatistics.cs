@@ -1,0 +1,58 @@
+namespace TpmFs.Domains;
+
+/// <summary>What a domain uses now, and has used since the daemon began. Times in microseconds.</summary>
+internal sealed record DomainStatistics(
+    long Openers,
+    long Objects,
+    long Sessions,
+    long Commands,
+    long TpmCommands,
+    long Evictions,
+    long Denied,
+    long Errors,
+    long AuthFailures,
+    long Lockouts,
+    long BusyMicroseconds,
+    long QueueMicroseconds)
+{
+    /// <summary>Every value with its name, and whether it only ever grows.</summary>
+    public static IReadOnlyList<StatisticKey> Keys { get; } =
+    [
+        new("openers", false, "openers now", of => of.Openers),
+        new("objects", false, "transient objects held now", of => of.Objects),
+        new("sessions", false, "sessions held now", of => of.Sessions),
+        new("commands", true, "commands answered", of => of.Commands),
+        new("tpm_commands", true, "commands sent to the TPM for them", of => of.TpmCommands),
+        new("evictions", true, "objects and sessions that had to leave a slot of the TPM for them", of => of.Evictions),
+        new("denied", true, "commands refused by policy", of => of.Denied),
+        new("errors", true, "responses other than success", of => of.Errors),
+        new("auth_failures", true, "failed authorizations, each of which counts towards the TPM's lockout", of => of.AuthFailures),
+        new("lockouts", true, "commands refused because the TPM is locked out", of => of.Lockouts),
+        new("busy_usec", true, "the TPM's time used", of => of.BusyMicroseconds),
+        new("queue_usec", true, "time that commands waited for the TPM", of => of.QueueMicroseconds),
+    ];
+
+    public static DomainStatistics Of(Domain domain)
+    {
+        var openers = domain.Openers;
+        var usages = domain.Usages;
+        return new DomainStatistics(
+            openers.Length,
+            openers.Sum(opener => (long)opener.Space.ObjectCount),
+            openers.Sum(opener => (long)opener.Space.SessionCount),
+            usages.Sum(usage => usage.Commands),
+            usages.Sum(usage => usage.TpmCommands),
+            usages.Sum(usage => usage.Evictions),
+            usages.Sum(usage => usage.Denied),
+            usages.Sum(usage => usage.Errors),
+            usages.Sum(usage => usage.AuthorizationFailures),
+            usages.Sum(usage => usage.Lockouts),
+            usages.Sum(usage => usage.Busy.Ticks / TimeSpan.TicksPerMicrosecond),
+            usages.Sum(usage => usage.Queued.Ticks / TimeSpan.TicksPerMicrosecond));
+    }
+}
+
+/// <summary>One value of a domain's statistics.</summary>
+/// <param name="Grows">Whether it counts from the daemon's start on; else it is of now.</param>
+/// <param name="Meaning">For people.</param>
+internal sealed record StatisticKey(string Name, bool Grows, string Meaning, Func<DomainStatistics, long> Get);

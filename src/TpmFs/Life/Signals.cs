@@ -1,0 +1,63 @@
+using System.Runtime.InteropServices;
+using Mono.Unix.Native;
+
+namespace TpmFs.Life;
+
+/// <summary>
+/// SIGTERM and SIGINT ask the daemon to stop; a second one does not wait for it. SIGHUP asks it to reload its configuration, but when its terminal
+/// has gone away with it.
+/// </summary>
+internal sealed class Signals : IDisposable
+{
+    private readonly TaskCompletionSource<PosixSignal> asked = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly PosixSignalRegistration[] registrations;
+    private readonly bool hadTerminal = Syscall.isatty(0);
+    private volatile TaskCompletionSource reload = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private volatile Action? force;
+
+    public Signals()
+    {
+        registrations =
+        [
+            PosixSignalRegistration.Create(PosixSignal.SIGTERM, Stop),
+            PosixSignalRegistration.Create(PosixSignal.SIGINT, Stop),
+            PosixSignalRegistration.Create(PosixSignal.SIGHUP, Reload),
+        ];
+    }
+
+    /// <summary>Completes with the first signal to stop.</summary>
+    public Task<PosixSignal> Asked => asked.Task;
+
+    /// <summary>Completes when a reload is asked for that has not begun.</summary>
+    public Task ReloadAsked => reload.Task;
+
+    /// <summary>The reload that was asked for begins; who asks from now on asks for another.</summary>
+    public void Reloading() => reload = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    /// <summary>What a second signal to stop does, on the signals' thread, before the process exits with 1.</summary>
+    public void OnSecond(Action action) => force = action;
+
+    public void Dispose() => Array.ForEach(registrations, registration => registration.Dispose());
+
+    private void Reload(PosixSignalContext context)
+    {
+        if (hadTerminal && !Syscall.isatty(0))
+        {
+            Stop(context);
+            return;
+        }
+
+        context.Cancel = true;
+        reload.TrySetResult();
+    }
+
+    private void Stop(PosixSignalContext context)
+    {
+        context.Cancel = true;
+        if (!asked.TrySetResult(context.Signal))
+        {
+            force?.Invoke();
+            Environment.Exit(1);
+        }
+    }
+}

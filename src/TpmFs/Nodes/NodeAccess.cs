@@ -1,0 +1,120 @@
+using TpmFs.Fuse;
+
+namespace TpmFs.Nodes;
+
+/// <summary>Whose a node is, and whether that can be changed. Any thread.</summary>
+internal abstract class NodeAccess
+{
+    public abstract Access Current { get; }
+
+    /// <summary>Changes it. The kernel has checked that the caller may.</summary>
+    public abstract Errno Change(Func<Access, Access> change);
+
+    /// <summary>The node is out of the tree: what is changed now is nobody's.</summary>
+    public virtual void Retire()
+    {
+    }
+
+    /// <summary>Back to what holds by configuration.</summary>
+    public virtual void Reset()
+    {
+    }
+
+    /// <summary>Access that stays as it is.</summary>
+    public static NodeAccess Fixed(uint mode, uint uid, uint gid) => new FixedAccess(new Access(mode, uid, gid));
+
+    private sealed class FixedAccess(Access access) : NodeAccess
+    {
+        public override Access Current => access;
+
+        public override Errno Change(Func<Access, Access> change) => Errno.EPERM;
+    }
+}
+
+/// <summary>Where changed access is kept over a restart. Any thread; never blocks.</summary>
+internal interface IAccessStore
+{
+    /// <summary>What was kept for a place in the tree, if anything was.</summary>
+    Access? Find(string path);
+
+    /// <summary>Keeps it; null forgets.</summary>
+    void Keep(string path, Access? access);
+}
+
+/// <summary>Access that chmod, chown and setfacl change, and that is back after a restart.</summary>
+/// <remarks>The lock also covers the store, so that what is kept is what holds, and nothing is kept for a node that was removed.</remarks>
+internal sealed class KeptAccess : NodeAccess
+{
+    private readonly Lock gate = new();
+    private readonly IAccessStore store;
+    private readonly string path;
+    private Access initial;
+    private Access current;
+    private bool retired;
+
+    /// <param name="path">Its place in the tree; the root's is empty.</param>
+    /// <param name="initial">What holds until somebody changes it.</param>
+    public KeptAccess(IAccessStore store, string path, Access initial)
+    {
+        this.store = store;
+        this.path = path;
+        this.initial = initial;
+        current = store.Find(path) ?? initial;
+    }
+
+    public override Access Current
+    {
+        get
+        {
+            lock (gate)
+            {
+                return current;
+            }
+        }
+    }
+
+    public override Errno Change(Func<Access, Access> change)
+    {
+        lock (gate)
+        {
+            if (retired)
+            {
+                return Errno.ENODEV;
+            }
+
+            current = change(current);
+            store.Keep(path, current == initial ? null : current);
+            return Errno.None;
+        }
+    }
+
+    /// <summary>What holds by configuration is another now. It holds at once where nobody has changed it.</summary>
+    public void SetInitial(Access access)
+    {
+        lock (gate)
+        {
+            current = current == initial ? access : current;
+            initial = access;
+        }
+    }
+
+    public override void Reset()
+    {
+        lock (gate)
+        {
+            if (!retired)
+            {
+                current = initial;
+                store.Keep(path, null);
+            }
+        }
+    }
+
+    public override void Retire()
+    {
+        lock (gate)
+        {
+            retired = true;
+        }
+    }
+}

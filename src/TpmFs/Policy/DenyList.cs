@@ -1,0 +1,111 @@
+using System.Collections;
+using System.Collections.Immutable;
+using TpmFs.Tpm;
+
+namespace TpmFs.Policy;
+
+/// <summary>The commands that a domain refuses: sets, single commands, and what is allowed all the same. Immutable.</summary>
+/// <remarks>As a set it may hold commands without end (@all), so it can be asked, and not counted.</remarks>
+internal sealed class DenyList : IReadOnlySet<TpmCc>, IEquatable<DenyList>
+{
+    public static readonly DenyList Nothing = new([], [], []);
+
+    private readonly ImmutableSortedSet<string> sets;
+    private readonly ImmutableSortedSet<TpmCc> commands;
+    private readonly ImmutableSortedSet<TpmCc> allowed; // each of them in one of the sets
+
+    private DenyList(ImmutableSortedSet<string> sets, ImmutableSortedSet<TpmCc> commands, ImmutableSortedSet<TpmCc> allowed)
+    {
+        this.sets = sets;
+        this.commands = commands;
+        this.allowed = allowed;
+    }
+
+    /// <summary>What users and made domains refuse unless the administrator says otherwise.</summary>
+    public static DenyList Default { get; } = Nothing.With(CommandSet.Admin).With(CommandSet.Power);
+
+    /// <summary>The lines from which the same list is read again.</summary>
+    public IEnumerable<string> Lines =>
+        [.. sets.Order(StringComparer.Ordinal), .. commands.Select(command => command.ToName()), .. allowed.Select(command => "-" + command.ToName())];
+
+    public int Count => throw Endless();
+
+    /// <summary>
+    /// Reads lines: a name (TPM2_Clear), a number (0x126) or a set (@admin) each, or one of these after + or -, which changes the list.
+    /// Without names that stand alone it is <paramref name="current"/> that is changed; else the lines begin a list, unless they go on with one.
+    /// </summary>
+    /// <param name="goesOn">Earlier lines began the list: names are added to <paramref name="current"/>.</param>
+    /// <param name="begins">Whether these lines began a list.</param>
+    /// <param name="wrong">The first line that is none of these.</param>
+    public static bool TryRead(IEnumerable<string> lines, DenyList current, bool goesOn, out DenyList list, out bool begins, out string wrong)
+    {
+        string[] entries = [.. lines.Select(line => line.Trim(' ', '\t', '\r')).Where(line => line.Length > 0)];
+        begins = !goesOn && (entries.Length == 0 || Array.Exists(entries, entry => entry[0] is not ('+' or '-')));
+        list = begins ? Nothing : current;
+        wrong = "";
+        foreach (var entry in entries)
+        {
+            var name = entry[0] is '+' or '-' ? entry[1..] : entry;
+            var denies = entry[0] != '-';
+            if (CommandSet.Find(name) is { } set)
+            {
+                list = denies ? list.With(set) : list.Without(set);
+            }
+            else if (TpmCcNames.TryParse(name, out var command))
+            {
+                list = denies ? list.With(command) : list.Without(command);
+            }
+            else
+            {
+                wrong = entry;
+                return false;
+            }
+        }
+
+        return true;
+    }
+
+    public bool Contains(TpmCc item) => commands.Contains(item) || (InSets(item) && !allowed.Contains(item));
+
+    public bool Equals(DenyList? other) => other is not null && sets.SetEquals(other.sets) && commands.SetEquals(other.commands) && allowed.SetEquals(other.allowed);
+
+    public override bool Equals(object? obj) => Equals(obj as DenyList);
+
+    public override int GetHashCode() => HashCode.Combine(sets.Count, commands.Count, allowed.Count);
+
+    public IEnumerator<TpmCc> GetEnumerator() => throw Endless();
+
+    public bool IsProperSubsetOf(IEnumerable<TpmCc> other) => throw Endless();
+
+    public bool IsProperSupersetOf(IEnumerable<TpmCc> other) => throw Endless();
+
+    public bool IsSubsetOf(IEnumerable<TpmCc> other) => throw Endless();
+
+    public bool IsSupersetOf(IEnumerable<TpmCc> other) => other.All(Contains);
+
+    public bool Overlaps(IEnumerable<TpmCc> other) => other.Any(Contains);
+
+    public bool SetEquals(IEnumerable<TpmCc> other) => throw Endless();
+
+    IEnumerator IEnumerable.GetEnumerator() => GetEnumerator();
+
+    private static NotSupportedException Endless() => new("a deny list may be endless");
+
+    private bool InSets(TpmCc command) => sets.Any(name => CommandSet.Find(name)!.Contains(command));
+
+    /// <summary>All of the set, whatever was allowed of it before.</summary>
+    private DenyList With(CommandSet set) =>
+        new(sets.Add(set.Name), commands.Except(commands.Where(set.Contains)), allowed.Except(allowed.Where(set.Contains)));
+
+    private DenyList With(TpmCc command) => new(sets, InSets(command) ? commands : commands.Add(command), allowed.Remove(command));
+
+    /// <summary>Nothing of the set, even where another set has it.</summary>
+    private DenyList Without(CommandSet set)
+    {
+        var rest = new DenyList(sets.Remove(set.Name), commands.Except(commands.Where(set.Contains)), allowed);
+        rest = new DenyList(rest.sets, rest.commands, rest.allowed.Except(rest.allowed.Where(command => !rest.InSets(command))));
+        return set.Commands is null ? Nothing : set.Commands.Aggregate(rest, (list, command) => list.Without(command));
+    }
+
+    private DenyList Without(TpmCc command) => new(sets, commands.Remove(command), InSets(command) ? allowed.Add(command) : allowed);
+}

@@ -1,0 +1,84 @@
+using System.Globalization;
+using TpmFs.Rm;
+
+namespace TpmFs.Policy;
+
+/// <summary>
+/// Limits of a domain, each null where somebody else says it: what an administrator configured, or changed at run time.
+/// </summary>
+internal sealed record Limits
+{
+    public static readonly Limits Unsaid = new();
+
+    /// <summary>Openers of the domain.</summary>
+    public int? OpenersMax { get; init; }
+
+    /// <summary>Objects of one opener.</summary>
+    public int? ObjectsMax { get; init; }
+
+    /// <summary>Sessions of one opener.</summary>
+    public int? SessionsMax { get; init; }
+
+    /// <summary>Saved sessions of one user in the domain.</summary>
+    public int? SavedSessionsMax { get; init; }
+
+    /// <summary>1 to 10000.</summary>
+    public int? Weight { get; init; }
+
+    public DenyList? Denied { get; init; }
+
+    /// <summary>What holds where nobody says anything, in the root.</summary>
+    public static Limits OfRoot { get; } = new()
+    {
+        OpenersMax = 4096,
+        ObjectsMax = 64,
+        SessionsMax = 16,
+        SavedSessionsMax = 32,
+        Weight = LimitKind.DefaultWeight,
+        Denied = DenyList.Nothing,
+    };
+
+    /// <summary>The same in users and domains.</summary>
+    public static Limits OfOthers { get; } = OfRoot with { Denied = DenyList.Default };
+
+    /// <summary>These, and where they say nothing the others.</summary>
+    public Limits Over(Limits others) => new()
+    {
+        OpenersMax = OpenersMax ?? others.OpenersMax,
+        ObjectsMax = ObjectsMax ?? others.ObjectsMax,
+        SessionsMax = SessionsMax ?? others.SessionsMax,
+        SavedSessionsMax = SavedSessionsMax ?? others.SavedSessionsMax,
+        Weight = Weight ?? others.Weight,
+        Denied = Denied ?? others.Denied,
+    };
+}
+
+/// <summary>One limit that is a number: its name, its range, and where it stands.</summary>
+/// <param name="CanBeMax">Whether it may be "max", which is <see cref="SpaceLimits.Unlimited"/>.</param>
+internal sealed record LimitKind(string Name, int Least, int Most, bool CanBeMax, Func<Limits, int?> Get, Func<Limits, int?, Limits> Set)
+{
+    /// <summary>As in cgroup v2.</summary>
+    public const int DefaultWeight = 100;
+
+    public const string Max = "max";
+
+    public static IReadOnlyList<LimitKind> Known { get; } =
+    [
+        new("openers.max", 0, int.MaxValue, true, limits => limits.OpenersMax, (limits, value) => limits with { OpenersMax = value }),
+        new("objects.max", 0, int.MaxValue, true, limits => limits.ObjectsMax, (limits, value) => limits with { ObjectsMax = value }),
+        new("sessions.max", 0, int.MaxValue, true, limits => limits.SessionsMax, (limits, value) => limits with { SessionsMax = value }),
+        new("sessions.saved.max", 0, int.MaxValue, true, limits => limits.SavedSessionsMax, (limits, value) => limits with { SavedSessionsMax = value }),
+        new("weight", 1, 10_000, false, limits => limits.Weight, (limits, value) => limits with { Weight = value }),
+    ];
+
+    public string Show(int value) => CanBeMax && value == SpaceLimits.Unlimited ? Max : value.ToString(CultureInfo.InvariantCulture);
+
+    /// <summary>Reads a number in decimal digits, or "max".</summary>
+    public bool TryRead(string text, out int value)
+    {
+        // Digits alone: int.TryParse takes NULs at the end.
+        value = SpaceLimits.Unlimited;
+        return (CanBeMax && text == Max)
+            || (text.All(char.IsAsciiDigit) && int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out value) && value >= Least && value <= Most);
+    }
+}

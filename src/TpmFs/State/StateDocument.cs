@@ -1,0 +1,37 @@
+using System.Text.Json.Serialization;
+
+namespace TpmFs.State;
+
+/// <summary>The state file: what was changed at run time, by place in the tree. The root's place is the empty name.</summary>
+internal sealed record StateDocument
+{
+    public const int CurrentVersion = 1;
+
+    [JsonRequired]
+    public int Version { get; init; } = CurrentVersion;
+
+    /// <summary>Directories made with mkdir.</summary>
+    public SortedSet<string> Made { get; init; } = new(StringComparer.Ordinal);
+
+    public SortedDictionary<string, SavedAccess> Access { get; init; } = new(StringComparer.Ordinal);
+
+    public SortedDictionary<string, SavedLimits> Limits { get; init; } = new(StringComparer.Ordinal);
+}
+
+/// <summary>Changed access of a node.</summary>
+/// <param name="Mode">Octal, such as "0660".</param>
+/// <param name="Acl">As setfacl writes it: "group::rw-" first, then "user:1000:rw-", "group:100:r--"; null where there is none.</param>
+internal sealed record SavedAccess(string Mode, uint Uid, uint Gid, List<string>? Acl);
+
+/// <summary>Changed limits of a domain, as their files show them.</summary>
+internal sealed record SavedLimits(SortedDictionary<string, string> Values, List<string>? CommandsDeny);
+
+[JsonSourceGenerationOptions(
+    WriteIndented = true,
+    PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower,
+    DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
+    UnmappedMemberHandling = JsonUnmappedMemberHandling.Disallow,
+    RespectNullableAnnotations = true,
+    RespectRequiredConstructorParameters = false)]
+[JsonSerializable(typeof(StateDocument))]
+internal sealed partial class StateJson : JsonSerializerContext;

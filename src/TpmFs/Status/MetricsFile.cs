@@ -1,0 +1,55 @@
+using System.Globalization;
+using System.Text;
+using TpmFs.Controls;
+using TpmFs.Domains;
+using TpmFs.Nodes;
+
+namespace TpmFs.Status;
+
+/// <summary>metrics: the same for Prometheus, in OpenMetrics text format 1.0.</summary>
+internal sealed class MetricsFile(NodeTable table, Access root, DaemonStatus status) : ControlFile(table, Shown, root)
+{
+    private const string Microseconds = "_usec";
+    private const double PerSecond = 1_000_000;
+
+    public override string Content()
+    {
+        var (tpm, domains) = (status.Description, status.Domains);
+        var text = new StringBuilder();
+        Family(text, "tpmfs_tpm", "info", null, "what the TPM says it is");
+        text.Append(
+            CultureInfo.InvariantCulture,
+            $"tpmfs_tpm_info{{tpm=\"0\",manufacturer=\"{Escape(tpm.Manufacturer)}\",model=\"{Escape(tpm.Model)}\",firmware=\"{Escape(tpm.Firmware)}\"}} 1\n");
+        Family(text, "tpmfs_tpm_up", "gauge", null, "whether the TPM is there");
+        text.Append(CultureInfo.InvariantCulture, $"tpmfs_tpm_up{{tpm=\"0\"}} {(status.IsTpmThere ? 1 : 0)}\n");
+        Family(text, "tpmfs_start_time_seconds", "gauge", "seconds", "when the daemon began, in UNIX time");
+        text.Append(CultureInfo.InvariantCulture, $"tpmfs_start_time_seconds {status.Start.ToUnixTimeMilliseconds() / 1000.0}\n");
+        foreach (var key in DomainStatistics.Keys)
+        {
+            var isTime = key.Name.EndsWith(Microseconds, StringComparison.Ordinal);
+            var name = "tpmfs_" + (isTime ? key.Name[..^Microseconds.Length] + "_seconds" : key.Name);
+            Family(text, name, key.Grows ? "counter" : "gauge", isTime ? "seconds" : null, key.Meaning);
+            foreach (var (domain, statistics) in domains)
+            {
+                var value = isTime ? key.Get(statistics) / PerSecond : key.Get(statistics);
+                text.Append(CultureInfo.InvariantCulture, $"{name}{(key.Grows ? "_total" : "")}{{domain=\"{Escape(domain.Name)}\"}} {value}\n");
+            }
+        }
+
+        return text.Append("# EOF\n").ToString();
+    }
+
+    private static void Family(StringBuilder text, string name, string type, string? unit, string help)
+    {
+        text.Append(CultureInfo.InvariantCulture, $"# TYPE {name} {type}\n");
+        if (unit is not null)
+        {
+            text.Append(CultureInfo.InvariantCulture, $"# UNIT {name} {unit}\n");
+        }
+
+        text.Append(CultureInfo.InvariantCulture, $"# HELP {name} {help}\n");
+    }
+
+    private static string Escape(string label) =>
+        label.Replace("\\", "\\\\", StringComparison.Ordinal).Replace("\"", "\\\"", StringComparison.Ordinal).Replace("\n", "\\n", StringComparison.Ordinal);
+}

@@ -1,0 +1,87 @@
+using System.Runtime.InteropServices;
+using Mono.Unix.Native;
+
+namespace TpmFs.Users;
+
+/// <summary>A user as the system knows them.</summary>
+internal sealed record UserEntry(string Name, uint Uid, uint Gid);
+
+/// <summary>
+/// Users and groups, as getent(1) has them. May take as long as a directory server takes. Each method is false when nobody could be asked,
+/// and gives null when there is no such user or group.
+/// </summary>
+internal interface IUserDatabase
+{
+    bool TryFindUser(string name, out UserEntry? user);
+
+    bool TryFindUser(uint uid, out UserEntry? user);
+
+    bool TryFindGroup(string name, out uint? gid);
+
+    /// <summary>Who is in a group, by its list or as their first group.</summary>
+    bool TryFindMembers(string group, out IReadOnlyList<UserEntry>? members);
+}
+
+/// <summary>The machine's, through libc. One thread at a time.</summary>
+internal sealed class UserDatabase : IUserDatabase
+{
+    public bool TryFindUser(string name, out UserEntry? user) => Ended(user = Entry(Cleared(() => Syscall.getpwnam(name))));
+
+    public bool TryFindUser(uint uid, out UserEntry? user) => Ended(user = Entry(Cleared(() => Syscall.getpwuid(uid))));
+
+    public bool TryFindGroup(string name, out uint? gid) => Ended(gid = Cleared(() => Syscall.getgrnam(name))?.gr_gid);
+
+    public bool TryFindMembers(string group, out IReadOnlyList<UserEntry>? members)
+    {
+        members = null;
+        var entry = Cleared(() => Syscall.getgrnam(group));
+        if (entry is null)
+        {
+            return Ended(entry);
+        }
+
+        var found = new List<UserEntry>();
+        foreach (var name in entry.gr_mem)
+        {
+            if (!TryFindUser(name, out var member))
+            {
+                return false;
+            }
+
+            if (member is not null)
+            {
+                found.Add(member);
+            }
+        }
+
+        if (Syscall.setpwent() != 0)
+        {
+            return false;
+        }
+
+        while (Syscall.getpwent() is { } user)
+        {
+            if (user.pw_gid == entry.gr_gid)
+            {
+                found.Add(Entry(user)!);
+            }
+        }
+
+        Syscall.endpwent();
+        members = [.. found.DistinctBy(member => member.Uid)];
+        return true;
+    }
+
+    private static TEntry? Cleared<TEntry>(Func<TEntry?> find)
+        where TEntry : class
+    {
+        Marshal.SetLastSystemError(0);
+        return find();
+    }
+
+    /// <summary>Without an entry errno says why: there is none (getpwnam(3) lists what systems say for that), or nobody could be asked.</summary>
+    private static bool Ended(object? entry) =>
+        entry is not null || Stdlib.GetLastError() is 0 or Errno.ENOENT or Errno.ESRCH or Errno.EBADF or Errno.EPERM;
+
+    private static UserEntry? Entry(Passwd? user) => user is null ? null : new UserEntry(user.pw_name, user.pw_uid, user.pw_gid);
+}

@@ -1,0 +1,61 @@
+using System.Globalization;
+using TpmFs.Integration.Tests.Harness;
+using Xunit.Abstractions;
+
+namespace TpmFs.Integration.Tests.Tree;
+
+/// <summary>Many processes that make, change, use and remove things at once.</summary>
+public sealed class ChurnTests(Mount mount, ITestOutputHelper output) : TreeTests(mount, output)
+{
+    private const int Processes = 8;
+
+    /// <summary>How often each process does its 14 operations: TPMFS_TEST_CHURN, or 60.</summary>
+    private static readonly int Rounds = int.Parse(Environment.GetEnvironmentVariable("TPMFS_TEST_CHURN") ?? "60", CultureInfo.InvariantCulture);
+
+    [Fact]
+    public void Eight_processes_at_once_break_nothing_and_leave_nothing_behind()
+    {
+        Churn("warm");
+        AssertTpmEmpties();
+        long memory = Memory(), nodes = Nodes(), files = Files();
+        Churn("first");
+        Churn("second");
+        AssertTpmEmpties();
+        Deadline.Poll(() => Nodes() <= nodes, "as few nodes as before", () => $"{Nodes()} nodes, {nodes} before");
+        Deadline.Poll(() => Files() <= files + 8, "as few open files as before", () => $"{Files()} files, {files} before");
+        Assert.Empty(Openers(Mount.Daemon.MountPoint));
+
+        // Twice as much work as before cannot need much more memory, whenever the garbage collector last ran.
+        Assert.InRange(Memory() - memory, long.MinValue, 32 << 10);
+        Assert.Empty(List(At("domains")));
+    }
+
+    private void Churn(string name)
+    {
+        ChildProcess[] clients = [.. Enumerable.Range(0, Processes).Select(i => Mount.Sandbox.Start(
+            User.Root,
+            ["/usr/bin/python3", Path.Combine(Mount.Sandbox.Scripts, "clients", "churn.py"), Mount.Daemon.MountPoint, $"{Rounds}", $"{name}{i}"]))];
+        try
+        {
+            Assert.All(clients, client => client.Wait(Deadline.Client + TimeSpan.FromSeconds(Rounds)).Succeeded());
+        }
+        finally
+        {
+            Array.ForEach(clients, client => client.Dispose());
+        }
+
+        // The kernel caches names below removed directories for as long as it likes; a remount makes it forget them.
+        Mount.Sandbox.Shell($"mount -i -o remount {Mount.Daemon.MountPoint}");
+    }
+
+    /// <summary>The nodes that the daemon knows, as statfs(2) tells.</summary>
+    private long Nodes() => long.Parse(Mount.Sandbox.Shell($"stat -f -c %c {Mount.Daemon.MountPoint}"), CultureInfo.InvariantCulture);
+
+    private long Files() => Directory.GetFiles($"/proc/{Mount.Daemon.Id}/fd").Length;
+
+    /// <summary>In KiB.</summary>
+    private long Memory() => long.Parse(
+        File.ReadLines($"/proc/{Mount.Daemon.Id}/status").First(line => line.StartsWith("VmRSS:", StringComparison.Ordinal))
+            .Split(' ', StringSplitOptions.RemoveEmptyEntries)[1],
+        CultureInfo.InvariantCulture);
+}

@@ -1,0 +1,77 @@
+using System.Security.Cryptography;
+using TpmFs.Integration.Tests.Harness;
+using TpmFs.Tpm;
+using TpmFs.Tpm.Wire;
+
+namespace TpmFs.Integration.Tests.Tree;
+
+/// <summary>Commands that only the tests of the tree send.</summary>
+internal static class TreeCommands
+{
+    /// <summary>TPM_RC_LOCKOUT.</summary>
+    public const uint Lockout = 0x921;
+
+    /// <summary>TPM_RC_AUTH_FAIL for the first session.</summary>
+    public const uint AuthFail = 0x98E;
+
+    private const uint LockoutHierarchy = 0x4000_000A;
+    private const int AlgHmac = 0x05, AlgKeyedHash = 0x08, AlgSha256 = 0x0B, AlgNull = 0x10;
+    private const uint ProtectedKeyAttributes = 0x0004_0060; // sensitiveDataOrigin, userWithAuth, sign; without noDA
+    private const uint PolicyKeyAttributes = 0x0004_0420; // sensitiveDataOrigin, noDA, sign; without userWithAuth only a policy opens it
+
+    public static byte[] Startup() => new TpmCommandBuilder(TpmCc.Startup).UInt16(0).Build();
+
+    public static byte[] Shutdown() => new TpmCommandBuilder(TpmCc.Shutdown).UInt16(0).Build();
+
+    public static byte[] Clear() => new TpmCommandBuilder(TpmCc.Clear).Handle(LockoutHierarchy).Password().Build();
+
+    public static byte[] HierarchyChangeAuth(ReadOnlySpan<byte> newAuthorization) =>
+        new TpmCommandBuilder(TpmCc.HierarchyChangeAuth).Handle(Tpm2.Owner).Password().Sized(newAuthorization).Build();
+
+    public static byte[] PcrExtend(uint pcr, ReadOnlySpan<byte> digest) =>
+        new TpmCommandBuilder(TpmCc.PcrExtend).Handle(pcr).Password().UInt32(1).UInt16(AlgSha256).Bytes(digest).Build();
+
+    public static byte[] PolicyLocality(uint session, byte localities) =>
+        new TpmCommandBuilder(TpmCc.PolicyLocality).Handle(session).Byte(localities).Build();
+
+    /// <summary>The digest of a policy that is PolicyLocality alone.</summary>
+    public static byte[] PolicyLocalityDigest(byte localities) =>
+        SHA256.HashData(new TpmCommandBuilder(0).Bytes(new byte[32]).UInt32((uint)TpmCc.PolicyLocality).Byte(localities).Structure());
+
+    /// <summary>An HMAC key that only a policy can use.</summary>
+    public static byte[] CreatePolicyKey(ReadOnlySpan<byte> policy) => CreateHmacKey([], PolicyKeyAttributes, policy);
+
+    /// <summary>An HMAC key whose password is protected against dictionary attacks.</summary>
+    public static byte[] CreateKeyWithPassword(ReadOnlySpan<byte> password) => CreateHmacKey(password, ProtectedKeyAttributes, []);
+
+    public static byte[] Hmac(uint key, ReadOnlySpan<byte> password) =>
+        new TpmCommandBuilder(TpmCc.Hmac).Handle(key).Password(password).Sized([1]).UInt16(AlgNull).Build();
+
+    public static byte[] DictionaryAttackLockReset() =>
+        new TpmCommandBuilder(TpmCc.DictionaryAttackLockReset).Handle(LockoutHierarchy).Password().Build();
+
+    public static byte[] HmacByPolicy(uint key, uint policySession) => new TpmCommandBuilder(TpmCc.Hmac)
+        .Handle(key).Session(policySession, TpmAuthorization.ContinueSession).Sized([1]).UInt16(AlgNull).Build();
+
+    /// <summary>TPMA_LOCALITY of the creation data that CreatePrimary answered (TPMS_CREATION_DATA, Part 2, 15.1).</summary>
+    public static byte CreationLocality(byte[] response)
+    {
+        Assert.True(TpmResponse.TryReadParameters(response.Succeeded(), hasHandle: true, out ReadOnlySpan<byte> parameters));
+        var reader = new TpmReader(parameters);
+        reader.TryReadSized(out _);
+        reader.TryReadSized(out ReadOnlySpan<byte> creation);
+        var fields = new TpmReader(creation);
+        fields.TryReadUInt32(out uint selections);
+        Assert.Equal(0u, selections);
+        fields.TryReadSized(out _);
+        Assert.True(fields.TryReadByte(out byte locality));
+        return locality;
+    }
+
+    private static byte[] CreateHmacKey(ReadOnlySpan<byte> password, uint attributes, ReadOnlySpan<byte> policy) => new TpmCommandBuilder(TpmCc.CreatePrimary)
+        .Handle(Tpm2.Owner).Password()
+        .Sized(new TpmCommandBuilder(0).Sized(password).UInt16(0).Structure())
+        .Sized(new TpmCommandBuilder(0).UInt16(AlgKeyedHash).UInt16(AlgSha256).UInt32(attributes).Sized(policy)
+            .UInt16(AlgHmac).UInt16(AlgSha256).UInt16(0).Structure())
+        .UInt16(0).UInt32(0).Build();
+}

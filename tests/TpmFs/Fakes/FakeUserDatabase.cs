@@ -1,0 +1,24 @@
+using TpmFs.Users;
+
+namespace TpmFs.Daemon.Tests.Fakes;
+
+/// <summary>Users and groups of a test. Any thread.</summary>
+internal sealed class FakeUserDatabase : IUserDatabase
+{
+    public volatile bool IsDown;
+
+    public List<UserEntry> Users { get; } = [new("alice", 1000, 100), new("bob", 1001, 101)];
+
+    public Dictionary<string, (uint Gid, string[] Members)> Groups { get; } = new() { ["students"] = (200, ["alice", "bob"]) };
+
+    public bool TryFindUser(string name, out UserEntry? user) => Up(user = Users.Find(entry => entry.Name == name));
+
+    public bool TryFindUser(uint uid, out UserEntry? user) => Up(user = Users.Find(entry => entry.Uid == uid));
+
+    public bool TryFindGroup(string name, out uint? gid) => Up(gid = Groups.TryGetValue(name, out var group) ? group.Gid : null);
+
+    public bool TryFindMembers(string group, out IReadOnlyList<UserEntry>? members) =>
+        Up(members = Groups.TryGetValue(group, out var found) ? Users.FindAll(user => found.Members.Contains(user.Name)) : null);
+
+    private bool Up(object? _) => !IsDown;
+}

@@ -1,0 +1,188 @@
+using System.Text;
+using Serilog;
+using Serilog.Core;
+using Serilog.Events;
+using TpmFs.Configuration;
+using TpmFs.Daemon.Tests.Fakes;
+using TpmFs.Domains;
+using TpmFs.Fuse;
+using TpmFs.Life;
+using TpmFs.Nodes;
+using TpmFs.Rm;
+using TpmFs.State;
+using TpmFs.Status;
+
+namespace TpmFs.Daemon.Tests.Nodes;
+
+/// <summary>A whole tree as a daemon has it, on a TPM that is the test, and asked as the kernel asks.</summary>
+internal sealed class TreeFixture : IDisposable
+{
+    public static readonly FuseCaller Root = new(0, 0, 1);
+    public static readonly FuseCaller Alice = new(1000, 100, 4711);
+    public static readonly FuseCaller Bob = new(1001, 101, 4712);
+
+    private const int MaxCommandSize = 4096;
+    private readonly Logger log;
+    private readonly StateKeeper state;
+    private readonly List<string> messages = [];
+    private bool hasRawOpener;
+    private bool isStopped;
+
+    public TreeFixture(Settings? settings = null, string? folder = null, FakeUserDatabase? users = null)
+    {
+        Folder = folder ?? Directory.CreateTempSubdirectory("tpmfs-test-").FullName;
+        log = new LoggerConfiguration().MinimumLevel.Debug().WriteTo.Sink(new Sink(messages)).CreateLogger();
+        state = new StateKeeper(new StateFile(Folder), DateTimeOffset.UnixEpoch, log);
+        Database = users ?? new FakeUserDatabase();
+        var port = new TpmPort(new TpmDoor(MaxCommandSize, OpenSpace), new TpmDoor(MaxCommandSize, OpenRaw), HighestLocality: 4, Ended.Add);
+        var status = new DaemonStatus("embedded", new TpmStatus(new TpmDescription("TEST", "a \"TPM\"", "1.2.3.4", 164), () => true), TimeProvider.System);
+        Tree = new Tree(port, status, settings ?? new Settings(), new Access(0x1ED, 0, 0), new Access(0x1B0, 0, 109), Database, state, TimeProvider.System, log);
+    }
+
+    public Tree Tree { get; }
+
+    public FakeUserDatabase Database { get; }
+
+    public string Folder { get; }
+
+    public List<SpaceOwner> Owners { get; } = [];
+
+    public List<FakeSpace> Spaces { get; } = [];
+
+    public List<SchedulingGroup> Ended { get; } = [];
+
+    public string Logged
+    {
+        get
+        {
+            lock (messages)
+            {
+                return string.Join('\n', messages);
+            }
+        }
+    }
+
+    public TreeFileSystem Kernel => Tree.FileSystem;
+
+    /// <summary>Stops it in order, which writes the state.</summary>
+    public void Stop()
+    {
+        if (!isStopped)
+        {
+            isStopped = true;
+            Tree.Dispose();
+            state.Dispose();
+        }
+    }
+
+    public void Dispose()
+    {
+        Stop();
+        log.Dispose();
+        if (Directory.Exists(Folder))
+        {
+            Directory.Delete(Folder, recursive: true);
+        }
+    }
+
+    public Errno TryFind(string path, out FuseAttributes found, FuseCaller? caller = null)
+    {
+        Assert.Equal(Errno.None, Kernel.GetAttributes(caller ?? Root, NodeId.Root, null, out found));
+        foreach (var step in path.Split('/', StringSplitOptions.RemoveEmptyEntries))
+        {
+            var error = Kernel.Lookup(caller ?? Root, found.Node, Encoding.Latin1.GetBytes(step), out found);
+            if (error.IsError)
+            {
+                return error;
+            }
+        }
+
+        return Errno.None;
+    }
+
+    public FuseAttributes Find(string path, FuseCaller? caller = null)
+    {
+        var error = TryFind(path, out var found, caller);
+        Assert.True(!error.IsError, $"{path}: errno {error.Value}");
+        return found;
+    }
+
+    public Errno Make(string parent, string name, uint mode = 0x1FF, FuseCaller? caller = null) =>
+        Kernel.MakeDirectory(caller ?? Root, Find(parent).Node, Encoding.Latin1.GetBytes(name), mode, out _);
+
+    public Errno Remove(string parent, string name) => Kernel.RemoveDirectory(Root, Find(parent).Node, Encoding.Latin1.GetBytes(name));
+
+    public string[] List(string path, FuseCaller? caller = null)
+    {
+        var entries = new FakeDirectoryReply();
+        Assert.Equal(Errno.None, Kernel.ReadDirectory(caller ?? Root, Find(path).Node, default, 0, entries));
+        return [.. entries.Entries.Select(entry => entry.Name).Where(name => name is not ("." or "..")).Order(StringComparer.Ordinal)];
+    }
+
+    public Errno TryOpen(string path, out FuseOpened opened, FuseCaller? caller = null) => Kernel.Open(caller ?? Root, Find(path).Node, 2, out opened);
+
+    public OpenId Open(string path, FuseCaller? caller = null)
+    {
+        Assert.Equal(Errno.None, TryOpen(path, out var opened, caller));
+        return opened.Open;
+    }
+
+    public FakeReply ReadFrom(OpenId open, ulong offset = 0, int size = 65536)
+    {
+        var reply = new FakeReply();
+        Kernel.Read(Root, default, open, new FuseReadArguments(offset, size, 0), reply.Token);
+        return reply;
+    }
+
+    public Errno WriteTo(OpenId open, string text) => Kernel.Write(Root, default, open, default, Encoding.Latin1.GetBytes(text), out _);
+
+    public string Read(string path)
+    {
+        var open = Open(path);
+        var text = Encoding.UTF8.GetString(ReadFrom(open).Data);
+        Kernel.Release(default, open);
+        return text;
+    }
+
+    public Errno Write(string path, string text)
+    {
+        var open = Open(path);
+        var error = WriteTo(open, text);
+        Kernel.Release(default, open);
+        return error;
+    }
+
+    public Errno Change(string path, uint? mode = null, uint? uid = null, uint? gid = null, ulong? size = null) =>
+        Kernel.SetAttributes(Root, Find(path).Node, default(FuseAttributeChange) with { Mode = mode, Uid = uid, Gid = gid, Size = size }, out _);
+
+    private FakeSpace OpenSpace(SpaceOwner owner, ISpaceClient client)
+    {
+        Owners.Add(owner);
+        Spaces.Add(new FakeSpace(client));
+        return Spaces[^1];
+    }
+
+    private FakeSpace? OpenRaw(SpaceOwner owner, ISpaceClient client)
+    {
+        if (hasRawOpener)
+        {
+            return null;
+        }
+
+        hasRawOpener = true;
+        var space = OpenSpace(owner, client);
+        space.OnClose = () => hasRawOpener = false;
+        return space;
+    }
+
+    private sealed class Sink(List<string> messages) : ILogEventSink
+    {
+        public void Emit(LogEvent logEvent)
+        {
+            lock (messages)
+            {
+                messages.Add(TpmFs.Logs.Rendered.Message(logEvent));
+            }
+        }
+    }
+}

@@ -1,0 +1,131 @@
+using System.Text;
+using TpmFs.Configuration;
+using TpmFs.Daemon.Tests.Fakes;
+using TpmFs.Daemon.Tests.Nodes;
+using TpmFs.Fuse;
+using TpmFs.Policy;
+using TpmFs.Users;
+using static TpmFs.Daemon.Tests.Nodes.TreeFixture;
+
+namespace TpmFs.Daemon.Tests.Users;
+
+/// <summary>Who has a directory, under which names.</summary>
+public sealed class UsersTests
+{
+    [Fact]
+    public void A_user_is_granted_by_name_by_number_or_through_a_group_and_a_user_goes_before_a_group()
+    {
+        var settings = new Settings();
+        settings.Users["@students"] = new DomainSettings { Limits = new Limits { ObjectsMax = 3 } };
+        settings.Users["bob"] = new DomainSettings { Limits = new Limits { Weight = 7 } };
+        settings.Users["4711"] = new DomainSettings();
+        settings.Users["nobody-here"] = new DomainSettings();
+        using var tree = new TreeFixture(settings);
+
+        Assert.Equal(["1000", "1001", "4711"], tree.List("users"));
+        Assert.Equal((0x41C0u, 1000u, 100u), (tree.Find("users/1000").Mode, tree.Find("users/1000").Uid, tree.Find("users/1000").Gid));
+        Assert.Equal(("3\n", "64\n", "7\n"), (tree.Read("users/1000/objects.max"), tree.Read("users/1001/objects.max"), tree.Read("users/1001/weight")));
+        Assert.Contains("nobody-here", tree.Logged, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Self_leads_whoever_asks_to_their_own_and_is_not_there_for_others()
+    {
+        using var tree = new TreeFixture();
+        tree.Make("users", "1000");
+
+        var link = tree.Find("self", Alice);
+        var target = new FakeBytesReply();
+        Assert.Equal(Errno.None, tree.Kernel.ReadLink(Alice, link.Node, target));
+        Assert.Equal("users/1000", Encoding.ASCII.GetString(target.Bytes!));
+        Assert.Contains("self", tree.List("", Alice));
+        Assert.Equal(Errno.ENOENT, tree.TryFind("self", out _, Bob));
+        Assert.Equal(Errno.ENOENT, tree.Kernel.ReadLink(Bob, link.Node, target));
+        Assert.DoesNotContain("self", tree.List("", Bob));
+    }
+
+    [Theory]
+    [InlineData("alice")]
+    [InlineData("01000")]
+    [InlineData("+1")]
+    [InlineData("4294967295")]
+    [InlineData("1000\0")]
+    [InlineData("99999999999")]
+    public void A_directory_is_made_by_number_alone(string name)
+    {
+        using var tree = new TreeFixture();
+        Assert.Equal(Errno.EINVAL, tree.Make("users", name));
+        Assert.Empty(tree.List("users"));
+    }
+
+    [Fact]
+    public void A_name_leads_to_the_number_once_it_is_known_and_is_not_listed()
+    {
+        using var tree = new TreeFixture();
+        tree.Make("users", "1000");
+        Assert.True(SpinWait.SpinUntil(() => !tree.TryFind("users/alice", out _).IsError, TimeSpan.FromSeconds(30)), "alice's number was never known");
+
+        var target = new FakeBytesReply();
+        tree.Kernel.ReadLink(Bob, tree.Find("users/alice").Node, target);
+        Assert.Equal("1000", Encoding.ASCII.GetString(target.Bytes!));
+        Assert.Equal(["1000"], tree.List("users"));
+        Assert.Equal(Errno.ENOENT, tree.TryFind("users/bob", out _));
+        tree.Remove("users", "1000");
+        Assert.Equal(Errno.ENOENT, tree.TryFind("users/alice", out _));
+    }
+
+    [Fact]
+    public void A_reload_adds_changes_and_ends_and_what_was_changed_at_run_time_stays()
+    {
+        var settings = new Settings();
+        settings.Users["alice"] = new DomainSettings();
+        settings.Users["bob"] = new DomainSettings();
+        using var tree = new TreeFixture(settings);
+        tree.Write("users/1000/objects.max", "5");
+        var bobs = tree.Open("users/1001/rm0", Bob);
+        Assert.Equal(Errno.EPERM, tree.Remove("users", "1001"));
+
+        var changed = new Settings();
+        changed.Users["alice"] = new DomainSettings { Limits = new Limits { ObjectsMax = 1, Weight = 9 } };
+        changed.Domains["web"] = new DomainSettings { Owner = "bob", Group = "students" };
+        tree.Tree.Configure(changed, new TpmFs.Nodes.Access(0x180, 0, 0));
+
+        Assert.True(SpinWait.SpinUntil(() => !tree.TryFind("domains/web", out _).IsError, TimeSpan.FromSeconds(30)), "the reload never came");
+        Assert.Equal(["1000"], tree.List("users"));
+        Assert.Equal(("5\n", "9\n"), (tree.Read("users/1000/objects.max"), tree.Read("users/1000/weight")));
+        Assert.Equal(Errno.ENODEV, tree.ReadFrom(bobs).Error);
+        Assert.Equal((0x41E8u, 1001u, 200u), (tree.Find("domains/web").Mode, tree.Find("domains/web").Uid, tree.Find("domains/web").Gid));
+        Assert.Equal(0x8180u, tree.Find("rm0").Mode);
+    }
+
+    [Fact]
+    public void When_nobody_can_be_asked_who_was_granted_stays()
+    {
+        var settings = new Settings();
+        settings.Users["alice"] = new DomainSettings();
+        using var tree = new TreeFixture(settings);
+        tree.Database.IsDown = true;
+        settings.Domains["sign"] = new DomainSettings();
+        tree.Tree.Configure(settings, new TpmFs.Nodes.Access(0x180, 0, 0));
+        Assert.True(SpinWait.SpinUntil(() => !tree.TryFind("domains/sign", out _).IsError, TimeSpan.FromSeconds(30)), "the reload never came");
+        Assert.Equal(["1000"], tree.List("users"));
+    }
+
+    [Fact]
+    public void The_systems_users_and_groups_are_found()
+    {
+        var database = new UserDatabase();
+        Assert.True(database.TryFindUser("root", out var root));
+        Assert.Equal(new UserEntry("root", 0, 0), root);
+        Assert.True(database.TryFindUser(0, out var same));
+        Assert.Equal(root, same);
+        Assert.True(database.TryFindUser("no-such-user-here", out var none));
+        Assert.Null(none);
+        Assert.True(database.TryFindGroup("root", out var gid));
+        Assert.Equal(0u, gid);
+        Assert.True(database.TryFindMembers("root", out var members));
+        Assert.Contains(root!, members!);
+        Assert.True(database.TryFindMembers("no-such-group-here", out members));
+        Assert.Null(members);
+    }
+}
