@@ -50,6 +50,19 @@ public sealed class EvictionTests
         Assert.Equal(1, rig.Tpm.Log.Count(Cmd.ContextLoadCode));
     }
 
+    [Fact]
+    public void A_session_slot_that_is_reserved_stays_free_but_gives_way_to_what_one_command_needs()
+    {
+        using var rig = new Rig(options: new ResourceManagerOptions { ReserveSessions = 2 });
+        Opener opener = rig.Open();
+        uint[] sessions = [.. Enumerable.Range(0, 3).Select(_ => opener.NewSession(SessionType.Hmac))];
+        Assert.Single(rig.Tpm.LoadedSessions);
+        uint key = opener.NewKeys(1)[0];
+        opener.Must(Cmd.Sign(key, "text", Auth.Password(), Auth.AuditSession(sessions[0])));
+        Assert.Single(rig.Tpm.LoadedSessions);
+        opener.Must(Cmd.Sign(key, "text", new Auth(sessions[1], Auth.Continue), Auth.AuditSession(sessions[2])));
+    }
+
     /// <summary>A session that is salted by one object and bound to another. The salt means nothing to the simulation.</summary>
     private static byte[] StartSalted(uint salting, uint bound) => Cmd.Build(
         0x176,

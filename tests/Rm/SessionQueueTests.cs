@@ -79,4 +79,15 @@ public sealed class SessionQueueTests
         rig.Open("newcomer", uid: 3).NewSession(SessionType.Policy);
         Assert.StartsWith(taken, Assert.Single(rig.Log.Entries), StringComparison.Ordinal);
     }
+
+    [Fact]
+    public void Nobody_loses_a_session_to_a_wish_of_their_own()
+    {
+        using var rig = new Rig(new TpmParameters { ActiveSessionsMax = 4 });
+        Opener opener = rig.Open();
+        uint[] sessions = [.. Enumerable.Range(0, 4).Select(_ => opener.NewSession(SessionType.Policy))];
+        rig.Pass(TimeSpan.FromSeconds(5));
+        Assert.Equal(0x000B0000 | Rc.SessionHandles, opener.Do(Cmd.StartAuthSession(SessionType.Policy)).Code);
+        Array.ForEach(sessions, session => opener.Must(Cmd.PolicyGetDigest(session)));
+    }
 }
