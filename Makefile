@@ -4,11 +4,13 @@ export DOTNET_CLI_TELEMETRY_OPTOUT = 1
 export DOTNET_NOLOGO = 1
 export MSBUILDDISABLENODEREUSE = 1
 
-.PHONY: help run test build clean check-format sdk deps-run deps-test
+.PHONY: help run test soak bench build clean check-format sdk deps-run deps-test deps-bench
 
 help:
 	@echo 'make run           build, and mount a software TPM at /run/tpmfs (without root: in $$XDG_RUNTIME_DIR) until Ctrl-C'
 	@echo 'make test          build, and run every test; as root, since the tests mount'
+	@echo 'make soak          what takes long: the resource manager against its model for SOAK_SECONDS (600), and all sessions of a real TPM'
+	@echo 'make bench         build, and measure beside tpm2-abrmd and others; as root, about 15 minutes; QUICK=1: 4 minutes'
 	@echo 'make build         leave a runnable out/tpmfs'
 	@echo 'make check-format  fail where dotnet format would change something'
 	@echo 'make clean         remove what the others made'
@@ -20,6 +22,17 @@ test: sdk deps-test build
 	@dotnet build TpmFs.sln --verbosity quiet
 	@build/run-tests tests/*/
 
+# The model with new seeds, which are printed, for SOAK_SECONDS; then, for some two minutes, the full counts on a real mount.
+SOAK_SECONDS ?= 600
+
+soak: sdk deps-test build
+	@dotnet build TpmFs.sln --verbosity quiet
+	@TPMFS_SOAK_SECONDS=$(SOAK_SECONDS) dotnet test tests/Rm --no-build --filter FullyQualifiedName~SoakTests --logger 'console;verbosity=detailed'
+	@TPMFS_SOAK=1 dotnet test tests/Integration --no-build --filter FullyQualifiedName~Tests.ResourceManager --logger 'console;verbosity=detailed'
+
+bench: deps-bench build
+	@/usr/bin/python3 bench/run.py $(if $(QUICK),--quick) $(BENCH)
+
 build: sdk
 	@dotnet publish src/TpmFs/tpmfs.csproj --configuration Release --output out --verbosity quiet
 
@@ -27,7 +40,7 @@ check-format: sdk
 	@dotnet format TpmFs.sln --verify-no-changes
 
 clean:
-	rm -rf out TestResults src/*/bin src/*/obj tests/*/bin tests/*/obj
+	rm -rf out bench/bin TestResults src/*/bin src/*/obj tests/*/bin tests/*/obj
 
 sdk:
 	@dotnet --version >/dev/null || { echo 'TpmFs needs the .NET 10 SDK: https://dotnet.microsoft.com/download' >&2; exit 1; }
@@ -37,3 +50,6 @@ deps-run:
 
 deps-test:
 	@build/install-deps run test
+
+deps-bench:
+	@build/install-deps run bench

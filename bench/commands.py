@@ -4,6 +4,7 @@ from statistics import median
 
 import tpm
 from figures import micro, spread, table
+from processes import one_cpu
 
 SLOTS = 3  # loaded objects that swtpm has room for; also what Linux's manager allows an opener, of objects and of sessions
 
@@ -124,13 +125,11 @@ def swap_seconds(site, client):
     key = client.handle(number, tpm.create_hmac_key())
     context = client.run(number, tpm.context_save(key))[10:]
     client.run(number, tpm.flush(key))
-    seconds = {name: [] for name in ('ContextLoad', 'ContextSave', 'FlushContext')}
-    for _ in range(20):
-        load, save, flush = (client.loop(1, step(tpm.context_load(context), number, '>')), None, None)
-        save = client.loop(1, step(tpm.context_save(key), number))
-        flush = client.loop(1, step(tpm.flush(key), number))
-        for name, samples in zip(seconds, (load, save, flush)):
-            seconds[name] += samples
+    commands = {'ContextLoad': tpm.context_load(context), 'ContextSave': tpm.context_save(key), 'FlushContext': tpm.flush(key)}
+    seconds = {name: [] for name in commands}
+    for _ in range(20):  # the only object that is loaded gets the same handle each time
+        for name, command in commands.items():
+            seconds[name] += client.loop(1, step(command, number))
     client.ask(f'close {number}')
     return {name: median(samples) for name, samples in seconds.items()}
 
@@ -160,6 +159,7 @@ def measure(sites, starter, workload, blocks, rounds):
         if site.name == 'straight to swtpm' and not workload.fits_bare_tpm:
             continue
         run = Run(site, starter.client(), _kind(site, workload))
+        run.client.pin(one_cpu())
         for number in range(0 if workload.opens else workload.openers):
             site.open(run.client, number, run.kind)
         measured[site.name] = Measured()
@@ -182,10 +182,13 @@ def measure(sites, starter, workload, blocks, rounds):
 def run(starter, quick, profile=None):
     """All workloads; a profile makes each command last as long as on that TPM."""
     sites = [starter.direct(counted=True), starter.tpmfs(counted=True), starter.abrmd(counted=True)]
+    for site in sites:
+        site.pin(one_cpu())
     blocks, rounds = (3, 4) if profile else (3, 100) if quick else (10, 300)
     for site in sites if profile else []:
         site.proxy.delay(profile.microseconds())
     prober = starter.client()
+    prober.pin(one_cpu())
     swap = swap_seconds(sites[0], prober)
     starter.stop(prober)
     results = []
@@ -218,5 +221,5 @@ def report(result):
     head = ['workload', *COLUMNS]
     return (
         table('TPM commands per client command' + under, head, [[row['workload'], *[count(row, name) for name in COLUMNS]] for row in result['rows']])
-        + table('Time per client command' + under + ', µs: median of the blocks (lowest–highest)', head,
+        + table('Time per client command' + under + ', all on one CPU, µs: median of the blocks (lowest–highest)', head,
                 [[row['workload'], *[time(row, name) for name in COLUMNS]] for row in result['rows']]))

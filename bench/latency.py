@@ -5,6 +5,7 @@ from statistics import median
 
 import tpm
 from figures import micro, percentile, ratio_spread, spread, table
+from processes import one_cpu
 
 WAYS = {'unix': 'send, recv', 'file': 'write, read', 'epoll': 'write, epoll, read', 'tcti': 'TCTI'}
 WARM_UP = 200
@@ -85,7 +86,7 @@ def run(starter, quick):
     blocks, count = (3, 1000) if quick else (10, 5000)
     everywhere = os.sched_getaffinity(0)
     result = {'blocks': blocks, 'count': count}
-    for name, cpus in (('pinned', {max(everywhere)}), ('unpinned', everywhere)):
+    for name, cpus in (('pinned', one_cpu()), ('unpinned', everywhere)):
         cells = measure(starter, sites, cpus, blocks, count)
         result[name] = {
             'cells': [{'site': cell.name, 'way': cell.way, 'blocks': cell.blocks} for cell in cells],

@@ -15,6 +15,9 @@ public sealed class ResourceManager : IDisposable
 {
     private static readonly TimeSpan s_joinTimeout = TimeSpan.FromSeconds(10);
 
+    /// <summary>How often the TPM may put a flush off when the manager ends: for 5 s in all.</summary>
+    private const int MaxPutOffsAtEnd = 9;
+
     /// <summary>Held by the thread that is the manager's for the moment: its own, or a lent one.</summary>
     private readonly Lock _turn = new();
     private readonly HashSet<ManagedSpace> _spaces = [];
@@ -136,7 +139,7 @@ public sealed class ResourceManager : IDisposable
         {
             _sessions.GroupGone(ended);
         }
-        else if (!_channel.IsUp)
+        else if (_keeper.IsAway)
         {
             didOne = RunWithoutTpm();
         }
@@ -156,7 +159,7 @@ public sealed class ResourceManager : IDisposable
     /// <summary>How long until <see cref="RunOne"/> has something to do; null when nothing is foreseen.</summary>
     internal TimeSpan? UntilDue()
     {
-        if (!_channel.IsUp)
+        if (_keeper.IsAway)
         {
             return _keeper.UntilNextTry();
         }
@@ -202,7 +205,7 @@ public sealed class ResourceManager : IDisposable
 
         try
         {
-            if (!_channel.IsUp || !_desk.HasJustOne || !_desk.TryTake(out PendingCommand? next))
+            if (_keeper.IsAway || !_desk.HasJustOne || !_desk.TryTake(out PendingCommand? next))
             {
                 _desk.CallManager();
                 return;
@@ -277,19 +280,12 @@ public sealed class ResourceManager : IDisposable
     private bool RunWithoutTpm()
     {
         _keeper.NoteLoss();
-        _desk.TpmIsAway(true);
         if (_keeper.LostFor > _options.ReconnectPatience)
         {
             _desk.FailWaiting(SpaceFailure.TransportLost, pending => _time.GetElapsedTime(pending.Submitted) > _options.ReconnectPatience);
         }
 
-        if (_keeper.UntilNextTry() != TimeSpan.Zero || !_keeper.TryReturn())
-        {
-            return false;
-        }
-
-        _desk.TpmIsAway(false);
-        return true;
+        return _keeper.UntilNextTry() == TimeSpan.Zero && _keeper.TryReturn();
     }
 
     private void TellReleased()
@@ -309,7 +305,9 @@ public sealed class ResourceManager : IDisposable
         _spaces.Remove(space);
     }
 
-    /// <summary>Flushes what the TPM holds for anybody.</summary>
+    /// <summary>
+    /// Flushes what the TPM holds for anybody. The TPM may put that off, or the cancellation of the command that ran last may hit it.
+    /// </summary>
     private void Empty()
     {
         foreach (ManagedSpace space in _spaces.ToArray())
@@ -318,12 +316,17 @@ public sealed class ResourceManager : IDisposable
         }
 
         _sessions.DoomAll();
-        while (_channel.IsUp && (_objects.HasDoomed || _sessions.HasDoomed))
+        for (int putOffs = 0; _channel.IsUp && (_objects.HasDoomed || _sessions.HasDoomed);)
         {
             Step step = _objects.HasDoomed ? _objects.FlushDoomed() : _sessions.FlushDoomed();
-            if (step is Step.PutOff or Step.NoRoom)
+            if (step == Step.NoRoom || putOffs == MaxPutOffsAtEnd)
             {
                 return;
+            }
+
+            if (step == Step.PutOff)
+            {
+                _desk.WaitForNews(TimeLimits.Backoff(putOffs++));
             }
         }
     }

@@ -158,4 +158,57 @@ public sealed class AdversityTests
         Assert.Contains("back: Reset", rig.Log.Entries);
         opener.Must(Cmd.SequenceUpdate(sequence, "text"));
     }
+
+    [Fact]
+    public void A_tpm_that_is_not_ready_after_the_link_is_back_is_asked_again()
+    {
+        using var rig = new Rig(options: new ResourceManagerOptions { FlushAtStart = true });
+        Opener opener = rig.Open();
+        rig.Tpm.Faults.Break(TransmitStatus.Disconnected, executed: true, command: CreatePrimaryCode);
+        rig.Tpm.Faults.Warn(Rc.Testing, command: ReadClockCode);
+        opener.Send(Cmd.CreatePrimary(Handles.Owner, Templates.Signing(), "lost"));
+        rig.Settle();
+        Assert.Equal(SpaceFailure.TransportLost, opener.Failure);
+        Assert.Empty(rig.Tpm.TransientHandles);
+        Assert.Contains("back: Unchanged", rig.Log.Entries);
+    }
+
+    [Fact]
+    public void A_tpm_whose_lists_never_end_is_refused()
+    {
+        using var tpm = new EndlessTpm();
+        using var manager = new ResourceManager(tpm, new ResourceManagerOptions(), TimeProvider.System, new RecordingLog());
+        Assert.False(manager.TryPrepare(out string problem));
+        Assert.NotEmpty(problem);
+    }
+
+    /// <summary>Begins every list anew, and says that there is more of it.</summary>
+    private sealed class EndlessTpm : ITpmTransport
+    {
+        private readonly SimulatedTpm _tpm = new();
+        private int _left = 10_000;
+
+        public TpmTransportFeatures Features => _tpm.Features;
+
+        public bool TryConnect(TimeSpan timeout, out string problem) => _tpm.TryConnect(timeout, out problem);
+
+        public TransmitResult Transmit(ReadOnlyMemory<byte> command, byte locality, Memory<byte> response, TimeSpan timeout)
+        {
+            Assert.True(_left-- > 0, "The manager does not stop asking.");
+            byte[] asked = command.ToArray();
+            bool isList = CommandLog.CodeOf(asked) == 0x17A;
+            if (isList)
+            {
+                asked.AsSpan(14, 4).Clear();
+            }
+
+            TransmitResult result = _tpm.Transmit(asked, locality, response, timeout);
+            response.Span[10] |= isList ? (byte)1 : (byte)0;
+            return result;
+        }
+
+        public void Cancel() => _tpm.Cancel();
+
+        public void Dispose() => _tpm.Dispose();
+    }
 }

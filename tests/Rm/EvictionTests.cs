@@ -21,4 +21,38 @@ public sealed class EvictionTests
         opener.Must(Cmd.Sign(fresh, "text"));
         Assert.Equal(1, rig.Tpm.Log.Total);
     }
+
+    /// <summary>Pairs of six objects, of which the TPM can hold three: neither may leave for the other.</summary>
+    [Fact]
+    public void A_command_that_names_two_objects_finds_both_in_the_tpm()
+    {
+        using var rig = new Rig();
+        Opener opener = rig.Open();
+        uint[] parents = [.. Enumerable.Range(0, 3).Select(i => opener.Must(Cmd.CreatePrimary(Handles.Owner, Templates.Storage(), $"{i}")).Handle)];
+        uint[] keys = opener.NewKeys(3);
+        var random = new Random(5);
+        for (int i = 0; i < 300; i++)
+        {
+            opener.Must(Cmd.FlushContext(opener.Must(StartSalted(parents[random.Next(3)], keys[random.Next(3)])).Handle));
+            opener.Must(Cmd.Sign(keys[random.Next(3)], "text"));
+        }
+    }
+
+    [Fact]
+    public void An_object_that_is_named_twice_is_loaded_once()
+    {
+        using var rig = new Rig();
+        Opener opener = rig.Open();
+        uint parent = opener.Must(Cmd.CreatePrimary(Handles.Owner, Templates.Storage())).Handle;
+        rig.Settle();
+        rig.Tpm.Log.Clear();
+        opener.Must(StartSalted(parent, parent));
+        Assert.Equal(1, rig.Tpm.Log.Count(Cmd.ContextLoadCode));
+    }
+
+    /// <summary>A session that is salted by one object and bound to another. The salt means nothing to the simulation.</summary>
+    private static byte[] StartSalted(uint salting, uint bound) => Cmd.Build(
+        0x176,
+        [salting, bound],
+        new ByteWriter().Sized(new byte[16]).Sized(new byte[68]).U8((byte)SessionType.Hmac).U16(Hashes.None).U16(Hashes.Sha256).Written);
 }

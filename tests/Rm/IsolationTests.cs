@@ -108,19 +108,6 @@ public sealed class IsolationTests
     }
 
     [Fact]
-    public void An_object_named_twice_is_loaded_once()
-    {
-        using var rig = new Rig();
-        Opener opener = rig.Open();
-        uint key = opener.NewKeys(1)[0];
-        opener.Do(Cmd.Build(0x148, [key, key], [0, 0, 0, 16], Auth.Password(), Auth.Password()));
-        rig.Settle();
-        rig.Tpm.Log.Clear();
-        opener.Do(Cmd.Build(0x148, [key, key], [0, 0, 0, 16], Auth.Password(), Auth.Password()));
-        Assert.InRange(rig.Tpm.Log.Count(Cmd.ContextLoadCode), 0, 1);
-    }
-
-    [Fact]
     public void Contexts_of_objects_may_be_loaded_by_any_opener()
     {
         using var rig = new Rig();
@@ -167,5 +154,17 @@ public sealed class IsolationTests
         Assert.Equal(Layer | Rc.ReferenceH0, opener.Do(Cmd.SequenceUpdate(second, "more")).Code);
         rig.Settle();
         Assert.Empty(rig.Tpm.TransientHandles);
+    }
+
+    [Fact]
+    public void A_raw_opener_that_is_closed_twice_frees_its_place_once()
+    {
+        using var rig = new Rig();
+        var nobody = new Opener(rig, new SpaceOwner(rig.Group("root"), 0, 0));
+        Assert.True(rig.Manager.TryOpenRaw(nobody.Owner, nobody, out Space? first));
+        first.Close();
+        Assert.True(rig.Manager.TryOpenRaw(nobody.Owner, nobody, out _));
+        first.Close();
+        Assert.False(rig.Manager.TryOpenRaw(nobody.Owner, nobody, out _));
     }
 }

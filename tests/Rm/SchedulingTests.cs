@@ -181,6 +181,18 @@ public sealed class SchedulingTests
         Assert.True(waiting.Await().IsSuccess);
     }
 
+    [Fact]
+    public void A_device_tcti_initialises_while_the_tpm_tests_itself()
+    {
+        using var rig = new Rig();
+        rig.Tpm.Faults.Warn(Rc.Testing, times: 20);
+        Opener newcomer = rig.Open();
+        newcomer.Send(Cmd.GetRandom(8));
+        rig.Pass(TimeSpan.FromMilliseconds(900));
+        Assert.True(newcomer.IsDone);
+        Assert.True(new Answer(newcomer.Response!).IsSuccess);
+    }
+
     private static void ServeMany(Rig rig, Opener[] flood, int count)
     {
         for (int i = 0; i < count; i++)

@@ -51,7 +51,7 @@ public sealed class WarningTests
         using var rig = new Rig();
         rig.Tpm.Faults.Warn(Rc.Retry, times: 100_000);
         long start = rig.Time.GetTimestamp();
-        Assert.Equal(Rc.Retry, rig.Open().Do(Cmd.GetRandom(8)).Code);
+        Assert.Equal(Rc.Retry, rig.Open().Do(Cmd.GetRandom(40)).Code);
         Assert.InRange(rig.Time.GetElapsedTime(start).TotalSeconds, 115, 120);
     }
 
@@ -133,5 +133,29 @@ public sealed class WarningTests
         opener.Send(Cmd.GetRandom(8));
         Assert.ThrowsAny<Xunit.Sdk.XunitException>(() => opener.Send(Cmd.GetRandom(8)));
         Assert.True(opener.Await().IsSuccess);
+    }
+
+    [Fact]
+    public void A_raw_command_whose_way_the_tpm_does_not_clear_is_answered_in_the_end()
+    {
+        using var rig = new Rig();
+        rig.Open().NewKeys(1);
+        var raw = new Opener(rig, new SpaceOwner(rig.Group("root"), 0, 0));
+        Assert.True(rig.Manager.TryOpenRaw(raw.Owner, raw, out Space? space));
+        rig.Tpm.Faults.Warn(Rc.Retry, times: 1_000_000, command: Cmd.ContextSaveCode);
+        Assert.True(space.TrySubmit(Cmd.GetRandom(40)));
+        long start = rig.Time.GetTimestamp();
+        while (!raw.IsDone && rig.Time.GetElapsedTime(start) < TimeSpan.FromMinutes(3))
+        {
+            for (int i = 0; i < 100 && !raw.IsDone; i++)
+            {
+                rig.Manager.RunOne();
+            }
+
+            rig.Time.Advance(TimeSpan.FromMilliseconds(50));
+        }
+
+        Assert.True(raw.IsDone);
+        Assert.Equal(Layer | Rc.Retry, new Answer(raw.Response!).Code);
     }
 }

@@ -13,9 +13,15 @@ internal sealed class RawPassage(
     public Verdict Run(PendingCommand pending, byte[] command, byte[] response)
     {
         Step step = room.ReleaseAll();
-        if (step is Step.Lost or Step.PutOff)
+        if (step == Step.Lost)
         {
-            return step == Step.PutOff && patience.AfterPutOff(pending) is { } later ? later : Verdict.WhenTpmIsBack;
+            return Verdict.WhenTpmIsBack;
+        }
+
+        if (pending.IsCanceled || step == Step.PutOff)
+        {
+            TpmRc code = pending.IsCanceled ? TpmRc.Canceled : TpmRc.Retry;
+            return (pending.IsCanceled ? null : patience.AfterPutOff(pending)) ?? Answer(response, code);
         }
 
         pending.Bytes.CopyTo(command);
@@ -27,11 +33,13 @@ internal sealed class RawPassage(
                 Follow(pending.Bytes, response.AsSpan(0, result.Length));
                 return Verdict.Answered(result.Length);
             case TransmitStatus.LocalityRefused:
-                return Verdict.Answered(TpmResponse.Write(response, TpmRc.Locality.FromResourceManager));
+                return Answer(response, TpmRc.Locality);
             default:
                 return Verdict.Failed(result.Status == TransmitStatus.TimedOut ? SpaceFailure.TimedOut : SpaceFailure.TransportLost);
         }
     }
+
+    private static Verdict Answer(byte[] response, TpmRc code) => Verdict.Answered(TpmResponse.Write(response, code.FromResourceManager));
 
     private void Follow(ReadOnlySpan<byte> bytes, ReadOnlySpan<byte> response)
     {

@@ -23,10 +23,11 @@ internal sealed class CommandDesk : IDisposable
     private readonly TimeProvider _time;
     private readonly Action _cancelRunning;
     private PendingCommand? _running;
-    private bool _isTpmAway;
     private bool _isStopping;
     private bool _hasNews;
-    private long _sleepsUntil;
+
+    /// <summary>When the manager's thread wakes by itself; past every time while it is awake, since it may be about to sleep for long.</summary>
+    private long _sleepsUntil = long.MaxValue;
 
     /// <param name="cancelRunning">Cancels what the TPM is doing; must not block.</param>
     public CommandDesk(RandomReserve reserve, TpmProfile profile, TimeProvider time, Action cancelRunning)
@@ -72,10 +73,9 @@ internal sealed class CommandDesk : IDisposable
                 return false;
             }
 
-            bool isBusy = _running is not null || _scheduler.HasRunnable || _isTpmAway;
             pending.Take(command, _time.GetTimestamp());
             _scheduler.Enqueue(pending);
-            if (isBusy && pending.Count == 1 && RandomReserve.IsProbe(pending.Bytes))
+            if (pending.Count == 1 && RandomReserve.IsProbe(pending.Bytes))
             {
                 _rescue.Watch(pending);
             }
@@ -114,13 +114,14 @@ internal sealed class CommandDesk : IDisposable
         pending.Space.Client.Completed(response);
     }
 
-    public void Close(PendingCommand pending)
+    /// <summary>The command's opener is gone. False when it was before.</summary>
+    public bool Close(PendingCommand pending)
     {
         lock (_gate)
         {
             if (pending.IsClosed)
             {
-                return;
+                return false;
             }
 
             pending.IsClosed = true;
@@ -137,6 +138,7 @@ internal sealed class CommandDesk : IDisposable
 
             _closing.Enqueue(pending.Space);
             Wake();
+            return true;
         }
     }
 
@@ -175,7 +177,7 @@ internal sealed class CommandDesk : IDisposable
             {
                 _sleepsUntil = longest == Timeout.InfiniteTimeSpan ? long.MaxValue : TimestampAfter(longest);
                 Monitor.Wait(_gate, longest);
-                _sleepsUntil = 0;
+                _sleepsUntil = long.MaxValue;
             }
 
             _hasNews = false;
@@ -233,12 +235,12 @@ internal sealed class CommandDesk : IDisposable
         }
     }
 
-    /// <summary>The next command to run; it is the caller's until <see cref="Finish"/>.</summary>
+    /// <summary>The next command to run; it is the caller's until <see cref="Finish"/>. None once the desk stops.</summary>
     public bool TryTake([NotNullWhen(true)] out PendingCommand? next)
     {
         lock (_gate)
         {
-            _running = _scheduler.TryTake(out PendingCommand taken) ? taken : null;
+            _running = !_isStopping && _scheduler.TryTake(out PendingCommand taken) ? taken : null;
             next = _running;
             return next is not null;
         }
@@ -289,15 +291,6 @@ internal sealed class CommandDesk : IDisposable
         }
     }
 
-    /// <summary>Whether the TPM is away: a first command that comes then is not to wait for it.</summary>
-    public void TpmIsAway(bool isAway)
-    {
-        lock (_gate)
-        {
-            _isTpmAway = isAway;
-        }
-    }
-
     /// <summary>Fails commands that do not run.</summary>
     public void FailWaiting(SpaceFailure failure, Func<PendingCommand, bool> whether)
     {
@@ -338,13 +331,22 @@ internal sealed class CommandDesk : IDisposable
         Monitor.Pulse(_gate);
     }
 
-    /// <summary>A first command has waited for long: answers it from the reserve, if it still waits. A timer's thread.</summary>
+    /// <summary>
+    /// A first command has waited for long: answers it from the reserve, if it still waits. One that the TPM has at this moment may yet be
+    /// put off, and is looked at again. A timer's thread.
+    /// </summary>
     private void AnswerFromReserve(PendingCommand pending)
     {
         Span<byte> response = stackalloc byte[TpmResponse.HeaderOnly + sizeof(ushort) + RandomReserve.LargestAnswer];
         int length;
         lock (_gate)
         {
+            if (pending is { State: CommandState.Running, Count: 1 })
+            {
+                _rescue.Watch(pending);
+                return;
+            }
+
             bool waits = pending is { State: CommandState.Queued or CommandState.Parked, Count: 1 };
             bool mustReachTpm = !_profile.MayAnswerFor(TpmCc.GetRandom) || pending.Space.Owner.Group.Denied.Contains(TpmCc.GetRandom);
             if (!waits || mustReachTpm || !_reserve.TryAnswer(pending.Bytes, response, out length))

@@ -3,8 +3,8 @@ using System.Diagnostics.CodeAnalysis;
 namespace TpmFs.Rm;
 
 /// <summary>
-/// Watches the first commands of openers that came while the TPM was busy: one that has waited too long is to be answered from the
-/// reserve. Any thread.
+/// Watches the first commands of openers: one that has waited too long, for others or for a TPM that puts it off, is to be answered from
+/// the reserve. Any thread.
 /// </summary>
 internal sealed class ProbeRescue : IDisposable
 {

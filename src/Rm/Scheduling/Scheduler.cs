@@ -19,9 +19,6 @@ internal sealed class Scheduler(TimeProvider time)
     private readonly List<PendingCommand> _parked = [];
     private readonly List<PendingCommand> _sessionWaiters = [];
 
-    /// <summary>A command waits for nothing but its turn.</summary>
-    public bool HasRunnable => _groups.Count > 0;
-
     /// <summary>A single command waits for its turn, and none for anything else.</summary>
     public bool HasJustOneRunnable =>
         _groups.Count == 1 && _parked.Count + _sessionWaiters.Count == 0 && _groups.First is { Commands.Count: 1 };

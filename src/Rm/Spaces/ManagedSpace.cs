@@ -88,7 +88,9 @@ internal sealed class ManagedSpace : Space
 
     public override void Close()
     {
-        _desk.Close(Pending);
-        _closed?.Invoke();
+        if (_desk.Close(Pending))
+        {
+            _closed?.Invoke();
+        }
     }
 }

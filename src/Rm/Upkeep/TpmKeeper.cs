@@ -27,6 +27,9 @@ internal sealed class TpmKeeper(
     private long? _lostAt;
     private long _triedAt;
 
+    /// <summary>The way to the TPM is lost, or it is not yet known what the TPM still holds since then.</summary>
+    public bool IsAway => !channel.IsUp || _lostAt is not null;
+
     /// <summary>How long the TPM has been away; null when it is there.</summary>
     public TimeSpan? LostFor => _lostAt is { } since ? time.GetElapsedTime(since) : null;
 
@@ -79,10 +82,15 @@ internal sealed class TpmKeeper(
         return left > TimeSpan.Zero ? left : TimeSpan.Zero;
     }
 
-    /// <summary>One attempt to get the TPM back, with all that it still holds of the manager's.</summary>
+    /// <summary>
+    /// One attempt to get the TPM back, with all that it still holds of the manager's. A TPM that puts this off is asked again; one that
+    /// only fails is for its clients to hear.
+    /// </summary>
     public bool TryReturn()
     {
-        bool isBack = channel.TryConnect(s_connectTimeout) && power.Verify() == Step.Done && FlushLeftovers() == Step.Done;
+        Step step = channel.IsUp || channel.TryConnect(s_connectTimeout) ? power.Verify() : Step.Lost;
+        step = step == Step.Done ? FlushLeftovers() : step;
+        bool isBack = step is Step.Done or Step.Inconsistent;
         _triedAt = time.GetTimestamp();
         _pause = _pause == TimeSpan.Zero ? s_firstPause : _pause * 2 < s_longestPause ? _pause * 2 : s_longestPause;
         if (isBack)

@@ -12,6 +12,9 @@ internal sealed class TpmProfile(TpmChannel channel)
     /// <summary>The most entries asked for at once; a TPM gives fewer where it cannot.</summary>
     private const uint PageSize = 254;
 
+    /// <summary>The most pages that one list may have: a TPM that always has more to tell is none.</summary>
+    private const int MaxPages = 1024;
+
     private readonly Dictionary<TpmCc, TpmaCc> _commands = [];
     private readonly Dictionary<TpmPt, uint> _properties = [];
 
@@ -91,8 +94,7 @@ internal sealed class TpmProfile(TpmChannel channel)
 
     private Step ReadPages(TpmCap capability, uint first, ReadEntry readEntry)
     {
-        bool more = true;
-        while (more)
+        for (int pages = 0; pages < MaxPages; pages++)
         {
             Step step = channel.GetCapability(capability, first, PageSize, out ReadOnlySpan<byte> data).AsStep();
             if (step != Step.Done)
@@ -116,10 +118,13 @@ internal sealed class TpmProfile(TpmChannel channel)
                 first = next;
             }
 
-            more = moreData != 0 && count > 0;
+            if (moreData == 0 || count == 0)
+            {
+                return Step.Done;
+            }
         }
 
-        return Step.Done;
+        return Step.Inconsistent;
     }
 
     private int Size(TpmPt property) => (int)Math.Clamp(Property(property, SmallestBuffer), SmallestBuffer, 64 * 1024);

@@ -1,0 +1,48 @@
+using TpmFs.Rm.Tests.Harness;
+using TpmFs.Rm.Tests.Simulation;
+
+namespace TpmFs.Rm.Tests;
+
+/// <summary>What openers' threads and the manager's tell each other.</summary>
+public sealed class CommandDeskTests : IDisposable
+{
+    private readonly SimulatedTpm _tpm = new();
+    private readonly CommandDesk _desk;
+
+    public CommandDeskTests() =>
+        _desk = new CommandDesk(new RandomReserve(), new TpmProfile(new TpmChannel(_tpm, TimeProvider.System)), TimeProvider.System, () => { });
+
+    /// <summary>The manager's thread has seen nothing to do, and a lent thread leaves it something before it sleeps.</summary>
+    [Fact]
+    public void Who_is_called_before_going_to_sleep_does_not_sleep()
+    {
+        _desk.CallManagerWithin(TimeSpan.FromMilliseconds(20));
+        long start = TimeProvider.System.GetTimestamp();
+        _desk.WaitForNews(TimeSpan.FromSeconds(30));
+        Assert.InRange(TimeProvider.System.GetElapsedTime(start).TotalSeconds, 0, 20);
+    }
+
+    [Fact]
+    public void A_desk_that_stops_gives_no_command_out()
+    {
+        using var rig = new Rig();
+        Opener opener = rig.Open();
+        using var space = new Pending(_desk, opener);
+        Assert.True(_desk.Submit(space.Command, Cmd.GetRandom(40), lends: true));
+        _desk.Stop();
+        Assert.False(_desk.TryTake(out _));
+    }
+
+    public void Dispose()
+    {
+        _desk.Dispose();
+        _tpm.Dispose();
+    }
+
+    private sealed class Pending(CommandDesk desk, Opener opener) : IDisposable
+    {
+        public PendingCommand Command { get; } = new ManagedSpace(desk, () => { }, opener.Owner, opener).Pending;
+
+        public void Dispose() => Command.Drop();
+    }
+}

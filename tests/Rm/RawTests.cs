@@ -1,0 +1,111 @@
+using TpmFs.Rm.Tests.Harness;
+using TpmFs.Rm.Tests.Simulation;
+using TpmFs.Tpm;
+
+namespace TpmFs.Rm.Tests;
+
+/// <summary>The one raw opener, beside managed ones: it has the TPM to itself, and what it does to the others is followed.</summary>
+public sealed class RawTests
+{
+    private const uint Layer = 0x000B0000;
+
+    [Fact]
+    public void A_raw_opener_finds_nothing_of_the_manager_s_in_the_tpm_and_managed_ones_go_on()
+    {
+        using var rig = new Rig();
+        Opener managed = rig.Open();
+        uint[] keys = managed.NewKeys(3);
+        uint session = managed.NewSession(SessionType.Policy);
+        using var raw = new RawOpener(rig);
+        Assert.Empty(raw.Handles(0x80000000));
+        Assert.Empty(raw.Handles(0x02000000));
+        uint theirs = raw.Do(Cmd.CreatePrimary(Handles.Owner, Templates.Signing(), "raw")).Handle;
+        Array.ForEach(keys, key => managed.Must(Cmd.Sign(key, "text")));
+        managed.Must(Cmd.PolicyGetDigest(session));
+        Assert.Equal([theirs], raw.Handles(0x80000000));
+        Assert.True(raw.Do(Cmd.Sign(theirs, "text")).IsSuccess);
+    }
+
+    [Fact]
+    public void Only_one_raw_opener_is_let_in_until_it_closes()
+    {
+        using var rig = new Rig();
+        var first = new RawOpener(rig);
+        Assert.False(rig.Manager.TryOpenRaw(RawOpener.Owner(rig), new RawClient(), out _));
+        first.Dispose();
+        new RawOpener(rig).Dispose();
+    }
+
+    [Fact]
+    public void What_a_raw_opener_clears_is_gone_for_managed_ones()
+    {
+        using var rig = new Rig();
+        Opener managed = rig.Open();
+        uint[] keys = [.. new[] { Handles.Owner, Handles.Platform }.Select(hierarchy => managed.Must(Cmd.CreatePrimary(hierarchy, Templates.Signing())).Handle)];
+        using var raw = new RawOpener(rig);
+        Assert.True(raw.Do(Cmd.Clear()).IsSuccess);
+        Assert.Equal(Layer | Rc.ReferenceH0, managed.Do(Cmd.Sign(keys[0], "text")).Code);
+        managed.Must(Cmd.Sign(keys[1], "text"));
+    }
+
+    [Fact]
+    public void What_a_raw_opener_has_audited_is_not_answered_without_the_tpm()
+    {
+        using var rig = new Rig();
+        Opener managed = rig.Open();
+        uint key = managed.NewKeys(1)[0];
+        managed.Must(Cmd.ReadPublic(key));
+        using var raw = new RawOpener(rig);
+        Assert.True(raw.Do(Cmd.SetCommandCodeAuditStatus(0x173)).IsSuccess);
+        rig.Settle();
+        rig.Tpm.Log.Clear();
+        managed.Must(Cmd.ReadPublic(key));
+        Assert.Equal(1, rig.Tpm.Log.Count(0x173));
+    }
+
+    private sealed class RawClient : ISpaceClient
+    {
+        public byte[]? Response { get; private set; }
+
+        public void Completed(ReadOnlySpan<byte> response) => Response = response.ToArray();
+
+        public void Failed(SpaceFailure failure) => throw new InvalidOperationException($"{failure}");
+
+        public void Denied(TpmCc command) => throw new InvalidOperationException($"{command}");
+    }
+
+    private sealed class RawOpener : IDisposable
+    {
+        private readonly Rig _rig;
+        private readonly RawClient _client = new();
+        private readonly Space _space;
+
+        public RawOpener(Rig rig)
+        {
+            _rig = rig;
+            Assert.True(rig.Manager.TryOpenRaw(Owner(rig), _client, out Space? space));
+            _space = space;
+        }
+
+        public static SpaceOwner Owner(Rig rig) => new(rig.Group("root"), 0, 0);
+
+        public Answer Do(byte[] command)
+        {
+            Assert.True(_space.TrySubmit(command));
+            _rig.Run();
+            return new Answer(_client.Response!);
+        }
+
+        public uint[] Handles(uint first)
+        {
+            byte[] list = Do(Cmd.GetCapability(1, first, 100)).Body;
+            return [.. Enumerable.Range(0, list[8]).Select(i => System.Buffers.Binary.BinaryPrimitives.ReadUInt32BigEndian(list.AsSpan(9 + (4 * i))))];
+        }
+
+        public void Dispose()
+        {
+            _space.Close();
+            _rig.Run();
+        }
+    }
+}

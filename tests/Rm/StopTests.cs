@@ -1,0 +1,41 @@
+using TpmFs.Rm.Tests.Harness;
+using TpmFs.Rm.Tests.Simulation;
+using TpmFs.Tpm;
+
+namespace TpmFs.Rm.Tests;
+
+/// <summary>A manager on its own thread that ends.</summary>
+public sealed class StopTests
+{
+    [Theory]
+    [InlineData(Rc.Canceled)]
+    [InlineData(Rc.Retry)]
+    public void The_tpm_is_left_empty_though_it_puts_the_flushing_off(uint warning)
+    {
+        using var tpm = new SimulatedTpm();
+        var options = new ResourceManagerOptions { IdleRelease = TimeSpan.FromHours(1) };
+        using var manager = new ResourceManager(tpm, options, TimeProvider.System, new RecordingLog());
+        Assert.True(manager.TryStart(out string problem), problem);
+        using var client = new Client();
+        Space space = manager.OpenSpace(new SpaceOwner(new SchedulingGroup("root", new SpaceLimits()), 0, 0), client);
+        Assert.True(space.TrySubmit(Cmd.CreatePrimary(Handles.Owner, Templates.Signing())));
+        Assert.True(client.IsAnswered.Wait(TimeSpan.FromSeconds(30)));
+        Assert.Single(tpm.TransientHandles);
+        tpm.Faults.Warn(warning, times: 2, command: Cmd.FlushContextCode);
+        manager.Dispose();
+        Assert.Empty(tpm.TransientHandles);
+    }
+
+    private sealed class Client : ISpaceClient, IDisposable
+    {
+        public ManualResetEventSlim IsAnswered { get; } = new();
+
+        public void Completed(ReadOnlySpan<byte> response) => IsAnswered.Set();
+
+        public void Denied(TpmCc command) => IsAnswered.Set();
+
+        public void Failed(SpaceFailure failure) => IsAnswered.Set();
+
+        public void Dispose() => IsAnswered.Dispose();
+    }
+}
