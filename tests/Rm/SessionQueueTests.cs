@@ -25,4 +25,25 @@ public sealed class SessionQueueTests
         Assert.True(new Answer(next.Response!).IsSuccess);
         Assert.False(waiting.IsDone);
     }
+
+    [Fact]
+    public void A_session_that_somebody_beside_the_manager_gave_back_goes_to_who_has_waited_longest()
+    {
+        using var rig = new Rig(new TpmParameters { ActiveSessionsMax = 4 });
+        uint theirs = new Answer(rig.Tpm.Direct(Cmd.StartAuthSession(SessionType.Hmac))).Handle;
+        Opener holder = rig.Open(uid: 1);
+        holder.NewSession(SessionType.Policy);
+        rig.Settle();
+        Array.ForEach((int[])[1, 2], _ => holder.NewSession(SessionType.Policy));
+        Opener waiting = rig.Open(uid: 2);
+        waiting.Send(Cmd.StartAuthSession(SessionType.Policy));
+        rig.Run();
+        Assert.False(waiting.IsDone);
+        rig.Tpm.Direct(Cmd.FlushContext(theirs));
+        Opener newcomer = rig.Open(uid: 3);
+        newcomer.Send(Cmd.StartAuthSession(SessionType.Policy));
+        rig.Run();
+        Assert.False(newcomer.IsDone);
+        Assert.True(waiting.Await().IsSuccess);
+    }
 }
