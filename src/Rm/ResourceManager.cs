@@ -47,26 +47,28 @@ public sealed class ResourceManager : IDisposable
         _profile = new TpmProfile(_channel);
         _desk = new CommandDesk(_reserve, _profile, time, _channel.Cancel);
         _objects = new ObjectResidency(_channel, time, options.ReserveObjects);
-        _sessions = new SessionTable(_channel, time, options.ReserveSessions);
-        var power = new PowerState(_channel, _profile, _objects, _sessions, _spaces, time, log);
+        _sessions = new SessionTable(_channel, time);
+        var sessionSlots = new SessionResidency(_channel, _sessions, options.ReserveSessions);
+        var power = new PowerState(_channel, _profile, _objects, _sessions, sessionSlots, _spaces, time, log);
         var capabilities = new CapabilityView(_sessions);
         var tracker = new ResponseTracker(_profile, _objects, _sessions, power, capabilities, _spaces);
-        var room = new RoomMaker(_objects, _sessions, log);
+        var room = new RoomMaker(_objects, _sessions, sessionSlots, log);
         var patience = new Patience(time, _objects, () => _desk.HasSessionWaiters);
-        _meter = new WorkMeter(_channel, _objects, _sessions, time);
+        _meter = new WorkMeter(_channel, _objects, sessionSlots, time);
         _runner = new CommandRunner(
             _channel,
             new CommandResolver(_profile, _objects, _sessions),
             new LocalAnswers(_profile, _objects, _sessions, capabilities),
             _objects,
             _sessions,
+            sessionSlots,
             power,
             tracker,
             room,
             patience,
             new RawPassage(_channel, _profile, _sessions, power, tracker, room, patience));
-        _housekeeping = new Housekeeping(_channel, _profile, _objects, _sessions, power, _reserve, time, options.IdleRelease);
-        _keeper = new TpmKeeper(_channel, _profile, _objects, _sessions, power, _reserve, options, time, log);
+        _housekeeping = new Housekeeping(_channel, _profile, _objects, _sessions, sessionSlots, power, _reserve, time, options.IdleRelease);
+        _keeper = new TpmKeeper(_channel, _profile, _objects, _sessions, sessionSlots, power, _reserve, options, time, log);
     }
 
     /// <summary>The largest command that the TPM takes, in bytes: TPM_PT_MAX_COMMAND_SIZE, at least 4096.</summary>

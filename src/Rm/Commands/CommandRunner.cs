@@ -14,6 +14,7 @@ internal sealed class CommandRunner(
     LocalAnswers localAnswers,
     ObjectResidency objects,
     SessionTable sessions,
+    SessionResidency sessionSlots,
     PowerState power,
     ResponseTracker tracker,
     RoomMaker room,
@@ -106,7 +107,7 @@ internal sealed class CommandRunner(
 
         _plan.NewObjects += room.AppetiteOf(command, bytes);
         _lacking = TpmRc.SessionMemory;
-        step = step == Step.Done ? sessions.Prepare(_plan) : step;
+        step = step == Step.Done ? sessionSlots.Prepare(_plan) : step;
         if (step != Step.Done)
         {
             return step;
@@ -207,7 +208,7 @@ internal sealed class CommandRunner(
 
         if (code == TpmRc.ContextGap)
         {
-            Step closed = sessions.Regap(_plan);
+            Step closed = sessionSlots.Regap(_plan);
             return closed == Step.NoRoom ? verdict : AfterStep(closed, pending);
         }
 
@@ -283,7 +284,7 @@ internal sealed class CommandRunner(
             case Step.NoRoom:
                 return patience.UntilSlot(pending, _plan) ?? Answer(_lacking);
             case Step.Gap:
-                return AfterStep(sessions.Regap(_plan) is var closed && closed == Step.Gap ? Step.NoRoom : closed, pending);
+                return AfterStep(sessionSlots.Regap(_plan) is var closed && closed == Step.Gap ? Step.NoRoom : closed, pending);
             default:
                 Step verified = power.Verify();
                 return verified == Step.Inconsistent ? Answer(TpmRc.Failure) : AfterStep(verified, pending);

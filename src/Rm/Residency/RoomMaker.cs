@@ -4,7 +4,7 @@ using TpmFs.Tpm.Wire;
 namespace TpmFs.Rm;
 
 /// <summary>Makes room in the TPM when it says that it has none, and learns which commands need a slot of their own.</summary>
-internal sealed class RoomMaker(ObjectResidency objects, SessionTable sessions, IResourceManagerLog log)
+internal sealed class RoomMaker(ObjectResidency objects, SessionTable sessions, SessionResidency sessionSlots, IResourceManagerLog log)
 {
     private readonly HashSet<(TpmCc Code, bool OnPersistent)> _needSlot = [];
 
@@ -17,7 +17,7 @@ internal sealed class RoomMaker(ObjectResidency objects, SessionTable sessions, 
     {
         if (code == TpmRc.SessionMemory)
         {
-            return sessions.MakeRoom(plan);
+            return sessionSlots.MakeRoom(plan);
         }
 
         if (plan.NewObjects == 0)
@@ -26,7 +26,7 @@ internal sealed class RoomMaker(ObjectResidency objects, SessionTable sessions, 
         }
 
         Step step = objects.MakeRoom(plan);
-        return step == Step.NoRoom && code == TpmRc.Memory ? sessions.MakeRoom(plan) : step;
+        return step == Step.NoRoom && code == TpmRc.Memory ? sessionSlots.MakeRoom(plan) : step;
     }
 
     /// <summary>
@@ -57,7 +57,7 @@ internal sealed class RoomMaker(ObjectResidency objects, SessionTable sessions, 
 
         while (step is Step.Done or Step.NoRoom)
         {
-            step = sessions.ReleaseOne();
+            step = sessionSlots.ReleaseOne();
             if (step == Step.NoRoom)
             {
                 return Step.Done;

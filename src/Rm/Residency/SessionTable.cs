@@ -4,9 +4,9 @@ using TpmFs.Tpm.Wire;
 namespace TpmFs.Rm;
 
 /// <summary>
-/// The sessions of all openers: whose they are, which are loaded, and how old the saved ones are. Used by the manager's thread alone.
+/// The sessions of all openers: whose they are, who may still name them, and which are loaded. Used by the manager's thread alone.
 /// </summary>
-internal sealed class SessionTable(TpmChannel channel, TimeProvider time, int reserve)
+internal sealed class SessionTable(TpmChannel channel, TimeProvider time)
 {
     private readonly Dictionary<uint, Session> _byIndex = [];
 
@@ -20,19 +20,24 @@ internal sealed class SessionTable(TpmChannel channel, TimeProvider time, int re
     private readonly Queue<Session> _doomed = [];
 
     private int _doomedLoaded;
-    private int _firstGuess = int.MaxValue;
-    private int _slots = int.MaxValue;
     private ulong _counter;
-    private ulong _gapMax = ushort.MaxValue;
-    private ulong _gapSlack;
-
-    /// <summary>Sessions that have left a slot for others since the start.</summary>
-    public long Evictions { get; private set; }
 
     /// <summary>How many session slots of the TPM are taken by the manager.</summary>
     public int LoadedCount => _loaded.Count + _doomedLoaded;
 
     public bool HasDoomed => _doomed.Count > 0;
+
+    /// <summary>A session that nobody can name takes a slot.</summary>
+    public bool HasDoomedLoaded => _doomedLoaded > 0;
+
+    /// <summary>All that the TPM may hold for the manager.</summary>
+    public int Count => _byIndex.Count + _doomed.Count;
+
+    /// <summary>The saved session from which the TPM's context gap is measured.</summary>
+    public Session? OldestSaved => _saved.First?.Value;
+
+    /// <summary>How far the TPM's context counter is from the oldest saved session.</summary>
+    public ulong Gap => OldestSaved is { } oldest ? _counter - oldest.Sequence : 0;
 
     /// <summary>
     /// The session whose last response had auditExclusive set: a command of the manager's own that is not about contexts would end that.
@@ -48,18 +53,6 @@ internal sealed class SessionTable(TpmChannel channel, TimeProvider time, int re
     /// <summary>The session is to be flushed: nobody may name it, though its context may be in a client's hands.</summary>
     public bool IsDoomed(TpmHandle handle) => _doomed.Any(orphan => orphan.Handle.Index == handle.Index);
 
-    /// <summary>What the TPM says of itself, while the manager holds no session.</summary>
-    /// <param name="slots">TPM_PT_HR_LOADED_AVAIL.</param>
-    /// <param name="active">TPM_PT_ACTIVE_SESSIONS_MAX.</param>
-    /// <param name="gap">TPM_PT_CONTEXT_GAP_MAX.</param>
-    public void Guess(int slots, int active, uint gap)
-    {
-        _firstGuess = Math.Max(slots, 1);
-        _slots = _firstGuess;
-        _gapMax = Math.Max(gap, 2);
-        _gapSlack = Math.Min(_gapMax / 2, 4 * (ulong)Math.Max(active, 1));
-    }
-
     public bool TryFind(TpmHandle handle, out Session session)
     {
         session = null!;
@@ -74,117 +67,16 @@ internal sealed class SessionTable(TpmChannel channel, TimeProvider time, int re
         entered.LastUse = time.GetTimestamp();
     }
 
-    /// <summary>
-    /// Makes room for the command, keeps the oldest saved session young enough, and loads what the command names. A session that its
-    /// client loads, but that was left loaded when the manager could not save it anew, is saved first.
-    /// </summary>
-    public Step Prepare(CommandPlan plan)
+    /// <summary>The loaded session used least recently, of those that the plan does not name.</summary>
+    public Session? LeastRecentlyUsed(CommandPlan? plan)
     {
-        Step step = CloseGap(plan);
-        if (step == Step.Done && plan is { NewSessions: > 0, SubjectSession: { SavedByClient: true, IsLoaded: true } kept })
-        {
-            step = Save(kept);
-        }
-
-        int missing = 0;
-        foreach (Session named in plan.Sessions)
-        {
-            missing += named.IsLoaded ? 0 : 1;
-        }
-
-        int wanted = missing + plan.NewSessions;
-        while (step == Step.Done && wanted > 0 && LoadedCount + wanted > Capacity)
-        {
-            step = SaveOne(plan);
-        }
-
-        step = step == Step.NoRoom ? Step.Done : step;
-        for (int i = 0; step == Step.Done && i < plan.Sessions.Count; i++)
-        {
-            step = plan.Sessions[i].IsLoaded ? Step.Done : Load(plan.Sessions[i], plan);
-        }
-
-        return step;
-    }
-
-    /// <summary>The TPM refused for want of a session slot: it has no more than are taken now. Gives one back.</summary>
-    public Step MakeRoom(CommandPlan? plan)
-    {
-        _slots = Math.Max(LoadedCount, 1);
-        return SaveOne(plan);
-    }
-
-    /// <summary>Takes one session out of the TPM's slots that the plan does not name.</summary>
-    public Step SaveOne(CommandPlan? plan)
-    {
-        if (_doomedLoaded > 0)
-        {
-            return FlushDoomed();
-        }
-
         LinkedListNode<Session>? node = _loaded.First;
         while (node is not null && plan is not null && plan.Sessions.Contains(node.Value))
         {
             node = node.Next;
         }
 
-        Evictions += node is null ? 0 : 1;
-        return node is null ? Step.NoRoom : Save(node.Value);
-    }
-
-    /// <summary>Gives every slot back, one command at a time: <see cref="Step.Done"/> while there was one to give back.</summary>
-    public Step ReleaseOne()
-    {
-        Step step = SaveOne(null);
-        _slots = LoadedCount == 0 ? _firstGuess : _slots;
-        return step;
-    }
-
-    /// <summary>
-    /// Loads the oldest saved session and saves it anew, which moves the gap along; <see cref="Step.NoRoom"/> when there is none, so that
-    /// the oldest is somebody else's.
-    /// </summary>
-    public Step Regap(CommandPlan? plan)
-    {
-        if (_doomed.Count > 0)
-        {
-            return FlushDoomed();
-        }
-
-        if (_saved.First is not { } oldest)
-        {
-            return Step.NoRoom;
-        }
-
-        Step step = LoadedCount >= _slots ? SaveOne(plan) : Step.Done;
-        if (step is not (Step.Done or Step.Gap))
-        {
-            return step;
-        }
-
-        step = LoadContext(oldest.Value);
-        return step == Step.Done ? Save(oldest.Value) : step;
-    }
-
-    /// <summary>Loads a session from the manager's context of it.</summary>
-    public Step Load(Session missing, CommandPlan plan)
-    {
-        for (int i = 0; i <= _byIndex.Count; i++)
-        {
-            Step step = LoadContext(missing);
-            step = step switch
-            {
-                Step.NoRoom => MakeRoom(plan),
-                Step.Gap => Regap(plan),
-                _ => step,
-            };
-            if (step != Step.Done || missing.IsLoaded)
-            {
-                return step;
-            }
-        }
-
-        return Step.NoRoom;
+        return node?.Value;
     }
 
     /// <summary>The session's context is in the TPM's hands again; the TPM loaded it for its client.</summary>
@@ -342,14 +234,8 @@ internal sealed class SessionTable(TpmChannel channel, TimeProvider time, int re
 
         KeepDoomed(_doomed.Where(holdings.Has).ToArray());
         _counter = _saved.Count > 0 ? _saved.Max(saved => saved.Sequence) : 0;
-        _slots = _firstGuess;
         Exclusive = null;
     }
-
-    /// <summary>Room for one more is kept for the oldest saved session once the gap is half used up: only it could be loaded then.</summary>
-    private int Capacity => Math.Max(_slots - reserve - (Gap > _gapMax / 2 ? 1 : 0), 1);
-
-    private ulong Gap => _saved.First is { } oldest ? _counter - oldest.Value.Sequence : 0;
 
     /// <summary>Past the limit of saved sessions, the oldest of this owner go.</summary>
     private void EnforceSavedLimit(SpaceOwner owner)
@@ -384,48 +270,5 @@ internal sealed class SessionTable(TpmChannel channel, TimeProvider time, int re
         _doomed.Clear();
         Array.ForEach(kept, _doomed.Enqueue);
         _doomedLoaded = kept.Count(orphan => orphan.IsLoaded);
-    }
-
-    private Step CloseGap(CommandPlan plan)
-    {
-        Step step = Step.Done;
-        for (int left = _saved.Count + _doomed.Count; step == Step.Done && left > 0 && Gap > _gapMax - _gapSlack; left--)
-        {
-            step = Regap(plan);
-        }
-
-        return step == Step.NoRoom ? Step.Done : step;
-    }
-
-    private Step LoadContext(Session missing)
-    {
-        OwnResult result = channel.ContextLoad(missing.Context, out _);
-        Step step = result.AsStep();
-        if (step == Step.Done)
-        {
-            Loaded(missing);
-        }
-        else if (step == Step.Inconsistent && result.Code != TpmRc.Initialize)
-        {
-            Doom(missing);
-        }
-
-        return step;
-    }
-
-    private Step Save(Session loaded)
-    {
-        OwnResult result = channel.ContextSave(loaded.Handle, out ReadOnlySpan<byte> context);
-        Step step = result.AsStep();
-        if (step == Step.Done)
-        {
-            Saved(loaded, context);
-        }
-        else if (step == Step.Inconsistent && result.Code != TpmRc.Initialize)
-        {
-            Doom(loaded);
-        }
-
-        return step;
     }
 }

@@ -13,6 +13,7 @@ internal sealed class Housekeeping(
     TpmProfile profile,
     ObjectResidency objects,
     SessionTable sessions,
+    SessionResidency sessionSlots,
     PowerState power,
     RandomReserve reserve,
     TimeProvider time,
@@ -120,7 +121,7 @@ internal sealed class Housekeeping(
 
         if (sessions.LoadedCount > 0)
         {
-            return sessions.ReleaseOne();
+            return sessionSlots.ReleaseOne();
         }
 
         return Fill();

@@ -12,6 +12,7 @@ internal sealed class PowerState(
     TpmProfile profile,
     ObjectResidency objects,
     SessionTable sessions,
+    SessionResidency sessionSlots,
     IReadOnlyCollection<ManagedSpace> spaces,
     TimeProvider time,
     IResourceManagerLog log)
@@ -126,6 +127,7 @@ internal sealed class PowerState(
     {
         objects.TpmRestarted(holdings);
         sessions.TpmRestarted(holdings);
+        sessionSlots.TpmRestarted();
         foreach (ManagedSpace space in spaces)
         {
             foreach (TransientObject held in space.Objects.Values)

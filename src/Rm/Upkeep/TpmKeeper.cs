@@ -9,6 +9,7 @@ internal sealed class TpmKeeper(
     TpmProfile profile,
     ObjectResidency objects,
     SessionTable sessions,
+    SessionResidency sessionSlots,
     PowerState power,
     RandomReserve reserve,
     ResourceManagerOptions options,
@@ -113,7 +114,7 @@ internal sealed class TpmKeeper(
         }
 
         objects.Guess((int)Math.Min(profile.Property(TpmPt.HrTransientAvail, 3), int.MaxValue));
-        sessions.Guess(
+        sessionSlots.Guess(
             (int)Math.Min(profile.Property(TpmPt.HrLoadedAvail, 3), int.MaxValue),
             (int)Math.Min(profile.Property(TpmPt.ActiveSessionsMax, 64), int.MaxValue),
             profile.Property(TpmPt.ContextGapMax, ushort.MaxValue));

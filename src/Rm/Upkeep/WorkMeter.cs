@@ -4,7 +4,7 @@ using TpmFs.Tpm.Wire;
 namespace TpmFs.Rm;
 
 /// <summary>Measures what one command costs, and puts it down to its opener and its domain. Used by the manager's thread alone.</summary>
-internal sealed class WorkMeter(TpmChannel channel, ObjectResidency objects, SessionTable sessions, TimeProvider time)
+internal sealed class WorkMeter(TpmChannel channel, ObjectResidency objects, SessionResidency sessionSlots, TimeProvider time)
 {
     private long _commands;
     private long _evictions;
@@ -14,7 +14,7 @@ internal sealed class WorkMeter(TpmChannel channel, ObjectResidency objects, Ses
     public void Begin()
     {
         _commands = channel.Commands;
-        _evictions = objects.Evictions + sessions.Evictions;
+        _evictions = objects.Evictions + sessionSlots.Evictions;
         _busy = channel.Busy;
     }
 
@@ -23,7 +23,7 @@ internal sealed class WorkMeter(TpmChannel channel, ObjectResidency objects, Ses
     {
         TimeSpan busy = channel.Busy - _busy;
         long commands = channel.Commands - _commands;
-        long evictions = objects.Evictions + sessions.Evictions - _evictions;
+        long evictions = objects.Evictions + sessionSlots.Evictions - _evictions;
         space.Usage.AddWork(commands, evictions, busy);
         space.Owner.Group.Usage.AddWork(commands, evictions, busy);
         return busy;

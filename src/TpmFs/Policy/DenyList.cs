@@ -51,7 +51,7 @@ internal sealed class DenyList : IReadOnlySet<TpmCc>, IEquatable<DenyList>
             {
                 list = denies ? list.With(set) : list.Without(set);
             }
-            else if (TpmCcNames.TryParse(name, out var command))
+            else if (!name.Any(char.IsControl) && TpmCcNames.TryParse(name, out var command)) // a NUL at the end would pass for a number
             {
                 list = denies ? list.With(command) : list.Without(command);
             }

@@ -181,6 +181,7 @@ public sealed class DomainTests : IDisposable
     [InlineData("commands.deny", "Clear")]
     [InlineData("commands.deny", "@nothing")]
     [InlineData("commands.deny", "+")]
+    [InlineData("commands.deny", "0x126\0")]
     public void A_bad_value_is_EINVAL_and_changes_nothing(string file, string value)
     {
         var before = tree.Read(file);
