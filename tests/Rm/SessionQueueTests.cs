@@ -90,4 +90,27 @@ public sealed class SessionQueueTests
         Assert.Equal(0x000B0000 | Rc.SessionHandles, opener.Do(Cmd.StartAuthSession(SessionType.Policy)).Code);
         Array.ForEach(sessions, session => opener.Must(Cmd.PolicyGetDigest(session)));
     }
+
+    [Fact]
+    public void Sessions_that_nobody_will_miss_give_way_at_once_and_before_any_other()
+    {
+        using var rig = new Rig(new TpmParameters { ActiveSessionsMax = 4 });
+        Opener holder = rig.Open(uid: 1);
+        uint held = holder.NewSession(SessionType.Policy);
+        rig.Pass(TimeSpan.FromSeconds(5));
+        for (int i = 0; i < 3; i++)
+        {
+            Opener leaving = rig.Open(uid: 2);
+            leaving.Must(Cmd.ContextSave(leaving.NewSession(SessionType.Policy)));
+            leaving.Close();
+        }
+
+        rig.Run();
+        Opener newcomer = rig.Open(uid: 3);
+        newcomer.Send(Cmd.StartAuthSession(SessionType.Policy));
+        rig.Run();
+        Assert.True(newcomer.IsDone);
+        Assert.Empty(rig.Log.Entries);
+        holder.Must(Cmd.PolicyGetDigest(held));
+    }
 }
