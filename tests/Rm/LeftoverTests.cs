@@ -28,6 +28,24 @@ public sealed class LeftoverTests
         Assert.Empty(rig.Tpm.TransientHandles);
     }
 
+    /// <summary>A command after TPM2_Shutdown would undo what it has prepared (Part 3, 9.4).</summary>
+    [Fact]
+    public void What_an_opener_leaves_after_a_shutdown_is_flushed_after_the_next_command_and_not_before()
+    {
+        using var rig = new Rig();
+        Opener closing = rig.Open();
+        closing.NewSession(SessionType.Policy);
+        Opener opener = rig.Open();
+        opener.Must(Cmd.Shutdown());
+        rig.Tpm.Log.Clear();
+        closing.Close();
+        rig.Pass(TimeSpan.FromMinutes(1));
+        Assert.Equal(0, rig.Tpm.Log.Total);
+        opener.Must(Cmd.GetRandom(8));
+        rig.Run();
+        Assert.Equal(0, rig.Tpm.ActiveSessions);
+    }
+
     /// <summary>A thread's pool gives the array that was returned to it last.</summary>
     [Fact]
     public void A_command_s_bytes_are_wiped_before_anybody_can_have_their_array()
