@@ -6,6 +6,7 @@ import json
 import os
 import platform
 import resource
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -62,6 +63,7 @@ def main():
     if options.svg and not {'commands', 'latency'} <= set(options.only):
         parser.error('--svg draws commands and latency: measure both')
     in_namespace()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit('ended by a signal'))  # so that what was started is ended, and its folders go
     processes.build()
     os.setpriority(os.PRIO_PROCESS, 0, PRIORITY)  # all that is started here has it too
     resource.setrlimit(resource.RLIMIT_NOFILE, (8192, 8192))
