@@ -64,13 +64,18 @@ def run(starter, quick):
 
 def report(result):
     memory = result['memory']
-    first = memory[0]
+
+    def for_each(row):
+        return f"{(row['resident_kib'] - memory[0]['resident_kib']) / row['openers']:.1f}" if row['openers'] else '-'
+
+    def milli(seconds):
+        return f'{seconds * 1e3:.0f}'
+
     return (
         table('Open and close, µs', ['way', 'client', 'time', 'a second'],
               [[row['site'], row['way'], spread(row['blocks']), f"{1 / median(row['blocks']):.0f}"] for row in result['open_close']])
         + table('Memory of TpmFs against openers with a key each, after a full garbage collection, KiB',
                 ['openers', 'resident', 'of it anonymous', 'for each opener', 'threads'],
-                [[row['openers'], row['resident_kib'], row['anonymous_kib'],
-                  f"{(row['resident_kib'] - first['resident_kib']) / row['openers']:.1f}" if row['openers'] else '-', row['threads']] for row in memory])
+                [[row['openers'], row['resident_kib'], row['anonymous_kib'], for_each(row), row['threads']] for row in memory])
         + table('From start to a node that can be opened, beside a swtpm that runs, ms', ['server', 'median', 'lowest–highest'],
-                [[name, f'{median(values) * 1e3:.0f}', f'{min(values) * 1e3:.0f}–{max(values) * 1e3:.0f}'] for name, values in result['start_up'].items()]))
+                [[name, milli(median(times)), f'{milli(min(times))}–{milli(max(times))}'] for name, times in result['start_up'].items()]))

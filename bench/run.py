@@ -6,6 +6,7 @@ import json
 import os
 import platform
 import resource
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -59,21 +60,28 @@ def main():
     parser.add_argument('--json', type=Path, help='where to put every figure')
     parser.add_argument('--svg', type=Path, help='where to put the plot of commands and latency')
     options = parser.parse_args()
+    if options.svg and not {'commands', 'latency'} <= set(options.only):
+        parser.error('--svg draws commands and latency: measure both')
     in_namespace()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit('ended by a signal'))  # so that what was started is ended, and its folders go
     processes.build()
     os.setpriority(os.PRIO_PROCESS, 0, PRIORITY)  # all that is started here has it too
     resource.setrlimit(resource.RLIMIT_NOFILE, (8192, 8192))
     results = {'machine': machine(), 'quick': options.quick}
-    print(f"{results['machine']['cpus']} CPUs ({results['machine']['cpu']}), Linux {results['machine']['kernel']}, load {results['machine']['load']:.1f}")
+    print('{cpus} CPUs ({cpu}), Linux {kernel}, load {load:.1f}'.format(**results['machine']))
+
+    def add(key, name, *profile):
+        results[key] = measure(name, options.quick, *profile)
+        results['machine']['load_at_end'] = os.getloadavg()[0]
+        if options.json:
+            options.json.write_text(json.dumps(results, indent=1) + '\n')
+
     for name in options.only:
-        results[name] = measure(name, options.quick)
+        add(name, name)
     if 'commands' in options.only:
         profile = PROFILES[options.tpm_latency]
-        results['commands_on_hardware'] = measure('commands', options.quick, profile)
+        add('commands_on_hardware', 'commands', profile)
         print(f'{profile.name}: {profile.source()}\n')
-    results['machine']['load_at_end'] = os.getloadavg()[0]
-    if options.json:
-        options.json.write_text(json.dumps(results, indent=1) + '\n')
     if options.svg:
         options.svg.write_text(plot.draw(results))
 

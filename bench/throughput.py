@@ -45,10 +45,12 @@ def run(starter, quick):
 
 
 def report(result):
-    text = ''
-    for with_objects, title in ((False, 'GetRandom'), (True, 'HMAC, a key for each opener')):
-        text += table(
-            f'{title}: all openers at the same time, on any CPU; times in µs', ['openers', 'way', 'commands/s', 'p50', 'p99', 'fewest–most of an opener', 'CPU of the manager'],
-            [[row['openers'], row['site'], f"{row['per_second']:.0f}", micro(row['p50']), micro(row['p99']), f"{row['fewest']:.0f}–{row['most']:.0f}", micro(row['cpu'])]
-             for row in result['rows'] if row['objects'] == with_objects])
-    return text
+    def cells(row):
+        return [row['openers'], row['site'], f"{row['per_second']:.0f}", micro(row['p50']), micro(row['p99']),
+                f"{row['fewest']:.0f}–{row['most']:.0f}", micro(row['cpu'])]
+
+    head = ['openers', 'way', 'commands/s', 'p50', 'p99', 'fewest–most of an opener', 'CPU of the manager']
+    return ''.join(
+        table(f'{title}: all openers at the same time, on any CPU; times in µs', head,
+              [cells(row) for row in result['rows'] if row['objects'] == with_objects])
+        for with_objects, title in ((False, 'GetRandom'), (True, 'HMAC, a key for each opener')))

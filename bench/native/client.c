@@ -128,7 +128,10 @@ static bool open_connection(int id, const char *kind, const char *target) {
     for (int i = FILE_NODE; i <= UNIX; i++)
         if (strcmp(kind, kinds[i]) == 0)
             c->kind = i;
-    bool opened = c->kind == TCTI ? open_tcti(c, target) : c->kind == UNIX ? open_socket(c, target) : c->kind ? open_file(c, target) : fail("kind %s", kind);
+    bool opened = c->kind == CLOSED ? fail("kind %s", kind)
+        : c->kind == TCTI ? open_tcti(c, target)
+        : c->kind == UNIX ? open_socket(c, target)
+        : open_file(c, target);
     if (!opened)
         close_connection(id);
     return opened;

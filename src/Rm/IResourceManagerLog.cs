@@ -1,4 +1,3 @@
-using TpmFs.Tpm;
 using TpmFs.Tpm.Wire;
 
 namespace TpmFs.Rm;
@@ -14,9 +13,6 @@ public interface IResourceManagerLog
 
     /// <summary>A session was taken from its owner because the TPM has none left for somebody who waits.</summary>
     void SessionTaken(SpaceOwner from, TpmHandle session);
-
-    /// <summary>The TPM refused a command of the manager's own.</summary>
-    void Refused(TpmCc command, TpmRc code);
 
     /// <summary>A bug: a command could not be carried out. Its opener gets an input/output error.</summary>
     void Fault(Exception exception);

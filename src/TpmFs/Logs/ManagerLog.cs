@@ -1,6 +1,5 @@
 using Serilog;
 using TpmFs.Rm;
-using TpmFs.Tpm;
 using TpmFs.Tpm.Wire;
 
 namespace TpmFs.Logs;
@@ -22,11 +21,6 @@ internal sealed class ManagerLog(ILogger log) : IResourceManagerLog
         "the TPM had no session left: {Session} was taken from user {Uid}, who had not used it for the longest time",
         Hex(session.Value),
         from.Uid);
-
-    public void Refused(TpmCc command, TpmRc code) => log.Warning(
-        "the TPM refused the resource manager's own {CommandCode}: {ResponseCode}",
-        command.ToString(),
-        code.ToString());
 
     public void Fault(Exception exception) => log.Error(exception, "a command could not be carried out; this is a fault of tpmfs");
 

@@ -1,4 +1,3 @@
-using TpmFs.Tpm;
 using TpmFs.Tpm.Wire;
 
 namespace TpmFs.Rm.Tests.Harness;
@@ -13,8 +12,6 @@ internal sealed class RecordingLog : IResourceManagerLog
     public void TpmBack(TpmReturn how) => Entries.Add($"back: {how}");
 
     public void SessionTaken(SpaceOwner from, TpmHandle session) => Entries.Add($"taken: {from.Uid} {session}");
-
-    public void Refused(TpmCc command, TpmRc code) => Entries.Add($"refused: {command} {code}");
 
     public void Fault(Exception exception) => throw new InvalidOperationException("The manager has a bug.", exception);
 }
