@@ -46,4 +46,71 @@ public sealed class SessionQueueTests
         Assert.False(newcomer.IsDone);
         Assert.True(waiting.Await().IsSuccess);
     }
+
+    [Fact]
+    public void A_session_that_is_used_every_second_is_not_taken()
+    {
+        using var rig = new Rig(new TpmParameters { ActiveSessionsMax = 4 });
+        Opener holder = rig.Open(uid: 1);
+        uint[] sessions = [.. Enumerable.Range(0, 4).Select(_ => holder.NewSession(SessionType.Policy))];
+        Opener newcomer = rig.Open("other", uid: 2);
+        newcomer.Send(Cmd.StartAuthSession(SessionType.Policy));
+        for (int second = 0; second < 15; second++)
+        {
+            rig.Pass(TimeSpan.FromSeconds(1));
+            Array.ForEach(sessions, session => holder.Must(Cmd.PolicyGetDigest(session)));
+        }
+
+        Assert.Equal(0x000B0000 | Rc.SessionHandles, newcomer.Await().Code);
+    }
+
+    /// <summary>Four sessions against two older ones: who holds the most gives way, unless that is due to them by weight.</summary>
+    [Theory]
+    [InlineData(100, "taken: 1 ")]
+    [InlineData(400, "taken: 2 ")]
+    public void Who_holds_the_most_for_its_weight_gives_way(int weightOfMost, string taken)
+    {
+        using var rig = new Rig(new TpmParameters { ActiveSessionsMax = 6 });
+        rig.Group("most").Weight = weightOfMost;
+        Opener fewest = rig.Open("fewest", uid: 2);
+        Opener most = rig.Open("most", uid: 1);
+        Array.ForEach((Opener[])[fewest, fewest, most, most, most, most], holder => holder.NewSession(SessionType.Policy));
+        rig.Pass(TimeSpan.FromSeconds(5));
+        rig.Open("newcomer", uid: 3).NewSession(SessionType.Policy);
+        Assert.StartsWith(taken, Assert.Single(rig.Log.Entries), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Nobody_loses_a_session_to_a_wish_of_their_own()
+    {
+        using var rig = new Rig(new TpmParameters { ActiveSessionsMax = 4 });
+        Opener opener = rig.Open();
+        uint[] sessions = [.. Enumerable.Range(0, 4).Select(_ => opener.NewSession(SessionType.Policy))];
+        rig.Pass(TimeSpan.FromSeconds(5));
+        Assert.Equal(0x000B0000 | Rc.SessionHandles, opener.Do(Cmd.StartAuthSession(SessionType.Policy)).Code);
+        Array.ForEach(sessions, session => opener.Must(Cmd.PolicyGetDigest(session)));
+    }
+
+    [Fact]
+    public void Sessions_that_nobody_will_miss_give_way_at_once_and_before_any_other()
+    {
+        using var rig = new Rig(new TpmParameters { ActiveSessionsMax = 4 });
+        Opener holder = rig.Open(uid: 1);
+        uint held = holder.NewSession(SessionType.Policy);
+        rig.Pass(TimeSpan.FromSeconds(5));
+        for (int i = 0; i < 3; i++)
+        {
+            Opener leaving = rig.Open(uid: 2);
+            leaving.Must(Cmd.ContextSave(leaving.NewSession(SessionType.Policy)));
+            leaving.Close();
+        }
+
+        rig.Run();
+        Opener newcomer = rig.Open(uid: 3);
+        newcomer.Send(Cmd.StartAuthSession(SessionType.Policy));
+        rig.Run();
+        Assert.True(newcomer.IsDone);
+        Assert.Empty(rig.Log.Entries);
+        holder.Must(Cmd.PolicyGetDigest(held));
+    }
 }
