@@ -29,7 +29,7 @@ internal static class Commands
 
     public static RootCommand Root()
     {
-        var root = new RootCommand("TPMs as files: open, write a TPM 2.0 command, read the response. Each open has its own handles.") 
+        var root = new RootCommand("TPMs as files: open, write a TPM 2.0 command, read the response. Each open has its own handles.")
         {
             MountCommand.Create(), TreeCommands.Status(), TreeCommands.Openers(), TopCommand.Create(), TreeCommands.Cancel(), TreeCommands.Revoke(),
             CheckConfigCommand.Create(), ResetCommand.Create(),
