@@ -11,7 +11,7 @@ from pathlib import Path
 BENCH = Path(__file__).parent
 BIN = BENCH / 'bin'
 TPMFS = BENCH.parent / 'out' / 'tpmfs'
-READY_IN = 30  # seconds
+READY_IN = 120  # seconds, on a machine that is emulated and has other work
 
 
 def build():
@@ -165,7 +165,8 @@ class Swtpm(Process):
         super().__init__(folder, 'swtpm-server', [
             'swtpm', 'socket', '--tpm2', '--tpmstate', f'dir={folder}/state', '--flags', 'not-need-init,startup-clear',
             '--server', f'type=unixio,path={self.socket}', '--ctrl', f'type=unixio,path={self.socket}.ctrl'])
-        self.wait_for(lambda: self.socket.exists() and Path(f'{self.socket}.ctrl').exists(), 'swtpm')
+        seeds = folder / 'state' / 'tpm2-00.permall'
+        self.wait_for(lambda: self.socket.exists() and Path(f'{self.socket}.ctrl').exists() and seeds.exists(), 'swtpm')
 
 
 class Counter(Talker):

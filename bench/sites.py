@@ -95,8 +95,8 @@ class Sites:
         tpms = [self.start(Swtpm(self.folder / name, twin=original)) for name in ('kernel', 'tpmfs')]
         kernel, below = (self.start(Vtpm(tpm.folder, tpm)) for tpm in tpms)
         server = self.start(TpmFs(self.folder / 'daemon', f'device:{below.raw}'))
-        return (Site('/dev/tpmrm0', [kernel, tpms[0]], _node_targets(kernel.managed), kernel),
-                Site('TpmFs', [server, below, tpms[1]], _node_targets(server.node), below))
+        return (Site('/dev/tpmrm0', [kernel, tpms[0]], _node_targets(kernel.managed) | {'raw': kernel.raw}, kernel),
+                Site('TpmFs', [server, below, tpms[1]], _node_targets(server.node) | {'raw': server.node.with_name('raw0')}, below))
 
     def _abrmd(self, name, folder, tcti, servers, proxy):
         if self._bus is None:
