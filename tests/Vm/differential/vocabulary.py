@@ -166,7 +166,7 @@ COMMANDS = {
     "complete": (complete, exact),
     "handles": (handles, handle_list),
     "properties": (properties, property_list),
-    "bytes": (lambda side, hex_digits, *_: bytes.fromhex(hex_digits), exact),
+    "bytes": (lambda side, hex_digits: bytes.fromhex(hex_digits), length),
 }
 
 
