@@ -155,13 +155,13 @@ class Client(Talker):
 
 
 class Swtpm(Process):
-    """twin: another one, which has ended, that this one begins as a copy of, with the same seeds."""
+    """twin: the state folder of another one, which has ended, that this one begins as a copy of, with the same seeds."""
 
     def __init__(self, folder, twin=None):
         self.socket = folder / 'swtpm'
         (folder / 'state').mkdir(parents=True)
         if twin:
-            shutil.copytree(twin.folder / 'state', folder / 'state', dirs_exist_ok=True)
+            shutil.copy(twin / 'tpm2-00.permall', folder / 'state')
         super().__init__(folder, 'swtpm-server', [
             'swtpm', 'socket', '--tpm2', '--tpmstate', f'dir={folder}/state', '--flags', 'not-need-init,startup-clear',
             '--server', f'type=unixio,path={self.socket}', '--ctrl', f'type=unixio,path={self.socket}.ctrl'])

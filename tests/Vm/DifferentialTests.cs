@@ -17,14 +17,14 @@ public sealed class DifferentialTests(Guest guest, ScriptedRun scripted, ITestOu
     public static TheoryData<string> Names => [.. Difference.All.Select(difference => difference.Name)];
 
     [Fact]
-    public void Scripted_actions_differ_only_where_it_is_meant() => Assert.Empty(scripted.On(guest).Unexplained);
+    public void Scripted_actions_differ_only_where_it_is_meant() => Assert.Empty(scripted.Result.Unexplained);
 
     [Theory]
     [MemberData(nameof(Names))]
     public void A_difference_that_is_listed_shows(string name)
     {
         Difference difference = Difference.All.Single(one => one.Name == name);
-        Assert.Empty(difference.Cases.Except(scripted.On(guest).Found.Keys));
+        Assert.Empty(difference.Cases.Except(scripted.Result.Found.Keys));
     }
 
     [Fact]
@@ -47,10 +47,8 @@ public sealed class DifferentialTests(Guest guest, ScriptedRun scripted, ITestOu
     }
 }
 
-/// <summary>All scripted actions, done once, when the first test asks.</summary>
-public sealed class ScriptedRun
+/// <summary>All scripted actions, done once.</summary>
+public sealed class ScriptedRun(Guest guest)
 {
-    private DifferentialRun? _run;
-
-    internal DifferentialRun On(Guest guest) => _run ??= DifferentialRun.In(guest, "scripted", TimeSpan.FromMinutes(10));
+    internal DifferentialRun Result { get; } = DifferentialRun.In(guest, "scripted", TimeSpan.FromMinutes(10));
 }

@@ -34,10 +34,12 @@ class Side:
 
     def __init__(self, site):
         self.node, self.raw, self.tpm = site.targets["file"], site.targets["raw"], site.proxy
-        self.openers, self.names, self.contexts = {}, {}, {}
+        self.openers, self.names, self.givers, self.contexts = {}, {}, {}, {}
+        self.acting = None
 
     def act(self, action):
         who, verb, *words = action.split()
+        self.acting = who
         if who == "tpm":
             self.tpm.ask(" ".join([verb, *words]))
             return "done"
@@ -78,12 +80,14 @@ class Side:
     def give(self, name, handle):
         self.names.pop(name, None)
         self.names[name] = handle
+        self.givers[name] = self.acting
 
     def name_of(self, handle):
-        """The last name that was given to it; a session is the low 24 bits of its handle."""
+        """The last name that was given to it. An object's number means something to its opener only; a session is the low 24 bits of its handle."""
         session = handle >> 24 in vocabulary.SESSION_TYPES
         for name, value in reversed(self.names.items()):
-            if value == handle or session and value >> 24 in vocabulary.SESSION_TYPES and (value ^ handle) & 0xFFFFFF == 0:
+            if value == handle and self.givers[name] == self.acting or \
+                    session and value >> 24 in vocabulary.SESSION_TYPES and (value ^ handle) & 0xFFFFFF == 0:
                 return name
         return "somebody's"
 
@@ -91,7 +95,7 @@ class Side:
         """Closes all, and flushes what outlives its opener, so that the next actions begin on an empty TPM."""
         for opener in self.openers.values():
             os.close(opener.fd)
-        self.openers, self.names, self.contexts = {}, {}, {}
+        self.openers, self.names, self.givers, self.contexts = {}, {}, {}, {}
         self.act("end open")
         for kind in ("saved", "loaded"):
             response = self._exchange("end", ["handles", kind])
