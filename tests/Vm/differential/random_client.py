@@ -37,7 +37,7 @@ class RandomClient:
             return [f"{who} open" + self._random.choice(["", " nonblock", " append"])]
         who = self._random.choice(sorted(self._openers))
         steps = [self._simple] * 3 + [self._object] * 6 + [self._session] * 6 + [self._use] * 12 + [self._save, self._restore] * 3
-        steps += [self._file] * 4 + [self._look] * 3 + [self._flush] * 3 + [self._wrong] * 1
+        steps += [self._file] * 4 + [self._look] * 3 + [self._flush] * 3 + [self._close, self._wrong]
         return self._random.choice(steps)(who, self._openers[who]) or self._simple(who, None)
 
     def _simple(self, who, _):
@@ -147,10 +147,9 @@ class RandomClient:
             [f"{who} cut {self._random.choice([1, 6, 9, 10, 11, 4097, 9000])} random 8", f"{who} read"],
             [f"{who} cut {self._random.choice([13, 60, 4096])} random 8", f"{who} wait", f"{who} read"],
             [f"{who} nonblock {self._random.choice(['on', 'off'])}", f"{who} poll", f"{who} read"],
-            self._close(who),
         ])
 
-    def _close(self, who):
+    def _close(self, who, _):
         del self._openers[who]
         return [f"{who} close"]
 
