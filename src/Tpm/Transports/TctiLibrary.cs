@@ -35,7 +35,8 @@ internal static unsafe class TctiLibrary
         Marshal.FreeCoTaskMem((nint)text);
         if (result != TctiRc.Success || context is null)
         {
-            problem = $"the TCTI \"{configuration}\" does not start: {TctiRc.Describe(result)}";
+            problem = $"the TCTI \"{configuration}\" does not start: {TctiRc.Describe(result)}. Is its package installed, as libtss2-tcti-mssim0 is for "
+                + "mssim, and is the TPM there that it leads to?";
             return null;
         }
 
