@@ -133,7 +133,7 @@ class RandomClient:
         return [f"{who} do flush {name}"]
 
     def _look(self, who, opener):
-        lists = ["transient", "loaded", "persistent", "transient 0x80000000 1"]
+        lists = ["transient", "transient", "loaded", "persistent"]
         if not any(one.sessions for one in self._openers.values() if one is not opener):
             lists.append("saved")  # where the kernel has everybody's
         return [f"{who} do handles {self._random.choice(lists)}"]
