@@ -121,6 +121,10 @@ class RandomClient:
         return [f"{who} do restore {context} {name}"]
 
     def _flush(self, who, opener):
+        if self._saved and self._chance(0.1):  # anybody may, of the same user
+            session = self._random.choice(sorted(self._saved))
+            del self._saved[session]
+            return [f"{who} do flush {session}"]
         kinds = [kind for kind in (opener.keys, opener.sequences, opener.sessions) if kind]
         if not kinds:
             return None
@@ -155,13 +159,14 @@ class RandomClient:
 
     def _wrong(self, who, opener):
         """What the opener does not have."""
-        theirs = [session for one in self._openers.values() if one is not opener for session in one.sessions] + sorted(self._saved)
+        others = [session for one in self._openers.values() if one is not opener for session in one.sessions]
+        theirs = others + sorted(self._saved)
         choices = [f"{who} do digest 0x03000039", f"{who} do hmac 0x81000123", f"{who} do flush 0x02000039", f"{who} do public 0x81000123"]
         choices += [f"{who} do digest {session}" for session in theirs]
         if opener.keys:
             choices += [f"{who} do hmac {opener.keys[0]} with {session}" for session in theirs]
         if self._chance(0.1):
-            choices = [f"{who} do hmac 0x80000123", f"{who} do flush 0x80000123"] + [f"{who} do flush {session}" for session in theirs]
+            choices = [f"{who} do hmac 0x80000123", f"{who} do flush 0x80000123"] + [f"{who} do flush {session}" for session in others]
         return [self._random.choice(choices)]
 
     def _name(self, kind):

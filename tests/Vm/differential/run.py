@@ -86,13 +86,13 @@ def attempt(sides, actions, differences):
     return done
 
 
-def shrink(sides, actions):
-    """Fewer actions that end in a difference that nothing explains."""
+def shrink(sides, actions, difference):
+    """Fewer actions that end in the same difference."""
     i = len(actions) - 2
     while i >= 0:
         fewer, differences = actions[:i] + actions[i + 1:], Differences()
         done = attempt(sides, fewer, differences)
-        if differences.unexplained and MISSING not in differences.unexplained[0]:
+        if differences.unexplained == [difference]:
             actions, i = done, min(i, len(done) - 1)
         i -= 1
     return actions
@@ -105,7 +105,7 @@ def randomly(sides, differences, seconds, seed):
         client += 1
         done = attempt(sides, RandomClient(f"{seed}/{client}").actions(), differences)
         if differences.unexplained:
-            failures.append({"client": f"{seed}/{client}", "actions": shrink(sides, done)})
+            failures.append({"client": f"{seed}/{client}", "actions": shrink(sides, done, differences.unexplained[0])})
     return {"clients": client, "failures": failures}
 
 
