@@ -2,7 +2,7 @@
 """Does the same on the kernel's /dev/tpmrm0 and on TpmFs's rm0, each over a TPM of the kernel's with the same seeds, and says where they differ.
 
     run.py scripted             the actions of actions.txt, and of slow.txt where TPMFS_SOAK is set
-    run.py random SECONDS SEED  random clients for that long; the seed makes all of them
+    run.py random ACTIONS SEED  random clients, until they have done so much; the seed makes all of them
 
 Prints JSON: how many actions, and each difference: "WHERE: ACTION: KERNEL'S OUTCOME <> TPMFS'S", and the name that it has in
 differences.json or null. VERBOSE=1 shows every action on standard error.
@@ -13,7 +13,6 @@ import os
 import re
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 HERE = Path(__file__).parent
@@ -98,15 +97,14 @@ def shrink(sides, actions, difference):
     return actions
 
 
-def randomly(sides, differences, seconds, seed):
-    end, client = time.monotonic() + seconds, 0
-    failures = []
-    while time.monotonic() < end and not failures:
-        client += 1
-        done = attempt(sides, RandomClient(f"{seed}/{client}").actions(), differences)
+def randomly(sides, differences, actions, seed):
+    clients, failures = 0, []
+    while differences.actions < actions and not failures:
+        clients += 1
+        done = attempt(sides, RandomClient(f"{seed}/{clients}").actions(), differences)
         if differences.unexplained:
-            failures.append({"client": f"{seed}/{client}", "actions": shrink(sides, done, differences.unexplained[0])})
-    return {"clients": client, "failures": failures}
+            failures.append({"client": f"{seed}/{clients}", "actions": shrink(sides, done, differences.unexplained[0])})
+    return {"clients": clients, "failures": failures}
 
 
 def main():
@@ -117,7 +115,7 @@ def main():
         if sys.argv[1] == "scripted":
             more = scripted(pair, differences) or {}
         else:
-            more = randomly(pair, differences, float(sys.argv[2]), sys.argv[3])
+            more = randomly(pair, differences, int(sys.argv[2]), sys.argv[3])
     print(json.dumps({"actions": differences.actions, "found": differences.found, "unexplained": differences.unexplained, **more}, indent=1))
 
 
