@@ -59,4 +59,5 @@ internal enum FuseOpcode : uint
 internal enum FuseNotifyCode
 {
     Poll = 1,
+    Retrieve = 5,
 }
