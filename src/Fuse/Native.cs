@@ -4,7 +4,7 @@ using Microsoft.Win32.SafeHandles;
 namespace TpmFs.Fuse;
 
 /// <summary>
-/// The system calls of this library, all of them. A method returns the errno, or a value with it; EINTR is retried here. Constants are
+/// The system calls of this library, all of them. A method returns the errno, or a value with it; EINTR is retried here but where it is said. Constants are
 /// those of asm-generic (64-bit Linux), but where a machine's own are said.
 /// </summary>
 internal static unsafe partial class Native
@@ -32,6 +32,7 @@ internal static unsafe partial class Native
     private const int MessageCloseOnExec = 0x40000000;
     private const int MessageDontWait = 0x40;
     private const short PollIn = 0x1;
+    private const int SignalUrgent = 23;
 
     /// <summary>O_DIRECTORY, which arm and powerpc number in their own way (asm/fcntl.h), as O_NOFOLLOW.</summary>
     public static int OpenDirectory => HasOwnOpenFlags ? 0x4000 : 0x10000;
@@ -91,21 +92,35 @@ internal static unsafe partial class Native
         }
     }
 
+    /// <summary>Reads once: EINTR is the caller's, who may be meant to stop.</summary>
     public static Errno Read(SafeFileHandle file, Span<byte> buffer, out int count)
     {
         nint result;
         fixed (byte* start = buffer)
         {
-            do
-            {
-                result = read(file, start, buffer.Length);
-            }
-            while (result < 0 && LastError == Errno.EINTR);
+            result = read(file, start, buffer.Length);
         }
 
         count = (int)Math.Max(result, 0);
         return result < 0 ? LastError : Errno.None;
     }
+
+    /// <summary>
+    /// Makes SIGURG end the system call in which a thread waits (EINTR), for the whole process. By default it does nothing, and nobody but
+    /// who asked for urgent data on a socket is sent it. The handler must be code that may interrupt any other, which no managed
+    /// method may: abs(3), for want of a function that does nothing.
+    /// </summary>
+    public static void LetUrgentSignalInterrupt()
+    {
+        _ = signal(SignalUrgent, NativeLibrary.GetExport(NativeLibrary.GetMainProgramHandle(), "abs"));
+        _ = siginterrupt(SignalUrgent, 1);
+    }
+
+    /// <summary>The calling thread, for <see cref="Interrupt"/>.</summary>
+    public static nint CurrentThread => pthread_self();
+
+    /// <summary>Sends SIGURG to a thread of this process that lives.</summary>
+    public static void Interrupt(nint thread) => _ = pthread_kill(thread, SignalUrgent);
 
     public static Errno WriteVector(SafeFileHandle file, ReadOnlySpan<byte> header, ReadOnlySpan<byte> body)
     {
@@ -224,6 +239,18 @@ internal static unsafe partial class Native
 
     [LibraryImport("libc", SetLastError = true)]
     private static partial nint writev(SafeFileHandle file, IoVec* vector, int count);
+
+    [LibraryImport("libc")]
+    private static partial nint signal(int number, nint handler);
+
+    [LibraryImport("libc")]
+    private static partial int siginterrupt(int number, int interrupts);
+
+    [LibraryImport("libc")]
+    private static partial nint pthread_self();
+
+    [LibraryImport("libc")]
+    private static partial int pthread_kill(nint thread, int number);
 
     [LibraryImport("libc")]
     private static partial int poll(PollDescriptor* descriptors, nuint count, int timeout);

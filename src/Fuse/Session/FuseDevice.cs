@@ -18,7 +18,7 @@ internal sealed class FuseDevice(SafeFileHandle file) : IFuseOutput
         }
     }
 
-    /// <summary>Waits for a request and takes it. ENOENT: it was interrupted before it was read.</summary>
+    /// <summary>Waits for a request and takes it. EINTR: a signal came. ENOENT: its caller was interrupted before it was read.</summary>
     public Errno Read(Span<byte> buffer, out int count)
     {
         try

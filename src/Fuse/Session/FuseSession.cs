@@ -61,6 +61,7 @@ public sealed class FuseSession : IDisposable
         ArgumentOutOfRangeException.ThrowIfGreaterThan(options.Threads, MaxThreads);
         ArgumentOutOfRangeException.ThrowIfLessThan(options.MaxWrite, MinMaxWrite);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(options.MaxWrite, MaxMaxWrite);
+        Native.LetUrgentSignalInterrupt();
         _log = log;
         _device = new FuseDevice(connection);
         _dispatcher = new RequestDispatcher(fileSystem, options, _device, log);
@@ -168,6 +169,8 @@ public sealed class FuseSession : IDisposable
                 return;
             }
         }
+
+        _turn.Leave();
     }
 
     /// <summary>
@@ -186,7 +189,7 @@ public sealed class FuseSession : IDisposable
             return isKept;
         }
 
-        _turn.TryPass(step);
+        _turn.Pass(step);
         long start = Stopwatch.GetTimestamp();
         _dispatcher.CarryOn(file);
         _takesLong = Stopwatch.GetElapsedTime(start) > LongWrite;
@@ -211,7 +214,7 @@ public sealed class FuseSession : IDisposable
             }
 
             // ENOENT: the request was interrupted before it was read.
-            if (error != Errno.ENOENT)
+            if (error != Errno.ENOENT && error != Errno.EINTR)
             {
                 if (error != Errno.ENODEV && error != Errno.ECONNABORTED)
                 {
@@ -245,8 +248,10 @@ public sealed class FuseSession : IDisposable
             return;
         }
 
-        _turn.End();
-        _dispatcher.CallForRequest();
+        if (!_turn.End(JoinTimeout))
+        {
+            _log.Error("The thread that reads the FUSE device cannot be interrupted; it is left behind.", null);
+        }
     }
 
     private void Finish()

@@ -1,3 +1,5 @@
+using System.Diagnostics;
+
 namespace TpmFs.Fuse;
 
 /// <summary>
@@ -21,6 +23,7 @@ internal sealed class ReadingTurn
     private long _step;
     private volatile bool _mustCall;
     private bool _isFree = true;
+    private nint _holder;
     private bool _isWatched;
     private bool _hasEnded;
 
@@ -37,12 +40,13 @@ internal sealed class ReadingTurn
             _isWatched = true;
             bool isMine = Watch();
             _isWatched = false;
+            _holder = isMine ? Native.CurrentThread : _holder;
             Monitor.PulseAll(_gate);
             return isMine;
         }
     }
 
-    /// <summary>The holder begins to serve a request. What this returns is for <see cref="TryKeep"/>, or <see cref="TryPass"/>.</summary>
+    /// <summary>The holder begins to serve a request. What this returns is for <see cref="TryKeep"/>, or <see cref="Pass"/>.</summary>
     public long Serve()
     {
         long step = Interlocked.Increment(ref _step);
@@ -57,30 +61,63 @@ internal sealed class ReadingTurn
     /// <summary>The request is served. False when the turn was taken over meanwhile.</summary>
     public bool TryKeep(long step) => Interlocked.CompareExchange(ref _step, step + 1, step) == step;
 
-    /// <summary>Gives the turn to whoever waits for it, while a request is served still. False when it was taken over meanwhile.</summary>
-    public bool TryPass(long step)
+    /// <summary>Gives the turn to whoever waits for it, while a request is served still. Does nothing when it was taken over meanwhile.</summary>
+    public void Pass(long step)
     {
         lock (_gate)
         {
-            if (!TryKeep(step))
+            if (TryKeep(step))
             {
-                return false;
+                Free();
             }
-
-            _isFree = true;
-            Monitor.PulseAll(_gate);
-            return true;
         }
     }
 
-    /// <summary>No more turns: who waits is let go.</summary>
-    public void End()
+    /// <summary>The holder has found, while it was to read, that the session has ended.</summary>
+    public void Leave()
+    {
+        lock (_gate)
+        {
+            Free();
+        }
+    }
+
+    /// <summary>
+    /// No more turns: who waits for one is let go, and who reads is interrupted until it leaves. The caller has made sure that a holder
+    /// which comes to read from now on leaves. False when one did not leave within <paramref name="patience"/>.
+    /// </summary>
+    public bool End(TimeSpan patience)
     {
         lock (_gate)
         {
             _hasEnded = true;
             Monitor.PulseAll(_gate);
+            long start = Stopwatch.GetTimestamp();
+
+            // Again and again: a signal that comes just before the holder reads does nothing.
+            while (IsReading && _holder != Native.CurrentThread)
+            {
+                if (Stopwatch.GetElapsedTime(start) > patience)
+                {
+                    return false;
+                }
+
+                Native.Interrupt(_holder);
+                Monitor.Wait(_gate, LookInterval);
+            }
         }
+
+        return true;
+    }
+
+    /// <summary>Under the gate.</summary>
+    private bool IsReading => !_isFree && (Volatile.Read(ref _step) & 1) == 0;
+
+    private void Free()
+    {
+        _isFree = true;
+        _holder = 0;
+        Monitor.PulseAll(_gate);
     }
 
     /// <summary>One thread at a time. Under the gate, which is left while it waits.</summary>

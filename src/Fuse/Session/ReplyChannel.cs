@@ -30,16 +30,6 @@ internal sealed class ReplyChannel(IFuseOutput output, IFuseLog log) : IFuseNoti
         Send((int)FuseNotifyCode.Poll, unique: 0, MemoryMarshal.AsBytes(new ReadOnlySpan<FuseNotifyPollWakeupOut>(in body)));
     }
 
-    /// <summary>
-    /// Makes the kernel send a request, so that a thread which waits for one wakes: it is asked for none of the pages of the root directory,
-    /// and replies (FUSE_NOTIFY_REPLY) with a request of its own.
-    /// </summary>
-    public void CallForRequest()
-    {
-        var body = new FuseNotifyRetrieveOut(NotifyUnique: 0, NodeId.Root.Value, Offset: 0, Size: 0, Padding: 0);
-        Send((int)FuseNotifyCode.Retrieve, unique: 0, MemoryMarshal.AsBytes(new ReadOnlySpan<FuseNotifyRetrieveOut>(in body)));
-    }
-
     private bool Send(int error, ulong unique, ReadOnlySpan<byte> body)
     {
         var header = new FuseOutHeader((uint)(Unsafe.SizeOf<FuseOutHeader>() + body.Length), error, unique);

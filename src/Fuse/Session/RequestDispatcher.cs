@@ -88,9 +88,6 @@ internal sealed class RequestDispatcher
         }
     }
 
-    /// <inheritdoc cref="ReplyChannel.CallForRequest"/>
-    public void CallForRequest() => _channel.CallForRequest();
-
     /// <summary>The session has ended: reads that wait are answered with <paramref name="error"/>, and the filesystem is told, once.</summary>
     public void Close(Errno error)
     {

@@ -59,5 +59,4 @@ internal enum FuseOpcode : uint
 internal enum FuseNotifyCode
 {
     Poll = 1,
-    Retrieve = 5,
 }

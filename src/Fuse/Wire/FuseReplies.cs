@@ -53,9 +53,6 @@ internal readonly record struct FusePollOut(PollEvents REvents, uint Padding);
 [StructLayout(LayoutKind.Sequential)]
 internal readonly record struct FuseNotifyPollWakeupOut(ulong Kh);
 
-[StructLayout(LayoutKind.Sequential)]
-internal readonly record struct FuseNotifyRetrieveOut(ulong NotifyUnique, ulong NodeId, ulong Offset, uint Size, uint Padding);
-
 /// <summary>struct fuse_dirent without its name, which follows, padded with zeros to a multiple of 8 bytes.</summary>
 [StructLayout(LayoutKind.Sequential)]
 internal readonly record struct FuseDirent(ulong Ino, ulong Off, uint NameLen, uint Type);

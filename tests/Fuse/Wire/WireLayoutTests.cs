@@ -39,7 +39,6 @@ public sealed class WireLayoutTests
     [InlineData(typeof(FuseIoctlOut), 16, "result:0 flags:4 in_iovs:8 out_iovs:12")]
     [InlineData(typeof(FusePollOut), 8, "revents:0 padding:4")]
     [InlineData(typeof(FuseNotifyPollWakeupOut), 8, "kh:0")]
-    [InlineData(typeof(FuseNotifyRetrieveOut), 32, "notify_unique:0 nodeid:8 offset:16 size:24 padding:28")]
     [InlineData(typeof(FuseDirent), 24, "ino:0 off:8 namelen:16 type:20")]
     public void A_struct_has_the_names_the_offsets_and_the_size_of_the_kernels(Type type, int size, string kernels)
     {
