@@ -38,11 +38,11 @@ internal sealed class CommandRunner(
     public bool HasSucceeded(in Verdict verdict) =>
         TpmHeader.TryRead(Response(verdict.Length), out TpmHeader header) && header.ResponseCode.IsSuccess;
 
-    /// <summary>Zeroes a command or response that was <paramref name="length"/> bytes long at the most.</summary>
-    public void Wipe(int length)
+    /// <summary>Zeroes the command that was run last and its response; of one that failed a part of any length may be there.</summary>
+    public void Wipe(int commandLength, in Verdict verdict)
     {
-        _command.AsSpan(0, length).Clear();
-        _response.AsSpan(0, length).Clear();
+        _command.AsSpan(0, commandLength).Clear();
+        _response.AsSpan(0, verdict.Kind == VerdictKind.Failed ? _response.Length : Math.Max(commandLength, verdict.Length)).Clear();
     }
 
     /// <summary>Whether policy refused the command that was run last.</summary>
