@@ -30,7 +30,7 @@ internal static class FileRequests
         var error = fileSystem.Write(request.Caller, request.Node, new OpenId(write.Fh), arguments, data, out int written);
         if (!error.IsError)
         {
-            request.Written = new OpenId(write.Fh);
+            request.Written = new WrittenFile(request.Node, new OpenId(write.Fh));
             reply.Put(new FuseWriteOut((uint)written, Padding: 0));
         }
 

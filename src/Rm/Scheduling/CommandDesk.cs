@@ -105,8 +105,7 @@ internal sealed class CommandDesk : IDisposable
                 return;
             }
 
-            _scheduler.Remove(pending);
-            pending.Drop();
+            GiveUp(pending, TpmRc.Canceled.FromResourceManager);
         }
 
         Span<byte> response = stackalloc byte[TpmResponse.HeaderOnly];
@@ -184,18 +183,6 @@ internal sealed class CommandDesk : IDisposable
         }
     }
 
-    /// <summary>There is exactly one command to run, and no opener that left: a lent thread may do it.</summary>
-    public bool HasJustOne
-    {
-        get
-        {
-            lock (_gate)
-            {
-                return _running is null && _closing.Count == 0 && _scheduler.HasJustOneRunnable;
-            }
-        }
-    }
-
     /// <summary>Wakes the manager's thread.</summary>
     public void CallManager()
     {
@@ -243,6 +230,16 @@ internal sealed class CommandDesk : IDisposable
             _running = !_isStopping && _scheduler.TryTake(out PendingCommand taken) ? taken : null;
             next = _running;
             return next is not null;
+        }
+    }
+
+    /// <summary>As <see cref="TryTake"/>, but only where there is exactly one command, and no opener that left: for a lent thread.</summary>
+    public bool TryTakeOnly([NotNullWhen(true)] out PendingCommand? only)
+    {
+        only = null;
+        lock (_gate)
+        {
+            return _running is null && _closing.Count == 0 && _scheduler.HasJustOneRunnable && TryTake(out only);
         }
     }
 
@@ -300,8 +297,7 @@ internal sealed class CommandDesk : IDisposable
             failed = _scheduler.Waiting.Where(whether).ToArray();
             foreach (PendingCommand pending in failed)
             {
-                _scheduler.Remove(pending);
-                pending.Drop();
+                GiveUp(pending, null);
             }
         }
 
@@ -323,6 +319,15 @@ internal sealed class CommandDesk : IDisposable
     public void Dispose() => _rescue.Dispose();
 
     private long TimestampAfter(TimeSpan span) => _time.GetTimestamp() + (long)(span.TotalSeconds * _time.TimestampFrequency);
+
+    /// <summary>A command is answered that was not run. Under the gate.</summary>
+    /// <param name="code">The response's code; null when there is none.</param>
+    private void GiveUp(PendingCommand waiting, TpmRc? code)
+    {
+        _scheduler.Remove(waiting);
+        waiting.Account(code, isDenied: false, _time.GetElapsedTime(waiting.Submitted));
+        waiting.Drop();
+    }
 
     /// <summary>Under the gate.</summary>
     private void Wake()
@@ -354,8 +359,7 @@ internal sealed class CommandDesk : IDisposable
                 return;
             }
 
-            _scheduler.Remove(pending);
-            pending.Drop();
+            GiveUp(pending, TpmRc.Success);
         }
 
         pending.Space.Client.Completed(response[..length]);

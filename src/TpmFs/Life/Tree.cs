@@ -28,7 +28,7 @@ internal sealed class Tree : IDisposable
         unread = new UnreadAnswers(time);
         var notifier = new PollNotifier();
         var table = new NodeTable(time);
-        parts = new TreeParts(table, owner, tpm, new OpenerContext(time, unread, notifier, log), state);
+        parts = new TreeParts(table, owner, tpm, new OpenerContext(time, unread, new AnswerPool(), notifier, log), state);
         plans = new UserPlans(database, settings, owner, log);
         root = new RootDirectory(parts, new DomainPlan(owner, rm0, settings.RootLimits));
         users = new UsersDirectory(parts, root, plans);

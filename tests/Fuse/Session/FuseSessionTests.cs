@@ -23,7 +23,6 @@ public sealed class FuseSessionTests : IDisposable
         _kernel = new Socket(AddressFamily.Unix, SocketType.Seqpacket, ProtocolType.Unspecified) { ReceiveTimeout = (int)Deadline.TotalMilliseconds };
         _kernel.Connect(new UnixDomainSocketEndPoint(path));
         _device = listener.Accept();
-        _device.Blocking = false;
         Directory.Delete(Path.GetDirectoryName(path)!, recursive: true);
     }
 
