@@ -27,6 +27,9 @@ internal sealed class ReadingTurn
     private bool _isWatched;
     private bool _hasEnded;
 
+    /// <summary>Who waits sleeps, until the next request.</summary>
+    public bool MustCall => _mustCall;
+
     /// <summary>Waits until it is the caller's turn. False when there are no turns any more.</summary>
     public bool Await()
     {
