@@ -17,7 +17,7 @@ internal sealed class ReadingTurn
     private static readonly TimeSpan LookInterval = TimeSpan.FromMilliseconds(1);
 
     /// <summary>After as many looks without a request who waits looks no more, until it is called at the next request.</summary>
-    private const int IdleLooks = 4;
+    private const int IdleLooks = 2;
 
     private readonly object _gate = new();
     private long _step;
