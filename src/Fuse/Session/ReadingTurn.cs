@@ -14,7 +14,7 @@ namespace TpmFs.Fuse;
 internal sealed class ReadingTurn
 {
     /// <summary>How often who waits looks whether the holder gets on; one that does not is overtaken after one to two of these.</summary>
-    private static readonly TimeSpan LookInterval = TimeSpan.FromMilliseconds(1);
+    private static readonly TimeSpan LookInterval = TimeSpan.FromMilliseconds(5);
 
     /// <summary>After as many looks without a request who waits looks no more, until it is called at the next request.</summary>
     private const int IdleLooks = 2;
