@@ -44,7 +44,7 @@ internal static class FileRequests
             return request.Malformed();
         }
 
-        PollId? notify = poll.Flags.HasFlag(FusePollFlags.ScheduleNotify) ? new PollId(poll.Kh) : null;
+        PollId? notify = (poll.Flags & FusePollFlags.ScheduleNotify) != 0 ? new PollId(poll.Kh) : null;
         var error = fileSystem.Poll(request.Caller, request.Node, new OpenId(poll.Fh), notify, poll.Events, out var ready);
         if (!error.IsError)
         {

@@ -14,10 +14,10 @@ namespace TpmFs.Fuse;
 internal sealed class ReadingTurn
 {
     /// <summary>How often who waits looks whether the holder gets on; one that does not is overtaken after one to two of these.</summary>
-    private static readonly TimeSpan LookInterval = TimeSpan.FromMilliseconds(1);
+    private static readonly TimeSpan LookInterval = TimeSpan.FromMilliseconds(5);
 
     /// <summary>After as many looks without a request who waits looks no more, until it is called at the next request.</summary>
-    private const int IdleLooks = 4;
+    private const int IdleLooks = 2;
 
     private readonly object _gate = new();
     private long _step;
@@ -26,6 +26,9 @@ internal sealed class ReadingTurn
     private nint _holder;
     private bool _isWatched;
     private bool _hasEnded;
+
+    /// <summary>Who waits sleeps, until the next request.</summary>
+    public bool MustCall => _mustCall;
 
     /// <summary>Waits until it is the caller's turn. False when there are no turns any more.</summary>
     public bool Await()
