@@ -145,9 +145,6 @@ internal sealed class Opener : OpenFile, ISpaceClient, IFuseInterruptible
         else
         {
             reply.Keep(this); // which does nothing if it is answered by now
-        }
-        else
-        {
             space.ReaderWaits();
         }
     }
