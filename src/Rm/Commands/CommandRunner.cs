@@ -122,7 +122,7 @@ internal sealed class CommandRunner(
         int length = Translate(pending.Space, pending.Bytes, command);
         TransmitResult result = channel.Transmit(
             _command.AsMemory(0, length), pending.Space.Owner.Locality, _response, TimeLimits.Of(command.Code));
-        if (Verdict.Unanswered(result.Status, _response) is { } unanswered)
+        if (patience.Unanswered(pending, result.Status, _response) is { } unanswered)
         {
             return unanswered;
         }
@@ -273,7 +273,7 @@ internal sealed class CommandRunner(
             case Step.Done:
                 return null;
             case Step.Lost:
-                return Verdict.WhenTpmIsBack;
+                return patience.UntilTpmIsBack(pending);
             case Step.PutOff:
                 return patience.AfterPutOff(pending) ?? Answer(TpmRc.Retry);
             case Step.NoRoom:

@@ -15,7 +15,7 @@ internal sealed class RawPassage(
         Step step = room.ReleaseAll();
         if (step == Step.Lost)
         {
-            return Verdict.WhenTpmIsBack;
+            return patience.UntilTpmIsBack(pending);
         }
 
         if (pending.IsCanceled || step == Step.PutOff)
@@ -27,7 +27,7 @@ internal sealed class RawPassage(
         pending.Bytes.CopyTo(command);
         TransmitResult result = channel.Transmit(
             command.AsMemory(0, pending.Bytes.Length), pending.Space.Owner.Locality, response, TimeLimits.Of(pending.Code));
-        if (Verdict.Unanswered(result.Status, response) is { } unanswered)
+        if (patience.Unanswered(pending, result.Status, response) is { } unanswered)
         {
             return unanswered;
         }

@@ -33,15 +33,6 @@ internal readonly record struct Verdict(VerdictKind Kind, int Length = 0, TimeSp
     /// <summary>Answers with a code of the manager's own, which it writes.</summary>
     public static Verdict Answered(Span<byte> response, TpmRc code) => Answered(TpmResponse.Write(response, code.FromResourceManager));
 
-    /// <summary>What becomes of a command that the TPM did not answer; null where it did.</summary>
-    public static Verdict? Unanswered(TransmitStatus status, Span<byte> response) => status switch
-    {
-        TransmitStatus.Ok => null,
-        TransmitStatus.LocalityRefused => Answered(response, TpmRc.Locality),
-        TransmitStatus.TimedOut => Failed(SpaceFailure.TimedOut),
-        _ => Failed(SpaceFailure.TransportLost),
-    };
-
     public static Verdict Later(TimeSpan delay) => new(VerdictKind.Later, Delay: delay);
 
     public static Verdict WhenSessionIsReleased(TimeSpan delay) => new(VerdictKind.WhenSessionIsReleased, Delay: delay);

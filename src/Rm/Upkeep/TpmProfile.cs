@@ -7,7 +7,7 @@ namespace TpmFs.Rm;
 internal sealed class TpmProfile(TpmChannel channel)
 {
     /// <summary>The fewest bytes of a command or response that a client may count on.</summary>
-    private const int SmallestBuffer = 4096;
+    public const int SmallestBuffer = 4096;
 
     /// <summary>The most entries asked for at once; a TPM gives fewer where it cannot.</summary>
     private const uint PageSize = 254;
@@ -21,7 +21,7 @@ internal sealed class TpmProfile(TpmChannel channel)
     /// <summary>Replaced as a whole, and read by any thread.</summary>
     private volatile HashSet<TpmCc>? _audited;
 
-    public int MaxCommandSize => Size(TpmPt.MaxCommandSize);
+    public int MaxCommandSize => Math.Min(Size(TpmPt.MaxCommandSize), channel.LargestCommand);
 
     public int MaxResponseSize => Size(TpmPt.MaxResponseSize);
 

@@ -92,6 +92,10 @@ public sealed class OpenerAllocationTests : IDisposable
         {
         }
 
+        public override void ReaderWaits()
+        {
+        }
+
         public override void Close()
         {
         }
