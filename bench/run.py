@@ -12,6 +12,7 @@ import tempfile
 from pathlib import Path
 
 import commands
+import document
 import fairness
 import footprint
 import inside
@@ -24,6 +25,7 @@ from sites import Sites
 
 SECTIONS = {'commands': commands, 'latency': latency, 'throughput': throughput, 'fairness': fairness, 'footprint': footprint, 'inside': inside}
 
+MACHINE = '{cpus} CPUs ({cpu}), Linux {kernel}; load {load:.1f} at the start, {load_at_end:.1f} at the end.'
 PRIORITY = -15  # so that other work on the machine disturbs less; the same for all that is compared
 
 
@@ -49,8 +51,9 @@ def measure(name, quick, profile=None):
         os.chmod(folder, 0o755)  # another user's client takes part
         with Sites(Path(folder)) as sites:
             result = module.run(sites, quick, *arguments)
-    print(module.report(result), flush=True)
-    return result
+    report = module.report(result)
+    print(report, flush=True)
+    return result, report
 
 
 def main():
@@ -58,6 +61,7 @@ def main():
     parser.add_argument('--quick', action='store_true', help='fewer and shorter blocks')
     parser.add_argument('--only', nargs='+', choices=SECTIONS, default=list(SECTIONS), metavar='SECTION', help=', '.join(SECTIONS))
     parser.add_argument('--tpm-latency', choices=PROFILES, default='infineon-slb9670', metavar='PROFILE', help=', '.join(PROFILES))
+    parser.add_argument('--document', type=Path, help='a text whose marked tables are replaced')
     parser.add_argument('--json', type=Path, help='where to put every figure')
     parser.add_argument('--svg', type=Path, help='where to put the plot of commands and latency')
     options = parser.parse_args()
@@ -72,8 +76,11 @@ def main():
     print('{cpus} CPUs ({cpu}), Linux {kernel}, load {load:.1f}'.format(**results['machine']))
 
     def add(key, name, *profile):
-        results[key] = measure(name, options.quick, *profile)
+        results[key], report = measure(name, options.quick, *profile)
         results['machine']['load_at_end'] = os.getloadavg()[0]
+        if options.document:
+            document.fill(options.document, key, report)
+            document.fill(options.document, 'machine', MACHINE.format(**results['machine']))
         if options.json:
             options.json.write_text(json.dumps(results, indent=1) + '\n')
 

@@ -64,8 +64,8 @@ class Sites:
         proxy = self.start(Proxy(self.folder / name, tpm))
         return proxy.socket, [proxy, tpm], proxy
 
-    def direct(self, counted=False):
-        socket, servers, proxy = self.swtpm('direct', counted)
+    def direct(self, counted=False, name='direct'):
+        socket, servers, proxy = self.swtpm(name, counted)
         return Site('straight to swtpm', servers, {'unix': socket, 'tcti': f'swtpm:path={socket}'}, proxy)
 
     def passthrough(self, when, name=None):
@@ -80,9 +80,9 @@ class Sites:
         server = self.start(TpmFs(self.folder / name, f'swtpm:path={socket}', environment))
         return Site('TpmFs', [server, *servers], _node_targets(server.node), proxy)
 
-    def abrmd(self, counted=False):
-        socket, servers, proxy = self.swtpm('abrmd', counted)
-        return self._abrmd('tpm2-abrmd', 'abrmd', f'swtpm:path={socket}', servers, proxy)
+    def abrmd(self, counted=False, name='abrmd'):
+        socket, servers, proxy = self.swtpm(name, counted)
+        return self._abrmd('tpm2-abrmd', name, f'swtpm:path={socket}', servers, proxy)
 
     def abrmd_on_node(self):
         below = self.passthrough('before', 'node')

@@ -50,6 +50,8 @@ internal sealed class Machine : ISpaceClient, IResourceManagerLog
 
     public void TpmLost(string problem) => throw new InvalidOperationException(problem);
 
+    public void TpmFound(TpmFacts facts) => throw new InvalidOperationException("The TPM was not there at the start.");
+
     public void TpmBack(TpmReturn how) => throw new InvalidOperationException($"The TPM was away: {how}.");
 
     public void SessionTaken(SpaceOwner from, TpmHandle session) => throw new InvalidOperationException($"{session} was taken.");

@@ -71,7 +71,8 @@ public abstract class FuseFileSystem
 
     /// <summary>
     /// The answer to a successful write is out. What the write began may be carried on here, on the thread that took it: this is the one
-    /// method that may block, as long as it does so for one thread at a time, while the session has others for further requests.
+    /// method that may block, as long as it does so for one thread at a time, while the session has others for further requests: one takes
+    /// over within 10 ms, or beforehand where the last such call took more than 0.5 ms.
     /// </summary>
     public virtual void WriteAnswered(NodeId node, OpenId open)
     {

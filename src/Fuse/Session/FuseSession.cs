@@ -10,7 +10,8 @@ namespace TpmFs.Fuse;
 /// To stop: <see cref="Stop"/>, then <see cref="FuseMount.Unmount"/>. Stop lets running handlers end, joins the threads, and answers
 /// every read that still waits with ENODEV. Requests that come between the two calls wait in the kernel; Unmount closes the device,
 /// which ends them with ECONNABORTED. So no client hangs, and nothing is served twice. Unmount alone, as a last resort while
-/// handlers hang, ends the session as well; reads that wait then get ECONNABORTED, or ENODEV.
+/// handlers hang, ends the session as well; reads that wait then get ECONNABORTED, or ENODEV. To wake the thread that reads the device
+/// a session takes SIGURG for itself, in the whole process.
 /// </remarks>
 public sealed class FuseSession : IDisposable
 {

@@ -4,8 +4,8 @@ namespace TpmFs.Fuse;
 public sealed record FuseSessionOptions
 {
     /// <summary>
-    /// The threads that take turns at the device; 1 to 64. With one, a handler that takes long holds up all others; with more, a
-    /// request costs some 3 µs more where everything runs on one CPU.
+    /// The threads that take turns at the device; 1 to 64. One of them reads and serves, and another takes over from it when a handler takes
+    /// long; where there is only one, that holds up all other requests.
     /// </summary>
     public int Threads { get; init; } = 2;
 

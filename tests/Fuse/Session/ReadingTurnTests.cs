@@ -9,7 +9,7 @@ public sealed class ReadingTurnTests
     [Fact]
     public void One_of_many_threads_has_the_turn_and_another_gets_it_when_it_is_passed_on()
     {
-        const int Requests = 20_000;
+        const int Requests = 5_000;
         int served = 0;
         int readers = 0;
         bool wereTwo = false;
