@@ -4,7 +4,7 @@ export DOTNET_CLI_TELEMETRY_OPTOUT = 1
 export DOTNET_NOLOGO = 1
 export MSBUILDDISABLENODEREUSE = 1
 
-.PHONY: help run test test-vm soak bench build clean check-format sdk deps-run deps-test deps-vm deps-bench
+.PHONY: help run test test-vm soak bench build standalone install uninstall deb clean check-format sdk deps-run deps-test deps-vm deps-bench deps-deb
 
 help:
 	@echo 'make run           build, and mount a software TPM at /run/tpmfs (without root: in $$XDG_RUNTIME_DIR) until Ctrl-C'
@@ -13,6 +13,8 @@ help:
 	@echo 'make soak          what takes long: the resource manager against its model for SOAK_SECONDS (600), and all sessions of a real TPM'
 	@echo 'make bench         build, and measure beside tpm2-abrmd and others; as root, about 15 minutes; QUICK=1: 4 minutes'
 	@echo 'make build         leave a runnable out/tpmfs'
+	@echo 'make install       build, and install what needs no .NET below DESTDIR, in PREFIX (/usr/local); make uninstall removes it'
+	@echo 'make deb           build, and leave a Debian package in out/'
 	@echo 'make check-format  fail where dotnet format would change something'
 	@echo 'make clean         remove what the others made'
 
@@ -41,6 +43,24 @@ bench: deps-bench build
 build: sdk
 	@dotnet publish src/TpmFs/tpmfs.csproj --configuration Release --output out --verbosity quiet
 
+# What is installed: runs where there is no .NET.
+STANDALONE := out/standalone
+RUNTIME := linux-$(if $(filter aarch64,$(shell uname --machine)),arm64,x64)
+
+standalone: sdk
+	@dotnet publish src/TpmFs/tpmfs.csproj --configuration Release --runtime $(RUNTIME) --self-contained --output $(STANDALONE) --verbosity quiet
+
+export DESTDIR PREFIX SYSCONFDIR SYSTEMDDIR UDEVDIR SLEEPDIR
+
+install: standalone
+	@build/install $(STANDALONE)
+
+uninstall:
+	@build/install --remove $(STANDALONE)
+
+deb: deps-deb standalone
+	@build/deb out
+
 check-format: sdk
 	@dotnet format TpmFs.sln --verify-no-changes
 
@@ -61,3 +81,6 @@ deps-vm:
 
 deps-bench:
 	@build/install-deps run bench
+
+deps-deb:
+	@build/install-deps deb
