@@ -4,11 +4,13 @@ export DOTNET_CLI_TELEMETRY_OPTOUT = 1
 export DOTNET_NOLOGO = 1
 export MSBUILDDISABLENODEREUSE = 1
 
-.PHONY: help run test soak bench build standalone install uninstall deb clean check-format sdk deps-run deps-test deps-bench deps-deb
+.PHONY: help run test test-vm soak bench build standalone install uninstall deb clean check-format sdk
+.PHONY: deps-run deps-test deps-vm deps-bench deps-deb
 
 help:
 	@echo 'make run           build, and mount a software TPM at /run/tpmfs (without root: in $$XDG_RUNTIME_DIR) until Ctrl-C'
 	@echo 'make test          build, and run every test; as root, since the tests mount'
+	@echo 'make test-vm       build, and run what needs a kernel with a TPM: in a virtual machine, beside /dev/tpmrm0; some minutes'
 	@echo 'make soak          what takes long: the resource manager against its model for SOAK_SECONDS (600), and all sessions of a real TPM'
 	@echo 'make bench         build, and measure beside tpm2-abrmd and others; as root, about 15 minutes; QUICK=1: 4 minutes'
 	@echo 'make build         leave a runnable out/tpmfs'
@@ -22,7 +24,11 @@ run: sdk deps-run build
 
 test: sdk deps-test build
 	@dotnet build TpmFs.sln --verbosity quiet
-	@build/run-tests tests/*/
+	@build/run-tests $(filter-out tests/Vm/,$(wildcard tests/*/))
+
+test-vm: sdk deps-vm build
+	@dotnet build tests/Vm --verbosity quiet
+	@build/run-tests tests/Vm/
 
 # The model with new seeds, which are printed, for SOAK_SECONDS; then, for some two minutes, the full counts on a real mount.
 SOAK_SECONDS ?= 600
@@ -70,6 +76,9 @@ deps-run:
 
 deps-test:
 	@build/install-deps run test
+
+deps-vm:
+	@build/install-deps run test bench vm
 
 deps-bench:
 	@build/install-deps run bench
