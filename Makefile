@@ -4,7 +4,8 @@ export DOTNET_CLI_TELEMETRY_OPTOUT = 1
 export DOTNET_NOLOGO = 1
 export MSBUILDDISABLENODEREUSE = 1
 
-.PHONY: help run test test-vm soak bench build standalone install uninstall deb clean check-format sdk deps-run deps-test deps-vm deps-bench deps-deb
+.PHONY: help run test test-vm soak bench build standalone install uninstall deb clean check-format sdk
+.PHONY: deps-run deps-test deps-vm deps-bench deps-deb
 
 help:
 	@echo 'make run           build, and mount a software TPM at /run/tpmfs (without root: in $$XDG_RUNTIME_DIR) until Ctrl-C'

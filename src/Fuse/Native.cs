@@ -92,7 +92,7 @@ internal static unsafe partial class Native
         return error;
     }
 
-    /// <summary>Makes an eventfd readable, for good: nobody reads it.</summary>
+    /// <summary>Makes an eventfd readable, until it is read.</summary>
     public static Errno Signal(SafeFileHandle eventFd)
     {
         ulong one = 1;

@@ -18,8 +18,9 @@ internal sealed class DeviceWaiter : IDisposable
 
     /// <param name="device">The connection.</param>
     /// <param name="stop">An eventfd that is readable once the session ends.</param>
+    /// <param name="bell">An eventfd that one thread is to be woken for.</param>
     /// <param name="waiter">To be disposed of, also on failure.</param>
-    public static Errno TryCreate(SafeFileHandle device, SafeFileHandle stop, out DeviceWaiter waiter)
+    public static Errno TryCreate(SafeFileHandle device, SafeFileHandle stop, SafeFileHandle bell, out DeviceWaiter waiter)
     {
         var error = Native.EpollCreate(out var epoll);
         waiter = new DeviceWaiter(epoll);
@@ -29,6 +30,7 @@ internal sealed class DeviceWaiter : IDisposable
         }
 
         error = Native.EpollAdd(epoll, stop, exclusive: false);
+        error = error.IsError ? error : Native.EpollAdd(epoll, bell, exclusive: true);
         return error.IsError ? error : Native.EpollAdd(epoll, device, exclusive: true);
     }
 

@@ -33,5 +33,6 @@ internal sealed class FuseDevice(SafeFileHandle file) : IFuseOutput
     }
 
     /// <summary>What a thread waits with: see <see cref="DeviceWaiter"/>.</summary>
-    public Errno TryWaitWith(SafeFileHandle stop, out DeviceWaiter waiter) => DeviceWaiter.TryCreate(file, stop, out waiter);
+    public Errno TryWaitWith(SafeFileHandle stop, SafeFileHandle bell, out DeviceWaiter waiter) =>
+        DeviceWaiter.TryCreate(file, stop, bell, out waiter);
 }

@@ -25,6 +25,7 @@ public sealed class FuseSession : IDisposable
     private readonly RequestDispatcher _dispatcher;
     private readonly IFuseLog _log;
     private readonly SafeFileHandle _stop;
+    private readonly Heartbeat _heartbeat = new();
     private readonly Thread[] _threads;
     private readonly DeviceWaiter[] _waiters;
     private readonly int _bufferSize;
@@ -66,7 +67,7 @@ public sealed class FuseSession : IDisposable
         _waiters = new DeviceWaiter[options.Threads];
         for (int i = 0; i < _threads.Length; i++)
         {
-            error = _device.TryWaitWith(_stop, out var waiter);
+            error = _device.TryWaitWith(_stop, _heartbeat.Bell, out var waiter);
             _waiters[i] = waiter;
             if (error.IsError)
             {
@@ -82,6 +83,26 @@ public sealed class FuseSession : IDisposable
 
     /// <summary>Completes when the session has ended and its threads have left the filesystem.</summary>
     public Task<FuseSessionEnd> Ended => _ended.Task;
+
+    /// <summary>
+    /// Completes when a thread that serves requests has come round to the next one, which while any of them is free is at once; does
+    /// not while all of them are in handlers. Cancelled when the session has ended.
+    /// </summary>
+    public Task BeatAsync()
+    {
+        if (HasEnded)
+        {
+            return Task.FromCanceled(new CancellationToken(canceled: true));
+        }
+
+        var beat = _heartbeat.Ask();
+        if (_ended.Task.IsCompleted)
+        {
+            _heartbeat.Cancel(); // it ended in between, and nobody else will
+        }
+
+        return beat;
+    }
 
     private bool HasEnded => Volatile.Read(ref _end) != NotEnded;
 
@@ -137,6 +158,7 @@ public sealed class FuseSession : IDisposable
     public void Dispose()
     {
         Stop();
+        _heartbeat.Dispose();
         _stop.Dispose();
     }
 
@@ -184,6 +206,7 @@ public sealed class FuseSession : IDisposable
             if (!error.IsError)
             {
                 error = _device.Read(buffer, out count);
+                _heartbeat.Pass(isRung: error == Errno.EAGAIN);
             }
 
             if (!error.IsError)
@@ -238,5 +261,6 @@ public sealed class FuseSession : IDisposable
         _dispatcher.Close(Errno.ENODEV);
         _initialised.TrySetCanceled();
         _ended.TrySetResult((FuseSessionEnd)_end);
+        _heartbeat.Cancel();
     }
 }

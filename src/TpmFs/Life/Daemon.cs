@@ -59,11 +59,12 @@ internal static class Daemon
             manager.EndGroup);
         var status = new DaemonStatus(plan.Tpm, new TpmStatus(manager.Description, () => manager.IsTpmThere), TimeProvider.System);
         using var tree = new Tree(port, status, settings, NodeOwner.OfRoot(uid, gid), rm0, new UserDatabase(), state, TimeProvider.System, log);
-        return Serve(plan, manager, tree, signals, log);
+        return Serve(plan, manager, tree, signals, ServiceManager.Find(log), log);
     }
 
-    private static int Serve(DaemonPlan plan, ResourceManager manager, Tree tree, Signals signals, ILogger log)
+    private static int Serve(DaemonPlan plan, ResourceManager manager, Tree tree, Signals signals, ServiceManager service, ILogger log)
     {
+        var serving = $"serving {plan.Tpm} at {plan.Places.MountPoint}";
         var fuseLog = new FuseLog(log);
         var options = new FuseMountOptions
         {
@@ -83,17 +84,22 @@ internal static class Daemon
             signals.OnSecond(mount.Unmount);
             session.Start();
             Task.WaitAny(session.Initialised, session.Ended, signals.Asked);
+            using var watchdog = service.Watch(session.BeatAsync);
             if (session.Initialised.IsCompletedSuccessfully)
             {
+                service.Ready(serving);
                 SayReady(plan.Tpm, mount.MountPoint, log);
             }
 
             while (Task.WaitAny(session.Ended, signals.Asked, signals.ReloadAsked) == 2)
             {
                 signals.Reloading();
+                service.Reloading();
                 Reload(plan, tree, log);
+                service.Ready(serving);
             }
 
+            service.Stopping();
             if (session.Ended.IsCompleted)
             {
                 log.Error(

@@ -1,4 +1,3 @@
-using System.Runtime.InteropServices;
 using Mono.Unix.Native;
 using Serilog;
 using Serilog.Core;
@@ -7,9 +6,8 @@ using Serilog.Events;
 namespace TpmFs.Logs;
 
 /// <summary>The system's journal, through libsystemd, which is loaded only when the journal is there.</summary>
-internal sealed partial class Journal : ILogEventSink
+internal sealed class Journal : ILogEventSink
 {
-    private const string Library = "libsystemd.so.0";
     private const string SocketPath = "/run/systemd/journal/socket";
 
     /// <summary>
@@ -21,34 +19,11 @@ internal sealed partial class Journal : ILogEventSink
         && Syscall.fstat(2, out var stderr) == 0
         && stream == $"{stderr.st_dev}:{stderr.st_ino}"
         && File.Exists(SocketPath)
-        && NativeLibrary.TryLoad(Library, out _);
+        && LibSystemd.IsHere;
 
     /// <summary>The journal behind a logger of its own, which keeps a failure in here from its caller.</summary>
     public static Logger Open() => new LoggerConfiguration().MinimumLevel.Verbose().WriteTo.Sink(new Journal()).CreateLogger();
 
     /// <summary>Sends one event; what the journal does not take is lost, since there is nowhere left to say so.</summary>
-    public unsafe void Emit(LogEvent logEvent)
-    {
-        var fields = JournalFields.Of(logEvent);
-        var pins = fields.ConvertAll(field => GCHandle.Alloc(field, GCHandleType.Pinned));
-        Span<IoVector> vectors = stackalloc IoVector[fields.Count];
-        for (var i = 0; i < fields.Count; i++)
-        {
-            vectors[i] = new IoVector(pins[i].AddrOfPinnedObject(), (nuint)fields[i].Length);
-        }
-
-        fixed (IoVector* first = vectors)
-        {
-            _ = SendVector(first, vectors.Length);
-        }
-
-        pins.ForEach(pin => pin.Free());
-    }
-
-    [LibraryImport(Library, EntryPoint = "sd_journal_sendv")]
-    private static unsafe partial int SendVector(IoVector* vectors, int count);
-
-    /// <summary>struct iovec of sys/uio.h.</summary>
-    [StructLayout(LayoutKind.Sequential)]
-    private readonly record struct IoVector(nint Base, nuint Length);
+    public void Emit(LogEvent logEvent) => _ = LibSystemd.JournalSend(JournalFields.Of(logEvent));
 }
