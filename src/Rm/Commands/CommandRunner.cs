@@ -126,6 +126,8 @@ internal sealed class CommandRunner(
         {
             case TransmitStatus.Disconnected:
                 return Verdict.Failed(SpaceFailure.TransportLost);
+            case TransmitStatus.NotSent:
+                return patience.UntilTpmIsBack(pending);
             case TransmitStatus.TimedOut:
                 return Verdict.Failed(SpaceFailure.TimedOut);
             case TransmitStatus.LocalityRefused:
@@ -278,7 +280,7 @@ internal sealed class CommandRunner(
             case Step.Done:
                 return null;
             case Step.Lost:
-                return Verdict.WhenTpmIsBack;
+                return patience.UntilTpmIsBack(pending);
             case Step.PutOff:
                 return patience.AfterPutOff(pending) ?? Answer(TpmRc.Retry);
             case Step.NoRoom:
