@@ -48,7 +48,9 @@ build: sdk
 STANDALONE := out/standalone
 RUNTIME := linux-$(if $(filter aarch64,$(shell uname --machine)),arm64,x64)
 
+# From nothing each time: a program's list of its parts (tpmfs.deps.json) is not made anew when trimming leaves another part of .NET in.
 standalone: sdk
+	@rm -rf $(STANDALONE) src/TpmFs/obj/Release/net*/$(RUNTIME)
 	@dotnet publish src/TpmFs/tpmfs.csproj --configuration Release --runtime $(RUNTIME) --self-contained --output $(STANDALONE) --verbosity quiet
 
 export DESTDIR PREFIX SYSCONFDIR SYSTEMDDIR UDEVDIR SLEEPDIR
