@@ -6,8 +6,9 @@ namespace TpmFs.Vm.Tests.Boot;
 [Collection(InstalledDebianCollection.Name)]
 public sealed class AccessTests(InstalledDebian debian)
 {
-    /// <summary>What a hardened service has; each of them gives it a mount namespace.</summary>
-    private const string Hardened = "--property=ProtectSystem=strict --property=ProtectHome=yes --property=PrivateTmp=yes --property=PrivateDevices=yes";
+    /// <summary>What a hardened service has; each of them gives it a mount namespace. The last is what docs/containers.md says it needs.</summary>
+    private const string Hardened = "--property=ProtectSystem=strict --property=ProtectHome=yes --property=PrivateTmp=yes --property=PrivateDevices=yes"
+        + " --property=ReadWritePaths=-/run/tpmfs";
 
     private const string Bubblewrap = "bwrap --ro-bind / / --dev /dev";
 
@@ -30,7 +31,7 @@ public sealed class AccessTests(InstalledDebian debian)
     {
         foreach (string node in new[] { "/run/tpmfs/raw0", "/dev/tpm0" })
         {
-            Outcome outcome = _machine.RunAs(InstalledDebian.Member, $"exec 3<>{node}");
+            Outcome outcome = _machine.RunAs(InstalledDebian.Member, $"sh -c 'exec 3<>{node}'");
             Assert.NotEqual(0, outcome.ExitCode);
             Assert.Contains("Permission denied", outcome.Error, StringComparison.Ordinal);
         }
@@ -39,6 +40,10 @@ public sealed class AccessTests(InstalledDebian debian)
     [Fact]
     public void Root_uses_the_raw_node() =>
         _machine.Run(InstalledDebian.GetRandom.Replace("rm0", "raw0", StringComparison.Ordinal)).Succeeded();
+
+    [Fact]
+    public void A_login_uses_the_node() =>
+        Assert.Matches("^[0-9a-f]{16}$", _machine.Ask($"runuser --login {InstalledDebian.Member} --command '{InstalledDebian.GetRandom}'"));
 
     [Fact]
     public void A_service_with_namespaces_of_its_own_uses_the_node() =>

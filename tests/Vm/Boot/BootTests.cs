@@ -28,7 +28,7 @@ public sealed class BootTests(InstalledDebian debian, ITestOutputHelper output)
     [Fact]
     public void The_tpm_that_appears_starts_the_service()
     {
-        Assert.Contains("dev-tpm0.device", debian.Machine.Show("WantedBy", "tpmfs.target"), StringComparison.Ordinal);
+        Assert.Matches(@"\btpm0\.device", debian.Machine.Show("WantedBy", "tpmfs.target"));
         Assert.Equal("tpmfs.target", debian.Machine.Show("WantedBy"));
         Assert.True(Moment("InactiveExitTimestampMonotonic") > Moment("ActiveEnterTimestampMonotonic", "dev-tpm0.device"));
     }
@@ -60,7 +60,7 @@ public sealed class BootTests(InstalledDebian debian, ITestOutputHelper output)
     {
         string log = debian.Machine.Ask("journalctl --boot=-1 --quiet --no-pager --output=cat --unit=tpmfs.service");
         Assert.Contains("SIGTERM: unmounting /run/tpmfs", log, StringComparison.Ordinal);
-        Assert.EndsWith("Stopped", string.Join(' ', log.Split('\n').Last(line => line.Contains("tpmfs.service -", StringComparison.Ordinal)).Split(' ')[..1]), StringComparison.Ordinal);
+        Assert.Contains("tpmfs.service: Deactivated successfully.", log, StringComparison.Ordinal);
         Assert.Empty(debian.Machine.Ask("journalctl --boot=-1 --quiet --no-pager --priority=warning | grep -i tpmfs || true"));
     }
 

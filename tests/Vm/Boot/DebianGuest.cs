@@ -19,6 +19,8 @@ internal sealed class DebianGuest(string disk) : Guest("/sbin/init", Prepare(), 
     /// <summary>For what takes seconds when all is emulated, and more on a busy machine.</summary>
     private static readonly TimeSpan AwaitLimit = TimeSpan.FromSeconds(90);
 
+    private const string Evidence = "systemctl --no-pager status tpmfs.service tpmfs.target; journalctl --boot --no-pager --lines=40 --unit=init.scope --unit=tpmfs.service";
+
     public static void MakeDisk(string path)
     {
         using (FileStream file = File.Create(path))
@@ -35,7 +37,7 @@ internal sealed class DebianGuest(string disk) : Guest("/sbin/init", Prepare(), 
 
     /// <summary>Asks again and again until a script succeeds; a failure has the log of the guest's last minutes.</summary>
     public void Await(string script) =>
-        Deadline.Poll(() => Run(script).ExitCode == 0, $"success of '{script}'", () => Run("journalctl -b --no-pager -n 60").Output, AwaitLimit);
+        Deadline.Poll(() => Run(script).ExitCode == 0, $"success of '{script}'", () => Run(Evidence).Output, AwaitLimit);
 
     /// <summary>One property of a unit, tpmfs.service unless said otherwise.</summary>
     public string Show(string property, string unit = "tpmfs.service") => Ask($"systemctl show --value --property={property} {unit}");
@@ -51,8 +53,8 @@ internal sealed class DebianGuest(string disk) : Guest("/sbin/init", Prepare(), 
     /// <summary>The end of the journal, as it is.</summary>
     public string Now() => Ask("journalctl --sync; journalctl --quiet --lines=0 --show-cursor | sed -n 's/^-- cursor: //p'");
 
-    /// <summary>Runs a command as a user, as a login does.</summary>
-    public Outcome RunAs(string user, string command) => Run($"runuser --login {user} --command '{command}'");
+    /// <summary>Runs a command as a user.</summary>
+    public Outcome RunAs(string user, string command) => Run($"runuser --user {user} -- {command}");
 
     public void PowerOff()
     {

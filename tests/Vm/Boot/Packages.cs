@@ -21,6 +21,7 @@ internal static class Packages
         string package = Path.Combine(folder, "tpmfs.deb");
         using var packing = new ChildProcess(["/bin/sh", "-euc", $"""
             rm -rf '{folder}'
+            mkdir -p '{folder}'
             dpkg-deb --raw-extract '{Built}' '{folder}/files'
             sed -i 's/^Version: .*/Version: {NextVersion}/' '{folder}/files/DEBIAN/control'
             dpkg-deb --build --root-owner-group -Zgzip -z1 '{folder}/files' '{package}'
