@@ -14,7 +14,7 @@ public interface IResourceManagerLog
     /// <summary>A session was taken from its owner because the TPM has none left for somebody who waits.</summary>
     void SessionTaken(SpaceOwner from, TpmHandle session);
 
-    /// <summary>A bug: a command could not be carried out. Its opener gets an input/output error.</summary>
+    /// <summary>A bug. Where it hit a command, the opener gets an input/output error.</summary>
     void Fault(Exception exception);
 }
 

@@ -15,6 +15,9 @@ public sealed class ResourceManager : IDisposable
 {
     private static readonly TimeSpan s_joinTimeout = TimeSpan.FromSeconds(10);
 
+    /// <summary>What failed once may fail at once again: the log is not to be flooded.</summary>
+    private static readonly TimeSpan s_pauseAfterFault = TimeSpan.FromMilliseconds(100);
+
     /// <summary>How often the TPM may put a flush off when the manager ends: for 5 s in all.</summary>
     private const int MaxPutOffsAtEnd = 9;
 
@@ -179,8 +182,17 @@ public sealed class ResourceManager : IDisposable
             bool didOne;
             lock (_turn)
             {
-                didOne = RunOne();
-                wait = didOne ? null : UntilDue();
+                try
+                {
+                    didOne = RunOne();
+                    wait = didOne ? null : UntilDue();
+                }
+                catch (Exception bug)
+                {
+                    _log.Fault(bug);
+                    didOne = false;
+                    wait = s_pauseAfterFault;
+                }
             }
 
             if (!didOne)
@@ -255,7 +267,7 @@ public sealed class ResourceManager : IDisposable
             Deliver(pending.Space.Client, verdict, code);
         }
 
-        _runner.Wipe(Math.Max(commandLength, verdict.Length));
+        _runner.Wipe(commandLength, verdict);
         if (_channel.IsUp)
         {
             _housekeeping.FlushOneDoomed();

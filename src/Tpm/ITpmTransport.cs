@@ -30,7 +30,8 @@ public interface ITpmTransport : IDisposable
 /// <summary>What a transport can do.</summary>
 /// <param name="CanCancel">Whether <see cref="ITpmTransport.Cancel"/> reaches the TPM.</param>
 /// <param name="HighestLocality">The highest locality that can be set; 0 when none can.</param>
-public readonly record struct TpmTransportFeatures(bool CanCancel, byte HighestLocality);
+/// <param name="LargestCommand">The largest command that fits, in bytes; null where the TPM alone sets the limit.</param>
+public readonly record struct TpmTransportFeatures(bool CanCancel, byte HighestLocality, int? LargestCommand = null);
 
 /// <summary>How an exchange ended.</summary>
 public enum TransmitStatus
@@ -43,6 +44,9 @@ public enum TransmitStatus
 
     /// <summary>No response in time.</summary>
     TimedOut,
+
+    /// <summary>The link is gone, and the TPM has not had the command: it may be sent again when the link is back.</summary>
+    NotSent,
 
     /// <summary>The locality could not be set; the command was not sent.</summary>
     LocalityRefused,

@@ -38,11 +38,11 @@ internal sealed class CommandRunner(
     public bool HasSucceeded(in Verdict verdict) =>
         TpmHeader.TryRead(Response(verdict.Length), out TpmHeader header) && header.ResponseCode.IsSuccess;
 
-    /// <summary>Zeroes a command or response that was <paramref name="length"/> bytes long at the most.</summary>
-    public void Wipe(int length)
+    /// <summary>Zeroes the command that was run last and its response; of one that failed a part of any length may be there.</summary>
+    public void Wipe(int commandLength, in Verdict verdict)
     {
-        _command.AsSpan(0, length).Clear();
-        _response.AsSpan(0, length).Clear();
+        _command.AsSpan(0, commandLength).Clear();
+        _response.AsSpan(0, verdict.Kind == VerdictKind.Failed ? _response.Length : Math.Max(commandLength, verdict.Length)).Clear();
     }
 
     /// <summary>Whether policy refused the command that was run last.</summary>
@@ -126,6 +126,8 @@ internal sealed class CommandRunner(
         {
             case TransmitStatus.Disconnected:
                 return Verdict.Failed(SpaceFailure.TransportLost);
+            case TransmitStatus.NotSent:
+                return patience.UntilTpmIsBack(pending);
             case TransmitStatus.TimedOut:
                 return Verdict.Failed(SpaceFailure.TimedOut);
             case TransmitStatus.LocalityRefused:
@@ -278,7 +280,7 @@ internal sealed class CommandRunner(
             case Step.Done:
                 return null;
             case Step.Lost:
-                return Verdict.WhenTpmIsBack;
+                return patience.UntilTpmIsBack(pending);
             case Step.PutOff:
                 return patience.AfterPutOff(pending) ?? Answer(TpmRc.Retry);
             case Step.NoRoom:

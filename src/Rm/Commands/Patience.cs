@@ -46,6 +46,15 @@ internal sealed class Patience(TimeProvider time, ObjectResidency objects, Func<
         return since + pause < TimeLimits.Of(pending.Code) ? Verdict.Later(pause) : null;
     }
 
+    /// <summary>
+    /// Waits for a TPM that is lost. It may come back and be lost again, any number of times, but the command fails when its time limit is
+    /// over, which runs from its first turn.
+    /// </summary>
+    public Verdict UntilTpmIsBack(PendingCommand pending) =>
+        time.GetElapsedTime(pending.Begun ?? pending.Submitted) < TimeLimits.Of(pending.Code)
+            ? Verdict.WhenTpmIsBack
+            : Verdict.Failed(SpaceFailure.TransportLost);
+
     private TimeSpan StartWaiting(PendingCommand pending)
     {
         pending.WaitingSince ??= time.GetTimestamp();

@@ -15,7 +15,7 @@ internal sealed class RawPassage(
         Step step = room.ReleaseAll();
         if (step == Step.Lost)
         {
-            return Verdict.WhenTpmIsBack;
+            return patience.UntilTpmIsBack(pending);
         }
 
         if (pending.IsCanceled || step == Step.PutOff)
@@ -32,6 +32,8 @@ internal sealed class RawPassage(
             case TransmitStatus.Ok:
                 Follow(pending.Bytes, response.AsSpan(0, result.Length));
                 return Verdict.Answered(result.Length);
+            case TransmitStatus.NotSent:
+                return patience.UntilTpmIsBack(pending);
             case TransmitStatus.LocalityRefused:
                 return Answer(response, TpmRc.Locality);
             default:

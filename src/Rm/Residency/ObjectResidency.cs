@@ -174,7 +174,18 @@ internal sealed class ObjectResidency(TpmChannel channel, TimeProvider time, int
             return Step.Done;
         }
 
-        return loaded.Succeeded ? channel.FlushContext(handle).AsStep() : loaded.AsStep();
+        if (!loaded.Succeeded)
+        {
+            return loaded.AsStep();
+        }
+
+        Step flushed = channel.FlushContext(handle).AsStep();
+        if (flushed != Step.Done)
+        {
+            Enter(away, handle);
+        }
+
+        return flushed;
     }
 
     /// <summary>The object is in the TPM under this handle, and was used just now.</summary>

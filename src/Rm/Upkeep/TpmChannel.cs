@@ -26,6 +26,9 @@ internal sealed class TpmChannel(ITpmTransport transport, TimeProvider time)
     /// <summary>What went wrong when the channel was lost.</summary>
     public string Problem { get; private set; } = "";
 
+    /// <summary>The largest command that the way to the TPM takes, in bytes.</summary>
+    public int LargestCommand => transport.Features.LargestCommand ?? int.MaxValue;
+
     /// <summary>Commands sent since the start.</summary>
     public long Commands { get; private set; }
 
@@ -49,7 +52,7 @@ internal sealed class TpmChannel(ITpmTransport transport, TimeProvider time)
         TransmitResult result = transport.Transmit(command, locality, response, limit);
         Busy += time.GetElapsedTime(start);
         Commands++;
-        if (result.Status is TransmitStatus.Disconnected or TransmitStatus.TimedOut)
+        if (result.Status is TransmitStatus.Disconnected or TransmitStatus.NotSent or TransmitStatus.TimedOut)
         {
             IsUp = false;
             Problem = result.Problem ?? result.Status.ToString();

@@ -123,6 +123,7 @@ internal sealed class TpmKeeper(
             reserve.Add(bytes);
         }
 
+        channel.WipeOwn();
         return channel.IsUp ? Step.Done : Step.Lost;
     }
 

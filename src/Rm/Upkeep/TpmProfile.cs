@@ -21,7 +21,7 @@ internal sealed class TpmProfile(TpmChannel channel)
     /// <summary>Replaced as a whole, and read by any thread.</summary>
     private volatile HashSet<TpmCc>? _audited;
 
-    public int MaxCommandSize => Size(TpmPt.MaxCommandSize);
+    public int MaxCommandSize => Math.Min(Size(TpmPt.MaxCommandSize), channel.LargestCommand);
 
     public int MaxResponseSize => Size(TpmPt.MaxResponseSize);
 

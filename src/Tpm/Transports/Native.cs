@@ -1,8 +1,12 @@
 using System.Runtime.InteropServices;
+using Microsoft.Win32.SafeHandles;
 
 namespace TpmFs.Tpm.Transports;
 
-/// <summary>The C library's calls for a child process that inherits chosen descriptors, which System.Diagnostics.Process cannot give it.</summary>
+/// <summary>
+/// The C library's calls: for a child process that inherits chosen descriptors, which System.Diagnostics.Process cannot give it, and for a
+/// device with O_NONBLOCK, which FileStream cannot open. Constants are those of asm-generic.
+/// </summary>
 internal static unsafe partial class Native
 {
     public const int AfUnix = 1;
@@ -12,6 +16,9 @@ internal static unsafe partial class Native
     public const int SockCloseOnExec = 0x8_0000;
 
     public const int OpenReadOnly = 0;
+    public const int OpenReadWrite = 2;
+    public const int OpenNoTerminal = 0x100;
+    public const int OpenCloseOnExec = 0x8_0000;
 
     public const short SpawnSetSignalMask = 0x08;
 
@@ -24,7 +31,26 @@ internal static unsafe partial class Native
     public const int SigKill = 9;
     public const int SigTerm = 15;
 
+    public const int ErrorNoEntry = 2;
     public const int ErrorInterrupted = 4;
+    public const int ErrorInputOutput = 5;
+    public const int ErrorNoDeviceOrAddress = 6;
+    public const int ErrorAgain = 11;
+    public const int ErrorAccess = 13;
+    public const int ErrorBusy = 16;
+    public const int ErrorNoDevice = 19;
+    public const int ErrorTime = 62;
+
+    private const short PollInput = 1;
+    private const int ClockMonotonic = 1;
+    private const int ClockBootTime = 7;
+    private const int StatEmptyPath = 0x1000; // AT_EMPTY_PATH
+    private const uint StatType = 1; // STATX_TYPE
+    private const int StatSize = 256;
+    private const int StatMode = 28; // offsets in struct statx, linux/stat.h
+    private const int StatDeviceMajor = 128;
+    private const int StatDeviceMinor = 132;
+    private const int FileSystemStatSize = 128; // more than a struct statfs has
 
     /// <summary>More than any C library's posix_spawnattr_t (336 bytes) and posix_spawn_file_actions_t (80) take.</summary>
     public const int SpawnStructSize = 512;
@@ -73,4 +99,99 @@ internal static unsafe partial class Native
 
     [LibraryImport("libc", EntryPoint = "kill")]
     public static partial int Kill(int pid, int signal);
+
+    /// <summary>-1 with an errno when it cannot be opened.</summary>
+    [LibraryImport("libc", EntryPoint = "open", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    public static partial int Open(string path, int flags);
+
+    public static nint Read(SafeFileHandle file, Span<byte> buffer)
+    {
+        fixed (byte* bytes = buffer)
+        {
+            return Read(file, bytes, (nuint)buffer.Length);
+        }
+    }
+
+    public static nint Write(SafeFileHandle file, ReadOnlySpan<byte> data)
+    {
+        fixed (byte* bytes = data)
+        {
+            return Write(file, bytes, (nuint)data.Length);
+        }
+    }
+
+    /// <summary>Waits until something can be read, or an error: above 0. 0 when there was nothing in time, below 0 with an errno.</summary>
+    /// <param name="file">Nobody closes it meanwhile.</param>
+    /// <param name="timeout">In milliseconds.</param>
+    public static int PollIn(SafeFileHandle file, int timeout)
+    {
+        var one = new PollDescriptor { Descriptor = (int)file.DangerousGetHandle(), Wanted = PollInput };
+        return Poll(&one, 1, timeout);
+    }
+
+    /// <summary>How long the machine has slept since it was booted: by two clocks, of which one stands still meanwhile.</summary>
+    public static TimeSpan TimeAsleep()
+    {
+        TimeSpec awake, always;
+        return ClockGetTime(ClockMonotonic, &awake) == 0 && ClockGetTime(ClockBootTime, &always) == 0 ? always.AsSpan - awake.AsSpan : TimeSpan.Zero;
+    }
+
+    /// <summary>The type bits of an open file's mode (inode(7)), and the numbers of the device that it is.</summary>
+    public static bool TryGetType(SafeFileHandle file, out uint mode, out uint major, out uint minor)
+    {
+        Span<byte> stat = stackalloc byte[StatSize];
+        int result;
+        fixed (byte* bytes = stat)
+        {
+            result = StatX(file, "", StatEmptyPath, StatType, bytes);
+        }
+
+        mode = MemoryMarshal.Read<ushort>(stat[StatMode..]);
+        major = MemoryMarshal.Read<uint>(stat[StatDeviceMajor..]);
+        minor = MemoryMarshal.Read<uint>(stat[StatDeviceMinor..]);
+        return result == 0;
+    }
+
+    /// <summary>The magic number of the file system that a file is on (statfs(2)); 0 when it cannot be told.</summary>
+    public static long FileSystemOf(SafeFileHandle file)
+    {
+        Span<byte> stat = stackalloc byte[FileSystemStatSize];
+        fixed (byte* bytes = stat)
+        {
+            return StatFileSystem(file, bytes) == 0 ? MemoryMarshal.Read<nint>(stat) : 0;
+        }
+    }
+
+    [LibraryImport("libc", EntryPoint = "read", SetLastError = true)]
+    private static partial nint Read(SafeFileHandle file, byte* buffer, nuint size);
+
+    [LibraryImport("libc", EntryPoint = "write", SetLastError = true)]
+    private static partial nint Write(SafeFileHandle file, byte* data, nuint size);
+
+    [LibraryImport("libc", EntryPoint = "poll", SetLastError = true)]
+    private static partial int Poll(PollDescriptor* descriptors, nuint count, int timeout);
+
+    [LibraryImport("libc", EntryPoint = "clock_gettime")]
+    private static partial int ClockGetTime(int clock, TimeSpec* time);
+
+    [LibraryImport("libc", EntryPoint = "statx", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    private static partial int StatX(SafeFileHandle directory, string path, int flags, uint mask, byte* stat);
+
+    [LibraryImport("libc", EntryPoint = "fstatfs", SetLastError = true)]
+    private static partial int StatFileSystem(SafeFileHandle file, byte* stat);
+
+    private struct PollDescriptor
+    {
+        public int Descriptor;
+        public short Wanted;
+        public short Ready;
+    }
+
+    private struct TimeSpec
+    {
+        public nint Seconds;
+        public nint Nanoseconds;
+
+        public readonly TimeSpan AsSpan => new((Seconds * TimeSpan.TicksPerSecond) + (Nanoseconds / TimeSpan.NanosecondsPerTick));
+    }
 }

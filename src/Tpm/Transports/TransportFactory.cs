@@ -11,7 +11,7 @@ namespace TpmFs.Tpm.Transports;
 public static class TransportFactory
 {
     /// <summary>What can be specified, for help texts.</summary>
-    public const string Supported = "embedded[:DIR], swtpm:path=SOCKET, swtpm:host=HOST,port=PORT";
+    public const string Supported = "device:PATH, embedded[:DIR], swtpm:path=SOCKET, swtpm:host=HOST,port=PORT";
 
     private const int DefaultPort = 2321;
 
@@ -20,6 +20,7 @@ public static class TransportFactory
 
     /// <summary>
     /// <list type="bullet">
+    /// <item>device:PATH: a TPM of the kernel, such as /dev/tpm0.</item>
     /// <item>embedded: a swtpm of our own with its state in <see cref="TransportEnvironment.StateDirectory"/>/swtpm; embedded:DIR: in DIR.</item>
     /// <item>swtpm:path=SOCKET: data at SOCKET, control at SOCKET.ctrl.</item>
     /// <item>swtpm:host=HOST,port=PORT: data at PORT, control at the port after it; localhost and 2321 where one is left out.</item>
@@ -42,13 +43,33 @@ public static class TransportFactory
                 return true;
             case "swtpm":
                 return TryCreateSwtpm(rest, out transport, out problem);
-            case "device" or "tcti":
+            case "device":
+                return TryCreateDevice(rest, out transport, out problem);
+            case "tcti":
                 problem = $"the TPM \"{spec}\" is of a kind that this version does not support; it supports {Supported}";
                 return false;
             default:
                 problem = $"the TPM \"{spec}\" is none that can be specified; expected {Supported}";
                 return false;
         }
+    }
+
+    private static bool TryCreateDevice(string path, [NotNullWhen(true)] out ITpmTransport? transport, out string problem)
+    {
+        transport = null;
+        if (!Path.IsPathRooted(path))
+        {
+            return Fail($"device needs the path of a TPM's device from the root on, such as device:/dev/tpm0, and not \"{path}\"", out problem);
+        }
+
+        if (DeviceNode.IsResourceManager(path))
+        {
+            return Fail(DeviceNode.NotResourceManager(path), out problem);
+        }
+
+        problem = string.Empty;
+        transport = new DeviceTransport(Path.GetFullPath(path));
+        return true;
     }
 
     private static bool TryCreateSwtpm(string configuration, [NotNullWhen(true)] out ITpmTransport? transport, out string problem)

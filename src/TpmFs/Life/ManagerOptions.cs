@@ -6,12 +6,17 @@ namespace TpmFs.Life;
 /// <summary>How the resource manager is to treat a TPM: as configured, else as suits the way to it.</summary>
 internal static class ManagerOptions
 {
-    /// <summary>A TPM of tpmfs's own is nobody else's: what it holds at the start is left over, and no slot need be kept free.</summary>
+    /// <summary>
+    /// A TPM of tpmfs's own is nobody else's: what it holds at the start is left over, and no slot need be kept free. A device has the kernel
+    /// for another user, and whoever uses the kernel's resource manager: one slot of each kind stays free.
+    /// </summary>
     public static ResourceManagerOptions For(string tpm, Settings settings) => new()
     {
         IdleRelease = settings.IdleRelease,
-        ReserveObjects = settings.ReserveObjects ?? 0,
-        ReserveSessions = settings.ReserveSessions ?? 0,
-        FlushAtStart = settings.FlushAtStart ?? (tpm == "embedded" || tpm.StartsWith("embedded:", StringComparison.Ordinal)),
+        ReserveObjects = settings.ReserveObjects ?? (IsOf("device", tpm) ? 1 : 0),
+        ReserveSessions = settings.ReserveSessions ?? (IsOf("device", tpm) ? 1 : 0),
+        FlushAtStart = settings.FlushAtStart ?? IsOf("embedded", tpm),
     };
+
+    private static bool IsOf(string kind, string tpm) => tpm == kind || tpm.StartsWith(kind + ":", StringComparison.Ordinal);
 }

@@ -22,7 +22,7 @@ internal sealed class ManagerLog(ILogger log) : IResourceManagerLog
         Hex(session.Value),
         from.Uid);
 
-    public void Fault(Exception exception) => log.Error(exception, "a command could not be carried out; this is a fault of tpmfs");
+    public void Fault(Exception exception) => log.Error(exception, "the resource manager could not do what it was about to do; this is a fault of tpmfs");
 
     private static string Hex(uint handle) => $"0x{handle:X8}";
 }
