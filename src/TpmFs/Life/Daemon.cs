@@ -102,7 +102,7 @@ internal static class Daemon
             service.Stopping();
             if (session.Ended.IsCompleted)
             {
-                log.Error(
+                log.Of(EventType.Ended).Error(
                     session.Ended.Result == FuseSessionEnd.Refused
                         ? "the kernel and tpmfs do not speak the same FUSE protocol; {MountPoint} is not served"
                         : "{MountPoint} was unmounted, or its connection aborted, by somebody else; tpmfs ends",
@@ -110,7 +110,7 @@ internal static class Daemon
                 return ExitCode.Failed;
             }
 
-            log.Information("{Signal}: unmounting {MountPoint}", signals.Asked.Result, mount.MountPoint);
+            log.Of(EventType.Ended).Information("{Signal}: unmounting {MountPoint}", signals.Asked.Result, mount.MountPoint);
             tree.FileSystem.RefuseOpens();
             manager.Dispose();
             session.Stop();
@@ -126,17 +126,17 @@ internal static class Daemon
         if (!plan.Config.TryRead(out var settings, out var problem)
             || !NodeOwner.TryOfRm0(uid, gid, settings.Mode, settings.Group, NodeOwner.FindGroup, out var rm0, out _, out problem))
         {
-            log.Error("the configuration is not reloaded, and what held goes on: {Problem}", problem);
+            log.Of(EventType.NotReloaded).Error("the configuration is not reloaded, and what held goes on: {Problem}", problem);
             return;
         }
 
         tree.Configure(settings, rm0);
-        log.Information("{File} is reloaded: users, domains, limits, and rm0; the rest of it holds from the next start on", plan.Config.Path);
+        log.Of(EventType.Reloaded).Information("{File} is reloaded: users, domains, limits, and rm0; the rest of it holds from the next start on", plan.Config.Path);
     }
 
     private static void SayReady(string tpm, string mountPoint, ILogger log)
     {
-        log.Information("{MountPoint}/rm0 is ready; its TPM is {Tpm}", mountPoint, tpm);
+        log.Of(EventType.Ready).Information("{MountPoint}/rm0 is ready; its TPM is {Tpm}", mountPoint, tpm);
         if (!Console.IsOutputRedirected)
         {
             Console.WriteLine("Try it from another terminal (Ctrl-C here unmounts):");

@@ -1,6 +1,7 @@
 using Serilog;
 using TpmFs.Configuration;
 using TpmFs.Domains;
+using TpmFs.Logs;
 using TpmFs.Nodes;
 using TpmFs.Openers;
 using TpmFs.State;
@@ -39,7 +40,7 @@ internal sealed class Tree : IDisposable
         root.TryAdd("status", new StatusFile(table, owner, status));
         root.TryAdd("metrics", new MetricsFile(table, owner, status));
         status.Show(() => [root.Domain, .. users.Domains.Select(user => user.Domain), .. domains.Domains.Select(made => made.Domain)]);
-        FileSystem = new TreeFileSystem(table, notifier);
+        FileSystem = new TreeFileSystem(table, notifier, new Audit(log));
         Apply(ResolvedPlans.None); // what was made with mkdir waits for nobody's name
         foreach (var user in users.Domains)
         {

@@ -1,4 +1,5 @@
 using TpmFs.Fuse;
+using TpmFs.Logs;
 using TpmFs.Nodes;
 using TpmFs.Rm;
 using TpmFs.Tpm;
@@ -223,8 +224,15 @@ internal sealed class Opener : OpenFile, ISpaceClient
 
     void ISpaceClient.Completed(ReadOnlySpan<byte> response) => Finish(Answer.Of(response, context.Time.GetTimestamp()));
 
-    void ISpaceClient.Denied(TpmCc command) => context.Log.Warning(
-        "{Node}: policy refuses {CommandCode} to process {Pid} ({Command}) of user {Uid}", Identity.Path, command.ToName(), Identity.Pid, Identity.Command, Identity.Uid);
+    void ISpaceClient.Denied(TpmCc command) => context.Log.Of(EventType.CommandDenied).Warning(
+        "{Node}: the policy of {Domain} refuses {CommandCode} to opener {Opener}, process {Pid} ({Command}) of user {Uid}",
+        Identity.Path,
+        Identity.Domain.Length == 0 ? "root" : Identity.Domain,
+        command.ToName(),
+        Identity.Id,
+        Identity.Pid,
+        Identity.Command,
+        Identity.Uid);
 
     void ISpaceClient.Failed(SpaceFailure failure) => Finish(Answer.Of(SpaceErrno.Of(failure), context.Time.GetTimestamp()));
 
