@@ -1,4 +1,5 @@
 using System.Diagnostics.CodeAnalysis;
+using System.Globalization;
 using System.Net;
 using System.Net.Sockets;
 using System.Runtime.Versioning;
@@ -21,7 +22,7 @@ public static class TransportFactory
     /// <summary>
     /// <list type="bullet">
     /// <item>device:PATH: a TPM of the kernel, such as /dev/tpm0.</item>
-    /// <item>embedded: a swtpm of our own with its state in <see cref="TransportEnvironment.StateDirectory"/>/swtpm; embedded:DIR: in DIR.</item>
+    /// <item>embedded: a swtpm of our own with its state in <see cref="TransportEnvironment.StateDirectory"/>/swtpm, or swtpm1, swtpm2 for the second and third TPM; embedded:DIR: in DIR.</item>
     /// <item>swtpm:path=SOCKET: data at SOCKET, control at SOCKET.ctrl.</item>
     /// <item>swtpm:host=HOST,port=PORT: data at PORT, control at the port after it; localhost and 2321 where one is left out.</item>
     /// </list>
@@ -39,12 +40,12 @@ public static class TransportFactory
         {
             case "embedded":
                 problem = string.Empty;
-                transport = new EmbeddedTransport(rest.Length != 0 ? rest : Path.Combine(environment.StateDirectory, "swtpm"));
+                transport = new EmbeddedTransport(rest.Length != 0 ? rest : OwnStateDirectory(environment));
                 return true;
             case "swtpm":
                 return TryCreateSwtpm(rest, out transport, out problem);
             case "device":
-                return TryCreateDevice(rest, out transport, out problem);
+                return TryCreateDevice(rest, environment.OwnTree, out transport, out problem);
             case "tcti":
                 problem = $"the TPM \"{spec}\" is of a kind that this version does not support; it supports {Supported}";
                 return false;
@@ -54,7 +55,10 @@ public static class TransportFactory
         }
     }
 
-    private static bool TryCreateDevice(string path, [NotNullWhen(true)] out ITpmTransport? transport, out string problem)
+    private static string OwnStateDirectory(TransportEnvironment environment) => Path.Combine(
+        environment.StateDirectory, environment.Number == 0 ? "swtpm" : string.Create(CultureInfo.InvariantCulture, $"swtpm{environment.Number}"));
+
+    private static bool TryCreateDevice(string path, string? ownTree, [NotNullWhen(true)] out ITpmTransport? transport, out string problem)
     {
         transport = null;
         if (!Path.IsPathRooted(path))
@@ -65,6 +69,11 @@ public static class TransportFactory
         if (DeviceNode.IsResourceManager(path))
         {
             return Fail(DeviceNode.NotResourceManager(path), out problem);
+        }
+
+        if (ownTree is not null && Path.GetFullPath(path).StartsWith(ownTree.TrimEnd('/') + "/", StringComparison.Ordinal))
+        {
+            return Fail($"{path} is a node of the tree that is to be served, which cannot be its own TPM", out problem);
         }
 
         problem = string.Empty;
