@@ -4,6 +4,7 @@ using Serilog;
 using TpmFs.Fuse;
 using TpmFs.Nodes;
 using TpmFs.Openers;
+using TpmFs.Tpm;
 
 namespace TpmFs.Logs;
 
@@ -31,6 +32,22 @@ internal sealed class Audit(ILogger log)
 
     public void Removed(in FuseCaller caller, Node parent, ReadOnlySpan<byte> name, Errno result) =>
         Write(log.Of(EventType.DomainRemoved), caller, parent.PlaceOf(Printable(name)), "rmdir", result);
+
+    /// <summary>A domain's policy refused an opener's command.</summary>
+    public static void Denied(ILogger log, OpenerIdentity who, TpmCc command)
+    {
+        var answer = command == TpmCc.Startup ? TpmRc.Initialize : TpmRc.CommandCode.FromResourceManager;
+        log.Of(EventType.CommandDenied).Warning(
+            "{Node}: the policy of {Domain} refuses {CommandCode} to opener {Opener}, process {Pid} ({Command}) of user {Uid}, with {ResponseCode}",
+            who.Path,
+            who.Domain.Length == 0 ? "root" : who.Domain,
+            command.ToName(),
+            who.Id,
+            who.Pid,
+            who.Command,
+            who.Uid,
+            $"0x{answer.Value:X8}");
+    }
 
     private static void Write(ILogger log, in FuseCaller caller, string node, string change, Errno result)
     {

@@ -243,15 +243,7 @@ internal sealed class Opener : OpenFile, ISpaceClient
 
     void ISpaceClient.Completed(ReadOnlySpan<byte> response) => Finish(Answer.Of(response, context.Time.GetTimestamp()));
 
-    void ISpaceClient.Denied(TpmCc command) => context.Log.Of(EventType.CommandDenied).Warning(
-        "{Node}: the policy of {Domain} refuses {CommandCode} to opener {Opener}, process {Pid} ({Command}) of user {Uid}",
-        Identity.Path,
-        Identity.Domain.Length == 0 ? "root" : Identity.Domain,
-        command.ToName(),
-        Identity.Id,
-        Identity.Pid,
-        Identity.Command,
-        Identity.Uid);
+    void ISpaceClient.Denied(TpmCc command) => Audit.Denied(context.Log, Identity, command);
 
     void ISpaceClient.Failed(SpaceFailure failure) => Finish(Answer.Of(SpaceErrno.Of(failure), context.Time.GetTimestamp()));
 
