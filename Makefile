@@ -26,7 +26,7 @@ test: sdk deps-test build
 	@dotnet build TpmFs.sln --verbosity quiet
 	@build/run-tests $(filter-out tests/Vm/,$(wildcard tests/*/))
 
-test-vm: sdk deps-vm build
+test-vm: sdk deps-vm build deb
 	@dotnet build tests/Vm --verbosity quiet
 	@build/run-tests tests/Vm/
 
