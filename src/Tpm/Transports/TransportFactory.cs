@@ -12,7 +12,7 @@ namespace TpmFs.Tpm.Transports;
 public static class TransportFactory
 {
     /// <summary>What can be specified, for help texts.</summary>
-    public const string Supported = "device:PATH, embedded[:DIR], swtpm:path=SOCKET, swtpm:host=HOST,port=PORT";
+    public const string Supported = "device:PATH, embedded[:DIR], swtpm:path=SOCKET, swtpm:host=HOST,port=PORT, tcti:CONF";
 
     private const int DefaultPort = 2321;
 
@@ -23,6 +23,7 @@ public static class TransportFactory
     /// <list type="bullet">
     /// <item>device:PATH: a TPM of the kernel, such as /dev/tpm0.</item>
     /// <item>embedded: a swtpm of our own with its state in <see cref="TransportEnvironment.StateDirectory"/>/swtpm, or swtpm1, swtpm2 for the second and third TPM; embedded:DIR: in DIR.</item>
+    /// <item>tcti:CONF: what libtss2-tctildr makes of CONF, such as mssim:host=localhost,port=2321.</item>
     /// <item>swtpm:path=SOCKET: data at SOCKET, control at SOCKET.ctrl.</item>
     /// <item>swtpm:host=HOST,port=PORT: data at PORT, control at the port after it; localhost and 2321 where one is left out.</item>
     /// </list>
@@ -47,8 +48,7 @@ public static class TransportFactory
             case "device":
                 return TryCreateDevice(rest, environment.OwnTree, out transport, out problem);
             case "tcti":
-                problem = $"the TPM \"{spec}\" is of a kind that this version does not support; it supports {Supported}";
-                return false;
+                return TryCreateTcti(rest, environment.OwnTree, out transport, out problem);
             default:
                 problem = $"the TPM \"{spec}\" is none that can be specified; expected {Supported}";
                 return false;
@@ -60,7 +60,34 @@ public static class TransportFactory
 
     private static bool TryCreateDevice(string path, string? ownTree, [NotNullWhen(true)] out ITpmTransport? transport, out string problem)
     {
+        bool isDevice = MayBeDevice(path, ownTree, out problem);
+        transport = isDevice ? new DeviceTransport(Path.GetFullPath(path)) : null;
+        return isDevice;
+    }
+
+    private static bool TryCreateTcti(string configuration, string? ownTree, [NotNullWhen(true)] out ITpmTransport? transport, out string problem)
+    {
+        const string Device = "device:";
         transport = null;
+        if (configuration.Length == 0)
+        {
+            return Fail("tcti needs the configuration of a TCTI as TSS programs take it, such as tcti:mssim:host=localhost,port=2321", out problem);
+        }
+
+        // Without a path it would be /dev/tpmrm0 or whatever else that TCTI prefers.
+        problem = string.Empty;
+        if ((configuration == Device[..^1] || configuration.StartsWith(Device, StringComparison.Ordinal))
+            && !MayBeDevice(configuration[Math.Min(Device.Length, configuration.Length)..], ownTree, out problem))
+        {
+            return false;
+        }
+
+        transport = new TctiTransport(configuration);
+        return true;
+    }
+
+    private static bool MayBeDevice(string path, string? ownTree, out string problem)
+    {
         if (!Path.IsPathRooted(path))
         {
             return Fail($"device needs the path of a TPM's device from the root on, such as device:/dev/tpm0, and not \"{path}\"", out problem);
@@ -77,7 +104,6 @@ public static class TransportFactory
         }
 
         problem = string.Empty;
-        transport = new DeviceTransport(Path.GetFullPath(path));
         return true;
     }
 

@@ -15,6 +15,7 @@ internal static class MountCommand
           embedded[:DIR]           a software TPM of tpmfs's own (swtpm), its state kept in DIR
           swtpm:path=SOCK          a swtpm on a UNIX socket, its control channel on SOCK.ctrl
           swtpm:host=H,port=P      a swtpm on TCP, its control channel on port P+1
+          tcti:CONF                whatever libtss2-tctildr can load, such as tcti:mssim:host=localhost
         """;
 
     private static readonly Argument<string?> MountPoint = new("MOUNTPOINT")

@@ -19,7 +19,8 @@ public sealed class ManagerOptionsTests
     [InlineData("device:/dev/tpm0", 1)]
     [InlineData("embedded", 0)]
     [InlineData("swtpm:path=/x", 0)]
-    [InlineData("tcti:device:/dev/tpm0", 0)]
+    [InlineData("tcti:device:/dev/tpm0", 1)]
+    [InlineData("tcti:cmd:device:/dev/tpm0", 0)]
     public void A_device_has_a_slot_of_each_kind_left_for_the_kernel_unless_configured_otherwise(string tpm, int reserved)
     {
         var options = ManagerOptions.For(tpm, new Settings());
