@@ -8,6 +8,9 @@ public interface IResourceManagerLog
     /// <summary>The way to the TPM is lost; it is being tried again.</summary>
     void TpmLost(string problem);
 
+    /// <summary>The TPM, which was not there when the manager started, is there.</summary>
+    void TpmFound(TpmFacts facts);
+
     /// <summary>The TPM is there again; what it forgot meanwhile is gone for its owners.</summary>
     void TpmBack(TpmReturn how);
 

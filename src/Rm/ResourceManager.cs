@@ -36,6 +36,7 @@ public sealed class ResourceManager : IDisposable
     private readonly CommandRunner _runner;
     private readonly Housekeeping _housekeeping;
     private readonly TpmKeeper _keeper;
+    private readonly MachineSleep _sleep;
     private readonly WorkMeter _meter;
     private Thread? _thread;
     private long _releasedSessions;
@@ -72,13 +73,14 @@ public sealed class ResourceManager : IDisposable
             new RawPassage(_channel, _profile, _sessions, power, tracker, room, patience));
         _housekeeping = new Housekeeping(_channel, _profile, _objects, _sessions, sessionSlots, power, _reserve, time, options.IdleRelease);
         _keeper = new TpmKeeper(_channel, _profile, _objects, _sessions, sessionSlots, power, _reserve, options, time, log);
+        _sleep = new MachineSleep(_desk, room, _keeper, time);
     }
 
-    /// <summary>The largest command that the TPM takes, in bytes: TPM_PT_MAX_COMMAND_SIZE, at least 4096.</summary>
-    public int MaxCommandSize => _profile.MaxCommandSize;
+    /// <summary>What the TPM is, as far as it is known. Any thread.</summary>
+    public TpmFacts Facts => _keeper.Facts;
 
-    /// <summary>The largest response, in bytes: TPM_PT_MAX_RESPONSE_SIZE, at least 4096.</summary>
-    public int MaxResponseSize => _profile.MaxResponseSize;
+    /// <summary>Why the TPM is not there, for a person; empty while it is. Any thread.</summary>
+    public string Problem => _keeper.Problem;
 
     /// <summary>Connects to the TPM, starts it, learns what it is, and begins to serve. False with what went wrong and what to do.</summary>
     public bool TryStart(out string problem)
@@ -88,9 +90,18 @@ public sealed class ResourceManager : IDisposable
             return false;
         }
 
+        Start();
+        return true;
+    }
+
+    /// <summary>
+    /// Begins to serve a TPM that could not be reached yet: it is tried again and again, and commands wait for it, or fail, as for one that
+    /// was lost.
+    /// </summary>
+    public void Start()
+    {
         _thread = new Thread(Serve) { Name = "tpm", IsBackground = true };
         _thread.Start();
-        return true;
     }
 
     public Space OpenSpace(SpaceOwner owner, ISpaceClient client) => new ManagedSpace(_desk, Lend, owner, client);
@@ -109,11 +120,18 @@ public sealed class ResourceManager : IDisposable
     /// <summary>A group that nobody will open a space of any more, and whose spaces are closed: its saved sessions are flushed too.</summary>
     public void EndGroup(SchedulingGroup group) => _desk.End(group);
 
-    /// <summary>What the TPM says it is; read at the start.</summary>
-    public TpmDescription Description => TpmDescription.Read(_profile);
+    /// <summary>
+    /// The machine is about to sleep: lets the command that runs end, saves everything, and holds commands until <see cref="Resume"/>.
+    /// Sends no TPM2_Shutdown: that is for who takes the TPM's power. Any thread; does not wait.
+    /// </summary>
+    /// <param name="saved">Called by the manager's thread when nothing is left in the TPM that would be lost.</param>
+    public void Suspend(Action saved) => _sleep.Begin(saved);
 
-    /// <summary>Whether the TPM is there, as of a moment ago.</summary>
-    public bool IsTpmThere => _channel.IsUp;
+    /// <summary>The machine is awake: asks the TPM what it still holds, and goes on. Any thread; does not wait.</summary>
+    public void Resume() => _sleep.End();
+
+    /// <summary>Cancels what the TPM does at this moment, where that is possible. Any thread; does not wait.</summary>
+    public void CancelRunning() => _desk.CancelRunning();
 
     /// <summary>
     /// Cancels what runs, fails what waits, flushes everything that is held, saved sessions too, and leaves the TPM empty. Takes 10 s at
@@ -144,6 +162,14 @@ public sealed class ResourceManager : IDisposable
         {
             _sessions.GroupGone(ended);
         }
+        else if (_sleep.IsDue)
+        {
+            _sleep.Do();
+        }
+        else if (_sleep.IsWanted)
+        {
+            didOne = false;
+        }
         else if (_keeper.IsAway)
         {
             didOne = RunWithoutTpm();
@@ -154,7 +180,7 @@ public sealed class ResourceManager : IDisposable
         }
         else
         {
-            didOne = _housekeeping.TryDoOne();
+            didOne = IsManaging && _housekeeping.TryDoOne();
         }
 
         TellReleased();
@@ -164,15 +190,23 @@ public sealed class ResourceManager : IDisposable
     /// <summary>How long until <see cref="RunOne"/> has something to do; null when nothing is foreseen.</summary>
     internal TimeSpan? UntilDue()
     {
+        if (_sleep.IsDue || _sleep.IsWanted)
+        {
+            return _sleep.UntilDue;
+        }
+
         if (_keeper.IsAway)
         {
             return _keeper.UntilNextTry();
         }
 
-        TimeSpan? housekeeping = _housekeeping.UntilDue();
+        TimeSpan? housekeeping = IsManaging ? _housekeeping.UntilDue() : null;
         TimeSpan? waiting = _desk.UntilDue();
         return waiting is null || housekeeping < waiting ? housekeeping : waiting;
     }
+
+    /// <summary>There are handles to look after; a TPM 1.2 has none that could be managed.</summary>
+    private bool IsManaging => _keeper.Facts.Family == TpmFamily.Tpm20;
 
     private void Serve()
     {
@@ -219,7 +253,7 @@ public sealed class ResourceManager : IDisposable
 
         try
         {
-            if (_keeper.IsAway || !_desk.HasJustOne || !_desk.TryTake(out PendingCommand? next))
+            if (_sleep.IsDue || _keeper.IsAway || !_desk.HasJustOne || !_desk.TryTake(out PendingCommand? next))
             {
                 _desk.CallManager();
                 return;
@@ -252,7 +286,7 @@ public sealed class ResourceManager : IDisposable
         catch (Exception bug)
         {
             _log.Fault(bug);
-            verdict = Verdict.Failed(SpaceFailure.Stopping);
+            verdict = Verdict.Failed(SpaceFailure.Fault);
         }
 
         _housekeeping.ClientCommand(isShutdown: code == TpmCc.Shutdown && _runner.HasSucceeded(verdict));

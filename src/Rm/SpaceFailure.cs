@@ -9,6 +9,9 @@ public enum SpaceFailure
     /// <summary>The TPM did not answer within the command's time limit.</summary>
     TimedOut,
 
-    /// <summary>The manager is stopping, or could not carry the command out.</summary>
+    /// <summary>The manager is stopping.</summary>
     Stopping,
+
+    /// <summary>The manager could not carry the command out: a bug, which is logged.</summary>
+    Fault,
 }

@@ -57,6 +57,10 @@ public sealed class FaultTests
         {
         }
 
+        public void TpmFound(TpmFacts facts)
+        {
+        }
+
         public void TpmBack(TpmReturn how)
         {
         }

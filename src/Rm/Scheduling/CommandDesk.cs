@@ -24,6 +24,7 @@ internal sealed class CommandDesk : IDisposable
     private readonly Action _cancelRunning;
     private PendingCommand? _running;
     private bool _isStopping;
+    private volatile bool _isHeld; // Written under the gate.
     private bool _hasNews;
 
     /// <summary>When the manager's thread wakes by itself; past every time while it is awake, since it may be about to sleep for long.</summary>
@@ -63,27 +64,31 @@ internal sealed class CommandDesk : IDisposable
         }
     }
 
+    /// <summary>No command is begun at present. Any thread.</summary>
+    public bool IsHeld => _isHeld;
+
+    /// <summary>Hands a command in. False when one is under way, or the opener is gone. One that comes while the manager stops fails.</summary>
     /// <param name="lends">The caller will offer its own thread for it: the manager's is not woken.</param>
     public bool Submit(PendingCommand pending, ReadOnlySpan<byte> command, bool lends)
     {
+        bool isTooLate;
         lock (_gate)
         {
-            if (_isStopping || pending.IsClosed || pending.State != CommandState.Idle)
+            if (pending.IsClosed || pending.State != CommandState.Idle)
             {
                 return false;
             }
 
-            pending.Take(command, _time.GetTimestamp());
-            _scheduler.Enqueue(pending);
-            if (pending.Count == 1 && RandomReserve.IsProbe(pending.Bytes))
+            isTooLate = _isStopping;
+            if (!isTooLate)
             {
-                _rescue.Watch(pending);
+                Enter(pending, command, lends);
             }
+        }
 
-            if (!lends)
-            {
-                Wake();
-            }
+        if (isTooLate)
+        {
+            pending.Space.Client.Failed(SpaceFailure.Stopping);
         }
 
         return true;
@@ -109,9 +114,57 @@ internal sealed class CommandDesk : IDisposable
             pending.Drop();
         }
 
-        Span<byte> response = stackalloc byte[TpmResponse.HeaderOnly];
-        TpmResponse.Write(response, TpmRc.Canceled.FromResourceManager);
-        pending.Space.Client.Completed(response);
+        Answer(pending, TpmRc.Canceled);
+    }
+
+    /// <summary>From now on no command is begun, until <see cref="Release"/>. They are taken, and wait.</summary>
+    public void Hold()
+    {
+        lock (_gate)
+        {
+            _isHeld = true;
+            Wake();
+        }
+    }
+
+    /// <summary>Commands go on.</summary>
+    public void Release()
+    {
+        lock (_gate)
+        {
+            _isHeld = false;
+            Wake();
+        }
+    }
+
+    /// <summary>Cancels what runs, whoever's it is.</summary>
+    public void CancelRunning()
+    {
+        lock (_gate)
+        {
+            if (_running is not null)
+            {
+                _running.IsCanceled = true;
+                _cancelRunning();
+            }
+        }
+    }
+
+    /// <summary>While commands are held: answers one that has not begun with TPM_RC_RETRY, the TPM's word for one that it could not start.</summary>
+    public void GiveBack(PendingCommand pending)
+    {
+        lock (_gate)
+        {
+            if (!_isHeld || pending.State is CommandState.Idle or CommandState.Running)
+            {
+                return;
+            }
+
+            _scheduler.Remove(pending);
+            pending.Drop();
+        }
+
+        Answer(pending, TpmRc.Retry);
     }
 
     /// <summary>The command's opener is gone. False when it was before.</summary>
@@ -158,12 +211,7 @@ internal sealed class CommandDesk : IDisposable
         lock (_gate)
         {
             _isStopping = true;
-            if (_running is not null)
-            {
-                _running.IsCanceled = true;
-                _cancelRunning();
-            }
-
+            CancelRunning();
             Wake();
         }
     }
@@ -191,7 +239,7 @@ internal sealed class CommandDesk : IDisposable
         {
             lock (_gate)
             {
-                return _running is null && _closing.Count == 0 && _scheduler.HasJustOneRunnable;
+                return _running is null && !_isHeld && _closing.Count == 0 && _scheduler.HasJustOneRunnable;
             }
         }
     }
@@ -240,7 +288,7 @@ internal sealed class CommandDesk : IDisposable
     {
         lock (_gate)
         {
-            _running = !_isStopping && _scheduler.TryTake(out PendingCommand taken) ? taken : null;
+            _running = !_isStopping && !_isHeld && _scheduler.TryTake(out PendingCommand taken) ? taken : null;
             next = _running;
             return next is not null;
         }
@@ -322,7 +370,30 @@ internal sealed class CommandDesk : IDisposable
 
     public void Dispose() => _rescue.Dispose();
 
+    private static void Answer(PendingCommand pending, TpmRc code)
+    {
+        Span<byte> response = stackalloc byte[TpmResponse.HeaderOnly];
+        TpmResponse.Write(response, code.FromResourceManager);
+        pending.Space.Client.Completed(response);
+    }
+
     private long TimestampAfter(TimeSpan span) => _time.GetTimestamp() + (long)(span.TotalSeconds * _time.TimestampFrequency);
+
+    /// <summary>Under the gate.</summary>
+    private void Enter(PendingCommand pending, ReadOnlySpan<byte> command, bool lends)
+    {
+        pending.Take(command, _time.GetTimestamp());
+        _scheduler.Enqueue(pending);
+        if (pending.Count == 1 && RandomReserve.IsProbe(pending.Bytes))
+        {
+            _rescue.Watch(pending);
+        }
+
+        if (!lends)
+        {
+            Wake();
+        }
+    }
 
     /// <summary>Under the gate.</summary>
     private void Wake()

@@ -20,6 +20,9 @@ internal sealed class PowerState(
     private Clock _last;
     private long _lastSure;
 
+    /// <summary>How many restarts of the TPM were noticed, and told.</summary>
+    public int RestartsSeen { get; private set; }
+
     /// <summary>False when a command changed the counts: they are to be read when that disturbs nobody.</summary>
     public bool CountsAreKnown { get; private set; }
 
@@ -102,6 +105,7 @@ internal sealed class PowerState(
                 return step;
             }
 
+            RestartsSeen++;
             log.TpmBack(how);
         }
 

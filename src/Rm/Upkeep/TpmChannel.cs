@@ -29,6 +29,14 @@ internal sealed class TpmChannel(ITpmTransport transport, TimeProvider time)
     /// <summary>The largest command that the way to the TPM takes, in bytes.</summary>
     public int LargestCommand => transport.Features.LargestCommand ?? int.MaxValue;
 
+    public byte HighestLocality => transport.Features.HighestLocality;
+
+    /// <summary>
+    /// Whether the last own command was answered with the tag of a TPM 1.2 (TPM_ST_RSP_COMMAND, Part 2, 6.9): a TPM 2.0 answers so to a bad
+    /// tag alone, and those of the manager are good.
+    /// </summary>
+    public bool IsTpm12 { get; private set; }
+
     /// <summary>Commands sent since the start.</summary>
     public long Commands { get; private set; }
 
@@ -136,6 +144,7 @@ internal sealed class TpmChannel(ITpmTransport transport, TimeProvider time)
             return Lost(result.Problem ?? "The TPM sent what is no response.");
         }
 
+        IsTpm12 = header.Tag == TpmSt.ResponseCommand;
         if (header.ResponseCode.IsSuccess)
         {
             parameters = _ownResponse.AsSpan(TpmHeader.Length, result.Length - TpmHeader.Length);

@@ -3,7 +3,10 @@ using TpmFs.Tpm.Wire;
 
 namespace TpmFs.Rm;
 
-/// <summary>Brings the TPM up at the start, and back after the way to it was lost. Used by the manager's thread alone.</summary>
+/// <summary>
+/// Brings the TPM up at the start, and back after the way to it was lost or the machine slept. Used by the manager's thread alone, but for
+/// <see cref="Facts"/> and <see cref="Problem"/>.
+/// </summary>
 internal sealed class TpmKeeper(
     TpmChannel channel,
     TpmProfile profile,
@@ -24,12 +27,22 @@ internal sealed class TpmKeeper(
     /// <summary>How many probes' worth of random bytes are there before the first client is.</summary>
     private const int FirstFills = 4;
 
+    private volatile TpmFacts _facts = TpmFacts.None;
+    private volatile string _problem = "";
     private TimeSpan _pause = s_firstPause;
     private long? _lostAt;
     private long _triedAt;
+    private int _restartsBefore;
+    private bool _mustAsk;
+
+    /// <summary>What the TPM is. Any thread.</summary>
+    public TpmFacts Facts => _facts;
+
+    /// <summary>Why the TPM is not there; empty while it is. Any thread.</summary>
+    public string Problem => _problem;
 
     /// <summary>The way to the TPM is lost, or it is not yet known what the TPM still holds since then.</summary>
-    public bool IsAway => !channel.IsUp || _lostAt is not null;
+    public bool IsAway => !channel.IsUp || _lostAt is not null || _mustAsk || _facts.Family == TpmFamily.Unknown;
 
     /// <summary>How long the TPM has been away; null when it is there.</summary>
     public TimeSpan? LostFor => _lostAt is { } since ? time.GetElapsedTime(since) : null;
@@ -44,7 +57,7 @@ internal sealed class TpmKeeper(
             TimeSpan left = s_startTimeout - time.GetElapsedTime(start);
             if ((left <= TimeSpan.Zero && attempt > 0) || (!channel.IsUp && !channel.TryConnect(left)))
             {
-                problem = channel.Problem.Length > 0 ? channel.Problem : $"The TPM did not get ready within {s_startTimeout.TotalSeconds} s ({step}).";
+                problem = _problem = channel.Problem.Length > 0 ? channel.Problem : $"The TPM did not get ready within {s_startTimeout.TotalSeconds} s ({step}).";
                 return false;
             }
 
@@ -55,7 +68,7 @@ internal sealed class TpmKeeper(
             }
             else if (step is Step.Inconsistent or Step.NoRoom or Step.Gap)
             {
-                problem = "The TPM does not answer as a TPM 2.0 does: TPM2_Startup, TPM2_GetCapability or TPM2_ReadClock failed.";
+                problem = _problem;
                 return false;
             }
         }
@@ -64,15 +77,24 @@ internal sealed class TpmKeeper(
         return true;
     }
 
+    /// <summary>The machine may have slept: before the next command the TPM is asked what it still holds.</summary>
+    public void AskAnew()
+    {
+        _mustAsk = true;
+        _pause = _lostAt is null ? TimeSpan.Zero : _pause;
+    }
+
     /// <summary>The way is lost: notes since when, once.</summary>
     public void NoteLoss()
     {
-        if (_lostAt is null)
+        if (_lostAt is null && !(channel.IsUp && _mustAsk))
         {
             _lostAt = time.GetTimestamp();
             _triedAt = _lostAt.Value;
             _pause = TimeSpan.Zero;
-            log.TpmLost(channel.Problem);
+            _restartsBefore = power.RestartsSeen;
+            _problem = channel.Problem.Length > 0 ? channel.Problem : _problem;
+            log.TpmLost(_problem);
         }
     }
 
@@ -89,27 +111,67 @@ internal sealed class TpmKeeper(
     /// </summary>
     public bool TryReturn()
     {
-        Step step = channel.IsUp || channel.TryConnect(s_connectTimeout) ? power.Verify() : Step.Lost;
-        step = step == Step.Done ? FlushLeftovers() : step;
-        bool isBack = step is Step.Done or Step.Inconsistent;
+        bool isFirst = _facts.Family == TpmFamily.Unknown;
+        bool isConnected = channel.IsUp || channel.TryConnect(s_connectTimeout);
+        Step step = !isConnected ? Step.Lost : isFirst ? StartOnce() : AskWhatIsLeft();
+        bool isBack = step == Step.Done || (step == Step.Inconsistent && !isFirst);
         _triedAt = time.GetTimestamp();
         _pause = _pause == TimeSpan.Zero ? s_firstPause : _pause * 2 < s_longestPause ? _pause * 2 : s_longestPause;
+        _problem = isBack ? "" : channel.Problem.Length > 0 ? channel.Problem : _problem;
         if (isBack)
         {
+            TellReturn(isFirst);
+            _mustAsk = false;
             _lostAt = null;
-            log.TpmBack(TpmReturn.Unchanged);
+        }
+        else if (_lostAt is null)
+        {
+            NoteLoss();
         }
 
         return isBack;
     }
 
+    /// <summary>A restart has been told already by who found out.</summary>
+    private void TellReturn(bool isFirst)
+    {
+        if (isFirst)
+        {
+            log.TpmFound(_facts);
+        }
+        else if (_lostAt is not null && power.RestartsSeen == _restartsBefore)
+        {
+            log.TpmBack(TpmReturn.Unchanged);
+        }
+    }
+
+    private Step AskWhatIsLeft()
+    {
+        if (_facts.Family == TpmFamily.Tpm12)
+        {
+            return Step.Done;
+        }
+
+        Step step = power.Verify();
+        return step == Step.Done ? FlushLeftovers() : step;
+    }
+
     private Step StartOnce()
     {
         Step step = power.Start();
+        if (channel is { IsUp: true, IsTpm12: true })
+        {
+            _facts = TpmFacts.None with { Family = TpmFamily.Tpm12, HighestLocality = channel.HighestLocality };
+            return Step.Done;
+        }
+
         step = step == Step.Done ? FlushLeftovers() : step;
         step = step == Step.Done ? profile.Read() : step;
         if (step != Step.Done)
         {
+            _problem = step is Step.Inconsistent or Step.NoRoom or Step.Gap
+                ? "The TPM does not answer as a TPM 2.0 does: TPM2_Startup, TPM2_GetCapability or TPM2_ReadClock failed."
+                : _problem;
             return step;
         }
 
@@ -123,8 +185,13 @@ internal sealed class TpmKeeper(
             reserve.Add(bytes);
         }
 
-        channel.WipeOwn();
-        return channel.IsUp ? Step.Done : Step.Lost;
+        if (!channel.IsUp)
+        {
+            return Step.Lost;
+        }
+
+        _facts = new TpmFacts(TpmFamily.Tpm20, profile.MaxCommandSize, channel.HighestLocality, TpmDescription.Read(profile));
+        return Step.Done;
     }
 
     /// <summary>

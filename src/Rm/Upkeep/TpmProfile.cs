@@ -7,7 +7,7 @@ namespace TpmFs.Rm;
 internal sealed class TpmProfile(TpmChannel channel)
 {
     /// <summary>The fewest bytes of a command or response that a client may count on.</summary>
-    private const int SmallestBuffer = 4096;
+    public const int SmallestBuffer = 4096;
 
     /// <summary>The most entries asked for at once; a TPM gives fewer where it cannot.</summary>
     private const uint PageSize = 254;

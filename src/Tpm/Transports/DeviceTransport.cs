@@ -110,7 +110,7 @@ internal sealed class DeviceTransport(string path) : ITpmTransport
         return error switch
         {
             0 when problem is null => new(TransmitStatus.Ok, received),
-            0 => new(TransmitStatus.Disconnected, 0, problem),
+            0 => new(TransmitStatus.Disconnected, 0, $"{path}: {problem}"),
             Native.ErrorTime => new(TransmitStatus.TimedOut, 0, $"no response from {path} in {timeout.TotalSeconds:0.###} s"),
 
             // A command that the machine's sleep met is refused by a driver that sleeps already: the TPM has not had it.
@@ -158,14 +158,14 @@ internal sealed class DeviceTransport(string path) : ITpmTransport
                 bool isResponse = header.Size >= TpmHeader.Length && header.Size <= response.Length && received <= header.Size;
                 if (!isResponse || received == header.Size)
                 {
-                    problem = isResponse ? null : $"the TPM sent {received} bytes of a response that says it is {header.Size} bytes long";
+                    problem = isResponse ? null : $"{received} bytes came of a response that says it is {header.Size} bytes long";
                     return 0;
                 }
             }
 
             if (count == 0)
             {
-                problem = $"the TPM's response ends after {received} bytes";
+                problem = $"the response ends after {received} bytes";
                 return 0;
             }
         }

@@ -129,6 +129,16 @@ internal static unsafe partial class Native
         return Poll(&one, 1, timeout);
     }
 
+    /// <summary>Waits until one of these has what it waits for, or an error; false when none had in time, or a signal came.</summary>
+    /// <param name="timeout">In milliseconds.</param>
+    public static bool Poll(PollDescriptor[] descriptors, int timeout)
+    {
+        fixed (PollDescriptor* all = descriptors)
+        {
+            return Poll(all, (nuint)descriptors.Length, timeout) > 0;
+        }
+    }
+
     /// <summary>How long the machine has slept since it was booted: by two clocks, of which one stands still meanwhile.</summary>
     public static TimeSpan TimeAsleep()
     {
@@ -180,7 +190,8 @@ internal static unsafe partial class Native
     [LibraryImport("libc", EntryPoint = "fstatfs", SetLastError = true)]
     private static partial int StatFileSystem(SafeFileHandle file, byte* stat);
 
-    private struct PollDescriptor
+    /// <summary>struct pollfd, poll(2).</summary>
+    public struct PollDescriptor
     {
         public int Descriptor;
         public short Wanted;

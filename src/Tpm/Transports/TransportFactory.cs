@@ -1,4 +1,5 @@
 using System.Diagnostics.CodeAnalysis;
+using System.Globalization;
 using System.Net;
 using System.Net.Sockets;
 using System.Runtime.Versioning;
@@ -11,7 +12,7 @@ namespace TpmFs.Tpm.Transports;
 public static class TransportFactory
 {
     /// <summary>What can be specified, for help texts.</summary>
-    public const string Supported = "device:PATH, embedded[:DIR], swtpm:path=SOCKET, swtpm:host=HOST,port=PORT";
+    public const string Supported = "device:PATH, embedded[:DIR], swtpm:path=SOCKET, swtpm:host=HOST,port=PORT, tcti:CONF";
 
     private const int DefaultPort = 2321;
 
@@ -21,7 +22,8 @@ public static class TransportFactory
     /// <summary>
     /// <list type="bullet">
     /// <item>device:PATH: a TPM of the kernel, such as /dev/tpm0.</item>
-    /// <item>embedded: a swtpm of our own with its state in <see cref="TransportEnvironment.StateDirectory"/>/swtpm; embedded:DIR: in DIR.</item>
+    /// <item>embedded: a swtpm of our own with its state in <see cref="TransportEnvironment.StateDirectory"/>/swtpm, or swtpm1, swtpm2 for the second and third TPM; embedded:DIR: in DIR.</item>
+    /// <item>tcti:CONF: what libtss2-tctildr makes of CONF, such as mssim:host=localhost,port=2321.</item>
     /// <item>swtpm:path=SOCKET: data at SOCKET, control at SOCKET.ctrl.</item>
     /// <item>swtpm:host=HOST,port=PORT: data at PORT, control at the port after it; localhost and 2321 where one is left out.</item>
     /// </list>
@@ -39,24 +41,53 @@ public static class TransportFactory
         {
             case "embedded":
                 problem = string.Empty;
-                transport = new EmbeddedTransport(rest.Length != 0 ? rest : Path.Combine(environment.StateDirectory, "swtpm"));
+                transport = new EmbeddedTransport(rest.Length != 0 ? rest : OwnStateDirectory(environment));
                 return true;
             case "swtpm":
                 return TryCreateSwtpm(rest, out transport, out problem);
             case "device":
-                return TryCreateDevice(rest, out transport, out problem);
+                return TryCreateDevice(rest, environment.OwnTree, out transport, out problem);
             case "tcti":
-                problem = $"the TPM \"{spec}\" is of a kind that this version does not support; it supports {Supported}";
-                return false;
+                return TryCreateTcti(rest, environment.OwnTree, out transport, out problem);
             default:
                 problem = $"the TPM \"{spec}\" is none that can be specified; expected {Supported}";
                 return false;
         }
     }
 
-    private static bool TryCreateDevice(string path, [NotNullWhen(true)] out ITpmTransport? transport, out string problem)
+    private static string OwnStateDirectory(TransportEnvironment environment) => Path.Combine(
+        environment.StateDirectory, environment.Number == 0 ? "swtpm" : string.Create(CultureInfo.InvariantCulture, $"swtpm{environment.Number}"));
+
+    private static bool TryCreateDevice(string path, string? ownTree, [NotNullWhen(true)] out ITpmTransport? transport, out string problem)
     {
+        bool isDevice = MayBeDevice(path, ownTree, out problem);
+        transport = isDevice ? new DeviceTransport(Path.GetFullPath(path)) : null;
+        return isDevice;
+    }
+
+    private static bool TryCreateTcti(string configuration, string? ownTree, [NotNullWhen(true)] out ITpmTransport? transport, out string problem)
+    {
+        const string Device = "device:";
         transport = null;
+        if (configuration.Length == 0)
+        {
+            return Fail("tcti needs the configuration of a TCTI as TSS programs take it, such as tcti:mssim:host=localhost,port=2321", out problem);
+        }
+
+        // Without a path it would be /dev/tpmrm0 or whatever else that TCTI prefers.
+        problem = string.Empty;
+        if ((configuration == Device[..^1] || configuration.StartsWith(Device, StringComparison.Ordinal))
+            && !MayBeDevice(configuration[Math.Min(Device.Length, configuration.Length)..], ownTree, out problem))
+        {
+            return false;
+        }
+
+        transport = new TctiTransport(configuration);
+        return true;
+    }
+
+    private static bool MayBeDevice(string path, string? ownTree, out string problem)
+    {
         if (!Path.IsPathRooted(path))
         {
             return Fail($"device needs the path of a TPM's device from the root on, such as device:/dev/tpm0, and not \"{path}\"", out problem);
@@ -67,8 +98,12 @@ public static class TransportFactory
             return Fail(DeviceNode.NotResourceManager(path), out problem);
         }
 
+        if (ownTree is not null && Path.GetFullPath(path).StartsWith(ownTree.TrimEnd('/') + "/", StringComparison.Ordinal))
+        {
+            return Fail($"{path} is a node of the tree that is to be served, which cannot be its own TPM", out problem);
+        }
+
         problem = string.Empty;
-        transport = new DeviceTransport(Path.GetFullPath(path));
         return true;
     }
 

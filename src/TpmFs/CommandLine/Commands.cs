@@ -10,6 +10,7 @@ internal static class Commands
 {
     private const string Examples = """
         Examples:
+          tpmfs mount --tpm device:/dev/tpm0
           tpmfs mount --tpm embedded
           tpmfs mount /tmp/tpm --tpm swtpm:path=/tmp/swtpm.sock --state-dir /tmp/tpm-state
           TPM2TOOLS_TCTI=device:/run/tpmfs/rm0 tpm2_getrandom --hex 8
@@ -32,8 +33,9 @@ internal static class Commands
         var root = new RootCommand("TPMs as files: open, write a TPM 2.0 command, read the response. Each open has its own handles.")
         {
             MountCommand.Create(), TreeCommands.Status(), TreeCommands.Openers(), TopCommand.Create(), TreeCommands.Cancel(), TreeCommands.Revoke(),
-            CheckConfigCommand.Create(), ResetCommand.Create(),
+            TreeCommands.Suspend(), TreeCommands.Resume(), CheckConfigCommand.Create(), ResetCommand.Create(),
         };
+        root.Add(CompletionsCommand.Create(root));
         foreach (var option in root.Options)
         {
             option.Action = option switch

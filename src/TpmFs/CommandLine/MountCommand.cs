@@ -10,10 +10,12 @@ namespace TpmFs.CommandLine;
 internal static class MountCommand
 {
     public const string Forms = """
-        The TPM is one of
+        A TPM is one of
+          device:PATH              a TPM of the machine, such as device:/dev/tpm0
           embedded[:DIR]           a software TPM of tpmfs's own (swtpm), its state kept in DIR
           swtpm:path=SOCK          a swtpm on a UNIX socket, its control channel on SOCK.ctrl
           swtpm:host=H,port=P      a swtpm on TCP, its control channel on port P+1
+          tcti:CONF                whatever libtss2-tctildr can load, such as tcti:mssim:host=localhost
         """;
 
     private static readonly Argument<string?> MountPoint = new("MOUNTPOINT")
@@ -22,7 +24,11 @@ internal static class MountCommand
         Arity = ArgumentArity.ZeroOrOne,
     };
 
-    private static readonly Option<string?> Tpm = new("--tpm") { Description = "The TPM; see below. May be left out when the configuration names it.", HelpName = "SPEC" };
+    private static readonly Option<string[]> Tpm = new("--tpm")
+    {
+        Description = "The TPM; see below. Several times for several TPMs: rm0, rm1 and so on. May be left out when the configuration names them.",
+        HelpName = "SPEC",
+    };
 
     private static readonly Option<string?> Config = new("--config")
     {
@@ -54,7 +60,9 @@ internal static class MountCommand
             return ExitCode.Problem(problem);
         }
 
-        if ((arguments.GetValue(Tpm) ?? settings.Tpm) is not { } tpm)
+        var named = arguments.GetValue(Tpm) ?? [];
+        var ways = named.Length > 0 ? named : settings.Tpms;
+        if (ways.Count == 0)
         {
             return ExitCode.Usage($"which TPM? Give --tpm SPEC, or \"tpm\" in the configuration.\n{Forms}");
         }
@@ -70,16 +78,49 @@ internal static class MountCommand
             return ExitCode.Problem(problem);
         }
 
-        var environment = new TransportEnvironment { StateDirectory = places.StateDirectory, RuntimeDirectory = places.RuntimeDirectory };
-        if (!TransportFactory.TryCreate(tpm, environment, out var transport, out problem))
+        if (!TryPlan(ways, places, out var tpms, out problem))
         {
-            return arguments.GetValue(Tpm) is null ? ExitCode.Problem(problem) : ExitCode.Usage(problem);
+            return named.Length > 0 ? ExitCode.Usage(problem) : ExitCode.Problem(problem);
         }
 
-        using (transport)
-        using (var log = Log.Open(settings.LogLevel))
+        using var log = Log.Open(settings.LogLevel);
+        try
         {
-            return Daemon.Run(new DaemonPlan(tpm, transport, settings, config, places), log);
+            return Daemon.Run(new DaemonPlan(tpms, settings, config, places), log);
         }
+        finally
+        {
+            tpms.ForEach(tpm => tpm.Transport.Dispose());
+        }
+    }
+
+    private static bool TryPlan(IReadOnlyList<string> ways, Places places, out List<TpmPlan> tpms, out string problem)
+    {
+        tpms = [];
+        foreach (var way in ways)
+        {
+            if (way != "embedded" && tpms.Exists(other => other.Way == way))
+            {
+                problem = $"the TPM \"{way}\" is given twice";
+                return false;
+            }
+
+            var environment = new TransportEnvironment
+            {
+                StateDirectory = places.StateDirectory,
+                RuntimeDirectory = places.RuntimeDirectory,
+                Number = tpms.Count,
+                OwnTree = places.MountPoint,
+            };
+            if (!TransportFactory.TryCreate(way, environment, out var transport, out problem))
+            {
+                return false;
+            }
+
+            tpms.Add(new TpmPlan(tpms.Count, way, transport));
+        }
+
+        problem = "";
+        return true;
     }
 }

@@ -1,10 +1,11 @@
 using System.CommandLine;
 using System.Globalization;
 using Mono.Unix.Native;
+using TpmFs.Power;
 
 namespace TpmFs.CommandLine;
 
-/// <summary>tpmfs status, openers, cancel, revoke: what they do can be done with cat and echo too.</summary>
+/// <summary>tpmfs status, openers, cancel, revoke, suspend, resume: what they do can be done with cat and echo too.</summary>
 internal static class TreeCommands
 {
     public static readonly Option<string?> MountPoint = new("--mount")
@@ -13,6 +14,7 @@ internal static class TreeCommands
         HelpName = "DIR",
     };
 
+    private const string PowerFileName = "power";
     private static readonly string[] Headings = ["id", "uid", "pid", "command", "node", "objects", "sessions", "commands", "age"];
 
     public static Command Status()
@@ -52,12 +54,37 @@ internal static class TreeCommands
 
     public static Command Revoke() => OfOpener("revoke", "End an opener: from then on it gets \"No such device\".");
 
+    public static Command Suspend() => OfPower(
+        PowerFile.Suspend, SleepState.Suspended, "Before the machine sleeps: save what the TPMs hold and let commands wait. Returns when that is done.");
+
+    public static Command Resume() => OfPower(PowerFile.Resume, SleepState.Awake, "After the machine has slept: let commands go on.");
+
     /// <summary>Does something with the tree that the command line names.</summary>
     public static int With(ParseResult arguments, Func<MountedTree, int> action) =>
         MountedTree.TryFind(arguments.GetValue(MountPoint), out var tree, out var problem) ? action(tree) : ExitCode.Problem(problem);
 
     private static string[] Row(OpenerLine of) =>
         [of.Id.ToString(CultureInfo.InvariantCulture), of.Uid, of.Pid, of.Command, MountedTree.At(of.Domain, of.Node), of.Objects, of.Sessions, of.Commands, of.Age + " s"];
+
+    private static Command OfPower(string order, SleepState expected, string description)
+    {
+        var command = new Command(order, description) { MountPoint };
+        command.SetAction(arguments => With(arguments, tree =>
+        {
+            if (tree.Order(PowerFileName, order) is var error and not 0)
+            {
+                return ExitCode.Problem($"{PowerFileName}: {Stdlib.strerror((Errno)error)}");
+            }
+
+            if (!tree.TryRead(PowerFileName, out var state, out var problem))
+            {
+                return ExitCode.Problem(problem);
+            }
+
+            return state.TrimEnd() == PowerFile.Show(expected) ? ExitCode.Ok : ExitCode.Problem($"the daemon is {state.TrimEnd()}: a command of a TPM did not end in time");
+        }));
+        return command;
+    }
 
     private static Command OfOpener(string name, string description)
     {

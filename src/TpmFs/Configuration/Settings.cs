@@ -6,8 +6,8 @@ namespace TpmFs.Configuration;
 /// <summary>What the configuration file says, over the defaults.</summary>
 internal sealed class Settings
 {
-    /// <summary>The way to the TPM; null when only the command line names one.</summary>
-    public string? Tpm { get; set; }
+    /// <summary>The ways to the TPMs, by their numbers; empty when only the command line names any.</summary>
+    public IReadOnlyList<string> Tpms { get; set; } = [];
 
     /// <summary>Permission bits of rm0; null for the default, which depends on who runs the daemon.</summary>
     public uint? Mode { get; set; }

@@ -21,7 +21,7 @@ internal static partial class SettingsKeys
     public static ObjectShape<Settings> All { get; } = new()
     {
         { "$schema", String((_, _) => { }) }, // for editors
-        { "tpm", String((settings, spec) => settings.Tpm = spec) },
+        { "tpm", Strings((settings, ways) => settings.Tpms = ways) },
         {
             "rm0", new ObjectShape<Settings>
             {

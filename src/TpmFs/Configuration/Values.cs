@@ -14,11 +14,38 @@ internal static class Values<T>
         ("ms", TimeSpan.FromMilliseconds(1)), ("s", TimeSpan.FromSeconds(1)), ("min", TimeSpan.FromMinutes(1)), ("h", TimeSpan.FromHours(1)),
     ];
 
+    private const string PrintablePattern = "^[^\\u0000-\\u001f\\u007f-\\u009f]+$";
+
     private delegate bool Taker(ref Utf8JsonReader reader, T into);
 
     /// <summary>Text that is not empty and has no control characters.</summary>
-    public static Value<T> String(Action<T, string> set) =>
-        OfText("text, such as \"embedded\"", "^[^\\u0000-\\u001f\\u007f-\\u009f]+$", token => token.Length > 0 && !token.Any(char.IsControl) ? new Box<string>(token) : null, set);
+    public static Value<T> String(Action<T, string> set) => OfText("text, such as \"embedded\"", PrintablePattern, token => IsPrintable(token) ? new Box<string>(token) : null, set);
+
+    /// <summary>Such a text, or a list of one or more of them.</summary>
+    public static Value<T> Strings(Action<T, IReadOnlyList<string>> set) => new Scalar(
+        "text, such as \"embedded\", or a list of such texts",
+        () => new JsonObject { ["anyOf"] = new JsonArray(PrintableText(), new JsonObject { ["type"] = "array", ["items"] = PrintableText(), ["minItems"] = 1 }) },
+        (ref Utf8JsonReader reader, T into) =>
+        {
+            var isList = reader.TokenType == JsonTokenType.StartArray;
+            var texts = new List<string>();
+            while (!isList || (reader.Read() && reader.TokenType != JsonTokenType.EndArray))
+            {
+                if (!Text.TryGet(ref reader, out var text) || !IsPrintable(text))
+                {
+                    return false;
+                }
+
+                texts.Add(text);
+                if (!isList)
+                {
+                    break;
+                }
+            }
+
+            set(into, texts);
+            return texts.Count > 0;
+        });
 
     public static Value<T> Truth(Action<T, bool> set) => new Scalar(
         "true or false",
@@ -127,6 +154,10 @@ internal static class Values<T>
             set(into, parsed.Value);
             return true;
         });
+
+    private static bool IsPrintable(string text) => text.Length > 0 && !text.Any(char.IsControl);
+
+    private static JsonObject PrintableText() => new() { ["type"] = "string", ["pattern"] = PrintablePattern };
 
     private static JsonObject Number(int least, int most) => new() { ["type"] = "integer", ["minimum"] = least, ["maximum"] = most };
 

@@ -9,7 +9,7 @@ namespace TpmFs.Controls;
 /// One open file description of a control file. What is read is made at offset 0 and kept for this open, so that a reader in pieces sees one
 /// moment; one write is one order, whatever its offset.
 /// </summary>
-internal sealed class ControlOpen(ControlFile file) : OpenFile
+internal class ControlOpen(ControlFile file) : OpenFile
 {
     private const int MaxOrder = 64 * 1024;
 
@@ -19,6 +19,8 @@ internal sealed class ControlOpen(ControlFile file) : OpenFile
 
     /// <summary>Its size shows as 0, so the kernel must ask in any case.</summary>
     public override FuseOpenFlags Flags => FuseOpenFlags.DirectIo | FuseOpenFlags.NoFlush;
+
+    public override bool TakesOrders => true;
 
     public override void Read(in FuseReadArguments arguments, FuseReadReply reply)
     {

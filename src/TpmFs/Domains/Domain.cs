@@ -16,7 +16,7 @@ internal sealed class Domain
 {
     private readonly Lock gate = new();
     private readonly Dictionary<ulong, Opener> openers = [];
-    private readonly Dictionary<uint, SchedulingGroup> groups = [];
+    private readonly Dictionary<(int Tpm, uint Uid), SchedulingGroup> groups = [];
     private readonly SpaceLimits spaceLimits = new();
     private readonly ILimitStore store;
     private readonly bool isShared;
@@ -71,25 +71,23 @@ internal sealed class Domain
         }
     }
 
-    /// <summary>What all its openers, those that are closed too, have used.</summary>
-    public Usage[] Usages
+    /// <summary>What all its openers of a TPM, those that are closed too, have used there.</summary>
+    /// <param name="tpm">The TPM's number; null for all of them.</param>
+    public Usage[] UsagesOf(int? tpm)
     {
-        get
+        lock (gate)
         {
-            lock (gate)
-            {
-                return [.. groups.Values.Select(group => group.Usage)];
-            }
+            return [.. groups.Where(entry => tpm is null || entry.Key.Tpm == tpm).Select(entry => entry.Value.Usage)];
         }
     }
 
     /// <summary>
-    /// The share of the TPM's time that a user has in this domain. Always the same one for a user, because saved sessions are shared
+    /// The share of a TPM's time that a user has in this domain. Always the same one for a user, because saved sessions are shared
     /// within it.
     /// </summary>
-    public SchedulingGroup GroupOf(uint uid)
+    public SchedulingGroup GroupOf(int tpm, uint uid)
     {
-        var key = isShared ? uid : 0;
+        var key = (tpm, isShared ? uid : 0);
         lock (gate)
         {
             if (!groups.TryGetValue(key, out var group))
@@ -185,16 +183,16 @@ internal sealed class Domain
         }
     }
 
-    /// <summary>The domain is gone, for good: its openers end, and nobody comes in. What its groups still hold is the manager's to flush.</summary>
-    public SchedulingGroup[] End()
+    /// <summary>The domain is gone, for good: its openers end, and nobody comes in. What its groups still hold is their TPMs' managers' to flush.</summary>
+    public (int Tpm, SchedulingGroup Group)[] End()
     {
         Opener[] left;
-        SchedulingGroup[] held;
+        (int, SchedulingGroup)[] held;
         lock (gate)
         {
             gone = true;
             left = [.. openers.Values];
-            held = [.. groups.Values];
+            held = [.. groups.Select(entry => (entry.Key.Tpm, entry.Value))];
         }
 
         Array.ForEach(left, opener => opener.Revoke());

@@ -137,7 +137,10 @@ internal abstract class DomainCollection : DirectoryNode
         IAccessStore store = Parts.State;
         Parts.State.KeepMade(At(name));
         store.Keep(At(name), asked.Directory == initial.Directory ? null : asked.Directory);
-        store.Keep(At(name) + "/rm0", asked.Rm0 == initial.Rm0 ? null : asked.Rm0);
+        foreach (var tpm in Parts.Tpms)
+        {
+            store.Keep($"{At(name)}/{tpm.ManagedName}", asked.Managed == initial.Managed ? null : asked.Managed);
+        }
     }
 
     private string At(string name) => $"{path}/{name}";

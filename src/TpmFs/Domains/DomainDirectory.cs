@@ -10,10 +10,11 @@ internal class DomainDirectory : DirectoryNode
 {
     private const uint PrivateNode = 0b110_000_000;
     private const uint PrivateDirectory = 0b111_000_000;
+    private const byte HighestLocality = 4;
 
     private readonly TreeParts parts;
     private readonly KeptAccess own;
-    private readonly KeptAccess rm0;
+    private readonly KeptAccess[] managed;
 
     /// <param name="configured">What holds until somebody changes it.</param>
     /// <param name="parent">Null for the root.</param>
@@ -28,9 +29,9 @@ internal class DomainDirectory : DirectoryNode
     {
         this.parts = parts;
         this.own = own;
-        rm0 = new KeptAccess(parts.State, At(path, "rm0"), configured.Rm0);
+        managed = [.. parts.Tpms.Select(tpm => new KeptAccess(parts.State, At(path, tpm.ManagedName), configured.Managed))];
         Domain = new Domain(path, configured.Limits, parts.State, isShared: parent is null);
-        AddNodes(this, "", rm0, locality: 0, hasRaw);
+        AddNodes(this, "", tpm => managed[tpm.Number], locality: 0, hasRaw);
         AddLocalities(hasRaw);
         AddControls();
     }
@@ -41,43 +42,49 @@ internal class DomainDirectory : DirectoryNode
     public void Configure(DomainPlan configured)
     {
         own.SetInitial(configured.Directory);
-        rm0.SetInitial(configured.Rm0);
+        Array.ForEach(managed, access => access.SetInitial(configured.Managed));
         Domain.Configure(configured.Limits);
     }
 
     public override void Removed()
     {
         base.Removed();
-        Array.ForEach(Domain.End(), parts.Tpm.EndGroup);
+        Array.ForEach(Domain.End(), held => parts.Tpms[held.Tpm].EndGroup(held.Group));
     }
 
     protected static string At(string path, string name) => path.Length == 0 ? name : $"{path}/{name}";
 
     private void AddLocalities(bool hasRaw)
     {
-        var localities = new DirectoryNode(parts.Table, parts.Administrators(At(Domain.Path, "locality"), PrivateDirectory), this);
+        var localities = new LocalitiesDirectory(parts.Table, parts.Administrators(At(Domain.Path, "locality"), PrivateDirectory), this);
         TryAdd("locality", localities);
-        for (byte locality = 0; locality <= parts.Tpm.HighestLocality; locality++)
+        for (byte locality = 0; locality <= HighestLocality; locality++)
         {
             var number = locality.ToString(CultureInfo.InvariantCulture);
             var within = $"locality/{number}";
-            var directory = new DirectoryNode(parts.Table, parts.Administrators(At(Domain.Path, within), PrivateDirectory), localities);
+            var access = parts.Administrators(At(Domain.Path, within), PrivateDirectory);
+            var directory = new LocalityDirectory(parts.Table, access, localities, parts.Tpms, locality);
             localities.TryAdd(number, directory);
-            AddNodes(directory, within, parts.Administrators(At(Domain.Path, within + "/rm0"), PrivateNode), locality, hasRaw);
+            AddNodes(directory, within, tpm => Administrators(within, tpm.ManagedName), locality, hasRaw);
         }
     }
 
-    private void AddNodes(DirectoryNode directory, string within, NodeAccess managed, byte locality, bool hasRaw)
+    private void AddNodes(DirectoryNode directory, string within, Func<TpmPort, NodeAccess> accessOf, byte locality, bool hasRaw)
     {
-        Add("rm0", managed, parts.Tpm.Managed);
-        if (hasRaw)
+        foreach (var tpm in parts.Tpms)
         {
-            Add("raw0", parts.Administrators(At(Domain.Path, At(within, "raw0")), PrivateNode), parts.Tpm.Raw);
+            Add(tpm.ManagedName, accessOf(tpm), tpm, isRaw: false);
+            if (hasRaw)
+            {
+                Add(tpm.RawName, Administrators(within, tpm.RawName), tpm, isRaw: true);
+            }
         }
 
-        void Add(string name, NodeAccess access, TpmDoor door) =>
-            directory.TryAdd(name, new TpmNode(parts.Table, access, At(within, name), Domain, locality, door, parts.Openers));
+        void Add(string name, NodeAccess access, TpmPort tpm, bool isRaw) =>
+            directory.TryAdd(name, new TpmNode(parts.Table, access, At(within, name), Domain, locality, tpm, isRaw, parts.Openers));
     }
+
+    private NodeAccess Administrators(string within, string name) => parts.Administrators(At(Domain.Path, At(within, name)), PrivateNode);
 
     private void AddControls()
     {
@@ -88,7 +95,7 @@ internal class DomainDirectory : DirectoryNode
         }
 
         TryAdd("commands.deny", new DenyFile(table, root, Domain, log));
-        TryAdd("stat", new StatFile(table, root, Domain));
+        TryAdd("stat", new StatFile(table, root, Domain, parts.Tpms));
         TryAdd("openers", new OpenersFile(table, root, this, Domain, parts.Openers.Time));
         TryAdd("cancel", new CancelFile(table, root, this, Domain));
         TryAdd("revoke", new RevokeFile(table, root, this, Domain, log));
@@ -97,9 +104,9 @@ internal class DomainDirectory : DirectoryNode
 
 /// <summary>What a domain is by configuration, until somebody changes it.</summary>
 /// <param name="Directory">Whose the directory is.</param>
-/// <param name="Rm0">Whose the managed node is.</param>
+/// <param name="Managed">Whose the managed nodes at locality 0 are.</param>
 /// <param name="Limits">Complete.</param>
-internal sealed record DomainPlan(Access Directory, Access Rm0, Limits Limits)
+internal sealed record DomainPlan(Access Directory, Access Managed, Limits Limits)
 {
     private const uint MadeDirectory = 0b111_101_000;
     private const uint MadeNode = 0b110_110_000;

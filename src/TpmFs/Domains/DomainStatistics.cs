@@ -32,10 +32,11 @@ internal sealed record DomainStatistics(
         new("queue_usec", true, "time that commands waited for the TPM", of => of.QueueMicroseconds),
     ];
 
-    public static DomainStatistics Of(Domain domain)
+    /// <param name="tpm">The number of the TPM that it is about; null for all of them together.</param>
+    public static DomainStatistics Of(Domain domain, int? tpm = null)
     {
-        var openers = domain.Openers;
-        var usages = domain.Usages;
+        var openers = Array.FindAll(domain.Openers, opener => tpm is null || opener.Identity.Tpm == tpm);
+        var usages = domain.UsagesOf(tpm);
         return new DomainStatistics(
             openers.Length,
             openers.Sum(opener => (long)opener.Space.ObjectCount),

@@ -44,42 +44,41 @@ internal static class Daemon
             return ExitCode.Problem($"another tpmfs serves {places.MountPoint}; stop it, or name another mount point and another --state-dir");
         }
 
-        using var manager = new ResourceManager(plan.Transport, ManagerOptions.For(plan.Tpm, settings), TimeProvider.System, new ManagerLog(log));
-        if (!manager.TryStart(out problem))
+        if (!ServedTpms.TryStart(plan.Tpms, settings, log, out var tpms, out problem))
         {
             return ExitCode.Problem(problem);
         }
 
+        using var _ = tpms;
+
         // Disposed of after the tree, so that it is written when nothing changes it any more.
         using var state = new StateKeeper(new StateFile(places.StateDirectory), TimeProvider.System.GetUtcNow(), log);
-        var port = new TpmPort(
-            new TpmDoor(manager.MaxCommandSize, manager.OpenSpace),
-            new TpmDoor(manager.MaxCommandSize, (owner, client) => manager.TryOpenRaw(owner, client, out var space) ? space : null),
-            plan.Transport.Features.HighestLocality,
-            manager.EndGroup);
-        var status = new DaemonStatus(plan.Tpm, new TpmStatus(manager.Description, () => manager.IsTpmThere), TimeProvider.System);
-        using var tree = new Tree(port, status, settings, NodeOwner.OfRoot(uid, gid), rm0, new UserDatabase(), state, TimeProvider.System, log);
-        return Serve(plan, manager, tree, signals, ServiceManager.Find(log), log);
+        var status = new DaemonStatus([.. tpms.All.Select(tpm => tpm.Status)], TimeProvider.System);
+        using var tree = new Tree(
+            [.. tpms.All.Select(tpm => tpm.Port)], tpms.All, status, settings, NodeOwner.OfRoot(uid, gid), rm0, new UserDatabase(), state, TimeProvider.System, log);
+        return Serve(plan, tpms, tree, signals, ServiceManager.Find(log), log);
     }
 
-    private static int Serve(DaemonPlan plan, ResourceManager manager, Tree tree, Signals signals, ServiceManager service, ILogger log)
+    private static int Serve(DaemonPlan plan, ServedTpms tpms, Tree tree, Signals signals, ServiceManager service, ILogger log)
     {
-        var serving = $"serving {plan.Tpm} at {plan.Places.MountPoint}";
+        var serving = $"serving {string.Join(", ", tpms.All.Select(tpm => tpm.Plan.Way))} at {plan.Places.MountPoint}";
         var fuseLog = new FuseLog(log);
-        var options = new FuseMountOptions
+        var mountOptions = new FuseMountOptions
         {
             MountPoint = plan.Places.MountPoint,
             CreateMountPoint = plan.Places.IsDefaultMountPoint,
             AllowOther = Environment.IsPrivilegedProcess,
             LockFile = plan.Places.MountLock,
         };
-        if (!FuseMount.TryMount(options, fuseLog, out var mount, out var problem))
+        if (!FuseMount.TryMount(mountOptions, fuseLog, out var mount, out var problem))
         {
             return ExitCode.Problem(problem);
         }
 
+        // Each TPM may have one of the session's threads for a command that takes long; one is left for all else.
+        var options = new FuseSessionOptions { PosixAcl = true, MaxWrite = MaxWrite, Threads = tpms.All.Count + 1 };
         using (mount)
-        using (var session = new FuseSession(mount, tree.FileSystem, new FuseSessionOptions { PosixAcl = true, MaxWrite = MaxWrite }, fuseLog))
+        using (var session = new FuseSession(mount, tree.FileSystem, options, fuseLog))
         {
             signals.OnSecond(mount.Unmount);
             session.Start();
@@ -88,7 +87,7 @@ internal static class Daemon
             if (session.Initialised.IsCompletedSuccessfully)
             {
                 service.Ready(serving);
-                SayReady(plan.Tpm, mount.MountPoint, log);
+                SayReady(tpms.All, mount.MountPoint, log);
             }
 
             while (Task.WaitAny(session.Ended, signals.Asked, signals.ReloadAsked) == 2)
@@ -102,7 +101,7 @@ internal static class Daemon
             service.Stopping();
             if (session.Ended.IsCompleted)
             {
-                log.Error(
+                log.Of(EventType.Ended).Error(
                     session.Ended.Result == FuseSessionEnd.Refused
                         ? "the kernel and tpmfs do not speak the same FUSE protocol; {MountPoint} is not served"
                         : "{MountPoint} was unmounted, or its connection aborted, by somebody else; tpmfs ends",
@@ -110,9 +109,9 @@ internal static class Daemon
                 return ExitCode.Failed;
             }
 
-            log.Information("{Signal}: unmounting {MountPoint}", signals.Asked.Result, mount.MountPoint);
+            log.Of(EventType.Ended).Information("{Signal}: unmounting {MountPoint}", signals.Asked.Result, mount.MountPoint);
             tree.FileSystem.RefuseOpens();
-            manager.Dispose();
+            tpms.Dispose();
             session.Stop();
             mount.Unmount();
             return ExitCode.Ok;
@@ -126,21 +125,47 @@ internal static class Daemon
         if (!plan.Config.TryRead(out var settings, out var problem)
             || !NodeOwner.TryOfRm0(uid, gid, settings.Mode, settings.Group, NodeOwner.FindGroup, out var rm0, out _, out problem))
         {
-            log.Error("the configuration is not reloaded, and what held goes on: {Problem}", problem);
+            log.Of(EventType.NotReloaded).Error("the configuration is not reloaded, and what held goes on: {Problem}", problem);
             return;
         }
 
         tree.Configure(settings, rm0);
-        log.Information("{File} is reloaded: users, domains, limits, and rm0; the rest of it holds from the next start on", plan.Config.Path);
+        log.Of(EventType.Reloaded).Information("{File} is reloaded: users, domains, limits, and rm0; the rest of it holds from the next start on", plan.Config.Path);
     }
 
-    private static void SayReady(string tpm, string mountPoint, ILogger log)
+    private static void SayReady(IReadOnlyList<ServedTpm> tpms, string mountPoint, ILogger log)
     {
-        log.Information("{MountPoint}/rm0 is ready; its TPM is {Tpm}", mountPoint, tpm);
-        if (!Console.IsOutputRedirected)
+        foreach (var tpm in tpms)
+        {
+            SayReady(tpm, mountPoint, log);
+        }
+
+        if (!Console.IsOutputRedirected && tpms.FirstOrDefault(tpm => tpm.Port.CanBeManaged) is { } first)
         {
             Console.WriteLine("Try it from another terminal (Ctrl-C here unmounts):");
-            Console.WriteLine($"  TPM2TOOLS_TCTI=device:{mountPoint}/rm0 tpm2_getrandom --hex 8");
+            Console.WriteLine($"  TPM2TOOLS_TCTI=device:{mountPoint}/{first.Port.ManagedName} tpm2_getrandom --hex 8");
+        }
+    }
+
+    private static void SayReady(ServedTpm tpm, string mountPoint, ILogger log)
+    {
+        var (managed, raw) = (tpm.Port.ManagedName, tpm.Port.RawName);
+        switch (tpm.Port.Facts.Family)
+        {
+            case TpmFamily.Tpm20:
+                log.Of(EventType.Ready).Information("{MountPoint}/{Node} is ready; its TPM is {Way}", mountPoint, managed, tpm.Plan.Way);
+                break;
+            case TpmFamily.Tpm12:
+                log.Of(EventType.Ready).Warning(
+                    "{MountPoint}/{Node} is ready; its TPM, {Way}, is a TPM 1.2, whose handles cannot be managed, so there is no {Missing}",
+                    mountPoint,
+                    raw,
+                    tpm.Plan.Way,
+                    managed);
+                break;
+            default:
+                log.Of(EventType.TpmLost).Warning("{MountPoint}/{Node} waits for its TPM, {Way}: {Problem}", mountPoint, managed, tpm.Plan.Way, tpm.Status.Problem);
+                break;
         }
     }
 }

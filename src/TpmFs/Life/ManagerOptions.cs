@@ -13,10 +13,12 @@ internal static class ManagerOptions
     public static ResourceManagerOptions For(string tpm, Settings settings) => new()
     {
         IdleRelease = settings.IdleRelease,
-        ReserveObjects = settings.ReserveObjects ?? (IsOf("device", tpm) ? 1 : 0),
-        ReserveSessions = settings.ReserveSessions ?? (IsOf("device", tpm) ? 1 : 0),
+        ReserveObjects = settings.ReserveObjects ?? (IsKernels(tpm) ? 1 : 0),
+        ReserveSessions = settings.ReserveSessions ?? (IsKernels(tpm) ? 1 : 0),
         FlushAtStart = settings.FlushAtStart ?? IsOf("embedded", tpm),
     };
+
+    private static bool IsKernels(string tpm) => IsOf("device", tpm) || IsOf("tcti:device", tpm);
 
     private static bool IsOf(string kind, string tpm) => tpm == kind || tpm.StartsWith(kind + ":", StringComparison.Ordinal);
 }

@@ -1,8 +1,10 @@
 using Serilog;
 using TpmFs.Configuration;
 using TpmFs.Domains;
+using TpmFs.Logs;
 using TpmFs.Nodes;
 using TpmFs.Openers;
+using TpmFs.Power;
 using TpmFs.State;
 using TpmFs.Status;
 using TpmFs.Users;
@@ -20,17 +22,30 @@ internal sealed class Tree : IDisposable
     private readonly RootDirectory root;
     private readonly UsersDirectory users;
     private readonly MadeDomains domains;
+    private readonly Suspension suspension;
 
+    /// <param name="tpms">By their numbers.</param>
+    /// <param name="sleepers">The same, as those who have to be told when the machine sleeps.</param>
     /// <param name="owner">Whose the root directory is.</param>
-    /// <param name="rm0">Whose the managed node is.</param>
-    public Tree(TpmPort tpm, DaemonStatus status, Settings settings, Access owner, Access rm0, IUserDatabase database, StateKeeper state, TimeProvider time, ILogger log)
+    /// <param name="managed">Whose the managed nodes are.</param>
+    public Tree(
+        IReadOnlyList<TpmPort> tpms,
+        IReadOnlyList<ISuspendable> sleepers,
+        DaemonStatus status,
+        Settings settings,
+        Access owner,
+        Access managed,
+        IUserDatabase database,
+        StateKeeper state,
+        TimeProvider time,
+        ILogger log)
     {
         unread = new UnreadAnswers(time);
         var notifier = new PollNotifier();
         var table = new NodeTable(time);
-        parts = new TreeParts(table, owner, tpm, new OpenerContext(time, unread, notifier, log), state);
+        parts = new TreeParts(table, owner, tpms, new OpenerContext(time, unread, notifier, log), state);
         plans = new UserPlans(database, settings, owner, log);
-        root = new RootDirectory(parts, new DomainPlan(owner, rm0, settings.RootLimits));
+        root = new RootDirectory(parts, new DomainPlan(owner, managed, settings.RootLimits));
         users = new UsersDirectory(parts, root, plans);
         domains = new MadeDomains(parts, root, _ => plans.OfMadeDomain());
         root.TryAdd("users", users);
@@ -38,8 +53,10 @@ internal sealed class Tree : IDisposable
         root.TryAdd("self", new SelfLink(table, owner, users));
         root.TryAdd("status", new StatusFile(table, owner, status));
         root.TryAdd("metrics", new MetricsFile(table, owner, status));
-        status.Show(() => [root.Domain, .. users.Domains.Select(user => user.Domain), .. domains.Domains.Select(made => made.Domain)]);
-        FileSystem = new TreeFileSystem(table, notifier);
+        suspension = new Suspension(sleepers, () => Domains.SelectMany(domain => domain.Openers), time, log);
+        root.TryAdd("power", new PowerFile(table, owner, suspension));
+        status.Show(() => Domains);
+        FileSystem = new TreeFileSystem(table, notifier, new Audit(log));
         Apply(ResolvedPlans.None); // what was made with mkdir waits for nobody's name
         foreach (var user in users.Domains)
         {
@@ -51,15 +68,19 @@ internal sealed class Tree : IDisposable
 
     public TreeFileSystem FileSystem { get; }
 
+    /// <summary>Every domain, the root first.</summary>
+    private IEnumerable<Domain> Domains => [root.Domain, .. users.Domains.Select(user => user.Domain), .. domains.Domains.Select(made => made.Domain)];
+
     /// <summary>The configuration is another now. Users' names are looked up by and by.</summary>
-    public void Configure(Settings settings, Access rm0)
+    public void Configure(Settings settings, Access managed)
     {
-        root.Configure(new DomainPlan(parts.Root, rm0, settings.RootLimits));
+        root.Configure(new DomainPlan(parts.Root, managed, settings.RootLimits));
         plans.Use(settings);
     }
 
     public void Dispose()
     {
+        suspension.Dispose();
         plans.Dispose();
         unread.Dispose();
     }

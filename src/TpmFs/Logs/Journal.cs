@@ -10,6 +10,8 @@ internal sealed class Journal : ILogEventSink
 {
     private const string SocketPath = "/run/systemd/journal/socket";
 
+    private readonly LostEvents lost = new();
+
     /// <summary>
     /// Whether this process's stderr is the journal's: JOURNAL_STREAM names its device and inode (systemd.exec(5)), so a
     /// redirection to a file or a terminal is respected; and libsystemd and the journal's socket are there.
@@ -24,6 +26,18 @@ internal sealed class Journal : ILogEventSink
     /// <summary>The journal behind a logger of its own, which keeps a failure in here from its caller.</summary>
     public static Logger Open() => new LoggerConfiguration().MinimumLevel.Verbose().WriteTo.Sink(new Journal()).CreateLogger();
 
-    /// <summary>Sends one event; what the journal does not take is lost, since there is nowhere left to say so.</summary>
-    public void Emit(LogEvent logEvent) => _ = LibSystemd.JournalSend(JournalFields.Of(logEvent));
+    /// <summary>Sends one event. How many the journal did not take is said when it takes one again.</summary>
+    public void Emit(LogEvent logEvent)
+    {
+        if (!TrySend(logEvent))
+        {
+            lost.Add();
+        }
+        else if (lost.Take(logEvent.Timestamp) is { } word)
+        {
+            TrySend(word);
+        }
+    }
+
+    private static bool TrySend(LogEvent logEvent) => LibSystemd.JournalSend(JournalFields.Of(logEvent)) >= 0;
 }

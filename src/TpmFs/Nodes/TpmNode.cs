@@ -7,11 +7,14 @@ namespace TpmFs.Nodes;
 
 /// <summary>A TPM: each open is an opener of its domain.</summary>
 /// <param name="name">Its place in its domain.</param>
-/// <param name="door">The way to the TPM: managed or raw.</param>
-internal sealed class TpmNode(NodeTable table, NodeAccess access, string name, Domain domain, byte locality, TpmDoor door, OpenerContext context)
+/// <param name="tpm">The way to the TPM.</param>
+/// <param name="isRaw">Whether it is the TPM itself; else it is managed, and not there for a TPM that cannot be managed.</param>
+internal sealed class TpmNode(NodeTable table, NodeAccess access, string name, Domain domain, byte locality, TpmPort tpm, bool isRaw, OpenerContext context)
     : Node(table, access)
 {
     public override NodeType Type => NodeType.Regular;
+
+    public override Node? FaceFor(in FuseCaller caller) => (isRaw || tpm.CanBeManaged) && tpm.Has(locality) ? this : null;
 
     public override Errno Open(in FuseCaller caller, uint flags, out OpenFile? file)
     {
@@ -23,9 +26,10 @@ internal sealed class TpmNode(NodeTable table, NodeAccess access, string name, D
             return error;
         }
 
-        var owner = new SpaceOwner(domain.GroupOf(caller.Uid), caller.Uid, locality);
-        var identity = OpenerIdentity.Of(caller, domain.Path, name, locality, context.Time);
-        var opener = Opener.TryOpen(context, identity, door.MaxCommandSize, client => door.OpenSpace(owner, client), domain.Remove);
+        var owner = new SpaceOwner(domain.GroupOf(tpm.Number, caller.Uid), caller.Uid, locality);
+        var identity = OpenerIdentity.Of(caller, domain.Path, name, locality, context.Time) with { Tpm = tpm.Number };
+        var door = isRaw ? tpm.Raw : tpm.Managed;
+        var opener = Opener.TryOpen(context, identity, tpm.Facts.MaxCommandSize, client => door(owner, client), domain.Remove);
         if (opener is null)
         {
             domain.Leave();
@@ -43,8 +47,3 @@ internal sealed class TpmNode(NodeTable table, NodeAccess access, string name, D
         return Errno.None;
     }
 }
-
-/// <summary>A way to a TPM.</summary>
-/// <param name="MaxCommandSize">In bytes; at least 4096.</param>
-/// <param name="OpenSpace">Makes a handle space, or null while there is no room for one more. Any thread; sends nothing to the TPM.</param>
-internal sealed record TpmDoor(int MaxCommandSize, Func<SpaceOwner, ISpaceClient, Space?> OpenSpace);

@@ -1,4 +1,5 @@
 using TpmFs.Fuse;
+using TpmFs.Logs;
 using TpmFs.Nodes;
 using TpmFs.Rm;
 using TpmFs.Tpm;
@@ -152,6 +153,25 @@ internal sealed class Opener : OpenFile, ISpaceClient
         {
             portion.SendTo(reply);
         }
+        else
+        {
+            space.ReaderWaits();
+        }
+    }
+
+    /// <summary>The machine is about to sleep: a read that waits for a command which has not begun must not wait any longer.</summary>
+    public void Suspending()
+    {
+        bool isAwaited;
+        lock (gate)
+        {
+            isAwaited = !waiting.IsEmpty;
+        }
+
+        if (isAwaited)
+        {
+            space.ReaderWaits();
+        }
     }
 
     /// <summary>Ends the wait of one read with EINTR, unless it is answered already. The response stays readable.</summary>
@@ -223,8 +243,7 @@ internal sealed class Opener : OpenFile, ISpaceClient
 
     void ISpaceClient.Completed(ReadOnlySpan<byte> response) => Finish(Answer.Of(response, context.Time.GetTimestamp()));
 
-    void ISpaceClient.Denied(TpmCc command) => context.Log.Warning(
-        "{Node}: policy refuses {CommandCode} to process {Pid} ({Command}) of user {Uid}", Identity.Path, command.ToName(), Identity.Pid, Identity.Command, Identity.Uid);
+    void ISpaceClient.Denied(TpmCc command) => Audit.Denied(context.Log, Identity, command);
 
     void ISpaceClient.Failed(SpaceFailure failure) => Finish(Answer.Of(SpaceErrno.Of(failure), context.Time.GetTimestamp()));
 

@@ -16,6 +16,9 @@ internal sealed record OpenerIdentity(ulong Id, uint Uid, uint Pid, string Comma
     private const int MaxCommand = 32;
     private static ulong last;
 
+    /// <summary>The number of the TPM that the node leads to.</summary>
+    public int Tpm { get; init; }
+
     /// <summary>The node's place in the tree.</summary>
     public string Path => Domain.Length == 0 ? Node : $"{Domain}/{Node}";
 
@@ -26,7 +29,7 @@ internal sealed record OpenerIdentity(ulong Id, uint Uid, uint Pid, string Comma
     }
 
     /// <summary>FUSE tells the thread; proc(5) knows its process. Reading it waits for nothing.</summary>
-    private static (uint Pid, string Command) FindProcess(uint thread)
+    public static (uint Pid, string Command) FindProcess(uint thread)
     {
         var (pid, command) = (thread, "?");
         try

@@ -3,29 +3,37 @@ using TpmFs.Rm;
 
 namespace TpmFs.Status;
 
-/// <summary>What the status and metrics files show: the TPM and every domain. Any thread.</summary>
-internal sealed class DaemonStatus(string tpm, TpmStatus status, TimeProvider time)
+/// <summary>What the status and metrics files show: the TPMs and every domain. Any thread.</summary>
+internal sealed class DaemonStatus(IReadOnlyList<TpmStatus> tpms, TimeProvider time)
 {
     private readonly DateTimeOffset start = time.GetUtcNow();
     private Func<IEnumerable<Domain>> domains = () => [];
 
-    /// <summary>The way to the TPM, as the administrator wrote it.</summary>
-    public string Tpm => tpm;
-
-    public TpmDescription Description => status.Description;
-
-    public bool IsTpmThere => status.IsThere();
+    /// <summary>By their numbers.</summary>
+    public IReadOnlyList<TpmStatus> Tpms => tpms;
 
     public DateTimeOffset Start => start;
 
     public TimeSpan Uptime => time.GetUtcNow() - start;
 
-    /// <summary>Every domain with what it uses, the root first.</summary>
-    public IReadOnlyList<(Domain Domain, DomainStatistics Statistics)> Domains => [.. domains().Select(domain => (domain, DomainStatistics.Of(domain)))];
+    /// <summary>Every domain, the root first.</summary>
+    public IReadOnlyList<Domain> Domains => [.. domains()];
 
     /// <summary>Where the domains are found; told once, when the tree is there.</summary>
     public void Show(Func<IEnumerable<Domain>> all) => domains = all;
 }
 
-/// <summary>What is known of the TPM itself.</summary>
-internal sealed record TpmStatus(TpmDescription Description, Func<bool> IsThere);
+/// <summary>What is known of a TPM itself. Any thread.</summary>
+/// <param name="way">The way to it, as the administrator wrote it.</param>
+/// <param name="facts">What it is, as far as it is known at this moment.</param>
+/// <param name="problem">Why it is not there; empty while it is.</param>
+internal sealed class TpmStatus(int number, string way, Func<TpmFacts> facts, Func<string> problem)
+{
+    public int Number => number;
+
+    public string Way => way;
+
+    public TpmFacts Facts => facts();
+
+    public string Problem => problem();
+}

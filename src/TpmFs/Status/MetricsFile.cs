@@ -3,6 +3,7 @@ using System.Text;
 using TpmFs.Controls;
 using TpmFs.Domains;
 using TpmFs.Nodes;
+using TpmFs.Rm;
 
 namespace TpmFs.Status;
 
@@ -11,28 +12,39 @@ internal sealed class MetricsFile(NodeTable table, Access root, DaemonStatus sta
 {
     private const string Microseconds = "_usec";
     private const double PerSecond = 1_000_000;
+    private static readonly TpmDescription Unknown = new("", "", "", 0);
 
     public override string Content()
     {
-        var (tpm, domains) = (status.Description, status.Domains);
+        var (tpms, domains) = (status.Tpms, status.Domains);
         var text = new StringBuilder();
         Family(text, "tpmfs_tpm", "info", null, "what the TPM says it is");
-        text.Append(
-            CultureInfo.InvariantCulture,
-            $"tpmfs_tpm_info{{tpm=\"0\",manufacturer=\"{Escape(tpm.Manufacturer)}\",model=\"{Escape(tpm.Model)}\",firmware=\"{Escape(tpm.Firmware)}\"}} 1\n");
+        foreach (var tpm in tpms)
+        {
+            var says = tpm.Facts.Description ?? Unknown;
+            text.Append(
+                CultureInfo.InvariantCulture,
+                $"tpmfs_tpm_info{{tpm=\"{tpm.Number}\",manufacturer=\"{Escape(says.Manufacturer)}\",model=\"{Escape(says.Model)}\",firmware=\"{Escape(says.Firmware)}\"}} 1\n");
+        }
+
         Family(text, "tpmfs_tpm_up", "gauge", null, "whether the TPM is there");
-        text.Append(CultureInfo.InvariantCulture, $"tpmfs_tpm_up{{tpm=\"0\"}} {(status.IsTpmThere ? 1 : 0)}\n");
+        foreach (var tpm in tpms)
+        {
+            text.Append(CultureInfo.InvariantCulture, $"tpmfs_tpm_up{{tpm=\"{tpm.Number}\"}} {(tpm.Problem.Length == 0 ? 1 : 0)}\n");
+        }
+
         Family(text, "tpmfs_start_time_seconds", "gauge", "seconds", "when the daemon began, in UNIX time");
         text.Append(CultureInfo.InvariantCulture, $"tpmfs_start_time_seconds {status.Start.ToUnixTimeMilliseconds() / 1000.0}\n");
+        var all = domains.SelectMany(domain => tpms.Select(tpm => (domain.Name, tpm.Number, DomainStatistics.Of(domain, tpm.Number)))).ToArray();
         foreach (var key in DomainStatistics.Keys)
         {
             var isTime = key.Name.EndsWith(Microseconds, StringComparison.Ordinal);
             var name = "tpmfs_" + (isTime ? key.Name[..^Microseconds.Length] + "_seconds" : key.Name);
             Family(text, name, key.Grows ? "counter" : "gauge", isTime ? "seconds" : null, key.Meaning);
-            foreach (var (domain, statistics) in domains)
+            foreach (var (domain, tpm, statistics) in all)
             {
                 var value = isTime ? key.Get(statistics) / PerSecond : key.Get(statistics);
-                text.Append(CultureInfo.InvariantCulture, $"{name}{(key.Grows ? "_total" : "")}{{domain=\"{Escape(domain.Name)}\"}} {value}\n");
+                text.Append(CultureInfo.InvariantCulture, $"{name}{(key.Grows ? "_total" : "")}{{domain=\"{Escape(domain)}\",tpm=\"{tpm}\"}} {value}\n");
             }
         }
 

@@ -1,23 +1,29 @@
 using System.Globalization;
 using System.Text;
 using TpmFs.Controls;
+using TpmFs.Domains;
 using TpmFs.Nodes;
+using TpmFs.Rm;
 
 namespace TpmFs.Status;
 
 /// <summary>status: the daemon at a glance, for people.</summary>
 internal sealed class StatusFile(NodeTable table, Access root, DaemonStatus status) : ControlFile(table, Shown, root)
 {
-    private static readonly string[] Headings = ["domain", "openers", "objects", "sessions", "weight", "commands", "per cmd", "busy", "waited", "denied", "auth fail"];
+    private static readonly string[] Headings = ["openers", "objects", "sessions", "weight", "commands", "per cmd", "busy", "waited", "denied", "auth fail"];
 
     public override string Content()
     {
-        var (tpm, domains) = (status.Description, status.Domains);
+        var (tpms, domains) = (status.Tpms, status.Domains);
         var text = new StringBuilder();
-        text.Append(CultureInfo.InvariantCulture, $"TPM 0      {status.Tpm}{(status.IsTpmThere ? "" : "   NOT THERE; it is tried again and again")}\n");
-        text.Append(CultureInfo.InvariantCulture, $"           {tpm.Manufacturer} {tpm.Model}, firmware {tpm.Firmware}, TPM 2.0 revision {tpm.Revision / 100}.{tpm.Revision % 100:00}\n");
+        foreach (var tpm in tpms)
+        {
+            text.Append(CultureInfo.InvariantCulture, $"{$"TPM {tpm.Number}",-11}{tpm.Way}\n");
+            text.Append(CultureInfo.InvariantCulture, $"           {Describe(tpm)}\n");
+        }
+
         text.Append(CultureInfo.InvariantCulture, $"up         {Span(status.Uptime)}\n");
-        var lockouts = domains.Sum(domain => domain.Statistics.Lockouts);
+        var lockouts = domains.Sum(domain => DomainStatistics.Of(domain).Lockouts);
         if (lockouts > 0)
         {
             text.Append(
@@ -26,22 +32,36 @@ internal sealed class StatusFile(NodeTable table, Access root, DaemonStatus stat
         }
 
         text.Append('\n');
-        var rows = domains.Select(domain => Row(domain.Domain.Name, domain.Domain.Limits.Weight!.Value, domain.Statistics)).Prepend(Headings).ToArray();
-        var widths = Headings.Select((_, column) => rows.Max(row => row[column].Length)).ToArray();
+        var names = tpms.Count == 1 ? 1 : 2; // leading columns of text
+        string[] headings = ["domain", .. tpms.Count == 1 ? Array.Empty<string>() : ["TPM"], .. Headings];
+        string[][] rows = [headings, .. domains.SelectMany(domain => tpms.Select(tpm => Row(domain, tpm.Number, tpms.Count == 1)))];
+        var widths = headings.Select((_, column) => rows.Max(row => row[column].Length)).ToArray();
         foreach (var row in rows)
         {
-            text.Append(string.Join("  ", row.Select((cell, column) => column == 0 ? cell.PadRight(widths[column]) : cell.PadLeft(widths[column]))).TrimEnd()).Append('\n');
+            text.Append(string.Join("  ", row.Select((cell, column) => column < names ? cell.PadRight(widths[column]) : cell.PadLeft(widths[column]))).TrimEnd()).Append('\n');
         }
 
         return text.ToString();
     }
 
-    private static string[] Row(string name, int weight, Domains.DomainStatistics of) =>
-    [
-        name, Number(of.Openers), Number(of.Objects), Number(of.Sessions), Number(weight), Number(of.Commands),
-        of.Commands == 0 ? "-" : ((double)of.TpmCommands / of.Commands).ToString("0.00", CultureInfo.InvariantCulture),
-        Span(TimeSpan.FromMicroseconds(of.BusyMicroseconds)), Span(TimeSpan.FromMicroseconds(of.QueueMicroseconds)), Number(of.Denied), Number(of.AuthFailures),
-    ];
+    private static string Describe(TpmStatus tpm) => (tpm.Problem.Length > 0 ? $"NOT THERE; it is tried again and again: {tpm.Problem}" : "") + (tpm.Facts switch
+    {
+        { Family: TpmFamily.Tpm12 } => $"{(tpm.Problem.Length > 0 ? "; " : "")}TPM 1.2, which cannot be managed: there is no rm{tpm.Number}, and raw{tpm.Number} is the TPM itself",
+        { Description: { } says } when tpm.Problem.Length == 0 => $"{says.Manufacturer} {says.Model}, firmware {says.Firmware}, TPM 2.0 revision {says.Revision / 100}.{says.Revision % 100:00}",
+        _ => "",
+    });
+
+    private static string[] Row(Domain domain, int tpm, bool isOnly)
+    {
+        var of = DomainStatistics.Of(domain, tpm);
+        return
+        [
+            domain.Name, .. isOnly ? Array.Empty<string>() : [Number(tpm)],
+            Number(of.Openers), Number(of.Objects), Number(of.Sessions), Number(domain.Limits.Weight!.Value), Number(of.Commands),
+            of.Commands == 0 ? "-" : ((double)of.TpmCommands / of.Commands).ToString("0.00", CultureInfo.InvariantCulture),
+            Span(TimeSpan.FromMicroseconds(of.BusyMicroseconds)), Span(TimeSpan.FromMicroseconds(of.QueueMicroseconds)), Number(of.Denied), Number(of.AuthFailures),
+        ];
+    }
 
     private static string Number(long value) => value.ToString(CultureInfo.InvariantCulture);
 

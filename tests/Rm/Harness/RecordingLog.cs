@@ -9,6 +9,8 @@ internal sealed class RecordingLog : IResourceManagerLog
 
     public void TpmLost(string problem) => Entries.Add($"lost: {problem}");
 
+    public void TpmFound(TpmFacts facts) => Entries.Add($"found: {facts.Family}");
+
     public void TpmBack(TpmReturn how) => Entries.Add($"back: {how}");
 
     public void SessionTaken(SpaceOwner from, TpmHandle session) => Entries.Add($"taken: {from.Uid} {session}");

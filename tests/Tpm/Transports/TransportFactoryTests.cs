@@ -4,9 +4,12 @@ namespace TpmFs.Tpm.Tests.Transports;
 
 public sealed class TransportFactoryTests
 {
-    private static readonly TransportEnvironment Environment = new() { StateDirectory = "/nonexistent/state", RuntimeDirectory = "/nonexistent/run" };
+    private static readonly TransportEnvironment Environment = new() { StateDirectory = "/nonexistent/state", RuntimeDirectory = "/nonexistent/run", OwnTree = "/mnt/tpmfs" };
 
     [Theory]
+    [InlineData("device:/dev/tpm0")]
+    [InlineData("device:/mnt/tpmfs2/raw0")]
+    [InlineData("tcti:mssim:host=localhost")]
     [InlineData("embedded")]
     [InlineData("embedded:/some/where")]
     [InlineData("swtpm")]
@@ -22,11 +25,17 @@ public sealed class TransportFactoryTests
     }
 
     [Theory]
-    [InlineData("", "expected embedded[:DIR], swtpm:path=SOCKET")]
-    [InlineData("mssim", "expected embedded[:DIR]")]
-    [InlineData("Embedded", "expected embedded[:DIR]")]
-    [InlineData("device:/dev/tpm0", "not support; it supports embedded[:DIR]")]
-    [InlineData("tcti:mssim:host=localhost", "not support; it supports embedded[:DIR]")]
+    [InlineData("", "expected device:PATH, embedded[:DIR], swtpm:path=SOCKET")]
+    [InlineData("mssim", "expected device:PATH, embedded[:DIR]")]
+    [InlineData("Embedded", "expected device:PATH, embedded[:DIR]")]
+    [InlineData("device", "the path of a TPM's device")]
+    [InlineData("device:tpm0", "the path of a TPM's device")]
+    [InlineData("device:/dev/tpmrm0", "is the kernel's resource manager")]
+    [InlineData("device:/mnt/tpmfs/../tpmfs/raw0", "cannot be its own TPM")]
+    [InlineData("tcti", "needs the configuration of a TCTI")]
+    [InlineData("tcti:device", "the path of a TPM's device")]
+    [InlineData("tcti:device:/dev/tpmrm1", "is the kernel's resource manager")]
+    [InlineData("tcti:device:/mnt/tpmfs/rm0", "cannot be its own TPM")]
     [InlineData("swtpm:path=", "path is empty")]
     [InlineData("swtpm:path", "path is empty")]
     [InlineData("swtpm:path=/a,path=/b", "path is given twice")]

@@ -30,7 +30,7 @@ public sealed class SettingsFileTests : IDisposable
     {
         var settings = Parse(Everything);
 
-        Assert.Equal("swtpm:path=/run/x.sock", settings.Tpm);
+        Assert.Equal(["swtpm:path=/run/x.sock"], settings.Tpms);
         Assert.Equal((0x1A0u, "tpm-users"), (settings.Mode, settings.Group));
         Assert.Equal(TimeSpan.FromMilliseconds(250), settings.IdleRelease);
         Assert.Equal((1, 2, true), (settings.ReserveObjects, settings.ReserveSessions, settings.FlushAtStart));
@@ -70,11 +70,28 @@ public sealed class SettingsFileTests : IDisposable
     }
 
     [Fact]
+    public void Several_TPMs_are_a_list() =>
+        Assert.Equal(["embedded", "device:/dev/tpm0"], Parse("{ \"tpm\": [\"embedded\", \"device:/dev/tpm0\"] }").Tpms);
+
+    [Theory]
+    [InlineData("{ \"tpm\": [] }", 1, 11)]
+    [InlineData("{ \"tpm\": [\"embedded\", 1] }", 1, 23)]
+    [InlineData("{ \"tpm\": [\"embedded\", \"\"] }", 1, 23)]
+    [InlineData("{ \"tpm\": [[\"embedded\"]] }", 1, 11)]
+    [InlineData("{ \"tpm\": {} }", 1, 10)]
+    public void What_is_no_list_of_TPMs_has_its_place(string text, int line, int column)
+    {
+        Assert.False(SettingsFile.TryParse(Encoding.UTF8.GetBytes(text), out _, out var where, out var problem));
+        Assert.StartsWith("\"tpm\" must be text", problem, StringComparison.Ordinal);
+        Assert.Equal((line, column), (where.Line, where.Column));
+    }
+
+    [Fact]
     public void An_empty_object_is_the_defaults()
     {
         var settings = Parse("{}");
 
-        Assert.Null(settings.Tpm);
+        Assert.Empty(settings.Tpms);
         Assert.Equal(TimeSpan.FromMilliseconds(100), settings.IdleRelease);
         Assert.Equal(
             new Limits { OpenersMax = 4096, ObjectsMax = 64, SessionsMax = 16, SavedSessionsMax = 32, Weight = 100, Denied = DenyList.Nothing },

@@ -15,6 +15,20 @@ public sealed class ManagerOptionsTests
         Assert.Equal(!flushed, ManagerOptions.For(tpm, new Settings { FlushAtStart = !flushed }).FlushAtStart);
     }
 
+    [Theory]
+    [InlineData("device:/dev/tpm0", 1)]
+    [InlineData("embedded", 0)]
+    [InlineData("swtpm:path=/x", 0)]
+    [InlineData("tcti:device:/dev/tpm0", 1)]
+    [InlineData("tcti:cmd:device:/dev/tpm0", 0)]
+    public void A_device_has_a_slot_of_each_kind_left_for_the_kernel_unless_configured_otherwise(string tpm, int reserved)
+    {
+        var options = ManagerOptions.For(tpm, new Settings());
+        Assert.Equal((reserved, reserved), (options.ReserveObjects, options.ReserveSessions));
+        options = ManagerOptions.For(tpm, new Settings { ReserveObjects = 0, ReserveSessions = 2 });
+        Assert.Equal((0, 2), (options.ReserveObjects, options.ReserveSessions));
+    }
+
     [Fact]
     public void What_is_configured_reaches_the_manager()
     {

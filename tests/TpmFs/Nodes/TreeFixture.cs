@@ -8,6 +8,7 @@ using TpmFs.Domains;
 using TpmFs.Fuse;
 using TpmFs.Life;
 using TpmFs.Nodes;
+using TpmFs.Power;
 using TpmFs.Rm;
 using TpmFs.State;
 using TpmFs.Status;
@@ -22,24 +23,41 @@ internal sealed class TreeFixture : IDisposable
     public static readonly FuseCaller Bob = new(1001, 101, 4712);
 
     private const int MaxCommandSize = 4096;
+    private static readonly TpmDescription Description = new("TEST", "a \"TPM\"", "1.2.3.4", 164);
     private readonly Logger log;
     private readonly StateKeeper state;
     private readonly List<string> messages = [];
-    private bool hasRawOpener;
+    private readonly HashSet<int> rawOpeners = [];
     private bool isStopped;
 
-    public TreeFixture(Settings? settings = null, string? folder = null, FakeUserDatabase? users = null)
+    /// <param name="tpms">How many TPMs it has.</param>
+    public TreeFixture(Settings? settings = null, string? folder = null, FakeUserDatabase? users = null, int tpms = 1)
     {
         Folder = folder ?? Directory.CreateTempSubdirectory("tpmfs-test-").FullName;
         log = new LoggerConfiguration().MinimumLevel.Debug().WriteTo.Sink(new Sink(messages)).CreateLogger();
         state = new StateKeeper(new StateFile(Folder), DateTimeOffset.UnixEpoch, log);
         Database = users ?? new FakeUserDatabase();
-        var port = new TpmPort(new TpmDoor(MaxCommandSize, OpenSpace), new TpmDoor(MaxCommandSize, OpenRaw), HighestLocality: 4, Ended.Add);
-        var status = new DaemonStatus("embedded", new TpmStatus(new TpmDescription("TEST", "a \"TPM\"", "1.2.3.4", 164), () => true), TimeProvider.System);
-        Tree = new Tree(port, status, settings ?? new Settings(), new Access(0x1ED, 0, 0), new Access(0x1B0, 0, 109), Database, state, TimeProvider.System, log);
+        Time.Advance(TimeSpan.FromDays(1)); // no file is of the epoch itself
+        Facts = [.. Enumerable.Repeat(new TpmFacts(TpmFamily.Tpm20, MaxCommandSize, HighestLocality: 4, Description), tpms)];
+        Problems = [.. Enumerable.Repeat("", tpms)];
+        TpmPort[] ports = [.. Enumerable.Range(0, tpms).Select(i => new TpmPort(i, OpenSpace, (owner, client) => OpenRaw(i, owner, client), () => Facts[i], Ended.Add))];
+        var status = new DaemonStatus([.. ports.Select(port => new TpmStatus(port.Number, $"way {port.Number}", () => port.Facts, () => Problems[port.Number]))], TimeProvider.System);
+        Tree = new Tree(
+            ports, Sleepers, status, settings ?? new Settings(), new Access(0x1ED, 0, 0), new Access(0x1B0, 0, 109), Database, state, Time, log);
     }
 
     public Tree Tree { get; }
+
+    public ManualTime Time { get; } = new();
+
+    /// <summary>What each TPM is; may be changed at any time.</summary>
+    public TpmFacts[] Facts { get; }
+
+    /// <summary>Why each TPM is not there; empty where it is.</summary>
+    public string[] Problems { get; }
+
+    /// <summary>Who is told when the machine sleeps.</summary>
+    public List<ISuspendable> Sleepers { get; } = [];
 
     public FakeUserDatabase Database { get; }
 
@@ -162,16 +180,15 @@ internal sealed class TreeFixture : IDisposable
         return Spaces[^1];
     }
 
-    private FakeSpace? OpenRaw(SpaceOwner owner, ISpaceClient client)
+    private FakeSpace? OpenRaw(int tpm, SpaceOwner owner, ISpaceClient client)
     {
-        if (hasRawOpener)
+        if (!rawOpeners.Add(tpm))
         {
             return null;
         }
 
-        hasRawOpener = true;
         var space = OpenSpace(owner, client);
-        space.OnClose = () => hasRawOpener = false;
+        space.OnClose = () => rawOpeners.Remove(tpm);
         return space;
     }
 

@@ -16,8 +16,8 @@ public sealed class StatusTests
 
         Assert.Equal(["# EOF", ""], lines[^2..]);
         Assert.All(lines[..^2], line => Assert.Matches(@"^(# (TYPE|UNIT|HELP) [a-z_]+ .+|[a-z_]+(\{[a-z]+=""([^""\\\n]|\\[\\""n])*""(,[a-z]+=""([^""\\\n]|\\[\\""n])*"")*\})? [0-9.E+-]+)$", line));
-        Assert.Contains("tpmfs_openers{domain=\"domains/web\"} 1", lines);
-        Assert.Contains("tpmfs_commands_total{domain=\"root\"} 0", lines);
+        Assert.Contains("tpmfs_openers{domain=\"domains/web\",tpm=\"0\"} 1", lines);
+        Assert.Contains("tpmfs_commands_total{domain=\"root\",tpm=\"0\"} 0", lines);
         Assert.Contains("tpmfs_tpm_info{tpm=\"0\",manufacturer=\"TEST\",model=\"a \\\"TPM\\\"\",firmware=\"1.2.3.4\"} 1", lines);
         Assert.Equal(lines.Count(line => line.StartsWith("# TYPE", StringComparison.Ordinal)), lines.Where(line => line.StartsWith("# TYPE", StringComparison.Ordinal)).Distinct().Count());
     }

@@ -1,0 +1,95 @@
+using System.Text;
+using TpmFs.Controls;
+using TpmFs.Fuse;
+using TpmFs.Nodes;
+
+namespace TpmFs.Power;
+
+/// <summary>
+/// power: takes "suspend" before the machine sleeps and "resume" after, each at once, and shows "awake", "suspended" or "suspending". Who reads it
+/// while the daemon suspends waits until that is done; "suspending" is shown to who has waited for too long.
+/// </summary>
+internal sealed class PowerFile(NodeTable table, Access root, Suspension suspension) : ControlFile(table, Private, root)
+{
+    public const string Suspend = "suspend";
+    public const string Resume = "resume";
+
+    public static string Show(SleepState state) => state switch
+    {
+        SleepState.Awake => "awake",
+        SleepState.Suspending => "suspending",
+        _ => "suspended",
+    };
+
+    public override Errno Open(in FuseCaller caller, uint flags, out OpenFile? file)
+    {
+        file = new PowerOpen(this, suspension);
+        return Errno.None;
+    }
+
+    public override Errno Take(string order, bool isFirst)
+    {
+        switch (order)
+        {
+            case Suspend:
+                suspension.Begin();
+                return Errno.None;
+            case Resume:
+                suspension.End();
+                return Errno.None;
+            default:
+                return Errno.EINVAL;
+        }
+    }
+
+    /// <summary>One open file description. Orders are as of any control file; a read from the start may wait, without a thread.</summary>
+    private sealed class PowerOpen(PowerFile file, Suspension suspension) : ControlOpen(file)
+    {
+        private volatile byte[] shown = [];
+
+        public override void Read(in FuseReadArguments arguments, FuseReadReply reply)
+        {
+            var size = arguments.Size;
+            if (arguments.Offset > 0)
+            {
+                var rest = shown.AsSpan((int)Math.Min(arguments.Offset, (ulong)shown.Length));
+                reply.Complete(rest[..Math.Min(size, rest.Length)]);
+                return;
+            }
+
+            var read = new SettlingRead(reply);
+            reply.Keep(read);
+            read.Wait(suspension, state =>
+            {
+                var text = Encoding.ASCII.GetBytes(Show(state) + "\n");
+                shown = text;
+                reply.Complete(text.AsSpan(0, Math.Min(size, text.Length)));
+            });
+        }
+    }
+
+    /// <summary>A read that waits until the state is settled. An interrupt ends it, unless it was told before.</summary>
+    private sealed class SettlingRead(FuseReadReply reply) : IFuseInterruptible
+    {
+        private volatile Func<bool>? stop;
+        private volatile bool isInterrupted;
+
+        public void Wait(Suspension suspension, Action<SleepState> tell)
+        {
+            stop = suspension.WhenSettled(tell);
+            if (isInterrupted)
+            {
+                Interrupted(reply);
+            }
+        }
+
+        public void Interrupted(FuseReadReply interrupted)
+        {
+            isInterrupted = true;
+            if (stop?.Invoke() == true)
+            {
+                interrupted.Fail(Errno.EINTR);
+            }
+        }
+    }
+}

@@ -1,0 +1,223 @@
+using Serilog;
+using TpmFs.Openers;
+
+namespace TpmFs.Power;
+
+/// <summary>
+/// The sleep of the machine, for all TPMs and openers: before it every TPM is saved and no read waits for one, until the machine is awake. Any thread.
+/// </summary>
+/// <remarks>
+/// The lock guards all fields, and puts suspending and resuming in one order. Replies and openers are called without it. Times are of a clock that
+/// stands still while the machine sleeps.
+/// </remarks>
+/// <param name="openers">Everybody who has a TPM open.</param>
+internal sealed class Suspension(IReadOnlyList<ISuspendable> tpms, Func<IEnumerable<Opener>> openers, TimeProvider time, ILogger log) : IDisposable
+{
+    /// <summary>How long a command that runs may go on before it is cancelled.</summary>
+    public static readonly TimeSpan UntilCancel = TimeSpan.FromSeconds(10);
+
+    /// <summary>How long whoever suspends waits at the most: a command that cannot be cancelled runs on.</summary>
+    public static readonly TimeSpan UntilToldAllTheSame = TimeSpan.FromSeconds(30);
+
+    /// <summary>How long nobody is served by a machine that does not sleep, nor says that it is awake.</summary>
+    public static readonly TimeSpan UntilAwake = TimeSpan.FromSeconds(90);
+
+    private readonly Lock gate = new();
+    private readonly List<Action<SleepState>> waiting = [];
+    private ITimer? timer;
+    private SleepState state;
+    private int sleep; // counts them
+    private int unsaved;
+    private bool isOverdue;
+
+    /// <summary>
+    /// Suspends; what is being done already goes on. From here on commands are held. A blocking read does not wait for one that has not begun: the
+    /// kernel could not freeze who waits in it.
+    /// </summary>
+    public void Begin()
+    {
+        int begun;
+        lock (gate)
+        {
+            if (state != SleepState.Awake)
+            {
+                return;
+            }
+
+            begun = ++sleep;
+            state = SleepState.Suspending;
+            unsaved = tpms.Count + 1; // the openers are the one more
+            isOverdue = false;
+            Arm(Due.Cancel, UntilCancel);
+            foreach (var tpm in tpms)
+            {
+                tpm.Suspend(() => Saved(begun));
+            }
+        }
+
+        foreach (var opener in openers())
+        {
+            opener.Suspending();
+        }
+
+        Saved(begun);
+    }
+
+    /// <summary>Commands go on.</summary>
+    public void End()
+    {
+        Action<SleepState>[] told;
+        lock (gate)
+        {
+            if (state == SleepState.Awake)
+            {
+                return;
+            }
+
+            state = SleepState.Awake;
+            timer?.Dispose();
+            timer = null;
+            told = TakeWaiting();
+            foreach (var tpm in tpms)
+            {
+                tpm.Resume();
+            }
+        }
+
+        Tell(told, SleepState.Awake);
+        log.Information("awake: commands go on");
+    }
+
+    /// <summary>Tells the state: at once, or when what is under way has been done.</summary>
+    /// <returns>What stops waiting. False when it was told.</returns>
+    public Func<bool> WhenSettled(Action<SleepState> tell)
+    {
+        SleepState now;
+        lock (gate)
+        {
+            now = state;
+            if (now == SleepState.Suspending && !isOverdue)
+            {
+                waiting.Add(tell);
+                return () =>
+                {
+                    lock (gate)
+                    {
+                        return waiting.Remove(tell);
+                    }
+                };
+            }
+        }
+
+        tell(now);
+        return () => false;
+    }
+
+    public void Dispose() => End();
+
+    private void Saved(int begun)
+    {
+        Action<SleepState>[] told;
+        lock (gate)
+        {
+            if (begun != sleep || state != SleepState.Suspending || --unsaved > 0)
+            {
+                return;
+            }
+
+            state = SleepState.Suspended;
+            told = TakeWaiting();
+        }
+
+        Tell(told, SleepState.Suspended);
+        log.Information("suspended: everything is saved, and commands wait");
+    }
+
+    /// <summary>What falls due while the machine neither sleeps nor is said to be awake.</summary>
+    private void Overdue(int begun, Due due)
+    {
+        Action<SleepState>[] told = [];
+        lock (gate)
+        {
+            if (begun != sleep || state == SleepState.Awake)
+            {
+                return;
+            }
+
+            switch (due)
+            {
+                case Due.Cancel:
+                    Arm(Due.Tell, UntilToldAllTheSame - UntilCancel);
+                    break;
+                case Due.Tell:
+                    Arm(Due.Wake, UntilAwake - UntilToldAllTheSame);
+                    isOverdue = true;
+                    told = TakeWaiting();
+                    break;
+            }
+
+            if (due == Due.Cancel && state == SleepState.Suspending)
+            {
+                foreach (var tpm in tpms)
+                {
+                    tpm.CancelRunning();
+                }
+            }
+        }
+
+        Tell(told, SleepState.Suspending);
+        if (due == Due.Wake)
+        {
+            log.Warning("'suspend' was written to the power file, and 'resume' was not in {Time} s: it is taken for written", (int)UntilAwake.TotalSeconds);
+            End();
+        }
+    }
+
+    /// <summary>Under the lock.</summary>
+    private void Arm(Due due, TimeSpan after)
+    {
+        var begun = sleep;
+        timer?.Dispose();
+        timer = time.CreateTimer(_ => Overdue(begun, due), null, after, Timeout.InfiniteTimeSpan);
+    }
+
+    /// <summary>Under the lock.</summary>
+    private Action<SleepState>[] TakeWaiting()
+    {
+        Action<SleepState>[] taken = [.. waiting];
+        waiting.Clear();
+        return taken;
+    }
+
+    private static void Tell(Action<SleepState>[] told, SleepState state) => Array.ForEach(told, tell => tell(state));
+
+    private enum Due
+    {
+        Cancel,
+        Tell,
+        Wake,
+    }
+}
+
+/// <summary>How far the machine's sleep has come, as the power file shows it.</summary>
+internal enum SleepState
+{
+    Awake,
+
+    /// <summary>A command runs still, or is being saved.</summary>
+    Suspending,
+
+    Suspended,
+}
+
+/// <summary>A TPM whose commands can be held. Its methods do not wait.</summary>
+internal interface ISuspendable
+{
+    /// <summary>Holds commands; <paramref name="saved"/> is called when everything is saved, from any thread but not before this returns.</summary>
+    void Suspend(Action saved);
+
+    void Resume();
+
+    /// <summary>Cancels what runs, where that is possible.</summary>
+    void CancelRunning();
+}

@@ -1,0 +1,161 @@
+using TpmFs.Rm.Tests.Harness;
+using TpmFs.Rm.Tests.Simulation;
+
+namespace TpmFs.Rm.Tests;
+
+/// <summary>The machine's sleep: before it everything is saved, during it nothing is sent, after it what the TPM kept goes on.</summary>
+public sealed class SleepTests : IDisposable
+{
+    private const uint Layer = 0x000B0000;
+    private readonly Rig _rig = new();
+    private readonly Opener _opener;
+    private readonly uint _key;
+    private readonly uint _session;
+    private int _saved;
+
+    public SleepTests()
+    {
+        _opener = _rig.Open();
+        _key = _opener.NewKeys(1)[0];
+        _session = _opener.NewSession(SessionType.Policy);
+    }
+
+    public void Dispose() => _rig.Dispose();
+
+    [Fact]
+    public void Before_it_everything_is_saved_and_nothing_is_sent_until_after_it()
+    {
+        Suspend();
+        Assert.Equal(1, _saved);
+        Assert.Empty(_rig.Tpm.TransientHandles);
+        Assert.Empty(_rig.Tpm.LoadedSessions);
+        Assert.Single(_rig.Tpm.SavedSessions);
+
+        _rig.Tpm.Log.Clear();
+        Opener other = _rig.Open(uid: 2);
+        _opener.Send(Cmd.Sign(_key, "text"));
+        other.Send(Cmd.GetRandom(32));
+        other.Close();
+        _rig.Pass(TimeSpan.FromMinutes(10));
+        Assert.Empty(_rig.Tpm.Log.Codes);
+        Assert.False(_opener.IsDone);
+
+        _rig.Manager.Resume();
+        Assert.True(_opener.Await().IsSuccess);
+        _opener.Must(Cmd.PolicyGetDigest(_session));
+        Assert.DoesNotContain(_rig.Log.Entries, entry => entry.StartsWith("lost", StringComparison.Ordinal) || entry.StartsWith("back", StringComparison.Ordinal));
+    }
+
+    [Theory]
+    [InlineData("resume", true, true)]
+    [InlineData("restart", true, true)]
+    [InlineData("reset", false, false)]
+    [InlineData("power cycle", false, false)]
+    public void What_the_TPM_has_kept_over_it_goes_on_and_what_not_is_gone(string what, bool keyLives, bool sessionLives)
+    {
+        Suspend();
+        Action happen = what switch
+        {
+            "resume" => _rig.Tpm.Resume,
+            "restart" => _rig.Tpm.Restart,
+            "reset" => _rig.Tpm.Reset,
+            _ => _rig.Tpm.PowerCycle,
+        };
+        happen();
+        _rig.Manager.Resume();
+        Assert.Equal(keyLives ? 0 : Layer | Rc.ReferenceH0, _opener.Do(Cmd.Sign(_key, "text")).Code);
+        Assert.Equal(sessionLives ? 0 : Layer | Rc.ReferenceH0, _opener.Do(Cmd.PolicyGetDigest(_session)).Code);
+        Assert.Equal(1, _rig.Log.Entries.Count(entry => entry.StartsWith("back", StringComparison.Ordinal)));
+        _opener.Must(Cmd.Sign(_opener.NewKeys(1)[0], "text"));
+    }
+
+    [Fact]
+    public void A_stclear_key_is_gone_after_a_restart_that_was_slept_through()
+    {
+        uint stClear = _opener.Must(Cmd.CreatePrimary(Handles.Owner, Templates.Signing(1 << 2), "st")).Handle;
+        Suspend();
+        _rig.Tpm.Restart();
+        _rig.Manager.Resume();
+        Assert.Equal(Layer | Rc.ReferenceH0, _opener.Do(Cmd.Sign(stClear, "text")).Code);
+        _opener.Must(Cmd.Sign(_key, "text"));
+    }
+
+    [Fact]
+    public void A_TPM_that_puts_saving_off_is_asked_again()
+    {
+        _rig.Tpm.Faults.Warn(Rc.Retry, times: 3, command: Cmd.ContextSaveCode);
+        _rig.Manager.Suspend(() => _saved++);
+        _rig.Run();
+        Assert.Equal(0, _saved);
+        _rig.Pass(TimeSpan.FromSeconds(1));
+        Assert.Equal(1, _saved);
+        Assert.Empty(_rig.Tpm.TransientHandles);
+    }
+
+    [Fact]
+    public void A_TPM_that_is_lost_holds_nobody_up()
+    {
+        _rig.Tpm.Faults.Break(Tpm.TransmitStatus.Disconnected, executed: false);
+        _rig.Tpm.IsReachable = false;
+        _opener.Send(Cmd.GetRandom(8));
+        _rig.Run();
+        Suspend();
+        Assert.Equal(1, _saved);
+        _rig.Tpm.IsReachable = true;
+        _rig.Manager.Resume();
+        _opener.Must(Cmd.Sign(_key, "text"));
+    }
+
+    [Fact]
+    public void Who_waits_in_a_read_is_told_to_try_again_and_only_while_the_machine_sleeps()
+    {
+        _opener.Send(Cmd.Sign(_key, "text"));
+        _opener.ReaderWaits();
+        Assert.False(_opener.IsDone);
+        Suspend();
+        Assert.False(_opener.IsDone);
+        _opener.ReaderWaits();
+        Assert.Equal(Layer | Rc.Retry, new Answer(_opener.Response!).Code);
+
+        _opener.Send(Cmd.Sign(_key, "text"));
+        _opener.ReaderWaits();
+        Assert.Equal(Layer | Rc.Retry, new Answer(_opener.Response!).Code);
+        _rig.Manager.Resume();
+        _opener.Must(Cmd.Sign(_key, "text"));
+    }
+
+    [Fact]
+    public void A_sleep_that_ends_before_it_has_begun_changes_nothing_and_the_next_one_is_told()
+    {
+        _rig.Manager.Suspend(() => _saved += 100);
+        _rig.Manager.Resume();
+        Suspend();
+        Assert.Equal(1, _saved);
+        _rig.Manager.Resume();
+        _rig.Manager.Suspend(() => _saved++); // before the manager has seen the resume
+        _rig.Run();
+        Assert.Equal(2, _saved);
+        _rig.Manager.Resume();
+        _opener.Must(Cmd.Sign(_key, "text"));
+    }
+
+    [Fact]
+    public void A_raw_command_is_held_too()
+    {
+        Assert.True(_rig.Manager.TryOpenRaw(_opener.Owner, _opener, out Space? raw));
+        Suspend();
+        _rig.Tpm.Log.Clear();
+        Assert.True(raw.TrySubmit(Cmd.GetRandom(8)));
+        _rig.Settle();
+        Assert.Empty(_rig.Tpm.Log.Codes);
+        _rig.Manager.Resume();
+        _rig.Settle();
+        Assert.NotNull(_opener.Response);
+    }
+
+    private void Suspend()
+    {
+        _rig.Manager.Suspend(() => _saved++);
+        _rig.Run();
+    }
+}

@@ -1,0 +1,141 @@
+using System.Buffers.Binary;
+using System.Diagnostics;
+using TpmFs.Tpm.Tests.Harness;
+
+namespace TpmFs.Tpm.Tests.Transports;
+
+/// <summary>A device that answers in pieces, lies, falls silent and goes away.</summary>
+public sealed class DeviceTransportTests
+{
+    private static readonly TimeSpan Short = TimeSpan.FromMilliseconds(300);
+
+    [Fact]
+    public async Task A_response_may_come_a_byte_at_a_time()
+    {
+        using var device = new FakeDevice();
+        using ITpmTransport transport = Connected(device);
+        byte[] answer = TpmClient.Response(TpmRc.Success, [0, 8, 1, 2, 3, 4, 5, 6, 7, 8]);
+        Task served = Serve(device, async () =>
+        {
+            foreach (byte one in answer)
+            {
+                device.Send([one]);
+                await Task.Yield();
+            }
+        });
+        Assert.Equal(answer, TpmClient.Execute(transport, TpmClient.GetRandom8));
+        await served;
+    }
+
+    [Fact]
+    public void A_device_has_locality_0_no_cancel_and_room_for_4096_bytes()
+    {
+        using var device = new FakeDevice();
+        using ITpmTransport transport = Connected(device);
+        Assert.Equal(new TpmTransportFeatures(CanCancel: false, HighestLocality: 0, LargestCommand: 4096), transport.Features);
+        Assert.Equal(TransmitStatus.LocalityRefused, transport.Transmit(TpmClient.GetRandom8, 1, new byte[4096], Short).Status);
+        transport.Cancel();
+    }
+
+    [Theory]
+    [InlineData(0u)]
+    [InlineData(9u)]
+    [InlineData(4097u)]
+    [InlineData(0x8000_0000u)]
+    [InlineData(0xFFFF_FFFFu)]
+    public async Task A_response_that_lies_about_its_size_is_none(uint size)
+    {
+        using var device = new FakeDevice();
+        using ITpmTransport transport = Connected(device);
+        byte[] answer = TpmClient.Response(TpmRc.Success);
+        BinaryPrimitives.WriteUInt32BigEndian(answer.AsSpan(2), size);
+        Task served = Serve(device, () => device.Send(answer));
+        TransmitResult result = transport.Transmit(TpmClient.GetRandom8, 0, new byte[4096], TpmClient.Patience);
+        Assert.Equal(TransmitStatus.Disconnected, result.Status);
+        Assert.Contains($"{size} bytes", result.Problem, StringComparison.Ordinal);
+        await served;
+    }
+
+    [Fact]
+    public async Task Bytes_behind_a_response_make_it_none()
+    {
+        using var device = new FakeDevice();
+        using ITpmTransport transport = Connected(device);
+        Task served = Serve(device, () => device.Send([.. TpmClient.Response(TpmRc.Success), 0]));
+        Assert.Equal(TransmitStatus.Disconnected, transport.Transmit(TpmClient.GetRandom8, 0, new byte[4096], TpmClient.Patience).Status);
+        await served;
+    }
+
+    [Theory]
+    [InlineData(0)]
+    [InlineData(9)]
+    [InlineData(19)]
+    public async Task A_response_that_stops_short_is_waited_for_no_longer_than_its_time(int sent)
+    {
+        using var device = new FakeDevice();
+        using ITpmTransport transport = Connected(device);
+        Task served = Serve(device, () => device.Send(TpmClient.Response(TpmRc.Success, new byte[10]).AsSpan(0, sent)));
+        long start = Stopwatch.GetTimestamp();
+        Assert.Equal(TransmitStatus.TimedOut, transport.Transmit(TpmClient.GetRandom8, 0, new byte[4096], Short).Status);
+        Assert.InRange(Stopwatch.GetElapsedTime(start), Short, TimeSpan.FromSeconds(10));
+        await served;
+    }
+
+    [Fact]
+    public async Task A_device_that_goes_away_under_a_command_loses_it_and_before_one_does_not()
+    {
+        var device = new FakeDevice();
+        using ITpmTransport transport = Connected(device);
+        Task served = Serve(device, device.Dispose);
+        TransmitResult result = transport.Transmit(TpmClient.GetRandom8, 0, new byte[4096], TpmClient.Patience);
+        await served;
+        Assert.Equal(TransmitStatus.Disconnected, result.Status);
+        Assert.Contains(device.Path, result.Problem, StringComparison.Ordinal);
+
+        result = transport.Transmit(TpmClient.GetRandom8, 0, new byte[4096], TpmClient.Patience);
+        Assert.Equal(TransmitStatus.NotSent, result.Status);
+        Assert.False(transport.TryConnect(Short, out string problem));
+        Assert.Contains(device.Path, problem, StringComparison.Ordinal);
+        Assert.Equal(TransmitStatus.NotSent, transport.Transmit(TpmClient.GetRandom8, 0, new byte[4096], Short).Status);
+    }
+
+    [Fact]
+    public void What_an_earlier_command_left_is_not_taken_for_the_answer_to_a_later_one()
+    {
+        using var device = new FakeDevice();
+        using ITpmTransport transport = Connected(device);
+        Assert.Equal(TransmitStatus.TimedOut, transport.Transmit(TpmClient.GetRandom8, 0, new byte[4096], Short).Status);
+        TpmClient.Connect(transport);
+        Assert.Equal(TransmitStatus.TimedOut, transport.Transmit(TpmClient.GetRandom8, 0, new byte[4096], Short).Status);
+    }
+
+    [Theory]
+    [InlineData("/nonexistent/tpm0", "there is no /nonexistent/tpm0")]
+    [InlineData("/etc/passwd", "plain file")]
+    [InlineData("/etc", "cannot open /etc")]
+    public void What_is_no_device_is_told_apart(string path, string hint)
+    {
+        using ITpmTransport transport = TestTransport.Create($"device:{path}");
+        Assert.False(transport.TryConnect(Short, out string problem));
+        Assert.Contains(hint, problem, StringComparison.Ordinal);
+    }
+
+    private static ITpmTransport Connected(FakeDevice device)
+    {
+        ITpmTransport transport = TestTransport.Create($"device:{device.Path}");
+        TpmClient.Connect(transport);
+        return transport;
+    }
+
+    private static Task Serve(FakeDevice device, Action answer) => Serve(device, () =>
+    {
+        answer();
+        return Task.CompletedTask;
+    });
+
+    private static Task Serve(FakeDevice device, Func<Task> answer) => Task.Run(async () =>
+    {
+        Assert.Equal(TpmClient.GetRandom8, device.ReceiveCommand(TpmClient.GetRandom8.Length));
+        await answer();
+    });
+}
