@@ -69,7 +69,7 @@ public sealed class ServiceTests(InstalledDebian debian)
         string begin = _machine.Now();
         _machine.Run("""
             mkdir -p /run/systemd/system/tpmfs.service.d
-            printf '[Service]\nWatchdogSec=10s\n' >/run/systemd/system/tpmfs.service.d/watchdog.conf
+            printf '[Service]\nWatchdogSec=5s\n' >/run/systemd/system/tpmfs.service.d/watchdog.conf
             systemctl daemon-reload
             systemctl restart tpmfs.service
             """).Succeeded();
@@ -78,7 +78,7 @@ public sealed class ServiceTests(InstalledDebian debian)
             string before = _machine.Show("MainPID");
             _machine.Run("systemctl kill --signal=STOP tpmfs.service").Succeeded();
             _machine.Await($"[ $(systemctl show --value --property=MainPID tpmfs.service) != {before} ] && systemctl --quiet is-active tpmfs.service");
-            Assert.Contains("Watchdog timeout (limit 10s)!", _machine.Log(begin), StringComparison.Ordinal);
+            Assert.Contains("Watchdog timeout (limit 5s)!", _machine.Log(begin), StringComparison.Ordinal);
             AssertServed();
         }
         finally
@@ -98,6 +98,18 @@ public sealed class ServiceTests(InstalledDebian debian)
 
         _machine.Run("systemctl start tpm.service").Succeeded();
         _machine.AwaitService("active");
+        AssertServed();
+        Assert.Empty(_machine.Log(begin, "--priority=warning"));
+    }
+
+    [Fact]
+    public void The_sleep_hook_saves_all_before_the_machine_sleeps_and_goes_on_after()
+    {
+        string begin = _machine.Now();
+        _machine.Run("/lib/systemd/system-sleep/tpmfs pre suspend").Succeeded();
+        Assert.Equal("suspended", _machine.Ask("cat /run/tpmfs/power"));
+        _machine.Run("/lib/systemd/system-sleep/tpmfs post suspend").Succeeded();
+        Assert.Equal("awake", _machine.Ask("cat /run/tpmfs/power"));
         AssertServed();
         Assert.Empty(_machine.Log(begin, "--priority=warning"));
     }
