@@ -79,7 +79,8 @@ public sealed class InstalledDebian : IDisposable
     }
 }
 
-[CollectionDefinition(Name)]
+/// <summary>One such Debian for all tests that ask for it; they run when those of other collections are done, some of which take times.</summary>
+[CollectionDefinition(Name, DisableParallelization = true)]
 public sealed class InstalledDebianCollection : ICollectionFixture<InstalledDebian>
 {
     public const string Name = "installed debian";
