@@ -48,10 +48,10 @@ internal sealed class DebianGuest(string disk) : Guest("/sbin/init", Prepare(), 
     /// <summary>What the service and its target have logged since a moment of <see cref="Now"/>, one message a line.</summary>
     /// <param name="options">More options of journalctl, such as --priority=warning.</param>
     public string Log(string since, string options = "") =>
-        Ask($"journalctl --sync; journalctl --quiet --no-pager --output=cat --after-cursor='{since}' --unit=tpmfs.service --unit=tpmfs.target {options}");
+        Ask($"journalctl --sync; journalctl --quiet --no-pager --output=cat --since={since} --unit=tpmfs.service --unit=tpmfs.target {options}");
 
-    /// <summary>The end of the journal, as it is.</summary>
-    public string Now() => Ask("journalctl --sync; journalctl --quiet --lines=0 --show-cursor | sed -n 's/^-- cursor: //p'");
+    /// <summary>A moment as journalctl takes it. Not a cursor: with a match, what follows a cursor lacks the first that matches.</summary>
+    public string Now() => Ask("date +@%s.%6N");
 
     /// <summary>Runs a command as a user.</summary>
     public Outcome RunAs(string user, string command) => Run($"runuser --user {user} -- {command}");

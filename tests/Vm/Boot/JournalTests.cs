@@ -38,7 +38,7 @@ public sealed class JournalTests(InstalledDebian debian)
     }
 
     private static string Search(string since, string match, string options = "--output=cat") =>
-        $"journalctl --quiet --no-pager --after-cursor='{since}' {options} {match}";
+        $"journalctl --quiet --no-pager --since={since} {options} {match}";
 
     /// <summary>The daemon logs behind its clients' backs: what they did may not be there yet.</summary>
     private string Find(string since, string match, string options = "--output=cat")
