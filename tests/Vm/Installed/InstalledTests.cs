@@ -77,9 +77,9 @@ public sealed class InstalledTests(InstalledGuest guest) : IClassFixture<Install
     }
 
     [Theory]
-    [InlineData("KILL", 9)]
-    [InlineData("STOP", 6)]
-    public void A_daemon_that_was_killed_or_hangs_is_started_anew(string signal, int endedBy)
+    [InlineData("KILL")]
+    [InlineData("STOP")]
+    public void A_daemon_that_was_killed_or_hangs_is_started_anew(string signal)
     {
         // The watchdog's time is 30 s, which is a long time for a test.
         guest.Run("mkdir -p /run/systemd/system/tpmfs.service.d; printf '[Service]\\nWatchdogSec=5s\\n' >/run/systemd/system/tpmfs.service.d/test.conf; systemctl daemon-reload; systemctl restart tpmfs", InstalledGuest.Slow).Succeeded();
@@ -90,8 +90,7 @@ public sealed class InstalledTests(InstalledGuest guest) : IClassFixture<Install
         guest.UntilServed();
         guest.RunAs("alice", Random).Succeeded();
         AssertOneMount();
-        Assert.NotEqual(0, endedBy);
-        guest.Run("rm /run/systemd/system/tpmfs.service.d/test.conf; systemctl daemon-reload; systemctl restart tpmfs", InstalledGuest.Slow).Succeeded();
+        guest.Run("rm -r /run/systemd/system/tpmfs.service.d; systemctl daemon-reload; systemctl restart tpmfs", InstalledGuest.Slow).Succeeded();
         guest.UntilServed();
     }
 
@@ -127,7 +126,7 @@ public sealed class InstalledTests(InstalledGuest guest) : IClassFixture<Install
         guest.Run("test -e /etc/tpmfs/tpmfs.json && test -e /var/lib/tpmfs/state.json").Succeeded();
 
         guest.Run("dpkg --purge tpmfs", InstalledGuest.Slow).Succeeded();
-        Assert.Equal("", guest.Run("find /etc /usr /var/lib /run -xdev -path '*tpmfs*' -not -path '/var/lib/dpkg/*' -not -path '/run/tpmfsd*'").Output);
+        Assert.Equal("", guest.Run("find /etc /usr /var/lib /run -xdev -path '*tpmfs*' -not -path '/var/lib/dpkg/*'").Output);
 
         // As from nothing: the TPM that is there already is served by the installation alone.
         guest.Install();
