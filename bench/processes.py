@@ -11,7 +11,7 @@ from pathlib import Path
 BENCH = Path(__file__).parent
 BIN = BENCH / 'bin'
 TPMFS = BENCH.parent / 'out' / 'tpmfs'
-READY_IN = 30  # seconds
+READY_IN = 120  # seconds, on a machine that is emulated and has other work
 
 
 def build():
@@ -155,17 +155,18 @@ class Client(Talker):
 
 
 class Swtpm(Process):
-    """twin: another one, which has ended, that this one begins as a copy of, with the same seeds."""
+    """twin: the state folder of another one, which has ended, that this one begins as a copy of, with the same seeds."""
 
     def __init__(self, folder, twin=None):
         self.socket = folder / 'swtpm'
         (folder / 'state').mkdir(parents=True)
         if twin:
-            shutil.copytree(twin.folder / 'state', folder / 'state', dirs_exist_ok=True)
+            shutil.copy(twin / 'tpm2-00.permall', folder / 'state')
         super().__init__(folder, 'swtpm-server', [
             'swtpm', 'socket', '--tpm2', '--tpmstate', f'dir={folder}/state', '--flags', 'not-need-init,startup-clear',
             '--server', f'type=unixio,path={self.socket}', '--ctrl', f'type=unixio,path={self.socket}.ctrl'])
-        self.wait_for(lambda: self.socket.exists() and Path(f'{self.socket}.ctrl').exists(), 'swtpm')
+        seeds = folder / 'state' / 'tpm2-00.permall'
+        self.wait_for(lambda: self.socket.exists() and Path(f'{self.socket}.ctrl').exists() and seeds.exists(), 'swtpm')
 
 
 class Counter(Talker):

@@ -88,15 +88,17 @@ class Sites:
         below = self.passthrough('before', 'node')
         return self._abrmd('tpm2-abrmd on a device node', 'abrmd-node', f'device:{below.manager.node}', below.servers, None)
 
-    def kernel_and_tpmfs(self):
-        """The kernel's manager, and TpmFs on the kernel's raw node: two TPMs of the kernel's with the same seeds."""
-        original = self.start(Swtpm(self.folder / 'original'))
-        self.stop(original)
-        tpms = [self.start(Swtpm(self.folder / name, twin=original)) for name in ('kernel', 'tpmfs')]
+    def kernel_and_tpmfs(self, twin=None):
+        """The kernel's manager, and TpmFs on the kernel's raw node: two TPMs of the kernel's with the same seeds, those of 'twin' if given."""
+        if twin is None:
+            original = self.start(Swtpm(self.folder / 'original'))
+            self.stop(original)
+            twin = original.folder / 'state'
+        tpms = [self.start(Swtpm(self.folder / name, twin)) for name in ('kernel', 'tpmfs')]
         kernel, below = (self.start(Vtpm(tpm.folder, tpm)) for tpm in tpms)
         server = self.start(TpmFs(self.folder / 'daemon', f'device:{below.raw}'))
-        return (Site('/dev/tpmrm0', [kernel, tpms[0]], _node_targets(kernel.managed), kernel),
-                Site('TpmFs', [server, below, tpms[1]], _node_targets(server.node), below))
+        return (Site('/dev/tpmrm0', [kernel, tpms[0]], _node_targets(kernel.managed) | {'raw': kernel.raw}, kernel),
+                Site('TpmFs', [server, below, tpms[1]], _node_targets(server.node) | {'raw': server.node.with_name('raw0')}, below))
 
     def _abrmd(self, name, folder, tcti, servers, proxy):
         if self._bus is None:

@@ -10,23 +10,7 @@ namespace TpmFs.Integration.Tests;
 public sealed class FlowTests(Mount mount, ITestOutputHelper output) : MountTests(mount, output)
 {
     [Theory]
-    [InlineData("getrandom.sh")]
-    [InlineData("getcap.sh")]
-    [InlineData("keys.sh")]
-    [InlineData("seal.sh")]
-    [InlineData("hmac-session.sh")]
-    [InlineData("quote.sh")]
-    [InlineData("credential.sh")]
-    [InlineData("nv.sh")]
-    [InlineData("pcr.sh")]
-    [InlineData("sequence.sh")]
-    [InlineData("persistent.sh")]
-    [InlineData("duplicate.sh")]
-    [InlineData("import.sh")]
-    [InlineData("certify.sh")]
-    [InlineData("flushcontext.sh")]
-    [InlineData("pytss.py")]
-    [InlineData("openssl.sh")]
+    [MemberData(nameof(Flow.All), MemberType = typeof(Flow))]
     public void A_client_gets_the_same_answers_as_straight_from_the_tpm(string flow)
     {
         foreach (User user in (User[])[User.Root, User.Member])

@@ -1,11 +1,19 @@
 namespace TpmFs.Integration.Tests.Harness;
 
 /// <summary>A script of the folder flows, and the environments that tell its clients where their TPM is.</summary>
-internal static class Flow
+public static class Flow
 {
     private static int _runs;
 
-    public static Dictionary<string, string> BareTpm(SoftwareTpm tpm) => new()
+    /// <summary>All that use tools which know the device TCTI.</summary>
+    public static TheoryData<string> All { get; } =
+    [
+        "getrandom.sh", "getcap.sh", "keys.sh", "seal.sh", "hmac-session.sh", "quote.sh",
+        "credential.sh", "nv.sh", "pcr.sh", "sequence.sh", "persistent.sh", "duplicate.sh",
+        "import.sh", "certify.sh", "flushcontext.sh", "pytss.py", "openssl.sh",
+    ];
+
+    internal static Dictionary<string, string> BareTpm(SoftwareTpm tpm) => new()
     {
         ["TPM2TOOLS_TCTI"] = tpm.Tcti,
         ["TPM_INTERFACE_TYPE"] = "socsim",
@@ -13,7 +21,7 @@ internal static class Flow
         ["TPM_COMMAND_PORT"] = $"{tpm.Port}",
     };
 
-    public static Dictionary<string, string> Node(string path) => new()
+    internal static Dictionary<string, string> Node(string path) => new()
     {
         ["TPM2TOOLS_TCTI"] = $"device:{path}",
         ["TPM_INTERFACE_TYPE"] = "dev",
@@ -21,7 +29,7 @@ internal static class Flow
     };
 
     /// <summary>Runs it in an empty folder and returns what it printed on standard output.</summary>
-    public static string Run(Sandbox sandbox, User user, string flow, Dictionary<string, string> environment)
+    internal static string Run(Sandbox sandbox, User user, string flow, Dictionary<string, string> environment)
     {
         string folder = sandbox.MakeFolder($"flow-{Interlocked.Increment(ref _runs)}");
         string flows = Path.Combine(sandbox.Scripts, "flows");

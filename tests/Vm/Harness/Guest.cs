@@ -15,6 +15,9 @@ public class Guest : IDisposable
     /// <summary>The guest takes about 6 s of an idle CPU to boot, all of it emulated.</summary>
     private static readonly TimeSpan BootLimit = TimeSpan.FromSeconds(180);
 
+    /// <summary>A kernel of 70 MB is downloaded, once.</summary>
+    private static readonly TimeSpan PreparationLimit = TimeSpan.FromMinutes(10);
+
     private static readonly JsonSerializerOptions Json = new(JsonSerializerDefaults.Web);
 
     private readonly string _folder = Directory.CreateTempSubdirectory("tpmfs-guest-").FullName;
@@ -36,7 +39,7 @@ public class Guest : IDisposable
         string path = Path.Combine(_folder, "agent");
         using (var preparation = new ChildProcess([Path.Combine(Scripts, "guest", "prepare"), kernel]))
         {
-            preparation.Wait().Succeeded();
+            preparation.Wait(PreparationLimit).Succeeded();
         }
 
         _machine = new ChildProcess([Path.Combine(Scripts, "guest", "boot"), kernel, path, init, root]);

@@ -32,12 +32,14 @@ class Opener:
 class Side:
     """Actions are lines: 'OPENER VERB ...', or 'tpm ...' for the TPM below. Each has an outcome, a line too, which never tells a handle's value."""
 
-    def __init__(self, name, node, tpm):
-        self.name, self.node, self.tpm = name, node, tpm
-        self.openers, self.names, self.contexts = {}, {}, {}
+    def __init__(self, site):
+        self.node, self.raw, self.tpm = site.targets["file"], site.targets["raw"], site.proxy
+        self.openers, self.names, self.givers, self.contexts = {}, {}, {}, {}
+        self.acting = None
 
     def act(self, action):
         who, verb, *words = action.split()
+        self.acting = who
         if who == "tpm":
             self.tpm.ask(" ".join([verb, *words]))
             return "done"
@@ -49,6 +51,8 @@ class Side:
             verb, *words = words
         start = time.monotonic()
         try:
+            if who not in self.openers and verb not in ("open", "openraw", "again"):
+                raise Missing(who)
             outcome = VERBS[verb](self, who, *words)
         except OSError as problem:
             outcome = errno.errorcode[problem.errno]
@@ -59,7 +63,9 @@ class Side:
         return outcome
 
     def handle(self, word):
-        """A name, or a number as C writes it."""
+        """A name, a number as C writes it, or a session's name behind '~': its handle with the other type byte."""
+        if word[0] == "~":
+            return self.handle(word[1:]) ^ 0x01000000
         if word[0].isdigit():
             return int(word, 0)
         if word not in self.names:
@@ -71,18 +77,25 @@ class Side:
             raise Missing(word)
         return self.contexts[word]
 
+    def give(self, name, handle):
+        self.names.pop(name, None)
+        self.names[name] = handle
+        self.givers[name] = self.acting
+
     def name_of(self, handle):
-        """The names that clients gave it; a session is the low 24 bits of its handle."""
+        """The last name that was given to it. An object's number means something to its opener only; a session is the low 24 bits of its handle."""
         session = handle >> 24 in vocabulary.SESSION_TYPES
-        found = [name for name, value in self.names.items()
-                 if value == handle or session and value >> 24 in vocabulary.SESSION_TYPES and (value ^ handle) & 0xFFFFFF == 0]
-        return "|".join(sorted(found)) or "somebody's"
+        for name, value in reversed(self.names.items()):
+            if value == handle and self.givers[name] == self.acting or \
+                    session and value >> 24 in vocabulary.SESSION_TYPES and (value ^ handle) & 0xFFFFFF == 0:
+                return name
+        return "somebody's"
 
     def end(self):
         """Closes all, and flushes what outlives its opener, so that the next actions begin on an empty TPM."""
         for opener in self.openers.values():
             os.close(opener.fd)
-        self.openers, self.names, self.contexts = {}, {}, {}
+        self.openers, self.names, self.givers, self.contexts = {}, {}, {}, {}
         self.act("end open")
         for kind in ("saved", "loaded"):
             response = self._exchange("end", ["handles", kind])
@@ -107,13 +120,18 @@ def _wait(fd, events, timeout):
 
 
 def open_node(side, who, *flags):
-    side.openers[who] = Opener(os.open(side.node, sum((getattr(os, "O_" + flag.upper()) for flag in flags), os.O_RDWR) & ~(os.O_RDWR if "wronly" in flags else 0)))
+    access = 0 if "wronly" in flags else os.O_RDWR
+    side.openers[who] = Opener(os.open(side.node, sum((getattr(os, "O_" + flag.upper()) for flag in flags), access)))
+    return "done"
+
+
+def open_raw(side, who):
+    side.openers[who] = Opener(os.open(side.raw, os.O_RDWR))
     return "done"
 
 
 def open_again(side, who, other):
     """A second descriptor of the same open file."""
-    side.openers[who] = side.openers[other]
     side.openers[who] = Opener(os.dup(side.openers[other].fd))
     return "done"
 
@@ -197,6 +215,25 @@ def call(function):
     return verb
 
 
+def leave(side, who, count):
+    """Sessions that are saved and never loaded again."""
+    for i in range(int(count)):
+        for words in (["session", "left", "policy"], ["save", "left", f"left{i}"]):
+            outcome = do(side, who, *words)
+            if not outcome.startswith("ok"):
+                return f"{outcome}, after {i}"
+    return f"{count} sessions"
+
+
+def spin(side, who, count, *words):
+    """The same command again and again, as long as it succeeds."""
+    for i in range(int(count)):
+        outcome = do(side, who, *words)
+        if not outcome.startswith("ok"):
+            return f"{outcome}, after {i}"
+    return f"{count} times"
+
+
 def number(side, who, name):
     return hex(side.handle(name))
 
@@ -212,8 +249,9 @@ def kind(side, who):
 
 
 VERBS = {
-    "open": open_node, "again": open_again, "close": close, "write": write, "cut": cut, "read": read, "do": do, "poll": poll, "wait": wait,
+    "open": open_node, "openraw": open_raw, "again": open_again, "close": close, "write": write, "cut": cut, "read": read, "do": do, "poll": poll, "wait": wait,
     "nonblock": nonblock, "interrupted": interrupted, "number": number, "order": order, "kind": kind,
+    "leave": leave, "spin": spin,
     "empty": call(lambda fd: os.write(fd, b"")),
     "pread": call(lambda fd: os.pread(fd, 10, 0)),
     "pwrite": call(lambda fd: os.pwrite(fd, bytes(10), 0)),

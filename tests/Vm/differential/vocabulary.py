@@ -55,6 +55,21 @@ def complete(side, sequence, *words):
     return authorized(side, "SequenceComplete", sequence, tpm.sized(b"") + struct.pack(">I", tpm.NULL), words)
 
 
+def certify(side, key):
+    """Of a key by itself: two handles, two passwords."""
+    one = struct.pack(">IHBH", tpm.PASSWORD, 0, 0, 0)
+    body = struct.pack(">II", side.handle(key), side.handle(key)) + struct.pack(">I", 2 * len(one)) + one + one
+    body += tpm.sized(b"") + struct.pack(">H", tpm.ALG_NULL)
+    return struct.pack(">HII", 0x8002, 10 + len(body), 0x148) + body
+
+
+def audited(side, what, session):
+    """A command with a session that audits it, whose response nobody may change."""
+    inner = {"random": lambda: tpm.get_random(), "handles": lambda: handles(side, "transient"), "properties": lambda: properties(side, "0x10e")}[what]()
+    area = struct.pack(">IHBH", side.handle(session), 0, 0x81, 0)
+    return struct.pack(">HI", 0x8002, len(inner) + 4 + len(area)) + inner[6:10] + struct.pack(">I", len(area)) + area + inner[10:]
+
+
 def handles(side, kind, first=None, count="100"):
     start = side.handle(first) if first else RANGES[kind]
     return tpm.command("GetCapability", parameters=struct.pack(">III", CAP_HANDLES, start, int(count)))
@@ -87,12 +102,12 @@ def length(side, words, response):
 
 def handle(side, words, response):
     """The first word is the name that the new handle gets; the rest of the response is random."""
-    side.names[words[0]] = struct.unpack_from(">I", response, RESPONSE_HEADER)[0]
+    side.give(words[0], struct.unpack_from(">I", response, RESPONSE_HEADER)[0])
     return f"{words[0]}, {len(response)} bytes"
 
 
 def restored(side, words, response):
-    side.names[words[1]] = struct.unpack_from(">I", response, RESPONSE_HEADER)[0]
+    side.give(words[1], struct.unpack_from(">I", response, RESPONSE_HEADER)[0])
     return f"{words[1]}, {len(response)} bytes"
 
 
@@ -137,6 +152,9 @@ COMMANDS = {
         side, "Sign", key, tpm.sized(bytes(32)) + struct.pack(">HHIH", tpm.ALG_NULL, 0x8024, tpm.NULL, 0), words), length),
     "public": (lambda side, what: tpm.read_public(side.handle(what)), exact),
     "flush": (lambda side, what: tpm.flush(side.handle(what)), exact),
+    "certify": (certify, length),
+    "audited": (audited, length),
+    "shutdown": (plain("Shutdown", b"\0\0"), exact),
     "save": (lambda side, what, context: tpm.context_save(side.handle(what)), saved),
     "restore": (restore, restored),
     "session": (session, handle),
@@ -148,7 +166,7 @@ COMMANDS = {
     "complete": (complete, exact),
     "handles": (handles, handle_list),
     "properties": (properties, property_list),
-    "bytes": (lambda side, hex_digits, *_: bytes.fromhex(hex_digits), exact),
+    "bytes": (lambda side, hex_digits: bytes.fromhex(hex_digits), length),
 }
 
 

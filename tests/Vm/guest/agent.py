@@ -40,11 +40,14 @@ def run(script, limit):
 
 
 def serve():
-    with open(glob.glob(PORT)[0], "r+b", buffering=0) as port:
-        port.write(b'{"ready": true}\n')
-        for line in port:
+    port = os.open(glob.glob(PORT)[0], os.O_RDWR)
+    with open(port, "rb", buffering=0) as requests, open(port, "wb", closefd=False) as answers:
+        answers.write(b'{"ready": true}\n')
+        answers.flush()
+        for line in requests:
             request = json.loads(line)
-            port.write(json.dumps(run(request["script"], request["limit"])).encode() + b"\n")
+            answers.write(json.dumps(run(request["script"], request["limit"])).encode() + b"\n")
+            answers.flush()
 
 
 def main():
