@@ -110,8 +110,7 @@ internal sealed class CommandDesk : IDisposable
                 return;
             }
 
-            _scheduler.Remove(pending);
-            pending.Drop();
+            GiveUp(pending, TpmRc.Canceled.FromResourceManager);
         }
 
         Answer(pending, TpmRc.Canceled);
@@ -160,8 +159,7 @@ internal sealed class CommandDesk : IDisposable
                 return;
             }
 
-            _scheduler.Remove(pending);
-            pending.Drop();
+            GiveUp(pending, TpmRc.Retry.FromResourceManager);
         }
 
         Answer(pending, TpmRc.Retry);
@@ -232,18 +230,6 @@ internal sealed class CommandDesk : IDisposable
         }
     }
 
-    /// <summary>There is exactly one command to run, and no opener that left: a lent thread may do it.</summary>
-    public bool HasJustOne
-    {
-        get
-        {
-            lock (_gate)
-            {
-                return _running is null && !_isHeld && _closing.Count == 0 && _scheduler.HasJustOneRunnable;
-            }
-        }
-    }
-
     /// <summary>Wakes the manager's thread.</summary>
     public void CallManager()
     {
@@ -291,6 +277,16 @@ internal sealed class CommandDesk : IDisposable
             _running = !_isStopping && !_isHeld && _scheduler.TryTake(out PendingCommand taken) ? taken : null;
             next = _running;
             return next is not null;
+        }
+    }
+
+    /// <summary>As <see cref="TryTake"/>, but only where there is exactly one command, and no opener that left: for a lent thread.</summary>
+    public bool TryTakeOnly([NotNullWhen(true)] out PendingCommand? only)
+    {
+        only = null;
+        lock (_gate)
+        {
+            return _running is null && _closing.Count == 0 && _scheduler.HasJustOneRunnable && TryTake(out only);
         }
     }
 
@@ -348,8 +344,7 @@ internal sealed class CommandDesk : IDisposable
             failed = _scheduler.Waiting.Where(whether).ToArray();
             foreach (PendingCommand pending in failed)
             {
-                _scheduler.Remove(pending);
-                pending.Drop();
+                GiveUp(pending, null);
             }
         }
 
@@ -378,6 +373,15 @@ internal sealed class CommandDesk : IDisposable
     }
 
     private long TimestampAfter(TimeSpan span) => _time.GetTimestamp() + (long)(span.TotalSeconds * _time.TimestampFrequency);
+
+    /// <summary>A command is answered that was not run. Under the gate.</summary>
+    /// <param name="code">The response's code; null when there is none.</param>
+    private void GiveUp(PendingCommand waiting, TpmRc? code)
+    {
+        _scheduler.Remove(waiting);
+        waiting.Account(code, isDenied: false, _time.GetElapsedTime(waiting.Submitted));
+        waiting.Drop();
+    }
 
     /// <summary>Under the gate.</summary>
     private void Enter(PendingCommand pending, ReadOnlySpan<byte> command, bool lends)
@@ -425,8 +429,7 @@ internal sealed class CommandDesk : IDisposable
                 return;
             }
 
-            _scheduler.Remove(pending);
-            pending.Drop();
+            GiveUp(pending, TpmRc.Success);
         }
 
         pending.Space.Client.Completed(response[..length]);

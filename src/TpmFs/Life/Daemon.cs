@@ -103,7 +103,7 @@ internal static class Daemon
             {
                 log.Of(EventType.Ended).Error(
                     session.Ended.Result == FuseSessionEnd.Refused
-                        ? "the kernel and tpmfs do not speak the same FUSE protocol; {MountPoint} is not served"
+                        ? "the kernel's FUSE protocol is too old, so {MountPoint} is not served: tpmfs needs Linux 5.4 or newer (uname -r)"
                         : "{MountPoint} was unmounted, or its connection aborted, by somebody else; tpmfs ends",
                     mount.MountPoint);
                 return ExitCode.Failed;
