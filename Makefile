@@ -4,16 +4,19 @@ export DOTNET_CLI_TELEMETRY_OPTOUT = 1
 export DOTNET_NOLOGO = 1
 export MSBUILDDISABLENODEREUSE = 1
 
-.PHONY: help run test test-vm soak bench bench-hot build clean check-format sdk deps-run deps-test deps-vm deps-bench
+.PHONY: help run test test-vm soak bench bench-hot build standalone install uninstall deb clean check-format sdk
+.PHONY: deps-run deps-test deps-vm deps-bench deps-deb
 
 help:
 	@echo 'make run           build, and mount a software TPM at /run/tpmfs (without root: in $$XDG_RUNTIME_DIR) until Ctrl-C'
 	@echo 'make test          build, and run every test; as root, since the tests mount'
-	@echo 'make test-vm       build, and run what needs a kernel with a TPM: in a virtual machine, beside /dev/tpmrm0; some minutes'
+	@echo 'make test-vm       build, and run what needs a kernel with a TPM, and the Debian package: in virtual machines; some minutes'
 	@echo 'make soak          what takes long: the resource manager against its model for SOAK_SECONDS (600), and all sessions of a real TPM'
 	@echo 'make bench         build, and measure beside tpm2-abrmd and others; as root, about 15 minutes; QUICK=1: 4 minutes'
 	@echo 'make bench-hot     of those, only the steps inside, with the memory that they allocate; 1 minute'
 	@echo 'make build         leave a runnable out/tpmfs'
+	@echo 'make install       build, and install what needs no .NET below DESTDIR, in PREFIX (/usr/local); make uninstall removes it'
+	@echo 'make deb           build, and leave a Debian package in out/'
 	@echo 'make check-format  fail where dotnet format would change something'
 	@echo 'make clean         remove what the others made'
 
@@ -24,7 +27,7 @@ test: sdk deps-test build
 	@dotnet build TpmFs.sln --verbosity quiet
 	@build/run-tests $(filter-out tests/Vm/,$(wildcard tests/*/))
 
-test-vm: sdk deps-vm build
+test-vm: sdk deps-vm build deb
 	@dotnet build tests/Vm --verbosity quiet
 	@cd bench && /usr/bin/python3 -c 'import processes; processes.build()'
 	@build/run-tests tests/Vm/
@@ -46,6 +49,26 @@ bench-hot: deps-bench build
 build: sdk
 	@dotnet publish src/TpmFs/tpmfs.csproj --configuration Release --output out --verbosity quiet
 
+# What is installed: runs where there is no .NET.
+STANDALONE := out/standalone
+RUNTIME := linux-$(if $(filter aarch64,$(shell uname --machine)),arm64,x64)
+
+# From nothing each time: a program's list of its parts (tpmfs.deps.json) is not made anew when trimming leaves another part of .NET in.
+standalone: sdk
+	@rm -rf $(STANDALONE) src/TpmFs/obj/Release/net*/$(RUNTIME)
+	@dotnet publish src/TpmFs/tpmfs.csproj --configuration Release --runtime $(RUNTIME) --self-contained --output $(STANDALONE) --verbosity quiet
+
+export DESTDIR PREFIX SYSCONFDIR SYSTEMDDIR UDEVDIR SLEEPDIR
+
+install: standalone
+	@build/install $(STANDALONE)
+
+uninstall:
+	@build/install --remove $(STANDALONE)
+
+deb: deps-deb standalone
+	@build/deb out
+
 check-format: sdk
 	@dotnet format TpmFs.sln --verify-no-changes
 
@@ -66,3 +89,6 @@ deps-vm:
 
 deps-bench:
 	@build/install-deps run bench
+
+deps-deb:
+	@build/install-deps deb

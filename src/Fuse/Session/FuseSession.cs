@@ -26,10 +26,14 @@ public sealed class FuseSession : IDisposable
     /// <summary>A write that takes longer than this to go on with is worth waking another thread for, which costs some 6 µs.</summary>
     private static readonly TimeSpan LongWrite = TimeSpan.FromMilliseconds(0.5);
 
+    /// <summary>How long who asks for a sign of life waits before it interrupts the reader again.</summary>
+    private static readonly TimeSpan AskAgain = TimeSpan.FromMilliseconds(100);
+
     private readonly FuseDevice _device;
     private readonly RequestDispatcher _dispatcher;
     private readonly IFuseLog _log;
     private readonly ReadingTurn _turn = new();
+    private readonly Heartbeat _heartbeat = new();
     private readonly Thread[] _threads;
     private readonly int _bufferSize;
 
@@ -130,6 +134,29 @@ public sealed class FuseSession : IDisposable
         Finish();
     }
 
+    /// <summary>
+    /// Completes when a thread that serves requests has come round to the next one, which while any of them is free is at once; does
+    /// not while all of them are in handlers. Cancelled when the session has ended. To be asked once at a time.
+    /// </summary>
+    public async Task BeatAsync()
+    {
+        var beat = _heartbeat.Ask();
+        while (!beat.IsCompleted)
+        {
+            if (_ended.Task.IsCompleted)
+            {
+                _heartbeat.Cancel();
+                break;
+            }
+
+            // Again and again: a signal that comes just before the holder reads does nothing.
+            _turn.InterruptReader();
+            await Task.WhenAny(beat, Task.Delay(AskAgain)).ConfigureAwait(false);
+        }
+
+        await beat.ConfigureAwait(false);
+    }
+
     public void Dispose() => Stop();
 
     /// <summary>The kernel demands room for its largest request: headers, and max_write bytes (or 8 KiB, FUSE_MIN_READ_BUFFER).</summary>
@@ -204,6 +231,7 @@ public sealed class FuseSession : IDisposable
         while (!HasEnded)
         {
             var error = _device.Read(buffer, out count);
+            _heartbeat.Pass();
             if (HasEnded)
             {
                 return false;
@@ -260,5 +288,6 @@ public sealed class FuseSession : IDisposable
         _dispatcher.Close(Errno.ENODEV);
         _initialised.TrySetCanceled();
         _ended.TrySetResult((FuseSessionEnd)_end);
+        _heartbeat.Cancel();
     }
 }

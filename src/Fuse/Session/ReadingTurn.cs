@@ -113,6 +113,18 @@ internal sealed class ReadingTurn
         return true;
     }
 
+    /// <summary>Who reads stops waiting for a request, and reads on.</summary>
+    public void InterruptReader()
+    {
+        lock (_gate)
+        {
+            if (IsReading)
+            {
+                Native.Interrupt(_holder);
+            }
+        }
+    }
+
     /// <summary>Under the gate.</summary>
     private bool IsReading => !_isFree && (Volatile.Read(ref _step) & 1) == 0;
 

@@ -13,6 +13,9 @@ internal sealed class StateDirectory : IDisposable
     private static readonly TimeSpan PredecessorTimeout = TimeSpan.FromSeconds(5);
     private static readonly TimeSpan PollInterval = TimeSpan.FromMilliseconds(20);
 
+    /// <summary>In bytes: more than swtpm keeps of a TPM 2.0.</summary>
+    private const int StateSize = 32 * 1024;
+
     private readonly FileStream _lock;
 
     private StateDirectory(string path, FileStream held)
@@ -77,6 +80,23 @@ internal sealed class StateDirectory : IDisposable
 
     public void Dispose() => _lock.Dispose();
 
+    /// <summary>A full disk shows only when something is written: as much as swtpm's state is, for a moment.</summary>
+    /// <exception cref="IOException">There is no space.</exception>
+    private void CheckSpace()
+    {
+        try
+        {
+            _lock.Write(new byte[StateSize]);
+            _lock.Flush(flushToDisk: true);
+            _lock.SetLength(0);
+        }
+        catch (IOException)
+        {
+            _lock.Dispose();
+            throw;
+        }
+    }
+
     private static bool TryLock(string path, [NotNullWhen(true)] out StateDirectory? state, out string problem)
     {
         state = null;
@@ -86,6 +106,7 @@ internal sealed class StateDirectory : IDisposable
         {
             // FileShare.None is flock(2): it ends with this process, however that ends.
             state = new StateDirectory(path, new FileStream(file, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None));
+            state.CheckSpace();
             problem = string.Empty;
             return true;
         }
@@ -98,7 +119,7 @@ internal sealed class StateDirectory : IDisposable
         {
             problem = existed && IsSharingViolation(error)
                 ? $"another tpmfs uses the state directory {path}; stop it, or choose another directory"
-                : $"cannot write in the state directory {path}: {error.Message}";
+                : $"cannot write in the state directory {path}: {error.Message}. Make room there, or choose another directory";
             return false;
         }
     }

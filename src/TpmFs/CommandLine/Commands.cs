@@ -35,6 +35,7 @@ internal static class Commands
             MountCommand.Create(), TreeCommands.Status(), TreeCommands.Openers(), TopCommand.Create(), TreeCommands.Cancel(), TreeCommands.Revoke(),
             TreeCommands.Suspend(), TreeCommands.Resume(), CheckConfigCommand.Create(), ResetCommand.Create(),
         };
+        root.Add(CompletionsCommand.Create(root));
         foreach (var option in root.Options)
         {
             option.Action = option switch

@@ -20,6 +20,8 @@ internal class ControlOpen(ControlFile file) : OpenFile
     /// <summary>Its size shows as 0, so the kernel must ask in any case.</summary>
     public override FuseOpenFlags Flags => FuseOpenFlags.DirectIo | FuseOpenFlags.NoFlush;
 
+    public override bool TakesOrders => true;
+
     public override void Read(in FuseReadArguments arguments, FuseReadReply reply)
     {
         if (file.IsGone)

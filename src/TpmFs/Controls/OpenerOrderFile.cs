@@ -2,6 +2,7 @@ using System.Globalization;
 using Serilog;
 using TpmFs.Domains;
 using TpmFs.Fuse;
+using TpmFs.Logs;
 using TpmFs.Nodes;
 using TpmFs.Openers;
 
@@ -41,7 +42,7 @@ internal sealed class RevokeFile(NodeTable table, Access root, Node directory, D
     protected override void Do(Opener opener)
     {
         var who = opener.Identity;
-        log.Information("opener {Opener} of {Node} (process {Pid}, {Command}, of user {Uid}) is revoked", who.Id, who.Path, who.Pid, who.Command, who.Uid);
+        log.Of(EventType.OpenerRevoked).Information("opener {Opener} of {Node} (process {Pid}, {Command}, of user {Uid}) is revoked", who.Id, who.Path, who.Pid, who.Command, who.Uid);
         opener.Revoke();
     }
 }

@@ -42,6 +42,8 @@ internal abstract class OwnersFile : ControlFile
     {
         public override NodeType Type => file.Type;
 
+        public override string Place => file.Place;
+
         public override Errno Open(in FuseCaller caller, uint flags, out OpenFile? opened) => file.Open(caller, flags, out opened);
     }
 

@@ -56,11 +56,12 @@ internal static class Daemon
         var status = new DaemonStatus([.. tpms.All.Select(tpm => tpm.Status)], TimeProvider.System);
         using var tree = new Tree(
             [.. tpms.All.Select(tpm => tpm.Port)], tpms.All, status, settings, NodeOwner.OfRoot(uid, gid), rm0, new UserDatabase(), state, TimeProvider.System, log);
-        return Serve(plan, tpms, tree, signals, log);
+        return Serve(plan, tpms, tree, signals, ServiceManager.Find(log), log);
     }
 
-    private static int Serve(DaemonPlan plan, ServedTpms tpms, Tree tree, Signals signals, ILogger log)
+    private static int Serve(DaemonPlan plan, ServedTpms tpms, Tree tree, Signals signals, ServiceManager service, ILogger log)
     {
+        var serving = $"serving {string.Join(", ", tpms.All.Select(tpm => tpm.Plan.Way))} at {plan.Places.MountPoint}";
         var fuseLog = new FuseLog(log);
         var mountOptions = new FuseMountOptions
         {
@@ -82,28 +83,33 @@ internal static class Daemon
             signals.OnSecond(mount.Unmount);
             session.Start();
             Task.WaitAny(session.Initialised, session.Ended, signals.Asked);
+            using var watchdog = service.Watch(session.BeatAsync);
             if (session.Initialised.IsCompletedSuccessfully)
             {
+                service.Ready(serving);
                 SayReady(tpms.All, mount.MountPoint, log);
             }
 
             while (Task.WaitAny(session.Ended, signals.Asked, signals.ReloadAsked) == 2)
             {
                 signals.Reloading();
+                service.Reloading();
                 Reload(plan, tree, log);
+                service.Ready(serving);
             }
 
+            service.Stopping();
             if (session.Ended.IsCompleted)
             {
-                log.Error(
+                log.Of(EventType.Ended).Error(
                     session.Ended.Result == FuseSessionEnd.Refused
-                        ? "the kernel and tpmfs do not speak the same FUSE protocol; {MountPoint} is not served"
+                        ? "the kernel's FUSE protocol is too old, so {MountPoint} is not served: tpmfs needs Linux 5.4 or newer (uname -r)"
                         : "{MountPoint} was unmounted, or its connection aborted, by somebody else; tpmfs ends",
                     mount.MountPoint);
                 return ExitCode.Failed;
             }
 
-            log.Information("{Signal}: unmounting {MountPoint}", signals.Asked.Result, mount.MountPoint);
+            log.Of(EventType.Ended).Information("{Signal}: unmounting {MountPoint}", signals.Asked.Result, mount.MountPoint);
             tree.FileSystem.RefuseOpens();
             tpms.Dispose();
             session.Stop();
@@ -119,12 +125,12 @@ internal static class Daemon
         if (!plan.Config.TryRead(out var settings, out var problem)
             || !NodeOwner.TryOfRm0(uid, gid, settings.Mode, settings.Group, NodeOwner.FindGroup, out var rm0, out _, out problem))
         {
-            log.Error("the configuration is not reloaded, and what held goes on: {Problem}", problem);
+            log.Of(EventType.NotReloaded).Error("the configuration is not reloaded, and what held goes on: {Problem}", problem);
             return;
         }
 
         tree.Configure(settings, rm0);
-        log.Information("{File} is reloaded: users, domains, limits, and rm0; the rest of it holds from the next start on", plan.Config.Path);
+        log.Of(EventType.Reloaded).Information("{File} is reloaded: users, domains, limits, and rm0; the rest of it holds from the next start on", plan.Config.Path);
     }
 
     private static void SayReady(IReadOnlyList<ServedTpm> tpms, string mountPoint, ILogger log)
@@ -147,10 +153,10 @@ internal static class Daemon
         switch (tpm.Port.Facts.Family)
         {
             case TpmFamily.Tpm20:
-                log.Information("{MountPoint}/{Node} is ready; its TPM is {Way}", mountPoint, managed, tpm.Plan.Way);
+                log.Of(EventType.Ready).Information("{MountPoint}/{Node} is ready; its TPM is {Way}", mountPoint, managed, tpm.Plan.Way);
                 break;
             case TpmFamily.Tpm12:
-                log.Warning(
+                log.Of(EventType.Ready).Warning(
                     "{MountPoint}/{Node} is ready; its TPM, {Way}, is a TPM 1.2, whose handles cannot be managed, so there is no {Missing}",
                     mountPoint,
                     raw,
@@ -158,7 +164,7 @@ internal static class Daemon
                     managed);
                 break;
             default:
-                log.Warning("{MountPoint}/{Node} waits for its TPM, {Way}: {Problem}", mountPoint, managed, tpm.Plan.Way, tpm.Status.Problem);
+                log.Of(EventType.TpmLost).Warning("{MountPoint}/{Node} waits for its TPM, {Way}: {Problem}", mountPoint, managed, tpm.Plan.Way, tpm.Status.Problem);
                 break;
         }
     }

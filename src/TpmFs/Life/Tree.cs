@@ -1,6 +1,7 @@
 using Serilog;
 using TpmFs.Configuration;
 using TpmFs.Domains;
+using TpmFs.Logs;
 using TpmFs.Nodes;
 using TpmFs.Openers;
 using TpmFs.Power;
@@ -55,7 +56,7 @@ internal sealed class Tree : IDisposable
         suspension = new Suspension(sleepers, () => Domains.SelectMany(domain => domain.Openers), time, log);
         root.TryAdd("power", new PowerFile(table, owner, suspension));
         status.Show(() => Domains);
-        FileSystem = new TreeFileSystem(table, notifier);
+        FileSystem = new TreeFileSystem(table, notifier, new Audit(log));
         Apply(ResolvedPlans.None); // what was made with mkdir waits for nobody's name
         foreach (var user in users.Domains)
         {

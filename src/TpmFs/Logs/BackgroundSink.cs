@@ -1,7 +1,6 @@
 using System.Threading.Channels;
 using Serilog.Core;
 using Serilog.Events;
-using Serilog.Parsing;
 
 namespace TpmFs.Logs;
 
@@ -11,13 +10,11 @@ namespace TpmFs.Logs;
 /// </summary>
 internal sealed class BackgroundSink : ILogEventSink, IDisposable
 {
-    private static readonly MessageTemplate Dropped = new MessageTemplateParser().Parse("{Dropped} log events were dropped: the log does not drain");
-
     private readonly Channel<LogEvent> queue;
     private readonly ILogEventSink next;
     private readonly TimeSpan patience;
     private readonly Thread thread;
-    private int dropped;
+    private readonly LostEvents lost = new();
 
     /// <param name="capacity">Events held at the most.</param>
     /// <param name="patience">How long <see cref="Dispose"/> waits for what is held to be written.</param>
@@ -35,7 +32,7 @@ internal sealed class BackgroundSink : ILogEventSink, IDisposable
     {
         if (!queue.Writer.TryWrite(logEvent))
         {
-            Interlocked.Increment(ref dropped);
+            lost.Add();
         }
     }
 
@@ -52,16 +49,11 @@ internal sealed class BackgroundSink : ILogEventSink, IDisposable
             while (queue.Reader.TryRead(out var logEvent))
             {
                 next.Emit(logEvent);
-                SayWhatWasDropped(logEvent.Timestamp);
+                if (lost.Take(logEvent.Timestamp) is { } word)
+                {
+                    next.Emit(word);
+                }
             }
-        }
-    }
-
-    private void SayWhatWasDropped(DateTimeOffset when)
-    {
-        if (Interlocked.Exchange(ref dropped, 0) is > 0 and var lost)
-        {
-            next.Emit(new LogEvent(when, LogEventLevel.Warning, null, Dropped, [new LogEventProperty("Dropped", new ScalarValue(lost))]));
         }
     }
 }

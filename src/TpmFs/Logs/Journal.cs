@@ -1,4 +1,3 @@
-using System.Runtime.InteropServices;
 using Mono.Unix.Native;
 using Serilog;
 using Serilog.Core;
@@ -7,10 +6,11 @@ using Serilog.Events;
 namespace TpmFs.Logs;
 
 /// <summary>The system's journal, through libsystemd, which is loaded only when the journal is there.</summary>
-internal sealed partial class Journal : ILogEventSink
+internal sealed class Journal : ILogEventSink
 {
-    private const string Library = "libsystemd.so.0";
     private const string SocketPath = "/run/systemd/journal/socket";
+
+    private readonly LostEvents lost = new();
 
     /// <summary>
     /// Whether this process's stderr is the journal's: JOURNAL_STREAM names its device and inode (systemd.exec(5)), so a
@@ -21,34 +21,23 @@ internal sealed partial class Journal : ILogEventSink
         && Syscall.fstat(2, out var stderr) == 0
         && stream == $"{stderr.st_dev}:{stderr.st_ino}"
         && File.Exists(SocketPath)
-        && NativeLibrary.TryLoad(Library, out _);
+        && LibSystemd.IsHere;
 
     /// <summary>The journal behind a logger of its own, which keeps a failure in here from its caller.</summary>
     public static Logger Open() => new LoggerConfiguration().MinimumLevel.Verbose().WriteTo.Sink(new Journal()).CreateLogger();
 
-    /// <summary>Sends one event; what the journal does not take is lost, since there is nowhere left to say so.</summary>
-    public unsafe void Emit(LogEvent logEvent)
+    /// <summary>Sends one event. How many the journal did not take is said when it takes one again.</summary>
+    public void Emit(LogEvent logEvent)
     {
-        var fields = JournalFields.Of(logEvent);
-        var pins = fields.ConvertAll(field => GCHandle.Alloc(field, GCHandleType.Pinned));
-        Span<IoVector> vectors = stackalloc IoVector[fields.Count];
-        for (var i = 0; i < fields.Count; i++)
+        if (!TrySend(logEvent))
         {
-            vectors[i] = new IoVector(pins[i].AddrOfPinnedObject(), (nuint)fields[i].Length);
+            lost.Add();
         }
-
-        fixed (IoVector* first = vectors)
+        else if (lost.Take(logEvent.Timestamp) is { } word)
         {
-            _ = SendVector(first, vectors.Length);
+            TrySend(word);
         }
-
-        pins.ForEach(pin => pin.Free());
     }
 
-    [LibraryImport(Library, EntryPoint = "sd_journal_sendv")]
-    private static unsafe partial int SendVector(IoVector* vectors, int count);
-
-    /// <summary>struct iovec of sys/uio.h.</summary>
-    [StructLayout(LayoutKind.Sequential)]
-    private readonly record struct IoVector(nint Base, nuint Length);
+    private static bool TrySend(LogEvent logEvent) => LibSystemd.JournalSend(JournalFields.Of(logEvent)) >= 0;
 }

@@ -18,6 +18,10 @@ internal static class JournalFields
         ["Node"] = "TPMFS_NODE",
         ["CommandCode"] = "TPM_CC",
         ["ResponseCode"] = "TPM_RC",
+        [EventType.MessageIdProperty] = "MESSAGE_ID",
+        [EventType.FileProperty] = "CODE_FILE",
+        [EventType.LineProperty] = "CODE_LINE",
+        [EventType.FunctionProperty] = "CODE_FUNC",
     };
 
     public static List<byte[]> Of(LogEvent logEvent)

@@ -50,6 +50,7 @@ internal class DirectoryNode : Node
                 return false;
             }
 
+            (child.Parent, child.Name) = (this, name);
             byPlace.Add(entry.Place, entry);
             subdirectories += child.Type == NodeType.Directory ? 1u : 0;
             table.Link(child);

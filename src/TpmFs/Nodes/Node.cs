@@ -35,9 +35,20 @@ internal abstract class Node
     /// <summary>How often the kernel holds this node. Owned by <see cref="NodeTable"/>, under its lock.</summary>
     internal ulong Lookups { get; set; }
 
+    /// <summary>Its place in the tree; the root's, and that of what is in no directory, is empty.</summary>
+    public virtual string Place => Parent is { } parent ? parent.PlaceOf(Name) : "";
+
+    /// <summary>The directory that it is in, and its name there. Set once, by that directory.</summary>
+    internal Node? Parent { get; set; }
+
+    internal string Name { get; set; } = "";
+
     protected NodeAccess Guard { get; }
 
     protected virtual uint LinkCount => 1;
+
+    /// <summary>The place of what has a name in here.</summary>
+    public string PlaceOf(string name) => Place is { Length: > 0 } place ? $"{place}/{name}" : name;
 
     /// <summary>The node that somebody finds under its name; null when the name is not there for them.</summary>
     public virtual Node? FaceFor(in FuseCaller caller) => this;

@@ -11,6 +11,9 @@ internal abstract class OpenFile
     /// <summary>How the kernel is to treat it.</summary>
     public abstract FuseOpenFlags Flags { get; }
 
+    /// <summary>Whether what is written to it is an order to the daemon, and no TPM's, whose commands may be secrets.</summary>
+    public virtual bool TakesOrders => false;
+
     /// <summary>Completes the reply, fails it, or keeps it.</summary>
     public virtual void Read(in FuseReadArguments arguments, FuseReadReply reply) => reply.Fail(Errno.EINVAL);
 

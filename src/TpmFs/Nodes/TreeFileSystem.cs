@@ -1,11 +1,12 @@
 using System.Collections.Concurrent;
 using TpmFs.Fuse;
+using TpmFs.Logs;
 using TpmFs.Openers;
 
 namespace TpmFs.Nodes;
 
 /// <summary>Takes the kernel's requests to the nodes and open files that they name. Knows no kind of node.</summary>
-internal sealed class TreeFileSystem(NodeTable table, PollNotifier notifier) : FuseFileSystem
+internal sealed class TreeFileSystem(NodeTable table, PollNotifier notifier, Audit audit) : FuseFileSystem
 {
     private readonly ConcurrentDictionary<OpenId, OpenFile> files = new();
     private ulong lastOpen;
@@ -49,6 +50,11 @@ internal sealed class TreeFileSystem(NodeTable table, PollNotifier notifier) : F
         }
 
         var error = found.SetAttributes(caller, change);
+        if (change is not { Mode: null, Uid: null, Gid: null })
+        {
+            audit.AccessChanged(caller, found, error);
+        }
+
         attributes = found.Attributes;
         return error;
     }
@@ -65,11 +71,21 @@ internal sealed class TreeFileSystem(NodeTable table, PollNotifier notifier) : F
         }
 
         var error = directory.MakeDirectory(caller, name, mode, out var made);
+        audit.Made(caller, directory, name, error);
         return error.IsError ? error : Enter(made!, out attributes);
     }
 
-    public override Errno RemoveDirectory(in FuseCaller caller, NodeId parent, ReadOnlySpan<byte> name) =>
-        table.TryGet(parent, out var directory) ? directory.RemoveDirectory(caller, name) : Errno.ENOENT;
+    public override Errno RemoveDirectory(in FuseCaller caller, NodeId parent, ReadOnlySpan<byte> name)
+    {
+        if (!table.TryGet(parent, out var directory))
+        {
+            return Errno.ENOENT;
+        }
+
+        var error = directory.RemoveDirectory(caller, name);
+        audit.Removed(caller, directory, name, error);
+        return error;
+    }
 
     public override Errno Open(in FuseCaller caller, NodeId node, uint flags, out FuseOpened opened)
     {
@@ -112,7 +128,18 @@ internal sealed class TreeFileSystem(NodeTable table, PollNotifier notifier) : F
         in FuseCaller caller, NodeId node, OpenId open, in FuseWriteArguments arguments, ReadOnlySpan<byte> data, out int written)
     {
         written = 0;
-        return files.TryGetValue(open, out var file) ? file.Write(arguments, data, out written) : Errno.EBADF;
+        if (!files.TryGetValue(open, out var file))
+        {
+            return Errno.EBADF;
+        }
+
+        var error = file.Write(arguments, data, out written);
+        if (file.TakesOrders && table.TryGet(node, out var found))
+        {
+            audit.Ordered(caller, found, data, error);
+        }
+
+        return error;
     }
 
     public override void WriteAnswered(NodeId node, OpenId open)
@@ -158,11 +185,29 @@ internal sealed class TreeFileSystem(NodeTable table, PollNotifier notifier) : F
     public override Errno ListXattr(in FuseCaller caller, NodeId node, FuseBytesReply names) =>
         table.TryGet(node, out var found) ? found.ListXattr(caller, names) : Errno.ENOENT;
 
-    public override Errno SetXattr(in FuseCaller caller, NodeId node, ReadOnlySpan<byte> name, ReadOnlySpan<byte> value, uint flags) =>
-        table.TryGet(node, out var found) ? found.SetXattr(caller, name, value, flags) : Errno.ENOENT;
+    public override Errno SetXattr(in FuseCaller caller, NodeId node, ReadOnlySpan<byte> name, ReadOnlySpan<byte> value, uint flags)
+    {
+        if (!table.TryGet(node, out var found))
+        {
+            return Errno.ENOENT;
+        }
 
-    public override Errno RemoveXattr(in FuseCaller caller, NodeId node, ReadOnlySpan<byte> name) =>
-        table.TryGet(node, out var found) ? found.RemoveXattr(caller, name) : Errno.ENOENT;
+        var error = found.SetXattr(caller, name, value, flags);
+        audit.AccessChanged(caller, found, error);
+        return error;
+    }
+
+    public override Errno RemoveXattr(in FuseCaller caller, NodeId node, ReadOnlySpan<byte> name)
+    {
+        if (!table.TryGet(node, out var found))
+        {
+            return Errno.ENOENT;
+        }
+
+        var error = found.RemoveXattr(caller, name);
+        audit.AccessChanged(caller, found, error);
+        return error;
+    }
 
     /// <summary>A filesystem that was detached or aborted sends no RELEASE for what is still open.</summary>
     public override void Stopped()

@@ -1,4 +1,5 @@
 using TpmFs.Fuse;
+using TpmFs.Logs;
 using TpmFs.Nodes;
 using TpmFs.Rm;
 using TpmFs.Tpm;
@@ -230,8 +231,7 @@ internal sealed class Opener : OpenFile, ISpaceClient, IFuseInterruptible
 
     void ISpaceClient.Completed(ReadOnlySpan<byte> response) => Finish(context.Answers.Of(response, context.Time.GetTimestamp()));
 
-    void ISpaceClient.Denied(TpmCc command) => context.Log.Warning(
-        "{Node}: policy refuses {CommandCode} to process {Pid} ({Command}) of user {Uid}", Identity.Path, command.ToName(), Identity.Pid, Identity.Command, Identity.Uid);
+    void ISpaceClient.Denied(TpmCc command) => Audit.Denied(context.Log, Identity, command);
 
     void ISpaceClient.Failed(SpaceFailure failure) => Finish(context.Answers.Of(SpaceErrno.Of(failure), context.Time.GetTimestamp()));
 

@@ -29,7 +29,7 @@ internal sealed record OpenerIdentity(ulong Id, uint Uid, uint Pid, string Comma
     }
 
     /// <summary>FUSE tells the thread; proc(5) knows its process. Reading it waits for nothing.</summary>
-    private static (uint Pid, string Command) FindProcess(uint thread)
+    public static (uint Pid, string Command) FindProcess(uint thread)
     {
         var (pid, command) = (thread, "?");
         try

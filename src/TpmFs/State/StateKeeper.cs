@@ -1,4 +1,5 @@
 using Serilog;
+using TpmFs.Logs;
 using TpmFs.Domains;
 using TpmFs.Nodes;
 using TpmFs.Policy;
@@ -39,11 +40,11 @@ internal sealed class StateKeeper : IAccessStore, ILimitStore, IDisposable
             writes = aside is not null;
             if (writes)
             {
-                log.Error("{File} is damaged ({Problem}); it is kept as {Aside}, and modes, owners, limits and domains are as configured", file.Path, problem, aside);
+                log.Of(EventType.StateNotKept).Error("{File} is damaged ({Problem}); it is kept as {Aside}, and modes, owners, limits and domains are as configured", file.Path, problem, aside);
             }
             else
             {
-                log.Error(
+                log.Of(EventType.StateNotKept).Error(
                     "{File} is damaged ({Problem}) and cannot be set aside ({Obstacle}): it stays as it is, and what is changed from now on is lost when the daemon stops",
                     file.Path,
                     problem,
@@ -198,7 +199,7 @@ internal sealed class StateKeeper : IAccessStore, ILimitStore, IDisposable
             MarkDirty();
             if (!failing || isLast)
             {
-                log.Error("{File} cannot be written: {Problem}. What was changed holds, and is tried again; it is lost if the daemon stops before", file.Path, problem);
+                log.Of(EventType.StateNotKept).Error("{File} cannot be written: {Problem}. What was changed holds, and is tried again; it is lost if the daemon stops before", file.Path, problem);
             }
 
             failing = true;

@@ -220,6 +220,78 @@ public sealed class FuseSessionTests : IDisposable
         Assert.Empty(_log.Errors);
     }
 
+    [Fact]
+    public async Task A_session_that_serves_gives_signs_of_life_with_requests_and_without()
+    {
+        using var session = Session();
+        session.Start();
+        await session.BeatAsync().WaitAsync(Deadline);
+        Initialise();
+
+        for (int i = 0; i < 100; i++)
+        {
+            await session.BeatAsync().WaitAsync(Deadline);
+            _kernel.Send(Captured.Flush);
+            Task beat = session.BeatAsync();
+            Assert.Equal(0x174u, Answer().Unique);
+            await beat.WaitAsync(Deadline);
+        }
+    }
+
+    [Fact]
+    public async Task A_session_gives_no_sign_of_life_while_all_of_its_threads_are_in_handlers()
+    {
+        using var session = Session(new FuseSessionOptions { Threads = 2 });
+        session.Start();
+        Initialise();
+        using var entered = new SemaphoreSlim(0);
+        using var leave = new ManualResetEventSlim();
+        _fileSystem.OnRead = read =>
+        {
+            entered.Release();
+            leave.Wait(Deadline);
+            read.Complete("late"u8);
+        };
+        _kernel.Send(DispatcherFixture.Read(10));
+        Assert.True(await entered.WaitAsync(Deadline));
+        await session.BeatAsync().WaitAsync(Deadline);
+
+        _kernel.Send(DispatcherFixture.Read(11));
+        Assert.True(await entered.WaitAsync(Deadline));
+        Task beat = session.BeatAsync();
+        Assert.NotSame(beat, await Task.WhenAny(beat, Task.Delay(TimeSpan.FromMilliseconds(200))));
+
+        leave.Set();
+        await beat.WaitAsync(Deadline);
+    }
+
+    [Fact]
+    public async Task A_session_that_has_ended_gives_no_sign_of_life()
+    {
+        using var session = Session(new FuseSessionOptions { Threads = 1 });
+        session.Start();
+        Initialise();
+        using var entered = new SemaphoreSlim(0);
+        using var leave = new ManualResetEventSlim();
+        _fileSystem.OnRead = read =>
+        {
+            entered.Release();
+            leave.Wait(Deadline);
+            read.Complete("late"u8);
+        };
+        _kernel.Send(DispatcherFixture.Read(10));
+        Assert.True(await entered.WaitAsync(Deadline));
+        Task before = session.BeatAsync();
+
+        Task stopped = Task.Run(session.Stop);
+        leave.Set();
+        await stopped.WaitAsync(Deadline);
+
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => session.BeatAsync());
+        await Task.WhenAny(before).WaitAsync(Deadline);
+        Assert.False(before.IsFaulted);
+    }
+
     [Theory]
     [InlineData(0, 65536)]
     [InlineData(65, 65536)]

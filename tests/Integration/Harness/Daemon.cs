@@ -22,8 +22,8 @@ internal sealed class Daemon : IDisposable
         Assert.False(process.HasExited, Describe());
     }
 
-    /// <summary>The program under test, as 'make build' leaves it.</summary>
-    public static string Binary { get; } = typeof(Daemon).Assembly.GetCustomAttributes<AssemblyMetadataAttribute>().First(data => data.Key == "Daemon").Value!;
+    /// <summary>The program under test: TPMFS_PROGRAM, else what 'make build' leaves.</summary>
+    public static string Binary { get; } = Environment.GetEnvironmentVariable("TPMFS_PROGRAM") ?? typeof(Daemon).Assembly.GetCustomAttributes<AssemblyMetadataAttribute>().First(data => data.Key == "Daemon").Value!;
 
     public string MountPoint { get; }
 

@@ -36,7 +36,8 @@ public class Guest : IDisposable
 
     /// <param name="init">The guest's first program, as a path of the guest. Something has to start guest/agent.py.</param>
     /// <param name="root">The folder of this machine that is the guest's root.</param>
-    private protected Guest(string init, string root)
+    /// <param name="options">More options of qemu.</param>
+    private protected Guest(string init, string root, params string[] options)
     {
         string kernel = Path.Combine(Scripts, "obj", "guest");
         string path = Path.Combine(_folder, "agent");
@@ -45,7 +46,7 @@ public class Guest : IDisposable
             preparation.Wait(PreparationLimit).Succeeded();
         }
 
-        _machine = new ChildProcess([Path.Combine(Scripts, "guest", "boot"), kernel, path, init, root]);
+        _machine = new ChildProcess([Path.Combine(Scripts, "guest", "boot"), kernel, path, init, root, .. options]);
         try
         {
             Deadline.Poll(() => TryConnect(path) || _machine.HasExited, "a virtual machine", _machine.Describe);
@@ -82,6 +83,9 @@ public class Guest : IDisposable
             ? new Outcome(code, answer.Output, answer.Error)
             : throw new TimeoutException($"Not done within {time.TotalSeconds:0} s in the guest: {script}\n{answer.Output}\n{answer.Error}");
     }
+
+    /// <summary>Waits until the guest has powered itself off.</summary>
+    private protected void WaitForEnd() => _machine.Wait(BootLimit).Succeeded();
 
     public void Dispose()
     {

@@ -1,0 +1,47 @@
+using System.Runtime.CompilerServices;
+using Serilog;
+
+namespace TpmFs.Logs;
+
+/// <summary>
+/// A kind of event that can be found by its MESSAGE_ID, and is explained in the journal's catalog (dist/systemd/tpmfs.catalog, which has an
+/// entry for each of them).
+/// </summary>
+/// <param name="MessageId">128 random bits in hexadecimal (sd-id128(3)), never changed.</param>
+internal sealed record EventType(string MessageId)
+{
+    public const string MessageIdProperty = "MessageId";
+    public const string FileProperty = "CodeFile";
+    public const string LineProperty = "CodeLine";
+    public const string FunctionProperty = "CodeFunc";
+
+    public static readonly EventType Ready = new("465608b878ed4274840169234f12c14f");
+    public static readonly EventType Ended = new("f9cc2ae99a2c467e8ff2ed5fff2dee97");
+    public static readonly EventType Reloaded = new("3e0808e626744d7c8fae0aeb8d9b4e50");
+    public static readonly EventType NotReloaded = new("f5b6a40dc01642e0af53a632b4c585b7");
+    public static readonly EventType TpmLost = new("a170b3eb07d347c2849fa55d520e92c3");
+    public static readonly EventType TpmBack = new("364186f073f24aabb6b91026d0e7949f");
+    public static readonly EventType SessionTaken = new("dd08d8db5d0844d38417d4ee3d1977d5");
+    public static readonly EventType Fault = new("6b783539a4fa429bba55ec013de64983");
+    public static readonly EventType StateNotKept = new("0614c66efd9048e4955e13fa608d8a5e");
+    public static readonly EventType Dropped = new("51b196d4263843e081d4ecb6f4fa3178");
+
+    // The audit: who did what, and with what result.
+    public static readonly EventType CommandDenied = new("bc2651d65e9c42569f35ac2380ee6d8d");
+    public static readonly EventType Ordered = new("b20cb2fda8c94329a2043799f8152d4a");
+    public static readonly EventType AccessChanged = new("7c61fff2ee2844f688818f88ee8182c9");
+    public static readonly EventType DomainMade = new("8ce575f179ae4a6a941a8e5e34c24c16");
+    public static readonly EventType DomainRemoved = new("4fa6143518fa40cbbdae08ddd8bb34b3");
+    public static readonly EventType OpenerRevoked = new("1fb4fb6550fa4088b115351e5c30861c");
+}
+
+internal static class EventTypeLogging
+{
+    /// <summary>A logger whose events are of a type, and say where in the source they come from.</summary>
+    public static ILogger Of(
+        this ILogger log, EventType type, [CallerFilePath] string file = "", [CallerLineNumber] int line = 0, [CallerMemberName] string function = "") =>
+        log.ForContext(EventType.MessageIdProperty, type.MessageId)
+            .ForContext(EventType.FileProperty, file)
+            .ForContext(EventType.LineProperty, line)
+            .ForContext(EventType.FunctionProperty, function);
+}

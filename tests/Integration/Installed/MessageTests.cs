@@ -1,0 +1,123 @@
+using System.Text.RegularExpressions;
+using TpmFs.Integration.Tests.Harness;
+
+namespace TpmFs.Integration.Tests.Installed;
+
+/// <summary>What an administrator is told when something is missing, in use or wrong. docs/troubleshooting.md has each of these, by its words.</summary>
+public sealed partial class MessageTests : IDisposable
+{
+    private readonly Sandbox _sandbox = new();
+
+    public void Dispose() => _sandbox.Dispose();
+
+    /// <param name="obstacle">A script that makes it go wrong, in a folder of its own with the folders mnt and state.</param>
+    /// <param name="command">How tpmfs is started then.</param>
+    /// <param name="what">What was wrong.</param>
+    /// <param name="todo">What to do.</param>
+    [Theory]
+    [InlineData("mount --bind /dev/null $(command -v swtpm)", "tpmfs mount mnt --tpm embedded --state-dir state", "swtpm is not on the PATH", "apt install swtpm")]
+    [InlineData("", "tpmfs mount mnt --tpm swtpm:path=/nowhere --state-dir state", "cannot connect to swtpm at /nowhere", "Is it running?")]
+    [InlineData("", "tpmfs mount mnt --tpm tcti:nonsense --state-dir state", "the TCTI \"nonsense\" does not start", "Is its package installed")]
+    [InlineData("", "tpmfs mount mnt --tpm abacus: --state-dir state", "the TPM \"abacus:\" is none that can be specified", "expected")]
+    [InlineData("", "tpmfs mount mnt --config empty.json --state-dir state", "which TPM?", "--tpm SPEC")]
+    [InlineData("", "tpmfs mount nowhere --tpm embedded --state-dir state", "there is no such directory", "mkdir")]
+    [InlineData("mount -t tmpfs none mnt", "tpmfs mount mnt --tpm embedded --state-dir state", "is mounted there", "choose another mount point")]
+    [InlineData("", "tpmfs mount mnt --tpm embedded --config bad.json --state-dir state", "\"tmp\" is no key", "bad.json:1:3:")]
+    [InlineData("echo '{' >bad.json", "tpmfs check-config --config bad.json", "this is not JSON", "bad.json:")]
+    [InlineData("mount -t tmpfs -o ro none state", "tpmfs mount mnt --tpm embedded --state-dir state", "cannot be written: Read-only file system", "Name another with --state-dir DIR")]
+    [InlineData(
+        "mount -t tmpfs -o size=8k none state; head -c 1M /dev/zero >state/file || true",
+        "tpmfs mount mnt --tpm embedded --state-dir state",
+        "No space left on device",
+        "Make room there")]
+    [InlineData("", "setpriv --bounding-set -sys_admin --inh-caps -sys_admin tpmfs mount mnt --tpm embedded --state-dir state", "Operation not permitted", "needs CAP_SYS_ADMIN")]
+    [InlineData("", "setpriv --reuid 54321 --regid 54321 --clear-groups tpmfs mount --tpm embedded", "XDG_RUNTIME_DIR is not set", "Log in as that user")]
+    [InlineData("", "tpmfs status --mount mnt", "no TPM is mounted at", "start one with 'tpmfs mount'")]
+    [InlineData(
+        "mkdir dev; mount -t tmpfs none dev; for name in null urandom random zero tty; do cp -a /dev/$name dev/; done; mount --move dev /dev",
+        "tpmfs mount mnt --tpm embedded --state-dir state",
+        "'/dev/fuse' is missing",
+        "modprobe fuse")]
+    [InlineData(
+        "echo '{ \"rm0\": { \"group\": \"nobodys\" } }' >bad.json",
+        "tpmfs mount mnt --tpm embedded --config bad.json --state-dir state",
+        "there is no group 'nobodys'",
+        "groupadd --system nobodys")]
+    public void What_keeps_it_from_starting_is_named_with_what_to_do(string obstacle, string command, string what, string todo)
+    {
+        Outcome outcome = Run(obstacle, command);
+        Assert.NotEqual(0, outcome.ExitCode);
+        AssertSays(outcome.Error, what, todo);
+        Assert.Empty(_sandbox.FuseMounts);
+    }
+
+    [Theory]
+    [InlineData("", "tpmfs mount mnt --tpm device:/dev/tpm77 --state-dir state", "there is no /dev/tpm77", "is its driver loaded?")]
+    [InlineData("sed /^tss:/d /etc/group >group; mount --bind group /etc/group", "tpmfs mount mnt --tpm embedded --state-dir state", "there is no group tss", "groupadd --system tss")]
+    public void What_keeps_it_from_serving_some_is_logged_with_what_to_do(string obstacle, string command, string what, string todo)
+    {
+        Outcome outcome = Run(obstacle, "timeout --signal=TERM 5 " + command);
+        AssertSays(outcome.Error, what, todo);
+    }
+
+    [Fact]
+    public void A_disk_that_is_full_later_is_logged_and_changes_hold()
+    {
+        using var tpm = new SoftwareTpm(_sandbox, "tpm");
+        string mountPoint = _sandbox.MakeFolder("mnt");
+        string state = Daemon.StateFolder(_sandbox, mountPoint);
+        _sandbox.Shell($"mount -t tmpfs -o size=8k none {state}");
+        using var daemon = new Daemon(_sandbox, tpm.Tcti, mountPoint);
+        _sandbox.Shell($"head -c 1M /dev/zero >{state}/file || true; echo 8 >{mountPoint}/objects.max");
+        Deadline.Poll(() => daemon.Printed.Contains("cannot be written", StringComparison.Ordinal), "word of the full disk", daemon.Describe);
+        AssertSays(daemon.Printed, "No space left on device", "is tried again");
+        Assert.Equal("8\n", _sandbox.Shell($"cat {mountPoint}/objects.max"));
+        _sandbox.Shell($"rm {state}/file");
+        Deadline.Poll(() => daemon.Printed.Contains("could be written again", StringComparison.Ordinal), "word of the disk's room", daemon.Describe);
+        daemon.Stop();
+    }
+
+    [Fact]
+    public void A_second_daemon_for_a_mount_point_or_for_a_state_is_told_of_the_first()
+    {
+        string mountPoint = _sandbox.MakeFolder("mnt");
+        using var daemon = new Daemon(_sandbox, "embedded", mountPoint);
+        AssertSays(Run("", $"tpmfs mount {mountPoint} --tpm embedded --state-dir state").Error, "another tpmfs serves", "name another mount point");
+        string state = Daemon.StateFolder(_sandbox, mountPoint);
+        AssertSays(Run("", $"tpmfs mount mnt --tpm embedded --state-dir {state}").Error, "another tpmfs uses the state directory", "choose another directory");
+        daemon.Stop();
+    }
+
+    private Outcome Run(string obstacle, string command) => _sandbox.Run(
+        User.Root,
+        "unshare", "--mount", "sh", "-euc",
+        $$"""
+        PATH={{Path.GetDirectoryName(_sandbox.Program)}}:$PATH
+        cd $(mktemp -d --tmpdir={{_sandbox.Folder}})
+        chmod 755 .
+        mkdir mnt state
+        echo '{}' >empty.json
+        echo '{ "tmp": 1 }' >bad.json
+        {{obstacle}}
+        unset XDG_RUNTIME_DIR
+        exec {{command}}
+        """);
+
+    private static void AssertSays(string said, string what, string todo)
+    {
+        Assert.Contains(what, said, StringComparison.Ordinal);
+        Assert.Contains(todo, said, StringComparison.Ordinal);
+        Assert.DoesNotContain("   at ", said, StringComparison.Ordinal);
+        string page = File.ReadAllText(Path.Combine(Repository, "docs", "troubleshooting.md"));
+        Assert.Contains(Variable().Replace(what, "…"), page, StringComparison.Ordinal);
+    }
+
+    /// <summary>What differs from one message to the next: names in quotes, and paths.</summary>
+    [GeneratedRegex("""'(?!/dev/fuse)[^']*'|"[^"]*"|(?<=\s)/\S+""")]
+    private static partial Regex Variable();
+
+    private static string Repository { get; } = Find(AppContext.BaseDirectory);
+
+    private static string Find(string folder) => File.Exists(Path.Combine(folder, "TpmFs.sln")) ? folder
+        : Find(Path.GetDirectoryName(folder) ?? throw new DirectoryNotFoundException("the tests are not run from their repository"));
+}

@@ -1,0 +1,93 @@
+using TpmFs.CommandLine;
+using TpmFs.Daemon.Tests.Documentation;
+
+namespace TpmFs.Daemon.Tests.CommandLine;
+
+/// <summary>Completions, asked of the shells themselves: every command and every option is offered where it belongs.</summary>
+public sealed class CompletionsTests : IDisposable
+{
+    private readonly string folder = Directory.CreateTempSubdirectory("tpmfs-test-").FullName;
+
+    public static TheoryData<string, string[]> Expected
+    {
+        get
+        {
+            var root = Commands.Root();
+            var shown = root.Subcommands.Where(command => !command.Hidden).ToArray();
+            var data = new TheoryData<string, string[]> { { "", [.. shown.Select(command => command.Name)] } };
+            foreach (var command in shown)
+            {
+                data.Add($"{command.Name} --", [.. command.Options.Select(option => option.Name).Where(name => name != "--help")]);
+            }
+
+            return data;
+        }
+    }
+
+    public void Dispose() => Directory.Delete(folder, recursive: true);
+
+    [Theory]
+    [MemberData(nameof(Expected))]
+    public void Bash_offers_them(string line, string[] expected) => Assert.Empty(expected.Except(InBash(line)));
+
+    [Theory]
+    [MemberData(nameof(Expected))]
+    public void Fish_offers_them(string line, string[] expected)
+    {
+        var (code, output, error) = Tool.Run("fish", "--no-config", "-c", $"set --export PATH {AppContext.BaseDirectory} $PATH; source {Script("fish")}; complete -C 'tpmfs {line}'");
+        Assert.Equal((0, ""), (code, error));
+        Assert.Empty(expected.Except(output.Split('\n').Select(offer => offer.Split('\t')[0])));
+    }
+
+    /// <summary>Its own functions need a terminal; what they are told is what matters.</summary>
+    [Theory]
+    [MemberData(nameof(Expected))]
+    public void Zsh_offers_them(string line, string[] expected)
+    {
+        var command = line.Split(' ')[0];
+        var state = command.Length == 0 ? "command" : "arguments";
+        var (code, output, error) = Tool.Run(
+            "zsh",
+            "-fc",
+            $$"""
+            _arguments() { [[ $1 = -C ]] && state={{state}} || print -rl -- "$@" }
+            _describe() { print -rl -- ${commands} }
+            compadd() { print -rl -- "$@" }
+            words=({{command}})
+            source {{Script("zsh")}}
+            """);
+        Assert.Equal((0, ""), (code, error));
+        Assert.Empty(expected.Except(output.Split('\n').Select(offer => offer.TrimStart('*').Split('[', ':')[0])));
+    }
+
+    [Fact]
+    public void The_ways_to_a_TPM_and_directories_are_offered_as_values()
+    {
+        Directory.CreateDirectory(Path.Combine(folder, "somewhere"));
+        Assert.Contains("embedded", InBash("mount --tpm e"));
+        Assert.Equal(["swtpm:host=", "swtpm:path="], InBash("mount --tpm sw").Order(StringComparer.Ordinal));
+        Assert.Equal([$"{folder}/somewhere"], InBash($"mount --state-dir {folder}/some"));
+        Assert.Equal([$"{folder}/somewhere"], InBash($"mount {folder}/some"));
+        Assert.Empty(InBash("cancel 1"));
+    }
+
+    private string[] InBash(string line)
+    {
+        var (code, output, error) = Tool.Run(
+            "bash",
+            "--norc",
+            "-c",
+            $"compopt() {{ :; }}; source {Script("bash")}; COMP_WORDS=(tpmfs {line}); [ -n '{line}' ] || COMP_WORDS+=(''); COMP_CWORD=$((${{#COMP_WORDS[@]}} - 1)); _tpmfs; printf '%s\\n' \"${{COMPREPLY[@]}}\"");
+        Assert.Equal((0, ""), (code, error));
+        return output.Split('\n', StringSplitOptions.RemoveEmptyEntries);
+    }
+
+    private string Script(string shell)
+    {
+        var (code, output, error) = Tool.Run(Path.Combine(AppContext.BaseDirectory, "tpmfs"), "completions", shell);
+        Assert.Equal((0, ""), (code, error));
+        var path = Path.Combine(folder, shell);
+        File.WriteAllText(path, output);
+        return path;
+    }
+}

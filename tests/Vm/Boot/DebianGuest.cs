@@ -1,0 +1,70 @@
+using TpmFs.Integration.Tests.Harness;
+using TpmFs.Vm.Tests.Harness;
+
+namespace TpmFs.Vm.Tests.Boot;
+
+/// <summary>
+/// A virtual machine with a Debian of its own, systemd as its first process, a TPM that is a device (unit tpm.service), and the source tree
+/// at /repository. See guest/prepare-debian.
+/// </summary>
+/// <param name="disk">The file that holds what the guest writes, from one boot to the next: see <see cref="MakeDisk"/>.</param>
+internal sealed class DebianGuest(string disk) : Guest("/sbin/init", Prepare(), [
+    "-drive", $"file={disk},format=raw,if=virtio",
+    "-fsdev", $"local,id=repository,path={Repository},security_model=none,readonly=on,multidevs=remap",
+    "-device", "virtio-9p-pci,fsdev=repository,mount_tag=repository"])
+{
+    /// <summary>Enough to download and unpack some 120 packages.</summary>
+    private static readonly TimeSpan PreparationLimit = TimeSpan.FromMinutes(10);
+
+    /// <summary>For what takes seconds when all is emulated, and more on a busy machine.</summary>
+    private static readonly TimeSpan AwaitLimit = TimeSpan.FromSeconds(90);
+
+    private const string Evidence = "systemctl --no-pager status tpmfs.service tpmfs.target; journalctl --boot --no-pager --lines=40 --unit=init.scope --unit=tpmfs.service";
+
+    public static void MakeDisk(string path)
+    {
+        using (FileStream file = File.Create(path))
+        {
+            file.SetLength(2L << 30);
+        }
+
+        using var format = new ChildProcess(["mkfs.ext4", "-q", path]);
+        format.Wait().Succeeded();
+    }
+
+    /// <summary>The standard output of a script that succeeds, without spaces around it.</summary>
+    public string Ask(string script) => Run(script).Succeeded().Output.Trim();
+
+    /// <summary>Asks again and again until a script succeeds; a failure has the log of the guest's last minutes.</summary>
+    public void Await(string script) =>
+        Deadline.Poll(() => Run(script).ExitCode == 0, $"success of '{script}'", () => Run(Evidence).Output, AwaitLimit);
+
+    /// <summary>One property of a unit, tpmfs.service unless said otherwise.</summary>
+    public string Show(string property, string unit = "tpmfs.service") => Ask($"systemctl show --value --property={property} {unit}");
+
+    /// <summary>Waits until the service is in a state, such as "active" or "inactive", that it comes to by itself.</summary>
+    public void AwaitService(string state) => Await($"[ \"$(systemctl is-active tpmfs.service)\" = {state} ]");
+
+    /// <summary>What the service and its target have logged since a moment of <see cref="Now"/>, one message a line.</summary>
+    /// <param name="options">More options of journalctl, such as --priority=warning.</param>
+    public string Log(string since, string options = "") =>
+        Ask($"journalctl --sync; journalctl --quiet --no-pager --output=cat --since={since} --unit=tpmfs.service --unit=tpmfs.target {options}");
+
+    /// <summary>A moment as journalctl takes it. Not a cursor: with a match, what follows a cursor lacks the first that matches.</summary>
+    public string Now() => Ask("date +@%s.%6N");
+
+    /// <summary>Runs a command as a user.</summary>
+    public Outcome RunAs(string user, string command) => Run($"runuser --user {user} -- {command}");
+
+    public void PowerOff()
+    {
+        Run("systemctl --no-block poweroff").Succeeded();
+        WaitForEnd();
+    }
+
+    private static string Prepare()
+    {
+        using var preparation = new ChildProcess([Path.Combine(Scripts, "guest", "prepare-debian")]);
+        return preparation.Wait(PreparationLimit).Succeeded().Output.Trim();
+    }
+}

@@ -1,0 +1,87 @@
+using TpmFs.Integration.Tests.Harness;
+using TpmFs.Vm.Tests.Harness;
+
+namespace TpmFs.Vm.Tests.Boot;
+
+/// <summary>
+/// A Debian on which, while it ran, the package was installed as its documentation says, and which then was booted again. Tests leave it
+/// as they found it: the package installed, its service running.
+/// </summary>
+public sealed class InstalledDebian : IDisposable
+{
+    /// <summary>As the documentation has it: a member of the group tss may use the TPM.</summary>
+    public const string Member = "alice";
+
+    public const string Stranger = "mallory";
+
+    /// <summary>What a user types to see that it works.</summary>
+    public const string GetRandom = "tpm2_getrandom --tcti=device:/run/tpmfs/rm0 --hex 8";
+
+    private readonly string _folder = Directory.CreateTempSubdirectory("tpmfs-debian-").FullName;
+    private readonly DebianGuest _guest;
+
+    public InstalledDebian()
+    {
+        string disk = Path.Combine(_folder, "disk");
+        DebianGuest.MakeDisk(disk);
+        Package = $"/repository/{Path.GetRelativePath(Guest.Repository, Packages.Built)}";
+        NextPackage = $"/repository/{Path.GetRelativePath(Guest.Repository, Packages.MakeNext())}";
+        using (var guest = new DebianGuest(disk))
+        {
+            Installation = guest.Run($"apt-get install --yes {Package}");
+            guest.AwaitService("active");
+            guest.Run($"useradd --create-home {Member}; useradd --create-home {Stranger}; usermod --append --groups tss {Member}").Succeeded();
+            FirstUse = guest.RunAs(Member, GetRandom);
+            guest.PowerOff();
+        }
+
+        _guest = new DebianGuest(disk);
+        try
+        {
+            BootState = _guest.Run("systemctl is-system-running --wait").Output.Trim();
+            BootErrors = _guest.Ask("journalctl --sync; journalctl --boot --quiet --no-pager --priority=err");
+            BootMessages = _guest.Ask("journalctl --boot --quiet --no-pager --output=cat --unit=tpmfs.service --unit=tpmfs.target");
+            BootWarnings = _guest.Ask("journalctl --boot --quiet --no-pager --priority=warning | grep -i tpmfs || true");
+        }
+        catch
+        {
+            Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>The package that was installed, and one that only has a higher version, as paths of the guest.</summary>
+    internal string Package { get; }
+
+    internal string NextPackage { get; }
+
+    /// <summary>How the installation ended, and then, in the same boot, the first use of the TPM.</summary>
+    internal Outcome Installation { get; }
+
+    internal Outcome FirstUse { get; }
+
+    /// <summary>What systemd thinks of the second boot, what had been logged at its end as an error, by whatever program, and what by or about TpmFs.</summary>
+    internal string BootState { get; }
+
+    internal string BootErrors { get; }
+
+    internal string BootWarnings { get; }
+
+    internal string BootMessages { get; }
+
+    /// <summary>The guest in its second boot.</summary>
+    internal DebianGuest Machine => _guest;
+
+    public void Dispose()
+    {
+        _guest.Dispose();
+        Directory.Delete(_folder, recursive: true);
+    }
+}
+
+/// <summary>One such Debian for all tests that ask for it; they run when those of other collections are done, some of which take times.</summary>
+[CollectionDefinition(Name, DisableParallelization = true)]
+public sealed class InstalledDebianCollection : ICollectionFixture<InstalledDebian>
+{
+    public const string Name = "installed debian";
+}

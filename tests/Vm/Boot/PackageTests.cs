@@ -1,0 +1,56 @@
+namespace TpmFs.Vm.Tests.Boot;
+
+/// <summary>Upgrade, removal, purge. Each test leaves a package installed, and its service running.</summary>
+[Collection(InstalledDebianCollection.Name)]
+public sealed class PackageTests(InstalledDebian debian)
+{
+    /// <summary>What is there as long as a daemon runs, or was killed: fails if there is any of it.</summary>
+    private const string NothingRuns = "! grep /run/tpmfs /proc/mounts; ! grep -lx tpmfs /proc/[0-9]*/comm; [ ! -e /run/tpmfs ]";
+
+    private readonly DebianGuest _machine = debian.Machine;
+
+    [Fact]
+    public void An_upgrade_goes_on_with_a_new_daemon_and_what_was_changed()
+    {
+        string begin = _machine.Now();
+        string before = _machine.Show("MainPID");
+        _machine.Run("mkdir /run/tpmfs/domains/kept; echo 7 >/run/tpmfs/domains/kept/objects.max; echo '// changed' >>/etc/tpmfs/tpmfs.json").Succeeded();
+        try
+        {
+            _machine.Run($"apt-get install --yes {debian.NextPackage}").Succeeded();
+            _machine.AwaitService("active");
+            Assert.Equal(Packages.NextVersion, _machine.Ask("dpkg-query --show --showformat='${Version}' tpmfs"));
+            Assert.NotEqual(before, _machine.Show("MainPID"));
+            Assert.Equal("7", _machine.Ask("cat /run/tpmfs/domains/kept/objects.max"));
+            Assert.Equal("// changed", _machine.Ask("tail -n 1 /etc/tpmfs/tpmfs.json"));
+            Assert.Equal("1", _machine.Ask("grep --count ' /run/tpmfs ' /proc/mounts"));
+            _machine.RunAs(InstalledDebian.Member, InstalledDebian.GetRandom).Succeeded();
+            Assert.Empty(_machine.Log(begin, "--priority=warning"));
+        }
+        finally
+        {
+            _machine.Run("rmdir /run/tpmfs/domains/kept; sed -i '$d' /etc/tpmfs/tpmfs.json").Succeeded();
+        }
+    }
+
+    [Fact]
+    public void A_removal_leaves_nothing_that_runs_and_a_purge_nothing_at_all()
+    {
+        string begin = _machine.Now();
+        _machine.Run("apt-get remove --yes tpmfs").Succeeded();
+        try
+        {
+            _machine.Run($"{NothingRuns}; [ -e /etc/tpmfs/tpmfs.json ]; [ -e /var/lib/tpmfs ]; [ ! -e /usr/lib/tpmfs ]").Succeeded();
+            Assert.Equal("not-found", _machine.Show("LoadState"));
+            Assert.Empty(_machine.Log(begin, "--priority=warning"));
+
+            _machine.Run("apt-get purge --yes tpmfs").Succeeded();
+            Assert.Empty(_machine.Ask($"{NothingRuns}; find /etc /run /usr /var -xdev -name '*tpmfs*' -print; find /run -name '*tpmfs*'"));
+        }
+        finally
+        {
+            _machine.Run($"apt-get install --yes {debian.Package}").Succeeded();
+            _machine.AwaitService("active");
+        }
+    }
+}
