@@ -24,7 +24,7 @@ internal sealed class CommandDesk : IDisposable
     private readonly Action _cancelRunning;
     private PendingCommand? _running;
     private bool _isStopping;
-    private volatile bool _isHeld; // Written under the gate.
+    private bool _isHeld;
     private bool _hasNews;
 
     /// <summary>When the manager's thread wakes by itself; past every time while it is awake, since it may be about to sleep for long.</summary>
@@ -64,14 +64,14 @@ internal sealed class CommandDesk : IDisposable
         }
     }
 
-    /// <summary>No command is begun at present. Any thread.</summary>
-    public bool IsHeld => _isHeld;
-
-    /// <summary>Hands a command in. False when one is under way, or the opener is gone. One that comes while the manager stops fails.</summary>
+    /// <summary>
+    /// Hands a command in. False when one is under way, or the opener is gone. One that comes while the manager stops fails, and one that comes while
+    /// commands are held is given back.
+    /// </summary>
     /// <param name="lends">The caller will offer its own thread for it: the manager's is not woken.</param>
     public bool Submit(PendingCommand pending, ReadOnlySpan<byte> command, bool lends)
     {
-        bool isTooLate;
+        bool isTooLate, isHeld;
         lock (_gate)
         {
             if (pending.IsClosed || pending.State != CommandState.Idle)
@@ -80,7 +80,8 @@ internal sealed class CommandDesk : IDisposable
             }
 
             isTooLate = _isStopping;
-            if (!isTooLate)
+            isHeld = _isHeld;
+            if (!isTooLate && !isHeld)
             {
                 Enter(pending, command, lends);
             }
@@ -89,6 +90,10 @@ internal sealed class CommandDesk : IDisposable
         if (isTooLate)
         {
             pending.Space.Client.Failed(SpaceFailure.Stopping);
+        }
+        else if (isHeld)
+        {
+            Answer(pending, TpmRc.Retry);
         }
 
         return true;
@@ -117,7 +122,7 @@ internal sealed class CommandDesk : IDisposable
         Answer(pending, TpmRc.Canceled);
     }
 
-    /// <summary>From now on no command is begun, until <see cref="Release"/>. They are taken, and wait.</summary>
+    /// <summary>From now on no command is begun, until <see cref="Release"/>: those that wait or come are given back.</summary>
     public void Hold()
     {
         lock (_gate)
@@ -125,6 +130,8 @@ internal sealed class CommandDesk : IDisposable
             _isHeld = true;
             Wake();
         }
+
+        GiveBackWaiting();
     }
 
     /// <summary>Commands go on.</summary>
@@ -150,21 +157,13 @@ internal sealed class CommandDesk : IDisposable
         }
     }
 
-    /// <summary>While commands are held: answers one that has not begun with TPM_RC_RETRY, the TPM's word for one that it could not start.</summary>
-    public void GiveBack(PendingCommand pending)
+    /// <summary>Answers all commands that do not run with TPM_RC_RETRY, the TPM's word for one that it could not start.</summary>
+    public void GiveBackWaiting()
     {
-        lock (_gate)
+        foreach (PendingCommand pending in TakeWaiting(_ => true))
         {
-            if (!_isHeld || pending.State is CommandState.Idle or CommandState.Running)
-            {
-                return;
-            }
-
-            _scheduler.Remove(pending);
-            pending.Drop();
+            Answer(pending, TpmRc.Retry);
         }
-
-        Answer(pending, TpmRc.Retry);
     }
 
     /// <summary>The command's opener is gone. False when it was before.</summary>
@@ -342,18 +341,7 @@ internal sealed class CommandDesk : IDisposable
     /// <summary>Fails commands that do not run.</summary>
     public void FailWaiting(SpaceFailure failure, Func<PendingCommand, bool> whether)
     {
-        PendingCommand[] failed;
-        lock (_gate)
-        {
-            failed = _scheduler.Waiting.Where(whether).ToArray();
-            foreach (PendingCommand pending in failed)
-            {
-                _scheduler.Remove(pending);
-                pending.Drop();
-            }
-        }
-
-        foreach (PendingCommand pending in failed)
+        foreach (PendingCommand pending in TakeWaiting(whether))
         {
             pending.Space.Client.Failed(failure);
         }
@@ -369,6 +357,22 @@ internal sealed class CommandDesk : IDisposable
     }
 
     public void Dispose() => _rescue.Dispose();
+
+    /// <summary>Takes commands that do not run out of wherever they wait; what becomes of them is the caller's.</summary>
+    private PendingCommand[] TakeWaiting(Func<PendingCommand, bool> whether)
+    {
+        lock (_gate)
+        {
+            PendingCommand[] taken = _scheduler.Waiting.Where(whether).ToArray();
+            foreach (PendingCommand pending in taken)
+            {
+                _scheduler.Remove(pending);
+                pending.Drop();
+            }
+
+            return taken;
+        }
+    }
 
     private static void Answer(PendingCommand pending, TpmRc code)
     {

@@ -152,25 +152,6 @@ internal sealed class Opener : OpenFile, ISpaceClient
         {
             portion.SendTo(reply);
         }
-        else
-        {
-            space.ReaderWaits();
-        }
-    }
-
-    /// <summary>The machine is about to sleep: a read that waits for a command which has not begun must not wait any longer.</summary>
-    public void Suspending()
-    {
-        bool isAwaited;
-        lock (gate)
-        {
-            isAwaited = !waiting.IsEmpty;
-        }
-
-        if (isAwaited)
-        {
-            space.ReaderWaits();
-        }
     }
 
     /// <summary>Ends the wait of one read with EINTR, unless it is answered already. The response stays readable.</summary>

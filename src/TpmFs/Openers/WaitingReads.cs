@@ -43,8 +43,6 @@ internal struct WaitingReads
     private WaitingRead? first;
     private WaitingRead? last;
 
-    public readonly bool IsEmpty => first is null;
-
     public void Add(WaitingRead read)
     {
         if (last is null)
