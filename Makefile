@@ -4,13 +4,15 @@ export DOTNET_CLI_TELEMETRY_OPTOUT = 1
 export DOTNET_NOLOGO = 1
 export MSBUILDDISABLENODEREUSE = 1
 
-.PHONY: help run test soak bench build clean check-format sdk deps-run deps-test deps-bench
+.PHONY: help run test test-vm soak bench bench-hot build clean check-format sdk deps-run deps-test deps-vm deps-bench
 
 help:
 	@echo 'make run           build, and mount a software TPM at /run/tpmfs (without root: in $$XDG_RUNTIME_DIR) until Ctrl-C'
 	@echo 'make test          build, and run every test; as root, since the tests mount'
+	@echo 'make test-vm       build, and run what needs a kernel with a TPM: in a virtual machine, beside /dev/tpmrm0; some minutes'
 	@echo 'make soak          what takes long: the resource manager against its model for SOAK_SECONDS (600), and all sessions of a real TPM'
 	@echo 'make bench         build, and measure beside tpm2-abrmd and others; as root, about 15 minutes; QUICK=1: 4 minutes'
+	@echo 'make bench-hot     of those, only the steps inside, with the memory that they allocate; 1 minute'
 	@echo 'make build         leave a runnable out/tpmfs'
 	@echo 'make check-format  fail where dotnet format would change something'
 	@echo 'make clean         remove what the others made'
@@ -20,7 +22,12 @@ run: sdk deps-run build
 
 test: sdk deps-test build
 	@dotnet build TpmFs.sln --verbosity quiet
-	@build/run-tests tests/*/
+	@build/run-tests $(filter-out tests/Vm/,$(wildcard tests/*/))
+
+test-vm: sdk deps-vm build
+	@dotnet build tests/Vm --verbosity quiet
+	@cd bench && /usr/bin/python3 -c 'import processes; processes.build()'
+	@build/run-tests tests/Vm/
 
 # The model with new seeds, which are printed, for SOAK_SECONDS; then, for some two minutes, the full counts on a real mount.
 SOAK_SECONDS ?= 600
@@ -33,6 +40,9 @@ soak: sdk deps-test build
 bench: deps-bench build
 	@/usr/bin/python3 bench/run.py $(if $(QUICK),--quick) $(BENCH)
 
+bench-hot: deps-bench build
+	@/usr/bin/python3 bench/run.py --only inside
+
 build: sdk
 	@dotnet publish src/TpmFs/tpmfs.csproj --configuration Release --output out --verbosity quiet
 
@@ -40,7 +50,7 @@ check-format: sdk
 	@dotnet format TpmFs.sln --verify-no-changes
 
 clean:
-	rm -rf out bench/bin TestResults src/*/bin src/*/obj tests/*/bin tests/*/obj
+	rm -rf out bench/bin bench/Hot/bin bench/Hot/obj TestResults src/*/bin src/*/obj tests/*/bin tests/*/obj
 
 sdk:
 	@dotnet --version >/dev/null || { echo 'TpmFs needs the .NET 10 SDK: https://dotnet.microsoft.com/download' >&2; exit 1; }
@@ -50,6 +60,9 @@ deps-run:
 
 deps-test:
 	@build/install-deps run test
+
+deps-vm:
+	@build/install-deps run test vm
 
 deps-bench:
 	@build/install-deps run bench

@@ -1,4 +1,4 @@
-"""A light client beside a flood, on a slow TPM; and how two users share it."""
+"""A light client beside a flood, on a slow TPM; and how openers, users and domains share it."""
 
 import os
 import time
@@ -11,6 +11,8 @@ LIGHT = 16  # openers that take turns, so that there are many samples though eac
 FLOOD = 84  # openers; with the light ones as many as tpm2-abrmd allows
 ROUND = 0.8  # seconds from a light opener's command to its next; its share is one in FLOOD commands of up to three TPM commands each
 OTHER_USER = 65534
+START = 0.5  # seconds until every opener of a flood has had several turns: before that all are equal
+HEAVY = 300  # the weight of one domain beside another of 100
 
 
 def _client(starter, site, other):
@@ -36,7 +38,8 @@ def _light(starter, site, way, flood, seconds):
         site.open(client, number, way)
     if flood:
         flood[0].start_flood(seconds, flood[1])
-    samples, end = [], time.monotonic() + seconds * 0.95
+        time.sleep(START)
+    samples, end = [], time.monotonic() + seconds * 0.95 - START
     while time.monotonic() < end:
         time.sleep(ROUND / LIGHT)
         samples += client.loop(1, f'{len(samples) % LIGHT}:{tpm.get_random().hex()}')
@@ -51,7 +54,7 @@ def _single(starter, site, way, with_objects):
     client, commands = _flooding(starter, site, way, False, 4, with_objects)
     steps = [f'{number}:{command.hex()}' for number, command in commands.items()]
     client.loop(2, *steps)
-    longest = max(max(client.loop(1, one)) for _ in range(5) for one in steps)
+    longest = max(max(client.loop(1, one)) for _ in range(50) for one in steps)
     starter.stop(client)
     return longest
 
@@ -72,15 +75,47 @@ def _beside_floods(starter, site, way, flood_way, seconds):
     return rows
 
 
-def _shares(starter, site, seconds):
-    """Commands of a user with 1 opener and of a user with 20, all flooding: equal weights, so half each."""
-    few, many = (_flooding(starter, site, 'epoll', other, openers, False) for other, openers in ((False, 1), (True, 20)))
-    for client, commands in (few, many):
+def _domain(site, name, weight):
+    """The node of a new domain, as an administrator makes it."""
+    folder = site.manager.mount / 'domains' / name
+    folder.mkdir()
+    (folder / 'weight').write_text(f'{weight}\n')
+    return {'epoll': folder / 'rm0'}
+
+
+def _counts(starter, site, floods, seconds):
+    """Commands of each opener of floods at the same time: of a user, in a domain's node or in the site's own, that many openers."""
+    clients = []
+    for other, node, openers in floods:
+        client = _client(starter, site, other)
+        for number in range(openers):
+            client.open(number, 'epoll', (node or site.targets)['epoll'])
+        clients.append((client, {number: tpm.get_random() for number in range(openers)}))
+    for client, commands in clients:
         client.start_flood(seconds, commands)
-    counts = [sum(client.end_flood()[1]) for client, _ in (few, many)]
-    for client, _ in (few, many):
+    counts = [client.end_flood()[1] for client, _ in clients]
+    for client, _ in clients:
         starter.stop(client)
-    return counts[0] / sum(counts)
+    return counts
+
+
+def _shares(starter, site, seconds):
+    """What those get who all flood; every command takes the TPM as long, so that commands are its time."""
+    rows = []
+
+    def add(what, due, counts):
+        got = sum(counts[0]) / sum(map(sum, counts))
+        rows.append({'what': what, 'due': due, 'got': got})
+
+    openers, = _counts(starter, site, [(False, None, 20)], seconds)
+    rows += [{'what': f'the opener that got the {which}, of 20 of one user', 'due': 1 / 20, 'got': got / sum(openers)}
+             for which, got in (('least', min(openers)), ('most', max(openers)))]
+    add('a user with 1 opener beside a user with 20', 1 / 2, _counts(starter, site, [(False, None, 1), (True, None, 20)], seconds))
+    heavy, light = _domain(site, 'heavy', HEAVY), _domain(site, 'light', 100)
+    due = HEAVY / (HEAVY + 100)
+    add(f'a domain of weight {HEAVY} beside one of 100, 4 openers each', due, _counts(starter, site, [(False, heavy, 4), (False, light, 4)], seconds))
+    add('the same, 2 openers beside 20', due, _counts(starter, site, [(False, heavy, 2), (False, light, 20)], seconds))
+    return rows
 
 
 def run(starter, quick):
@@ -90,8 +125,7 @@ def run(starter, quick):
     for site, way, flood_way in ((tpmfs, 'file', 'epoll'), (abrmd, 'tcti', 'tcti')):
         site.proxy.delay({0: int(COMMAND * 1e6)})
         rows += _beside_floods(starter, site, way, flood_way, seconds)
-    share = _shares(starter, tpmfs, seconds)
-    return {'command': COMMAND, 'seconds': seconds, 'rows': rows, 'share': share}
+    return {'command': COMMAND, 'seconds': seconds, 'rows': rows, 'shares': _shares(starter, tpmfs, seconds)}
 
 
 def report(result):
@@ -102,5 +136,6 @@ def report(result):
         f"GetRandom of light openers, each one command in {ROUND} s, on a TPM that takes {COMMAND * 1e3:.0f} ms for each of its commands; ms",
         ['way', 'beside', 'p50', 'p99', 'longest command of the flood, alone', 'p99 / longest'],
         [[row['site'], row['beside'], milli(row['p50']), milli(row['p99']), milli(row['single']),
-          f"{row['p99'] / row['single']:.2f}" if row['single'] else '-'] for row in result['rows']]) + (
-        f"\nA user with 1 opener beside a user with 20, all flooding rm0: {result['share']:.1%} of the commands (equal weights: 50 %).\n")
+          f"{row['p99'] / row['single']:.2f}" if row['single'] else '-'] for row in result['rows']]) + table(
+        'Shares of the TPM where all flood', ['who', 'by weight', 'measured', 'off by'],
+        [[row['what'], f"{row['due']:.1%}", f"{row['got']:.1%}", f"{row['got'] / row['due'] - 1:+.1%}"] for row in result['shares']])

@@ -11,12 +11,12 @@ from pathlib import Path
 BENCH = Path(__file__).parent
 BIN = BENCH / 'bin'
 TPMFS = BENCH.parent / 'out' / 'tpmfs'
-READY_IN = 30  # seconds
+READY_IN = 120  # seconds, on a machine that is emulated and has other work
 
 
 def build():
     BIN.mkdir(exist_ok=True)
-    for name, libraries in (('client', ['-ltss2-tctildr']), ('passthrough', []), ('proxy', [])):
+    for name, libraries in (('client', ['-ltss2-tctildr']), ('passthrough', []), ('proxy', []), ('vtpm', [])):
         source, program = BENCH / 'native' / f'{name}.c', BIN / name
         if not program.exists() or program.stat().st_mtime < source.stat().st_mtime:
             subprocess.run(['gcc', '-O2', '-Wall', '-Wextra', '-Werror', '-o', program, source, *libraries], check=True)
@@ -155,16 +155,28 @@ class Client(Talker):
 
 
 class Swtpm(Process):
-    def __init__(self, folder):
+    """twin: the state folder of another one, which has ended, that this one begins as a copy of, with the same seeds."""
+
+    def __init__(self, folder, twin=None):
         self.socket = folder / 'swtpm'
         (folder / 'state').mkdir(parents=True)
+        if twin:
+            shutil.copy(twin / 'tpm2-00.permall', folder / 'state')
         super().__init__(folder, 'swtpm-server', [
             'swtpm', 'socket', '--tpm2', '--tpmstate', f'dir={folder}/state', '--flags', 'not-need-init,startup-clear',
             '--server', f'type=unixio,path={self.socket}', '--ctrl', f'type=unixio,path={self.socket}.ctrl'])
-        self.wait_for(lambda: self.socket.exists() and Path(f'{self.socket}.ctrl').exists(), 'swtpm')
+        seeds = folder / 'state' / 'tpm2-00.permall'
+        self.wait_for(lambda: self.socket.exists() and Path(f'{self.socket}.ctrl').exists() and seeds.exists(), 'swtpm')
 
 
-class Proxy(Talker):
+class Counter(Talker):
+    """What stands before a swtpm and counts its commands."""
+
+    def counts(self):
+        return {int(code, 16): int(count) for code, count in (word.split(':') for word in self.ask('counts').split())}
+
+
+class Proxy(Counter):
     """native/proxy.c: counts, and delays."""
 
     def __init__(self, folder, swtpm):
@@ -176,8 +188,15 @@ class Proxy(Talker):
         for code, value in microseconds.items():
             self.ask(f'delay 0x{code:x} {value}')
 
-    def counts(self):
-        return {int(code, 16): int(count) for code, count in (word.split(':') for word in self.ask('counts').split())}
+
+class Vtpm(Counter):
+    """native/vtpm.c: a TPM of the kernel's, its raw node and its managed one."""
+
+    def __init__(self, folder, swtpm):
+        super().__init__(folder, 'vtpm', [BIN / 'vtpm', swtpm.socket])
+        number = self.receive()
+        self.raw, self.managed = Path(f'/dev/tpm{number}'), Path(f'/dev/tpmrm{number}')
+        self.wait_for(self.managed.exists, self.managed)
 
 
 def unmount(path):
@@ -200,11 +219,11 @@ class Passthrough(Process):
 
 
 class TpmFs(Process):
-    def __init__(self, folder, socket, environment=None):
+    def __init__(self, folder, tpm, environment=None):
         self.mount = folder / 'mnt'
         self.node = self.mount / 'rm0'
         self.mount.mkdir(parents=True)
-        super().__init__(folder, 'tpmfs', [TPMFS, 'mount', self.mount, '--tpm', f'swtpm:path={socket}', '--state-dir', folder / 'state'], environment)
+        super().__init__(folder, 'tpmfs', [TPMFS, 'mount', self.mount, '--tpm', tpm, '--state-dir', folder / 'state'], environment)
         self.wait_for(lambda: os.path.ismount(self.mount) and self.node.exists(), 'tpmfs')
 
 

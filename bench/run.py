@@ -14,6 +14,7 @@ from pathlib import Path
 import commands
 import fairness
 import footprint
+import inside
 import latency
 import plot
 import processes
@@ -21,7 +22,7 @@ import throughput
 from profiles import PROFILES
 from sites import Sites
 
-SECTIONS = {'commands': commands, 'latency': latency, 'throughput': throughput, 'fairness': fairness, 'footprint': footprint}
+SECTIONS = {'commands': commands, 'latency': latency, 'throughput': throughput, 'fairness': fairness, 'footprint': footprint, 'inside': inside}
 
 PRIORITY = -15  # so that other work on the machine disturbs less; the same for all that is compared
 

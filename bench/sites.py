@@ -2,7 +2,7 @@
 
 import os
 
-from processes import Abrmd, Bus, Client, Passthrough, Proxy, Swtpm, TpmFs
+from processes import Abrmd, Bus, Client, Passthrough, Proxy, Swtpm, TpmFs, Vtpm
 
 
 class Site:
@@ -77,7 +77,7 @@ class Sites:
 
     def tpmfs(self, counted=False, name='tpmfs', environment=None):
         socket, servers, proxy = self.swtpm(name, counted)
-        server = self.start(TpmFs(self.folder / name, socket, environment))
+        server = self.start(TpmFs(self.folder / name, f'swtpm:path={socket}', environment))
         return Site('TpmFs', [server, *servers], _node_targets(server.node), proxy)
 
     def abrmd(self, counted=False):
@@ -87,6 +87,18 @@ class Sites:
     def abrmd_on_node(self):
         below = self.passthrough('before', 'node')
         return self._abrmd('tpm2-abrmd on a device node', 'abrmd-node', f'device:{below.manager.node}', below.servers, None)
+
+    def kernel_and_tpmfs(self, twin=None):
+        """The kernel's manager, and TpmFs on the kernel's raw node: two TPMs of the kernel's with the same seeds, those of 'twin' if given."""
+        if twin is None:
+            original = self.start(Swtpm(self.folder / 'original'))
+            self.stop(original)
+            twin = original.folder / 'state'
+        tpms = [self.start(Swtpm(self.folder / name, twin)) for name in ('kernel', 'tpmfs')]
+        kernel, below = (self.start(Vtpm(tpm.folder, tpm)) for tpm in tpms)
+        server = self.start(TpmFs(self.folder / 'daemon', f'device:{below.raw}'))
+        return (Site('/dev/tpmrm0', [kernel, tpms[0]], _node_targets(kernel.managed) | {'raw': kernel.raw}, kernel),
+                Site('TpmFs', [server, below, tpms[1]], _node_targets(server.node) | {'raw': server.node.with_name('raw0')}, below))
 
     def _abrmd(self, name, folder, tcti, servers, proxy):
         if self._bus is None:

@@ -6,6 +6,8 @@ CODES = {
     'CreatePrimary': 0x131, 'ContextLoad': 0x161, 'ContextSave': 0x162, 'FlushContext': 0x165,
     'HMAC': 0x155, 'Sign': 0x15D, 'SequenceUpdate': 0x15C, 'SequenceComplete': 0x13E, 'HashSequenceStart': 0x186, 'ReadPublic': 0x173,
     'StartAuthSession': 0x176, 'GetCapability': 0x17A, 'GetRandom': 0x17B, 'PolicyGetDigest': 0x189,
+    'SelfTest': 0x143, 'Startup': 0x144, 'Shutdown': 0x145, 'LoadExternal': 0x167, 'PolicyCommandCode': 0x16C, 'GetTestResult': 0x17C, 'Hash': 0x17D,
+    'PCR_Read': 0x17E, 'PolicyRestart': 0x180,
 }
 NAMES = {code: name for name, code in CODES.items()}
 

@@ -164,7 +164,8 @@ public readonly record struct FuseReadReply(IFuseReadReplies Replies, ulong Uniq
 {
     /// <summary>
     /// The read will be answered later. <paramref name="owner"/> is told when the kernel interrupts it; it then answers with
-    /// <see cref="Fail"/> (EINTR) unless it has answered already. Called at most once, before the handler returns.
+    /// <see cref="Fail"/> (EINTR) unless it has answered already. Called at most once, before the handler returns; does nothing for a read
+    /// that another thread has answered meanwhile.
     /// </summary>
     public void Keep(IFuseInterruptible owner) => Replies.Keep(this, owner);
 

@@ -4,14 +4,13 @@ using Microsoft.Win32.SafeHandles;
 namespace TpmFs.Fuse;
 
 /// <summary>
-/// The system calls of this library, all of them. A method returns the errno, or a value with it; EINTR is retried here. Constants are
+/// The system calls of this library, all of them. A method returns the errno, or a value with it; EINTR is retried here but where it is said. Constants are
 /// those of asm-generic (64-bit Linux), but where a machine's own are said.
 /// </summary>
 internal static unsafe partial class Native
 {
     public const int OpenReadWrite = 0x2;
     public const int OpenCreate = 0x40;
-    public const int OpenNonBlocking = 0x800;
     public const int OpenCloseOnExec = 0x80000;
     public const int OpenPath = 0x200000;
 
@@ -24,20 +23,16 @@ internal static unsafe partial class Native
 
     private const int LockExclusive = 2;
     private const int LockNonBlocking = 4;
-    private const int EventFdFlags = OpenCloseOnExec | OpenNonBlocking;
-    private const int FcntlGetFlags = 3;
-    private const int FcntlSetFlags = 4;
     private const int FcntlSetDescriptorFlags = 2;
     private const int DescriptorCloseOnExec = 1;
-    private const int EpollControlAdd = 1;
-    private const uint EpollIn = 0x1;
-    private const uint EpollExclusive = 1u << 28;
     private const int AddressFamilyUnix = 1;
     private const int SocketStream = 1;
     private const int SocketLevel = 1;
     private const int ScmRights = 1;
     private const int MessageCloseOnExec = 0x40000000;
     private const int MessageDontWait = 0x40;
+    private const short PollIn = 0x1;
+    private const int SignalUrgent = 23;
 
     /// <summary>O_DIRECTORY, which arm and powerpc number in their own way (asm/fcntl.h), as O_NOFOLLOW.</summary>
     public static int OpenDirectory => HasOwnOpenFlags ? 0x4000 : 0x10000;
@@ -74,77 +69,58 @@ internal static unsafe partial class Native
 
     public static Errno RemoveDirectory(string path) => Result(rmdir(path));
 
-    public static Errno SetNonBlocking(SafeFileHandle file)
-    {
-        int flags = fcntl(file, FcntlGetFlags, 0);
-        return flags < 0 ? LastError : Result(fcntl(file, FcntlSetFlags, flags | OpenNonBlocking));
-    }
-
     /// <summary>Whether a program started from now on gets this descriptor.</summary>
     public static Errno SetInheritable(SafeFileHandle file, bool inheritable) =>
         Result(fcntl(file, FcntlSetDescriptorFlags, inheritable ? 0 : DescriptorCloseOnExec));
 
-    public static Errno EventFd(out SafeFileHandle file)
+    /// <summary>Whether a read would not wait, as of now.</summary>
+    public static bool IsReadable(SafeFileHandle file)
     {
-        int fd = eventfd(0, EventFdFlags);
-        var error = fd < 0 ? LastError : Errno.None;
-        file = new SafeFileHandle(fd, ownsHandle: true);
-        return error;
-    }
-
-    /// <summary>Makes an eventfd readable, for good: nobody reads it.</summary>
-    public static Errno Signal(SafeFileHandle eventFd)
-    {
-        ulong one = 1;
-        return Write(eventFd, &one, sizeof(ulong)) < 0 ? LastError : Errno.None;
-    }
-
-    public static Errno EpollCreate(out SafeFileHandle epoll)
-    {
-        int fd = epoll_create1(OpenCloseOnExec);
-        var error = fd < 0 ? LastError : Errno.None;
-        epoll = new SafeFileHandle(fd, ownsHandle: true);
-        return error;
-    }
-
-    /// <summary>
-    /// Makes <see cref="EpollWait"/> return while a descriptor is readable, or has an error. Of several epolls that have it
-    /// exclusively, one in which a thread waits is woken, not each of them.
-    /// </summary>
-    public static Errno EpollAdd(SafeFileHandle epoll, SafeFileHandle file, bool exclusive)
-    {
-        var wanted = new EpollEvent { Events = EpollIn | (exclusive ? EpollExclusive : 0) };
-        return Result(epoll_ctl(epoll, EpollControlAdd, file, &wanted));
-    }
-
-    public static Errno EpollWait(SafeFileHandle epoll)
-    {
-        EpollEvent happened;
-        int result;
-        do
+        bool isHeld = false;
+        try
         {
-            result = epoll_wait(epoll, &happened, maxEvents: 1, timeout: -1);
+            file.DangerousAddRef(ref isHeld);
+            var wanted = new PollDescriptor { Descriptor = (int)file.DangerousGetHandle(), Events = PollIn };
+            return poll(&wanted, 1, timeout: 0) > 0;
         }
-        while (result < 0 && LastError == Errno.EINTR);
-
-        return Result(result);
+        finally
+        {
+            if (isHeld)
+            {
+                file.DangerousRelease();
+            }
+        }
     }
 
+    /// <summary>Reads once: EINTR is the caller's, who may be meant to stop.</summary>
     public static Errno Read(SafeFileHandle file, Span<byte> buffer, out int count)
     {
         nint result;
         fixed (byte* start = buffer)
         {
-            do
-            {
-                result = read(file, start, buffer.Length);
-            }
-            while (result < 0 && LastError == Errno.EINTR);
+            result = read(file, start, buffer.Length);
         }
 
         count = (int)Math.Max(result, 0);
         return result < 0 ? LastError : Errno.None;
     }
+
+    /// <summary>
+    /// Makes SIGURG end the system call in which a thread waits (EINTR), for the whole process. By default it does nothing, and nobody but
+    /// who asked for urgent data on a socket is sent it. The handler must be code that may interrupt any other, which no managed
+    /// method may: abs(3), for want of a function that does nothing.
+    /// </summary>
+    public static void LetUrgentSignalInterrupt()
+    {
+        _ = signal(SignalUrgent, NativeLibrary.GetExport(NativeLibrary.GetMainProgramHandle(), "abs"));
+        _ = siginterrupt(SignalUrgent, 1);
+    }
+
+    /// <summary>The calling thread, for <see cref="Interrupt"/>.</summary>
+    public static nint CurrentThread => pthread_self();
+
+    /// <summary>Sends SIGURG to a thread of this process that lives.</summary>
+    public static void Interrupt(nint thread) => _ = pthread_kill(thread, SignalUrgent);
 
     public static Errno WriteVector(SafeFileHandle file, ReadOnlySpan<byte> header, ReadOnlySpan<byte> body)
     {
@@ -213,18 +189,6 @@ internal static unsafe partial class Native
 
     private static Errno Result(int result) => result < 0 ? LastError : Errno.None;
 
-    private static nint Write(SafeFileHandle file, void* start, nint count)
-    {
-        nint result;
-        do
-        {
-            result = write(file, start, count);
-        }
-        while (result < 0 && LastError == Errno.EINTR);
-
-        return result;
-    }
-
     [StructLayout(LayoutKind.Sequential)]
     private readonly struct IoVec(void* start, nuint length)
     {
@@ -232,14 +196,13 @@ internal static unsafe partial class Native
         private readonly nuint _length = length;
     }
 
-    /// <summary>
-    /// struct epoll_event: 12 bytes on x86-64, 16 elsewhere. The larger serves both, one event at a time, since the number that
-    /// follows the bits is not used.
-    /// </summary>
-    [StructLayout(LayoutKind.Sequential, Size = 16)]
-    private struct EpollEvent
+    /// <summary>struct pollfd.</summary>
+    [StructLayout(LayoutKind.Sequential)]
+    private struct PollDescriptor
     {
-        public uint Events;
+        public int Descriptor;
+        public short Events;
+        public short Returned;
     }
 
     /// <summary>struct msghdr of 64-bit Linux; the compiler pads after the lengths as C does.</summary>
@@ -275,22 +238,22 @@ internal static unsafe partial class Native
     private static partial nint read(SafeFileHandle file, void* buffer, nint count);
 
     [LibraryImport("libc", SetLastError = true)]
-    private static partial nint write(SafeFileHandle file, void* buffer, nint count);
-
-    [LibraryImport("libc", SetLastError = true)]
     private static partial nint writev(SafeFileHandle file, IoVec* vector, int count);
 
-    [LibraryImport("libc", SetLastError = true)]
-    private static partial int epoll_create1(int flags);
+    [LibraryImport("libc")]
+    private static partial nint signal(int number, nint handler);
 
-    [LibraryImport("libc", SetLastError = true)]
-    private static partial int epoll_ctl(SafeFileHandle epoll, int operation, SafeFileHandle file, EpollEvent* wanted);
+    [LibraryImport("libc")]
+    private static partial int siginterrupt(int number, int interrupts);
 
-    [LibraryImport("libc", SetLastError = true)]
-    private static partial int epoll_wait(SafeFileHandle epoll, EpollEvent* happened, int maxEvents, int timeout);
+    [LibraryImport("libc")]
+    private static partial nint pthread_self();
 
-    [LibraryImport("libc", SetLastError = true)]
-    private static partial int eventfd(uint value, int flags);
+    [LibraryImport("libc")]
+    private static partial int pthread_kill(nint thread, int number);
+
+    [LibraryImport("libc")]
+    private static partial int poll(PollDescriptor* descriptors, nuint count, int timeout);
 
     [LibraryImport("libc", SetLastError = true)]
     private static partial int fcntl(SafeFileHandle file, int command, int argument);

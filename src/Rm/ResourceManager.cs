@@ -33,6 +33,7 @@ public sealed class ResourceManager : IDisposable
     private readonly TpmProfile _profile;
     private readonly ObjectResidency _objects;
     private readonly SessionTable _sessions;
+    private readonly RoomMaker _room;
     private readonly CommandRunner _runner;
     private readonly Housekeeping _housekeeping;
     private readonly TpmKeeper _keeper;
@@ -56,7 +57,7 @@ public sealed class ResourceManager : IDisposable
         var power = new PowerState(_channel, _profile, _objects, _sessions, sessionSlots, _spaces, time, log);
         var capabilities = new CapabilityView(_sessions);
         var tracker = new ResponseTracker(_profile, _objects, _sessions, power, capabilities, _spaces);
-        var room = new RoomMaker(_objects, _sessions, sessionSlots, log);
+        _room = new RoomMaker(_objects, _sessions, sessionSlots, log);
         var patience = new Patience(time, _objects, () => _desk.HasSessionWaiters);
         _meter = new WorkMeter(_channel, _objects, sessionSlots, time);
         _runner = new CommandRunner(
@@ -68,12 +69,12 @@ public sealed class ResourceManager : IDisposable
             sessionSlots,
             power,
             tracker,
-            room,
+            _room,
             patience,
-            new RawPassage(_channel, _profile, _sessions, power, tracker, room, patience));
-        _housekeeping = new Housekeeping(_channel, _profile, _objects, _sessions, sessionSlots, power, _reserve, time, options.IdleRelease);
+            new RawPassage(_channel, _profile, _sessions, power, tracker, _room, patience));
+        _housekeeping = new Housekeeping(_channel, _profile, _objects, _sessions, sessionSlots, power, _room, _reserve, time, options.IdleRelease);
         _keeper = new TpmKeeper(_channel, _profile, _objects, _sessions, sessionSlots, power, _reserve, options, time, log);
-        _sleep = new MachineSleep(_desk, room, _keeper, time);
+        _sleep = new MachineSleep(_desk, _room, _keeper, time);
     }
 
     /// <summary>What the TPM is, as far as it is known. Any thread.</summary>
@@ -254,7 +255,7 @@ public sealed class ResourceManager : IDisposable
 
         try
         {
-            if (_sleep.IsDue || _keeper.IsAway || !_desk.HasJustOne || !_desk.TryTake(out PendingCommand? next))
+            if (_sleep.IsDue || _keeper.IsAway || !_desk.TryTakeOnly(out PendingCommand? next))
             {
                 _desk.CallManager();
                 return;
@@ -365,9 +366,9 @@ public sealed class ResourceManager : IDisposable
         }
 
         _sessions.DoomAll();
-        for (int putOffs = 0; _channel.IsUp && (_objects.HasDoomed || _sessions.HasDoomed);)
+        for (int putOffs = 0; _channel.IsUp && _room.HasDoomed;)
         {
-            Step step = _objects.HasDoomed ? _objects.FlushDoomed() : _sessions.FlushDoomed();
+            Step step = _room.FlushDoomed();
             if (step == Step.NoRoom || putOffs == MaxPutOffsAtEnd)
             {
                 return;

@@ -2,7 +2,7 @@ using TpmFs.Tpm;
 
 namespace TpmFs.Rm;
 
-/// <summary>What an opener, or a domain, has used since it began. Written by the manager's thread alone, read by any.</summary>
+/// <summary>What an opener, or a domain, has used since it began. Its work is written by the manager's thread alone, its answers and all reading are any thread's.</summary>
 public sealed class Usage
 {
     private long _commands;
@@ -53,11 +53,19 @@ public sealed class Usage
     internal void AddAnswer(TpmRc? code, bool isDenied, TimeSpan queued)
     {
         TpmRc plain = code?.WithoutLayer ?? TpmRc.Success;
-        _errors += code is { IsSuccess: true } ? 0 : 1;
-        _denied += isDenied ? 1 : 0;
-        _authorizationFailures += plain.Base == TpmRc.AuthFail ? 1 : 0;
-        _lockouts += plain == TpmRc.Lockout ? 1 : 0;
-        Volatile.Write(ref _queueTicks, _queueTicks + Math.Max(queued.Ticks, 0));
-        Volatile.Write(ref _commands, _commands + 1);
+        Count(ref _errors, code is not { IsSuccess: true });
+        Count(ref _denied, isDenied);
+        Count(ref _authorizationFailures, plain.Base == TpmRc.AuthFail);
+        Count(ref _lockouts, plain == TpmRc.Lockout);
+        Interlocked.Add(ref _queueTicks, Math.Max(queued.Ticks, 0));
+        Interlocked.Increment(ref _commands);
+    }
+
+    private static void Count(ref long counter, bool applies)
+    {
+        if (applies)
+        {
+            Interlocked.Increment(ref counter);
+        }
     }
 }

@@ -33,6 +33,22 @@ public sealed class UsageTests
     }
 
     [Fact]
+    public void A_command_that_is_answered_without_having_its_turn_is_counted_too()
+    {
+        using var rig = new Rig();
+        Opener cancelled = rig.Open("cancelled");
+        Opener rescued = rig.Open("rescued");
+        cancelled.Send(Cmd.GetRandom(40));
+        rescued.Send(Cmd.GetRandom(8));
+        rig.Time.Advance(TimeSpan.FromMilliseconds(300));
+        cancelled.Cancel();
+        Assert.True(cancelled.IsDone && rescued.IsDone);
+        Assert.Equal((1, 1), (rig.Group("cancelled").Usage.Commands, rig.Group("cancelled").Usage.Errors));
+        Assert.Equal((1, 0), (rig.Group("rescued").Usage.Commands, rig.Group("rescued").Usage.Errors));
+        Assert.All([rig.Group("cancelled").Usage, rig.Group("rescued").Usage], usage => Assert.InRange(usage.Queued.TotalMilliseconds, 250, 300));
+    }
+
+    [Fact]
     public void A_denied_command_is_refused_told_and_counted_and_does_not_reach_the_tpm()
     {
         using var rig = new Rig();

@@ -36,7 +36,7 @@ public sealed class FuseMount : IDisposable
     /// <summary>Where it is mounted, without symbolic links.</summary>
     public string MountPoint => _mountPoint.Path;
 
-    /// <summary>The connection. Non-blocking.</summary>
+    /// <summary>The connection.</summary>
     internal SafeFileHandle Device { get; }
 
     /// <summary>

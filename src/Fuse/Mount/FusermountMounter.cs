@@ -42,11 +42,6 @@ internal sealed class FusermountMounter(IFuseLog log, string configurationPath =
 
             theirs.Dispose();
             error = Native.ReceiveDescriptor(ours, out device);
-            if (!error.IsError)
-            {
-                error = Native.SetNonBlocking(device!);
-            }
-
             problem = error.IsError ? $"{Program} gave no descriptor: {error.Text()}." : string.Empty;
             return !error.IsError;
         }

@@ -10,7 +10,7 @@ internal sealed class RootMounter : IMounter
     {
         const ulong Flags = Native.MountNoSuid | Native.MountNoDev | Native.MountNoExec;
         device = null;
-        var error = Native.Open(FuseMount.DevicePath, Native.OpenReadWrite | Native.OpenNonBlocking, 0, out var opened);
+        var error = Native.Open(FuseMount.DevicePath, Native.OpenReadWrite, 0, out var opened);
         if (error.IsError)
         {
             opened.Dispose();

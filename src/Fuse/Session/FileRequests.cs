@@ -30,7 +30,7 @@ internal static class FileRequests
         var error = fileSystem.Write(request.Caller, request.Node, new OpenId(write.Fh), arguments, data, out int written);
         if (!error.IsError)
         {
-            request.Written = new OpenId(write.Fh);
+            request.Written = new WrittenFile(request.Node, new OpenId(write.Fh));
             reply.Put(new FuseWriteOut((uint)written, Padding: 0));
         }
 
@@ -44,7 +44,7 @@ internal static class FileRequests
             return request.Malformed();
         }
 
-        PollId? notify = poll.Flags.HasFlag(FusePollFlags.ScheduleNotify) ? new PollId(poll.Kh) : null;
+        PollId? notify = (poll.Flags & FusePollFlags.ScheduleNotify) != 0 ? new PollId(poll.Kh) : null;
         var error = fileSystem.Poll(request.Caller, request.Node, new OpenId(poll.Fh), notify, poll.Events, out var ready);
         if (!error.IsError)
         {

@@ -3,7 +3,7 @@ using Microsoft.Win32.SafeHandles;
 
 namespace TpmFs.Fuse;
 
-/// <summary>An open /dev/fuse with a connection on it, non-blocking. A device closed under a caller's hands reads as a connection that is gone.</summary>
+/// <summary>An open /dev/fuse with a connection on it. A device closed under a caller's hands reads as a connection that is gone.</summary>
 internal sealed class FuseDevice(SafeFileHandle file) : IFuseOutput
 {
     public Errno Write(in FuseOutHeader header, ReadOnlySpan<byte> body)
@@ -18,7 +18,7 @@ internal sealed class FuseDevice(SafeFileHandle file) : IFuseOutput
         }
     }
 
-    /// <summary>Takes a request. EAGAIN: none is there.</summary>
+    /// <summary>Waits for a request and takes it. EINTR: a signal came. ENOENT: its caller was interrupted before it was read.</summary>
     public Errno Read(Span<byte> buffer, out int count)
     {
         try
@@ -32,6 +32,16 @@ internal sealed class FuseDevice(SafeFileHandle file) : IFuseOutput
         }
     }
 
-    /// <summary>What a thread waits with: see <see cref="DeviceWaiter"/>.</summary>
-    public Errno TryWaitWith(SafeFileHandle stop, out DeviceWaiter waiter) => DeviceWaiter.TryCreate(file, stop, out waiter);
+    /// <summary>Whether a request waits to be read.</summary>
+    public bool HasRequest()
+    {
+        try
+        {
+            return Native.IsReadable(file);
+        }
+        catch (ObjectDisposedException)
+        {
+            return false;
+        }
+    }
 }

@@ -21,7 +21,7 @@ internal ref struct FuseRequest
     public readonly NodeId Node => new(Header.NodeId);
 
     /// <summary>The open file that a successful write was to.</summary>
-    public OpenId? Written { get; set; }
+    public WrittenFile? Written { get; set; }
 
     /// <summary>A handler found the body shorter than it says, or otherwise not as linux/fuse.h has it.</summary>
     public bool IsMalformed { get; private set; }
@@ -56,3 +56,6 @@ internal ref struct FuseRequest
         return Errno.EINVAL;
     }
 }
+
+/// <summary>An open file that was written to.</summary>
+internal readonly record struct WrittenFile(NodeId Node, OpenId Open);

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using Microsoft.Win32.SafeHandles;
 
 namespace TpmFs.Fuse;
@@ -21,12 +22,14 @@ public sealed class FuseSession : IDisposable
     /// <summary>How long <see cref="Stop"/> waits for handlers that run, in all.</summary>
     private static readonly TimeSpan JoinTimeout = TimeSpan.FromSeconds(5);
 
+    /// <summary>A write that takes longer than this to go on with is worth waking another thread for, which costs some 6 µs.</summary>
+    private static readonly TimeSpan LongWrite = TimeSpan.FromMilliseconds(0.5);
+
     private readonly FuseDevice _device;
     private readonly RequestDispatcher _dispatcher;
     private readonly IFuseLog _log;
-    private readonly SafeFileHandle _stop;
+    private readonly ReadingTurn _turn = new();
     private readonly Thread[] _threads;
-    private readonly DeviceWaiter[] _waiters;
     private readonly int _bufferSize;
 
     private readonly TaskCompletionSource _initialised = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -37,6 +40,12 @@ public sealed class FuseSession : IDisposable
     private int _end = NotEnded;
     private int _running;
     private bool _started;
+
+    /// <summary>The file that was written to last. The holder's.</summary>
+    private WrittenFile _lastWritten;
+
+    /// <summary>Whether the last write took long to go on with. Written by who had the turn for it, read by who has it.</summary>
+    private volatile bool _takesLong;
 
     /// <exception cref="ArgumentOutOfRangeException">An option is outside its bounds.</exception>
     public FuseSession(FuseMount mount, FuseFileSystem fileSystem, FuseSessionOptions options, IFuseLog log)
@@ -52,28 +61,15 @@ public sealed class FuseSession : IDisposable
         ArgumentOutOfRangeException.ThrowIfGreaterThan(options.Threads, MaxThreads);
         ArgumentOutOfRangeException.ThrowIfLessThan(options.MaxWrite, MinMaxWrite);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(options.MaxWrite, MaxMaxWrite);
-        var error = Native.EventFd(out _stop);
-        if (error.IsError)
-        {
-            throw new IOException($"No eventfd can be made: errno {error.Value}.");
-        }
-
+        Native.LetUrgentSignalInterrupt();
         _log = log;
         _device = new FuseDevice(connection);
         _dispatcher = new RequestDispatcher(fileSystem, options, _device, log);
         _bufferSize = RequestBufferSize(options.MaxWrite);
         _threads = new Thread[options.Threads];
-        _waiters = new DeviceWaiter[options.Threads];
         for (int i = 0; i < _threads.Length; i++)
         {
-            error = _device.TryWaitWith(_stop, out var waiter);
-            _waiters[i] = waiter;
-            if (error.IsError)
-            {
-                throw new IOException($"The FUSE device cannot be waited for: errno {error.Value}.");
-            }
-
-            _threads[i] = new Thread(() => Serve(waiter)) { IsBackground = true, Name = $"fuse {i}" };
+            _threads[i] = new Thread(Serve) { IsBackground = true, Name = $"fuse {i}" };
         }
     }
 
@@ -116,7 +112,6 @@ public sealed class FuseSession : IDisposable
         {
             if (!_started)
             {
-                Array.ForEach(_waiters, waiter => waiter.Dispose());
                 Finish();
                 return;
             }
@@ -134,11 +129,7 @@ public sealed class FuseSession : IDisposable
         Finish();
     }
 
-    public void Dispose()
-    {
-        Stop();
-        _stop.Dispose();
-    }
+    public void Dispose() => Stop();
 
     /// <summary>The kernel demands room for its largest request: headers, and max_write bytes (or 8 KiB, FUSE_MIN_READ_BUFFER).</summary>
     private static int RequestBufferSize(int maxWrite)
@@ -147,20 +138,13 @@ public sealed class FuseSession : IDisposable
         return maxWrite + RoomForHeaders;
     }
 
-    private void Serve(DeviceWaiter waiter)
+    private void Serve()
     {
         byte[] buffer = GC.AllocateUninitializedArray<byte>(_bufferSize, pinned: true);
         var reply = new ReplyBuffer();
-        using (waiter)
+        while (_turn.Await())
         {
-            while (TryTakeRequest(waiter, buffer, out int count))
-            {
-                _dispatcher.Dispatch(buffer.AsSpan(0, count), reply);
-
-                // What was written may be a secret.
-                buffer.AsSpan(0, count).Clear();
-                NoticeNegotiation();
-            }
+            ServeWhileHolder(buffer, reply);
         }
 
         if (Interlocked.Decrement(ref _running) == 0)
@@ -169,13 +153,56 @@ public sealed class FuseSession : IDisposable
         }
     }
 
+    /// <summary>Reads and serves requests, until the turn is another thread's or the session has ended.</summary>
+    private void ServeWhileHolder(byte[] buffer, ReplyBuffer reply)
+    {
+        while (TryTakeRequest(buffer, out int count))
+        {
+            long step = _turn.Serve();
+            WrittenFile? written = _dispatcher.Dispatch(buffer.AsSpan(0, count), reply);
+
+            // What was written may be a secret.
+            buffer.AsSpan(0, count).Clear();
+            NoticeNegotiation();
+            if (!(written is { } file ? CarryOn(file, step) : _turn.TryKeep(step)))
+            {
+                return;
+            }
+        }
+
+        _turn.Leave();
+    }
+
+    /// <summary>
+    /// Goes on with a write, which may take long. The turn is passed on before where the last one did, and where others have requests at the
+    /// same time, so that the filesystem knows of all that wait. False when it is another thread's afterwards.
+    /// </summary>
+    private bool CarryOn(WrittenFile file, long step)
+    {
+        bool isAlone = file == _lastWritten || !_device.HasRequest();
+        _lastWritten = file;
+        if (isAlone && !_takesLong)
+        {
+            _dispatcher.CarryOn(file);
+            bool isKept = _turn.TryKeep(step);
+            _takesLong = !isKept;
+            return isKept;
+        }
+
+        _turn.Pass(step);
+        long start = Stopwatch.GetTimestamp();
+        _dispatcher.CarryOn(file);
+        _takesLong = Stopwatch.GetElapsedTime(start) > LongWrite;
+        return false;
+    }
+
     /// <summary>Waits for a request. False when the session has ended.</summary>
-    private bool TryTakeRequest(DeviceWaiter waiter, byte[] buffer, out int count)
+    private bool TryTakeRequest(byte[] buffer, out int count)
     {
         count = 0;
         while (!HasEnded)
         {
-            var error = waiter.Wait();
+            var error = _device.Read(buffer, out count);
             if (HasEnded)
             {
                 return false;
@@ -183,16 +210,11 @@ public sealed class FuseSession : IDisposable
 
             if (!error.IsError)
             {
-                error = _device.Read(buffer, out count);
-            }
-
-            if (!error.IsError)
-            {
                 return true;
             }
 
-            // ENOENT: the request was interrupted before it was read. EAGAIN: another thread was faster.
-            if (error != Errno.EAGAIN && error != Errno.ENOENT)
+            // ENOENT: the request was interrupted before it was read.
+            if (error != Errno.ENOENT && error != Errno.EINTR)
             {
                 if (error != Errno.ENODEV && error != Errno.ECONNABORTED)
                 {
@@ -218,7 +240,7 @@ public sealed class FuseSession : IDisposable
         }
     }
 
-    /// <summary>Says why the session ends, unless that is said, and wakes every thread.</summary>
+    /// <summary>Says why the session ends, unless that is said, and wakes every thread: who waits for its turn, and who reads.</summary>
     private void End(FuseSessionEnd end)
     {
         if (Interlocked.CompareExchange(ref _end, (int)end, NotEnded) != NotEnded)
@@ -226,10 +248,9 @@ public sealed class FuseSession : IDisposable
             return;
         }
 
-        var error = Native.Signal(_stop);
-        if (error.IsError)
+        if (!_turn.End(JoinTimeout))
         {
-            _log.Error($"The session's threads cannot be woken: errno {error.Value}.", null);
+            _log.Error("The thread that reads the FUSE device cannot be interrupted; it is left behind.", null);
         }
     }
 

@@ -26,8 +26,11 @@ internal sealed class RequestDispatcher
     /// <summary>How many reads wait for their answer.</summary>
     public int PendingReads => _reads.Count;
 
-    /// <summary>Serves one request. Never throws, whatever the bytes and whatever the filesystem does.</summary>
-    public void Dispatch(ReadOnlySpan<byte> bytes, ReplyBuffer reply)
+    /// <summary>
+    /// Serves one request. Never throws, whatever the bytes and whatever the filesystem does. Where the request was a write that succeeded,
+    /// what comes back is the file: <see cref="CarryOn"/> is to be called for it.
+    /// </summary>
+    public WrittenFile? Dispatch(ReadOnlySpan<byte> bytes, ReplyBuffer reply)
     {
         if (!FuseRequest.TryParse(bytes, out var header, out var request))
         {
@@ -37,7 +40,7 @@ internal sealed class RequestDispatcher
                 _channel.Reply(header.Unique, Errno.EIO);
             }
 
-            return;
+            return null;
         }
 
         reply.Clear();
@@ -63,10 +66,25 @@ internal sealed class RequestDispatcher
                 else
                 {
                     _channel.Reply(header.Unique, reply.Written);
-                    CarryOn(request);
+                    return request.Written;
                 }
 
                 break;
+        }
+
+        return null;
+    }
+
+    /// <summary>A write is answered: lets the filesystem go on with it, which may take long. Never throws.</summary>
+    public void CarryOn(WrittenFile file)
+    {
+        try
+        {
+            _fileSystem.WriteAnswered(file.Node, file.Open);
+        }
+        catch (Exception e)
+        {
+            _log.Error("The filesystem failed after the answer to a write.", e);
         }
     }
 
@@ -75,23 +93,6 @@ internal sealed class RequestDispatcher
     {
         _reads.Close(error);
         Stopped();
-    }
-
-    private void CarryOn(in FuseRequest request)
-    {
-        if (request.Written is not { } file)
-        {
-            return;
-        }
-
-        try
-        {
-            _fileSystem.WriteAnswered(request.Node, file);
-        }
-        catch (Exception e)
-        {
-            _log.Error($"The filesystem failed after the answer to request {request.Header.Unique}.", e);
-        }
     }
 
     private static bool ExpectsReply(FuseOpcode opcode) =>

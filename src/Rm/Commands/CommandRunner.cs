@@ -122,16 +122,9 @@ internal sealed class CommandRunner(
         int length = Translate(pending.Space, pending.Bytes, command);
         TransmitResult result = channel.Transmit(
             _command.AsMemory(0, length), pending.Space.Owner.Locality, _response, TimeLimits.Of(command.Code));
-        switch (result.Status)
+        if (patience.Unanswered(pending, result.Status, _response) is { } unanswered)
         {
-            case TransmitStatus.Disconnected:
-                return Verdict.Failed(SpaceFailure.TransportLost);
-            case TransmitStatus.NotSent:
-                return patience.UntilTpmIsBack(pending);
-            case TransmitStatus.TimedOut:
-                return Verdict.Failed(SpaceFailure.TimedOut);
-            case TransmitStatus.LocalityRefused:
-                return Answer(TpmRc.Locality);
+            return unanswered;
         }
 
         Span<byte> response = _response.AsSpan(0, result.Length);
@@ -295,5 +288,5 @@ internal sealed class CommandRunner(
 
     private Verdict AnswerAsTpm(TpmRc code) => Verdict.Answered(TpmResponse.Write(_response, code));
 
-    private Verdict Answer(TpmRc code) => Verdict.Answered(TpmResponse.Write(_response, code.FromResourceManager));
+    private Verdict Answer(TpmRc code) => Verdict.Answered(_response, code);
 }

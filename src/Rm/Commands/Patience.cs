@@ -55,6 +55,16 @@ internal sealed class Patience(TimeProvider time, ObjectResidency objects, Func<
             ? Verdict.WhenTpmIsBack
             : Verdict.Failed(SpaceFailure.TransportLost);
 
+    /// <summary>What becomes of a command that the TPM did not answer; null where it did.</summary>
+    public Verdict? Unanswered(PendingCommand pending, TransmitStatus status, Span<byte> response) => status switch
+    {
+        TransmitStatus.Ok => null,
+        TransmitStatus.NotSent => UntilTpmIsBack(pending),
+        TransmitStatus.LocalityRefused => Verdict.Answered(response, TpmRc.Locality),
+        TransmitStatus.TimedOut => Verdict.Failed(SpaceFailure.TimedOut),
+        _ => Verdict.Failed(SpaceFailure.TransportLost),
+    };
+
     private TimeSpan StartWaiting(PendingCommand pending)
     {
         pending.WaitingSince ??= time.GetTimestamp();

@@ -21,27 +21,20 @@ internal sealed class RawPassage(
         if (pending.IsCanceled || step == Step.PutOff)
         {
             TpmRc code = pending.IsCanceled ? TpmRc.Canceled : TpmRc.Retry;
-            return (pending.IsCanceled ? null : patience.AfterPutOff(pending)) ?? Answer(response, code);
+            return (pending.IsCanceled ? null : patience.AfterPutOff(pending)) ?? Verdict.Answered(response, code);
         }
 
         pending.Bytes.CopyTo(command);
         TransmitResult result = channel.Transmit(
             command.AsMemory(0, pending.Bytes.Length), pending.Space.Owner.Locality, response, TimeLimits.Of(pending.Code));
-        switch (result.Status)
+        if (patience.Unanswered(pending, result.Status, response) is { } unanswered)
         {
-            case TransmitStatus.Ok:
-                Follow(pending.Bytes, response.AsSpan(0, result.Length));
-                return Verdict.Answered(result.Length);
-            case TransmitStatus.NotSent:
-                return patience.UntilTpmIsBack(pending);
-            case TransmitStatus.LocalityRefused:
-                return Answer(response, TpmRc.Locality);
-            default:
-                return Verdict.Failed(result.Status == TransmitStatus.TimedOut ? SpaceFailure.TimedOut : SpaceFailure.TransportLost);
+            return unanswered;
         }
-    }
 
-    private static Verdict Answer(byte[] response, TpmRc code) => Verdict.Answered(TpmResponse.Write(response, code.FromResourceManager));
+        Follow(pending.Bytes, response.AsSpan(0, result.Length));
+        return Verdict.Answered(result.Length);
+    }
 
     private void Follow(ReadOnlySpan<byte> bytes, ReadOnlySpan<byte> response)
     {

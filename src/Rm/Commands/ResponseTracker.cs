@@ -30,7 +30,7 @@ internal sealed class ResponseTracker(
             case TpmCc.ContextSave:
                 Saved(space, plan, response[TpmHeader.Length..]);
                 break;
-            case TpmCc.ReadPublic when !command.HasSessions && plan.Subject is { IsSequence: false } known:
+            case TpmCc.ReadPublic when !command.HasSessions && plan.Subject is { } known:
                 known.PublicAnswer = response.ToArray();
                 break;
             case TpmCc.GetCapability:

@@ -1,4 +1,5 @@
 using TpmFs.Tpm;
+using TpmFs.Tpm.Wire;
 
 namespace TpmFs.Rm;
 
@@ -28,6 +29,9 @@ internal readonly record struct Verdict(VerdictKind Kind, int Length = 0, TimeSp
     public bool IsOver => Kind is VerdictKind.Answered or VerdictKind.Failed;
 
     public static Verdict Answered(int length) => new(VerdictKind.Answered, Length: length);
+
+    /// <summary>Answers with a code of the manager's own, which it writes.</summary>
+    public static Verdict Answered(Span<byte> response, TpmRc code) => Answered(TpmResponse.Write(response, code.FromResourceManager));
 
     public static Verdict Later(TimeSpan delay) => new(VerdictKind.Later, Delay: delay);
 

@@ -268,7 +268,18 @@ internal sealed class ObjectResidency(TpmChannel channel, TimeProvider time, int
     /// Whether a TPM handle is that of something which the manager has in the TPM. When the TPM gives it to something new, it has been
     /// restarted unnoticed.
     /// </summary>
-    public bool Holds(TpmHandle handle) => _residents.Any(resident => resident.Resident == handle) || _doomed.Contains(handle);
+    public bool Holds(TpmHandle handle)
+    {
+        foreach (TransientObject resident in _residents)
+        {
+            if (resident.Resident == handle)
+            {
+                return true;
+            }
+        }
+
+        return _doomed.Contains(handle);
+    }
 
     private void KeepDoomed(Func<TpmHandle, bool> whether)
     {

@@ -46,6 +46,12 @@ internal sealed class RoomMaker(ObjectResidency objects, SessionTable sessions, 
         return step;
     }
 
+    /// <summary>Whether the TPM holds something that nobody can name.</summary>
+    public bool HasDoomed => objects.HasDoomed || sessions.HasDoomed;
+
+    /// <summary>Flushes one thing that nobody can name, objects first; <see cref="Step.NoRoom"/> when there is none.</summary>
+    public Step FlushDoomed() => objects.HasDoomed ? objects.FlushDoomed() : sessions.FlushDoomed();
+
     /// <summary>Takes everything out of the TPM, as before TPM2_Shutdown.</summary>
     public Step ReleaseAll()
     {

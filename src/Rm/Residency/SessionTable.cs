@@ -51,7 +51,18 @@ internal sealed class SessionTable(TpmChannel channel, TimeProvider time)
     public bool Holds(TpmHandle handle) => _byIndex.ContainsKey(handle.Index) || IsDoomed(handle);
 
     /// <summary>The session is to be flushed: nobody may name it, though its context may be in a client's hands.</summary>
-    public bool IsDoomed(TpmHandle handle) => _doomed.Any(orphan => orphan.Handle.Index == handle.Index);
+    public bool IsDoomed(TpmHandle handle)
+    {
+        foreach (Session orphan in _doomed)
+        {
+            if (orphan.Handle.Index == handle.Index)
+            {
+                return true;
+            }
+        }
+
+        return false;
+    }
 
     public bool TryFind(TpmHandle handle, out Session session)
     {
@@ -83,7 +94,7 @@ internal sealed class SessionTable(TpmChannel channel, TimeProvider time)
     public void Loaded(Session loaded)
     {
         _saved.Remove(loaded.Node);
-        loaded.Context = null;
+        loaded.ForgetContext();
         _loaded.AddLast(loaded.Node);
     }
 
@@ -91,7 +102,7 @@ internal sealed class SessionTable(TpmChannel channel, TimeProvider time)
     public void Saved(Session saved, ReadOnlySpan<byte> context)
     {
         _loaded.Remove(saved.Node);
-        saved.Context = context.ToArray();
+        saved.Keep(context);
         saved.Sequence = TpmContext.TryRead(context, out TpmContext head) ? head.Sequence : _counter;
         _counter = Math.Max(_counter, saved.Sequence);
         _saved.AddLast(saved.Node);

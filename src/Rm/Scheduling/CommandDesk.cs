@@ -79,21 +79,17 @@ internal sealed class CommandDesk : IDisposable
                 return false;
             }
 
-            isTooLate = _isStopping;
-            isHeld = _isHeld;
-            if (!isTooLate && !isHeld)
-            {
-                Enter(pending, command, lends);
-            }
+            Enter(pending, command, lends);
+            (isTooLate, isHeld) = (_isStopping, _isHeld);
         }
 
         if (isTooLate)
         {
-            pending.Space.Client.Failed(SpaceFailure.Stopping);
+            FailWaiting(SpaceFailure.Stopping, static _ => true); // all that waits fails so
         }
         else if (isHeld)
         {
-            Answer(pending, TpmRc.Retry);
+            GiveBackWaiting();
         }
 
         return true;
@@ -115,8 +111,7 @@ internal sealed class CommandDesk : IDisposable
                 return;
             }
 
-            _scheduler.Remove(pending);
-            pending.Drop();
+            GiveUp(pending, TpmRc.Canceled.FromResourceManager);
         }
 
         Answer(pending, TpmRc.Canceled);
@@ -160,7 +155,7 @@ internal sealed class CommandDesk : IDisposable
     /// <summary>Answers all commands that do not run with TPM_RC_RETRY, the TPM's word for one that it could not start.</summary>
     public void GiveBackWaiting()
     {
-        foreach (PendingCommand pending in TakeWaiting(_ => true))
+        foreach (PendingCommand pending in TakeWaiting(_ => true, TpmRc.Retry.FromResourceManager))
         {
             Answer(pending, TpmRc.Retry);
         }
@@ -231,18 +226,6 @@ internal sealed class CommandDesk : IDisposable
         }
     }
 
-    /// <summary>There is exactly one command to run, and no opener that left: a lent thread may do it.</summary>
-    public bool HasJustOne
-    {
-        get
-        {
-            lock (_gate)
-            {
-                return _running is null && !_isHeld && _closing.Count == 0 && _scheduler.HasJustOneRunnable;
-            }
-        }
-    }
-
     /// <summary>Wakes the manager's thread.</summary>
     public void CallManager()
     {
@@ -290,6 +273,16 @@ internal sealed class CommandDesk : IDisposable
             _running = !_isStopping && !_isHeld && _scheduler.TryTake(out PendingCommand taken) ? taken : null;
             next = _running;
             return next is not null;
+        }
+    }
+
+    /// <summary>As <see cref="TryTake"/>, but only where there is exactly one command, and no opener that left: for a lent thread.</summary>
+    public bool TryTakeOnly([NotNullWhen(true)] out PendingCommand? only)
+    {
+        only = null;
+        lock (_gate)
+        {
+            return _running is null && _closing.Count == 0 && _scheduler.HasJustOneRunnable && TryTake(out only);
         }
     }
 
@@ -341,7 +334,7 @@ internal sealed class CommandDesk : IDisposable
     /// <summary>Fails commands that do not run.</summary>
     public void FailWaiting(SpaceFailure failure, Func<PendingCommand, bool> whether)
     {
-        foreach (PendingCommand pending in TakeWaiting(whether))
+        foreach (PendingCommand pending in TakeWaiting(whether, code: null))
         {
             pending.Space.Client.Failed(failure);
         }
@@ -358,18 +351,14 @@ internal sealed class CommandDesk : IDisposable
 
     public void Dispose() => _rescue.Dispose();
 
-    /// <summary>Takes commands that do not run out of wherever they wait; what becomes of them is the caller's.</summary>
-    private PendingCommand[] TakeWaiting(Func<PendingCommand, bool> whether)
+    /// <summary>Takes commands that do not run out of wherever they wait; the answer is the caller's to give.</summary>
+    /// <param name="code">The answer's code; null when there is none.</param>
+    private PendingCommand[] TakeWaiting(Func<PendingCommand, bool> whether, TpmRc? code)
     {
         lock (_gate)
         {
             PendingCommand[] taken = _scheduler.Waiting.Where(whether).ToArray();
-            foreach (PendingCommand pending in taken)
-            {
-                _scheduler.Remove(pending);
-                pending.Drop();
-            }
-
+            Array.ForEach(taken, pending => GiveUp(pending, code));
             return taken;
         }
     }
@@ -382,6 +371,15 @@ internal sealed class CommandDesk : IDisposable
     }
 
     private long TimestampAfter(TimeSpan span) => _time.GetTimestamp() + (long)(span.TotalSeconds * _time.TimestampFrequency);
+
+    /// <summary>A command is answered that was not run. Under the gate.</summary>
+    /// <param name="code">The response's code; null when there is none.</param>
+    private void GiveUp(PendingCommand waiting, TpmRc? code)
+    {
+        _scheduler.Remove(waiting);
+        waiting.Account(code, isDenied: false, _time.GetElapsedTime(waiting.Submitted));
+        waiting.Drop();
+    }
 
     /// <summary>Under the gate.</summary>
     private void Enter(PendingCommand pending, ReadOnlySpan<byte> command, bool lends)
@@ -429,8 +427,7 @@ internal sealed class CommandDesk : IDisposable
                 return;
             }
 
-            _scheduler.Remove(pending);
-            pending.Drop();
+            GiveUp(pending, TpmRc.Success);
         }
 
         pending.Space.Client.Completed(response[..length]);

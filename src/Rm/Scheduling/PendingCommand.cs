@@ -24,6 +24,9 @@ internal sealed class PendingCommand(ManagedSpace space) : FairShare
 
     public CommandState State { get; set; }
 
+    /// <summary>Its domain's share, once the scheduler has looked that up.</summary>
+    public GroupShare? Share { get; set; }
+
     /// <summary>A cancellation was asked for.</summary>
     public bool IsCanceled { get; set; }
 
@@ -64,6 +67,14 @@ internal sealed class PendingCommand(ManagedSpace space) : FairShare
         PutOffs = 0;
         IsCanceled = false;
         Count++;
+    }
+
+    /// <summary>Puts an answer down to the opener and its domain.</summary>
+    /// <param name="code">The response's code; null when there was no response.</param>
+    public void Account(TpmRc? code, bool isDenied, TimeSpan queued)
+    {
+        Space.Usage.AddAnswer(code, isDenied, queued);
+        Space.Owner.Group.Usage.AddAnswer(code, isDenied, queued);
     }
 
     /// <summary>The command is over: wipes and gives back its bytes, which may hold secrets.</summary>

@@ -159,7 +159,7 @@ internal sealed class Scheduler(TimeProvider time)
         parked.Due = time.GetTimestamp() + (long)(delay.TotalSeconds * time.TimestampFrequency);
     }
 
-    private GroupShare ShareOf(PendingCommand command) => _shares.GetOrCreateValue(command.Space.Owner.Group);
+    private GroupShare ShareOf(PendingCommand command) => command.Share ??= _shares.GetOrCreateValue(command.Space.Owner.Group);
 
     private void List(GroupShare group)
     {
@@ -168,15 +168,5 @@ internal sealed class Scheduler(TimeProvider time)
             group.IsListed = true;
             _groups.Enqueue(group);
         }
-    }
-
-    /// <summary>A domain with commands to run.</summary>
-    private sealed class GroupShare : FairShare
-    {
-        public FairQueue<PendingCommand> Commands { get; } = new();
-
-        public bool IsListed { get; set; }
-
-        public bool IsInService { get; set; }
     }
 }

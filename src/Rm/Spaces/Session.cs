@@ -5,6 +5,8 @@ namespace TpmFs.Rm;
 /// <summary>A session of the TPM's: loaded, or saved by the manager, or saved by its client.</summary>
 internal sealed class Session
 {
+    private byte[]? _buffer;
+
     public Session(TpmHandle handle, SpaceOwner owner, ManagedSpace? opener)
     {
         Handle = handle;
@@ -28,7 +30,7 @@ internal sealed class Session
     public byte[]? Token { get; set; }
 
     /// <summary>The only context that the TPM would load; null while the session is loaded.</summary>
-    public byte[]? Context { get; set; }
+    public byte[]? Context { get; private set; }
 
     public bool IsLoaded => Context is null;
 
@@ -43,6 +45,21 @@ internal sealed class Session
 
     /// <summary>Saved by its client, whose opener is gone.</summary>
     public bool IsAbandoned => SavedByClient && Opener is null;
+
+    /// <summary>The session was saved. Its contexts are all of one size, so that the last one's buffer serves, unless that is the token.</summary>
+    public void Keep(ReadOnlySpan<byte> context)
+    {
+        if (_buffer is null || _buffer.Length != context.Length || ReferenceEquals(_buffer, Token))
+        {
+            _buffer = new byte[context.Length];
+        }
+
+        context.CopyTo(_buffer);
+        Context = _buffer;
+    }
+
+    /// <summary>The session was loaded, for which a context is good once.</summary>
+    public void ForgetContext() => Context = null;
 
     /// <summary>Whether this space may use the session in a command.</summary>
     public bool IsUsableBy(ManagedSpace space) => !SavedByClient && ReferenceEquals(Opener, space);

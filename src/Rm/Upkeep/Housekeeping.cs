@@ -15,6 +15,7 @@ internal sealed class Housekeeping(
     SessionTable sessions,
     SessionResidency sessionSlots,
     PowerState power,
+    RoomMaker room,
     RandomReserve reserve,
     TimeProvider time,
     TimeSpan idleRelease)
@@ -65,7 +66,7 @@ internal sealed class Housekeeping(
     {
         if (!_isQuiet)
         {
-            _ = objects.HasDoomed ? objects.FlushDoomed() : sessions.FlushDoomed();
+            _ = room.FlushDoomed();
         }
     }
 
@@ -78,7 +79,7 @@ internal sealed class Housekeeping(
         }
 
         TimeSpan? due = null;
-        if (objects.HasDoomed || sessions.HasDoomed || MustReadAnew)
+        if (room.HasDoomed || MustReadAnew)
         {
             due = TimeSpan.Zero;
         }
@@ -99,14 +100,9 @@ internal sealed class Housekeeping(
 
     private Step DoOne()
     {
-        if (objects.HasDoomed)
+        if (room.HasDoomed)
         {
-            return objects.FlushDoomed();
-        }
-
-        if (sessions.HasDoomed)
-        {
-            return sessions.FlushDoomed();
+            return room.FlushDoomed();
         }
 
         if (MustReadAnew)

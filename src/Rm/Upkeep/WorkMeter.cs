@@ -34,8 +34,6 @@ internal sealed class WorkMeter(TpmChannel channel, ObjectResidency objects, Ses
     public void Answered(PendingCommand pending, ReadOnlySpan<byte> response, bool isDenied, TimeSpan busy)
     {
         TpmRc? code = TpmHeader.TryRead(response, out TpmHeader header) ? header.ResponseCode : null;
-        TimeSpan queued = time.GetElapsedTime(pending.Submitted) - busy;
-        pending.Space.Usage.AddAnswer(code, isDenied, queued);
-        pending.Space.Owner.Group.Usage.AddAnswer(code, isDenied, queued);
+        pending.Account(code, isDenied, time.GetElapsedTime(pending.Submitted) - busy);
     }
 }

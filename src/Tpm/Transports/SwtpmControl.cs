@@ -32,6 +32,9 @@ internal sealed class SwtpmControl(SwtpmControlOpener open, bool keepsConnection
     /// <summary>The one connection that there was is gone.</summary>
     public bool IsLost { get; private set; }
 
+    /// <summary>A cancel was sent that is not settled yet.</summary>
+    public bool OwesAnswer => Volatile.Read(ref _cancel) is not null;
+
     /// <summary>Reads PTM_CAP_*, which says what the transport can do.</summary>
     public bool TryGetFeatures(Deadline deadline, out TpmTransportFeatures features, out string problem)
     {

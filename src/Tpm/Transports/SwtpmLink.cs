@@ -33,7 +33,11 @@ internal sealed class SwtpmLink(TpmSocket data, SwtpmControl? control, TpmTransp
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(response.Length, TpmHeader.Length);
         Deadline deadline = Deadline.After(timeout);
-        control?.Settle(deadline.OrAfter(CancelAnswerTimeout));
+        if (control is { OwesAnswer: true })
+        {
+            control.Settle(deadline.OrAfter(CancelAnswerTimeout));
+        }
+
         Enter(Phase.Preparing);
         try
         {

@@ -33,7 +33,15 @@ internal sealed class TpmSocket(Socket socket) : IDisposable
             {
                 socket = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
                 var candidate = new TpmSocket(socket);
-                candidate.SetSendTimeout(deadline); // connect(2) waits for a place in the backlog that long.
+
+                // connect(2) waits for a place in the backlog that long.
+                if (!candidate.TrySetSendTimeout(deadline))
+                {
+                    socket.Dispose();
+                    problem = NotInTime;
+                    return false;
+                }
+
                 socket.Connect(endpoint);
                 connected = candidate;
             }
@@ -75,12 +83,11 @@ internal sealed class TpmSocket(Socket socket) : IDisposable
     {
         while (!data.IsEmpty)
         {
-            if (deadline.Passed)
+            if (!TrySetSendTimeout(deadline))
             {
                 return IoStatus.TimedOut;
             }
 
-            SetSendTimeout(deadline);
             int sent = socket.Send(data, SocketFlags.None, out SocketError error);
             if (error is not (SocketError.Success or SocketError.Interrupted))
             {
@@ -97,9 +104,8 @@ internal sealed class TpmSocket(Socket socket) : IDisposable
     public IoStatus Receive(Span<byte> buffer, Deadline deadline, out int count)
     {
         count = 0;
-        while (!deadline.Passed)
+        while (TrySetReceiveTimeout(deadline))
         {
-            SetReceiveTimeout(deadline);
             count = socket.Receive(buffer, SocketFlags.None, out SocketError error);
             if (error == SocketError.Success)
             {
@@ -137,21 +143,27 @@ internal sealed class TpmSocket(Socket socket) : IDisposable
     private static IoStatus StatusOf(SocketError error) =>
         error is SocketError.TimedOut or SocketError.WouldBlock ? IoStatus.TimedOut : IoStatus.Closed;
 
-    private void SetSendTimeout(Deadline deadline)
+    /// <summary>False when the deadline has passed.</summary>
+    private bool TrySetSendTimeout(Deadline deadline)
     {
-        int timeout = Math.Max(deadline.SocketTimeout, 1);
-        if (timeout != _sendTimeout)
+        int timeout = deadline.SocketTimeout;
+        if (timeout > 0 && timeout != _sendTimeout)
         {
             socket.SendTimeout = _sendTimeout = timeout;
         }
+
+        return timeout > 0;
     }
 
-    private void SetReceiveTimeout(Deadline deadline)
+    /// <inheritdoc cref="TrySetSendTimeout"/>
+    private bool TrySetReceiveTimeout(Deadline deadline)
     {
-        int timeout = Math.Max(deadline.SocketTimeout, 1);
-        if (timeout != _receiveTimeout)
+        int timeout = deadline.SocketTimeout;
+        if (timeout > 0 && timeout != _receiveTimeout)
         {
             socket.ReceiveTimeout = _receiveTimeout = timeout;
         }
+
+        return timeout > 0;
     }
 }

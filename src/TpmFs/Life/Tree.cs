@@ -42,7 +42,7 @@ internal sealed class Tree : IDisposable
         unread = new UnreadAnswers(time);
         var notifier = new PollNotifier();
         var table = new NodeTable(time);
-        parts = new TreeParts(table, owner, tpms, new OpenerContext(time, unread, notifier, log), state);
+        parts = new TreeParts(table, owner, tpms, new OpenerContext(time, unread, new AnswerPool(), notifier, log), state);
         plans = new UserPlans(database, settings, owner, log);
         root = new RootDirectory(parts, new DomainPlan(owner, managed, settings.RootLimits));
         users = new UsersDirectory(parts, root, plans);

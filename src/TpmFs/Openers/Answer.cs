@@ -5,70 +5,82 @@ namespace TpmFs.Openers;
 
 /// <summary>What a command came to, until it is read: the response's bytes, or an error. Guarded by its opener's lock.</summary>
 /// <remarks>
-/// The buffer is as long as the response and lives as long as it: an idle opener has none. A part that is taken belongs to its
-/// <see cref="Portion"/>, which wipes it; parts do not overlap, so sending one needs no lock.
+/// It is the pool's again when its opener has dropped it and every <see cref="Portion"/> of it is sent: an idle opener has none. A part that
+/// is taken belongs to its portion, which wipes it; parts do not overlap, so sending one needs no lock.
 /// </remarks>
-internal sealed class Answer
+internal sealed class Answer(AnswerPool pool)
 {
-    private readonly byte[] bytes;
-    private readonly Errno error;
+    private byte[] bytes = [];
+    private int length;
+    private Errno error;
     private int position;
     private bool taken;
-
-    private Answer(byte[] bytes, Errno error, long readyAt)
-    {
-        this.bytes = bytes;
-        this.error = error;
-        ReadyAt = readyAt;
-    }
+    private int users;
 
     /// <summary>When it became ready, as <see cref="TimeProvider.GetTimestamp"/> counts.</summary>
-    public long ReadyAt { get; }
+    public long ReadyAt { get; private set; }
 
     /// <summary>Nothing of it was read yet.</summary>
     public bool Untouched => !taken;
 
     /// <summary>Nothing of it is left.</summary>
-    public bool Spent => taken && position == bytes.Length;
-
-    public static Answer Of(ReadOnlySpan<byte> response, long readyAt) => new(response.ToArray(), Errno.None, readyAt);
-
-    public static Answer Of(Errno error, long readyAt) => new([], error, readyAt);
+    public bool Spent => taken && position == length;
 
     /// <summary>Takes the next bytes, <paramref name="size"/> at the most, or the error.</summary>
     public Portion Take(int size)
     {
         taken = true;
         var start = position;
-        var count = Math.Min(size, bytes.Length - start);
+        var count = Math.Min(size, length - start);
         position += count;
-        return error.IsError ? Portion.Of(error) : new Portion(new ArraySegment<byte>(bytes, start, count));
+        Interlocked.Increment(ref users);
+        return new Portion(this, error, new ArraySegment<byte>(bytes, start, count));
     }
 
-    /// <summary>Wipes what nobody took: TPM traffic holds secrets.</summary>
-    public void Wipe() => CryptographicOperations.ZeroMemory(bytes.AsSpan(position));
+    /// <summary>The opener is done with it: wipes what nobody took, since TPM traffic holds secrets.</summary>
+    public void Drop()
+    {
+        CryptographicOperations.ZeroMemory(bytes.AsSpan(position, length - position));
+        Release();
+    }
+
+    /// <summary>A portion was sent, or the opener has dropped it.</summary>
+    internal void Release()
+    {
+        if (Interlocked.Decrement(ref users) == 0)
+        {
+            pool.Return(this);
+        }
+    }
+
+    /// <summary>Starts anew, as its opener's.</summary>
+    internal void Become(ReadOnlySpan<byte> response, Errno failure, long readyAt)
+    {
+        if (bytes.Length < response.Length)
+        {
+            bytes = new byte[response.Length];
+        }
+
+        response.CopyTo(bytes);
+        length = response.Length;
+        error = failure;
+        ReadyAt = readyAt;
+        position = 0;
+        taken = false;
+        users = 1;
+    }
 }
 
-/// <summary>What one read gets. Sent without a lock, since the one who answers a read may be called back.</summary>
-internal readonly struct Portion
+/// <summary>What one read gets. Sent once, without a lock, since the one who answers a read may be called back.</summary>
+internal readonly struct Portion(Answer? answer, Errno error, ArraySegment<byte> bytes)
 {
-    private readonly Errno error;
-
-    public Portion(ArraySegment<byte> bytes) => Bytes = bytes;
-
-    private Portion(Errno error)
-    {
-        this.error = error;
-        Bytes = [];
-    }
-
     /// <summary>Zero once they are sent.</summary>
-    public ArraySegment<byte> Bytes { get; }
+    public ArraySegment<byte> Bytes { get; } = bytes;
 
     /// <summary>Zero bytes, as at an end of file.</summary>
-    public static Portion Nothing => new([]);
+    public static Portion Nothing => new(null, Errno.None, []);
 
-    public static Portion Of(Errno error) => new(error);
+    public static Portion Of(Errno error) => new(null, error, []);
 
     /// <summary>Answers a read and wipes. When the kernel no longer waits, its connection is gone, and nobody is left to read.</summary>
     public void SendTo(FuseReadReply reply)
@@ -76,10 +88,13 @@ internal readonly struct Portion
         if (error.IsError)
         {
             reply.Fail(error);
-            return;
+        }
+        else
+        {
+            reply.Complete(Bytes);
+            CryptographicOperations.ZeroMemory(Bytes);
         }
 
-        reply.Complete(Bytes);
-        CryptographicOperations.ZeroMemory(Bytes);
+        answer?.Release();
     }
 }

@@ -13,7 +13,7 @@ namespace TpmFs.Openers;
 /// The lock guards all fields and is held for a few instructions. The space, replies and the notifier are called without it, because
 /// they may call back at once, on the same thread. FUSE's offsets are ignored: this is a stream.
 /// </remarks>
-internal sealed class Opener : OpenFile, ISpaceClient
+internal sealed class Opener : OpenFile, ISpaceClient, IFuseInterruptible
 {
     private const uint NonBlocking = 0x800; // O_NONBLOCK, asm-generic/fcntl.h
     private const PollEvents Readable = PollEvents.In | PollEvents.ReadNormal;
@@ -98,7 +98,7 @@ internal sealed class Opener : OpenFile, ISpaceClient
 
         var whole = CommandFrame.TryTake(data, out var command);
         Errno refused;
-        PollId[] woken;
+        PollWakeups woken;
         lock (gate)
         {
             var before = Mask;
@@ -118,7 +118,7 @@ internal sealed class Opener : OpenFile, ISpaceClient
             woken = Woken(before);
         }
 
-        Notify(woken);
+        woken.Notify(context.Notifier);
         if (refused.IsError)
         {
             return refused;
@@ -138,43 +138,34 @@ internal sealed class Opener : OpenFile, ISpaceClient
 
     public override void Read(in FuseReadArguments arguments, FuseReadReply reply)
     {
-        var blocking = (arguments.Flags & NonBlocking) == 0;
-        if (TryTake(arguments.Size, blocking, null, out var portion))
+        if (TryTake(arguments.Size, (arguments.Flags & NonBlocking) == 0, reply, out var portion))
         {
             portion.SendTo(reply);
-            return;
         }
-
-        // Kept before it is queued: once it is in the queue, another thread may answer it. An interrupt in between settles it.
-        var read = new WaitingRead(this, reply, arguments.Size);
-        reply.Keep(read);
-        if (TryTake(arguments.Size, blocking, read, out portion))
+        else
         {
-            portion.SendTo(reply);
+            reply.Keep(this); // which does nothing if it is answered by now
         }
     }
 
     /// <summary>Ends the wait of one read with EINTR, unless it is answered already. The response stays readable.</summary>
-    public void Interrupt(WaitingRead read)
+    void IFuseInterruptible.Interrupted(FuseReadReply reply)
     {
         lock (gate)
         {
-            if (read.Settled)
+            if (!waiting.Remove(reply))
             {
                 return;
             }
-
-            waiting.Remove(read);
-            read.Settle(Portion.Of(Errno.EINTR));
         }
 
-        read.Send();
+        reply.Fail(Errno.EINTR);
     }
 
     public override PollEvents Poll(PollId? notify, PollEvents wanted)
     {
         PollEvents ready;
-        PollId[] woken;
+        PollWakeups woken;
         lock (gate)
         {
             var before = Mask;
@@ -187,7 +178,7 @@ internal sealed class Opener : OpenFile, ISpaceClient
             }
         }
 
-        Notify(woken);
+        woken.Notify(context.Notifier);
         return ready;
     }
 
@@ -200,7 +191,7 @@ internal sealed class Opener : OpenFile, ISpaceClient
     public void Revoke()
     {
         WaitingRead? settled;
-        PollId[] woken;
+        PollWakeups woken;
         lock (gate)
         {
             if (phase == Phase.Closed)
@@ -215,23 +206,23 @@ internal sealed class Opener : OpenFile, ISpaceClient
         }
 
         space.Close();
-        settled?.Send();
-        Notify(woken);
+        waiting.Send(settled);
+        woken.Notify(context.Notifier);
         context.Unread.Remove(this);
         left(this);
     }
 
-    void ISpaceClient.Completed(ReadOnlySpan<byte> response) => Finish(Answer.Of(response, context.Time.GetTimestamp()));
+    void ISpaceClient.Completed(ReadOnlySpan<byte> response) => Finish(context.Answers.Of(response, context.Time.GetTimestamp()));
 
     void ISpaceClient.Denied(TpmCc command) => context.Log.Warning(
         "{Node}: policy refuses {CommandCode} to process {Pid} ({Command}) of user {Uid}", Identity.Path, command.ToName(), Identity.Pid, Identity.Command, Identity.Uid);
 
-    void ISpaceClient.Failed(SpaceFailure failure) => Finish(Answer.Of(SpaceErrno.Of(failure), context.Time.GetTimestamp()));
+    void ISpaceClient.Failed(SpaceFailure failure) => Finish(context.Answers.Of(SpaceErrno.Of(failure), context.Time.GetTimestamp()));
 
     /// <summary>Drops an answer that nobody read in time. How long it still has, when there is one that does.</summary>
     public TimeSpan? DropIfUnread()
     {
-        PollId[] woken;
+        PollWakeups woken;
         TimeSpan? left;
         lock (gate)
         {
@@ -241,7 +232,7 @@ internal sealed class Opener : OpenFile, ISpaceClient
             woken = Woken(before);
         }
 
-        Notify(woken);
+        woken.Notify(context.Notifier);
         return left;
     }
 
@@ -249,13 +240,13 @@ internal sealed class Opener : OpenFile, ISpaceClient
     private void Finish(Answer? result)
     {
         WaitingRead? settled;
-        PollId[] woken;
+        PollWakeups woken;
         bool unread;
         lock (gate)
         {
             if (phase != Phase.Running)
             {
-                result?.Wipe();
+                result?.Drop();
                 return;
             }
 
@@ -267,46 +258,34 @@ internal sealed class Opener : OpenFile, ISpaceClient
             unread = phase == Phase.Ready;
         }
 
-        settled?.Send();
-        Notify(woken);
+        waiting.Send(settled);
+        woken.Notify(context.Notifier);
         if (unread)
         {
             context.Unread.Watch();
         }
     }
 
-    /// <summary>
-    /// What a read gets now. False when it has to wait; <paramref name="queue"/>, where given, then waits, or was interrupted before it could.
-    /// </summary>
-    private bool TryTake(int size, bool blocking, WaitingRead? queue, out Portion portion)
+    /// <summary>What a read gets now. False when it has to wait: then it is in the queue, and may be answered at any moment.</summary>
+    private bool TryTake(int size, bool blocking, FuseReadReply reply, out Portion portion)
     {
-        PollId[] woken;
+        PollWakeups woken;
         lock (gate)
         {
-            portion = default;
-            if (queue is { Settled: true })
-            {
-                return false;
-            }
-
             if (phase == Phase.Running && blocking)
             {
-                if (queue is not null)
-                {
-                    waiting.Add(queue);
-                }
-
+                portion = default;
+                waiting.Add(reply, size);
                 return false;
             }
 
             var before = Mask;
             DropIfOverdue();
             portion = phase == Phase.Running ? Portion.Of(Errno.EAGAIN) : Next(size);
-            queue?.Settle(portion);
             woken = Woken(before);
         }
 
-        Notify(woken);
+        woken.Notify(context.Notifier);
         return true;
     }
 
@@ -317,7 +296,7 @@ internal sealed class Opener : OpenFile, ISpaceClient
         var settled = waiting.TakeAll();
         for (var read = settled; read is not null; read = read.Next)
         {
-            read.Settle(Next(read.Size));
+            read.Portion = Next(read.Size);
         }
 
         return settled;
@@ -349,20 +328,12 @@ internal sealed class Opener : OpenFile, ISpaceClient
 
     private void Drop(Phase next)
     {
-        answer?.Wipe();
+        answer?.Drop();
         answer = null;
         phase = next;
     }
 
     private TimeSpan Remaining(Answer unread) => UnreadAnswers.Lifetime - context.Time.GetElapsedTime(unread.ReadyAt);
 
-    private PollId[] Woken(PollEvents before) => Mask == before ? [] : pollers.Take(Mask);
-
-    private void Notify(PollId[] polls)
-    {
-        foreach (var poll in polls)
-        {
-            context.Notifier.NotifyPoll(poll);
-        }
-    }
+    private PollWakeups Woken(PollEvents before) => Mask == before ? default : pollers.Take(Mask);
 }

@@ -12,28 +12,65 @@ internal struct PollWaiters
 
     public void Add(PollId poll, PollEvents wanted)
     {
-        waiters ??= [];
-        var at = waiters.FindIndex(waiter => waiter.Poll == poll);
-        if (at < 0)
+        waiters ??= new(1);
+        for (var at = 0; at < waiters.Count; at++)
         {
-            waiters.Add((poll, wanted | AlwaysWanted));
+            if (waiters[at].Poll == poll)
+            {
+                waiters[at] = (poll, waiters[at].Wanted | wanted);
+                return;
+            }
         }
-        else
-        {
-            waiters[at] = (poll, waiters[at].Wanted | wanted);
-        }
+
+        waiters.Add((poll, wanted | AlwaysWanted));
     }
 
     /// <summary>Takes those whom <paramref name="ready"/> concerns.</summary>
-    public PollId[] Take(PollEvents ready)
+    public PollWakeups Take(PollEvents ready)
     {
-        if (waiters is null || !waiters.Exists(waiter => (waiter.Wanted & ready) != 0))
+        var concerned = default(PollWakeups);
+        for (var at = 0; at < (waiters?.Count ?? 0);)
         {
-            return [];
+            if ((waiters![at].Wanted & ready) != 0)
+            {
+                concerned.Add(waiters[at].Poll);
+                waiters.RemoveAt(at);
+            }
+            else
+            {
+                at++;
+            }
         }
 
-        PollId[] concerned = [.. waiters.Where(waiter => (waiter.Wanted & ready) != 0).Select(waiter => waiter.Poll)];
-        waiters.RemoveAll(waiter => (waiter.Wanted & ready) != 0);
         return concerned;
+    }
+}
+
+/// <summary>Whom to wake. The kernel gives an open file one number, so that the first is nearly always the only one.</summary>
+internal struct PollWakeups
+{
+    private PollId? first;
+    private List<PollId>? others;
+
+    public void Add(PollId poll)
+    {
+        if (first is null)
+        {
+            first = poll;
+        }
+        else
+        {
+            (others ??= []).Add(poll);
+        }
+    }
+
+    public readonly void Notify(IFuseNotifier notifier)
+    {
+        if (first is { } poll)
+        {
+            notifier.NotifyPoll(poll);
+        }
+
+        others?.ForEach(notifier.NotifyPoll);
     }
 }

@@ -2,49 +2,33 @@ using TpmFs.Fuse;
 
 namespace TpmFs.Openers;
 
-/// <summary>
-/// A read that waits for a response, without a thread. It is settled once, under the opener's lock: by the response, an interrupt or the
-/// release, whichever comes first; whoever settles it sends the answer after the lock.
-/// </summary>
-internal sealed class WaitingRead(Opener opener, FuseReadReply reply, int size) : IFuseInterruptible
+/// <summary>A read that waits for a response, without a thread; then its answer, which whoever settled it sends without the lock.</summary>
+internal sealed class WaitingRead
 {
-    private Portion portion;
+    public FuseReadReply Reply { get; set; }
 
-    public int Size { get; } = size;
+    public int Size { get; set; }
 
-    public bool Settled { get; private set; }
+    /// <summary>What it gets, once it is settled.</summary>
+    public Portion Portion { get; set; }
 
     /// <summary>The next in the queue. Owned by <see cref="WaitingReads"/> while this waits, then by whoever settled it.</summary>
     public WaitingRead? Next { get; set; }
-
-    public void Settle(Portion answer)
-    {
-        Settled = true;
-        portion = answer;
-    }
-
-    public void Interrupted(FuseReadReply interrupted) => opener.Interrupt(this);
-
-    /// <summary>Answers this read and those that were settled with it.</summary>
-    public void Send()
-    {
-        for (var read = this; read is not null; read = read.Next)
-        {
-            read.portion.SendTo(read.Reply);
-        }
-    }
-
-    private FuseReadReply Reply { get; } = reply;
 }
 
-/// <summary>The reads of one opener that wait, oldest first. Guarded by the opener's lock.</summary>
+/// <summary>The reads of one opener that wait, oldest first. Guarded by the opener's lock, but for <see cref="Send"/>.</summary>
 internal struct WaitingReads
 {
     private WaitingRead? first;
     private WaitingRead? last;
 
-    public void Add(WaitingRead read)
+    /// <summary>One that is not in use, so that an opener which waits again and again makes no other.</summary>
+    private WaitingRead? spare;
+
+    public void Add(FuseReadReply reply, int size)
     {
+        var read = Interlocked.Exchange(ref spare, null) ?? new WaitingRead();
+        (read.Reply, read.Size) = (reply, size);
         if (last is null)
         {
             first = read;
@@ -57,29 +41,31 @@ internal struct WaitingReads
         last = read;
     }
 
-    public void Remove(WaitingRead read)
+    /// <summary>False when it does not wait.</summary>
+    public bool Remove(FuseReadReply reply)
     {
         WaitingRead? before = null;
         for (var at = first; at is not null; before = at, at = at.Next)
         {
-            if (at != read)
+            if (at.Reply != reply)
             {
                 continue;
             }
 
             if (before is null)
             {
-                first = read.Next;
+                first = at.Next;
             }
             else
             {
-                before.Next = read.Next;
+                before.Next = at.Next;
             }
 
-            last = last == read ? before : last;
-            read.Next = null;
-            return;
+            last = last == at ? before : last;
+            return true;
         }
+
+        return false;
     }
 
     /// <summary>Empties the queue; what comes back is its head.</summary>
@@ -88,5 +74,20 @@ internal struct WaitingReads
         var head = first;
         first = last = null;
         return head;
+    }
+
+    /// <summary>Answers reads that were settled.</summary>
+    public void Send(WaitingRead? settled)
+    {
+        for (var read = settled; read is not null; read = read.Next)
+        {
+            read.Portion.SendTo(read.Reply);
+        }
+
+        if (settled is not null)
+        {
+            (settled.Reply, settled.Portion, settled.Next) = (default, default, null);
+            Volatile.Write(ref spare, settled);
+        }
     }
 }

@@ -23,7 +23,6 @@ public sealed class FuseSessionTests : IDisposable
         _kernel = new Socket(AddressFamily.Unix, SocketType.Seqpacket, ProtocolType.Unspecified) { ReceiveTimeout = (int)Deadline.TotalMilliseconds };
         _kernel.Connect(new UnixDomainSocketEndPoint(path));
         _device = listener.Accept();
-        _device.Blocking = false;
         Directory.Delete(Path.GetDirectoryName(path)!, recursive: true);
     }
 
@@ -149,6 +148,78 @@ public sealed class FuseSessionTests : IDisposable
         Assert.Equal(10u, Answer().Unique);
     }
 
+    [Fact]
+    public void While_a_write_is_gone_on_with_the_other_thread_serves_and_the_next_write_is_not_held_up()
+    {
+        using var session = Session();
+        session.Start();
+        Initialise();
+        using var entered = new SemaphoreSlim(0);
+        using var leave = new SemaphoreSlim(0);
+        _fileSystem.OnWriteAnswered = () =>
+        {
+            entered.Release();
+            leave.Wait(Deadline);
+        };
+        for (uint unique = 10; unique < 20; unique += 2)
+        {
+            // From the second time on the turn is passed on beforehand, since the first took long.
+            _kernel.Send(Write(unique));
+            Assert.Equal(unique, Answer().Unique);
+            Assert.True(entered.Wait(Deadline));
+
+            _kernel.Send(Captured.Flush);
+            Assert.Equal(0x174u, Answer().Unique);
+            leave.Release();
+        }
+    }
+
+    [Fact]
+    public async Task Stop_waits_for_a_write_that_is_gone_on_with()
+    {
+        using var session = Session();
+        session.Start();
+        Initialise();
+        using var entered = new ManualResetEventSlim();
+        using var leave = new ManualResetEventSlim();
+        _fileSystem.OnWriteAnswered = () =>
+        {
+            entered.Set();
+            leave.Wait(Deadline);
+        };
+        _kernel.Send(Write(10));
+        Assert.Equal(10u, Answer().Unique);
+        Assert.True(entered.Wait(Deadline));
+
+        var stopped = Task.Run(session.Stop);
+        Assert.False(session.Ended.IsCompleted);
+        leave.Set();
+
+        await stopped.WaitAsync(Deadline);
+        Assert.Empty(_log.Errors);
+        Assert.Equal(FuseSessionEnd.Stopped, await session.Ended.WaitAsync(Deadline));
+    }
+
+    [Fact]
+    public void A_thread_that_reads_is_interrupted_as_often_as_a_session_is_stopped()
+    {
+        for (int i = 0; i < 50; i++)
+        {
+            using var session = Session();
+            session.Start();
+            if (i % 2 == 0)
+            {
+                Initialise();
+            }
+
+            var clock = Stopwatch.StartNew();
+            session.Stop();
+            Assert.InRange(clock.Elapsed, TimeSpan.Zero, TimeSpan.FromSeconds(4));
+        }
+
+        Assert.Empty(_log.Errors);
+    }
+
     [Theory]
     [InlineData(0, 65536)]
     [InlineData(65, 65536)]
@@ -158,6 +229,9 @@ public sealed class FuseSessionTests : IDisposable
     {
         Assert.Throws<ArgumentOutOfRangeException>(() => Session(new FuseSessionOptions { Threads = threads, MaxWrite = maxWrite }));
     }
+
+    private static byte[] Write(ulong unique) => DispatcherFixture.Request(
+        FuseOpcode.Write, unique, [.. DispatcherFixture.Bytes(new FuseWriteIn(7, 0, 4, 0, 0, 0x8002, 0)), 1, 2, 3, 4]);
 
     private FuseSession Session(FuseSessionOptions? options = null)
     {

@@ -19,6 +19,9 @@ internal sealed class RecordingFileSystem : FuseFileSystem, IFuseInterruptible
     /// <summary>What READ does with its reply; it keeps it otherwise.</summary>
     public Action<FuseReadReply>? OnRead { get; set; }
 
+    /// <summary>What is done after a write was answered.</summary>
+    public Action? OnWriteAnswered { get; set; }
+
     /// <summary>What an interrupt does.</summary>
     public Action<FuseReadReply>? OnInterrupt { get; set; }
 
@@ -40,6 +43,8 @@ internal sealed class RecordingFileSystem : FuseFileSystem, IFuseInterruptible
         Notifier = notifier;
         Throw();
     }
+
+    public override void WriteAnswered(NodeId node, OpenId open) => OnWriteAnswered?.Invoke();
 
     public override void Stopped() => Record("stopped");
 

@@ -5,10 +5,12 @@ namespace TpmFs.Daemon.Tests.Openers;
 
 public sealed class AnswerTests
 {
+    private readonly AnswerPool pool = new();
+
     [Fact]
     public void What_was_read_is_wiped_and_nothing_else()
     {
-        var answer = Answer.Of([1, 2, 3, 4], readyAt: 0);
+        var answer = pool.Of([1, 2, 3, 4], readyAt: 0);
         var first = answer.Take(2);
         var second = answer.Take(2);
 
@@ -21,12 +23,34 @@ public sealed class AnswerTests
     [Fact]
     public void What_nobody_read_is_wiped_and_nothing_else()
     {
-        var answer = Answer.Of([1, 2, 3, 4], readyAt: 0);
+        var answer = pool.Of([1, 2, 3, 4], readyAt: 0);
         var taken = answer.Take(2);
+        var rest = answer.Take(2).Bytes;
+        var dropped = pool.Of([5, 6], readyAt: 0);
+        var unread = dropped.Take(0).Bytes.Array!;
 
-        answer.Wipe();
+        dropped.Drop();
+        answer.Drop();
 
         Assert.Equal([1, 2], taken.Bytes.ToArray());
-        Assert.Equal([0, 0], answer.Take(2).Bytes.ToArray());
+        Assert.Equal([3, 4], rest.ToArray());
+        Assert.Equal([0, 0], unread);
+    }
+
+    [Fact]
+    public void An_answer_is_used_again_once_it_is_dropped_and_its_parts_are_sent()
+    {
+        var answer = pool.Of([1, 2, 3, 4], readyAt: 0);
+        var part = answer.Take(4);
+
+        answer.Drop();
+        var meanwhile = pool.Of([5, 6], readyAt: 0);
+        var reply = new FakeReply();
+        part.SendTo(reply.Token);
+
+        Assert.NotSame(answer, meanwhile);
+        Assert.Equal([1, 2, 3, 4], reply.Data);
+        Assert.Same(answer, pool.Of([7], readyAt: 1));
+        Assert.Equal([7], answer.Take(9).Bytes.ToArray());
     }
 }

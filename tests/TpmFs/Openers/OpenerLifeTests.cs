@@ -94,7 +94,7 @@ public sealed class OpenerLifeTests : IDisposable
     {
         using var unread = new UnreadAnswers(fixture.Time);
         var notifier = new FakeNotifier();
-        var context = new OpenerContext(fixture.Time, unread, notifier, Serilog.Core.Logger.None);
+        var context = new OpenerContext(fixture.Time, unread, new AnswerPool(), notifier, Serilog.Core.Logger.None);
         var openers = Enumerable.Range(0, 3).Select(i =>
         {
             FakeSpace space = null!;

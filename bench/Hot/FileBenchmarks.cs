@@ -1,0 +1,75 @@
+using BenchmarkDotNet.Attributes;
+using TpmFs.Fuse;
+using TpmFs.Nodes;
+using TpmFs.Openers;
+using TpmFs.Rm;
+
+namespace TpmFs.Benchmarks;
+
+/// <summary>A command as the kernel hands it over: requests in, replies out, on a device that takes no time.</summary>
+public class FileBenchmarks
+{
+    private readonly Machine _machine = new();
+    private readonly Kernel _kernel;
+    private readonly Kernel _quiet;
+    private readonly Opener _opener;
+
+    public FileBenchmarks()
+    {
+        var table = new NodeTable(TimeProvider.System);
+        var notifier = new PollNotifier();
+        var context = new OpenerContext(TimeProvider.System, new UnreadAnswers(TimeProvider.System), new AnswerPool(), notifier, Serilog.Core.Logger.None);
+        var identity = new OpenerIdentity(1, 1000, 1, "bench", "", "rm0", 0, 0);
+        SpaceOpener door = client => _machine.Manager.OpenSpace(Machine.Owner, client);
+        _opener = Opener.TryOpen(context, identity, 4096, door, static _ => { })!;
+        var node = new OneFile(table, Opener.TryOpen(context, identity, 4096, door, static _ => { })!);
+        table.Link(node);
+        _kernel = new Kernel(new TreeFileSystem(table, notifier), node.Id);
+        _quiet = new Kernel(new QuietFileSystem(), node.Id);
+    }
+
+    /// <summary>WRITE and READ of a filesystem that does nothing.</summary>
+    [Benchmark]
+    public void Dispatch()
+    {
+        _quiet.Write();
+        _quiet.Read();
+    }
+
+    /// <summary>An opener's write and read, manager included.</summary>
+    [Benchmark]
+    public void WriteAndRead()
+    {
+        _opener.Write(default, Kernel.Command, out _);
+        _opener.WriteAnswered();
+        _opener.Read(new FuseReadArguments(Offset: 0, 4096, Flags: 0), Kernel.NoReply);
+    }
+
+    /// <summary>From the bytes of WRITE to those of READ's reply.</summary>
+    [Benchmark]
+    public void Whole()
+    {
+        _kernel.Write();
+        _kernel.Read();
+    }
+
+    /// <summary>The same as the device TCTI of libtss2 does it, with a POLL between the two.</summary>
+    [Benchmark]
+    public void WholeWithPoll()
+    {
+        _kernel.Write();
+        _kernel.Poll();
+        _kernel.Read();
+    }
+
+    private sealed class OneFile(NodeTable table, OpenFile file) : Node(table, NodeAccess.Fixed(0, 0, 0))
+    {
+        public override NodeType Type => NodeType.Regular;
+
+        public override Errno Open(in FuseCaller caller, uint flags, out OpenFile? opened)
+        {
+            opened = file;
+            return Errno.None;
+        }
+    }
+}

@@ -1,0 +1,98 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
+using TpmFs.Fuse;
+using TpmFs.Rm.Tests.Simulation;
+
+namespace TpmFs.Benchmarks;
+
+/// <summary>The kernel's side of a connection on which one file is open: it sends requests, and takes the replies and forgets them.</summary>
+internal sealed class Kernel : IFuseOutput, IFuseLog, IFuseReadReplies
+{
+    private const ulong PollHandle = 1;
+    private readonly RequestDispatcher _dispatcher;
+    private readonly ReplyBuffer _reply = new();
+    private readonly byte[] _write;
+    private readonly byte[] _poll;
+    private readonly byte[] _read;
+
+    public Kernel(FuseFileSystem fileSystem, NodeId node)
+    {
+        const FuseInitFlags Flags = FuseInitFlags.MaxPages | FuseInitFlags.PosixAcl;
+        _dispatcher = new RequestDispatcher(fileSystem, new FuseSessionOptions(), this, this);
+        _dispatcher.Dispatch(Request(FuseOpcode.Init, node, new FuseInitIn(7, 40, 0, Flags)), _reply);
+        _dispatcher.Dispatch(Request(FuseOpcode.Open, node, new FuseOpenIn(2, 0)), _reply);
+        ulong open = MemoryMarshal.Read<FuseOpenOut>(_reply.Written).Fh;
+        _write = Request(FuseOpcode.Write, node, new FuseWriteIn(open, 0, (uint)Command.Length, 0, 0, 2, 0), Command);
+        _poll = Request(FuseOpcode.Poll, node, new FusePollIn(open, PollHandle, FusePollFlags.ScheduleNotify, PollEvents.In));
+        _read = Request(FuseOpcode.Read, node, new FuseReadIn(open, 0, 4096, 0, 0, 2, 0));
+    }
+
+    /// <summary>What is written: TPM2_GetRandom of 8 bytes.</summary>
+    public static byte[] Command { get; } = Cmd.GetRandom(8);
+
+    /// <summary>A read that is not of any connection.</summary>
+    public static FuseReadReply NoReply => new(s_nowhere, 1);
+
+    private static readonly Kernel s_nowhere = new(new QuietFileSystem(), NodeId.Root);
+
+    public void Write() => _dispatcher.CarryOn(_dispatcher.Dispatch(_write, _reply)!.Value);
+
+    public void Poll() => _dispatcher.Dispatch(_poll, _reply);
+
+    public void Read() => _dispatcher.Dispatch(_read, _reply);
+
+    public void Keep(FuseReadReply reply, IFuseInterruptible owner) => throw new InvalidOperationException("A read had to wait.");
+
+    public bool Complete(FuseReadReply reply, ReadOnlySpan<byte> data) => true;
+
+    public void Fail(FuseReadReply reply, Errno error) => throw new InvalidOperationException($"A read failed: {error}.");
+
+    Errno IFuseOutput.Write(in FuseOutHeader header, ReadOnlySpan<byte> body) =>
+        header is { Unique: not 0, Error: not 0 } ? throw new InvalidOperationException($"A request failed: {header}.") : Errno.None;
+
+    public void Information(string message)
+    {
+    }
+
+    public void Warning(string message) => throw new InvalidOperationException(message);
+
+    public void Error(string message, Exception? exception) => throw new InvalidOperationException(message, exception);
+
+    private static byte[] Request<T>(FuseOpcode opcode, NodeId node, T body, params ReadOnlySpan<byte> data)
+        where T : unmanaged
+    {
+        int length = Unsafe.SizeOf<FuseInHeader>() + Unsafe.SizeOf<T>() + data.Length;
+        var header = new FuseInHeader((uint)length, opcode, Unique: 2, node.Value, Uid: 1000, Gid: 1000, Pid: 1, TotalExtLen: 0, Padding: 0);
+        return [.. MemoryMarshal.AsBytes([header]), .. MemoryMarshal.AsBytes([body]), .. data];
+    }
+}
+
+/// <summary>A filesystem that takes every write and answers every read, and does nothing else.</summary>
+internal sealed class QuietFileSystem : FuseFileSystem
+{
+    public override Errno Lookup(in FuseCaller caller, NodeId parent, ReadOnlySpan<byte> name, out FuseAttributes attributes)
+    {
+        attributes = default;
+        return Errno.ENOENT;
+    }
+
+    public override Errno GetAttributes(in FuseCaller caller, NodeId node, OpenId? open, out FuseAttributes attributes)
+    {
+        attributes = default;
+        return Errno.ENOENT;
+    }
+
+    public override Errno Open(in FuseCaller caller, NodeId node, uint flags, out FuseOpened opened)
+    {
+        opened = new FuseOpened(new OpenId(1), FuseOpenFlags.DirectIo);
+        return Errno.None;
+    }
+
+    public override Errno Write(in FuseCaller caller, NodeId node, OpenId open, in FuseWriteArguments arguments, ReadOnlySpan<byte> data, out int written)
+    {
+        written = data.Length;
+        return Errno.None;
+    }
+
+    public override void Read(in FuseCaller caller, NodeId node, OpenId open, in FuseReadArguments arguments, FuseReadReply reply) => reply.Complete("response"u8);
+}

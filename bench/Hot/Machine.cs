@@ -1,0 +1,64 @@
+using TpmFs.Rm;
+using TpmFs.Rm.Tests.Simulation;
+using TpmFs.Tpm;
+using TpmFs.Tpm.Wire;
+
+namespace TpmFs.Benchmarks;
+
+/// <summary>A resource manager on a TPM that takes no time, and an opener of it that holds a key and a session. One thread.</summary>
+internal sealed class Machine : ISpaceClient, IResourceManagerLog
+{
+    private readonly byte[] _response = new byte[4096];
+
+    public Machine()
+    {
+        var tpm = new RepeatingTpm(new SimulatedTpm());
+        Manager = new ResourceManager(tpm, new ResourceManagerOptions(), TimeProvider.System, this);
+        if (!Manager.TryPrepare(out string problem))
+        {
+            throw new InvalidOperationException(problem);
+        }
+
+        Space = Manager.OpenSpace(Owner, this);
+        tpm.IsRepeating = true;
+        uint key = Make(Cmd.CreatePrimary(Handles.Owner, Templates.Signing()));
+        uint session = Make(Cmd.StartAuthSession(SessionType.Hmac));
+        Sign = Cmd.Sign(key, "text", Auth.Password(), Auth.AuditSession(session));
+    }
+
+    public static SpaceOwner Owner { get; } = new(new SchedulingGroup("root", new SpaceLimits()), Uid: 1000, Locality: 0);
+
+    public ResourceManager Manager { get; }
+
+    public Space Space { get; }
+
+    /// <summary>A command that names the key and the session.</summary>
+    public byte[] Sign { get; }
+
+    /// <summary>A command on its whole way, on this thread.</summary>
+    public void Run(byte[] command)
+    {
+        Space.TrySubmit(command, lends: true);
+        Space.Lend();
+    }
+
+    public void Completed(ReadOnlySpan<byte> response) => response.CopyTo(_response);
+
+    public void Denied(TpmCc command) => throw new InvalidOperationException($"{command} was denied.");
+
+    public void Failed(SpaceFailure failure) => throw new InvalidOperationException($"A command failed: {failure}.");
+
+    public void TpmLost(string problem) => throw new InvalidOperationException(problem);
+
+    public void TpmBack(TpmReturn how) => throw new InvalidOperationException($"The TPM was away: {how}.");
+
+    public void SessionTaken(SpaceOwner from, TpmHandle session) => throw new InvalidOperationException($"{session} was taken.");
+
+    public void Fault(Exception exception) => throw new InvalidOperationException("The manager has a bug.", exception);
+
+    private uint Make(byte[] command)
+    {
+        Run(command);
+        return TpmHandle.Read(_response.AsSpan(TpmResponse.HandleOffset)).Value;
+    }
+}

@@ -1,0 +1,70 @@
+using BenchmarkDotNet.Attributes;
+using TpmFs.Rm;
+using TpmFs.Rm.Tests.Simulation;
+using TpmFs.Tpm;
+using TpmFs.Tpm.Wire;
+using SessionTable = TpmFs.Rm.SessionTable;
+
+namespace TpmFs.Benchmarks;
+
+/// <summary>A command with a key and a session in the resource manager: parts of its way, and all of it.</summary>
+public class ManagerBenchmarks
+{
+    private const int Openers = 1000;
+
+    private readonly Machine _machine = new();
+    private readonly TpmProfile _profile;
+    private readonly CommandResolver _resolver;
+    private readonly CommandPlan _plan = new();
+    private readonly ManagedSpace _space;
+    private readonly byte[] _command;
+    private readonly TpmaCc _attributes;
+    private readonly Scheduler _scheduler = new(TimeProvider.System);
+
+    public ManagerBenchmarks()
+    {
+        var channel = new TpmChannel(new SimulatedTpm(), TimeProvider.System);
+        channel.TryConnect(TimeSpan.FromSeconds(1));
+        channel.Startup();
+        _profile = new TpmProfile(channel);
+        _profile.Read();
+        _profile.TryGetCommand(TpmCc.Sign, out _attributes);
+
+        var sessions = new SessionTable(channel, TimeProvider.System);
+        _resolver = new CommandResolver(_profile, new ObjectResidency(channel, TimeProvider.System, reserve: 0), sessions);
+        _space = NewSpace(Machine.Owner);
+        VirtualHandle key = _space.Add(new TransientObject { Resident = new TpmHandle(0x80000000) });
+        var session = new Session(new TpmHandle(0x02000000), _space.Owner, _space);
+        sessions.Enter(session);
+        _command = Cmd.Sign(key.Value, "text", Auth.Password(), Auth.AuditSession(session.Handle.Value));
+
+        SchedulingGroup[] groups = [.. Enumerable.Range(0, 10).Select(i => new SchedulingGroup($"{i}", new SpaceLimits()))];
+        for (int i = 0; i < Openers; i++)
+        {
+            _scheduler.Enqueue(NewSpace(new SpaceOwner(groups[i % groups.Length], 0, 0)).Pending);
+        }
+    }
+
+    /// <summary>Header, handles, authorizations.</summary>
+    [Benchmark]
+    public bool Parse() => TpmCommand.TryParseHandles(_command, _attributes, out TpmCommand command, out _) && command.TryParseAuthorizations(_command, out _);
+
+    /// <summary>Parsing included: whose the handles are.</summary>
+    [Benchmark]
+    public bool Resolve() => _resolver.Resolve(_space, _command, _plan, out _).IsSuccess;
+
+    /// <summary>Beside 999 others in 10 domains that all wait.</summary>
+    [Benchmark]
+    public void Schedule()
+    {
+        _scheduler.TryTake(out PendingCommand next);
+        _scheduler.Served(next, TimeSpan.FromMilliseconds(1));
+        _scheduler.Enqueue(next);
+    }
+
+    /// <summary>From being handed in to its answer, on a TPM that takes no time.</summary>
+    [Benchmark]
+    public void WholeManager() => _machine.Run(_machine.Sign);
+
+    private ManagedSpace NewSpace(SpaceOwner owner) => new(null!, static () => { }, owner, _machine);
+}

@@ -1,0 +1,42 @@
+using TpmFs.Fuse;
+
+namespace TpmFs.Openers;
+
+/// <summary>Answers that are not in use, so that a command makes none. Any thread.</summary>
+internal sealed class AnswerPool
+{
+    /// <summary>As many are kept, each with a buffer that is as large as the largest response it has held.</summary>
+    private const int Kept = 64;
+
+    private readonly Lock gate = new();
+    private readonly Stack<Answer> free = new(Kept);
+
+    public Answer Of(ReadOnlySpan<byte> response, long readyAt) => Take(response, Errno.None, readyAt);
+
+    public Answer Of(Errno error, long readyAt) => Take([], error, readyAt);
+
+    /// <summary>Nobody uses it any more, and all its bytes are wiped.</summary>
+    internal void Return(Answer unused)
+    {
+        lock (gate)
+        {
+            if (free.Count < Kept)
+            {
+                free.Push(unused);
+            }
+        }
+    }
+
+    private Answer Take(ReadOnlySpan<byte> response, Errno error, long readyAt)
+    {
+        Answer? answer;
+        lock (gate)
+        {
+            free.TryPop(out answer);
+        }
+
+        answer ??= new Answer(this);
+        answer.Become(response, error, readyAt);
+        return answer;
+    }
+}

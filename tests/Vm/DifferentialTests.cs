@@ -1,0 +1,54 @@
+using System.Globalization;
+using TpmFs.Vm.Tests.Harness;
+using Xunit.Abstractions;
+
+namespace TpmFs.Vm.Tests;
+
+/// <summary>
+/// The same actions on the kernel's /dev/tpmrm0 and on TpmFs's rm0 over /dev/tpmN, their TPMs twins: whatever differs is in
+/// differential/differences.json and in docs/differences.md, or is a failure.
+/// </summary>
+[Collection(GuestCollection.Name)]
+public sealed class DifferentialTests(Guest guest, ScriptedRun scripted, ITestOutputHelper output) : IClassFixture<ScriptedRun>
+{
+    /// <summary>On top of the seconds asked for: starting, and shrinking what fails.</summary>
+    private static readonly TimeSpan Margin = TimeSpan.FromMinutes(10);
+
+    public static TheoryData<string> Names => [.. Difference.All.Where(one => DifferentialRun.IsSoak || !one.Slow).Select(one => one.Name)];
+
+    [Fact]
+    public void Scripted_actions_differ_only_where_it_is_meant() => Assert.Empty(scripted.Result.Unexplained);
+
+    [Theory]
+    [MemberData(nameof(Names))]
+    public void A_difference_that_is_listed_shows(string name)
+    {
+        Difference difference = Difference.All.Single(one => one.Name == name);
+        Assert.Empty(difference.Cases.Except(scripted.Result.Found.Keys));
+    }
+
+    [Fact]
+    public void The_document_has_every_difference_and_no_other()
+    {
+        IEnumerable<string> rows = File.ReadLines(Path.Combine(Guest.Repository, "docs", "differences.md")).Where(line => line.StartsWith('|')).Skip(2);
+        Assert.Equal(Difference.All.Select(one => $"| {one.Name} | {one.Kernel} | {one.Tpmfs} | {one.Why} |"), rows);
+    }
+
+    /// <summary>For 60 s, or TPMFS_SOAK_SECONDS, with a seed that is printed; TPMFS_SOAK_SEED repeats one.</summary>
+    [Fact]
+    public void Random_clients_see_no_other_difference()
+    {
+        int seconds = int.Parse(Environment.GetEnvironmentVariable("TPMFS_SOAK_SECONDS") ?? "60", CultureInfo.InvariantCulture);
+        string seed = Environment.GetEnvironmentVariable("TPMFS_SOAK_SEED") ?? $"{Random.Shared.Next()}";
+        DifferentialRun run = DifferentialRun.In(guest, $"random {seconds} {seed}", TimeSpan.FromSeconds(seconds) + Margin);
+        output.WriteLine($"seed {seed}: {run.Actions} actions");
+        Assert.True(run.Unexplained.Length == 0, $"seed {seed}: {string.Join('\n', [.. run.Unexplained, .. run.Failures!.SelectMany(failure => failure.Actions)])}");
+        Assert.True(run.Actions > 50 * Math.Min(seconds, 60) / 6, $"only {run.Actions} actions in {seconds} s");
+    }
+}
+
+/// <summary>All scripted actions, done once.</summary>
+public sealed class ScriptedRun(Guest guest)
+{
+    internal DifferentialRun Result { get; } = DifferentialRun.In(guest, "scripted", TimeSpan.FromMinutes(DifferentialRun.IsSoak ? 30 : 10));
+}

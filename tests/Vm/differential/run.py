@@ -1,0 +1,124 @@
+#!/usr/bin/python3
+"""Does the same on the kernel's /dev/tpmrm0 and on TpmFs's rm0, each over a TPM of the kernel's with the same seeds, and says where they differ.
+
+    run.py scripted             the actions of actions.txt, and of slow.txt where TPMFS_SOAK is set
+    run.py random SECONDS SEED  random clients for that long; the seed makes all of them
+
+Prints JSON: how many actions, and each difference: "WHERE: ACTION: KERNEL'S OUTCOME <> TPMFS'S", and the name that it has in
+differences.json or null. VERBOSE=1 shows every action on standard error.
+"""
+import collections
+import json
+import os
+import re
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE.parents[2] / "bench"))
+
+import processes  # noqa: E402
+from sites import Sites  # noqa: E402
+
+from random_client import RandomClient  # noqa: E402
+from side import MISSING, Side  # noqa: E402
+
+
+class Differences:
+    """differences.json, and what was found."""
+
+    def __init__(self):
+        self._allowed = [(re.compile(case), entry) for entry in json.loads((HERE / "differences.json").read_text()) for case in entry["cases"]]
+        self.found = collections.Counter()
+        self.unexplained = []
+        self.actions = 0
+
+    def compare(self, where, action, kernel, tpmfs):
+        """Whether both are in the same state after it, as far as is known."""
+        self.actions += 1
+        line = f"{where}: {action}: {kernel} <> {tpmfs}"
+        if os.environ.get("VERBOSE"):
+            print(line if kernel != tpmfs else f"{where}: {action}: {kernel}", file=sys.stderr, flush=True)
+        if kernel == tpmfs and MISSING not in kernel:
+            return True
+        for case, entry in self._allowed:
+            if case.fullmatch(line):
+                self.found[case.pattern] += 1
+                return entry.get("goes on", False)
+        self.unexplained.append(line)
+        return False
+
+
+def sections(file):
+    """Name and actions of each section."""
+    found = {}
+    for line in (HERE / file).read_text().splitlines():
+        if line.startswith("== "):
+            actions = found[line[3:]] = []
+        elif line and not line.startswith("#"):
+            actions.append(line)
+    return found
+
+
+def scripted(sides, differences):
+    """One side after the other, so that no time passes on one while the other is at work."""
+    all_sections = sections("actions.txt") | (sections("slow.txt") if os.environ.get("TPMFS_SOAK") else {})
+    for where, actions in all_sections.items():
+        outcomes = []
+        for side in sides:
+            outcomes.append([side.act(action) for action in actions])
+            side.end()
+        for action, kernel, tpmfs in zip(actions, *outcomes):
+            differences.compare(where, action, kernel, tpmfs)
+
+
+def attempt(sides, actions, differences):
+    """What was done until the two were no longer in the same state."""
+    done = []
+    for action in actions:
+        done.append(action)
+        if not differences.compare("random", action, *(side.act(action) for side in sides)):
+            break
+    for side in sides:
+        side.end()
+    return done
+
+
+def shrink(sides, actions):
+    """Fewer actions that end in a difference that nothing explains."""
+    i = len(actions) - 2
+    while i >= 0:
+        fewer, differences = actions[:i] + actions[i + 1:], Differences()
+        done = attempt(sides, fewer, differences)
+        if differences.unexplained and MISSING not in differences.unexplained[0]:
+            actions, i = done, min(i, len(done) - 1)
+        i -= 1
+    return actions
+
+
+def randomly(sides, differences, seconds, seed):
+    end, client = time.monotonic() + seconds, 0
+    failures = []
+    while time.monotonic() < end and not failures:
+        client += 1
+        done = attempt(sides, RandomClient(f"{seed}/{client}").actions(), differences)
+        if differences.unexplained:
+            failures.append({"client": f"{seed}/{client}", "actions": shrink(sides, done)})
+    return {"clients": client, "failures": failures}
+
+
+def main():
+    processes.build()
+    differences = Differences()
+    with tempfile.TemporaryDirectory() as folder, Sites(Path(folder)) as sites:
+        pair = [Side(site) for site in sites.kernel_and_tpmfs()]
+        if sys.argv[1] == "scripted":
+            more = scripted(pair, differences) or {}
+        else:
+            more = randomly(pair, differences, float(sys.argv[2]), sys.argv[3])
+    print(json.dumps({"actions": differences.actions, "found": differences.found, "unexplained": differences.unexplained, **more}, indent=1))
+
+
+main()
