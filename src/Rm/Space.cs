@@ -31,12 +31,6 @@ public abstract class Space
     public abstract void Cancel();
 
     /// <summary>
-    /// Somebody waits for the answer in a way in which a machine cannot sleep: while the manager is suspended, a command that has not begun is
-    /// answered with TPM_RC_RETRY (0x000B0922).
-    /// </summary>
-    public abstract void ReaderWaits();
-
-    /// <summary>
     /// The opener is gone: a command under way is cancelled where possible, its answer dropped, and what the space holds in the TPM is
     /// flushed in the background. The client is not called after this returns, but for a call that is already running.
     /// </summary>

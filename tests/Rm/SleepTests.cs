@@ -34,14 +34,15 @@ public sealed class SleepTests : IDisposable
         _rig.Tpm.Log.Clear();
         Opener other = _rig.Open(uid: 2);
         _opener.Send(Cmd.Sign(_key, "text"));
-        other.Send(Cmd.GetRandom(32));
+        Assert.Equal(Layer | Rc.Retry, new Answer(_opener.Response!).Code);
+        other.SendLending(Cmd.GetRandom(8));
+        Assert.Equal(Layer | Rc.Retry, new Answer(other.Response!).Code);
         other.Close();
         _rig.Pass(TimeSpan.FromMinutes(10));
         Assert.Empty(_rig.Tpm.Log.Codes);
-        Assert.False(_opener.IsDone);
 
         _rig.Manager.Resume();
-        Assert.True(_opener.Await().IsSuccess);
+        _opener.Must(Cmd.Sign(_key, "text"));
         _opener.Must(Cmd.PolicyGetDigest(_session));
         Assert.DoesNotContain(_rig.Log.Entries, entry => entry.StartsWith("lost", StringComparison.Ordinal) || entry.StartsWith("back", StringComparison.Ordinal));
     }
@@ -107,21 +108,31 @@ public sealed class SleepTests : IDisposable
     }
 
     [Fact]
-    public void Who_waits_in_a_read_is_told_to_try_again_and_only_while_the_machine_sleeps()
+    public void Who_waits_already_is_given_the_command_back_wherever_it_waits()
     {
-        _opener.Send(Cmd.Sign(_key, "text"));
-        _opener.ReaderWaits();
-        Assert.False(_opener.IsDone);
-        Suspend();
-        Assert.False(_opener.IsDone);
-        _opener.ReaderWaits();
-        Assert.Equal(Layer | Rc.Retry, new Answer(_opener.Response!).Code);
+        Opener queued = _rig.Open(uid: 2), parked = _rig.Open(uid: 3);
+        _rig.Tpm.Faults.Warn(Rc.Retry, times: 100, command: 0x17B);
+        parked.Send(Cmd.GetRandom(33));
+        _rig.Run();
+        queued.Send(Cmd.ReadPublic(_key));
+        _rig.Manager.Suspend(() => _saved++);
+        Assert.Equal(Layer | Rc.Retry, new Answer(queued.Response!).Code);
+        Assert.Equal(Layer | Rc.Retry, new Answer(parked.Response!).Code);
+    }
 
-        _opener.Send(Cmd.Sign(_key, "text"));
-        _opener.ReaderWaits();
+    [Fact]
+    public void A_command_that_the_TPM_puts_off_at_that_moment_is_given_back_too()
+    {
+        _rig.Tpm.Latency = code => code == 0x17B ? TimeSpan.FromMilliseconds(1) : TimeSpan.Zero;
+        _rig.Tpm.Wait = _ =>
+        {
+            _rig.Manager.Suspend(() => _saved++);
+            _rig.Tpm.Cancel(); // which is not the opener's: the command is to be tried again
+        };
+        _opener.Send(Cmd.GetRandom(33));
+        _rig.Run();
         Assert.Equal(Layer | Rc.Retry, new Answer(_opener.Response!).Code);
-        _rig.Manager.Resume();
-        _opener.Must(Cmd.Sign(_key, "text"));
+        Assert.Equal(1, _saved);
     }
 
     [Fact]
@@ -140,17 +151,17 @@ public sealed class SleepTests : IDisposable
     }
 
     [Fact]
-    public void A_raw_command_is_held_too()
+    public void A_raw_command_is_given_back_too()
     {
         Assert.True(_rig.Manager.TryOpenRaw(_opener.Owner, _opener, out Space? raw));
         Suspend();
         _rig.Tpm.Log.Clear();
         Assert.True(raw.TrySubmit(Cmd.GetRandom(8)));
-        _rig.Settle();
-        Assert.Empty(_rig.Tpm.Log.Codes);
+        Assert.Equal(Layer | Rc.Retry, new Answer(_opener.Response!).Code);
         _rig.Manager.Resume();
+        Assert.True(raw.TrySubmit(Cmd.GetRandom(8)));
         _rig.Settle();
-        Assert.NotNull(_opener.Response);
+        Assert.Equal(0u, new Answer(_opener.Response!).Code);
     }
 
     private void Suspend()

@@ -24,7 +24,7 @@ internal sealed class CommandDesk : IDisposable
     private readonly Action _cancelRunning;
     private PendingCommand? _running;
     private bool _isStopping;
-    private volatile bool _isHeld; // Written under the gate.
+    private bool _isHeld;
     private bool _hasNews;
 
     /// <summary>When the manager's thread wakes by itself; past every time while it is awake, since it may be about to sleep for long.</summary>
@@ -64,14 +64,14 @@ internal sealed class CommandDesk : IDisposable
         }
     }
 
-    /// <summary>No command is begun at present. Any thread.</summary>
-    public bool IsHeld => _isHeld;
-
-    /// <summary>Hands a command in. False when one is under way, or the opener is gone. One that comes while the manager stops fails.</summary>
+    /// <summary>
+    /// Hands a command in. False when one is under way, or the opener is gone. One that comes while the manager stops fails, and one that comes while
+    /// commands are held is given back.
+    /// </summary>
     /// <param name="lends">The caller will offer its own thread for it: the manager's is not woken.</param>
     public bool Submit(PendingCommand pending, ReadOnlySpan<byte> command, bool lends)
     {
-        bool isTooLate;
+        bool isTooLate, isHeld;
         lock (_gate)
         {
             if (pending.IsClosed || pending.State != CommandState.Idle)
@@ -79,16 +79,17 @@ internal sealed class CommandDesk : IDisposable
                 return false;
             }
 
-            isTooLate = _isStopping;
-            if (!isTooLate)
-            {
-                Enter(pending, command, lends);
-            }
+            Enter(pending, command, lends);
+            (isTooLate, isHeld) = (_isStopping, _isHeld);
         }
 
         if (isTooLate)
         {
-            pending.Space.Client.Failed(SpaceFailure.Stopping);
+            FailWaiting(SpaceFailure.Stopping, static _ => true); // all that waits fails so
+        }
+        else if (isHeld)
+        {
+            GiveBackWaiting();
         }
 
         return true;
@@ -116,7 +117,7 @@ internal sealed class CommandDesk : IDisposable
         Answer(pending, TpmRc.Canceled);
     }
 
-    /// <summary>From now on no command is begun, until <see cref="Release"/>. They are taken, and wait.</summary>
+    /// <summary>From now on no command is begun, until <see cref="Release"/>: those that wait or come are given back.</summary>
     public void Hold()
     {
         lock (_gate)
@@ -124,6 +125,8 @@ internal sealed class CommandDesk : IDisposable
             _isHeld = true;
             Wake();
         }
+
+        GiveBackWaiting();
     }
 
     /// <summary>Commands go on.</summary>
@@ -149,20 +152,13 @@ internal sealed class CommandDesk : IDisposable
         }
     }
 
-    /// <summary>While commands are held: answers one that has not begun with TPM_RC_RETRY, the TPM's word for one that it could not start.</summary>
-    public void GiveBack(PendingCommand pending)
+    /// <summary>Answers all commands that do not run with TPM_RC_RETRY, the TPM's word for one that it could not start.</summary>
+    public void GiveBackWaiting()
     {
-        lock (_gate)
+        foreach (PendingCommand pending in TakeWaiting(_ => true, TpmRc.Retry.FromResourceManager))
         {
-            if (!_isHeld || pending.State is CommandState.Idle or CommandState.Running)
-            {
-                return;
-            }
-
-            GiveUp(pending, TpmRc.Retry.FromResourceManager);
+            Answer(pending, TpmRc.Retry);
         }
-
-        Answer(pending, TpmRc.Retry);
     }
 
     /// <summary>The command's opener is gone. False when it was before.</summary>
@@ -338,17 +334,7 @@ internal sealed class CommandDesk : IDisposable
     /// <summary>Fails commands that do not run.</summary>
     public void FailWaiting(SpaceFailure failure, Func<PendingCommand, bool> whether)
     {
-        PendingCommand[] failed;
-        lock (_gate)
-        {
-            failed = _scheduler.Waiting.Where(whether).ToArray();
-            foreach (PendingCommand pending in failed)
-            {
-                GiveUp(pending, null);
-            }
-        }
-
-        foreach (PendingCommand pending in failed)
+        foreach (PendingCommand pending in TakeWaiting(whether, code: null))
         {
             pending.Space.Client.Failed(failure);
         }
@@ -364,6 +350,18 @@ internal sealed class CommandDesk : IDisposable
     }
 
     public void Dispose() => _rescue.Dispose();
+
+    /// <summary>Takes commands that do not run out of wherever they wait; the answer is the caller's to give.</summary>
+    /// <param name="code">The answer's code; null when there is none.</param>
+    private PendingCommand[] TakeWaiting(Func<PendingCommand, bool> whether, TpmRc? code)
+    {
+        lock (_gate)
+        {
+            PendingCommand[] taken = _scheduler.Waiting.Where(whether).ToArray();
+            Array.ForEach(taken, pending => GiveUp(pending, code));
+            return taken;
+        }
+    }
 
     private static void Answer(PendingCommand pending, TpmRc code)
     {

@@ -86,14 +86,6 @@ internal sealed class ManagedSpace : Space
 
     public override void Cancel() => _desk.Cancel(Pending);
 
-    public override void ReaderWaits()
-    {
-        if (_desk.IsHeld)
-        {
-            _desk.GiveBack(Pending);
-        }
-    }
-
     public override void Close()
     {
         if (_desk.Close(Pending))

@@ -1,7 +1,8 @@
 namespace TpmFs.Rm;
 
 /// <summary>
-/// The machine is about to sleep: the command that runs ends, everything is saved, and nothing is sent to the TPM until the machine is awake.
+/// The machine is about to sleep: the command that runs ends, everything is saved, and nothing is sent to the TPM until the machine is awake. Nobody is
+/// kept waiting meanwhile: who waits in a request of FUSE's cannot be frozen.
 /// Used by the manager's thread alone, but for <see cref="Begin"/>, <see cref="End"/> and <see cref="IsWanted"/>.
 /// </summary>
 internal sealed class MachineSleep(CommandDesk desk, RoomMaker room, TpmKeeper keeper, TimeProvider time)
@@ -15,7 +16,7 @@ internal sealed class MachineSleep(CommandDesk desk, RoomMaker room, TpmKeeper k
     private int _putOffs;
     private long _triedAt;
 
-    /// <summary>Commands are held. Any thread.</summary>
+    /// <summary>Commands are given back. Any thread.</summary>
     public bool IsWanted => _isWanted;
 
     /// <summary>Everything is saved, for the sleep that was last begun.</summary>
@@ -39,7 +40,7 @@ internal sealed class MachineSleep(CommandDesk desk, RoomMaker room, TpmKeeper k
         }
     }
 
-    /// <summary>Holds commands from now on. <paramref name="saved"/> is called when everything is saved, unless it ends before. Any thread.</summary>
+    /// <summary>Gives commands back from now on. <paramref name="saved"/> is called when everything is saved, unless it ends before. Any thread.</summary>
     public void Begin(Action saved)
     {
         lock (_lock)
@@ -77,6 +78,7 @@ internal sealed class MachineSleep(CommandDesk desk, RoomMaker room, TpmKeeper k
 
         int begun = _begun;
         _wasAsleep = true;
+        desk.GiveBackWaiting(); // the one that ran may have come to wait
         _triedAt = time.GetTimestamp();
 
         // A TPM that is lost holds what it holds. One that refuses, or has no room for the last, is asked anew when the machine is awake.

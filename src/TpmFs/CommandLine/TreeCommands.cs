@@ -55,7 +55,7 @@ internal static class TreeCommands
     public static Command Revoke() => OfOpener("revoke", "End an opener: from then on it gets \"No such device\".");
 
     public static Command Suspend() => OfPower(
-        PowerFile.Suspend, SleepState.Suspended, "Before the machine sleeps: save what the TPMs hold and let commands wait. Returns when that is done.");
+        PowerFile.Suspend, SleepState.Suspended, "Before the machine sleeps: save what the TPMs hold and put commands off. Returns when that is done.");
 
     public static Command Resume() => OfPower(PowerFile.Resume, SleepState.Awake, "After the machine has slept: let commands go on.");
 

@@ -53,7 +53,7 @@ internal sealed class Tree : IDisposable
         root.TryAdd("self", new SelfLink(table, owner, users));
         root.TryAdd("status", new StatusFile(table, owner, status));
         root.TryAdd("metrics", new MetricsFile(table, owner, status));
-        suspension = new Suspension(sleepers, () => Domains.SelectMany(domain => domain.Openers), time, log);
+        suspension = new Suspension(sleepers, time, log);
         root.TryAdd("power", new PowerFile(table, owner, suspension));
         status.Show(() => Domains);
         FileSystem = new TreeFileSystem(table, notifier, new Audit(log));

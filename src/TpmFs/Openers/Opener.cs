@@ -146,22 +146,6 @@ internal sealed class Opener : OpenFile, ISpaceClient, IFuseInterruptible
         else
         {
             reply.Keep(this); // which does nothing if it is answered by now
-            space.ReaderWaits();
-        }
-    }
-
-    /// <summary>The machine is about to sleep: a read that waits for a command which has not begun must not wait any longer.</summary>
-    public void Suspending()
-    {
-        bool isAwaited;
-        lock (gate)
-        {
-            isAwaited = !waiting.IsEmpty;
-        }
-
-        if (isAwaited)
-        {
-            space.ReaderWaits();
         }
     }
 

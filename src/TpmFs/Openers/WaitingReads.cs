@@ -25,8 +25,6 @@ internal struct WaitingReads
     /// <summary>One that is not in use, so that an opener which waits again and again makes no other.</summary>
     private WaitingRead? spare;
 
-    public readonly bool IsEmpty => first is null;
-
     public void Add(FuseReadReply reply, int size)
     {
         var read = Interlocked.Exchange(ref spare, null) ?? new WaitingRead();

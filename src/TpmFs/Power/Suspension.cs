@@ -1,17 +1,15 @@
 using Serilog;
-using TpmFs.Openers;
 
 namespace TpmFs.Power;
 
 /// <summary>
-/// The sleep of the machine, for all TPMs and openers: before it every TPM is saved and no read waits for one, until the machine is awake. Any thread.
+/// The sleep of the machine, for all TPMs: before it every one is saved, and nobody is kept waiting for one until the machine is awake. Any thread.
 /// </summary>
 /// <remarks>
-/// The lock guards all fields, and puts suspending and resuming in one order. Replies and openers are called without it. Times are of a clock that
-/// stands still while the machine sleeps.
+/// The lock guards all fields, and puts suspending and resuming in one order. Replies are called without it. Times are of a clock that stands still
+/// while the machine sleeps.
 /// </remarks>
-/// <param name="openers">Everybody who has a TPM open.</param>
-internal sealed class Suspension(IReadOnlyList<ISuspendable> tpms, Func<IEnumerable<Opener>> openers, TimeProvider time, ILogger log) : IDisposable
+internal sealed class Suspension(IReadOnlyList<ISuspendable> tpms, TimeProvider time, ILogger log) : IDisposable
 {
     /// <summary>How long a command that runs may go on before it is cancelled.</summary>
     public static readonly TimeSpan UntilCancel = TimeSpan.FromSeconds(10);
@@ -31,12 +29,10 @@ internal sealed class Suspension(IReadOnlyList<ISuspendable> tpms, Func<IEnumera
     private bool isOverdue;
 
     /// <summary>
-    /// Suspends; what is being done already goes on. From here on commands are held. A blocking read does not wait for one that has not begun: the
-    /// kernel could not freeze who waits in it.
+    /// Suspends; what is being done already goes on. From here on commands that have not begun are given back, with TPM_RC_RETRY.
     /// </summary>
     public void Begin()
     {
-        int begun;
         lock (gate)
         {
             if (state != SleepState.Awake)
@@ -44,9 +40,9 @@ internal sealed class Suspension(IReadOnlyList<ISuspendable> tpms, Func<IEnumera
                 return;
             }
 
-            begun = ++sleep;
+            var begun = ++sleep;
             state = SleepState.Suspending;
-            unsaved = tpms.Count + 1; // the openers are the one more
+            unsaved = tpms.Count;
             isOverdue = false;
             Arm(Due.Cancel, UntilCancel);
             foreach (var tpm in tpms)
@@ -54,13 +50,6 @@ internal sealed class Suspension(IReadOnlyList<ISuspendable> tpms, Func<IEnumera
                 tpm.Suspend(() => Saved(begun));
             }
         }
-
-        foreach (var opener in openers())
-        {
-            opener.Suspending();
-        }
-
-        Saved(begun);
     }
 
     /// <summary>Commands go on.</summary>
@@ -130,7 +119,7 @@ internal sealed class Suspension(IReadOnlyList<ISuspendable> tpms, Func<IEnumera
         }
 
         Tell(told, SleepState.Suspended);
-        log.Information("suspended: everything is saved, and commands wait");
+        log.Information("suspended: everything is saved, and commands are put off");
     }
 
     /// <summary>What falls due while the machine neither sleeps nor is said to be awake.</summary>
@@ -210,10 +199,10 @@ internal enum SleepState
     Suspended,
 }
 
-/// <summary>A TPM whose commands can be held. Its methods do not wait.</summary>
+/// <summary>A TPM whose commands can be put off. Its methods do not wait.</summary>
 internal interface ISuspendable
 {
-    /// <summary>Holds commands; <paramref name="saved"/> is called when everything is saved, from any thread but not before this returns.</summary>
+    /// <summary>Puts commands off; <paramref name="saved"/> is called when everything is saved, from any thread but not before this returns.</summary>
     void Suspend(Action saved);
 
     void Resume();

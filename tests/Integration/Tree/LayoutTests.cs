@@ -16,12 +16,13 @@ public sealed class LayoutTests(Mount mount, ITestOutputHelper output) : TreeTes
     [Fact]
     public void The_root_is_a_domain_with_the_tpm_itself_and_all_other_domains()
     {
-        string[] expected = [.. ((string[])[.. DomainEntries, "raw0", "users", "domains", "status", "metrics"]).Order(StringComparer.Ordinal)];
+        string[] expected = [.. ((string[])[.. DomainEntries, "raw0", "users", "domains", "status", "metrics", "power"]).Order(StringComparer.Ordinal)];
         Assert.Equal(expected, List(Mount.Daemon.MountPoint).Where(name => name != "self"));
         uint? tss = Requirements.Group("tss");
         Assert.Equal("drwxr-xr-x 0:0", Show("."));
         Assert.Equal($"-rw-rw---- 0:{tss}", Show("rm0"));
         Assert.Equal("-rw------- 0:0", Show("raw0"));
+        Assert.Equal("-rw------- 0:0", Show("power"));
         Assert.Equal("drwxr-xr-x 0:0", Show("users"));
         Assert.Equal("drwxr-xr-x 0:0", Show("domains"));
         AssertControlFiles("");

@@ -94,8 +94,6 @@ internal sealed class Opener : ISpaceClient
 
     public void Cancel() => _space.Cancel();
 
-    public void ReaderWaits() => _space.ReaderWaits();
-
     public void Close() => _space.Close();
 
     public void Completed(ReadOnlySpan<byte> response) => Response = response.ToArray();

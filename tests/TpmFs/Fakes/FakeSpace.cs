@@ -63,11 +63,6 @@ internal sealed class FakeSpace(ISpaceClient client) : Space
 
     public override void Cancel() => Canceled++;
 
-    /// <summary>How often it was told that a reader waits.</summary>
-    public int ReadersWaited { get; private set; }
-
-    public override void ReaderWaits() => ReadersWaited++;
-
     /// <summary>Runs inside <see cref="Close"/>.</summary>
     public Action? OnClose { get; set; }
 

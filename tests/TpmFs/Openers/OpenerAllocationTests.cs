@@ -92,10 +92,6 @@ public sealed class OpenerAllocationTests : IDisposable
         {
         }
 
-        public override void ReaderWaits()
-        {
-        }
-
         public override void Close()
         {
         }

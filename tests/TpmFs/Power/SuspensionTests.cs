@@ -10,8 +10,6 @@ namespace TpmFs.Daemon.Tests.Power;
 /// <summary>The power file: what it takes, who waits for what, and what happens when nobody says that the machine is awake.</summary>
 public sealed class SuspensionTests : IDisposable
 {
-    private const uint NonBlocking = 0x800;
-    private static readonly byte[] Command = [0x80, 1, 0, 0, 0, 10, 0, 0, 1, 0x7B];
     private readonly TreeFixture tree = new();
     private readonly Sleeper tpm = new();
 
@@ -65,19 +63,6 @@ public sealed class SuspensionTests : IDisposable
     {
         Assert.Equal(Errno.EINVAL, tree.Write("power", word));
         Assert.Null(tpm.Saved);
-    }
-
-    [Fact]
-    public void A_read_that_waits_for_a_command_lets_go_and_one_that_polls_does_not()
-    {
-        var blocking = tree.Open("rm0");
-        var polling = tree.Open("rm0");
-        tree.Kernel.Write(Root, default, blocking, default, Command, out _);
-        tree.Kernel.Write(Root, default, polling, default, Command, out _);
-        tree.ReadFrom(blocking);
-        Assert.Equal(1, tree.Spaces[0].ReadersWaited); // at the read itself: whether commands are held, the space knows
-        tree.Write("power", "suspend");
-        Assert.Equal((2, 0), (tree.Spaces[0].ReadersWaited, tree.Spaces[1].ReadersWaited));
     }
 
     [Fact]
