@@ -46,7 +46,7 @@ public sealed class FuseSession : IDisposable
     private int _running;
     private bool _started;
 
-    /// <summary>The file that was written to last. The holder's.</summary>
+    /// <summary>The file that was written to last. The holder's; who was overtaken may write it too, which costs a needless look at most.</summary>
     private WrittenFile _lastWritten;
 
     /// <summary>Whether the last write took long to go on with. Written by who had the turn for it, read by who has it.</summary>
@@ -232,17 +232,12 @@ public sealed class FuseSession : IDisposable
         {
             var error = _device.Read(buffer, out count);
             _heartbeat.Pass();
-            if (HasEnded)
-            {
-                return false;
-            }
-
             if (!error.IsError)
             {
                 return true;
             }
 
-            // ENOENT: the request was interrupted before it was read.
+            // ENOENT: the request was interrupted before it was read. EINTR: perhaps the session has ended.
             if (error != Errno.ENOENT && error != Errno.EINTR)
             {
                 if (error != Errno.ENODEV && error != Errno.ECONNABORTED)
