@@ -23,9 +23,10 @@ help:
 run: sdk deps-run build
 	@exec out/tpmfs mount --tpm embedded
 
-test: sdk deps-test build
+# On real mounts runs what is installed.
+test: sdk deps-test build standalone
 	@dotnet build TpmFs.sln --verbosity quiet
-	@build/run-tests $(filter-out tests/Vm/,$(wildcard tests/*/))
+	@TPMFS_PROGRAM=$(CURDIR)/$(STANDALONE)/tpmfs build/run-tests $(filter-out tests/Vm/,$(wildcard tests/*/))
 
 test-vm: sdk deps-vm build deb
 	@dotnet build tests/Vm --verbosity quiet
