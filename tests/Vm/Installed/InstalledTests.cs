@@ -44,9 +44,9 @@ public sealed class InstalledTests(InstalledGuest guest) : IClassFixture<Install
     {
         guest.UnplugTpm();
         guest.Until("! systemctl is-active --quiet tpmfs");
-        guest.Run("systemd-run --quiet --unit=before --property=PrivateTmp=yes --property=ProtectSystem=strict sleep infinity").Succeeded();
+        guest.Run("systemd-run --quiet --unit=before --property=PrivateTmp=yes --property=ProtectSystem=full sleep infinity").Succeeded();
         guest.PlugTpm();
-        guest.Run("systemd-run --quiet --unit=after --property=PrivateTmp=yes --property=ProtectSystem=strict sleep infinity").Succeeded();
+        guest.Run("systemd-run --quiet --unit=after --property=PrivateTmp=yes --property=ProtectSystem=full sleep infinity").Succeeded();
         foreach (string service in (string[])["before", "after"])
         {
             string inside = $"nsenter --mount --target $(systemctl show --property=MainPID --value {service})";
