@@ -75,21 +75,30 @@ def _beside_floods(starter, site, way, flood_way, seconds):
     return rows
 
 
-def _domain(site, name, weight):
-    """The node of a new domain, as an administrator makes it."""
-    folder = site.manager.mount / 'domains' / name
-    folder.mkdir()
-    (folder / 'weight').write_text(f'{weight}\n')
-    return {'epoll': folder / 'rm0'}
+class Domain:
+    """A new one, as an administrator makes it."""
+
+    def __init__(self, site, name, weight):
+        self.folder = site.manager.mount / 'domains' / name
+        self.folder.mkdir()
+        (self.folder / 'weight').write_text(f'{weight}\n')
+
+    @property
+    def node(self):
+        return self.folder / 'rm0'
+
+    def busy(self):
+        """The TPM's time that it has used, in microseconds."""
+        return int(dict(line.split() for line in (self.folder / 'stat').read_text().splitlines())['busy_usec'])
 
 
 def _counts(starter, site, floods, seconds):
-    """Commands of each opener of floods at the same time: of a user, in a domain's node or in the site's own, that many openers."""
+    """Commands of each opener of floods at the same time: of a user, through a domain's node or the site's own, that many openers."""
     clients = []
     for other, node, openers in floods:
         client = _client(starter, site, other)
         for number in range(openers):
-            client.open(number, 'epoll', (node or site.targets)['epoll'])
+            client.open(number, 'epoll', node or site.targets['epoll'])
         clients.append((client, {number: tpm.get_random() for number in range(openers)}))
     for client, commands in clients:
         client.start_flood(seconds, commands)
@@ -100,21 +109,24 @@ def _counts(starter, site, floods, seconds):
 
 
 def _shares(starter, site, seconds):
-    """What those get who all flood; every command takes the TPM as long, so that commands are its time."""
+    """
+    What those get who all flood: domains, of the TPM's time; openers and users, whose time is not told, of the commands, each of which
+    takes the TPM as long.
+    """
     rows = []
-
-    def add(what, due, counts):
-        got = sum(counts[0]) / sum(map(sum, counts))
-        rows.append({'what': what, 'due': due, 'got': got})
 
     openers, = _counts(starter, site, [(False, None, 20)], seconds)
     rows += [{'what': f'the opener that got the {which}, of 20 of one user', 'due': 1 / 20, 'got': got / sum(openers)}
              for which, got in (('least', min(openers)), ('most', max(openers)))]
-    add('a user with 1 opener beside a user with 20', 1 / 2, _counts(starter, site, [(False, None, 1), (True, None, 20)], seconds))
-    heavy, light = _domain(site, 'heavy', HEAVY), _domain(site, 'light', 100)
-    due = HEAVY / (HEAVY + 100)
-    add(f'a domain of weight {HEAVY} beside one of 100, 4 openers each', due, _counts(starter, site, [(False, heavy, 4), (False, light, 4)], seconds))
-    add('the same, 2 openers beside 20', due, _counts(starter, site, [(False, heavy, 2), (False, light, 20)], seconds))
+    one, many = map(sum, _counts(starter, site, [(False, None, 1), (True, None, 20)], seconds))
+    rows.append({'what': 'a user with 1 opener beside a user with 20', 'due': 1 / 2, 'got': one / (one + many)})
+    domains = Domain(site, 'heavy', HEAVY), Domain(site, 'light', 100)
+    for openers in ((4, 4), (2, 20)):
+        before = [domain.busy() for domain in domains]
+        _counts(starter, site, [(False, domain.node, count) for domain, count in zip(domains, openers)], seconds)
+        used = [domain.busy() - earlier for domain, earlier in zip(domains, before)]
+        rows.append({'what': f'a domain of weight {HEAVY} with {openers[0]} openers beside one of 100 with {openers[1]}',
+                     'due': HEAVY / (HEAVY + 100), 'got': used[0] / sum(used)})
     return rows
 
 

@@ -48,11 +48,11 @@ def _memory(starter):
 def _start_up(starter, quick):
     found = {'C pass-through': [], 'TpmFs': []}
     for number in range(3 if quick else 10):
-        for name, program, arguments in (('C pass-through', Passthrough, ['before']), ('TpmFs', TpmFs, [])):
+        for name, program, arguments in (('C pass-through', Passthrough, lambda socket: [socket, 'before']), ('TpmFs', TpmFs, lambda socket: [f'swtpm:path={socket}'])):
             folder = starter.folder / f'start-{program.__name__}-{number}'
             socket, _, _ = starter.swtpm(folder.name)
             begin = time.monotonic()
-            server = starter.start(program(folder, socket, *arguments))
+            server = starter.start(program(folder, *arguments(socket)))
             found[name].append(time.monotonic() - begin)
             starter.stop(server)
     return found
