@@ -138,7 +138,7 @@ public sealed class DomainTests : IDisposable
         var ofRoot = tree.Read("openers").Split(' ')[0];
         var line = tree.Read("domains/web/openers").TrimEnd('\n').Split(' ');
 
-        Assert.Equal((10, "1000", "4711", "rm0", "0"), (line.Length, line[1], line[2], line[4], line[5]));
+        Assert.Equal((10, "1000", $"{TreeFixture.NoProcess}", "rm0", "0"), (line.Length, line[1], line[2], line[4], line[5]));
         Assert.Equal(Errno.ESRCH, tree.Write("domains/web/cancel", ofRoot));
         Assert.Equal(Errno.ESRCH, tree.Write("domains/web/revoke", ofRoot));
         Assert.Equal(Errno.EINVAL, tree.Write("domains/web/revoke", "x"));

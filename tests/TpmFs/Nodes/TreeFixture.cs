@@ -18,8 +18,11 @@ namespace TpmFs.Daemon.Tests.Nodes;
 /// <summary>A whole tree as a daemon has it, on a TPM that is the test, and asked as the kernel asks.</summary>
 internal sealed class TreeFixture : IDisposable
 {
+    /// <summary>Above PID_MAX_LIMIT (4194304): there is no such process.</summary>
+    public const uint NoProcess = 5_000_000;
+
     public static readonly FuseCaller Root = new(0, 0, 1);
-    public static readonly FuseCaller Alice = new(1000, 100, 4711);
+    public static readonly FuseCaller Alice = new(1000, 100, NoProcess);
     public static readonly FuseCaller Bob = new(1001, 101, 4712);
 
     private const int MaxCommandSize = 4096;

@@ -10,7 +10,7 @@ namespace TpmFs.Daemon.Tests.Nodes;
 /// <summary>Nodes and their numbers, whatever kind they are.</summary>
 public sealed class TreeTests
 {
-    private static readonly FuseCaller Alice = new(1000, 1000, 4711);
+    private static readonly FuseCaller Alice = new(1000, 1000, TreeFixture.NoProcess);
 
     private readonly NodeTable table = new(TimeProvider.System);
     private readonly PollNotifier notifier = new();
