@@ -28,6 +28,7 @@ public sealed class ResourceManager : IDisposable
     private readonly ResourceManagerOptions _options;
     private readonly TimeProvider _time;
     private readonly IResourceManagerLog _log;
+    private readonly ManagerBell _bell;
     private readonly CommandDesk _desk;
     private readonly TpmChannel _channel;
     private readonly TpmProfile _profile;
@@ -50,7 +51,8 @@ public sealed class ResourceManager : IDisposable
         _log = log;
         _channel = new TpmChannel(transport, time);
         _profile = new TpmProfile(_channel);
-        _desk = new CommandDesk(_reserve, _profile, time, _channel.Cancel);
+        _bell = new ManagerBell(time);
+        _desk = new CommandDesk(_reserve, _profile, _bell, time, _channel.Cancel);
         _objects = new ObjectResidency(_channel, time, options.ReserveObjects);
         _sessions = new SessionTable(_channel, time);
         var sessionSlots = new SessionResidency(_channel, _sessions, options.ReserveSessions);
@@ -233,7 +235,7 @@ public sealed class ResourceManager : IDisposable
 
             if (!didOne)
             {
-                _desk.WaitForNews(wait == TimeSpan.Zero ? TimeSpan.FromMilliseconds(1) : wait ?? Timeout.InfiniteTimeSpan);
+                _bell.Await(wait == TimeSpan.Zero ? TimeSpan.FromMilliseconds(1) : wait ?? Timeout.InfiniteTimeSpan);
             }
         }
 
@@ -249,7 +251,7 @@ public sealed class ResourceManager : IDisposable
     {
         if (!_turn.TryEnter())
         {
-            _desk.CallManager();
+            _bell.Ring();
             return;
         }
 
@@ -257,7 +259,7 @@ public sealed class ResourceManager : IDisposable
         {
             if (_sleep.IsDue || _keeper.IsAway || !_desk.TryTakeOnly(out PendingCommand? next))
             {
-                _desk.CallManager();
+                _bell.Ring();
                 return;
             }
 
@@ -265,7 +267,7 @@ public sealed class ResourceManager : IDisposable
             TellReleased();
             if (UntilDue() is { } due)
             {
-                _desk.CallManagerWithin(due);
+                _bell.RingWithin(due);
             }
         }
         finally
@@ -376,7 +378,7 @@ public sealed class ResourceManager : IDisposable
 
             if (step == Step.PutOff)
             {
-                _desk.WaitForNews(TimeLimits.Backoff(putOffs++));
+                _bell.Await(TimeLimits.Backoff(putOffs++));
             }
         }
     }

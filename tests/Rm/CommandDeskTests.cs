@@ -7,18 +7,22 @@ namespace TpmFs.Rm.Tests;
 public sealed class CommandDeskTests : IDisposable
 {
     private readonly SimulatedTpm _tpm = new();
+    private readonly ManagerBell _bell = new(TimeProvider.System);
     private readonly CommandDesk _desk;
 
-    public CommandDeskTests() =>
-        _desk = new CommandDesk(new RandomReserve(), new TpmProfile(new TpmChannel(_tpm, TimeProvider.System)), TimeProvider.System, () => { });
+    public CommandDeskTests()
+    {
+        var profile = new TpmProfile(new TpmChannel(_tpm, TimeProvider.System));
+        _desk = new CommandDesk(new RandomReserve(), profile, _bell, TimeProvider.System, () => { });
+    }
 
     /// <summary>The manager's thread has seen nothing to do, and a lent thread leaves it something before it sleeps.</summary>
     [Fact]
     public void Who_is_called_before_going_to_sleep_does_not_sleep()
     {
-        _desk.CallManagerWithin(TimeSpan.FromMilliseconds(20));
+        _bell.RingWithin(TimeSpan.FromMilliseconds(20));
         long start = TimeProvider.System.GetTimestamp();
-        _desk.WaitForNews(TimeSpan.FromSeconds(30));
+        _bell.Await(TimeSpan.FromSeconds(30));
         Assert.InRange(TimeProvider.System.GetElapsedTime(start).TotalSeconds, 0, 20);
     }
 

@@ -20,21 +20,20 @@ internal sealed class CommandDesk : IDisposable
     private readonly RandomReserve _reserve;
     private readonly TpmProfile _profile;
     private readonly ProbeRescue _rescue;
+    private readonly ManagerBell _bell;
     private readonly TimeProvider _time;
     private readonly Action _cancelRunning;
     private PendingCommand? _running;
     private bool _isStopping;
     private bool _isHeld;
-    private bool _hasNews;
 
-    /// <summary>When the manager's thread wakes by itself; past every time while it is awake, since it may be about to sleep for long.</summary>
-    private long _sleepsUntil = long.MaxValue;
-
+    /// <param name="bell">Rung for what the manager's thread has to look after.</param>
     /// <param name="cancelRunning">Cancels what the TPM is doing; must not block.</param>
-    public CommandDesk(RandomReserve reserve, TpmProfile profile, TimeProvider time, Action cancelRunning)
+    public CommandDesk(RandomReserve reserve, TpmProfile profile, ManagerBell bell, TimeProvider time, Action cancelRunning)
     {
         _reserve = reserve;
         _profile = profile;
+        _bell = bell;
         _time = time;
         _cancelRunning = cancelRunning;
         _scheduler = new Scheduler(time);
@@ -123,7 +122,7 @@ internal sealed class CommandDesk : IDisposable
         lock (_gate)
         {
             _isHeld = true;
-            Wake();
+            _bell.Ring();
         }
 
         GiveBackWaiting();
@@ -135,7 +134,7 @@ internal sealed class CommandDesk : IDisposable
         lock (_gate)
         {
             _isHeld = false;
-            Wake();
+            _bell.Ring();
         }
     }
 
@@ -184,7 +183,7 @@ internal sealed class CommandDesk : IDisposable
             }
 
             _closing.Enqueue(pending.Space);
-            Wake();
+            _bell.Ring();
             return true;
         }
     }
@@ -195,7 +194,7 @@ internal sealed class CommandDesk : IDisposable
         lock (_gate)
         {
             _ended.Enqueue(group);
-            Wake();
+            _bell.Ring();
         }
     }
 
@@ -206,44 +205,7 @@ internal sealed class CommandDesk : IDisposable
         {
             _isStopping = true;
             CancelRunning();
-            Wake();
-        }
-    }
-
-    /// <summary>Waits until somebody has handed something in, at the longest for this time; returns at once where that was before.</summary>
-    public void WaitForNews(TimeSpan longest)
-    {
-        lock (_gate)
-        {
-            if (!_hasNews)
-            {
-                _sleepsUntil = longest == Timeout.InfiniteTimeSpan ? long.MaxValue : TimestampAfter(longest);
-                Monitor.Wait(_gate, longest);
-                _sleepsUntil = long.MaxValue;
-            }
-
-            _hasNews = false;
-        }
-    }
-
-    /// <summary>Wakes the manager's thread.</summary>
-    public void CallManager()
-    {
-        lock (_gate)
-        {
-            Wake();
-        }
-    }
-
-    /// <summary>Wakes the manager's thread where it would sleep longer than this.</summary>
-    public void CallManagerWithin(TimeSpan longest)
-    {
-        lock (_gate)
-        {
-            if (TimestampAfter(longest) < _sleepsUntil)
-            {
-                Wake();
-            }
+            _bell.Ring();
         }
     }
 
@@ -370,8 +332,6 @@ internal sealed class CommandDesk : IDisposable
         pending.Space.Client.Completed(response);
     }
 
-    private long TimestampAfter(TimeSpan span) => _time.GetTimestamp() + (long)(span.TotalSeconds * _time.TimestampFrequency);
-
     /// <summary>A command is answered that was not run. Under the gate.</summary>
     /// <param name="code">The response's code; null when there is none.</param>
     private void GiveUp(PendingCommand waiting, TpmRc? code)
@@ -393,15 +353,8 @@ internal sealed class CommandDesk : IDisposable
 
         if (!lends)
         {
-            Wake();
+            _bell.Ring();
         }
-    }
-
-    /// <summary>Under the gate.</summary>
-    private void Wake()
-    {
-        _hasNews = true;
-        Monitor.Pulse(_gate);
     }
 
     /// <summary>
