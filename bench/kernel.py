@@ -45,8 +45,8 @@ def report(result):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('--blocks', type=int, default=5)
-    parser.add_argument('--rounds', type=int, default=30)
+    parser.add_argument('--blocks', type=int, default=3)
+    parser.add_argument('--rounds', type=int, default=20)
     arguments = parser.parse_args()
     processes.build()
     with tempfile.TemporaryDirectory(prefix='tpmfs-bench-') as folder, Sites(Path(folder)) as sites:
