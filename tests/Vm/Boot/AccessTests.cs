@@ -6,9 +6,11 @@ namespace TpmFs.Vm.Tests.Boot;
 [Collection(InstalledDebianCollection.Name)]
 public sealed class AccessTests(InstalledDebian debian)
 {
-    /// <summary>What a hardened service has; each of them gives it a mount namespace. The last is what docs/containers.md says it needs.</summary>
-    private const string Hardened = "--property=ProtectSystem=strict --property=ProtectHome=yes --property=PrivateTmp=yes --property=PrivateDevices=yes"
-        + " --property=ReadWritePaths=-/run/tpmfs";
+    /// <summary>What a hardened service has; each gives it a mount namespace. The last is what docs/containers.md says it needs.</summary>
+    private const string Hardened =
+        "-p ProtectSystem=strict -p ProtectHome=yes -p PrivateTmp=yes -p PrivateDevices=yes -p ReadWritePaths=-/run/tpmfs";
+
+    private const string InsideContainer = "tpm2_getrandom --tcti=device:/dev/tpmrm0 --hex 8";
 
     private const string Bubblewrap = "bwrap --ro-bind / / --dev /dev";
 
@@ -47,13 +49,15 @@ public sealed class AccessTests(InstalledDebian debian)
 
     [Fact]
     public void A_service_with_namespaces_of_its_own_uses_the_node() =>
-        Assert.Matches("^[0-9a-f]{16}$", _machine.Ask($"systemd-run --quiet --wait --pipe --uid={InstalledDebian.Member} {Hardened} {InstalledDebian.GetRandom}"));
+        Assert.Matches(
+            "^[0-9a-f]{16}$",
+            _machine.Ask($"systemd-run --quiet --wait --pipe --uid={InstalledDebian.Member} {Hardened} {InstalledDebian.GetRandom}"));
 
     [Fact]
     public void A_container_uses_a_node_that_is_bound_into_it() =>
         Assert.Matches(
             "^[0-9a-f]{16}$",
-            _machine.RunAs(InstalledDebian.Member, $"{Bubblewrap} --dev-bind /run/tpmfs/rm0 /dev/tpmrm0 tpm2_getrandom --tcti=device:/dev/tpmrm0 --hex 8")
+            _machine.RunAs(InstalledDebian.Member, $"{Bubblewrap} --dev-bind /run/tpmfs/rm0 /dev/tpmrm0 {InsideContainer}")
                 .Succeeded().Output.Trim());
 
     [Fact]

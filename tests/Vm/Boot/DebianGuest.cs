@@ -17,9 +17,10 @@ internal sealed class DebianGuest(string disk) : Guest("/sbin/init", Prepare(), 
     private static readonly TimeSpan PreparationLimit = TimeSpan.FromMinutes(10);
 
     /// <summary>For what takes seconds when all is emulated, and more on a busy machine.</summary>
-    private static readonly TimeSpan AwaitLimit = TimeSpan.FromSeconds(90);
+    private static readonly TimeSpan AwaitLimit = TimeSpan.FromSeconds(180);
 
-    private const string Evidence = "systemctl --no-pager status tpmfs.service tpmfs.target; journalctl --boot --no-pager --lines=40 --unit=init.scope --unit=tpmfs.service";
+    private const string Evidence =
+        "systemctl --no-pager status tpmfs.service tpmfs.target; journalctl --boot --no-pager --lines=40 _PID=1 + _COMM=tpmfs";
 
     public static void MakeDisk(string path)
     {
@@ -35,6 +36,10 @@ internal sealed class DebianGuest(string disk) : Guest("/sbin/init", Prepare(), 
     /// <summary>The standard output of a script that succeeds, without spaces around it.</summary>
     public string Ask(string script) => Run(script).Succeeded().Output.Trim();
 
+    /// <summary>Waits until the service is active with another process than before, to which it comes by itself.</summary>
+    public void AwaitNewDaemon(string before) =>
+        Await($"systemctl --quiet is-active tpmfs.service && [ $(systemctl show --value --property=MainPID tpmfs.service) != {before} ]");
+
     /// <summary>Asks again and again until a script succeeds; a failure has the log of the guest's last minutes.</summary>
     public void Await(string script) =>
         Deadline.Poll(() => Run(script).ExitCode == 0, $"success of '{script}'", () => Run(Evidence).Output, AwaitLimit);
@@ -48,7 +53,7 @@ internal sealed class DebianGuest(string disk) : Guest("/sbin/init", Prepare(), 
     /// <summary>What the service and its target have logged since a moment of <see cref="Now"/>, one message a line.</summary>
     /// <param name="options">More options of journalctl, such as --priority=warning.</param>
     public string Log(string since, string options = "") =>
-        Ask($"journalctl --sync; journalctl --quiet --no-pager --output=cat --since={since} --unit=tpmfs.service --unit=tpmfs.target {options}");
+        Ask($"journalctl --sync; journalctl --quiet --no-pager --output=cat --since={since} --unit=tpmfs.* {options}");
 
     /// <summary>A moment as journalctl takes it. Not a cursor: with a match, what follows a cursor lacks the first that matches.</summary>
     public string Now() => Ask("date +@%s.%6N");

@@ -21,8 +21,8 @@ public sealed class JournalTests(InstalledDebian debian)
             _machine.Run($"rmdir /run/tpmfs/users/{uid}").Succeeded();
         }
 
-        string[] found = [.. new[] { "TPM_CC=TPM2_Clear", $"TPMFS_UID={uid} TPM_RC=0x000B0143", $"TPM_CC=TPM2_Clear TPMFS_DOMAIN=users/{uid}" }
-            .Select(match => Find(begin, match))];
+        string[] matches = ["TPM_CC=TPM2_Clear", $"TPMFS_UID={uid} TPM_RC=0x000B0143", $"TPM_CC=TPM2_Clear TPMFS_DOMAIN=users/{uid}"];
+        string[] found = [.. matches.Select(match => Find(begin, match))];
         Assert.Contains($"refuses TPM2_Clear to opener", found[0], StringComparison.Ordinal);
         Assert.All(found, text => Assert.Equal(found[0], text));
         Assert.Contains("A command was refused", Find(begin, "TPM_CC=TPM2_Clear", "--catalog --output=short"), StringComparison.Ordinal);

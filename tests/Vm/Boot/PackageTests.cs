@@ -14,7 +14,11 @@ public sealed class PackageTests(InstalledDebian debian)
     {
         string begin = _machine.Now();
         string before = _machine.Show("MainPID");
-        _machine.Run("mkdir /run/tpmfs/domains/kept; echo 7 >/run/tpmfs/domains/kept/objects.max; echo '// changed' >>/etc/tpmfs/tpmfs.json").Succeeded();
+        _machine.Run("""
+            mkdir /run/tpmfs/domains/kept
+            echo 7 >/run/tpmfs/domains/kept/objects.max
+            echo '// changed' >>/etc/tpmfs/tpmfs.json
+            """).Succeeded();
         try
         {
             _machine.Run($"apt-get install --yes {debian.NextPackage}").Succeeded();

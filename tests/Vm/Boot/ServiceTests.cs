@@ -40,7 +40,11 @@ public sealed class ServiceTests(InstalledDebian debian)
     public void A_reload_takes_up_what_was_changed_in_the_configuration()
     {
         string before = _machine.Show("MainPID");
-        _machine.Run("cp /etc/tpmfs/tpmfs.json /root; sed -i '$s/}/, \"domains\": { \"web\": {} } }/' /etc/tpmfs/tpmfs.json; systemctl reload tpmfs.service").Succeeded();
+        _machine.Run("""
+            cp /etc/tpmfs/tpmfs.json /root
+            sed -i '$s/}/, "domains": { "web": {} } }/' /etc/tpmfs/tpmfs.json
+            systemctl reload tpmfs.service
+            """).Succeeded();
         try
         {
             _machine.Await("[ -e /run/tpmfs/domains/web/rm0 ]");
@@ -59,7 +63,7 @@ public sealed class ServiceTests(InstalledDebian debian)
     {
         string before = _machine.Show("MainPID");
         _machine.Run("systemctl kill --signal=KILL tpmfs.service").Succeeded();
-        _machine.Await($"[ $(systemctl show --value --property=MainPID tpmfs.service) != {before} ] && systemctl --quiet is-active tpmfs.service");
+        _machine.AwaitNewDaemon(before);
         AssertServed();
     }
 
@@ -77,7 +81,7 @@ public sealed class ServiceTests(InstalledDebian debian)
         {
             string before = _machine.Show("MainPID");
             _machine.Run("systemctl kill --signal=STOP tpmfs.service").Succeeded();
-            _machine.Await($"[ $(systemctl show --value --property=MainPID tpmfs.service) != {before} ] && systemctl --quiet is-active tpmfs.service");
+            _machine.AwaitNewDaemon(before);
             Assert.Contains("Watchdog timeout (limit 5s)!", _machine.Log(begin), StringComparison.Ordinal);
             AssertServed();
         }
