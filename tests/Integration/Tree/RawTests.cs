@@ -33,6 +33,10 @@ public sealed class RawTests(Mount mount, ITestOutputHelper output) : TreeTests(
         }
     }
 
+    /// <summary>The kernel does not wait for a close to be answered: what opens next may come while it is on its way.</summary>
+    [Fact]
+    public void A_raw_node_is_free_as_soon_as_it_is_closed() => Admin.Call("use", At("raw0"), 500).Data.Succeeded();
+
     [Fact]
     public void A_raw_opener_that_is_killed_gives_the_node_free()
     {

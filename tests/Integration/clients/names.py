@@ -5,14 +5,16 @@ import struct
 GET_RANDOM = bytes.fromhex("80010000000c0000017b0008")
 
 
-def use(path):
-    """One command through one open of a node."""
-    fd = os.open(path, os.O_RDWR)
-    try:
-        os.write(fd, GET_RANDOM)
-        return os.read(fd, 4096)
-    finally:
-        os.close(fd)
+def use(path, times=1):
+    """One command through one open of a node, so many times in a row; the last response."""
+    for _ in range(int(times)):
+        fd = os.open(path, os.O_RDWR)
+        try:
+            os.write(fd, GET_RANDOM)
+            response = os.read(fd, 4096)
+        finally:
+            os.close(fd)
+    return response
 
 
 def cat(path):
