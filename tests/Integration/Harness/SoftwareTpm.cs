@@ -25,7 +25,7 @@ internal sealed class SoftwareTpm : IDisposable
         }
 
         Port = tcp ? FindTwoPorts() : null;
-        _process = Start();
+        _process = Start(Answers);
     }
 
     /// <summary>The data socket; control is at the same path with ".ctrl" behind it.</summary>
@@ -52,28 +52,33 @@ internal sealed class SoftwareTpm : IDisposable
         File.Delete(Socket + ".ctrl");
     }
 
-    public void Restart() => _process = Start();
+    /// <summary>Who lost it may be quicker to have it again than anybody else, and it serves one: so it is not asked anything.</summary>
+    public void Restart() => _process = Start(Listens);
 
     public void Dispose() => _process.Dispose();
 
-    private ChildProcess Start()
+    private ChildProcess Start(Func<bool> isUp)
     {
         string[] sockets = Port is int port
             ? ["--server", $"type=tcp,bindaddr=127.0.0.1,port={port}", "--ctrl", $"type=tcp,bindaddr=127.0.0.1,port={port + 1}"]
             : ["--server", $"type=unixio,path={Socket}", "--ctrl", $"type=unixio,path={Socket}.ctrl"];
         ChildProcess process = _sandbox.Start(
             User.Root, ["swtpm", "socket", "--tpm2", "--tpmstate", $"dir={State}", "--flags", "not-need-init,startup-clear", .. sockets]);
-        Deadline.Poll(() => process.HasExited || Answers(), "a swtpm that answers", process.Describe);
+        Deadline.Poll(() => process.HasExited || isUp(), "a swtpm that answers", process.Describe);
         Assert.False(process.HasExited, process.Describe());
         return process;
     }
 
-    private bool Answers()
+    private bool Answers() => Listens(connection => connection.Transact(Tpm2.GetRandom(1)).Succeeded());
+
+    private bool Listens() => Listens(_ => { });
+
+    private bool Listens(Action<TpmConnection> use)
     {
         try
         {
             using TpmConnection connection = Connect();
-            connection.Transact(Tpm2.GetRandom(1)).Succeeded();
+            use(connection);
             return true;
         }
         catch (SocketException)
