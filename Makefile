@@ -10,7 +10,7 @@ export MSBUILDDISABLENODEREUSE = 1
 help:
 	@echo 'make run           build, and mount a software TPM at /run/tpmfs (without root: in $$XDG_RUNTIME_DIR) until Ctrl-C'
 	@echo 'make test          build, and run every test; as root, since the tests mount'
-	@echo 'make test-vm       build, and run what needs a kernel with a TPM, and the Debian package: in virtual machines; some minutes'
+	@echo 'make test-vm       build, and run what needs a kernel with a TPM: in a virtual machine, beside /dev/tpmrm0; some minutes'
 	@echo 'make test-boot     build the Debian package, and install, boot, upgrade and purge it in a Debian of its own; some minutes'
 	@echo 'make soak          what takes long: the resource manager against its model for SOAK_SECONDS (600), and all sessions of a real TPM'
 	@echo 'make bench         build, and measure beside tpm2-abrmd and others; as root, about 15 minutes; QUICK=1: 4 minutes'
