@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using Microsoft.Win32.SafeHandles;
 
@@ -33,6 +34,9 @@ internal static unsafe partial class Native
     private const int MessageDontWait = 0x40;
     private const short PollIn = 0x1;
     private const int SignalUrgent = 23;
+
+    /// <summary>Bytes, a power of 2 and no more than a page has; most replies are shorter.</summary>
+    private const int OnePiece = 512;
 
     /// <summary>O_DIRECTORY, which arm and powerpc number in their own way (asm/fcntl.h), as O_NOFOLLOW.</summary>
     public static int OpenDirectory => HasOwnOpenFlags ? 0x4000 : 0x10000;
@@ -122,7 +126,34 @@ internal static unsafe partial class Native
     /// <summary>Sends SIGURG to a thread of this process that lives.</summary>
     public static void Interrupt(nint thread) => _ = pthread_kill(thread, SignalUrgent);
 
-    public static Errno WriteVector(SafeFileHandle file, ReadOnlySpan<byte> header, ReadOnlySpan<byte> body)
+    /// <summary>
+    /// Writes header and body at once. The kernel looks up the page of each piece that it copies from: a short body is put behind its
+    /// header first, so that there is one piece.
+    /// </summary>
+    public static Errno Write(SafeFileHandle file, ReadOnlySpan<byte> header, ReadOnlySpan<byte> body) =>
+        header.Length + body.Length <= OnePiece ? WritePiece(file, header, body) : WriteVector(file, header, body);
+
+    [SkipLocalsInit]
+    private static Errno WritePiece(SafeFileHandle file, ReadOnlySpan<byte> header, ReadOnlySpan<byte> body)
+    {
+        // Twice the room, to have one piece that does not lie across two pages.
+        byte* room = stackalloc byte[2 * OnePiece];
+        byte* piece = (byte*)(((nuint)room + OnePiece - 1) & ~((nuint)OnePiece - 1));
+        header.CopyTo(new Span<byte>(piece, header.Length));
+        body.CopyTo(new Span<byte>(piece + header.Length, body.Length));
+        nint result;
+        do
+        {
+            result = write(file, piece, header.Length + body.Length);
+        }
+        while (result < 0 && LastError == Errno.EINTR);
+
+        // A response may be a secret.
+        new Span<byte>(piece + header.Length, body.Length).Clear();
+        return result < 0 ? LastError : Errno.None;
+    }
+
+    private static Errno WriteVector(SafeFileHandle file, ReadOnlySpan<byte> header, ReadOnlySpan<byte> body)
     {
         nint result;
         fixed (byte* headerStart = header)
@@ -236,6 +267,9 @@ internal static unsafe partial class Native
 
     [LibraryImport("libc", SetLastError = true)]
     private static partial nint read(SafeFileHandle file, void* buffer, nint count);
+
+    [LibraryImport("libc", SetLastError = true)]
+    private static partial nint write(SafeFileHandle file, void* buffer, nint count);
 
     [LibraryImport("libc", SetLastError = true)]
     private static partial nint writev(SafeFileHandle file, IoVec* vector, int count);

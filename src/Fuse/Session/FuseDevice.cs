@@ -10,7 +10,7 @@ internal sealed class FuseDevice(SafeFileHandle file) : IFuseOutput
     {
         try
         {
-            return Native.WriteVector(file, MemoryMarshal.AsBytes(new ReadOnlySpan<FuseOutHeader>(in header)), body);
+            return Native.Write(file, MemoryMarshal.AsBytes(new ReadOnlySpan<FuseOutHeader>(in header)), body);
         }
         catch (ObjectDisposedException)
         {

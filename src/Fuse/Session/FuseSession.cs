@@ -186,19 +186,25 @@ public sealed class FuseSession : IDisposable
     {
         while (TryTakeRequest(buffer, out int count))
         {
-            long step = _turn.Serve();
-            WrittenFile? written = _dispatcher.Dispatch(buffer.AsSpan(0, count), reply);
-
-            // What was written may be a secret.
-            buffer.AsSpan(0, count).Clear();
-            NoticeNegotiation();
-            if (!(written is { } file ? CarryOn(file, step) : _turn.TryKeep(step)))
+            if (!ServeOne(buffer.AsSpan(0, count), reply))
             {
                 return;
             }
         }
 
         _turn.Leave();
+    }
+
+    /// <summary>False when the turn is another thread's afterwards. Apart from the loop, which is compiled once and for all while it runs.</summary>
+    private bool ServeOne(Span<byte> request, ReplyBuffer reply)
+    {
+        long step = _turn.Serve();
+        WrittenFile? written = _dispatcher.Dispatch(request, reply);
+
+        // What was written may be a secret.
+        request.Clear();
+        NoticeNegotiation();
+        return written is { } file ? CarryOn(file, step) : _turn.TryKeep(step);
     }
 
     /// <summary>

@@ -13,7 +13,7 @@ namespace TpmFs.Rm;
 /// </remarks>
 internal sealed class CommandDesk : IDisposable
 {
-    private readonly object _gate = new();
+    private readonly Lock _gate = new();
     private readonly Queue<ManagedSpace> _closing = [];
     private readonly Queue<SchedulingGroup> _ended = [];
     private readonly Scheduler _scheduler;
@@ -232,8 +232,7 @@ internal sealed class CommandDesk : IDisposable
     {
         lock (_gate)
         {
-            _running = !_isStopping && !_isHeld && _scheduler.TryTake(out PendingCommand taken) ? taken : null;
-            next = _running;
+            next = TakeNext();
             return next is not null;
         }
     }
@@ -241,10 +240,10 @@ internal sealed class CommandDesk : IDisposable
     /// <summary>As <see cref="TryTake"/>, but only where there is exactly one command, and no opener that left: for a lent thread.</summary>
     public bool TryTakeOnly([NotNullWhen(true)] out PendingCommand? only)
     {
-        only = null;
         lock (_gate)
         {
-            return _running is null && _closing.Count == 0 && _scheduler.HasJustOneRunnable && TryTake(out only);
+            only = _running is null && _closing.Count == 0 && _scheduler.HasJustOneRunnable ? TakeNext() : null;
+            return only is not null;
         }
     }
 
@@ -312,6 +311,10 @@ internal sealed class CommandDesk : IDisposable
     }
 
     public void Dispose() => _rescue.Dispose();
+
+    /// <summary>Under the gate.</summary>
+    private PendingCommand? TakeNext() =>
+        _running = !_isStopping && !_isHeld && _scheduler.TryTake(out PendingCommand taken) ? taken : null;
 
     /// <summary>Takes commands that do not run out of wherever they wait; the answer is the caller's to give.</summary>
     /// <param name="code">The answer's code; null when there is none.</param>

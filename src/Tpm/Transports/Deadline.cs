@@ -1,44 +1,37 @@
-using System.Diagnostics;
-
 namespace TpmFs.Tpm.Transports;
 
-/// <summary>A moment on the monotonic clock past which nobody waits.</summary>
+/// <summary>A moment past which nobody waits, to the millisecond, by the monotonic clock that is cheap to read and ticks every few of them.</summary>
 internal readonly struct Deadline
 {
     private static readonly TimeSpan Longest = TimeSpan.FromDays(7);
-    private readonly long _timestamp;
+    private readonly long _moment; // as Environment.TickCount64 counts
 
-    private Deadline(long timestamp) => _timestamp = timestamp;
+    private Deadline(long moment) => _moment = moment;
 
     /// <summary>That long from now; <see cref="Timeout.InfiniteTimeSpan"/> and all above a week are a week.</summary>
     public static Deadline After(TimeSpan time)
     {
         TimeSpan bounded = time > Longest || time == Timeout.InfiniteTimeSpan ? Longest : time;
-        return new(Stopwatch.GetTimestamp() + (long)(bounded.TotalSeconds * Stopwatch.Frequency));
+        return new(Environment.TickCount64 + (long)Math.Ceiling(bounded.TotalMilliseconds));
     }
 
     /// <summary>What is left, never negative.</summary>
-    public TimeSpan Remaining
-    {
-        get
-        {
-            long now = Stopwatch.GetTimestamp();
-            return now >= _timestamp ? TimeSpan.Zero : Stopwatch.GetElapsedTime(now, _timestamp);
-        }
-    }
+    public TimeSpan Remaining => TimeSpan.FromMilliseconds(Left);
 
-    public bool Passed => Remaining == TimeSpan.Zero;
+    public bool Passed => Left == 0;
 
     /// <summary>This deadline, or <paramref name="time"/> from now when that is sooner.</summary>
     public Deadline OrAfter(TimeSpan time)
     {
         Deadline other = After(time);
-        return other._timestamp < _timestamp ? other : this;
+        return other._moment < _moment ? other : this;
     }
 
     /// <summary>
     /// What is left in milliseconds, rounded up to whole tens: never 0, which a socket takes for "for ever", unless it has passed; and
     /// the same number for waits that begin within 10 ms, so that the socket need not be told each time.
     /// </summary>
-    public int SocketTimeout => (int)Math.Ceiling(Remaining.TotalMilliseconds / 10) * 10;
+    public int SocketTimeout => (int)((Left + 9) / 10) * 10;
+
+    private long Left => Math.Max(_moment - Environment.TickCount64, 0);
 }

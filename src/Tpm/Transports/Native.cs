@@ -42,6 +42,8 @@ internal static unsafe partial class Native
     public const int ErrorTime = 62;
 
     private const short PollInput = 1;
+    private const int MessageNoSignal = 0x4000;
+    private const nuint CountUnread = 0x541B; // FIONREAD, asm-generic/ioctls.h
     private const int ClockMonotonic = 1;
     private const int ClockBootTime = 7;
     private const int StatEmptyPath = 0x1000; // AT_EMPTY_PATH
@@ -120,6 +122,31 @@ internal static unsafe partial class Native
         }
     }
 
+    /// <summary>Sends what there is room for, on a connected socket. Below 0 with an errno, EAGAIN after the socket's SO_SNDTIMEO.</summary>
+    public static nint Send(SafeHandle socket, ReadOnlySpan<byte> data)
+    {
+        fixed (byte* bytes = data)
+        {
+            return Send(socket, bytes, (nuint)data.Length, MessageNoSignal);
+        }
+    }
+
+    /// <summary>Receives what there is, at least a byte. 0 at the stream's end; below 0 with an errno, EAGAIN after the socket's SO_RCVTIMEO.</summary>
+    public static nint Receive(SafeHandle socket, Span<byte> buffer)
+    {
+        fixed (byte* bytes = buffer)
+        {
+            return Receive(socket, bytes, (nuint)buffer.Length, 0);
+        }
+    }
+
+    /// <summary>How many bytes a receive would get at once; 0 for a socket that fails.</summary>
+    public static int UnreadBytes(SafeHandle socket)
+    {
+        int count = 0;
+        return Ioctl(socket, CountUnread, &count) == 0 ? count : 0;
+    }
+
     /// <summary>Waits until something can be read, or an error: above 0. 0 when there was nothing in time, below 0 with an errno.</summary>
     /// <param name="file">Nobody closes it meanwhile.</param>
     /// <param name="timeout">In milliseconds.</param>
@@ -177,6 +204,17 @@ internal static unsafe partial class Native
 
     [LibraryImport("libc", EntryPoint = "write", SetLastError = true)]
     private static partial nint Write(SafeFileHandle file, byte* data, nuint size);
+
+    [LibraryImport("libc", EntryPoint = "send", SetLastError = true)]
+    private static partial nint Send(SafeHandle socket, byte* data, nuint size, int flags);
+
+    [LibraryImport("libc", EntryPoint = "recv", SetLastError = true)]
+    private static partial nint Receive(SafeHandle socket, byte* buffer, nuint size, int flags);
+
+    /// <summary>Never waits, so the runtime need not be told that it runs.</summary>
+    [LibraryImport("libc", EntryPoint = "ioctl")]
+    [SuppressGCTransition]
+    private static partial int Ioctl(SafeHandle file, nuint request, int* value);
 
     [LibraryImport("libc", EntryPoint = "poll", SetLastError = true)]
     private static partial int Poll(PollDescriptor* descriptors, nuint count, int timeout);
