@@ -1,11 +1,14 @@
 """TPM commands and time per client command, workload by workload: straight to swtpm, TpmFs, tpm2-abrmd, and the kernel's policy computed."""
 
+from operator import truediv
 from statistics import median
 
 import tpm
-from figures import micro, ratio_spread, spread, table
+from figures import micro, percentile, ratio_spread, spread, table
 from processes import one_cpu
 
+LATE = (0.9, 0.99)
+PERCENTILES = (0.5, *LATE)
 SLOTS = 3  # loaded objects that swtpm has room for; also what Linux's manager allows an opener, of objects and of sessions
 
 
@@ -138,8 +141,13 @@ class Measured:
     """What one site showed in one workload."""
 
     def __init__(self):
-        self.commands, self.seconds = [], []
+        self.commands = []
+        self.percentiles = {share: [] for share in PERCENTILES}  # of each block, in seconds
         self.codes = {}
+
+    @property
+    def seconds(self):
+        return self.percentiles[0.5]
 
     @property
     def per_command(self):
@@ -171,7 +179,8 @@ def measure(sites, starter, workload, blocks, rounds):
                 run.site.proxy.ask('reset')
             seconds = run.client.loop(rounds, *steps)
             if block >= 0:
-                result.seconds.append(median(seconds) / workload.commands)
+                for share in PERCENTILES:
+                    result.percentiles[share].append(percentile(seconds, share) / workload.commands)
                 if run.site.proxy:
                     result.codes = run.site.proxy.counts()
                     result.commands.append(sum(result.codes.values()) / rounds / workload.commands)
@@ -209,6 +218,7 @@ def run(starter, quick, profile=None):
             'workload': workload.name,
             'tpm_commands': {name: result.per_command for name, result in counts.items()} | {'kernel (computed)': workload.kernel_commands()},
             'seconds': {name: result.seconds for name, result in measured.items()} | {'kernel (computed)': workload.kernel_seconds(own, swap)},
+            'late_seconds': {name: [result.percentiles[share] for share in LATE] for name, result in measured.items()},
             'codes': {name: {tpm.NAMES.get(code, hex(code)): count for code, count in result.codes.items()} for name, result in counts.items()},
         })
     return {'profile': profile.name if profile else None, 'blocks': blocks, 'rounds': rounds, 'swap_seconds': swap, 'rows': results}
@@ -226,12 +236,16 @@ def report(result):
         value = row['seconds'].get(name)
         return spread(value) if isinstance(value, list) else micro(value)
 
-    def part(row):
-        return ratio_spread([own / other for own, other in zip(row['seconds']['TpmFs'], row['seconds']['tpm2-abrmd'])])
+    def parts(row):
+        own, other = row['seconds']['TpmFs'], row['seconds']['tpm2-abrmd']
+        late = [f'{median(map(truediv, *of_both)):.2f}' for of_both in zip(row['late_seconds']['TpmFs'], row['late_seconds']['tpm2-abrmd'])]
+        bare = row['seconds'].get('straight to swtpm')
+        managers = f'{median((ours - tpm) / (theirs - tpm) for ours, theirs, tpm in zip(own, other, bare)):.2f}' if bare else '-'
+        return [ratio_spread(list(map(truediv, own, other))), *late, managers]
 
     under = f" with the latencies of {result['profile']}" if result['profile'] else ''
     head = ['workload', *COLUMNS]
     counts = table('TPM commands per client command', head, [[row['workload'], *[count(row, name) for name in COLUMNS]] for row in result['rows']])
     return ('' if result['profile'] else counts) + table(
-        'Time per client command' + under + ', all on one CPU, µs: median of the blocks (lowest–highest)', [*head, 'TpmFs / tpm2-abrmd'],
-        [[row['workload'], *[time(row, name) for name in COLUMNS], part(row)] for row in result['rows']])
+        'Time per client command' + under + ', all on one CPU, µs: median of the blocks (lowest–highest)', [*head, 'TpmFs / tpm2-abrmd', 'at p90', 'at p99', 'of both without the TPM\'s time'],
+        [[row['workload'], *[time(row, name) for name in COLUMNS], *parts(row)] for row in result['rows']])
