@@ -4,14 +4,14 @@ export DOTNET_CLI_TELEMETRY_OPTOUT = 1
 export DOTNET_NOLOGO = 1
 export MSBUILDDISABLENODEREUSE = 1
 
-.PHONY: help run test test-vm test-boot soak bench bench-hot build standalone install uninstall deb clean check-format sdk
+.PHONY: help run test test-vm soak bench bench-hot build standalone install uninstall deb clean check-format sdk
 .PHONY: deps-run deps-test deps-vm deps-bench deps-deb
 
 help:
 	@echo 'make run           build, and mount a software TPM at /run/tpmfs (without root: in $$XDG_RUNTIME_DIR) until Ctrl-C'
 	@echo 'make test          build, and run every test; as root, since the tests mount'
-	@echo 'make test-vm       build, and run what needs a kernel with a TPM: in a virtual machine, beside /dev/tpmrm0; some minutes'
-	@echo 'make test-boot     build the Debian package, and install, boot, upgrade and purge it in a Debian of its own; some minutes'
+	@echo 'make test-vm       build, and test in virtual machines: beside /dev/tpmrm0 of a kernel, and the Debian package from its installation'
+	@echo '                   over boots and an upgrade to its purge; about 10 minutes'
 	@echo 'make soak          what takes long: the resource manager against its model for SOAK_SECONDS (600), and all sessions of a real TPM'
 	@echo 'make bench         build, and measure beside tpm2-abrmd and others; as root, about 15 minutes; QUICK=1: 4 minutes'
 	@echo 'make bench-hot     of those, only the steps inside, with the memory that they allocate; 1 minute'
@@ -29,15 +29,10 @@ test: sdk deps-test build standalone
 	@dotnet build TpmFs.sln --verbosity quiet
 	@TPMFS_PROGRAM=$(CURDIR)/$(STANDALONE)/tpmfs build/run-tests $(filter-out tests/Vm/,$(wildcard tests/*/))
 
-test-vm: sdk deps-vm build
+test-vm: sdk deps-vm build deb
 	@dotnet build tests/Vm --verbosity quiet
 	@cd bench && /usr/bin/python3 -c 'import processes; processes.build()'
-	@TPMFS_TEST_FILTER='FullyQualifiedName!~Vm.Tests.Boot' build/run-tests tests/Vm/
-
-test-boot: sdk deps-vm build deb
-	@dotnet build tests/Vm --verbosity quiet
-	@cd bench && /usr/bin/python3 -c 'import processes; processes.build()'
-	@TPMFS_TEST_FILTER='FullyQualifiedName~Vm.Tests.Boot' build/run-tests tests/Vm/
+	@build/run-tests tests/Vm/
 
 # The model with new seeds, which are printed, for SOAK_SECONDS; then, for some two minutes, the full counts on a real mount.
 SOAK_SECONDS ?= 600
