@@ -42,7 +42,7 @@ soak: sdk deps-test build
 	@TPMFS_SOAK_SECONDS=$(SOAK_SECONDS) dotnet test tests/Rm --no-build --filter FullyQualifiedName~SoakTests --logger 'console;verbosity=detailed'
 	@TPMFS_SOAK=1 dotnet test tests/Integration --no-build --filter FullyQualifiedName~Tests.ResourceManager --logger 'console;verbosity=detailed'
 
-bench: deps-bench build
+bench: deps-bench build standalone
 	@/usr/bin/python3 bench/run.py $(if $(QUICK),--quick) $(BENCH)
 
 bench-hot: deps-bench build

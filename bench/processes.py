@@ -11,6 +11,7 @@ from pathlib import Path
 BENCH = Path(__file__).parent
 BIN = BENCH / 'bin'
 TPMFS = BENCH.parent / 'out' / 'tpmfs'
+INSTALLED = BENCH.parent / 'out' / 'standalone' / 'tpmfs'
 READY_IN = 120  # seconds, on a machine that is emulated and has other work
 
 
@@ -219,11 +220,11 @@ class Passthrough(Process):
 
 
 class TpmFs(Process):
-    def __init__(self, folder, tpm, environment=None):
+    def __init__(self, folder, tpm, environment=None, program=TPMFS):
         self.mount = folder / 'mnt'
         self.node = self.mount / 'rm0'
         self.mount.mkdir(parents=True)
-        super().__init__(folder, 'tpmfs', [TPMFS, 'mount', self.mount, '--tpm', tpm, '--state-dir', folder / 'state'], environment)
+        super().__init__(folder, 'tpmfs', [program, 'mount', self.mount, '--tpm', tpm, '--state-dir', folder / 'state'], environment)
         self.wait_for(lambda: os.path.ismount(self.mount) and self.node.exists(), 'tpmfs')
 
 

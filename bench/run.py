@@ -16,6 +16,7 @@ import document
 import fairness
 import footprint
 import inside
+import installed
 import latency
 import plot
 import processes
@@ -23,7 +24,7 @@ import throughput
 from profiles import PROFILES
 from sites import Sites
 
-SECTIONS = {'commands': commands, 'latency': latency, 'throughput': throughput, 'fairness': fairness, 'footprint': footprint, 'inside': inside}
+SECTIONS = {'commands': commands, 'latency': latency, 'throughput': throughput, 'fairness': fairness, 'footprint': footprint, 'installed': installed, 'inside': inside}
 
 MACHINE = '{cpus} CPUs ({cpu}), Linux {kernel}; load {load:.1f} at the start, {load_at_end:.1f} at the end.'
 PRIORITY = -15  # so that other work on the machine disturbs less; the same for all that is compared

@@ -2,7 +2,7 @@
 
 import os
 
-from processes import Abrmd, Bus, Client, Passthrough, Proxy, Swtpm, TpmFs, Vtpm
+from processes import TPMFS, Abrmd, Bus, Client, Passthrough, Proxy, Swtpm, TpmFs, Vtpm
 
 
 class Site:
@@ -75,9 +75,9 @@ class Sites:
         server = self.start(Passthrough(self.folder / name, socket, when))
         return Site('C pass-through', [server, *servers], _node_targets(server.node))
 
-    def tpmfs(self, counted=False, name='tpmfs', environment=None):
+    def tpmfs(self, counted=False, name='tpmfs', environment=None, program=TPMFS):
         socket, servers, proxy = self.swtpm(name, counted)
-        server = self.start(TpmFs(self.folder / name, f'swtpm:path={socket}', environment))
+        server = self.start(TpmFs(self.folder / name, f'swtpm:path={socket}', environment, program))
         return Site('TpmFs', [server, *servers], _node_targets(server.node), proxy)
 
     def abrmd(self, counted=False, name='abrmd'):
