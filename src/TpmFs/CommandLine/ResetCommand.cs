@@ -61,7 +61,7 @@ internal static class ResetCommand
         }
 
         if (!Directories.TryLock(
-            places.StateLock, $"a tpmfs uses the state directory {places.StateDirectory}; name its mount point with --mount DIR, or stop it", out var claim, out problem))
+            places.StateLock, $"another tpmfs uses the state directory {places.StateDirectory}; name its mount point with --mount DIR, or stop it", out var claim, out problem))
         {
             return ExitCode.Problem(problem);
         }

@@ -103,7 +103,7 @@ public sealed partial class MessageTests : IDisposable
         using var daemon = new Daemon(_sandbox, tpm.Tcti, mountPoint);
         string state = Daemon.StateFolder(_sandbox, mountPoint);
         AssertSays(Run("", $"tpmfs mount mnt --tpm {other.Tcti} --state-dir {state}").Error, "another tpmfs uses the state directory", state);
-        AssertSays(Run("", $"tpmfs reset --state-dir {state}").Error, "a tpmfs uses the state directory", "--mount DIR");
+        AssertSays(Run("", $"tpmfs reset --state-dir {state}").Error, "another tpmfs uses the state directory", "--mount DIR");
         daemon.Stop();
     }
 
