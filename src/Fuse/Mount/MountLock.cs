@@ -40,8 +40,18 @@ internal sealed class MountLock : IDisposable
             return false;
         }
 
-        RandomAccess.SetLength(file, 0);
-        RandomAccess.Write(file, Encoding.UTF8.GetBytes($"{Environment.ProcessId}\n{mountPoint}\n"), 0);
+        try
+        {
+            RandomAccess.SetLength(file, 0);
+            RandomAccess.Write(file, Encoding.UTF8.GetBytes($"{Environment.ProcessId}\n{mountPoint}\n"), 0);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            file.Dispose();
+            problem = $"The lock file '{path}' cannot be written: {e.Message}. Make room there.";
+            return false;
+        }
+
         taken = new MountLock(file);
         problem = string.Empty;
         return true;

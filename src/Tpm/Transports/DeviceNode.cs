@@ -62,7 +62,7 @@ internal static class DeviceNode
         Native.ErrorNoEntry => $"there is no {path}. Is there a TPM, is it switched on in the firmware, and is its driver loaded?",
         Native.ErrorNoDevice or Native.ErrorNoDeviceOrAddress => $"{path} has no device behind it",
         Native.ErrorAccess => $"{path} may not be opened: permission denied",
-        Native.ErrorBusy => $"{path} is in use{DeviceHolders.Describe(path)}; one program at a time can have the TPM itself. Stop the other one",
+        Native.ErrorBusy => $"{path} is in use{DeviceHolders.Describe(path)}; one program at a time can have the TPM itself. Stop the other one (fuser -v {path} shows it)",
         _ => $"cannot open {path}: {Marshal.GetPInvokeErrorMessage(error)}",
     };
 

@@ -1,5 +1,6 @@
 using System.CommandLine;
 using TpmFs.Configuration;
+using TpmFs.Life;
 
 namespace TpmFs.CommandLine;
 
@@ -18,9 +19,14 @@ internal static class CheckConfigCommand
         command.SetAction(arguments =>
         {
             var source = SettingsSource.Of(arguments.GetValue(Config));
-            if (!source.TryRead(out _, out var problem))
+            if (!source.TryRead(out var settings, out var problem))
             {
                 return ExitCode.Problem(problem);
+            }
+
+            if (!IsServable(settings, out problem))
+            {
+                return ExitCode.Problem($"{source.Path}: {problem}");
             }
 
             Console.WriteLine(File.Exists(source.Path) ? $"{source.Path} is in order" : $"{source.Path} is not there, so the defaults hold");
@@ -28,4 +34,10 @@ internal static class CheckConfigCommand
         });
         return command;
     }
+
+    /// <summary>What 'tpmfs mount' refuses of a file that can be read; nothing is opened. The file is the system's, whoever checks it.</summary>
+    private static bool IsServable(Settings settings, out string problem) =>
+        Places.TryFind(null, null, isRoot: true, _ => null, out var places, out problem)
+        && MountCommand.TryPlan(settings.Tpms, places, out _, out problem)
+        && NodeOwner.TryOfRm0(0, 0, settings.Mode, settings.Group, NodeOwner.FindGroup, out _, out _, out problem);
 }

@@ -7,7 +7,7 @@ namespace TpmFs.CommandLine;
 /// <summary>Completions for shells, from a command line's definition. What a value is follows from its name in the help: DIR, FILE, SPEC, ID.</summary>
 internal static class Completions
 {
-    private const string Ways = "device:/dev/tpm0 embedded embedded: swtpm:path= swtpm:host=";
+    private const string Ways = "device:/dev/tpm0 embedded embedded: swtpm:path= swtpm:host= tcti:";
     private const string Ids = "$(tpmfs openers 2>/dev/null | awk 'NR > 1 { print $1 }')";
 
     public static string ForBash(RootCommand root)

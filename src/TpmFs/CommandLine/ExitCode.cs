@@ -1,3 +1,5 @@
+using TpmFs.Logs;
+
 namespace TpmFs.CommandLine;
 
 /// <summary>How tpmfs exits, and what it says on stderr when that is not in order.</summary>
@@ -14,9 +16,13 @@ internal static class ExitCode
     /// <summary>The command line is wrong.</summary>
     public static int Usage(string problem) => Say(problem, 2);
 
+    /// <summary>What stderr carries to the journal has its priority before each line (sd-daemon(3)).</summary>
+    private static string AsErrors(string text) => "<3>" + text.Replace("\n", "\n<3>", StringComparison.Ordinal);
+
     private static int Say(string problem, int code)
     {
-        Console.Error.WriteLine($"tpmfs: {problem}");
+        var text = $"tpmfs: {problem}";
+        Console.Error.WriteLine(Journal.IsStderr ? AsErrors(text) : text);
         return code;
     }
 }

@@ -94,7 +94,8 @@ internal static class MountCommand
         }
     }
 
-    private static bool TryPlan(IReadOnlyList<string> ways, Places places, out List<TpmPlan> tpms, out string problem)
+    /// <summary>Settles the TPMs, each by its number. Opens nothing.</summary>
+    public static bool TryPlan(IReadOnlyList<string> ways, Places places, out List<TpmPlan> tpms, out string problem)
     {
         tpms = [];
         foreach (var way in ways)

@@ -8,8 +8,8 @@ using TpmFs.State;
 namespace TpmFs.CommandLine;
 
 /// <summary>
-/// tpmfs reset: drops what was changed at run time. A running daemon is told by an extended attribute of its tree; where there is none
-/// the state file is changed.
+/// tpmfs reset: drops what was changed at run time. A running daemon is told by an extended attribute of its tree; where there is none,
+/// or a state directory alone is named, the state file is changed.
 /// </summary>
 internal static class ResetCommand
 {
@@ -21,7 +21,7 @@ internal static class ResetCommand
 
     private static readonly Option<string?> StateDirectory = new("--state-dir")
     {
-        Description = "The state directory of a daemon that does not run. Default: as for 'tpmfs mount'.",
+        Description = "The state directory of a daemon that does not run; without --mount no other is told. Default: as for 'tpmfs mount'.",
         HelpName = "DIR",
     };
 
@@ -37,9 +37,10 @@ internal static class ResetCommand
 
     private static int Run(ParseResult arguments)
     {
+        var (mountPoint, stateDirectory) = (arguments.GetValue(TreeCommands.MountPoint), arguments.GetValue(StateDirectory));
         if (!Places.TryFind(
-            arguments.GetValue(TreeCommands.MountPoint),
-            arguments.GetValue(StateDirectory),
+            mountPoint,
+            stateDirectory,
             Environment.IsPrivilegedProcess,
             Environment.GetEnvironmentVariable,
             out var places,
@@ -49,20 +50,26 @@ internal static class ResetCommand
         }
 
         var place = Within(places.MountPoint, arguments.GetValue(Place) ?? "");
-        if (MountedTree.TryFind(places.MountPoint, out _, out _))
+        if ((mountPoint is not null || stateDirectory is null) && MountedTree.TryFind(places.MountPoint, out _, out _))
         {
             return Tell(places.MountPoint, place);
         }
 
-        if (!Directories.TryPrepare(places.RuntimeDirectory, "runtime directory", "Be root, or name another mount point with --mount DIR.", out problem))
+        if (!Directory.Exists(places.StateDirectory))
+        {
+            return stateDirectory is null ? ExitCode.Ok : ExitCode.Problem($"there is no directory {places.StateDirectory}");
+        }
+
+        if (!Directories.TryLock(
+            places.StateLock, $"another tpmfs uses the state directory {places.StateDirectory}; name its mount point with --mount DIR, or stop it", out var claim, out problem))
         {
             return ExitCode.Problem(problem);
         }
 
-        using var claim = Directories.TryLock(places.DaemonLock);
-        return claim is null
-            ? ExitCode.Problem($"a tpmfs that serves {places.MountPoint} is starting or stopping; try again")
-            : Rewrite(new StateFile(places.StateDirectory), place);
+        using (claim)
+        {
+            return Rewrite(new StateFile(places.StateDirectory), place);
+        }
     }
 
     /// <summary>A place in the tree, however the user wrote it.</summary>

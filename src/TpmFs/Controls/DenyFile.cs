@@ -1,6 +1,7 @@
 using Serilog;
 using TpmFs.Domains;
 using TpmFs.Fuse;
+using TpmFs.Logs;
 using TpmFs.Nodes;
 using TpmFs.Policy;
 
@@ -35,5 +36,5 @@ internal sealed class DenyFile(NodeTable table, Access root, Domain domain, ILog
         return Errno.EINVAL;
     }
 
-    public override void Reset() => domain.Change(limits => limits with { Denied = null });
+    public override void Reset(Audit audit) => audit.LimitsChanged(domain.Path, domain.Reset(limits => limits with { Denied = null }));
 }

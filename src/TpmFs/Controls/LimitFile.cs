@@ -1,5 +1,6 @@
 using TpmFs.Domains;
 using TpmFs.Fuse;
+using TpmFs.Logs;
 using TpmFs.Nodes;
 using TpmFs.Policy;
 
@@ -13,5 +14,5 @@ internal sealed class LimitFile(NodeTable table, Access root, Domain domain, Lim
     public override Errno Take(string order, bool isFirst) =>
         kind.TryRead(order, out var value) ? domain.Change(limits => kind.Set(limits, value)) : Errno.EINVAL;
 
-    public override void Reset() => domain.Change(limits => kind.Set(limits, null));
+    public override void Reset(Audit audit) => audit.LimitsChanged(domain.Path, domain.Reset(limits => kind.Set(limits, null)));
 }

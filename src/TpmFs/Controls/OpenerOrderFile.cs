@@ -41,8 +41,7 @@ internal sealed class RevokeFile(NodeTable table, Access root, Node directory, D
 {
     protected override void Do(Opener opener)
     {
-        var who = opener.Identity;
-        log.Of(EventType.OpenerRevoked).Information("opener {Opener} of {Node} (process {Pid}, {Command}, of user {Uid}) is revoked", who.Id, who.Path, who.Pid, who.Command, who.Uid);
+        Audit.Revoked(log, opener.Identity);
         opener.Revoke();
     }
 }

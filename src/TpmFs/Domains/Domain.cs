@@ -173,18 +173,32 @@ internal sealed class Domain
         }
     }
 
-    /// <summary>What is configured is another now; complete.</summary>
-    public void Configure(Limits complete)
+    /// <summary>Drops what <paramref name="drop"/> takes out of what was changed at run time. What that comes to; nothing when the domain is gone.</summary>
+    public LimitsChange Reset(Func<Limits, Limits> drop)
     {
         lock (gate)
         {
+            var before = limits;
+            _ = Change(drop);
+            return new LimitsChange(before, limits);
+        }
+    }
+
+    /// <summary>What is configured is another now; complete. What that comes to.</summary>
+    public LimitsChange Configure(Limits complete)
+    {
+        lock (gate)
+        {
+            var before = limits;
             configured = complete;
             Apply();
+            return new LimitsChange(before, limits);
         }
     }
 
     /// <summary>The domain is gone, for good: its openers end, and nobody comes in. What its groups still hold is their TPMs' managers' to flush.</summary>
-    public (int Tpm, SchedulingGroup Group)[] End()
+    /// <param name="tell">Is told of each opener that ends.</param>
+    public (int Tpm, SchedulingGroup Group)[] End(Action<OpenerIdentity> tell)
     {
         Opener[] left;
         (int, SchedulingGroup)[] held;
@@ -195,7 +209,12 @@ internal sealed class Domain
             held = [.. groups.Select(entry => (entry.Key.Tpm, entry.Value))];
         }
 
-        Array.ForEach(left, opener => opener.Revoke());
+        foreach (var opener in left)
+        {
+            tell(opener.Identity);
+            opener.Revoke();
+        }
+
         return held;
     }
 

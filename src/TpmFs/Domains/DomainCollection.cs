@@ -1,5 +1,6 @@
 using System.Text;
 using TpmFs.Fuse;
+using TpmFs.Logs;
 using TpmFs.Nodes;
 
 namespace TpmFs.Domains;
@@ -72,9 +73,8 @@ internal abstract class DomainCollection : DirectoryNode
     }
 
     /// <summary>What was made at run time goes; of what is configured, what was changed.</summary>
-    public override void Reset()
+    public override void Reset(Audit audit)
     {
-        base.Reset();
         lock (changes)
         {
             foreach (var directory in Domains)
@@ -83,14 +83,17 @@ internal abstract class DomainCollection : DirectoryNode
                 Parts.State.Forget(At(name));
                 if (!configured.ContainsKey(name))
                 {
-                    TryRemove(name, out _);
+                    Remove(name, audit);
                 }
             }
         }
+
+        base.Reset(audit);
     }
 
     /// <summary>What is there by configuration is this now. Who is in it no more goes, unless somebody made it too.</summary>
-    public void Configure(IReadOnlyDictionary<string, DomainPlan> plans)
+    /// <param name="audit">Is told of each change.</param>
+    public void Configure(IReadOnlyDictionary<string, DomainPlan> plans, Audit audit)
     {
         lock (changes)
         {
@@ -98,7 +101,7 @@ internal abstract class DomainCollection : DirectoryNode
             configured = plans;
             foreach (var name in before.Keys.Where(name => !plans.ContainsKey(name) && !Parts.State.IsMade(At(name))))
             {
-                TryRemove(name, out _);
+                Remove(name, audit);
             }
 
             var made = Parts.State.Made.Where(kept => kept.StartsWith(path + "/", StringComparison.Ordinal)).Select(kept => kept[(path.Length + 1)..]);
@@ -107,11 +110,11 @@ internal abstract class DomainCollection : DirectoryNode
                 var plan = plans.TryGetValue(name, out var said) ? said : PlanOf(name);
                 if (TryFind(name, out var there))
                 {
-                    ((DomainDirectory)there).Configure(plan);
+                    ((DomainDirectory)there).Configure(plan, audit);
                 }
-                else
+                else if (Add(name, plan) is not null)
                 {
-                    Add(name, plan);
+                    audit.Made(At(name));
                 }
             }
         }
@@ -130,6 +133,14 @@ internal abstract class DomainCollection : DirectoryNode
     {
         var directory = new DomainDirectory(Parts, At(name), plan, this, hasRaw: false);
         return TryAdd(name, directory) ? directory : null;
+    }
+
+    private void Remove(string name, Audit audit)
+    {
+        if (TryRemove(name, out _))
+        {
+            audit.Removed(At(name));
+        }
     }
 
     private void Keep(string name, DomainPlan initial, DomainPlan asked)

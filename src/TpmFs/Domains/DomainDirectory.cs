@@ -1,5 +1,7 @@
 using System.Globalization;
 using TpmFs.Controls;
+using TpmFs.Fuse;
+using TpmFs.Logs;
 using TpmFs.Nodes;
 using TpmFs.Policy;
 
@@ -39,17 +41,29 @@ internal class DomainDirectory : DirectoryNode
     public Domain Domain { get; }
 
     /// <summary>What is configured is another now.</summary>
-    public void Configure(DomainPlan configured)
+    /// <param name="audit">Is told of each change.</param>
+    public void Configure(DomainPlan configured, Audit audit)
     {
-        own.SetInitial(configured.Directory);
-        Array.ForEach(managed, access => access.SetInitial(configured.Managed));
-        Domain.Configure(configured.Limits);
+        if (own.SetInitial(configured.Directory))
+        {
+            audit.AccessChanged(this, Errno.None);
+        }
+
+        foreach (var tpm in parts.Tpms)
+        {
+            if (managed[tpm.Number].SetInitial(configured.Managed) && TryFind(tpm.ManagedName, out var node))
+            {
+                audit.AccessChanged(node, Errno.None);
+            }
+        }
+
+        audit.LimitsChanged(Domain.Path, Domain.Configure(configured.Limits));
     }
 
     public override void Removed()
     {
         base.Removed();
-        Array.ForEach(Domain.End(), held => parts.Tpms[held.Tpm].EndGroup(held.Group));
+        Array.ForEach(Domain.End(who => Audit.Revoked(parts.Log, who)), held => parts.Tpms[held.Tpm].EndGroup(held.Group));
     }
 
     protected static string At(string path, string name) => path.Length == 0 ? name : $"{path}/{name}";

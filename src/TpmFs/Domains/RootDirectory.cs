@@ -1,5 +1,6 @@
 using System.Text;
 using TpmFs.Fuse;
+using TpmFs.Logs;
 using TpmFs.Nodes;
 
 namespace TpmFs.Domains;
@@ -20,23 +21,27 @@ internal sealed class RootDirectory(TreeParts parts, DomainPlan configured) : Do
             return base.SetXattr(caller, name, value, flags);
         }
 
-        if (!parts.IsAdministrator(caller.Uid))
+        var steps = Encoding.Latin1.GetString(value).Split('/', StringSplitOptions.RemoveEmptyEntries);
+        var at = Below(steps);
+        var error = !parts.IsAdministrator(caller.Uid) ? Errno.EPERM : at is null ? Errno.ENOENT : Errno.None;
+        var audit = Audit.Of(caller, parts.Log);
+        audit.Reset(string.Join('/', steps), error);
+        if (!error.IsError)
         {
-            return Errno.EPERM;
+            at!.Reset(audit.OfReset);
         }
 
-        Node at = this;
-        foreach (var step in Encoding.Latin1.GetString(value).Split('/', StringSplitOptions.RemoveEmptyEntries))
-        {
-            if (at is not DirectoryNode directory || !directory.TryFind(step, out var next))
-            {
-                return Errno.ENOENT;
-            }
+        return error;
+    }
 
-            at = next;
+    private Node? Below(string[] steps)
+    {
+        Node? at = this;
+        foreach (var step in steps)
+        {
+            at = at is DirectoryNode directory && directory.TryFind(step, out var next) ? next : null;
         }
 
-        at.Reset();
-        return Errno.None;
+        return at;
     }
 }

@@ -38,12 +38,20 @@ internal static class Daemon
             log.Warning("{Warning}", warning);
         }
 
-        using var claim = Directories.TryLock(places.DaemonLock);
-        if (claim is null)
+        if (!Directories.TryLock(
+            places.DaemonLock, $"another tpmfs serves {places.MountPoint}; stop it, or name another mount point and another --state-dir", out var mine, out problem))
         {
-            return ExitCode.Problem($"another tpmfs serves {places.MountPoint}; stop it, or name another mount point and another --state-dir");
+            return ExitCode.Problem(problem);
         }
 
+        using var claim = mine;
+        if (!Directories.TryLock(
+            places.StateLock, $"another tpmfs uses the state directory {places.StateDirectory}; stop it, or choose another directory with --state-dir", out mine, out problem))
+        {
+            return ExitCode.Problem(problem);
+        }
+
+        using var stateClaim = mine;
         if (!ServedTpms.TryStart(plan.Tpms, settings, log, out var tpms, out problem))
         {
             return ExitCode.Problem(problem);

@@ -1,3 +1,4 @@
+using System.Diagnostics.CodeAnalysis;
 using Mono.Unix.Native;
 
 namespace TpmFs.Life;
@@ -32,16 +33,21 @@ internal static class Directories
         return true;
     }
 
-    /// <summary>Locks a file until it is disposed of, or the process ends however it does. Null when another process holds it.</summary>
-    public static FileStream? TryLock(string path)
+    /// <summary>Locks a file until it is disposed of, or the process ends however it does.</summary>
+    /// <param name="taken">What a person is told when another process holds it.</param>
+    public static bool TryLock(string path, string taken, [NotNullWhen(true)] out FileStream? held, out string problem)
     {
+        held = null;
+        problem = "";
         try
         {
-            return new FileStream(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
+            held = new FileStream(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
+            return true;
         }
-        catch (IOException e) when (e.HResult == WouldBlock)
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            return null;
+            problem = e.HResult == WouldBlock ? taken : $"the lock file {path} cannot be opened: {e.Message}. Make room there, and see who may write there";
+            return false;
         }
     }
 }

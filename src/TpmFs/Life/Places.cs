@@ -25,6 +25,9 @@ internal sealed record Places(string MountPoint, bool IsDefaultMountPoint, strin
     /// <summary>Held locked while mounted.</summary>
     public string MountLock => Path.Combine(RuntimeDirectory, "mount.lock");
 
+    /// <summary>Held locked by whoever reads and writes the state, from the first time to the last.</summary>
+    public string StateLock => Path.Combine(StateDirectory, "state.lock");
+
     /// <param name="mountPoint">As the command line has it, or null.</param>
     /// <param name="stateDirectory">As the command line has it, or null.</param>
     /// <param name="isRoot">Whether the system's directories may be used.</param>

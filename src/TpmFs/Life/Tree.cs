@@ -56,14 +56,21 @@ internal sealed class Tree : IDisposable
         suspension = new Suspension(sleepers, time, log);
         root.TryAdd("power", new PowerFile(table, owner, suspension));
         status.Show(() => Domains);
-        FileSystem = new TreeFileSystem(table, notifier, new Audit(log));
-        Apply(ResolvedPlans.None); // what was made with mkdir waits for nobody's name
+        FileSystem = new TreeFileSystem(table, notifier, log);
+        Apply(ResolvedPlans.None, Audit.None); // what was made with mkdir waits for nobody's name
         foreach (var user in users.Domains)
         {
             plans.LookUp(user.Access.Uid);
         }
 
-        plans.Start(Apply, PatienceWithUsers);
+        var audit = Audit.None; // what comes first is what there is from the start
+        plans.Start(
+            resolved =>
+            {
+                Apply(resolved, audit);
+                audit = Audit.OfConfiguration(log);
+            },
+            PatienceWithUsers);
     }
 
     public TreeFileSystem FileSystem { get; }
@@ -74,7 +81,7 @@ internal sealed class Tree : IDisposable
     /// <summary>The configuration is another now. Users' names are looked up by and by.</summary>
     public void Configure(Settings settings, Access managed)
     {
-        root.Configure(new DomainPlan(parts.Root, managed, settings.RootLimits));
+        root.Configure(new DomainPlan(parts.Root, managed, settings.RootLimits), Audit.OfConfiguration(parts.Log));
         plans.Use(settings);
     }
 
@@ -85,9 +92,9 @@ internal sealed class Tree : IDisposable
         unread.Dispose();
     }
 
-    private void Apply(ResolvedPlans resolved)
+    private void Apply(ResolvedPlans resolved, Audit audit)
     {
-        users.Configure(resolved.Users);
-        domains.Configure(resolved.Domains);
+        users.Configure(resolved.Users, audit);
+        domains.Configure(resolved.Domains, audit);
     }
 }

@@ -4,34 +4,72 @@ using Serilog;
 using TpmFs.Fuse;
 using TpmFs.Nodes;
 using TpmFs.Openers;
+using TpmFs.Policy;
 using TpmFs.Tpm;
 
 namespace TpmFs.Logs;
 
 /// <summary>
-/// Who changed what in the tree, and with what result: each grant, limit, list of commands and order to an opener, whether it was taken or
-/// refused. What the kernel refuses by a node's permissions does not get here. Any thread; never waits.
+/// Who changed what in the tree, and with what result: each grant, limit, list of commands, reset and order to an opener, whether it was taken
+/// or refused. What the kernel refuses by a node's permissions does not get here. Any thread; never waits.
 /// </summary>
-internal sealed class Audit(ILogger log)
+internal sealed class Audit
 {
     private const int MaxShown = 256;
+    private const string Root = "root";
 
-    /// <summary>Somebody wrote an order to a control file.</summary>
-    public void Ordered(in FuseCaller caller, Node file, ReadOnlySpan<byte> order, Errno result)
+    private readonly ILogger log;
+    private readonly string by;
+
+    private Audit(ILogger log, string by) => (this.log, this.by) = (log, by);
+
+    /// <summary>For what changes nothing: a tree that is set up.</summary>
+    public static Audit None { get; } = new(Serilog.Core.Logger.None, "");
+
+    /// <summary>What the reset of <see cref="Reset"/> changes.</summary>
+    public Audit OfReset => new(log, $"a reset by {by}");
+
+    /// <summary>What somebody does by the tree's files.</summary>
+    public static Audit Of(in FuseCaller caller, ILogger log)
     {
-        var text = Encoding.Latin1.GetString(order[..Math.Min(order.Length, MaxShown)]).TrimEnd('\n');
-        Write(log.Of(EventType.Ordered), caller, file.Place, $"'{PlainText.Escape(text)}' written", result);
+        var (pid, command) = OpenerIdentity.FindProcess(caller.Pid);
+        return new Audit(log.ForContext("Uid", caller.Uid).ForContext("Pid", pid).ForContext("Command", command), $"process {pid} ({command}) of user {caller.Uid}");
     }
 
+    /// <summary>What follows from the configuration, and from the system's users and groups that it names.</summary>
+    public static Audit OfConfiguration(ILogger log) => new(log, "the configuration");
+
+    /// <summary>An order was written to a control file.</summary>
+    public void Ordered(Node file, ReadOnlySpan<byte> order, Errno result) =>
+        Write(log.Of(EventType.Ordered), file.Place, $"'{PlainText.Escape(Cut(Encoding.Latin1.GetString(order).TrimEnd('\n')))}' written", result);
+
     /// <summary>chmod, chown, setfacl, or what else changes who may use a node.</summary>
-    public void AccessChanged(in FuseCaller caller, Node node, Errno result) =>
-        Write(log.Of(EventType.AccessChanged), caller, node.Place, result.IsError ? "access to be changed" : $"access is now {Show(node.Access)}", result);
+    public void AccessChanged(Node node, Errno result) =>
+        Write(log.Of(EventType.AccessChanged), node.Place, result.IsError ? "access to be changed" : $"access is now {Show(node.Access)}", result);
 
-    public void Made(in FuseCaller caller, Node parent, ReadOnlySpan<byte> name, Errno result) =>
-        Write(log.Of(EventType.DomainMade), caller, parent.PlaceOf(Printable(name)), "mkdir", result);
+    /// <summary>Limits of a domain are others now, though nobody wrote to their files.</summary>
+    public void LimitsChanged(string domain, LimitsChange change)
+    {
+        if (change.ToString() is { Length: > 0 } what)
+        {
+            Write(log.Of(EventType.LimitsChanged), domain, Cut(what), Errno.None);
+        }
+    }
 
-    public void Removed(in FuseCaller caller, Node parent, ReadOnlySpan<byte> name, Errno result) =>
-        Write(log.Of(EventType.DomainRemoved), caller, parent.PlaceOf(Printable(name)), "rmdir", result);
+    /// <summary>What was changed at run time of a place, and of what is below it, is dropped.</summary>
+    public void Reset(string place, Errno result) => Write(
+        log.Of(EventType.Reset),
+        Cut(place),
+        $"{(place.Length == 0 ? "everything that was changed at run time" : "what was changed at run time of it and of all below it")} {(result.IsError ? "to be" : "is")} dropped",
+        result);
+
+    public void Made(string place, string how = "made", Errno result = default) => Write(log.Of(EventType.DomainMade), place, how, result);
+
+    public void Removed(string place, string how = "removed", Errno result = default) => Write(log.Of(EventType.DomainRemoved), place, how, result);
+
+    /// <summary>An opener ends before its owner closes it.</summary>
+    public static void Revoked(ILogger log, OpenerIdentity who) => log.Of(EventType.OpenerRevoked).ForContext("Domain", DomainOf(who.Domain)).Information(
+        "opener {Opener} of {Node} (process {Pid}, {Command}, of user {Uid}) is revoked", who.Id, who.Path, who.Pid, who.Command, who.Uid);
 
     /// <summary>A domain's policy refused an opener's command.</summary>
     public static void Denied(ILogger log, OpenerIdentity who, TpmCc command)
@@ -40,7 +78,7 @@ internal sealed class Audit(ILogger log)
         log.Of(EventType.CommandDenied).Warning(
             "{Node}: the policy of {Domain} refuses {CommandCode} to opener {Opener}, process {Pid} ({Command}) of user {Uid}, with {ResponseCode}",
             who.Path,
-            who.Domain.Length == 0 ? "root" : who.Domain,
+            DomainOf(who.Domain),
             command.ToName(),
             who.Id,
             who.Pid,
@@ -49,20 +87,19 @@ internal sealed class Audit(ILogger log)
             $"0x{answer.Value:X8}");
     }
 
-    private static void Write(ILogger log, in FuseCaller caller, string node, string change, Errno result)
-    {
-        var (pid, command) = OpenerIdentity.FindProcess(caller.Pid);
-        log.Information(
-            "{Node}: {Change} by process {Pid} ({Command}) of user {Uid}: {Result}",
-            node,
-            change,
-            pid,
-            command,
-            caller.Uid,
-            result.IsError ? Mono.Unix.Native.Stdlib.strerror((Mono.Unix.Native.Errno)result.Value) : "done");
-    }
+    private void Write(ILogger typed, string place, string change, Errno result) => typed.ForContext("Domain", DomainOf(place)).Information(
+        "{Node}: {Change} by {By}: {Result}",
+        place.Length == 0 ? "/" : PlainText.Escape(place),
+        change,
+        by,
+        result.IsError ? Mono.Unix.Native.Stdlib.strerror((Mono.Unix.Native.Errno)result.Value) : "done");
 
-    private static string Printable(ReadOnlySpan<byte> name) => PlainText.Escape(Encoding.Latin1.GetString(name));
+    /// <summary>What a person calls the domain that a place of the tree is in.</summary>
+    private static string DomainOf(string place) =>
+        place.Split('/') is ["users" or "domains", { Length: > 0 } name, ..] ? PlainText.Escape($"{place.AsSpan(0, place.IndexOf('/'))}/{name}") : Root;
+
+    /// <summary>What is too long shows that it was cut, and how long it was. Nobody can forge that: the sign is none of Latin-1.</summary>
+    private static string Cut(string text) => text.Length <= MaxShown ? text : $"{text[..MaxShown]}… ({text.Length} characters)";
 
     private static string Show(Access access)
     {

@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using Serilog;
+using Serilog.Events;
 
 namespace TpmFs.Logs;
 
@@ -15,6 +16,8 @@ internal sealed record EventType(string MessageId)
     public const string LineProperty = "CodeLine";
     public const string FunctionProperty = "CodeFunc";
 
+    private static readonly HashSet<string> Audited = []; // above the types, which fill it
+
     public static readonly EventType Ready = new("465608b878ed4274840169234f12c14f");
     public static readonly EventType Ended = new("f9cc2ae99a2c467e8ff2ed5fff2dee97");
     public static readonly EventType Reloaded = new("3e0808e626744d7c8fae0aeb8d9b4e50");
@@ -27,12 +30,24 @@ internal sealed record EventType(string MessageId)
     public static readonly EventType Dropped = new("51b196d4263843e081d4ecb6f4fa3178");
 
     // The audit: who did what, and with what result.
-    public static readonly EventType CommandDenied = new("bc2651d65e9c42569f35ac2380ee6d8d");
-    public static readonly EventType Ordered = new("b20cb2fda8c94329a2043799f8152d4a");
-    public static readonly EventType AccessChanged = new("7c61fff2ee2844f688818f88ee8182c9");
-    public static readonly EventType DomainMade = new("8ce575f179ae4a6a941a8e5e34c24c16");
-    public static readonly EventType DomainRemoved = new("4fa6143518fa40cbbdae08ddd8bb34b3");
-    public static readonly EventType OpenerRevoked = new("1fb4fb6550fa4088b115351e5c30861c");
+    public static readonly EventType CommandDenied = OfAudit("bc2651d65e9c42569f35ac2380ee6d8d");
+    public static readonly EventType Ordered = OfAudit("b20cb2fda8c94329a2043799f8152d4a");
+    public static readonly EventType AccessChanged = OfAudit("7c61fff2ee2844f688818f88ee8182c9");
+    public static readonly EventType LimitsChanged = OfAudit("89a9a8fc356e431487ae9a41d1c8f5b0");
+    public static readonly EventType Reset = OfAudit("5aa477835bd14d55b5b268a1cd9f25c7");
+    public static readonly EventType DomainMade = OfAudit("8ce575f179ae4a6a941a8e5e34c24c16");
+    public static readonly EventType DomainRemoved = OfAudit("4fa6143518fa40cbbdae08ddd8bb34b3");
+    public static readonly EventType OpenerRevoked = OfAudit("1fb4fb6550fa4088b115351e5c30861c");
+
+    /// <summary>Whether an event is of the audit, which is logged whatever the log's level.</summary>
+    public static bool IsOfAudit(LogEvent logEvent) =>
+        logEvent.Properties.TryGetValue(MessageIdProperty, out var id) && id is ScalarValue { Value: string number } && Audited.Contains(number);
+
+    private static EventType OfAudit(string messageId)
+    {
+        Audited.Add(messageId);
+        return new EventType(messageId);
+    }
 }
 
 internal static class EventTypeLogging

@@ -14,12 +14,15 @@ internal sealed class Journal : ILogEventSink
 
     /// <summary>
     /// Whether this process's stderr is the journal's: JOURNAL_STREAM names its device and inode (systemd.exec(5)), so a
-    /// redirection to a file or a terminal is respected; and libsystemd and the journal's socket are there.
+    /// redirection to a file or a terminal is respected.
     /// </summary>
-    public static bool IsHere() =>
+    public static bool IsStderr =>
         Environment.GetEnvironmentVariable("JOURNAL_STREAM") is { } stream
         && Syscall.fstat(2, out var stderr) == 0
-        && stream == $"{stderr.st_dev}:{stderr.st_ino}"
+        && stream == $"{stderr.st_dev}:{stderr.st_ino}";
+
+    /// <summary>Whether stderr is the journal's, and libsystemd and the journal's socket are there.</summary>
+    public static bool IsHere() => IsStderr
         && File.Exists(SocketPath)
         && LibSystemd.IsHere;
 

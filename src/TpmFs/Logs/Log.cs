@@ -12,8 +12,10 @@ internal static class Log
 
     public static Logger Open(LogEventLevel level) => OpenOn(Journal.IsHere() ? Journal.Open() : Terminal(), level);
 
+    /// <summary>The level is of what is no audit, which is logged in any case.</summary>
     internal static Logger OpenOn(ILogEventSink sink, LogEventLevel level) => new LoggerConfiguration()
-        .MinimumLevel.Is(level)
+        .MinimumLevel.Is(level < LogEventLevel.Information ? level : LogEventLevel.Information)
+        .Filter.ByIncludingOnly(logEvent => logEvent.Level >= level || EventType.IsOfAudit(logEvent))
         .WriteTo.Sink(new BackgroundSink(sink, Capacity, Patience))
         .CreateLogger();
 

@@ -1,6 +1,7 @@
 using System.Diagnostics.CodeAnalysis;
 using System.Text;
 using TpmFs.Fuse;
+using TpmFs.Logs;
 
 namespace TpmFs.Nodes;
 
@@ -94,12 +95,12 @@ internal class DirectoryNode : Node
         }
     }
 
-    public override void Reset()
+    public override void Reset(Audit audit)
     {
-        base.Reset();
+        base.Reset(audit);
         foreach (var child in Children)
         {
-            child.Reset();
+            child.Reset(audit);
         }
     }
 

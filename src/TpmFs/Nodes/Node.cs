@@ -1,4 +1,5 @@
 using TpmFs.Fuse;
+using TpmFs.Logs;
 
 namespace TpmFs.Nodes;
 
@@ -100,5 +101,12 @@ internal abstract class Node
     public virtual void Removed() => Guard.Retire();
 
     /// <summary>What was changed of it at run time, and of what is below it, is as configured again.</summary>
-    public virtual void Reset() => Guard.Reset();
+    /// <param name="audit">Is told of each change.</param>
+    public virtual void Reset(Audit audit)
+    {
+        if (Guard.Reset())
+        {
+            audit.AccessChanged(this, Errno.None);
+        }
+    }
 }

@@ -15,10 +15,8 @@ internal abstract class NodeAccess
     {
     }
 
-    /// <summary>Back to what holds by configuration.</summary>
-    public virtual void Reset()
-    {
-    }
+    /// <summary>Back to what holds by configuration. Whether another holds now than before.</summary>
+    public virtual bool Reset() => false;
 
     /// <summary>Access that stays as it is.</summary>
     public static NodeAccess Fixed(uint mode, uint uid, uint gid) => new FixedAccess(new Access(mode, uid, gid));
@@ -88,25 +86,31 @@ internal sealed class KeptAccess : NodeAccess
         }
     }
 
-    /// <summary>What holds by configuration is another now. It holds at once where nobody has changed it.</summary>
-    public void SetInitial(Access access)
+    /// <summary>What holds by configuration is another now. It holds at once where nobody has changed it. Whether another holds now than before.</summary>
+    public bool SetInitial(Access access)
     {
         lock (gate)
         {
+            var before = current;
             current = current == initial ? access : current;
             initial = access;
+            return current != before;
         }
     }
 
-    public override void Reset()
+    public override bool Reset()
     {
         lock (gate)
         {
-            if (!retired)
+            if (retired)
             {
-                current = initial;
-                store.Keep(path, null);
+                return false;
             }
+
+            var before = current;
+            current = initial;
+            store.Keep(path, null);
+            return current != before;
         }
     }
 

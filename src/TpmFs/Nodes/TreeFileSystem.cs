@@ -1,4 +1,6 @@
 using System.Collections.Concurrent;
+using System.Text;
+using Serilog;
 using TpmFs.Fuse;
 using TpmFs.Logs;
 using TpmFs.Openers;
@@ -6,7 +8,7 @@ using TpmFs.Openers;
 namespace TpmFs.Nodes;
 
 /// <summary>Takes the kernel's requests to the nodes and open files that they name. Knows no kind of node.</summary>
-internal sealed class TreeFileSystem(NodeTable table, PollNotifier notifier, Audit audit) : FuseFileSystem
+internal sealed class TreeFileSystem(NodeTable table, PollNotifier notifier, ILogger log) : FuseFileSystem
 {
     private readonly ConcurrentDictionary<OpenId, OpenFile> files = new();
     private ulong lastOpen;
@@ -52,7 +54,7 @@ internal sealed class TreeFileSystem(NodeTable table, PollNotifier notifier, Aud
         var error = found.SetAttributes(caller, change);
         if (change is not { Mode: null, Uid: null, Gid: null })
         {
-            audit.AccessChanged(caller, found, error);
+            Audit.Of(caller, log).AccessChanged(found, error);
         }
 
         attributes = found.Attributes;
@@ -71,7 +73,7 @@ internal sealed class TreeFileSystem(NodeTable table, PollNotifier notifier, Aud
         }
 
         var error = directory.MakeDirectory(caller, name, mode, out var made);
-        audit.Made(caller, directory, name, error);
+        Audit.Of(caller, log).Made(directory.PlaceOf(Encoding.Latin1.GetString(name)), "mkdir", error);
         return error.IsError ? error : Enter(made!, out attributes);
     }
 
@@ -83,7 +85,7 @@ internal sealed class TreeFileSystem(NodeTable table, PollNotifier notifier, Aud
         }
 
         var error = directory.RemoveDirectory(caller, name);
-        audit.Removed(caller, directory, name, error);
+        Audit.Of(caller, log).Removed(directory.PlaceOf(Encoding.Latin1.GetString(name)), "rmdir", error);
         return error;
     }
 
@@ -136,7 +138,7 @@ internal sealed class TreeFileSystem(NodeTable table, PollNotifier notifier, Aud
         var error = file.Write(arguments, data, out written);
         if (file.TakesOrders && table.TryGet(node, out var found))
         {
-            audit.Ordered(caller, found, data, error);
+            Audit.Of(caller, log).Ordered(found, data, error);
         }
 
         return error;
@@ -193,7 +195,7 @@ internal sealed class TreeFileSystem(NodeTable table, PollNotifier notifier, Aud
         }
 
         var error = found.SetXattr(caller, name, value, flags);
-        audit.AccessChanged(caller, found, error);
+        AuditXattr(caller, found, name, error);
         return error;
     }
 
@@ -205,7 +207,7 @@ internal sealed class TreeFileSystem(NodeTable table, PollNotifier notifier, Aud
         }
 
         var error = found.RemoveXattr(caller, name);
-        audit.AccessChanged(caller, found, error);
+        AuditXattr(caller, found, name, error);
         return error;
     }
 
@@ -216,6 +218,15 @@ internal sealed class TreeFileSystem(NodeTable table, PollNotifier notifier, Aud
         foreach (var open in files.Keys)
         {
             Release(default, open);
+        }
+    }
+
+    /// <summary>Another attribute than an ACL is a matter of the node that takes it.</summary>
+    private void AuditXattr(in FuseCaller caller, Node node, ReadOnlySpan<byte> name, Errno error)
+    {
+        if (AclXattr.IsAcl(name))
+        {
+            Audit.Of(caller, log).AccessChanged(node, error);
         }
     }
 

@@ -53,6 +53,18 @@ internal sealed record Limits
     };
 }
 
+/// <summary>What held of a domain's limits and what holds now, both complete.</summary>
+internal readonly record struct LimitsChange(Limits Before, Limits After)
+{
+    /// <summary>What differs, for a person; empty where nothing does.</summary>
+    public override string ToString()
+    {
+        var (before, after) = (Before, After);
+        var changed = LimitKind.Known.Where(kind => kind.Get(before) != kind.Get(after)).Select(kind => $"{kind.Name} is now {kind.Show(kind.Get(after)!.Value)}");
+        return string.Join(", ", after.Denied!.Equals(before.Denied) ? changed : changed.Append($"commands.deny is now '{string.Join(' ', after.Denied.Lines)}'"));
+    }
+}
+
 /// <summary>One limit that is a number: its name, its range, and where it stands.</summary>
 /// <param name="CanBeMax">Whether it may be "max", which is <see cref="SpaceLimits.Unlimited"/>.</param>
 internal sealed record LimitKind(string Name, int Least, int Most, bool CanBeMax, Func<Limits, int?> Get, Func<Limits, int?, Limits> Set)

@@ -7,7 +7,7 @@ using TpmFs.Rm;
 
 namespace TpmFs.Status;
 
-/// <summary>metrics: the same for Prometheus, in OpenMetrics text format 1.0.</summary>
+/// <summary>metrics: the same for Prometheus, in OpenMetrics text format 1.0, with types alone that its older text format has too.</summary>
 internal sealed class MetricsFile(NodeTable table, Access root, DaemonStatus status) : ControlFile(table, Shown, root)
 {
     private const string Microseconds = "_usec";
@@ -18,7 +18,7 @@ internal sealed class MetricsFile(NodeTable table, Access root, DaemonStatus sta
     {
         var (tpms, domains) = (status.Tpms, status.Domains);
         var text = new StringBuilder();
-        Family(text, "tpmfs_tpm", "info", null, "what the TPM says it is");
+        Family(text, "tpmfs_tpm_info", "gauge", null, "what the TPM says it is");
         foreach (var tpm in tpms)
         {
             var says = tpm.Facts.Description ?? Unknown;

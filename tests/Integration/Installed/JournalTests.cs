@@ -87,7 +87,9 @@ public sealed class JournalTests : IDisposable
         Change("domains/web/rm0", "access is now 0640 0:0", "done");
         Change("domains/web/rm0", "access is now 0660 0:0 u:54321:6", "done");
         Change("users/nobody-of-this-name", "mkdir", "Invalid argument");
-        Change("domains/web", "rmdir", "done");
+        IReadOnlyDictionary<string, string> removed = Change("domains/web", "rmdir", "done");
+        Assert.Equal("domains/web", removed["TPMFS_DOMAIN"]);
+        Assert.Equal($"process {removed["TPMFS_PID"]} (rmdir) of user 0", removed["TPMFS_BY"]);
     }
 
     [Fact]
@@ -97,9 +99,9 @@ public sealed class JournalTests : IDisposable
         string id = Entry("TPM_CC", "TPM2_Clear")["TPMFS_OPENER"];
         _sandbox.Shell($"echo {id} >{_mountPoint}/users/0/revoke");
 
-        IReadOnlyDictionary<string, string> revoked = Entry("CODE_FILE", "src/TpmFs/Controls/OpenerOrderFile.cs");
+        IReadOnlyDictionary<string, string> revoked = Entry("MESSAGE_ID", "1fb4fb6550fa4088b115351e5c30861c");
         Assert.Equal(id, revoked["TPMFS_OPENER"]);
-        Assert.Equal("users/0/rm0", revoked["TPMFS_NODE"]);
+        Assert.Equal(("users/0/rm0", "users/0"), (revoked["TPMFS_NODE"], revoked["TPMFS_DOMAIN"]));
         Assert.Equal("sh", Change("users/0/revoke", $"'{id}' written", "done")["TPMFS_COMMAND"]);
     }
 

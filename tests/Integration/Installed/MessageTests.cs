@@ -30,6 +30,12 @@ public sealed partial class MessageTests : IDisposable
         "tpmfs mount mnt --tpm embedded --state-dir state",
         "No space left on device",
         "Make room there")]
+    [InlineData(
+        "mount -t tmpfs -o size=8k none /run; head -c 1M /dev/zero >/run/file || true",
+        "tpmfs mount mnt --tpm embedded --state-dir state",
+        "cannot be written: No space left on device",
+        "Make room there")]
+    [InlineData("mkdir -p state/state.lock", "tpmfs mount mnt --tpm embedded --state-dir state", "cannot be opened", "see who may write there")]
     [InlineData("", "setpriv --bounding-set -sys_admin --inh-caps -sys_admin tpmfs mount mnt --tpm embedded --state-dir state", "Operation not permitted", "needs CAP_SYS_ADMIN")]
     [InlineData("", "setpriv --reuid 54321 --regid 54321 --clear-groups tpmfs mount --tpm embedded", "XDG_RUNTIME_DIR is not set", "Log in as that user")]
     [InlineData("", "tpmfs status --mount mnt", "no TPM is mounted at", "start one with 'tpmfs mount'")]
@@ -85,6 +91,37 @@ public sealed partial class MessageTests : IDisposable
         AssertSays(Run("", $"tpmfs mount {mountPoint} --tpm embedded --state-dir state").Error, "another tpmfs serves", "name another mount point");
         string state = Daemon.StateFolder(_sandbox, mountPoint);
         AssertSays(Run("", $"tpmfs mount mnt --tpm embedded --state-dir {state}").Error, "another tpmfs uses the state directory", "choose another directory");
+        daemon.Stop();
+    }
+
+    [Fact]
+    public void A_state_is_one_daemons_at_a_time_whatever_its_tpm_is()
+    {
+        using var tpm = new SoftwareTpm(_sandbox, "tpm");
+        using var other = new SoftwareTpm(_sandbox, "other");
+        string mountPoint = _sandbox.MakeFolder("mnt");
+        using var daemon = new Daemon(_sandbox, tpm.Tcti, mountPoint);
+        string state = Daemon.StateFolder(_sandbox, mountPoint);
+        AssertSays(Run("", $"tpmfs mount mnt --tpm {other.Tcti} --state-dir {state}").Error, "another tpmfs uses the state directory", state);
+        AssertSays(Run("", $"tpmfs reset --state-dir {state}").Error, "another tpmfs uses the state directory", "--mount DIR");
+        daemon.Stop();
+    }
+
+    [Fact]
+    public void A_reset_of_a_state_directory_alone_leaves_the_mounted_daemon_as_it_is()
+    {
+        using var tpm = new SoftwareTpm(_sandbox, "tpm");
+        string folder = _sandbox.MakeFolder("run");
+        _sandbox.Shell($"mount --bind {folder} /run; mkdir /run/tpmfs");
+        using var daemon = new Daemon(_sandbox, tpm.Tcti, "/run/tpmfs");
+        _sandbox.Shell("echo 8 >/run/tpmfs/objects.max");
+        string kept = """{ "version": 1, "made": ["domains/web"], "access": {}, "limits": {} }""";
+        Assert.Equal("", Run($"echo '{kept}' >state/state.json", "tpmfs reset --state-dir state").Succeeded().Error);
+        Assert.Equal("8\n", _sandbox.Shell("cat /run/tpmfs/objects.max"));
+        Assert.DoesNotContain("domains/web", _sandbox.Shell($"cat {_sandbox.Folder}/tmp.*/state/state.json"), StringComparison.Ordinal);
+        Assert.Equal(1, Run("", "tpmfs reset --state-dir nowhere").ExitCode);
+        Run("", "tpmfs reset").Succeeded();
+        Assert.Equal("64\n", _sandbox.Shell("cat /run/tpmfs/objects.max"));
         daemon.Stop();
     }
 

@@ -67,6 +67,7 @@ public sealed class DeviceTests : IDisposable
         using var daemon = new Daemon(_sandbox, Device, _above);
         string said = $"is in use by process {holder.Id} (python3)";
         Deadline.Poll(() => daemon.Printed.Contains(said, StringComparison.Ordinal), said, daemon.Describe);
+        Assert.Contains($"fuser -v {_below}/raw0", daemon.Printed, StringComparison.Ordinal);
         using var agent = new Agent(_sandbox);
         Opener opener = agent.Open(daemon.Node);
         opener.Submit(Tpm2.GetRandom(33));

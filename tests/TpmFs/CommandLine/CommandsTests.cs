@@ -71,6 +71,29 @@ public sealed class CommandsTests : IDisposable
         Assert.StartsWith($"tpmfs: {path}:2:3: \"tmp\" is no key", error, StringComparison.Ordinal);
     }
 
+    [Theory]
+    [InlineData("{ \"tpm\": \"abacus:\" }", "abacus:")]
+    [InlineData("{ \"tpm\": \"device:/dev/tpmrm0\" }", "kernel's resource manager")]
+    [InlineData("{ \"tpm\": [\"device:/dev/tpm0\", \"device:/dev/tpm0\"] }", "given twice")]
+    [InlineData("{ \"rm0\": { \"group\": \"nobodys-group\" } }", "there is no group 'nobodys-group'")]
+    public void What_mount_would_refuse_is_not_in_order(string config, string problem)
+    {
+        var path = Config(config);
+        var (code, output, error) = Run("check-config", "--config", path);
+        Assert.Equal((1, ""), (code, output));
+        Assert.StartsWith($"tpmfs: {path}: ", error, StringComparison.Ordinal);
+        Assert.Contains(problem, error, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("{}")]
+    [InlineData("{ \"tpm\": [\"device:/dev/tpm77\", \"embedded\", \"embedded\"], \"rm0\": { \"group\": \"4711\" } }")]
+    public void What_mount_would_serve_or_wait_for_is_in_order(string config)
+    {
+        var path = Config(config);
+        Assert.Equal((0, $"{path} is in order\n", ""), Run("check-config", "--config", path));
+    }
+
     [Fact]
     public void A_configuration_that_was_named_has_to_be_there()
     {
@@ -80,9 +103,23 @@ public sealed class CommandsTests : IDisposable
         Assert.Contains(path, error, StringComparison.Ordinal);
     }
 
-    private static (int Code, string Output, string Error) Run(params string[] arguments)
+    [Fact]
+    public void What_the_journal_is_told_on_stderr_has_its_priority_before_each_line()
     {
-        var start = new ProcessStartInfo(Path.Combine(AppContext.BaseDirectory, "tpmfs"), arguments)
+        var (code, _, error) = Start(
+            "sh", "-c", "JOURNAL_STREAM=$(stat -L -c %d:%i /proc/self/fd/2) exec \"$0\" \"$@\"", Program, "mount", "--config", Config("{}"));
+        Assert.Equal(2, code);
+        Assert.StartsWith("<3>tpmfs: which TPM?", error, StringComparison.Ordinal);
+        Assert.All(error.TrimEnd('\n').Split('\n'), line => Assert.StartsWith("<3>", line, StringComparison.Ordinal));
+    }
+
+    private static string Program => Path.Combine(AppContext.BaseDirectory, "tpmfs");
+
+    private static (int Code, string Output, string Error) Run(params string[] arguments) => Start(Program, arguments);
+
+    private static (int Code, string Output, string Error) Start(string program, params string[] arguments)
+    {
+        var start = new ProcessStartInfo(program, arguments)
         {
             RedirectStandardOutput = true,
             RedirectStandardError = true,

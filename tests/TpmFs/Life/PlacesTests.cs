@@ -89,34 +89,6 @@ public sealed class PlacesTests : IDisposable
         Assert.InRange(places.RuntimeDirectory.Length, 1, 60);
     }
 
-    [Fact]
-    public void A_lock_is_held_by_one_until_it_is_given_back()
-    {
-        var path = Path.Combine(folder, "lock");
-        using (var first = Directories.TryLock(path))
-        {
-            Assert.NotNull(first);
-            Assert.Null(Directories.TryLock(path));
-        }
-
-        using var second = Directories.TryLock(path);
-        Assert.NotNull(second);
-    }
-
-    [Fact]
-    public void A_directory_is_made_for_its_user_alone_and_one_that_cannot_be_made_is_said()
-    {
-        var path = Path.Combine(folder, "a/b");
-        Assert.True(Directories.TryPrepare(path, "state directory", "", out _));
-        Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute, File.GetUnixFileMode(path));
-
-        File.WriteAllText(Path.Combine(folder, "file"), "");
-        Assert.False(Directories.TryPrepare(Path.Combine(folder, "file/b"), "state directory", "Name another.", out var problem));
-        Assert.StartsWith("the state directory ", problem, StringComparison.Ordinal);
-        Assert.EndsWith("Name another.", problem, StringComparison.Ordinal);
-        Assert.False(Directories.TryPrepare("/proc/1", "state directory", "", out _));
-    }
-
     private static Places Find(bool isRoot, params (string Name, string Value)[] variables)
     {
         var found = Places.TryFind(null, null, isRoot, name => variables.FirstOrDefault(v => v.Name == name).Value, out var places, out var problem);

@@ -29,7 +29,7 @@ internal sealed class TreeFixture : IDisposable
     private static readonly TpmDescription Description = new("TEST", "a \"TPM\"", "1.2.3.4", 164);
     private readonly Logger log;
     private readonly StateKeeper state;
-    private readonly List<string> messages = [];
+    private readonly List<LogEvent> events = [];
     private readonly HashSet<int> rawOpeners = [];
     private bool isStopped;
 
@@ -37,7 +37,7 @@ internal sealed class TreeFixture : IDisposable
     public TreeFixture(Settings? settings = null, string? folder = null, FakeUserDatabase? users = null, int tpms = 1)
     {
         Folder = folder ?? Directory.CreateTempSubdirectory("tpmfs-test-").FullName;
-        log = new LoggerConfiguration().MinimumLevel.Debug().WriteTo.Sink(new Sink(messages)).CreateLogger();
+        log = new LoggerConfiguration().MinimumLevel.Debug().WriteTo.Sink(new Sink(events)).CreateLogger();
         state = new StateKeeper(new StateFile(Folder), DateTimeOffset.UnixEpoch, log);
         Database = users ?? new FakeUserDatabase();
         Time.Advance(TimeSpan.FromDays(1)); // no file is of the epoch itself
@@ -72,16 +72,18 @@ internal sealed class TreeFixture : IDisposable
 
     public List<SchedulingGroup> Ended { get; } = [];
 
-    public string Logged
+    public LogEvent[] Events
     {
         get
         {
-            lock (messages)
+            lock (events)
             {
-                return string.Join('\n', messages);
+                return [.. events];
             }
         }
     }
+
+    public string Logged => string.Join('\n', Events.Select(TpmFs.Logs.Rendered.Message));
 
     public TreeFileSystem Kernel => Tree.FileSystem;
 
@@ -195,13 +197,13 @@ internal sealed class TreeFixture : IDisposable
         return space;
     }
 
-    private sealed class Sink(List<string> messages) : ILogEventSink
+    private sealed class Sink(List<LogEvent> events) : ILogEventSink
     {
         public void Emit(LogEvent logEvent)
         {
-            lock (messages)
+            lock (events)
             {
-                messages.Add(TpmFs.Logs.Rendered.Message(logEvent));
+                events.Add(logEvent);
             }
         }
     }

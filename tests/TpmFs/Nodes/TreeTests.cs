@@ -1,7 +1,6 @@
 using System.Text;
 using TpmFs.Daemon.Tests.Fakes;
 using TpmFs.Fuse;
-using TpmFs.Logs;
 using TpmFs.Nodes;
 using TpmFs.Openers;
 
@@ -23,7 +22,7 @@ public sealed class TreeTests
         root = new DirectoryNode(table, NodeAccess.Fixed(0x1ED, 0, 0));
         rm0 = new LinkNode(table, default, "x");
         root.TryAdd("rm0", rm0);
-        tree = new TreeFileSystem(table, notifier, new Audit(Serilog.Core.Logger.None));
+        tree = new TreeFileSystem(table, notifier, Serilog.Core.Logger.None);
     }
 
     [Fact]

@@ -19,6 +19,8 @@ public sealed class StatusTests
         Assert.Contains("tpmfs_openers{domain=\"domains/web\",tpm=\"0\"} 1", lines);
         Assert.Contains("tpmfs_commands_total{domain=\"root\",tpm=\"0\"} 0", lines);
         Assert.Contains("tpmfs_tpm_info{tpm=\"0\",manufacturer=\"TEST\",model=\"a \\\"TPM\\\"\",firmware=\"1.2.3.4\"} 1", lines);
+        Assert.Contains("# TYPE tpmfs_tpm_info gauge", lines);
+        Assert.All(lines.Where(line => line.StartsWith("# TYPE", StringComparison.Ordinal)), line => Assert.Matches("^# TYPE [a-z_]+ (counter|gauge)$", line));
         Assert.Equal(lines.Count(line => line.StartsWith("# TYPE", StringComparison.Ordinal)), lines.Where(line => line.StartsWith("# TYPE", StringComparison.Ordinal)).Distinct().Count());
     }
 
