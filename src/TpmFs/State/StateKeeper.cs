@@ -1,6 +1,6 @@
 using Serilog;
-using TpmFs.Logs;
 using TpmFs.Domains;
+using TpmFs.Logs;
 using TpmFs.Nodes;
 using TpmFs.Policy;
 
