@@ -41,7 +41,8 @@ internal static unsafe partial class Native
     public const int ErrorNoDevice = 19;
     public const int ErrorTime = 62;
 
-    private const short PollInput = 1;
+    public const short PollInput = 1;
+
     private const int MessageNoSignal = 0x4000;
     private const nuint CountUnread = 0x541B; // FIONREAD, asm-generic/ioctls.h
     private const int ClockMonotonic = 1;
