@@ -19,6 +19,7 @@ internal static unsafe partial class Native
     public const int OpenReadWrite = 2;
     public const int OpenNoTerminal = 0x100;
     public const int OpenCloseOnExec = 0x8_0000;
+    public const int OpenPathOnly = 0x20_0000;
 
     public const short SpawnSetSignalMask = 0x08;
 
@@ -44,6 +45,8 @@ internal static unsafe partial class Native
     public const short PollInput = 1;
 
     private const int MessageNoSignal = 0x4000;
+    private const int MessagePeek = 2;
+    private const int MessageDoNotWait = 0x40;
     private const nuint CountUnread = 0x541B; // FIONREAD, asm-generic/ioctls.h
     private const int ClockMonotonic = 1;
     private const int ClockBootTime = 7;
@@ -148,6 +151,13 @@ internal static unsafe partial class Native
         return Ioctl(socket, CountUnread, &count) == 0 ? count : 0;
     }
 
+    /// <summary>Whether a receive would have to wait: nothing is there, and the stream has not ended. True for a socket that fails, which a send meets.</summary>
+    public static bool IsQuiet(SafeHandle socket)
+    {
+        byte first;
+        return ReceiveNow(socket, &first, 1, MessagePeek | MessageDoNotWait) < 0;
+    }
+
     /// <summary>Waits until something can be read, or an error: above 0. 0 when there was nothing in time, below 0 with an errno.</summary>
     /// <param name="file">Nobody closes it meanwhile.</param>
     /// <param name="timeout">In milliseconds.</param>
@@ -211,6 +221,11 @@ internal static unsafe partial class Native
 
     [LibraryImport("libc", EntryPoint = "recv", SetLastError = true)]
     private static partial nint Receive(SafeHandle socket, byte* buffer, nuint size, int flags);
+
+    /// <summary>With MSG_DONTWAIT alone: never waits, so the runtime need not be told that it runs.</summary>
+    [LibraryImport("libc", EntryPoint = "recv")]
+    [SuppressGCTransition]
+    private static partial nint ReceiveNow(SafeHandle socket, byte* buffer, nuint size, int flags);
 
     /// <summary>Never waits, so the runtime need not be told that it runs.</summary>
     [LibraryImport("libc", EntryPoint = "ioctl")]

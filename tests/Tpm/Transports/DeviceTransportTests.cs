@@ -1,5 +1,6 @@
 using System.Buffers.Binary;
 using System.Diagnostics;
+using System.Net.Sockets;
 using TpmFs.Tpm.Tests.Harness;
 
 namespace TpmFs.Tpm.Tests.Transports;
@@ -112,12 +113,31 @@ public sealed class DeviceTransportTests
     [Theory]
     [InlineData("/nonexistent/tpm0", "there is no /nonexistent/tpm0")]
     [InlineData("/etc/passwd", "plain file")]
-    [InlineData("/etc", "cannot open /etc")]
+    [InlineData("/etc", "/etc is a directory")]
     public void What_is_no_device_is_told_apart(string path, string hint)
     {
         using ITpmTransport transport = TestTransport.Create($"device:{path}");
         Assert.False(transport.TryConnect(Short, out string problem));
         Assert.Contains(hint, problem, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void What_would_take_a_command_and_is_no_device_is_not_opened()
+    {
+        using var directory = new TemporaryDirectory();
+        string pipe = directory.File("pipe");
+        Assert.Empty(Swtpm.Run("mkfifo", [pipe]));
+        string path = directory.File("socket");
+        using var socket = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+        socket.Bind(new UnixDomainSocketEndPoint(path));
+        var bad = new List<(string Path, string Hint)> { (pipe, "is a named pipe"), (path, "is a socket") };
+        bad.AddRange(Directory.EnumerateFiles("/dev", "loop?").Take(1).Select(disk => (disk, "is a block device")));
+        foreach ((string given, string hint) in bad)
+        {
+            using ITpmTransport transport = TestTransport.Create($"device:{given}");
+            Assert.False(transport.TryConnect(Short, out string problem));
+            Assert.Contains(hint, problem, StringComparison.Ordinal);
+        }
     }
 
     private static ITpmTransport Connected(FakeDevice device)
