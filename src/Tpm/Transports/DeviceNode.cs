@@ -27,13 +27,14 @@ internal static class DeviceNode
     public static bool IsResourceManager(string path) => Path.GetFileName(path.AsSpan()).StartsWith("tpmrm", StringComparison.Ordinal);
 
     /// <summary>Null with a problem when it cannot be opened, or is no device of a TPM: then nothing was opened but its name.</summary>
-    public static SafeFileHandle? TryOpen(string path, out bool isCharacterDevice, out string problem)
+    /// <param name="holders">Of the same path.</param>
+    public static SafeFileHandle? TryOpen(string path, DeviceHolders holders, out bool isCharacterDevice, out string problem)
     {
         isCharacterDevice = false;
         int name = Native.Open(path, Native.OpenPathOnly | Native.OpenCloseOnExec);
         if (name < 0)
         {
-            problem = WhyNot(path, Marshal.GetLastPInvokeError());
+            problem = WhyNot(path, holders, Marshal.GetLastPInvokeError());
             return null;
         }
 
@@ -60,7 +61,7 @@ internal static class DeviceNode
         // What was looked at, whatever has the name now.
         string same = string.Create(CultureInfo.InvariantCulture, $"/proc/self/fd/{name}");
         int descriptor = Native.Open(same, Native.OpenReadWrite | Native.OpenNonBlock | Native.OpenNoTerminal | Native.OpenCloseOnExec);
-        problem = descriptor < 0 ? WhyNot(path, Marshal.GetLastPInvokeError()) : string.Empty;
+        problem = descriptor < 0 ? WhyNot(path, holders, Marshal.GetLastPInvokeError()) : string.Empty;
         return descriptor < 0 ? null : new SafeFileHandle(descriptor, ownsHandle: true);
     }
 
@@ -74,12 +75,12 @@ internal static class DeviceNode
         _ => "something else",
     };
 
-    private static string WhyNot(string path, int error) => error switch
+    private static string WhyNot(string path, DeviceHolders holders, int error) => error switch
     {
         Native.ErrorNoEntry => $"there is no {path}. Is there a TPM, is it switched on in the firmware, and is its driver loaded?",
         Native.ErrorNoDevice or Native.ErrorNoDeviceOrAddress => $"{path} has no device behind it",
         Native.ErrorAccess => $"{path} may not be opened: permission denied",
-        Native.ErrorBusy => $"{path} is in use{DeviceHolders.Describe(path)}; one program at a time can have the TPM itself. Stop the other one",
+        Native.ErrorBusy => $"{path} is in use{holders.Describe()}; one program at a time can have the TPM itself. Stop the other one",
         _ => $"cannot open {path}: {Marshal.GetPInvokeErrorMessage(error)}",
     };
 

@@ -24,6 +24,7 @@ internal sealed class DeviceTransport(string path) : ITpmTransport
     /// <summary>More than the two clocks can be apart by themselves, less than a machine sleeps.</summary>
     private static readonly TimeSpan ShortestSleep = TimeSpan.FromMilliseconds(500);
 
+    private readonly DeviceHolders _holders = new(path);
     private readonly Lock _gate = new();
     private SafeFileHandle? _device; // Under _gate.
     private bool _isBusy; // Under _gate: a command is under way, and whoever runs it closes the device.
@@ -35,7 +36,7 @@ internal sealed class DeviceTransport(string path) : ITpmTransport
     public bool TryConnect(TimeSpan timeout, out string problem)
     {
         Close();
-        SafeFileHandle? opened = DeviceNode.TryOpen(path, out bool isCharacterDevice, out problem);
+        SafeFileHandle? opened = DeviceNode.TryOpen(path, _holders, out bool isCharacterDevice, out problem);
         if (opened is null)
         {
             return false;

@@ -56,6 +56,7 @@ internal static unsafe partial class Native
     private const int StatMode = 28; // offsets in struct statx, linux/stat.h
     private const int StatDeviceMajor = 128;
     private const int StatDeviceMinor = 132;
+    private const int EntryName = 19; // d_name in struct dirent64
     private const int FileSystemStatSize = 128; // more than a struct statfs has
 
     /// <summary>More than any C library's posix_spawnattr_t (336 bytes) and posix_spawn_file_actions_t (80) take.</summary>
@@ -209,6 +210,37 @@ internal static unsafe partial class Native
             return StatFileSystem(file, bytes) == 0 ? MemoryMarshal.Read<nint>(stat) : 0;
         }
     }
+
+    /// <summary>The names in a directory, but for those that begin with a dot; none where it cannot be read. What they name is not looked at.</summary>
+    public static List<string> NamesIn(string directory)
+    {
+        var names = new List<string>();
+        nint stream = OpenDirectory(directory);
+        if (stream == 0)
+        {
+            return names;
+        }
+
+        for (byte* entry = ReadDirectory(stream); entry is not null; entry = ReadDirectory(stream))
+        {
+            if (entry[EntryName] != '.')
+            {
+                names.Add(Marshal.PtrToStringUTF8((nint)(entry + EntryName))!);
+            }
+        }
+
+        _ = CloseDirectory(stream);
+        return names;
+    }
+
+    [LibraryImport("libc", EntryPoint = "opendir", StringMarshalling = StringMarshalling.Utf8)]
+    private static partial nint OpenDirectory(string path);
+
+    [LibraryImport("libc", EntryPoint = "readdir64")]
+    private static partial byte* ReadDirectory(nint stream);
+
+    [LibraryImport("libc", EntryPoint = "closedir")]
+    private static partial int CloseDirectory(nint stream);
 
     [LibraryImport("libc", EntryPoint = "read", SetLastError = true)]
     private static partial nint Read(SafeFileHandle file, byte* buffer, nuint size);

@@ -2,6 +2,7 @@ using System.Buffers.Binary;
 using System.Diagnostics;
 using System.Net.Sockets;
 using TpmFs.Tpm.Tests.Harness;
+using TpmFs.Tpm.Transports;
 
 namespace TpmFs.Tpm.Tests.Transports;
 
@@ -137,6 +138,28 @@ public sealed class DeviceTransportTests
             using ITpmTransport transport = TestTransport.Create($"device:{given}");
             Assert.False(transport.TryConnect(Short, out string problem));
             Assert.Contains(hint, problem, StringComparison.Ordinal);
+        }
+    }
+
+    [Fact]
+    public async Task Who_has_a_device_is_found_though_a_process_has_a_descriptor_on_a_mount_that_hangs()
+    {
+        using var directory = new TemporaryDirectory();
+        using var device = new FakeDevice();
+        using ITpmTransport transport = Connected(device);
+        string program = directory.File("hung_mount");
+        Assert.Empty(Swtpm.Run("gcc", ["-Wall", "-Werror", "-o", program, Path.Combine(AppContext.BaseDirectory, "native", "hung_mount.c")]));
+        Directory.CreateDirectory(directory.File("mount"));
+        using var hung = Process.Start(new ProcessStartInfo(program, [directory.File("mount")]) { RedirectStandardOutput = true })!;
+        try
+        {
+            Assert.Equal("ready", await hung.StandardOutput.ReadLineAsync());
+            Assert.Equal(" by this very process", await Task.Run(new DeviceHolders(device.Path).Describe).WaitAsync(TpmClient.Patience));
+        }
+        finally
+        {
+            hung.Kill();
+            await hung.WaitForExitAsync();
         }
     }
 
