@@ -104,7 +104,7 @@ internal sealed class DeviceTransport(string path) : ITpmTransport
         int error = Write(device, command);
         if (error != 0)
         {
-            return new(TransmitStatus.NotSent, 0, $"{path} does not take a command: {Marshal.GetPInvokeErrorMessage(error)}");
+            return new(IsRefusal(error) ? TransmitStatus.CommandRefused : TransmitStatus.NotSent, 0, $"{path} does not take a command: {Marshal.GetPInvokeErrorMessage(error)}");
         }
 
         error = Receive(device, response, deadline, out int received, out string? problem);
@@ -112,6 +112,7 @@ internal sealed class DeviceTransport(string path) : ITpmTransport
         {
             0 when problem is null => new(TransmitStatus.Ok, received),
             0 => new(TransmitStatus.Disconnected, 0, $"{path}: {problem}"),
+            _ when IsRefusal(error) => new(TransmitStatus.CommandRefused, 0, $"{path} does not take the command: {Marshal.GetPInvokeErrorMessage(error)}"),
             Native.ErrorTime => new(TransmitStatus.TimedOut, 0, $"no response from {path} in {timeout.TotalSeconds:0.###} s"),
 
             // A command that the machine's sleep met is refused by a driver that sleeps already: the TPM has not had it.
@@ -119,6 +120,12 @@ internal sealed class DeviceTransport(string path) : ITpmTransport
             _ => new(TransmitStatus.Disconnected, 0, $"{path} gives no response: {Marshal.GetPInvokeErrorMessage(error)}"),
         };
     }
+
+    /// <summary>
+    /// What drivers say of a command that they do not send, to write(2) or, when they have looked at it later, to read(2). Their buffer may be smaller than
+    /// the kernel's.
+    /// </summary>
+    private static bool IsRefusal(int error) => error is Native.ErrorTooBig or Native.ErrorInvalid;
 
     /// <summary>An errno, 0 when the command is with the kernel.</summary>
     private static int Write(SafeFileHandle device, ReadOnlySpan<byte> command)

@@ -36,10 +36,12 @@ internal static unsafe partial class Native
     public const int ErrorInterrupted = 4;
     public const int ErrorInputOutput = 5;
     public const int ErrorNoDeviceOrAddress = 6;
+    public const int ErrorTooBig = 7;
     public const int ErrorAgain = 11;
     public const int ErrorAccess = 13;
     public const int ErrorBusy = 16;
     public const int ErrorNoDevice = 19;
+    public const int ErrorInvalid = 22;
     public const int ErrorTime = 62;
 
     public const short PollInput = 1;

@@ -142,6 +142,17 @@ public sealed class DeviceTransportTests
     }
 
     [Fact]
+    public void A_command_that_a_driver_refuses_is_lost_alone()
+    {
+        using ITpmTransport transport = TestTransport.Create("device:/dev/loop-control"); // which refuses whatever is written to it, with EINVAL
+        TpmClient.Connect(transport);
+        for (int round = 0; round < 2; round++)
+        {
+            Assert.Equal(TransmitStatus.CommandRefused, transport.Transmit(TpmClient.GetRandom8, 0, new byte[4096], Short).Status);
+        }
+    }
+
+    [Fact]
     public async Task Who_has_a_device_is_found_though_a_process_has_a_descriptor_on_a_mount_that_hangs()
     {
         using var directory = new TemporaryDirectory();
