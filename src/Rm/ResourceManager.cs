@@ -59,7 +59,7 @@ public sealed class ResourceManager : IDisposable
         var power = new PowerState(_channel, _profile, _objects, _sessions, sessionSlots, _spaces, time, log);
         var capabilities = new CapabilityView(_sessions);
         var tracker = new ResponseTracker(_profile, _objects, _sessions, power, capabilities, _spaces);
-        _room = new RoomMaker(_objects, _sessions, sessionSlots, log);
+        _room = new RoomMaker(_objects, _sessions, sessionSlots, power, log);
         var patience = new Patience(time, _objects, () => _desk.HasSessionWaiters);
         _meter = new WorkMeter(_channel, _objects, sessionSlots, time);
         _runner = new CommandRunner(
