@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using System.Runtime.InteropServices;
 using System.Runtime.Versioning;
 using Microsoft.Win32.SafeHandles;
@@ -239,11 +238,7 @@ internal sealed class DeviceTransport(string path) : ITpmTransport
     {
         _watcher?.Dispose();
         _watcher = null;
-        lock (_gate)
-        {
-            Debug.Assert(!_isBusy, "the thread that transmits is the one that closes");
-            CloseDevice();
-        }
+        TakenOff();
     }
 
     /// <summary>Under the lock.</summary>
