@@ -88,7 +88,7 @@ public sealed class ServiceManagerTests : IDisposable
         TpmHold hold = HoldCreatePrimary(agent);
         _sandbox.Shell($"umount --force --lazy {_mountPoint}");
         UntilTold("STOPPING=1\n", daemon);
-        Assert.Contains("was unmounted, or its connection aborted, by somebody else", daemon.Printed, StringComparison.Ordinal);
+        Deadline.Poll(() => daemon.Printed.Contains("was unmounted, or its connection aborted, by somebody else", StringComparison.Ordinal), "word of it", daemon.Describe);
         Assert.False(daemon.HasExited);
         hold.Release();
         Assert.Equal(1, daemon.Wait(Deadline.Step).ExitCode);
