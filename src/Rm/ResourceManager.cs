@@ -13,8 +13,6 @@ namespace TpmFs.Rm;
 /// </remarks>
 public sealed class ResourceManager : IDisposable
 {
-    private static readonly TimeSpan s_joinTimeout = TimeSpan.FromSeconds(10);
-
     /// <summary>What failed once may fail at once again: the log is not to be flooded.</summary>
     private static readonly TimeSpan s_pauseAfterFault = TimeSpan.FromMilliseconds(100);
 
@@ -43,6 +41,7 @@ public sealed class ResourceManager : IDisposable
     private Thread? _thread;
     private long _releasedSessions;
     private int _rawOpeners;
+    private int _isDisposed;
 
     public ResourceManager(ITpmTransport transport, ResourceManagerOptions options, TimeProvider time, IResourceManagerLog log)
     {
@@ -59,7 +58,7 @@ public sealed class ResourceManager : IDisposable
         var power = new PowerState(_channel, _profile, _objects, _sessions, sessionSlots, _spaces, time, log);
         var capabilities = new CapabilityView(_sessions);
         var tracker = new ResponseTracker(_profile, _objects, _sessions, power, capabilities, _spaces);
-        _room = new RoomMaker(_objects, _sessions, sessionSlots, log);
+        _room = new RoomMaker(_objects, _sessions, sessionSlots, power, log);
         var patience = new Patience(time, _objects, () => _desk.HasSessionWaiters);
         _meter = new WorkMeter(_channel, _objects, sessionSlots, time);
         _runner = new CommandRunner(
@@ -138,14 +137,17 @@ public sealed class ResourceManager : IDisposable
     public void CancelRunning() => _desk.CancelRunning();
 
     /// <summary>
-    /// Cancels what runs, fails what waits, flushes everything that is held, saved sessions too, and leaves the TPM empty. Takes 10 s at
-    /// the most. The transport is the caller's to dispose of, afterwards.
+    /// Cancels what runs, fails what waits, flushes everything that is held, saved sessions too, and leaves the TPM empty. Takes
+    /// <see cref="ResourceManagerOptions.StopPatience"/> at the most, once. The transport is the caller's to dispose of, afterwards.
     /// </summary>
     public void Dispose()
     {
-        _desk.Stop();
-        _thread?.Join(s_joinTimeout);
-        _desk.Dispose();
+        if (Interlocked.Exchange(ref _isDisposed, 1) == 0)
+        {
+            _desk.Stop();
+            _thread?.Join(_options.StopPatience);
+            _desk.Dispose();
+        }
     }
 
     /// <summary>As <see cref="TryStart"/>, but serves only when <see cref="RunOne"/> is called.</summary>

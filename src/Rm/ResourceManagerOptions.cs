@@ -15,6 +15,9 @@ public sealed record ResourceManagerOptions
     /// <summary>Whether the TPM is this manager's alone, so that what it holds at the start is left over and is flushed.</summary>
     public bool FlushAtStart { get; init; }
 
+    /// <summary>How long the manager's end waits for a command that runs and cannot be cancelled, before it leaves the TPM as it is.</summary>
+    public TimeSpan StopPatience { get; init; } = TimeSpan.FromSeconds(30);
+
     /// <summary>How long commands wait for a lost TPM to come back before they fail.</summary>
     public TimeSpan ReconnectPatience { get; init; } = TimeSpan.FromSeconds(10);
 }

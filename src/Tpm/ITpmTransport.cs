@@ -14,8 +14,8 @@ public interface ITpmTransport : IDisposable
     bool TryConnect(TimeSpan timeout, out string problem);
 
     /// <summary>
-    /// Sends one whole command and waits for its whole response. After any result but <see cref="TransmitStatus.Ok"/> and
-    /// <see cref="TransmitStatus.LocalityRefused"/> the framing is in doubt: <see cref="TryConnect"/> comes next.
+    /// Sends one whole command and waits for its whole response. After any result but <see cref="TransmitStatus.Ok"/>,
+    /// <see cref="TransmitStatus.LocalityRefused"/> and <see cref="TransmitStatus.CommandRefused"/> the framing is in doubt: <see cref="TryConnect"/> comes next.
     /// </summary>
     /// <param name="command">The command, header included; its size is the header's.</param>
     /// <param name="locality">0 to 4.</param>
@@ -50,6 +50,9 @@ public enum TransmitStatus
 
     /// <summary>The locality could not be set; the command was not sent.</summary>
     LocalityRefused,
+
+    /// <summary>The way to the TPM does not take this command, for its size above all; the TPM has not had it, and the next one may pass.</summary>
+    CommandRefused,
 }
 
 /// <summary>The result of an exchange. <paramref name="Length"/> is the response's size in bytes when it is there.</summary>

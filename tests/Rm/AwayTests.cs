@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using TpmFs.Rm.Tests.Harness;
 using TpmFs.Rm.Tests.Simulation;
 using TpmFs.Tpm;
@@ -84,6 +85,58 @@ public sealed class AwayTests
     }
 
     [Fact]
+    public void A_command_that_is_larger_than_the_TPM_takes_is_answered_without_it()
+    {
+        using var rig = new Rig(new TpmParameters { MaxCommandSize = 2048 });
+        Opener opener = rig.Open();
+        Assert.Equal(0x000B0000 | Rc.CommandSize, opener.Do(Cmd.Build(Cmd.GetRandomCode, [], new byte[2048])).Code);
+        Assert.Equal(0, rig.Tpm.Log.Total);
+        opener.Must(Cmd.GetRandom(33));
+    }
+
+    [Fact]
+    public void A_command_that_the_way_to_the_TPM_refuses_is_the_client_s_matter()
+    {
+        using var rig = new Rig();
+        rig.Tpm.Faults.Break(TransmitStatus.CommandRefused, executed: false);
+        Opener opener = rig.Open();
+        Assert.Equal(0x000B0000 | Rc.CommandSize, opener.Do(Cmd.GetRandom(33)).Code);
+        opener.Must(Cmd.GetRandom(33));
+        Assert.Empty(rig.Log.Entries);
+    }
+
+    [Fact]
+    public void A_TPM_that_does_not_answer_is_given_up_within_the_time_for_a_start()
+    {
+        using var tpm = new Mute(_time, TransmitStatus.TimedOut, longest: TimeSpan.FromSeconds(6));
+        using var manager = new ResourceManager(tpm, new ResourceManagerOptions(), _time, _log);
+        long start = _time.GetTimestamp();
+        Assert.False(manager.TryPrepare(out _));
+        Assert.InRange(_time.GetElapsedTime(start).TotalSeconds, 15, 26);
+    }
+
+    [Fact]
+    public void A_TPM_that_is_lost_at_each_command_is_not_tried_without_a_pause()
+    {
+        using var tpm = new Mute(_time, TransmitStatus.Disconnected, longest: TimeSpan.FromSeconds(6));
+        using var manager = new ResourceManager(tpm, new ResourceManagerOptions(), _time, _log);
+        long start = Stopwatch.GetTimestamp();
+        Assert.False(manager.TryPrepare(out _));
+        Assert.True(Stopwatch.GetElapsedTime(start) >= TimeSpan.FromMilliseconds(20 + 40 + 80), "no pause");
+    }
+
+    [Fact]
+    public void A_TPM_that_falls_silent_is_asked_for_no_longer_than_commands_wait_for_it()
+    {
+        using var rig = new Rig();
+        Opener opener = rig.Open();
+        rig.Tpm.Faults.Break(TransmitStatus.NotSent, executed: false);
+        rig.Tpm.Faults.Break(TransmitStatus.TimedOut, executed: false, command: Cmd.ReadClockCode, then: () => Assert.True(rig.Tpm.LastLimit < TimeSpan.FromSeconds(10)));
+        opener.Must(Cmd.GetRandom(33));
+        Assert.True(rig.Tpm.LastLimit > TimeSpan.FromSeconds(100));
+    }
+
+    [Fact]
     public void A_TPM_1_2_is_told_apart_and_gets_raw_commands_alone()
     {
         using var tpm = new Tpm12();
@@ -136,6 +189,33 @@ public sealed class AwayTests
         public void Denied(TpmCc command) => throw new InvalidOperationException("Nothing is denied here.");
 
         public void Failed(SpaceFailure failure) => Failures++;
+    }
+
+    /// <summary>Can be connected to, and answers nothing.</summary>
+    private sealed class Mute(ManualTime time, TransmitStatus status, TimeSpan longest) : ITpmTransport
+    {
+        public TpmTransportFeatures Features => default;
+
+        public bool TryConnect(TimeSpan timeout, out string problem)
+        {
+            problem = "";
+            return true;
+        }
+
+        public TransmitResult Transmit(ReadOnlyMemory<byte> command, byte locality, Memory<byte> response, TimeSpan timeout)
+        {
+            Assert.True(timeout < longest, $"{timeout}");
+            time.Advance(timeout);
+            return new TransmitResult(status, 0, "mute");
+        }
+
+        public void Cancel()
+        {
+        }
+
+        public void Dispose()
+        {
+        }
     }
 
     /// <summary>Answers each command of TPM 1.2 with success, and each of TPM 2.0 as a TPM 1.2 does: TPM_BADTAG under its own tag.</summary>

@@ -63,6 +63,38 @@ public sealed class RawTests
         Assert.Equal(1, rig.Tpm.Log.Count(0x173));
     }
 
+    [Theory]
+    [InlineData(Cmd.ContextSaveCode)]
+    [InlineData(Cmd.FlushContextCode)]
+    public void What_the_tpm_refuses_to_save_does_not_keep_the_rest_in_it(uint refused)
+    {
+        using var rig = new Rig();
+        rig.Open().NewKeys(3);
+        rig.Open().NewSession(SessionType.Policy);
+        rig.Tpm.Faults.Warn(Rc.Value, command: refused);
+        using var raw = new RawOpener(rig);
+        Assert.True(raw.Do(Cmd.GetRandom(8)).IsSuccess);
+        Assert.Empty(rig.Tpm.LoadedSessions);
+        Assert.True(rig.Tpm.TransientHandles.Count <= (refused == Cmd.FlushContextCode ? 1 : 0)); // what is not flushed stays
+    }
+
+    [Fact]
+    public void Nothing_raw_reaches_a_tpm_that_something_cannot_leave()
+    {
+        using var rig = new Rig(new TpmParameters { ContextGap = SessionGapTests.Gap });
+        Answer theirs = new(rig.Tpm.Direct(Cmd.StartAuthSession(SessionType.Policy)));
+        Assert.True(new Answer(rig.Tpm.Direct(Cmd.ContextSave(theirs.Handle))).IsSuccess);
+        Opener managed = rig.Open();
+        uint session = managed.NewSession(SessionType.Policy);
+        SessionGapTests.OpenGap(rig);
+        using var raw = new RawOpener(rig);
+        Assert.Equal(Layer | Rc.ContextGap, raw.Do(Cmd.GetRandom(8)).Code);
+        Assert.Equal(0, rig.Tpm.Log.Count(Cmd.GetRandomCode));
+        rig.Tpm.Direct(Cmd.FlushContext(theirs.Handle));
+        Assert.True(raw.Do(Cmd.GetRandom(8)).IsSuccess);
+        managed.Must(Cmd.PolicyGetDigest(session));
+    }
+
     private sealed class RawClient : ISpaceClient
     {
         public byte[]? Response { get; private set; }

@@ -33,6 +33,25 @@ public sealed class ReserveTests
         Assert.Equal(0x000B0000 | Rc.CommandCode, newcomer.Await().Code);
     }
 
+    [Fact]
+    public void A_tpm_that_refuses_to_fill_the_reserve_is_left_alone_for_a_while()
+    {
+        var time = new ManualTime();
+        using var tpm = new SimulatedTpm(new TpmParameters { Time = time });
+        using var manager = new ResourceManager(tpm, new ResourceManagerOptions(), time, new RecordingLog());
+        tpm.Faults.Warn(Rc.Value, times: int.MaxValue, command: Cmd.GetRandomCode);
+        Assert.True(manager.TryPrepare(out _));
+        time.Advance(TimeSpan.FromSeconds(1));
+        int commands = 0;
+        while (commands < 100 && manager.RunOne())
+        {
+            commands++;
+        }
+
+        Assert.InRange(commands, 1, 10);
+        Assert.True(manager.UntilDue() > TimeSpan.FromMilliseconds(10));
+    }
+
     /// <summary>Sends the command with which a device TCTI begins, while the TPM is busy for 30 s; it is not answered before that is over.</summary>
     private static void AssertWaits(Rig rig, Opener newcomer)
     {

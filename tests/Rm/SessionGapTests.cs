@@ -6,7 +6,7 @@ namespace TpmFs.Rm.Tests;
 /// <summary>The context gap, where somebody beside the manager uses the TPM as well.</summary>
 public sealed class SessionGapTests
 {
-    private const uint Gap = 255;
+    internal const uint Gap = 255;
 
     [Fact]
     public void Nobody_beside_the_manager_ever_meets_the_gap_of_its_sessions()
@@ -55,7 +55,7 @@ public sealed class SessionGapTests
     }
 
     /// <summary>Somebody else saves a session until the TPM refuses to.</summary>
-    private static void OpenGap(Rig rig)
+    internal static void OpenGap(Rig rig)
     {
         Answer theirs = new(rig.Tpm.Direct(Cmd.StartAuthSession(SessionType.Policy)));
         uint handle = theirs.Handle;

@@ -94,6 +94,36 @@ public sealed class SleepTests : IDisposable
     }
 
     [Fact]
+    public void What_the_TPM_refuses_to_save_does_not_keep_the_rest_in_it()
+    {
+        _opener.NewKeys(2);
+        _rig.Tpm.Faults.Warn(Rc.Value, command: Cmd.ContextSaveCode);
+        Suspend();
+        Assert.Equal(1, _saved);
+        Assert.Empty(_rig.Tpm.TransientHandles);
+        Assert.Empty(_rig.Tpm.LoadedSessions);
+        Assert.Single(_rig.Tpm.SavedSessions);
+    }
+
+    [Fact]
+    public void A_gap_that_somebody_else_opened_does_not_keep_a_session_in_the_TPM()
+    {
+        using var rig = new Rig(new TpmParameters { ContextGap = SessionGapTests.Gap });
+        Opener opener = rig.Open();
+        uint oldest = opener.NewSession(SessionType.Policy);
+        rig.Settle();
+        uint loaded = opener.NewSession(SessionType.Policy);
+        SessionGapTests.OpenGap(rig);
+        rig.Manager.Suspend(() => _saved++);
+        rig.Run();
+        Assert.Equal(1, _saved);
+        Assert.Empty(rig.Tpm.LoadedSessions);
+        rig.Manager.Resume();
+        opener.Must(Cmd.PolicyGetDigest(oldest));
+        opener.Must(Cmd.PolicyGetDigest(loaded));
+    }
+
+    [Fact]
     public void A_TPM_that_is_lost_holds_nobody_up()
     {
         _rig.Tpm.Faults.Break(Tpm.TransmitStatus.Disconnected, executed: false);

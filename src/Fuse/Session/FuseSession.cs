@@ -38,10 +38,15 @@ public sealed class FuseSession : IDisposable
     private readonly int _bufferSize;
 
     private readonly TaskCompletionSource _initialised = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly TaskCompletionSource<FuseSessionEnd> _ending = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly TaskCompletionSource<FuseSessionEnd> _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     /// <summary>Guards <see cref="_started"/> and the threads' start.</summary>
     private readonly Lock _life = new();
+
+    /// <summary>Held by who stops the session; guards <see cref="_isStopped"/>.</summary>
+    private readonly Lock _stop = new();
+    private bool _isStopped;
     private int _end = NotEnded;
     private int _running;
     private bool _started;
@@ -81,6 +86,9 @@ public sealed class FuseSession : IDisposable
     /// <summary>Completes after INIT was answered; cancelled if it never will be.</summary>
     public Task Initialised => _initialised.Task;
 
+    /// <summary>Completes with the first sign that the session ends, and why it does; handlers may run on.</summary>
+    public Task<FuseSessionEnd> Ending => _ending.Task;
+
     /// <summary>Completes when the session has ended and its threads have left the filesystem.</summary>
     public Task<FuseSessionEnd> Ended => _ended.Task;
 
@@ -108,11 +116,48 @@ public sealed class FuseSession : IDisposable
 
     /// <summary>
     /// Ends the session: threads are woken and joined, for 5 s at most, then reads that wait are answered with ENODEV. Not to be
-    /// called by a handler. Idempotent.
+    /// called by a handler. Idempotent: threads are waited for once.
     /// </summary>
     public void Stop()
     {
         End(FuseSessionEnd.Stopped);
+        lock (_stop)
+        {
+            if (!_isStopped)
+            {
+                _isStopped = true;
+                JoinAndFinish();
+            }
+        }
+    }
+
+    /// <summary>
+    /// Completes when a thread that serves requests has come round to the next one, which while any of them is free is at once; does
+    /// not while all of them are in handlers. Cancelled when the session ends. To be asked once at a time.
+    /// </summary>
+    public async Task BeatAsync()
+    {
+        var beat = _heartbeat.Ask();
+        while (!beat.IsCompleted)
+        {
+            if (_ending.Task.IsCompleted)
+            {
+                _heartbeat.Cancel();
+                break;
+            }
+
+            // Again and again: a signal that comes just before the holder reads does nothing.
+            _turn.InterruptReader();
+            await Task.WhenAny(beat, Task.Delay(AskAgain)).ConfigureAwait(false);
+        }
+
+        await beat.ConfigureAwait(false);
+    }
+
+    public void Dispose() => Stop();
+
+    private void JoinAndFinish()
+    {
         lock (_life)
         {
             if (!_started)
@@ -133,31 +178,6 @@ public sealed class FuseSession : IDisposable
 
         Finish();
     }
-
-    /// <summary>
-    /// Completes when a thread that serves requests has come round to the next one, which while any of them is free is at once; does
-    /// not while all of them are in handlers. Cancelled when the session has ended. To be asked once at a time.
-    /// </summary>
-    public async Task BeatAsync()
-    {
-        var beat = _heartbeat.Ask();
-        while (!beat.IsCompleted)
-        {
-            if (_ended.Task.IsCompleted)
-            {
-                _heartbeat.Cancel();
-                break;
-            }
-
-            // Again and again: a signal that comes just before the holder reads does nothing.
-            _turn.InterruptReader();
-            await Task.WhenAny(beat, Task.Delay(AskAgain)).ConfigureAwait(false);
-        }
-
-        await beat.ConfigureAwait(false);
-    }
-
-    public void Dispose() => Stop();
 
     /// <summary>The kernel demands room for its largest request: headers, and max_write bytes (or 8 KiB, FUSE_MIN_READ_BUFFER).</summary>
     private static int RequestBufferSize(int maxWrite)
@@ -278,6 +298,7 @@ public sealed class FuseSession : IDisposable
             return;
         }
 
+        _ending.TrySetResult(end);
         if (!_turn.End(JoinTimeout))
         {
             _log.Error("The thread that reads the FUSE device cannot be interrupted; it is left behind.", null);

@@ -25,6 +25,11 @@ internal sealed class CommandResolver(TpmProfile profile, ObjectResidency object
             return header.CommandCode == TpmCc.Startup ? TpmRc.Initialize : TpmRc.CommandCode;
         }
 
+        if (bytes.Length > profile.LargestCommand)
+        {
+            return TpmRc.CommandSize;
+        }
+
         if (!TpmCommand.TryParseHandles(bytes, attributes, out command, out TpmRc problem))
         {
             return problem;

@@ -61,6 +61,7 @@ internal sealed class Patience(TimeProvider time, ObjectResidency objects, Func<
         TransmitStatus.Ok => null,
         TransmitStatus.NotSent => UntilTpmIsBack(pending),
         TransmitStatus.LocalityRefused => Verdict.Answered(response, TpmRc.Locality),
+        TransmitStatus.CommandRefused => Verdict.Answered(response, TpmRc.CommandSize),
         TransmitStatus.TimedOut => Verdict.Failed(SpaceFailure.TimedOut),
         _ => Verdict.Failed(SpaceFailure.TransportLost),
     };

@@ -18,10 +18,21 @@ internal sealed class RawPassage(
             return patience.UntilTpmIsBack(pending);
         }
 
-        if (pending.IsCanceled || step == Step.PutOff)
+        if (pending.IsCanceled)
         {
-            TpmRc code = pending.IsCanceled ? TpmRc.Canceled : TpmRc.Retry;
-            return (pending.IsCanceled ? null : patience.AfterPutOff(pending)) ?? Verdict.Answered(response, code);
+            return Verdict.Answered(response, TpmRc.Canceled);
+        }
+
+        if (step != Step.Done)
+        {
+            TpmRc code = step switch
+            {
+                Step.PutOff => TpmRc.Retry,
+                Step.Gap => TpmRc.ContextGap,
+                Step.NoRoom => TpmRc.Memory,
+                _ => TpmRc.Failure,
+            };
+            return (step == Step.PutOff ? patience.AfterPutOff(pending) : null) ?? Verdict.Answered(response, code);
         }
 
         pending.Bytes.CopyTo(command);

@@ -17,6 +17,9 @@ internal static class TimeLimits
     /// <summary>The manager's own commands.</summary>
     public static readonly TimeSpan Own = TimeSpan.FromSeconds(120);
 
+    /// <summary>The manager's own commands, until one is answered, by a way to the TPM that may lead nowhere.</summary>
+    public static readonly TimeSpan FirstAnswer = TimeSpan.FromSeconds(5);
+
     /// <summary>The first pause before a command that the TPM put off is sent again; it doubles each time.</summary>
     public static readonly TimeSpan FirstBackoff = TimeSpan.FromMilliseconds(20);
 

@@ -4,7 +4,7 @@ using TpmFs.Tpm.Wire;
 namespace TpmFs.Rm;
 
 /// <summary>Makes room in the TPM when it says that it has none, and learns which commands need a slot of their own.</summary>
-internal sealed class RoomMaker(ObjectResidency objects, SessionTable sessions, SessionResidency sessionSlots, IResourceManagerLog log)
+internal sealed class RoomMaker(ObjectResidency objects, SessionTable sessions, SessionResidency sessionSlots, PowerState power, IResourceManagerLog log)
 {
     private readonly HashSet<(TpmCc Code, bool OnPersistent)> _needSlot = [];
 
@@ -52,8 +52,38 @@ internal sealed class RoomMaker(ObjectResidency objects, SessionTable sessions, 
     /// <summary>Flushes one thing that nobody can name, objects first; <see cref="Step.NoRoom"/> when there is none.</summary>
     public Step FlushDoomed() => objects.HasDoomed ? objects.FlushDoomed() : sessions.FlushDoomed();
 
-    /// <summary>Takes everything out of the TPM, as before TPM2_Shutdown.</summary>
+    /// <summary>
+    /// Takes everything out of the TPM, as before TPM2_Shutdown. Anything but <see cref="Step.Done"/> says that something is left there, and
+    /// why.
+    /// </summary>
     public Step ReleaseAll()
+    {
+        // What the TPM refuses is dropped, or saved at the next try: each try but the last leaves less to do.
+        for (int tries = 2 * (objects.Count + sessions.Count + 1); tries > 0; tries--)
+        {
+            Step step = ReleaseWhatLeaves();
+            switch (step)
+            {
+                case Step.Inconsistent:
+                    step = power.Verify();
+                    break;
+                case Step.Gap:
+                    step = sessionSlots.Regap(null) is var closed && closed == Step.NoRoom ? Step.Gap : closed;
+                    break;
+                default:
+                    return step;
+            }
+
+            if (step is not (Step.Done or Step.Inconsistent))
+            {
+                return step;
+            }
+        }
+
+        return Step.Inconsistent;
+    }
+
+    private Step ReleaseWhatLeaves()
     {
         Step step = Step.Done;
         while (step == Step.Done)
@@ -66,7 +96,7 @@ internal sealed class RoomMaker(ObjectResidency objects, SessionTable sessions, 
             step = sessionSlots.ReleaseOne();
             if (step == Step.NoRoom)
             {
-                return Step.Done;
+                return objects.Count == 0 && sessions.LoadedCount == 0 ? Step.Done : Step.NoRoom;
             }
         }
 

@@ -50,7 +50,7 @@ internal sealed class Housekeeping(
         Step step = DoOne();
         if (step == Step.Inconsistent)
         {
-            step = power.Verify();
+            _ = power.Verify(); // Even if that finds nothing, the same step may be refused again.
         }
 
         if (step is Step.PutOff or Step.NoRoom or Step.Gap or Step.Inconsistent)

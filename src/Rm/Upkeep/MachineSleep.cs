@@ -81,7 +81,7 @@ internal sealed class MachineSleep(CommandDesk desk, RoomMaker room, TpmKeeper k
         desk.GiveBackWaiting(); // the one that ran may have come to wait
         _triedAt = time.GetTimestamp();
 
-        // A TPM that is lost holds what it holds. One that refuses, or has no room for the last, is asked anew when the machine is awake.
+        // A TPM that is lost holds what it holds. One that refuses to the end, or has no room for the last, is asked anew when the machine is awake.
         if (!keeper.IsAway && room.ReleaseAll() == Step.PutOff)
         {
             _putOffs++;

@@ -20,6 +20,9 @@ internal sealed class TpmChannel(ITpmTransport transport, TimeProvider time)
     private readonly byte[] _ownCommand = new byte[64 * 1024];
     private readonly byte[] _ownResponse = new byte[64 * 1024];
 
+    /// <summary>Whether the TPM has answered since the way to it was made, or doubted.</summary>
+    private bool _hasAnswered;
+
     /// <summary>False from a loss until <see cref="TryConnect"/> succeeds.</summary>
     public bool IsUp { get; private set; }
 
@@ -46,9 +49,13 @@ internal sealed class TpmChannel(ITpmTransport transport, TimeProvider time)
     public bool TryConnect(TimeSpan timeout)
     {
         IsUp = transport.TryConnect(timeout, out string problem);
+        _hasAnswered = false;
         Problem = problem;
         return IsUp;
     }
+
+    /// <summary>The TPM may be gone, though nobody has seen it go: the next answer is not waited for as long as others.</summary>
+    public void Doubt() => _hasAnswered = false;
 
     /// <summary>Any thread; never blocks.</summary>
     public void Cancel() => transport.Cancel();
@@ -60,6 +67,7 @@ internal sealed class TpmChannel(ITpmTransport transport, TimeProvider time)
         TransmitResult result = transport.Transmit(command, locality, response, limit);
         Busy += time.GetElapsedTime(start);
         Commands++;
+        _hasAnswered |= result.Status == TransmitStatus.Ok;
         if (result.Status is TransmitStatus.Disconnected or TransmitStatus.NotSent or TransmitStatus.TimedOut)
         {
             IsUp = false;
@@ -138,7 +146,7 @@ internal sealed class TpmChannel(ITpmTransport transport, TimeProvider time)
     private OwnResult Send(ReadOnlySpan<byte> command, out ReadOnlySpan<byte> parameters)
     {
         parameters = default;
-        TransmitResult result = Transmit(_ownCommand.AsMemory(0, command.Length), 0, _ownResponse, TimeLimits.Own);
+        TransmitResult result = Transmit(_ownCommand.AsMemory(0, command.Length), 0, _ownResponse, _hasAnswered ? TimeLimits.Own : TimeLimits.FirstAnswer);
         if (result.Status != TransmitStatus.Ok || !TpmHeader.TryRead(_ownResponse.AsSpan(0, result.Length), out TpmHeader header))
         {
             return Lost(result.Problem ?? "The TPM sent what is no response.");

@@ -62,7 +62,7 @@ internal sealed class TpmKeeper(
             }
 
             step = StartOnce();
-            if (step == Step.PutOff)
+            if (step is Step.PutOff or Step.Lost)
             {
                 Thread.Sleep(TimeLimits.Backoff(attempt));
             }
@@ -81,6 +81,7 @@ internal sealed class TpmKeeper(
     public void AskAnew()
     {
         _mustAsk = true;
+        channel.Doubt();
         _pause = _lostAt is null ? TimeSpan.Zero : _pause;
     }
 

@@ -21,6 +21,10 @@ internal sealed class TpmProfile(TpmChannel channel)
     /// <summary>Replaced as a whole, and read by any thread.</summary>
     private volatile HashSet<TpmCc>? _audited;
 
+    /// <summary>The largest command that the TPM takes, which may be less than a client may write.</summary>
+    public uint LargestCommand => Math.Min(Property(TpmPt.MaxCommandSize, uint.MaxValue), (uint)channel.LargestCommand);
+
+    /// <summary>The largest command that a client may write.</summary>
     public int MaxCommandSize => Math.Min(Size(TpmPt.MaxCommandSize), channel.LargestCommand);
 
     public int MaxResponseSize => Size(TpmPt.MaxResponseSize);

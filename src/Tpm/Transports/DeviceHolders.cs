@@ -1,31 +1,47 @@
+using System.Diagnostics;
 using System.Globalization;
 using System.Runtime.Versioning;
 
 namespace TpmFs.Tpm.Transports;
 
-/// <summary>Finds who has a file open, as far as this process may know (proc(5)).</summary>
+/// <summary>
+/// Finds who has a file open, as far as this process may know (proc(5)). Descriptors are read as links and never followed: stat(2) of what one leads
+/// to asks its server, which may hang.
+/// </summary>
 [SupportedOSPlatform("linux")]
-internal static class DeviceHolders
+internal sealed class DeviceHolders(string path)
 {
     private const int MaxNamed = 3;
 
+    /// <summary>How long an answer holds: to look through all processes takes time.</summary>
+    private static readonly TimeSpan s_validity = TimeSpan.FromSeconds(30);
+
+    private string _answer = "";
+    private long? _looked;
+
     /// <summary>" by process 812 (tpm2-abrmd)", for the end of a sentence; empty when nobody is to be seen.</summary>
-    public static string Describe(string path)
+    public string Describe()
     {
-        string name = Path.GetFullPath(path);
-        string target = new FileInfo(name).ResolveLinkTarget(returnFinalTarget: true)?.FullName ?? name;
-        string[] holders = [.. Processes().Where(process => Holds(process, target)).Take(MaxNamed).Select(Name)];
-        return holders.Length == 0 ? string.Empty : $" by {string.Join(" and ", holders)}";
+        if (_looked is not { } then || Stopwatch.GetElapsedTime(then) > s_validity)
+        {
+            string name = Path.GetFullPath(path);
+            string target = new FileInfo(name).ResolveLinkTarget(returnFinalTarget: true)?.FullName ?? name;
+            string[] holders = [.. Processes().Where(process => Holds(process, target)).Take(MaxNamed).Select(Name)];
+            _answer = holders.Length == 0 ? string.Empty : $" by {string.Join(" and ", holders)}";
+            _looked = Stopwatch.GetTimestamp();
+        }
+
+        return _answer;
     }
 
     private static IEnumerable<string> Processes() =>
-        Directory.EnumerateDirectories("/proc").Where(entry => Path.GetFileName(entry).All(char.IsAsciiDigit));
+        Native.NamesIn("/proc").Where(name => name.All(char.IsAsciiDigit)).Select(name => $"/proc/{name}");
 
     private static bool Holds(string process, string path)
     {
         try
         {
-            return Directory.EnumerateFileSystemEntries($"{process}/fd").Any(descriptor => new FileInfo(descriptor).LinkTarget == path);
+            return Native.NamesIn($"{process}/fd").Any(descriptor => new FileInfo($"{process}/fd/{descriptor}").LinkTarget == path);
         }
         catch (Exception gone) when (gone is IOException or UnauthorizedAccessException)
         {

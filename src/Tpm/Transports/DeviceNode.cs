@@ -10,8 +10,12 @@ namespace TpmFs.Tpm.Transports;
 internal static class DeviceNode
 {
     private const uint TypeMask = 0xF000; // S_IFMT, inode(7)
+    private const uint Pipe = 0x1000;
     private const uint CharacterDevice = 0x2000;
+    private const uint Folder = 0x4000;
+    private const uint BlockDevice = 0x6000;
     private const uint RegularFile = 0x8000;
+    private const uint Socket = 0xC000;
     private const long Fuse = 0x65735546; // FUSE_SUPER_MAGIC, linux/magic.h
 
     /// <summary>Why the kernel's own resource manager is no TPM to manage.</summary>
@@ -22,47 +26,61 @@ internal static class DeviceNode
     /// <summary>Whether a path is a name of the kernel's resource manager.</summary>
     public static bool IsResourceManager(string path) => Path.GetFileName(path.AsSpan()).StartsWith("tpmrm", StringComparison.Ordinal);
 
-    /// <summary>Null with a problem when it cannot be opened, or is no device of a TPM.</summary>
-    public static SafeFileHandle? TryOpen(string path, out bool isCharacterDevice, out string problem)
+    /// <summary>Null with a problem when it cannot be opened, or is no device of a TPM: then nothing was opened but its name.</summary>
+    /// <param name="holders">Of the same path.</param>
+    public static SafeFileHandle? TryOpen(string path, DeviceHolders holders, out bool isCharacterDevice, out string problem)
     {
         isCharacterDevice = false;
-        int descriptor = Native.Open(path, Native.OpenReadWrite | Native.OpenNonBlock | Native.OpenNoTerminal | Native.OpenCloseOnExec);
-        if (descriptor < 0)
+        int name = Native.Open(path, Native.OpenPathOnly | Native.OpenCloseOnExec);
+        if (name < 0)
         {
-            problem = WhyNot(path, Marshal.GetLastPInvokeError());
+            problem = WhyNot(path, holders, Marshal.GetLastPInvokeError());
             return null;
         }
 
-        var device = new SafeFileHandle(descriptor, ownsHandle: true);
-        if (!Native.TryGetType(device, out uint mode, out uint major, out uint minor))
+        using var named = new SafeFileHandle(name, ownsHandle: true);
+        if (!Native.TryGetType(named, out uint mode, out uint major, out uint minor))
         {
             problem = $"cannot look at {path}: {Marshal.GetPInvokeErrorMessage(Marshal.GetLastPInvokeError())}";
+            return null;
         }
-        else if ((mode & TypeMask) == CharacterDevice && IsResourceManager(KernelName(major, minor)))
+
+        isCharacterDevice = (mode & TypeMask) == CharacterDevice;
+        if (!isCharacterDevice && ((mode & TypeMask) != RegularFile || Native.FileSystemOf(named) != Fuse))
+        {
+            problem = $"{path} is {Describe(mode & TypeMask)}, and not a TPM's device";
+            return null;
+        }
+
+        if (isCharacterDevice && IsResourceManager(KernelName(major, minor)))
         {
             problem = NotResourceManager(path);
-        }
-        else if ((mode & TypeMask) == RegularFile && Native.FileSystemOf(device) != Fuse)
-        {
-            problem = $"{path} is a plain file, and not a TPM's device";
-        }
-        else
-        {
-            isCharacterDevice = (mode & TypeMask) == CharacterDevice;
-            problem = string.Empty;
-            return device;
+            return null;
         }
 
-        device.Dispose();
-        return null;
+        // What was looked at, whatever has the name now.
+        string same = string.Create(CultureInfo.InvariantCulture, $"/proc/self/fd/{name}");
+        int descriptor = Native.Open(same, Native.OpenReadWrite | Native.OpenNonBlock | Native.OpenNoTerminal | Native.OpenCloseOnExec);
+        problem = descriptor < 0 ? WhyNot(path, holders, Marshal.GetLastPInvokeError()) : string.Empty;
+        return descriptor < 0 ? null : new SafeFileHandle(descriptor, ownsHandle: true);
     }
 
-    private static string WhyNot(string path, int error) => error switch
+    private static string Describe(uint type) => type switch
+    {
+        RegularFile => "a plain file",
+        Folder => "a directory",
+        BlockDevice => "a block device, which holds data",
+        Pipe => "a named pipe",
+        Socket => "a socket",
+        _ => "something else",
+    };
+
+    private static string WhyNot(string path, DeviceHolders holders, int error) => error switch
     {
         Native.ErrorNoEntry => $"there is no {path}. Is there a TPM, is it switched on in the firmware, and is its driver loaded?",
         Native.ErrorNoDevice or Native.ErrorNoDeviceOrAddress => $"{path} has no device behind it",
         Native.ErrorAccess => $"{path} may not be opened: permission denied",
-        Native.ErrorBusy => $"{path} is in use{DeviceHolders.Describe(path)}; one program at a time can have the TPM itself. Stop the other one (fuser -v {path} shows it)",
+        Native.ErrorBusy => $"{path} is in use{holders.Describe()}; one program at a time can have the TPM itself. Stop the other one (fuser -v {path} shows it)",
         _ => $"cannot open {path}: {Marshal.GetPInvokeErrorMessage(error)}",
     };
 

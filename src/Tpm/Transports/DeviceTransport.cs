@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using System.Runtime.InteropServices;
 using System.Runtime.Versioning;
 using Microsoft.Win32.SafeHandles;
@@ -24,6 +23,7 @@ internal sealed class DeviceTransport(string path) : ITpmTransport
     /// <summary>More than the two clocks can be apart by themselves, less than a machine sleeps.</summary>
     private static readonly TimeSpan ShortestSleep = TimeSpan.FromMilliseconds(500);
 
+    private readonly DeviceHolders _holders = new(path);
     private readonly Lock _gate = new();
     private SafeFileHandle? _device; // Under _gate.
     private bool _isBusy; // Under _gate: a command is under way, and whoever runs it closes the device.
@@ -35,7 +35,7 @@ internal sealed class DeviceTransport(string path) : ITpmTransport
     public bool TryConnect(TimeSpan timeout, out string problem)
     {
         Close();
-        SafeFileHandle? opened = DeviceNode.TryOpen(path, out bool isCharacterDevice, out problem);
+        SafeFileHandle? opened = DeviceNode.TryOpen(path, _holders, out bool isCharacterDevice, out problem);
         if (opened is null)
         {
             return false;
@@ -103,7 +103,7 @@ internal sealed class DeviceTransport(string path) : ITpmTransport
         int error = Write(device, command);
         if (error != 0)
         {
-            return new(TransmitStatus.NotSent, 0, $"{path} does not take a command: {Marshal.GetPInvokeErrorMessage(error)}");
+            return new(IsRefusal(error) ? TransmitStatus.CommandRefused : TransmitStatus.NotSent, 0, $"{path} does not take a command: {Marshal.GetPInvokeErrorMessage(error)}");
         }
 
         error = Receive(device, response, deadline, out int received, out string? problem);
@@ -111,6 +111,7 @@ internal sealed class DeviceTransport(string path) : ITpmTransport
         {
             0 when problem is null => new(TransmitStatus.Ok, received),
             0 => new(TransmitStatus.Disconnected, 0, $"{path}: {problem}"),
+            _ when IsRefusal(error) => new(TransmitStatus.CommandRefused, 0, $"{path} does not take the command: {Marshal.GetPInvokeErrorMessage(error)}"),
             Native.ErrorTime => new(TransmitStatus.TimedOut, 0, $"no response from {path} in {timeout.TotalSeconds:0.###} s"),
 
             // A command that the machine's sleep met is refused by a driver that sleeps already: the TPM has not had it.
@@ -118,6 +119,12 @@ internal sealed class DeviceTransport(string path) : ITpmTransport
             _ => new(TransmitStatus.Disconnected, 0, $"{path} gives no response: {Marshal.GetPInvokeErrorMessage(error)}"),
         };
     }
+
+    /// <summary>
+    /// What drivers say of a command that they do not send, to write(2) or, when they have looked at it later, to read(2). Their buffer may be smaller than
+    /// the kernel's.
+    /// </summary>
+    private static bool IsRefusal(int error) => error is Native.ErrorTooBig or Native.ErrorInvalid;
 
     /// <summary>An errno, 0 when the command is with the kernel.</summary>
     private static int Write(SafeFileHandle device, ReadOnlySpan<byte> command)
@@ -231,11 +238,7 @@ internal sealed class DeviceTransport(string path) : ITpmTransport
     {
         _watcher?.Dispose();
         _watcher = null;
-        lock (_gate)
-        {
-            Debug.Assert(!_isBusy, "the thread that transmits is the one that closes");
-            CloseDevice();
-        }
+        TakenOff();
     }
 
     /// <summary>Under the lock.</summary>

@@ -41,7 +41,7 @@ internal sealed class EmbeddedTransport(string directory) : ITpmTransport
 
     public TransmitResult Transmit(ReadOnlyMemory<byte> command, byte locality, Memory<byte> response, TimeSpan timeout) =>
         _link?.Transmit(command.Span, locality, response.Span, timeout)
-        ?? new TransmitResult(TransmitStatus.Disconnected, 0, "the embedded swtpm is not running");
+        ?? new TransmitResult(TransmitStatus.NotSent, 0, "the embedded swtpm is not running");
 
     public void Cancel() => Volatile.Read(ref _link)?.Cancel();
 

@@ -19,6 +19,7 @@ internal static unsafe partial class Native
     public const int OpenReadWrite = 2;
     public const int OpenNoTerminal = 0x100;
     public const int OpenCloseOnExec = 0x8_0000;
+    public const int OpenPathOnly = 0x20_0000;
 
     public const short SpawnSetSignalMask = 0x08;
 
@@ -35,14 +36,19 @@ internal static unsafe partial class Native
     public const int ErrorInterrupted = 4;
     public const int ErrorInputOutput = 5;
     public const int ErrorNoDeviceOrAddress = 6;
+    public const int ErrorTooBig = 7;
     public const int ErrorAgain = 11;
     public const int ErrorAccess = 13;
     public const int ErrorBusy = 16;
     public const int ErrorNoDevice = 19;
+    public const int ErrorInvalid = 22;
     public const int ErrorTime = 62;
 
-    private const short PollInput = 1;
+    public const short PollInput = 1;
+
     private const int MessageNoSignal = 0x4000;
+    private const int MessagePeek = 2;
+    private const int MessageDoNotWait = 0x40;
     private const nuint CountUnread = 0x541B; // FIONREAD, asm-generic/ioctls.h
     private const int ClockMonotonic = 1;
     private const int ClockBootTime = 7;
@@ -52,6 +58,7 @@ internal static unsafe partial class Native
     private const int StatMode = 28; // offsets in struct statx, linux/stat.h
     private const int StatDeviceMajor = 128;
     private const int StatDeviceMinor = 132;
+    private const int EntryName = 19; // d_name in struct dirent64
     private const int FileSystemStatSize = 128; // more than a struct statfs has
 
     /// <summary>More than any C library's posix_spawnattr_t (336 bytes) and posix_spawn_file_actions_t (80) take.</summary>
@@ -147,6 +154,13 @@ internal static unsafe partial class Native
         return Ioctl(socket, CountUnread, &count) == 0 ? count : 0;
     }
 
+    /// <summary>Whether a receive would have to wait: nothing is there, and the stream has not ended. True for a socket that fails, which a send meets.</summary>
+    public static bool IsQuiet(SafeHandle socket)
+    {
+        byte first;
+        return ReceiveNow(socket, &first, 1, MessagePeek | MessageDoNotWait) < 0;
+    }
+
     /// <summary>Waits until something can be read, or an error: above 0. 0 when there was nothing in time, below 0 with an errno.</summary>
     /// <param name="file">Nobody closes it meanwhile.</param>
     /// <param name="timeout">In milliseconds.</param>
@@ -199,6 +213,37 @@ internal static unsafe partial class Native
         }
     }
 
+    /// <summary>The names in a directory, but for those that begin with a dot; none where it cannot be read. What they name is not looked at.</summary>
+    public static List<string> NamesIn(string directory)
+    {
+        var names = new List<string>();
+        nint stream = OpenDirectory(directory);
+        if (stream == 0)
+        {
+            return names;
+        }
+
+        for (byte* entry = ReadDirectory(stream); entry is not null; entry = ReadDirectory(stream))
+        {
+            if (entry[EntryName] != '.')
+            {
+                names.Add(Marshal.PtrToStringUTF8((nint)(entry + EntryName))!);
+            }
+        }
+
+        _ = CloseDirectory(stream);
+        return names;
+    }
+
+    [LibraryImport("libc", EntryPoint = "opendir", StringMarshalling = StringMarshalling.Utf8)]
+    private static partial nint OpenDirectory(string path);
+
+    [LibraryImport("libc", EntryPoint = "readdir64")]
+    private static partial byte* ReadDirectory(nint stream);
+
+    [LibraryImport("libc", EntryPoint = "closedir")]
+    private static partial int CloseDirectory(nint stream);
+
     [LibraryImport("libc", EntryPoint = "read", SetLastError = true)]
     private static partial nint Read(SafeFileHandle file, byte* buffer, nuint size);
 
@@ -210,6 +255,11 @@ internal static unsafe partial class Native
 
     [LibraryImport("libc", EntryPoint = "recv", SetLastError = true)]
     private static partial nint Receive(SafeHandle socket, byte* buffer, nuint size, int flags);
+
+    /// <summary>With MSG_DONTWAIT alone: never waits, so the runtime need not be told that it runs.</summary>
+    [LibraryImport("libc", EntryPoint = "recv")]
+    [SuppressGCTransition]
+    private static partial nint ReceiveNow(SafeHandle socket, byte* buffer, nuint size, int flags);
 
     /// <summary>Never waits, so the runtime need not be told that it runs.</summary>
     [LibraryImport("libc", EntryPoint = "ioctl")]

@@ -82,17 +82,17 @@ internal sealed class StateDirectory : IDisposable
 
     /// <summary>A full disk shows only when something is written: as much as swtpm's state is, for a moment.</summary>
     /// <exception cref="IOException">There is no space.</exception>
-    private void CheckSpace()
+    private static void CheckSpace(FileStream held)
     {
         try
         {
-            _lock.Write(new byte[StateSize]);
-            _lock.Flush(flushToDisk: true);
-            _lock.SetLength(0);
+            held.Write(new byte[StateSize]);
+            held.Flush(flushToDisk: true);
+            held.SetLength(0);
         }
         catch (IOException)
         {
-            _lock.Dispose();
+            held.Dispose();
             throw;
         }
     }
@@ -105,8 +105,9 @@ internal sealed class StateDirectory : IDisposable
         try
         {
             // FileShare.None is flock(2): it ends with this process, however that ends.
-            state = new StateDirectory(path, new FileStream(file, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None));
-            state.CheckSpace();
+            var held = new FileStream(file, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
+            CheckSpace(held);
+            state = new StateDirectory(path, held);
             problem = string.Empty;
             return true;
         }

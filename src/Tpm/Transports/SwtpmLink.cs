@@ -43,18 +43,19 @@ internal sealed class SwtpmLink(TpmSocket data, SwtpmControl? control, TpmTransp
         {
             if (!TrySetLocality(locality, deadline, out string problem))
             {
-                return new(control is { IsLost: true } ? TransmitStatus.Disconnected : TransmitStatus.LocalityRefused, 0, problem);
+                return new(control is { IsLost: true } ? TransmitStatus.NotSent : TransmitStatus.LocalityRefused, 0, problem);
             }
 
-            if (_owesResponse || data.HasUnread)
+            if (_owesResponse || !data.IsQuiet)
             {
-                return new(TransmitStatus.Disconnected, 0, "swtpm sent bytes that no command asked for");
+                return new(TransmitStatus.NotSent, 0, "swtpm closed the connection, or sent bytes that no command asked for");
             }
 
+            // A part of a command is none to swtpm.
             IoStatus sent = data.SendAll(command, deadline);
             if (sent != IoStatus.Ok)
             {
-                return Failed(sent, timeout);
+                return Failed(sent, timeout, TransmitStatus.NotSent);
             }
 
             _owesResponse = true;
@@ -115,7 +116,7 @@ internal sealed class SwtpmLink(TpmSocket data, SwtpmControl? control, TpmTransp
 
         dropped.Clear();
         control?.Settle(deadline.OrAfter(CancelAnswerTimeout));
-        return rest == 0 && !data.HasUnread;
+        return rest == 0 && data.IsQuiet;
     }
 
     /// <summary>Closes the link, in locality 0: the next client of this swtpm would have this one's otherwise.</summary>
@@ -182,7 +183,7 @@ internal sealed class SwtpmLink(TpmSocket data, SwtpmControl? control, TpmTransp
                     Cancel();
                 }
 
-                return Failed(status, timeout);
+                return Failed(status, timeout, TransmitStatus.Disconnected);
             }
 
             _owesResponse = false;
@@ -209,7 +210,7 @@ internal sealed class SwtpmLink(TpmSocket data, SwtpmControl? control, TpmTransp
         }
     }
 
-    private static TransmitResult Failed(IoStatus status, TimeSpan timeout) => status == IoStatus.TimedOut
+    private static TransmitResult Failed(IoStatus status, TimeSpan timeout, TransmitStatus whenClosed) => status == IoStatus.TimedOut
         ? new(TransmitStatus.TimedOut, 0, $"no response from swtpm in {timeout.TotalSeconds:0.###} s (it serves one client at a time)")
-        : new(TransmitStatus.Disconnected, 0, "swtpm closed the connection");
+        : new(whenClosed, 0, "swtpm closed the connection");
 }

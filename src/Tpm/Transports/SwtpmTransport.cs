@@ -43,7 +43,7 @@ internal sealed class SwtpmTransport(string name, EndPoint data, EndPoint contro
 
     public TransmitResult Transmit(ReadOnlyMemory<byte> command, byte locality, Memory<byte> response, TimeSpan timeout) =>
         _link?.Transmit(command.Span, locality, response.Span, timeout)
-        ?? new TransmitResult(TransmitStatus.Disconnected, 0, $"not connected to swtpm at {name}");
+        ?? new TransmitResult(TransmitStatus.NotSent, 0, $"not connected to swtpm at {name}");
 
     public void Cancel() => Volatile.Read(ref _link)?.Cancel();
 

@@ -73,6 +73,9 @@ internal sealed unsafe class TctiContext(TctiLibrary.CommonContext* context, del
     private const int MaxPollHandles = 4;
     private TctiLibrary.CommonContext* _context = context;
 
+    /// <summary>For who calls it from several threads: held during each call.</summary>
+    public Lock Calls { get; } = new();
+
     public uint Transmit(ReadOnlySpan<byte> command)
     {
         fixed (byte* bytes = command)
@@ -85,6 +88,12 @@ internal sealed unsafe class TctiContext(TctiLibrary.CommonContext* context, del
     /// <param name="size">At most the response's length, whatever the TCTI says.</param>
     public uint Receive(Span<byte> response, int timeout, out int size)
     {
+        size = 0;
+        if (_context is null)
+        {
+            return TctiRc.NoConnection; // It was closed while its response was waited for.
+        }
+
         nuint received = (nuint)response.Length;
         fixed (byte* bytes = response)
         {
@@ -98,13 +107,22 @@ internal sealed unsafe class TctiContext(TctiLibrary.CommonContext* context, del
 
     public uint SetLocality(byte locality) => _context->SetLocality is null ? TctiRc.NotImplemented : _context->SetLocality(_context, locality);
 
-    /// <summary>What to poll(2) until there is something to receive; empty where the TCTI does not say.</summary>
+    /// <summary>
+    /// What to poll(2) until there is something to receive; empty where the TCTI does not say. A TCTI names what its descriptor is good
+    /// for, POLLOUT among it, which is always there.
+    /// </summary>
     public Native.PollDescriptor[] PollHandles()
     {
         nuint count = MaxPollHandles;
         Native.PollDescriptor* handles = stackalloc Native.PollDescriptor[MaxPollHandles];
         bool known = _context->GetPollHandles is not null && _context->GetPollHandles(_context, handles, &count) == TctiRc.Success;
-        return known ? new Span<Native.PollDescriptor>(handles, (int)Math.Min(count, MaxPollHandles)).ToArray() : [];
+        var all = new Span<Native.PollDescriptor>(handles, known ? (int)Math.Min(count, MaxPollHandles) : 0);
+        foreach (ref Native.PollDescriptor handle in all)
+        {
+            handle.Wanted = Native.PollInput;
+        }
+
+        return all.ToArray();
     }
 
     public void Dispose()

@@ -6,6 +6,7 @@ internal static class TctiRc
     public const uint Success = 0;
     public const uint NotImplemented = Layer | 2;
     public const uint InsufficientBuffer = Layer | 6;
+    public const uint NoConnection = Layer | 8;
     public const uint TryAgain = Layer | 9;
 
     private const uint Layer = 10 << 16;

@@ -8,19 +8,21 @@ namespace TpmFs.Tpm.Transports;
 /// Any TCTI that libtss2-tctildr can load. Where it says what to poll(2), the wait for a response is ours, with its deadline, and the TCTI can be
 /// cancelled; where it does not, the TCTI's own receive has the timeout, which some take for "no end".
 /// </summary>
-/// <remarks><see cref="_calls"/> is held during each call of the TCTI, which is not made for two threads. It is taken before <see cref="_gate"/>.</remarks>
+/// <remarks>
+/// <see cref="TctiContext.Calls"/> is held during each call of a TCTI, which is not made for two threads. It is taken before <see cref="_gate"/>, and with a
+/// limit wherever a call that does not come back may hold it.
+/// </remarks>
 internal sealed class TctiTransport(string configuration) : ITpmTransport
 {
     private const byte AllLocalities = 4;
 
-    /// <summary>How long a cancel that is on its way may hold up the next command: it must not hit it.</summary>
+    /// <summary>How long a call that is under way, a cancel above all, may hold up what comes next: it must not hit the next command.</summary>
     private static readonly TimeSpan s_settleTimeout = TimeSpan.FromSeconds(5);
 
-    private readonly Lock _calls = new();
     private readonly Lock _gate = new();
-    private TctiContext? _context; // Under _calls.
+    private TctiContext? _context; // Under _gate.
     private Task _cancel = Task.CompletedTask; // Under _gate.
-    private long _running; // Under _gate: counts commands; odd from when one is sent until its response is there.
+    private long _running; // Under _gate: counts commands; odd from when one is sent until its response is there, or the TCTI is given up.
     private bool _isPreparing; // Under _gate.
     private bool _cancelWanted; // Under _gate.
     private byte _locality;
@@ -36,13 +38,13 @@ internal sealed class TctiTransport(string configuration) : ITpmTransport
             return false;
         }
 
-        lock (_calls)
+        // What it can do is found out by trying: nothing is under way that a cancel could hit.
+        bool hasLocality = made.SetLocality(0) == TctiRc.Success;
+        bool canCancel = !CancelsBadly && made.PollHandles().Length > 0 && made.Cancel() != TctiRc.NotImplemented;
+        Features = new TpmTransportFeatures(canCancel, hasLocality ? AllLocalities : (byte)0);
+        _locality = 0;
+        lock (_gate)
         {
-            // What it can do is found out by trying: nothing is under way that a cancel could hit.
-            bool hasLocality = made.SetLocality(0) == TctiRc.Success;
-            bool canCancel = made.PollHandles().Length > 0 && made.Cancel() != TctiRc.NotImplemented;
-            Features = new TpmTransportFeatures(canCancel, hasLocality ? AllLocalities : (byte)0);
-            _locality = 0;
             _context = made;
         }
 
@@ -53,20 +55,16 @@ internal sealed class TctiTransport(string configuration) : ITpmTransport
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(response.Length, TpmHeader.Length);
         var deadline = Deadline.After(timeout);
-        if (!SettleCancel() || _context is not { } context)
+        if (!SettleCancel() || Prepare() is not { } context)
         {
             return new(TransmitStatus.NotSent, 0, $"the TCTI \"{configuration}\" is not connected");
         }
 
-        lock (_gate)
-        {
-            _isPreparing = true;
-            _cancelWanted = false;
-        }
-
+        bool isOver = true;
         try
         {
-            lock (_calls)
+            Native.PollDescriptor[] handles;
+            lock (context.Calls)
             {
                 uint result = locality == _locality ? TctiRc.Success : context.SetLocality(locality);
                 if (result != TctiRc.Success)
@@ -80,16 +78,20 @@ internal sealed class TctiTransport(string configuration) : ITpmTransport
                 {
                     return Failed("send", result);
                 }
+
+                handles = context.PollHandles();
             }
 
             Sent();
-            return Receive(context, response.Span, deadline, timeout);
+            TransmitResult received = Receive(context, handles, response.Span, deadline, timeout);
+            isOver = received.Status != TransmitStatus.TimedOut;
+            return received;
         }
         finally
         {
             lock (_gate)
             {
-                _running += _running & 1;
+                _running += isOver ? _running & 1 : 0;
                 _isPreparing = false;
             }
         }
@@ -106,12 +108,29 @@ internal sealed class TctiTransport(string configuration) : ITpmTransport
 
     public void Dispose() => Close();
 
+    /// <summary>
+    /// tcti-mssim takes a cancelled command for one that is over: its response cannot be received any more, and the simulator goes on
+    /// cancelling until the next one's was.
+    /// </summary>
+    private bool CancelsBadly => Path.GetFileName(configuration.Split(':')[0]).Contains("mssim", StringComparison.Ordinal);
+
+    /// <summary>A command is about to be sent. Null when there is nothing to send it by.</summary>
+    private TctiContext? Prepare()
+    {
+        lock (_gate)
+        {
+            _isPreparing = _context is not null;
+            _cancelWanted = false;
+            return _context;
+        }
+    }
+
     /// <summary>The command is with the TPM: from now on a cancel reaches it.</summary>
     private void Sent()
     {
         lock (_gate)
         {
-            _running++;
+            _running = (_running | 1) + 2;
             _isPreparing = false;
             if (_cancelWanted)
             {
@@ -120,31 +139,14 @@ internal sealed class TctiTransport(string configuration) : ITpmTransport
         }
     }
 
-    private TransmitResult Receive(TctiContext context, Span<byte> response, Deadline deadline, TimeSpan timeout)
+    /// <param name="handles">What to poll; empty where the TCTI does not say.</param>
+    private TransmitResult Receive(
+        TctiContext context, Native.PollDescriptor[] handles, Span<byte> response, Deadline deadline, TimeSpan timeout)
     {
-        while (true)
+        while (!deadline.Passed)
         {
-            Native.PollDescriptor[] handles = context.PollHandles();
-            bool isPolled = handles.Length > 0;
-            if (isPolled && !Native.Poll(handles, deadline.SocketTimeout) && !deadline.Passed)
-            {
-                continue;
-            }
-
-            if (deadline.Passed)
-            {
-                Cancel();
-                return new(TransmitStatus.TimedOut, 0, $"no response by the TCTI \"{configuration}\" in {timeout.TotalSeconds:0.###} s");
-            }
-
-            uint result;
-            int size;
-            lock (_calls)
-            {
-                result = context.Receive(response, isPolled ? -1 : deadline.SocketTimeout, out size);
-            }
-
-            if (result == TctiRc.TryAgain)
+            bool isReady = handles.Length == 0 || Native.Poll(handles, deadline.SocketTimeout);
+            if (!isReady || !TryReceive(context, response, deadline, out uint result, out int size) || result == TctiRc.TryAgain)
             {
                 continue;
             }
@@ -158,6 +160,29 @@ internal sealed class TctiTransport(string configuration) : ITpmTransport
                 ? new(TransmitStatus.Ok, size)
                 : new(TransmitStatus.Disconnected, 0, $"the TCTI \"{configuration}\" gives {size} bytes that are no response");
         }
+
+        Cancel();
+        return new(TransmitStatus.TimedOut, 0, $"no response by the TCTI \"{configuration}\" in {timeout.TotalSeconds:0.###} s");
+    }
+
+    /// <summary>False when a cancel has the TCTI until the deadline.</summary>
+    private static bool TryReceive(TctiContext context, Span<byte> response, Deadline deadline, out uint result, out int size)
+    {
+        (result, size) = (TctiRc.TryAgain, 0);
+        if (!context.Calls.TryEnter(deadline.Remaining))
+        {
+            return false;
+        }
+
+        try
+        {
+            result = context.Receive(response, deadline.SocketTimeout, out size);
+            return true;
+        }
+        finally
+        {
+            context.Calls.Exit();
+        }
     }
 
     private TransmitResult Failed(string what, uint result) =>
@@ -169,14 +194,14 @@ internal sealed class TctiTransport(string configuration) : ITpmTransport
     private void StartCancel()
     {
         long running = _running;
-        if ((running & 1) == 0 || !Features.CanCancel || !_cancel.IsCompleted)
+        if ((running & 1) == 0 || !Features.CanCancel || !_cancel.IsCompleted || _context is not { } context)
         {
             return;
         }
 
         _cancel = Task.Run(() =>
         {
-            lock (_calls)
+            lock (context.Calls)
             {
                 bool runs;
                 lock (_gate)
@@ -185,7 +210,7 @@ internal sealed class TctiTransport(string configuration) : ITpmTransport
                 }
 
                 // What a TCTI that cannot do it after all says is of no use to anybody: the command runs on, and the one who waits goes on waiting.
-                _ = runs ? _context?.Cancel() : null;
+                _ = runs ? context.Cancel() : TctiRc.Success;
             }
         });
     }
@@ -202,19 +227,33 @@ internal sealed class TctiTransport(string configuration) : ITpmTransport
         return cancel.Wait(s_settleTimeout);
     }
 
-    /// <summary>A TCTI in which a cancel hangs is left as it is, with what it has open: to take it away under that thread would be a crash.</summary>
+    /// <summary>
+    /// A TCTI in which a call hangs is left as it is, with what it has open: to take it away under that thread would be a crash. The next one
+    /// has nothing in common with it.
+    /// </summary>
     private void Close()
     {
-        if (!SettleCancel())
+        bool isSettled = SettleCancel();
+        TctiContext? context;
+        lock (_gate)
         {
-            _context = null;
+            (context, _context) = (_context, null);
+            _running += _running & 1;
+            _cancel = Task.CompletedTask;
+        }
+
+        if (context is null || !isSettled || !context.Calls.TryEnter(s_settleTimeout))
+        {
             return;
         }
 
-        lock (_calls)
+        try
         {
-            _context?.Dispose();
-            _context = null;
+            context.Dispose();
+        }
+        finally
+        {
+            context.Calls.Exit();
         }
     }
 }

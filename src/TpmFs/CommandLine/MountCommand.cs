@@ -90,7 +90,7 @@ internal static class MountCommand
         }
         finally
         {
-            tpms.ForEach(tpm => tpm.Transport.Dispose());
+            Task.WaitAll([.. tpms.Select(tpm => Task.Run(tpm.Transport.Dispose))]);
         }
     }
 

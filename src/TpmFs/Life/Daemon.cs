@@ -21,6 +21,8 @@ internal static class Daemon
     /// <summary>Larger than what a control file takes, so that an order that is too long comes in one piece and is refused whole.</summary>
     private const int MaxWrite = 128 * 1024;
 
+    private static readonly TimeSpan PatienceInSilence = TimeSpan.FromSeconds(1);
+
     public static int Run(DaemonPlan plan, ILogger log)
     {
         using var signals = new Signals();
@@ -90,7 +92,7 @@ internal static class Daemon
         {
             signals.OnSecond(mount.Unmount);
             session.Start();
-            Task.WaitAny(session.Initialised, session.Ended, signals.Asked);
+            Task.WaitAny(session.Initialised, session.Ending, signals.Asked);
             using var watchdog = service.Watch(session.BeatAsync);
             if (session.Initialised.IsCompletedSuccessfully)
             {
@@ -98,7 +100,7 @@ internal static class Daemon
                 SayReady(tpms.All, mount.MountPoint, log);
             }
 
-            while (Task.WaitAny(session.Ended, signals.Asked, signals.ReloadAsked) == 2)
+            while (Task.WaitAny(session.Ending, signals.Asked, signals.ReloadAsked) == 2)
             {
                 signals.Reloading();
                 service.Reloading();
@@ -107,22 +109,36 @@ internal static class Daemon
             }
 
             service.Stopping();
-            if (session.Ended.IsCompleted)
+            var isAsked = !session.Ending.IsCompleted;
+            if (isAsked)
+            {
+                log.Of(EventType.Ended).Information("{Signal}: unmounting {MountPoint}", signals.Asked.Result, mount.MountPoint);
+            }
+            else
             {
                 log.Of(EventType.Ended).Error(
-                    session.Ended.Result == FuseSessionEnd.Refused
+                    session.Ending.Result == FuseSessionEnd.Refused
                         ? "the kernel's FUSE protocol is too old, so {MountPoint} is not served: tpmfs needs Linux 5.4 or newer (uname -r)"
                         : "{MountPoint} was unmounted, or its connection aborted, by somebody else; tpmfs ends",
                     mount.MountPoint);
-                return ExitCode.Failed;
             }
 
-            log.Of(EventType.Ended).Information("{Signal}: unmounting {MountPoint}", signals.Asked.Result, mount.MountPoint);
             tree.FileSystem.RefuseOpens();
-            tpms.Dispose();
+            GiveBack(tpms, log);
             session.Stop();
             mount.Unmount();
-            return ExitCode.Ok;
+            return isAsked ? ExitCode.Ok : ExitCode.Failed;
+        }
+    }
+
+    /// <summary>Waits for what the TPMs are at, and says so where it takes long.</summary>
+    private static void GiveBack(ServedTpms tpms, ILogger log)
+    {
+        var given = Task.Run(tpms.Dispose);
+        if (!given.Wait(PatienceInSilence))
+        {
+            log.Information("a TPM is still at a command, which is waited for; another signal ends tpmfs at once");
+            given.Wait();
         }
     }
 

@@ -11,10 +11,12 @@ namespace TpmFs.Life;
 /// <summary>One TPM of the daemon with its resource manager, which has a thread of its own: what happens to one TPM does not touch another.</summary>
 internal sealed class ServedTpm : ISuspendable, IDisposable
 {
-    private static readonly TimeSpan StopPatience = TimeSpan.FromSeconds(10);
+    /// <summary>How long a start that is under way may hold up the end.</summary>
+    private static readonly TimeSpan StartPatience = TimeSpan.FromSeconds(10);
 
     private readonly ResourceManager manager;
     private Task<string> start = Task.FromResult("");
+    private bool isDisposed;
 
     public ServedTpm(TpmPlan plan, Settings settings, ILogger log)
     {
@@ -49,10 +51,15 @@ internal sealed class ServedTpm : ISuspendable, IDisposable
 
     public void CancelRunning() => manager.CancelRunning();
 
+    /// <summary>Ends what runs and gives the TPM back; what is done already is not done again.</summary>
     public void Dispose()
     {
-        start.Wait(StopPatience);
-        manager.Dispose();
+        if (!isDisposed)
+        {
+            isDisposed = true;
+            start.Wait(StartPatience);
+            manager.Dispose();
+        }
     }
 
     private string ServeAsAway(Task<string> tried)

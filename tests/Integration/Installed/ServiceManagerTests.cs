@@ -80,6 +80,35 @@ public sealed class ServiceManagerTests : IDisposable
     }
 
     [Fact]
+    public void A_mount_that_is_taken_away_while_the_tpm_is_at_a_command_is_told_at_once()
+    {
+        using ChildProcess daemon = Start(watchdogMilliseconds: 150);
+        UntilTold("READY=1\n", daemon);
+        using var agent = new Agent(_sandbox);
+        TpmHold hold = HoldCreatePrimary(agent);
+        _sandbox.Shell($"umount --force --lazy {_mountPoint}");
+        UntilTold("STOPPING=1\n", daemon);
+        Deadline.Poll(() => daemon.Printed.Contains("was unmounted, or its connection aborted, by somebody else", StringComparison.Ordinal), "word of it", daemon.Describe);
+        Assert.False(daemon.HasExited);
+        hold.Release();
+        Assert.Equal(1, daemon.Wait(Deadline.Step).ExitCode);
+    }
+
+    [Fact]
+    public void A_command_that_the_tpm_is_at_is_waited_for_when_the_daemon_stops()
+    {
+        using ChildProcess daemon = Start();
+        UntilTold("READY=1\n", daemon);
+        using var agent = new Agent(_sandbox);
+        TpmHold hold = HoldCreatePrimary(agent);
+        daemon.Send(Signals.Term);
+        Deadline.Poll(() => daemon.Printed.Contains("is still at a command, which is waited for", StringComparison.Ordinal), "word of it", daemon.Describe);
+        hold.Release();
+        Assert.Equal(0, daemon.Wait(Deadline.Step).ExitCode);
+        Assert.True(TpmContents.Of(_proxy).IsEmpty, TpmContents.Of(_proxy).ToString());
+    }
+
+    [Fact]
     public void Without_libsystemd_the_log_says_what_to_install_and_the_mount_serves()
     {
         _sandbox.Shell("for library in /usr/lib/*/libsystemd.so.0; do mount --bind /dev/null $library; done");
@@ -101,6 +130,15 @@ public sealed class ServiceManagerTests : IDisposable
 
         string state = Daemon.StateFolder(_sandbox, _mountPoint);
         return _sandbox.Start(User.Root, [_sandbox.Program, "mount", _mountPoint, "--tpm", $"swtpm:path={_proxy.Socket}", "--state-dir", state], environment);
+    }
+
+    /// <summary>An opener's command is at the TPM, and cannot be cancelled.</summary>
+    private TpmHold HoldCreatePrimary(Agent agent)
+    {
+        TpmHold hold = _proxy.Hold(TpmCc.CreatePrimary);
+        agent.Open(Path.Combine(_mountPoint, "rm0")).Write(Tpm2.CreatePrimary());
+        hold.WaitUntilHeld();
+        return hold;
     }
 
     private void UntilTold(string begin, ChildProcess daemon) => Deadline.Poll(

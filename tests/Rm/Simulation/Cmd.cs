@@ -4,6 +4,7 @@ namespace TpmFs.Rm.Tests.Simulation;
 internal static class Cmd
 {
     public const uint GetRandomCode = 0x17B;
+    public const uint ReadClockCode = 0x181;
     public const uint ContextSaveCode = 0x162;
     public const uint ContextLoadCode = 0x161;
     public const uint FlushContextCode = 0x165;
@@ -39,7 +40,7 @@ internal static class Cmd
 
     public static byte[] GetRandom(int count, params ReadOnlySpan<Auth> sessions) => Build(GetRandomCode, [], P().U16(count).Written, sessions);
 
-    public static byte[] ReadClock() => Build(0x181, [], []);
+    public static byte[] ReadClock() => Build(ReadClockCode, [], []);
 
     public static byte[] GetCapability(uint capability, uint property, uint count, params ReadOnlySpan<Auth> sessions) =>
         Build(0x17A, [], P().U32(capability).U32(property).U32(count).Written, sessions);

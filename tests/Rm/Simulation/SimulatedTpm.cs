@@ -66,6 +66,9 @@ internal sealed class SimulatedTpm : ITpmTransport
 
     public int PeakActiveSessions => _sessions.ActivePeak;
 
+    /// <summary>How long the last command's response was to be waited for.</summary>
+    public TimeSpan LastLimit { get; private set; }
+
     /// <summary>The counter that session contexts are numbered with; settable, to begin near its end.</summary>
     public ulong ContextCounter
     {
@@ -94,6 +97,7 @@ internal sealed class SimulatedTpm : ITpmTransport
         }
 
         _isCancelled = false;
+        LastLimit = timeout;
         Log.Add(command.Span);
         var fault = Faults.Next(CommandLog.CodeOf(command.Span));
         if (fault is { Status: not null, Executes: false })
@@ -160,7 +164,7 @@ internal sealed class SimulatedTpm : ITpmTransport
 
     private TransmitResult Fail(Fault fault)
     {
-        _isConnected = false;
+        _isConnected = fault.Status == TransmitStatus.CommandRefused;
         fault.Then?.Invoke();
         return new TransmitResult(fault.Status!.Value, 0, "As scripted.");
     }

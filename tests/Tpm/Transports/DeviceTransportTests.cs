@@ -1,6 +1,8 @@
 using System.Buffers.Binary;
 using System.Diagnostics;
+using System.Net.Sockets;
 using TpmFs.Tpm.Tests.Harness;
+using TpmFs.Tpm.Transports;
 
 namespace TpmFs.Tpm.Tests.Transports;
 
@@ -112,12 +114,64 @@ public sealed class DeviceTransportTests
     [Theory]
     [InlineData("/nonexistent/tpm0", "there is no /nonexistent/tpm0")]
     [InlineData("/etc/passwd", "plain file")]
-    [InlineData("/etc", "cannot open /etc")]
+    [InlineData("/etc", "/etc is a directory")]
     public void What_is_no_device_is_told_apart(string path, string hint)
     {
         using ITpmTransport transport = TestTransport.Create($"device:{path}");
         Assert.False(transport.TryConnect(Short, out string problem));
         Assert.Contains(hint, problem, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void What_would_take_a_command_and_is_no_device_is_not_opened()
+    {
+        using var directory = new TemporaryDirectory();
+        string pipe = directory.File("pipe");
+        Assert.Empty(Swtpm.Run("mkfifo", [pipe]));
+        string path = directory.File("socket");
+        using var socket = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+        socket.Bind(new UnixDomainSocketEndPoint(path));
+        var bad = new List<(string Path, string Hint)> { (pipe, "is a named pipe"), (path, "is a socket") };
+        bad.AddRange(Directory.EnumerateFiles("/dev", "loop?").Take(1).Select(disk => (disk, "is a block device")));
+        foreach ((string given, string hint) in bad)
+        {
+            using ITpmTransport transport = TestTransport.Create($"device:{given}");
+            Assert.False(transport.TryConnect(Short, out string problem));
+            Assert.Contains(hint, problem, StringComparison.Ordinal);
+        }
+    }
+
+    [Fact]
+    public void A_command_that_a_driver_refuses_is_lost_alone()
+    {
+        using ITpmTransport transport = TestTransport.Create("device:/dev/loop-control"); // which refuses whatever is written to it, with EINVAL
+        TpmClient.Connect(transport);
+        for (int round = 0; round < 2; round++)
+        {
+            Assert.Equal(TransmitStatus.CommandRefused, transport.Transmit(TpmClient.GetRandom8, 0, new byte[4096], Short).Status);
+        }
+    }
+
+    [Fact]
+    public async Task Who_has_a_device_is_found_though_a_process_has_a_descriptor_on_a_mount_that_hangs()
+    {
+        using var directory = new TemporaryDirectory();
+        using var device = new FakeDevice();
+        using ITpmTransport transport = Connected(device);
+        string program = directory.File("hung_mount");
+        Assert.Empty(Swtpm.Run("gcc", ["-Wall", "-Werror", "-o", program, Path.Combine(AppContext.BaseDirectory, "native", "hung_mount.c")]));
+        Directory.CreateDirectory(directory.File("mount"));
+        using var hung = Process.Start(new ProcessStartInfo(program, [directory.File("mount")]) { RedirectStandardOutput = true })!;
+        try
+        {
+            Assert.Equal("ready", await hung.StandardOutput.ReadLineAsync());
+            Assert.Equal(" by this very process", await Task.Run(new DeviceHolders(device.Path).Describe).WaitAsync(TpmClient.Patience));
+        }
+        finally
+        {
+            hung.Kill();
+            await hung.WaitForExitAsync();
+        }
     }
 
     private static ITpmTransport Connected(FakeDevice device)

@@ -70,13 +70,14 @@ public sealed class EmbeddedTransportTests : IDisposable
     }
 
     [Fact]
-    public void One_that_was_killed_comes_back()
+    public void One_that_was_killed_comes_back_and_has_not_had_what_was_sent_meanwhile()
     {
         using EmbeddedTransport transport = Start();
         int killed = transport.ProcessId;
         Assert.Equal(0, Native.Kill(killed, Native.SigKill));
+        Assert.True(SpinWait.SpinUntil(() => !IsRunning(killed), TpmClient.Patience));
         TransmitResult result = transport.Transmit(TpmClient.GetRandom8, 0, new byte[4096], TpmClient.Patience);
-        Assert.Equal(TransmitStatus.Disconnected, result.Status);
+        Assert.Equal(TransmitStatus.NotSent, result.Status);
         TpmClient.Connect(transport);
         Assert.NotEqual(killed, transport.ProcessId);
         Assert.Equal(TpmRc.Success, TpmClient.CodeOf(TpmClient.Execute(transport, TpmClient.Startup)));
@@ -89,7 +90,7 @@ public sealed class EmbeddedTransportTests : IDisposable
         using EmbeddedTransport transport = Start();
         int process = transport.ProcessId;
         GiveUpOn(transport, TpmClient.CreatePrimaryRsa);
-        Assert.Equal(TransmitStatus.Disconnected, transport.Transmit(TpmClient.GetRandom8, 0, new byte[4096], TpmClient.Patience).Status);
+        Assert.Equal(TransmitStatus.NotSent, transport.Transmit(TpmClient.GetRandom8, 0, new byte[4096], TpmClient.Patience).Status);
         TpmClient.Connect(transport);
         Assert.Equal(process, transport.ProcessId);
         Assert.Equal(20, TpmClient.Execute(transport, TpmClient.GetRandom8).Length);
@@ -108,7 +109,7 @@ public sealed class EmbeddedTransportTests : IDisposable
         using EmbeddedTransport transport = Start();
         Assert.Equal(0, Native.Kill(transport.ProcessId, SigStop));
         TransmitResult result = transport.Transmit(TpmClient.GetRandom8, 1, new byte[4096], TimeSpan.FromMilliseconds(100));
-        Assert.Equal(TransmitStatus.Disconnected, result.Status);
+        Assert.Equal(TransmitStatus.NotSent, result.Status);
         Assert.Equal(0, Native.Kill(transport.ProcessId, SigCont));
         TpmClient.Connect(transport);
         TpmClient.Execute(transport, TpmClient.Startup);
@@ -188,6 +189,19 @@ public sealed class EmbeddedTransportTests : IDisposable
             using var transport = new EmbeddedTransport(path);
             Assert.False(transport.TryConnect(TpmClient.Patience, out string problem));
             Assert.Contains(hint, problem, StringComparison.Ordinal);
+        }
+    }
+
+    [Fact]
+    public void A_directory_without_room_is_refused_each_time_it_is_tried()
+    {
+        Directory.CreateDirectory(State);
+        File.CreateSymbolicLink(Path.Combine(State, "tpmfs.lock"), "/dev/full");
+        using var transport = new EmbeddedTransport(State);
+        for (int round = 0; round < 2; round++)
+        {
+            Assert.False(transport.TryConnect(TpmClient.Patience, out string problem));
+            Assert.Contains("cannot write in the state directory", problem, StringComparison.Ordinal);
         }
     }
 

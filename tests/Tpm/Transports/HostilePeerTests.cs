@@ -1,5 +1,6 @@
 using System.Buffers.Binary;
 using System.Diagnostics;
+using System.Net;
 using System.Net.Sockets;
 using TpmFs.Tpm.Tests.Harness;
 
@@ -172,7 +173,28 @@ public sealed class HostilePeerTests
         TpmClient.Execute(transport, TpmClient.GetRandom8);
         answered.SetResult();
         await served;
-        Assert.Equal(TransmitStatus.Disconnected, transport.Transmit(TpmClient.GetRandom8, 0, new byte[4096], TpmClient.Patience).Status);
+        Assert.Equal(TransmitStatus.NotSent, transport.Transmit(TpmClient.GetRandom8, 0, new byte[4096], TpmClient.Patience).Status);
+    }
+
+    [Theory]
+    [InlineData("unix")]
+    [InlineData("tcp")]
+    public async Task A_peer_that_has_left_since_the_last_command_has_not_had_the_next_one(string kind)
+    {
+        using var directory = new TemporaryDirectory();
+        string path = directory.File("s");
+        EndPoint at = kind == "tcp" ? new IPEndPoint(IPAddress.Loopback, 0) : new UnixDomainSocketEndPoint(path);
+        using var listener = new Socket(at.AddressFamily, SocketType.Stream, ProtocolType.Unspecified);
+        listener.Bind(at);
+        listener.Listen();
+        using ITpmTransport transport = TestTransport.Create(
+            kind == "tcp" ? $"swtpm:host=127.0.0.1,port={((IPEndPoint)listener.LocalEndPoint!).Port}" : $"swtpm:path={path}");
+        TpmClient.Connect(transport);
+        using (Socket left = await listener.AcceptAsync())
+        {
+        }
+
+        Assert.Equal(TransmitStatus.NotSent, transport.Transmit(TpmClient.GetRandom8, 0, new byte[4096], TpmClient.Patience).Status);
     }
 
     [Fact]

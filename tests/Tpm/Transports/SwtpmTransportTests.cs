@@ -105,7 +105,7 @@ public sealed class SwtpmTransportTests
         Assert.False(transport.TryConnect(TpmClient.Patience, out string problem));
         Assert.Contains(directory.File("none"), problem, StringComparison.Ordinal);
         Assert.Contains("no such socket", problem, StringComparison.Ordinal);
-        Assert.Equal(TransmitStatus.Disconnected, transport.Transmit(TpmClient.Startup, 0, new byte[4096], TpmClient.Patience).Status);
+        Assert.Equal(TransmitStatus.NotSent, transport.Transmit(TpmClient.Startup, 0, new byte[4096], TpmClient.Patience).Status);
         transport.Cancel();
     }
 

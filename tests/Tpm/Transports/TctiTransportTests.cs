@@ -68,6 +68,7 @@ public sealed class TctiTransportTests : IDisposable
     [Theory]
     [InlineData("w")]
     [InlineData("wp")]
+    [InlineData("wpo")] // it can always be written to
     public void A_response_that_does_not_come_is_waited_for_no_longer_than_its_time_and_the_TCTI_is_as_new_then(string letters)
     {
         using ITpmTransport transport = Odd(letters);
@@ -76,6 +77,59 @@ public sealed class TctiTransportTests : IDisposable
         Assert.InRange(Stopwatch.GetElapsedTime(start), Short, TimeSpan.FromSeconds(10));
         TpmClient.Connect(transport);
         Assert.Equal(TransmitStatus.TimedOut, transport.Transmit(TpmClient.GetRandom8, 0, new byte[4096], Short).Status);
+    }
+
+    [Fact]
+    public void A_command_that_takes_too_long_is_cancelled()
+    {
+        string mark = _folder.File("cancelled");
+        ITpmTransport transport = Odd("wp" + mark);
+        Assert.Equal(TransmitStatus.TimedOut, transport.Transmit(TpmClient.GetRandom8, 0, new byte[4096], Short).Status);
+        transport.Dispose();
+        Assert.True(File.Exists(mark));
+    }
+
+    [Fact]
+    public void A_TCTI_whose_cancel_hangs_is_given_up_and_the_next_one_works()
+    {
+        using ITpmTransport transport = Odd("wph");
+        for (int round = 0; round < 2; round++)
+        {
+            Assert.Equal(TransmitStatus.TimedOut, transport.Transmit(TpmClient.GetRandom8, 0, new byte[4096], Short).Status);
+            TpmClient.Connect(transport);
+        }
+    }
+
+    [Fact]
+    public async Task A_cancel_that_hangs_does_not_hold_up_the_end_of_the_commands_time()
+    {
+        using ITpmTransport transport = Odd("wph");
+        Task<TransmitResult> command = Task.Run(() => transport.Transmit(TpmClient.GetRandom8, 0, new byte[4096], Short));
+        while (!command.IsCompleted)
+        {
+            transport.Cancel();
+            await Task.Yield();
+        }
+
+        Assert.Equal(TransmitStatus.TimedOut, (await command.WaitAsync(TpmClient.Patience)).Status);
+    }
+
+    [Fact]
+    public async Task A_TCTI_whose_receive_hangs_does_not_hold_up_who_ends()
+    {
+        string mark = _folder.File("receiving");
+        ITpmTransport transport = Odd("pk" + mark);
+        _ = Task.Factory.StartNew(
+            () => transport.Transmit(TpmClient.GetRandom8, 0, new byte[4096], TpmClient.Patience), TaskCreationOptions.LongRunning);
+        Assert.True(SpinWait.SpinUntil(() => File.Exists(mark), TpmClient.Patience));
+        await Task.Run(transport.Dispose).WaitAsync(TpmClient.Patience);
+    }
+
+    [Fact]
+    public void A_TCTI_that_loses_what_it_cancels_is_not_asked_to()
+    {
+        using ITpmTransport transport = Odd("wp", name: "libtss2-tcti-mssim.so.0");
+        Assert.False(transport.Features.CanCancel);
     }
 
     [Theory]
@@ -159,9 +213,9 @@ public sealed class TctiTransportTests : IDisposable
     private static byte[] ResetPcr20 => TpmClient.Command(TpmSt.Sessions, TpmCc.PcrReset, TpmClient.Hex("00000014 00000009 40000009 0000 00 0000"));
 
     /// <summary>The TCTI of native/odd_tcti.c, which the letters make odd.</summary>
-    private ITpmTransport Odd(string letters)
+    private ITpmTransport Odd(string letters, string name = "odd.so")
     {
-        string library = _folder.File("odd.so");
+        string library = _folder.File(name);
         string source = Path.Combine(AppContext.BaseDirectory, "native", "odd_tcti.c");
         Assert.Empty(Swtpm.Run("gcc", ["-Wall", "-Werror", "-shared", "-fPIC", "-o", library, source]));
         ITpmTransport transport = TestTransport.Create($"tcti:{library}:{letters}");

@@ -1,19 +1,25 @@
 /*
  * A TCTI for tests, loaded by libtss2-tctildr as "PATH:CONF". It answers each command with success after the number of receive calls
  * that CONF's letters say, and can be cancelled. Letters of CONF:
- *   p  says what to poll: a pipe that is readable when the response is there
+ *   p  says what to poll: a socket that is readable when the response is there
  *   w  the response comes only when the command is cancelled (TPM_RC_CANCELED)
  *   t  receive says TRY_AGAIN twice before each response
  *   b  receive says that the response is larger than the buffer is
  *   s  transmit fails with IO_ERROR
  *   n  has no function but transmit and receive
  *   l  refuses every locality but 0 with BAD_VALUE
+ *   o  names POLLOUT too in what to poll, as tcti-mssim and tcti-device do
+ *   h  cancel does not come back
+ *   k  receive does not come back
+ * A path after the letters is a file that a cancel makes, and a receive that does not come back.
  */
+#include <fcntl.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 #include <poll.h>
+#include <sys/socket.h>
 
 #define RC(base) ((10u << 16) | (base))
 #define RC_NOT_IMPLEMENTED RC(2)
@@ -32,7 +38,8 @@ struct context {
     uint32_t (*get_poll_handles)(struct context *, struct pollfd *, size_t *);
     uint32_t (*set_locality)(struct context *, uint8_t);
     uint32_t (*make_sticky)(struct context *, uint32_t *, uint8_t);
-    char conf[32];
+    char conf[256];
+    const char *mark;
     int pipe[2];
     int is_running, is_answered;
     int tries;
@@ -45,7 +52,13 @@ struct info {
     uint32_t (*init)(struct context *, size_t *, const char *);
 };
 
-static int has(const struct context *context, char letter) { return strchr(context->conf, letter) != NULL; }
+static int has(const struct context *context, char letter) { return memchr(context->conf, letter, context->mark - context->conf) != NULL; }
+
+static void leave_mark(const struct context *context)
+{
+    if (*context->mark != 0)
+        close(open(context->mark, O_CREAT | O_WRONLY, 0600));
+}
 
 static void respond(struct context *context, uint32_t code)
 {
@@ -80,6 +93,10 @@ static uint32_t receive(struct context *context, size_t *size, uint8_t *response
 
     if (!context->is_running)
         return RC_BAD_SEQUENCE;
+    while (has(context, 'k')) {
+        leave_mark(context);
+        pause();
+    }
     if (context->tries-- > 0 || poll(&ready, 1, timeout) != 1)
         return RC_TRY_AGAIN;
     if (read(context->pipe[0], &scrap, 1) != 1)
@@ -101,8 +118,11 @@ static uint32_t cancel(struct context *context)
 {
     if (!context->is_running)
         return RC_BAD_SEQUENCE;
+    leave_mark(context);
     if (has(context, 'w'))
         respond(context, 0x909);
+    while (has(context, 'h'))
+        pause();
     return 0;
 }
 
@@ -112,7 +132,7 @@ static uint32_t get_poll_handles(struct context *context, struct pollfd *handles
         return RC_NOT_IMPLEMENTED;
     if (handles != NULL) {
         handles[0].fd = context->pipe[0];
-        handles[0].events = POLLIN;
+        handles[0].events = has(context, 'o') ? POLLIN | POLLOUT : POLLIN;
         handles[0].revents = 0;
     }
     *count = 1;
@@ -132,7 +152,8 @@ static uint32_t init(struct context *context, size_t *size, const char *conf)
     }
     memset(context, 0, sizeof *context);
     strncpy(context->conf, conf == NULL ? "" : conf, sizeof context->conf - 1);
-    if (pipe(context->pipe) != 0)
+    context->mark = context->conf + strcspn(context->conf, "/");
+    if (socketpair(AF_UNIX, SOCK_STREAM, 0, context->pipe) != 0)
         return RC_IO_ERROR;
     context->version = 2;
     context->transmit = transmit;
