@@ -78,7 +78,7 @@ public sealed class SurvivalTests : IDisposable
             before = Everything;
 
             // Changes may reach the disk a little later: no request waits for a disk. What came last is there when all is.
-            Deadline.Poll(() => File.ReadAllText(StateFile).Contains("54351", StringComparison.Ordinal), "the state on disk");
+            Deadline.Poll(() => File.Exists(StateFile) && File.ReadAllText(StateFile).Contains("54351", StringComparison.Ordinal), "the state on disk");
             first.Send(Signals.Kill);
             first.Wait();
         }
