@@ -295,11 +295,12 @@ public sealed class ResourceManager : IDisposable
             verdict = Verdict.Failed(SpaceFailure.Fault);
         }
 
-        _housekeeping.ClientCommand(isShutdown: code == TpmCc.Shutdown && _runner.HasSucceeded(verdict));
+        long now = _time.GetTimestamp();
+        _housekeeping.ClientCommand(now, isShutdown: code == TpmCc.Shutdown && _runner.HasSucceeded(verdict));
         TimeSpan busy = _meter.EndTurn(pending.Space);
         if (verdict.IsOver)
         {
-            _meter.Answered(pending, _runner.Response(verdict.Length), _runner.WasDenied, busy);
+            _meter.Answered(pending, _runner.Response(verdict.Length), _runner.WasDenied, busy, now);
         }
 
         if (_desk.Finish(pending, verdict, busy))

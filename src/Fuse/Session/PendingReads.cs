@@ -16,6 +16,9 @@ internal sealed class PendingReads(ReplyChannel channel, IFuseLog log) : IFuseRe
     private int _nextRace;
     private bool _closed;
 
+    /// <summary>The read that was answered last, mostly by its handler. Numbers are not used again. Written under the gate.</summary>
+    private ulong _lastAnswered;
+
     /// <summary>How many reads wait.</summary>
     public int Count
     {
@@ -40,6 +43,11 @@ internal sealed class PendingReads(ReplyChannel channel, IFuseLog log) : IFuseRe
     /// <summary>The filesystem's handler has returned: a read that it neither answered nor kept is answered here.</summary>
     public void HandlerReturned(ulong unique)
     {
+        if (Volatile.Read(ref _lastAnswered) == unique)
+        {
+            return;
+        }
+
         PendingRead read;
         lock (_gate)
         {
@@ -164,6 +172,7 @@ internal sealed class PendingReads(ReplyChannel channel, IFuseLog log) : IFuseRe
         {
             if (_reads.Remove(unique, out read))
             {
+                Volatile.Write(ref _lastAnswered, unique);
                 if (read.Interrupted)
                 {
                     _races[_nextRace] = unique;

@@ -31,10 +31,11 @@ internal sealed class Housekeeping(
     /// A client's command had its turn. After a TPM2_Shutdown that the TPM accepted nothing is sent until the next one: it would undo the
     /// preparation.
     /// </summary>
+    /// <param name="now">The time provider's timestamp.</param>
     /// <param name="isShutdown">The command was a TPM2_Shutdown, and succeeded.</param>
-    public void ClientCommand(bool isShutdown)
+    public void ClientCommand(long now, bool isShutdown)
     {
-        _lastCommand = time.GetTimestamp();
+        _lastCommand = now;
         _isQuiet = isShutdown;
     }
 

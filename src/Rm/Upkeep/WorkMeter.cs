@@ -31,9 +31,10 @@ internal sealed class WorkMeter(TpmChannel channel, ObjectResidency objects, Ses
 
     /// <summary>The command is answered.</summary>
     /// <param name="response">Empty when there is none.</param>
-    public void Answered(PendingCommand pending, ReadOnlySpan<byte> response, bool isDenied, TimeSpan busy)
+    /// <param name="now">The time provider's timestamp.</param>
+    public void Answered(PendingCommand pending, ReadOnlySpan<byte> response, bool isDenied, TimeSpan busy, long now)
     {
         TpmRc? code = TpmHeader.TryRead(response, out TpmHeader header) ? header.ResponseCode : null;
-        pending.Account(code, isDenied, time.GetElapsedTime(pending.Submitted) - busy);
+        pending.Account(code, isDenied, time.GetElapsedTime(pending.Submitted, now) - busy);
     }
 }
