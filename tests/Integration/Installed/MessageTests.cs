@@ -6,6 +6,13 @@ namespace TpmFs.Integration.Tests.Installed;
 /// <summary>What an administrator is told when something is missing, in use or wrong. docs/troubleshooting.md has each of these, by its words.</summary>
 public sealed partial class MessageTests : IDisposable
 {
+    /// <summary>
+    /// struct fuse_in_header and the version of struct fuse_init_in (linux/fuse.h), little-endian, as x86 and arm are: what a kernel that
+    /// speaks FUSE 7.30, Linux 5.3, asks first.
+    /// </summary>
+    private const string InitOfOldKernel =
+        "68000000" + "1a000000" + "0200000000000000" + "0000000000000000" + "00000000" + "00000000" + "00000000" + "00000000" + "07000000" + "1e000000";
+
     private readonly Sandbox _sandbox = new();
 
     public void Dispose() => _sandbox.Dispose();
@@ -44,6 +51,11 @@ public sealed partial class MessageTests : IDisposable
         "tpmfs mount mnt --tpm embedded --state-dir state",
         "'/dev/fuse' is missing",
         "modprobe fuse")]
+    [InlineData(
+        "",
+        $"strace -fq -o trace -P /dev/fuse -e trace=read -e inject=read:poke_exit=@arg2={InitOfOldKernel}:when=1 tpmfs mount mnt --tpm embedded --state-dir state",
+        "the kernel's FUSE protocol is too old",
+        "needs Linux 5.4 or newer")]
     [InlineData(
         "echo '{ \"rm0\": { \"group\": \"nobodys\" } }' >bad.json",
         "tpmfs mount mnt --tpm embedded --config bad.json --state-dir state",
