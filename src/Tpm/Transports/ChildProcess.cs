@@ -91,7 +91,7 @@ internal sealed unsafe class ChildProcess : IDisposable
     public string LastOutput()
     {
         Span<byte> chunk = stackalloc byte[512];
-        while (_output.HasUnread && _output.Receive(chunk, Deadline.After(KillTimeout), out int count) == IoStatus.Ok)
+        while (!_output.IsQuiet && _output.Receive(chunk, Deadline.After(KillTimeout), out int count) == IoStatus.Ok)
         {
             Keep(chunk[..count]);
         }

@@ -49,7 +49,6 @@ internal static unsafe partial class Native
     private const int MessageNoSignal = 0x4000;
     private const int MessagePeek = 2;
     private const int MessageDoNotWait = 0x40;
-    private const nuint CountUnread = 0x541B; // FIONREAD, asm-generic/ioctls.h
     private const int ClockMonotonic = 1;
     private const int ClockBootTime = 7;
     private const int StatEmptyPath = 0x1000; // AT_EMPTY_PATH
@@ -145,13 +144,6 @@ internal static unsafe partial class Native
         {
             return Receive(socket, bytes, (nuint)buffer.Length, 0);
         }
-    }
-
-    /// <summary>How many bytes a receive would get at once; 0 for a socket that fails.</summary>
-    public static int UnreadBytes(SafeHandle socket)
-    {
-        int count = 0;
-        return Ioctl(socket, CountUnread, &count) == 0 ? count : 0;
     }
 
     /// <summary>Whether a receive would have to wait: nothing is there, and the stream has not ended. True for a socket that fails, which a send meets.</summary>
@@ -260,11 +252,6 @@ internal static unsafe partial class Native
     [LibraryImport("libc", EntryPoint = "recv")]
     [SuppressGCTransition]
     private static partial nint ReceiveNow(SafeHandle socket, byte* buffer, nuint size, int flags);
-
-    /// <summary>Never waits, so the runtime need not be told that it runs.</summary>
-    [LibraryImport("libc", EntryPoint = "ioctl")]
-    [SuppressGCTransition]
-    private static partial int Ioctl(SafeHandle file, nuint request, int* value);
 
     [LibraryImport("libc", EntryPoint = "poll", SetLastError = true)]
     private static partial int Poll(PollDescriptor* descriptors, nuint count, int timeout);

@@ -78,9 +78,6 @@ internal sealed class TpmSocket(Socket socket) : IDisposable
         }
     }
 
-    /// <summary>True when bytes wait to be received.</summary>
-    public bool HasUnread => Native.UnreadBytes(socket.SafeHandle) > 0;
-
     /// <summary>The other side has sent nothing that waits, and has not closed it.</summary>
     public bool IsQuiet => Native.IsQuiet(socket.SafeHandle);
 
