@@ -12,7 +12,7 @@ using TpmFs.Benchmarks;
 
 // Prints a table of time and memory for each step of a command's way; with a folder as argument, leaves every figure there. The exit code is 1
 // when a step allocates, or was not measured: none may in a steady state.
-var config = ManualConfig.CreateEmpty()
+ManualConfig config = ManualConfig.CreateEmpty()
     .AddLogger(NullLogger.Instance)
     .AddJob(Job.ShortRun.WithToolchain(InProcessEmitToolchain.Instance))
     .AddDiagnoser(MemoryDiagnoser.Default)

@@ -56,7 +56,7 @@ internal static unsafe partial class Native
         }
         while (fd < 0 && LastError == Errno.EINTR);
 
-        var error = fd < 0 ? LastError : Errno.None;
+        Errno error = fd < 0 ? LastError : Errno.None;
         file = new SafeFileHandle(fd, ownsHandle: true);
         return error;
     }
@@ -159,7 +159,7 @@ internal static unsafe partial class Native
         fixed (byte* headerStart = header)
         fixed (byte* bodyStart = body)
         {
-            var vector = stackalloc IoVec[2];
+            IoVec* vector = stackalloc IoVec[2];
             vector[0] = new IoVec(headerStart, (nuint)header.Length);
             vector[1] = new IoVec(bodyStart, (nuint)body.Length);
             do
@@ -175,9 +175,9 @@ internal static unsafe partial class Native
     /// <summary>Two connected sockets of the type that fusermount3 sends a descriptor through.</summary>
     public static Errno SocketPair(out SafeFileHandle ours, out SafeFileHandle theirs)
     {
-        var fds = stackalloc int[2] { -1, -1 };
+        int* fds = stackalloc int[2] { -1, -1 };
         int result = socketpair(AddressFamilyUnix, SocketStream | OpenCloseOnExec, 0, fds);
-        var error = Result(result);
+        Errno error = Result(result);
         ours = new SafeFileHandle(fds[0], ownsHandle: true);
         theirs = new SafeFileHandle(fds[1], ownsHandle: true);
         return error;

@@ -14,7 +14,7 @@ public static class TpmCcNames
 
     /// <summary>The specification's name, or the number in hexadecimal ("0x20000001") where it has none.</summary>
     public static string ToName(this TpmCc code) =>
-        Names.TryGetValue(code, out string? name) ? CommandPrefix + name : $"0x{(uint)code:X}";
+        s_names.TryGetValue(code, out string? name) ? CommandPrefix + name : $"0x{(uint)code:X}";
 
     /// <summary>
     /// Reads "TPM2_Clear", "TPM_CC_Clear" or "0x126", whatever the case. False for anything else, for a name that the specification
@@ -33,10 +33,10 @@ public static class TpmCcNames
             text.StartsWith(CommandPrefix, StringComparison.OrdinalIgnoreCase) ? text[CommandPrefix.Length..]
             : text.StartsWith(ConstantPrefix, StringComparison.OrdinalIgnoreCase) ? text[ConstantPrefix.Length..]
             : default;
-        return Codes.GetAlternateLookup<ReadOnlySpan<char>>().TryGetValue(name, out code);
+        return s_codes.GetAlternateLookup<ReadOnlySpan<char>>().TryGetValue(name, out code);
     }
 
-    private static readonly FrozenDictionary<TpmCc, string> Names = new Dictionary<TpmCc, string>
+    private static readonly FrozenDictionary<TpmCc, string> s_names = new Dictionary<TpmCc, string>
     {
         [TpmCc.NvUndefineSpaceSpecial] = "NV_UndefineSpaceSpecial",
         [TpmCc.EvictControl] = "EvictControl",
@@ -167,7 +167,7 @@ public static class TpmCcNames
         [TpmCc.VendorTcgTest] = "Vendor_TCG_Test",
     }.ToFrozenDictionary();
 
-    private static readonly FrozenDictionary<string, TpmCc> Codes = Names
+    private static readonly FrozenDictionary<string, TpmCc> s_codes = s_names
         .Select(pair => KeyValuePair.Create(pair.Value, pair.Key))
         .Append(KeyValuePair.Create("MAC", TpmCc.Hmac)) // Revision 1.59 calls the same two codes both names.
         .Append(KeyValuePair.Create("MAC_Start", TpmCc.HmacStart))

@@ -41,7 +41,7 @@ internal static class TpmRcNames
             return DescribeFormatOne(code);
         }
 
-        if (Names.TryGetValue(code, out string? name))
+        if (s_names.TryGetValue(code, out string? name))
         {
             return name;
         }
@@ -60,11 +60,11 @@ internal static class TpmRcNames
         (string kind, uint index) = (code & Parameter) != 0 ? ("parameter", number)
             : (code & Session) != 0 ? ("session", number & 7)
             : ("handle", number);
-        string name = Names.GetValueOrDefault(code & (FormatOne | 0x3F)) ?? $"unknown code 0x{code:X3}";
+        string name = s_names.GetValueOrDefault(code & (FormatOne | 0x3F)) ?? $"unknown code 0x{code:X3}";
         return index == 0 ? (kind == "handle" ? name : $"{name} ({kind})") : $"{name} ({kind} {index})";
     }
 
-    private static readonly FrozenDictionary<uint, string> Names = new Dictionary<uint, string>
+    private static readonly FrozenDictionary<uint, string> s_names = new Dictionary<uint, string>
     {
         [0x000] = "TPM_RC_SUCCESS",
         [0x01E] = "TPM_RC_BAD_TAG",

@@ -6,10 +6,10 @@ namespace TpmFs;
 internal static unsafe partial class LibSystemd
 {
     private const string Name = "libsystemd.so.0";
-    private static readonly Lazy<bool> Loaded = new(() => NativeLibrary.TryLoad(Name, out _));
+    private static readonly Lazy<bool> s_loaded = new(() => NativeLibrary.TryLoad(Name, out _));
 
     /// <summary>Whether the rest may be called.</summary>
-    public static bool IsHere => Loaded.Value;
+    public static bool IsHere => s_loaded.Value;
 
     /// <summary>sd_notify(3): above 0 when the state was sent, 0 where NOTIFY_SOCKET is not set, else a negative errno.</summary>
     public static int Notify(string state) => sd_notify(unsetEnvironment: 0, state);
@@ -26,7 +26,7 @@ internal static unsafe partial class LibSystemd
     {
         var pins = new GCHandle[fields.Count];
         Span<IoVector> vectors = stackalloc IoVector[fields.Count];
-        for (var i = 0; i < fields.Count; i++)
+        for (int i = 0; i < fields.Count; i++)
         {
             pins[i] = GCHandle.Alloc(fields[i], GCHandleType.Pinned);
             vectors[i] = new IoVector(pins[i].AddrOfPinnedObject(), (nuint)fields[i].Length);

@@ -7,7 +7,7 @@ namespace TpmFs.Integration.Tests;
 /// <summary>The managed node as a file: sizes, statuses, errno values, partial reads.</summary>
 public sealed class FileTests(Mount mount, ITestOutputHelper output) : MountTests(mount, output)
 {
-    private static readonly byte[] Command = Tpm2.GetRandom(8);
+    private static readonly byte[] s_command = Tpm2.GetRandom(8);
     private const int ResponseSize = 20;
 
     [Fact]
@@ -52,7 +52,7 @@ public sealed class FileTests(Mount mount, ITestOutputHelper output) : MountTest
     public void Truncating_the_node_changes_nothing()
     {
         Opener opener = Open();
-        opener.Submit(Command);
+        opener.Submit(s_command);
         Assert.Null(opener.Call("truncate", 0).Errno);
         Assert.Equal(ResponseSize, opener.Read().Data.Length);
     }
@@ -71,7 +71,7 @@ public sealed class FileTests(Mount mount, ITestOutputHelper output) : MountTest
         Assert.Equal("E2BIG", opener.Write(oversized).Errno);
         Assert.Empty(opener.Read().Data);
         Assert.Equal(before, Mount.Proxy.Count(TpmCc.GetCapability));
-        Assert.Equal(ResponseSize, opener.Transact(Command).Length);
+        Assert.Equal(ResponseSize, opener.Transact(s_command).Length);
     }
 
     [Theory]
@@ -83,15 +83,15 @@ public sealed class FileTests(Mount mount, ITestOutputHelper output) : MountTest
     public void A_write_shorter_than_a_header_or_than_its_size_field_is_invalid(int size)
     {
         Opener opener = Open();
-        Assert.Equal("EINVAL", opener.Write(Command[..size]).Errno);
+        Assert.Equal("EINVAL", opener.Write(s_command[..size]).Errno);
         Assert.Empty(opener.Read().Data);
-        Assert.Equal(ResponseSize, opener.Transact(Command).Length);
+        Assert.Equal(ResponseSize, opener.Transact(s_command).Length);
     }
 
     [Fact]
     public void Bytes_behind_the_stated_size_are_tolerated()
     {
-        byte[] response = Open().Transact([.. Command, 1, 2, 3, 4, 5, 6, 7]);
+        byte[] response = Open().Transact([.. s_command, 1, 2, 3, 4, 5, 6, 7]);
         Assert.Equal(ResponseSize, response.Succeeded().Length);
     }
 
@@ -99,8 +99,8 @@ public sealed class FileTests(Mount mount, ITestOutputHelper output) : MountTest
     public void A_command_in_several_pieces_of_one_writev_is_one_command()
     {
         Opener opener = Open();
-        Reply written = opener.Call("writev", Convert.ToHexString(Command[..3]), Convert.ToHexString(Command[3..]));
-        Assert.Equal((Command.Length, null), (written.Value, written.Errno));
+        Reply written = opener.Call("writev", Convert.ToHexString(s_command[..3]), Convert.ToHexString(s_command[3..]));
+        Assert.Equal((s_command.Length, null), (written.Value, written.Errno));
         Assert.Equal(ResponseSize, opener.Read().Data.Length);
     }
 
@@ -111,7 +111,7 @@ public sealed class FileTests(Mount mount, ITestOutputHelper output) : MountTest
     {
         Opener opener = Open(flags);
         Assert.Equal((null, 0), (opener.Read().Errno, opener.Read().Data.Length));
-        opener.Submit(Command);
+        opener.Submit(s_command);
         Assert.Equal(Events.Readable, opener.Poll(-1, Events.Readable));
         Assert.Equal(ResponseSize, opener.Read().Data.Length);
         Assert.Equal((null, 0), (opener.Read().Errno, opener.Read().Data.Length));
@@ -121,7 +121,7 @@ public sealed class FileTests(Mount mount, ITestOutputHelper output) : MountTest
     public void A_response_can_be_read_in_parts()
     {
         Opener opener = Open();
-        opener.Submit(Command);
+        opener.Submit(s_command);
         List<byte> response = [.. opener.Read(10).Data];
         Assert.Equal(10, response.Count);
         Assert.Equal(ResponseSize, Tpm2.StatedSize([.. response]));
@@ -140,7 +140,7 @@ public sealed class FileTests(Mount mount, ITestOutputHelper output) : MountTest
         Opener opener = Open();
         opener.Submit(Tpm2.GetRandom(16));
         Assert.Equal(10, opener.Read(10).Data.Length);
-        Assert.Equal(ResponseSize, opener.Transact(Command).Succeeded().Length);
+        Assert.Equal(ResponseSize, opener.Transact(s_command).Succeeded().Length);
         Assert.Empty(opener.Read().Data);
     }
 
@@ -148,7 +148,7 @@ public sealed class FileTests(Mount mount, ITestOutputHelper output) : MountTest
     public void A_write_while_a_response_is_unread_is_busy_and_harms_nothing()
     {
         Opener opener = Open();
-        opener.Submit(Command);
+        opener.Submit(s_command);
         Assert.Equal(Events.Readable, opener.Poll(-1, Events.Readable));
         Assert.Equal("EBUSY", opener.Write(Tpm2.GetRandom(4)).Errno);
         Assert.Equal(ResponseSize, opener.Read().Data.Length);
@@ -161,10 +161,10 @@ public sealed class FileTests(Mount mount, ITestOutputHelper output) : MountTest
         TpmHold hold = Mount.Proxy.Hold(TpmCc.ReadClock);
         opener.Submit(Tpm2.ReadClock());
         hold.WaitUntilHeld();
-        Assert.Equal("EBUSY", opener.Write(Command).Errno);
+        Assert.Equal("EBUSY", opener.Write(s_command).Errno);
         hold.Release();
         opener.Read().Data.Succeeded();
-        Assert.Equal(ResponseSize, opener.Transact(Command).Length);
+        Assert.Equal(ResponseSize, opener.Transact(s_command).Length);
     }
 
     [Fact]

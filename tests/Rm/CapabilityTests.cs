@@ -64,7 +64,7 @@ public sealed class CapabilityTests
         using var rig = new Rig();
         Opener opener = rig.Open();
         uint session = opener.NewSession(SessionType.Hmac);
-        Auth audit = Auth.AuditSession(session);
+        var audit = Auth.AuditSession(session);
         foreach (uint first in new uint[] { 0x80000000, 0x02000000, 0x03000000 })
         {
             Assert.Equal(0x000B0143u, opener.Do(Cmd.GetCapability(HandlesCapability, first, 10, audit)).Code);

@@ -90,7 +90,7 @@ public sealed class IsolationTests
     {
         using var rig = new Rig();
         Opener opener = rig.Open();
-        Auth password = Auth.Password();
+        var password = Auth.Password();
         Assert.Equal(Layer | 0xC95, opener.Do(Cmd.GetRandom(8, password, password, password, password)).Code);
     }
 

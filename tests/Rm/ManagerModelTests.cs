@@ -7,12 +7,12 @@ namespace TpmFs.Rm.Tests;
 /// <summary>The resource manager against the ideal TPM: random commands of several openers, and every answer compared.</summary>
 public sealed class ManagerModelTests
 {
-    private static readonly ModelLimits Tight = new(ObjectsMax: 7, SessionsMax: 4, SavedSessionsMax: 5);
+    private static readonly ModelLimits s_tight = new(ObjectsMax: 7, SessionsMax: 4, SavedSessionsMax: 5);
 
-    private static readonly TpmParameters SmallGap = new() { ContextGap = 255 };
+    private static readonly TpmParameters s_smallGap = new() { ContextGap = 255 };
 
     /// <summary>How long the long run is, in commands; set for a soak.</summary>
-    private static readonly long SoakCommands =
+    private static readonly long s_soakCommands =
         long.Parse(Environment.GetEnvironmentVariable("TPMFS_SOAK_COMMANDS") ?? "100000", CultureInfo.InvariantCulture);
 
     [Fact]
@@ -26,8 +26,8 @@ public sealed class ManagerModelTests
 
     [Fact]
     public void Sixty_four_openers_see_ideal_tpms_for_a_long_time() =>
-        Assert.Null(ManagerModel.Soak(new ModelSettings(64, Tight), () => new RigUnderTest(Tight, SmallGap), seed: (int)ManagerModel.Seed, SoakCommands));
+        Assert.Null(ManagerModel.Soak(new ModelSettings(64, s_tight), () => new RigUnderTest(s_tight, s_smallGap), seed: (int)ManagerModel.Seed, s_soakCommands));
 
     private static void Check(int openers, int runs, bool hasPower = false) =>
-        ManagerModel.Check(new ModelSettings(openers, Tight) { HasPower = hasPower }, () => new RigUnderTest(Tight, SmallGap), runs);
+        ManagerModel.Check(new ModelSettings(openers, s_tight) { HasPower = hasPower }, () => new RigUnderTest(s_tight, s_smallGap), runs);
 }

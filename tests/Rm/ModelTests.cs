@@ -8,14 +8,14 @@ public sealed class ModelTests
 {
     private const uint ActiveAvailable = 0x206;
 
-    private static readonly ModelSettings Alone =
+    private static readonly ModelSettings s_alone =
         new(Openers: 1, new ModelLimits(ObjectsMax: 1000, SessionsMax: 200, SavedSessionsMax: 1000)) { HasPower = false, ListsHandlesLocally = false, Uncompared = [ActiveAvailable] };
 
     [Fact]
-    public void A_tpm_with_room_for_all_is_ideal_for_one_opener() => ManagerModel.Check(Alone, () => new PassThrough(), runs: 300);
+    public void A_tpm_with_room_for_all_is_ideal_for_one_opener() => ManagerModel.Check(s_alone, () => new PassThrough(), runs: 300);
 
     [Fact]
-    public void It_stays_ideal_for_a_long_time() => Assert.Null(ManagerModel.Soak(Alone, () => new PassThrough(), seed: 1, commands: 20_000));
+    public void It_stays_ideal_for_a_long_time() => Assert.Null(ManagerModel.Soak(s_alone, () => new PassThrough(), seed: 1, commands: 20_000));
 
     [Theory]
     [InlineData(nameof(ForgetsToFlush))]
@@ -35,7 +35,7 @@ public sealed class ModelTests
             nameof(HidesAHandle) => HidesAHandle,
             _ => EndsASequenceThatFailed,
         };
-        var found = Assert.ThrowsAny<Exception>(() => ManagerModel.Check(Alone, () => new PassThrough(spoil), runs: 2000));
+        Exception found = Assert.ThrowsAny<Exception>(() => ManagerModel.Check(s_alone, () => new PassThrough(spoil), runs: 2000));
         Assert.Contains("Shrunk", found.Message, StringComparison.Ordinal);
     }
 
@@ -62,7 +62,7 @@ public sealed class ModelTests
 
     private static Answer UsesAnotherKey(SimulatedTpm tpm, byte[] command, Answer answer)
     {
-        var isSign = answer.IsSuccess && CommandLog.CodeOf(command) == 0x15D;
+        bool isSign = answer.IsSuccess && CommandLog.CodeOf(command) == 0x15D;
         return isSign && tpm.TransientHandles is [_, var second, ..] && command[13] == 0 ? new Answer([.. answer.Bytes[..^10], .. new byte[10]]) : answer;
     }
 
@@ -78,7 +78,7 @@ public sealed class ModelTests
 
     private static Answer HidesAHandle(SimulatedTpm tpm, byte[] command, Answer answer)
     {
-        var bytes = answer.Bytes;
+        byte[] bytes = answer.Bytes;
         if (answer.IsSuccess && CommandLog.CodeOf(command) == 0x17A && bytes.Length >= 27 && bytes[14] == 1 && bytes[19] == Handles.Transient)
         {
             bytes[22] ^= 1;

@@ -35,7 +35,7 @@ public sealed class SimulatedTpmObjectTests : IDisposable
         _pair.Send(s => Cmd.FlushContext(s["key"].Handle));
         _pair.Send(s => Cmd.ReadPublic(s["key"].Handle));
         _pair.Send(s => Cmd.ReadPublic(s["again"].Handle));
-        foreach (var at in (int[])[3, 7, 8, 11, 15, 17, 20, 60])
+        foreach (int at in (int[])[3, 7, 8, 11, 15, 17, 20, 60])
         {
             _pair.Send(s => Cmd.ContextLoad(Stage.Tampered(s["context"].Body, at)));
         }
@@ -94,7 +94,7 @@ public sealed class SimulatedTpmObjectTests : IDisposable
         _pair.Send(Cmd.PcrRead(3));
         _pair.Send(s => Cmd.SequenceComplete(s["mac"].Handle, "abc"));
         _pair.Send(s => Cmd.SequenceComplete(s["mac"].Handle, "abc"));
-        foreach (var hash in Hashes.All)
+        foreach (ushort hash in Hashes.All)
         {
             _pair.Send(Cmd.HashSequenceStart(hash), "hash");
             _pair.Send(s => Cmd.ReadPublic(s["hash"].Handle));
@@ -111,9 +111,9 @@ public sealed class SimulatedTpmObjectTests : IDisposable
     public void Hierarchies_take_their_objects_with_them()
     {
         _stage.Start();
-        foreach (var hierarchy in (uint[])[Handles.Owner, Handles.Endorsement, Handles.Platform, Handles.Null])
+        foreach (uint hierarchy in (uint[])[Handles.Owner, Handles.Endorsement, Handles.Platform, Handles.Null])
         {
-            foreach (var change in (byte[][])[Cmd.Clear(), Cmd.Clear(Handles.Platform), Cmd.ChangeEps(), Cmd.ChangePps(),
+            foreach (byte[] change in (byte[][])[Cmd.Clear(), Cmd.Clear(Handles.Platform), Cmd.ChangeEps(), Cmd.ChangePps(),
                 Cmd.HierarchyControl(Handles.Owner, Handles.Owner, false), Cmd.HierarchyControl(Handles.Owner, Handles.Owner, true),
                 Cmd.HierarchyControl(Handles.Endorsement, Handles.Endorsement, false), Cmd.HierarchyControl(Handles.Platform, Handles.Endorsement, true),
                 Cmd.HierarchyControl(Handles.Platform, Handles.Owner, true), Cmd.HierarchyControl(Handles.Owner, Handles.Endorsement, false),

@@ -17,7 +17,7 @@ public sealed class SimulatedTpmSessionTests : IDisposable
     public void Sessions_in_slots_and_saved()
     {
         _stage.Start();
-        foreach (var (type, name) in ((SessionType, string)[])[(SessionType.Hmac, "h"), (SessionType.Policy, "p"), (SessionType.Trial, "t")])
+        foreach ((SessionType type, string? name) in ((SessionType, string)[])[(SessionType.Hmac, "h"), (SessionType.Policy, "p"), (SessionType.Trial, "t")])
         {
             _pair.Send(Cmd.StartAuthSession(type), name);
         }
@@ -51,10 +51,10 @@ public sealed class SimulatedTpmSessionTests : IDisposable
     public void All_active_sessions_taken()
     {
         _stage.Start();
-        for (var i = 0; i < 66; i++)
+        for (int i = 0; i < 66; i++)
         {
             _pair.Send(Cmd.StartAuthSession(i % 2 == 0 ? SessionType.Hmac : SessionType.Policy), $"s{i}");
-            var name = $"s{i}";
+            string name = $"s{i}";
             _pair.Send(s => Cmd.ContextSave(s[name].Handle), $"c{i}");
         }
 
@@ -83,7 +83,7 @@ public sealed class SimulatedTpmSessionTests : IDisposable
         _pair.Send(s => Cmd.Sign(s["key"].Handle, "x", new Auth(Handles.Password, 0x81)));
         _pair.Send(s => Cmd.Sign(s["key"].Handle, "x", new Auth(0x02000009)));
         _pair.Send(s => Cmd.Sign(s["key"].Handle, "x", new Auth(0x02000000, 0x11)));
-        foreach (var attributes in (byte[])[0x00, 0x01, 0x20, 0x40, 0x21, 0x41, 0x81, 0x83, 0x85, 0x05, 0x03])
+        foreach (byte attributes in (byte[])[0x00, 0x01, 0x20, 0x40, 0x21, 0x41, 0x81, 0x83, 0x85, 0x05, 0x03])
         {
             _pair.Send(s => Cmd.GetRandom(4, new Auth(s["h"].Handle, attributes)));
             _pair.Send(s => Cmd.GetRandom(4, new Auth(s["p"].Handle, attributes)));
@@ -112,7 +112,7 @@ public sealed class SimulatedTpmSessionTests : IDisposable
         _pair.Send(Cmd.CreatePrimary(Handles.Owner, Templates.Signing(less: PublicArea.UserWithAuth)), "policyOnly");
         _pair.Send(s => Cmd.Sign(s["policyOnly"].Handle, "x"));
         _pair.Send(Cmd.CreatePrimary(Handles.Owner, Templates.Signing(less: PublicArea.NoDa), auth: "secret"), "protected");
-        for (var i = 0; i < 5; i++)
+        for (int i = 0; i < 5; i++)
         {
             _pair.Send(s => Cmd.Sign(s["protected"].Handle, "x", Auth.Password("wrong")));
         }
@@ -134,7 +134,7 @@ public sealed class SimulatedTpmSessionTests : IDisposable
         _pair.Send(s => Cmd.PolicyGetDigest(s["t"].Handle), "digest");
         _pair.Send(s => Cmd.CreatePrimary(Handles.Owner, Templates.Signing(policy: s["digest"].Sized(10), less: PublicArea.UserWithAuth)), "key");
         _pair.Send(Cmd.StartAuthSession(SessionType.Policy), "p");
-        for (var i = 0; i < 3; i++)
+        for (int i = 0; i < 3; i++)
         {
             _pair.Send(s => Cmd.Sign(s["key"].Handle, "x", new Auth(s["p"].Handle)));
             _pair.Send(s => Cmd.PolicyPcr(s["p"].Handle, 16));
@@ -146,7 +146,7 @@ public sealed class SimulatedTpmSessionTests : IDisposable
             _pair.Send(s => Cmd.PolicyGetDigest(s["p"].Handle));
         }
 
-        foreach (var pcr in (uint[])[16, 3])
+        foreach (uint pcr in (uint[])[16, 3])
         {
             _pair.Send(s => Cmd.PolicyPcr(s["p"].Handle, 16));
             _pair.Send(s => Cmd.PolicyCommandCode(s["p"].Handle, 0x15D));
@@ -174,7 +174,7 @@ public sealed class SimulatedTpmSessionTests : IDisposable
             _ => Cmd.GetRandom(1), _ => Cmd.ReadClock(), _ => Cmd.GetCapability(1, 0x80000000, 1), s => Cmd.ReadPublic(s["key"].Handle), s => Cmd.ReadPublic(0x80000002),
             s => Cmd.GetRandom(1, Auth.AuditSession(s["b"].Handle)), s => Cmd.Sign(s["key"].Handle, "x"), s => Cmd.StartAuthSession(SessionType.Policy), _ => Cmd.FlushContext(0x03000002),
         ];
-        foreach (var command in between)
+        foreach (Func<Side, byte[]> command in between)
         {
             _pair.Send(s => Cmd.GetRandom(1, new Auth(s["a"].Handle, Auth.Continue | Auth.Audit | Auth.AuditReset)));
             _pair.Send(command);

@@ -43,7 +43,7 @@ public sealed class SimulatedTpmStateTests : IDisposable
     public void What_spoils_a_shutdown_for_the_start_after_it()
     {
         _stage.Start();
-        for (var i = 0; i < 22; i++)
+        for (int i = 0; i < 22; i++)
         {
             _stage.Populate();
             _pair.Send(Cmd.Shutdown(state: true));
@@ -55,7 +55,7 @@ public sealed class SimulatedTpmStateTests : IDisposable
             }
 
             _stage.Inspect();
-            foreach (var handle in (uint[])[0x80000000, 0x80000001, 0x80000002, 0x02000000, 0x02000001, 0x02000002])
+            foreach (uint handle in (uint[])[0x80000000, 0x80000001, 0x80000002, 0x02000000, 0x02000001, 0x02000002])
             {
                 _pair.Send(Cmd.FlushContext(handle));
             }

@@ -50,9 +50,9 @@ public sealed class SimulatedTpmWireTests : IDisposable
     {
         _stage.Start();
         _stage.MakeOneOfEach();
-        foreach (var command in _stage.OneOfEach())
+        foreach (Func<Side, byte[]> command in _stage.OneOfEach())
         {
-            for (var length = 10; length <= 60; length++)
+            for (int length = 10; length <= 60; length++)
             {
                 _pair.Send(s => Resized(command(s), length));
                 _pair.Send(Cmd.FlushContext(0x80000002));
@@ -73,19 +73,19 @@ public sealed class SimulatedTpmWireTests : IDisposable
             0x80000000, 0x80000001, 0x80000002, 0x80000003, 0x80FFFFFE, 0x80FFFFFF, 0x81000000, 0x81000001, 0x81800000, 0x82000000, 0xFFFFFFFF,
         ];
         _stage.Start();
-        foreach (var handle in odd)
+        foreach (uint handle in odd)
         {
             _pair.Send(Cmd.FlushContext(handle));
             _pair.Send(Cmd.GetRandom(1, Auth.AuditSession(handle)));
         }
 
         _stage.MakeOneOfEach();
-        foreach (var command in _stage.OneOfEach())
+        foreach (Func<Side, byte[]> command in _stage.OneOfEach())
         {
-            var code = CommandLog.CodeOf(command(_pair.Left));
-            for (var n = 0; n < (CommandTable.Find(code)?.HandleKinds.Length ?? 0); n++)
+            uint code = CommandLog.CodeOf(command(_pair.Left));
+            for (int n = 0; n < (CommandTable.Find(code)?.HandleKinds.Length ?? 0); n++)
             {
-                foreach (var handle in odd)
+                foreach (uint handle in odd)
                 {
                     _pair.Send(s => WithHandle(command(s), n, handle));
                     _pair.Send(Cmd.FlushContext(0x80000002));
@@ -100,7 +100,7 @@ public sealed class SimulatedTpmWireTests : IDisposable
     {
         _stage.Start();
         _stage.Populate();
-        foreach (var (capability, property, count) in ((uint, uint, uint)[])[(1, 0, 100), (1, 5, 3), (1, 0x80000000, 1), (1, 0x80000001, 1), (1, 0x80000002, 0), (1, 0x80FFFFFF, 1),
+        foreach ((uint capability, uint property, uint count) in ((uint, uint, uint)[])[(1, 0, 100), (1, 5, 3), (1, 0x80000000, 1), (1, 0x80000001, 1), (1, 0x80000002, 0), (1, 0x80FFFFFF, 1),
             (1, 0x02000000, 10), (1, 0x03000000, 10), (1, 0x81000000, 10), (1, 0x01000000, 10), (1, 0x40000000, 3), (1, 0x40000008, 100), (1, 0x50000000, 1), (1, 0x90000000, 1),
             (5, 0, 1), (11, 0, 1), (0x100, 0, 1), (0xFFFFFFFF, 0, 1), (6, 0x203, 5), (6, 0x20E, 1), (6, 0x10E, 1), (6, 0x110, 2), (6, 0x114, 1), (6, 0x11E, 2),
             (6, 0x300, 10), (6, 0x2FF, 10)])

@@ -15,7 +15,7 @@ public sealed class DifferentialTests(Guest guest, ScriptedRun scripted, ITestOu
     private const int ActionsOfPart = 2000;
 
     /// <summary>Of the guest's time: what fails is shrunk.</summary>
-    private static readonly TimeSpan Limit = TimeSpan.FromMinutes(10);
+    private static readonly TimeSpan s_limit = TimeSpan.FromMinutes(10);
 
     public static TheoryData<string> Names => [.. Difference.All.Where(one => DifferentialRun.IsSoak || !one.Slow).Select(one => one.Name)];
 
@@ -47,7 +47,7 @@ public sealed class DifferentialTests(Guest guest, ScriptedRun scripted, ITestOu
         int actions = 0;
         for (int part = 1; part == 1 || clock.Elapsed.TotalSeconds < seconds; part++)
         {
-            DifferentialRun run = DifferentialRun.In(guest, $"random {ActionsOfPart} {seed}/{part}", Limit);
+            var run = DifferentialRun.In(guest, $"random {ActionsOfPart} {seed}/{part}", s_limit);
             Assert.True(run.Unexplained.Length == 0, $"seed {seed}: {string.Join('\n', [.. run.Unexplained, .. run.Failures!.SelectMany(failure => failure.Actions)])}");
             actions += run.Actions;
         }

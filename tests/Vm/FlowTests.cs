@@ -11,7 +11,7 @@ namespace TpmFs.Vm.Tests;
 public sealed class FlowTests(Guest guest, FlowTpms tpms) : IClassFixture<FlowTpms>
 {
     /// <summary>Some flows make RSA keys, which takes an emulated CPU long.</summary>
-    private static readonly TimeSpan Limit = TimeSpan.FromMinutes(5);
+    private static readonly TimeSpan s_limit = TimeSpan.FromMinutes(5);
 
     public static TheoryData<string> Flows =>
         [.. Directory.GetFiles(Path.Combine(AppContext.BaseDirectory, "flows")).Select(file => Path.GetFileName(file)!).Where(name => name != "lib.sh").Order()];
@@ -30,7 +30,7 @@ public sealed class FlowTests(Guest guest, FlowTpms tpms) : IClassFixture<FlowTp
             cd $HOME
             {interpreter} $FLOWS/{flow}
             """,
-            Limit).Succeeded().Output;
+            s_limit).Succeeded().Output;
         Assert.NotEmpty(expected);
         Assert.Equal(expected.TrimEnd(), actual.ReplaceLineEndings("\n").TrimEnd()); // as it is read line by line here
     }

@@ -57,8 +57,8 @@ public sealed class FuseMount : IDisposable
             return false;
         }
 
-        if (!Fuse.MountPoint.TryResolve(options.MountPoint, out var mountPoint, out problem)
-            || !MountLock.TryTake(options.LockFile, mountPoint.Path, out var taken, out problem))
+        if (!Fuse.MountPoint.TryResolve(options.MountPoint, out MountPoint? mountPoint, out problem)
+            || !MountLock.TryTake(options.LockFile, mountPoint.Path, out MountLock? taken, out problem))
         {
             return false;
         }
@@ -101,7 +101,7 @@ public sealed class FuseMount : IDisposable
             return null;
         }
 
-        if (mounter.TryMount(mountPoint.Path, options, out var device, out problem))
+        if (mounter.TryMount(mountPoint.Path, options, out SafeFileHandle? device, out problem))
         {
             if (mountPoint.Layers is [.., var layer])
             {
@@ -123,8 +123,8 @@ public sealed class FuseMount : IDisposable
     /// <summary>Takes off what dead servers left. The caller holds the lock, so whatever is of our kind is dead.</summary>
     private static bool TryClean(MountPoint mountPoint, FuseMountOptions options, IMounter mounter, IFuseLog log, out string problem)
     {
-        var layers = mountPoint.Layers;
-        var foreign = layers.FirstOrDefault(layer => layer.Type != $"fuse.{options.Subtype}" || layer.Source != options.Source);
+        IReadOnlyList<MountInfo> layers = mountPoint.Layers;
+        MountInfo? foreign = layers.FirstOrDefault(layer => layer.Type != $"fuse.{options.Subtype}" || layer.Source != options.Source);
         if (foreign is not null)
         {
             problem = $"Cannot mount on '{mountPoint.Path}': a filesystem of type {foreign.Type} from '{foreign.Source}' is mounted there. "
@@ -151,7 +151,7 @@ public sealed class FuseMount : IDisposable
 
     private void TakeOff()
     {
-        var layers = _mountPoint.Layers;
+        IReadOnlyList<MountInfo> layers = _mountPoint.Layers;
         if (layers is not [.., var top] || layers.All(layer => layer.Device != _device))
         {
             _log.Information($"'{MountPoint}' was unmounted by somebody else.");
@@ -169,7 +169,7 @@ public sealed class FuseMount : IDisposable
 
         if (_created)
         {
-            var error = Native.RemoveDirectory(MountPoint);
+            Errno error = Native.RemoveDirectory(MountPoint);
             if (error.IsError && error != Errno.ENOENT)
             {
                 _log.Warning($"The mount point '{MountPoint}' cannot be removed: {error.Text()}.");

@@ -15,12 +15,12 @@ internal sealed class FusermountMounter(IFuseLog log, string configurationPath =
     public const string ConfigurationPath = "/etc/fuse.conf";
 
     private const string Program = "fusermount3";
-    private static readonly TimeSpan Timeout = TimeSpan.FromSeconds(10);
+    private static readonly TimeSpan s_timeout = TimeSpan.FromSeconds(10);
 
     public bool TryMount(string mountPoint, FuseMountOptions options, [NotNullWhen(true)] out SafeFileHandle? device, out string problem)
     {
         device = null;
-        var error = Native.SocketPair(out var ours, out var theirs);
+        Errno error = Native.SocketPair(out SafeFileHandle? ours, out SafeFileHandle? theirs);
         using (ours)
         using (theirs)
         {
@@ -91,12 +91,12 @@ internal sealed class FusermountMounter(IFuseLog log, string configurationPath =
 
         try
         {
-            using var process = Process.Start(start) ?? throw new UnreachableException("A program started without a shell is a new process.");
-            var said = process.StandardError.ReadToEndAsync();
-            if (!process.WaitForExit(Timeout))
+            using Process process = Process.Start(start) ?? throw new UnreachableException("A program started without a shell is a new process.");
+            Task<string> said = process.StandardError.ReadToEndAsync();
+            if (!process.WaitForExit(s_timeout))
             {
                 process.Kill();
-                problem = $"{Program} did not end within {Timeout.TotalSeconds} s; it was killed.";
+                problem = $"{Program} did not end within {s_timeout.TotalSeconds} s; it was killed.";
                 return false;
             }
 

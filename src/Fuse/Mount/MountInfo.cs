@@ -22,7 +22,7 @@ internal sealed record MountInfo(int Id, int ParentId, string Device, string Mou
     public static IReadOnlyList<MountInfo> Parse(string text)
     {
         var mounts = new List<MountInfo>();
-        foreach (var line in text.Split('\n'))
+        foreach (string line in text.Split('\n'))
         {
             if (TryParseLine(line) is { } mount)
             {

@@ -22,7 +22,7 @@ internal sealed class MountLock : IDisposable
     public static bool TryTake(string path, string mountPoint, [NotNullWhen(true)] out MountLock? taken, out string problem)
     {
         taken = null;
-        var error = Native.Open(path, Native.OpenReadWrite | Native.OpenCreate | Native.OpenNoFollow, Mode, out var file);
+        Errno error = Native.Open(path, Native.OpenReadWrite | Native.OpenCreate | Native.OpenNoFollow, Mode, out SafeFileHandle? file);
         if (error.IsError)
         {
             file.Dispose();

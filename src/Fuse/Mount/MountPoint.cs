@@ -29,7 +29,7 @@ internal sealed record MountPoint(string Path, int ParentMountId)
                 return false;
             }
 
-            if (!TryResolveFolder(folder, out string folderPath, out int mountId, out var error))
+            if (!TryResolveFolder(folder, out string folderPath, out int mountId, out Errno error))
             {
                 problem = $"Cannot mount on '{path}': the directory '{folder}' cannot be opened: {error.Text()}.";
                 return false;
@@ -75,7 +75,7 @@ internal sealed record MountPoint(string Path, int ParentMountId)
         }
 
         const uint Mode = 0b111_101_101;
-        var error = Native.MakeDirectory(Path, Mode);
+        Errno error = Native.MakeDirectory(Path, Mode);
         created = !error.IsError;
         problem = created ? string.Empty : $"Cannot make the mount point '{Path}': {error.Text()}.";
         return created;
@@ -86,7 +86,7 @@ internal sealed record MountPoint(string Path, int ParentMountId)
     {
         path = string.Empty;
         mountId = 0;
-        error = Native.Open(folder, Native.OpenPath | Native.OpenDirectory, 0, out var handle);
+        error = Native.Open(folder, Native.OpenPath | Native.OpenDirectory, 0, out SafeFileHandle? handle);
         using (handle)
         {
             if (error.IsError)

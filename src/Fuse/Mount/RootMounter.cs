@@ -10,7 +10,7 @@ internal sealed class RootMounter : IMounter
     {
         const ulong Flags = Native.MountNoSuid | Native.MountNoDev | Native.MountNoExec;
         device = null;
-        var error = Native.Open(FuseMount.DevicePath, Native.OpenReadWrite, 0, out var opened);
+        Errno error = Native.Open(FuseMount.DevicePath, Native.OpenReadWrite, 0, out SafeFileHandle? opened);
         if (error.IsError)
         {
             opened.Dispose();
@@ -36,7 +36,7 @@ internal sealed class RootMounter : IMounter
 
     public bool TryUnmount(string mountPoint, out string problem)
     {
-        var error = Native.Unmount(mountPoint, Native.UnmountNoFollow);
+        Errno error = Native.Unmount(mountPoint, Native.UnmountNoFollow);
         if (error == Errno.EBUSY)
         {
             error = Native.Unmount(mountPoint, Native.UnmountNoFollow | Native.UnmountDetach);

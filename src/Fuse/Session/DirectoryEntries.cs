@@ -40,7 +40,7 @@ internal sealed class DirectoryEntries(ReplyBuffer buffer) : FuseDirectoryReply
         {
             // A nodeid of 0 tells the kernel to count no lookup.
             bool isDots = name.SequenceEqual("."u8) || name.SequenceEqual(".."u8);
-            var entry = attributes.ToEntry();
+            FuseEntryOut entry = attributes.ToEntry();
             buffer.Put(isDots ? entry with { NodeId = 0 } : entry);
         }
 

@@ -10,7 +10,7 @@ internal static class DirectoryRequests
             return request.Malformed();
         }
 
-        var error = fileSystem.OpenDirectory(request.Caller, request.Node, open.Flags, out var opened);
+        Errno error = fileSystem.OpenDirectory(request.Caller, request.Node, open.Flags, out FuseOpened opened);
         if (!error.IsError)
         {
             reply.Put(new FuseOpenOut(opened.Open.Value, opened.Flags, Padding: 0));
@@ -27,7 +27,7 @@ internal static class DirectoryRequests
         }
 
         reply.Entries.Start(plus, read.Size);
-        var error = fileSystem.ReadDirectory(request.Caller, request.Node, new OpenId(read.Fh), read.Offset, reply.Entries);
+        Errno error = fileSystem.ReadDirectory(request.Caller, request.Node, new OpenId(read.Fh), read.Offset, reply.Entries);
 
         // Entries that were taken are given, since their lookups are counted; the error comes again at the next call.
         return reply.Length > 0 ? Errno.None : error;

@@ -10,7 +10,7 @@ internal static class FileRequests
             return request.Malformed();
         }
 
-        var error = fileSystem.Open(request.Caller, request.Node, open.Flags, out var opened);
+        Errno error = fileSystem.Open(request.Caller, request.Node, open.Flags, out FuseOpened opened);
         if (!error.IsError)
         {
             reply.Put(new FuseOpenOut(opened.Open.Value, opened.Flags, Padding: 0));
@@ -21,13 +21,13 @@ internal static class FileRequests
 
     public static Errno Write(FuseFileSystem fileSystem, ref FuseRequest request, ReplyBuffer reply)
     {
-        if (!request.Body.TryRead(out FuseWriteIn write) || !request.Body.TryReadBytes(write.Size, out var data))
+        if (!request.Body.TryRead(out FuseWriteIn write) || !request.Body.TryReadBytes(write.Size, out ReadOnlySpan<byte> data))
         {
             return request.Malformed();
         }
 
         var arguments = new FuseWriteArguments(write.Offset, write.Flags);
-        var error = fileSystem.Write(request.Caller, request.Node, new OpenId(write.Fh), arguments, data, out int written);
+        Errno error = fileSystem.Write(request.Caller, request.Node, new OpenId(write.Fh), arguments, data, out int written);
         if (!error.IsError)
         {
             request.Written = new WrittenFile(request.Node, new OpenId(write.Fh));
@@ -45,7 +45,7 @@ internal static class FileRequests
         }
 
         PollId? notify = (poll.Flags & FusePollFlags.ScheduleNotify) != 0 ? new PollId(poll.Kh) : null;
-        var error = fileSystem.Poll(request.Caller, request.Node, new OpenId(poll.Fh), notify, poll.Events, out var ready);
+        Errno error = fileSystem.Poll(request.Caller, request.Node, new OpenId(poll.Fh), notify, poll.Events, out PollEvents ready);
         if (!error.IsError)
         {
             reply.Put(new FusePollOut(ready, Padding: 0));
@@ -56,12 +56,12 @@ internal static class FileRequests
 
     public static Errno Ioctl(FuseFileSystem fileSystem, ref FuseRequest request, ReplyBuffer reply)
     {
-        if (!request.Body.TryRead(out FuseIoctlIn ioctl) || !request.Body.TryReadBytes(ioctl.InSize, out var input))
+        if (!request.Body.TryRead(out FuseIoctlIn ioctl) || !request.Body.TryReadBytes(ioctl.InSize, out ReadOnlySpan<byte> input))
         {
             return request.Malformed();
         }
 
-        var error = fileSystem.Ioctl(request.Caller, request.Node, new OpenId(ioctl.Fh), ioctl.Cmd, ioctl.Arg, input);
+        Errno error = fileSystem.Ioctl(request.Caller, request.Node, new OpenId(ioctl.Fh), ioctl.Cmd, ioctl.Arg, input);
         if (!error.IsError)
         {
             reply.Put(new FuseIoctlOut(Result: 0, Flags: 0, InIovs: 0, OutIovs: 0));

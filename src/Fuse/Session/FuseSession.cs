@@ -21,13 +21,13 @@ public sealed class FuseSession : IDisposable
     private const int NotEnded = -1;
 
     /// <summary>How long <see cref="Stop"/> waits for handlers that run, in all.</summary>
-    private static readonly TimeSpan JoinTimeout = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan s_joinTimeout = TimeSpan.FromSeconds(5);
 
     /// <summary>A write that takes longer than this to go on with is worth waking another thread for, which costs some 6 µs.</summary>
-    private static readonly TimeSpan LongWrite = TimeSpan.FromMilliseconds(0.5);
+    private static readonly TimeSpan s_longWrite = TimeSpan.FromMilliseconds(0.5);
 
     /// <summary>How long who asks for a sign of life waits before it interrupts the reader again.</summary>
-    private static readonly TimeSpan AskAgain = TimeSpan.FromMilliseconds(100);
+    private static readonly TimeSpan s_askAgain = TimeSpan.FromMilliseconds(100);
 
     private readonly FuseDevice _device;
     private readonly RequestDispatcher _dispatcher;
@@ -107,7 +107,7 @@ public sealed class FuseSession : IDisposable
 
             _started = true;
             _running = _threads.Length;
-            foreach (var thread in _threads)
+            foreach (Thread thread in _threads)
             {
                 thread.Start();
             }
@@ -137,7 +137,7 @@ public sealed class FuseSession : IDisposable
     /// </summary>
     public async Task BeatAsync()
     {
-        var beat = _heartbeat.Ask();
+        Task beat = _heartbeat.Ask();
         while (!beat.IsCompleted)
         {
             if (_ending.Task.IsCompleted)
@@ -148,7 +148,7 @@ public sealed class FuseSession : IDisposable
 
             // Again and again: a signal that comes just before the holder reads does nothing.
             _turn.InterruptReader();
-            await Task.WhenAny(beat, Task.Delay(AskAgain)).ConfigureAwait(false);
+            await Task.WhenAny(beat, Task.Delay(s_askAgain)).ConfigureAwait(false);
         }
 
         await beat.ConfigureAwait(false);
@@ -167,12 +167,12 @@ public sealed class FuseSession : IDisposable
             }
         }
 
-        long deadline = Environment.TickCount64 + (long)JoinTimeout.TotalMilliseconds;
-        foreach (var thread in _threads)
+        long deadline = Environment.TickCount64 + (long)s_joinTimeout.TotalMilliseconds;
+        foreach (Thread thread in _threads)
         {
             if (!thread.Join(TimeSpan.FromMilliseconds(Math.Max(0, deadline - Environment.TickCount64))))
             {
-                _log.Error($"Thread '{thread.Name}' did not leave its handler within {JoinTimeout.TotalSeconds} s; it is left behind.", null);
+                _log.Error($"Thread '{thread.Name}' did not leave its handler within {s_joinTimeout.TotalSeconds} s; it is left behind.", null);
             }
         }
 
@@ -246,7 +246,7 @@ public sealed class FuseSession : IDisposable
         _turn.Pass(step);
         long start = Stopwatch.GetTimestamp();
         _dispatcher.CarryOn(file);
-        _takesLong = Stopwatch.GetElapsedTime(start) > LongWrite;
+        _takesLong = Stopwatch.GetElapsedTime(start) > s_longWrite;
         return false;
     }
 
@@ -256,7 +256,7 @@ public sealed class FuseSession : IDisposable
         count = 0;
         while (!HasEnded)
         {
-            var error = _device.Read(buffer, out count);
+            Errno error = _device.Read(buffer, out count);
             _heartbeat.Pass();
             if (!error.IsError)
             {
@@ -299,7 +299,7 @@ public sealed class FuseSession : IDisposable
         }
 
         _ending.TrySetResult(end);
-        if (!_turn.End(JoinTimeout))
+        if (!_turn.End(s_joinTimeout))
         {
             _log.Error("The thread that reads the FUSE device cannot be interrupted; it is left behind.", null);
         }

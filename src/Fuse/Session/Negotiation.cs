@@ -11,7 +11,7 @@ internal sealed class Negotiation(FuseSessionOptions options, IFuseLog log)
     /// <summary>That of Linux 5.4.</summary>
     public const uint OldestMinor = 31;
 
-    private static readonly int PageSize = Environment.SystemPageSize;
+    private static readonly int s_pageSize = Environment.SystemPageSize;
 
     /// <summary>
     /// Asked for where the kernel offers it. Never: FUSE_CACHE_SYMLINKS (a link may differ by who reads it), FUSE_NO_OPEN(DIR)_SUPPORT
@@ -28,10 +28,10 @@ internal sealed class Negotiation(FuseSessionOptions options, IFuseLog log)
     /// The pages of one request's data. One more than max_write needs, so that a buffer which does not begin at a page's start is
     /// not split over two requests.
     /// </summary>
-    public int MaxPages => ((options.MaxWrite + PageSize - 1) / PageSize) + 1;
+    public int MaxPages => ((options.MaxWrite + s_pageSize - 1) / s_pageSize) + 1;
 
     /// <summary>The most that a READ may ask for, in bytes.</summary>
-    public int MaxRead => MaxPages * PageSize;
+    public int MaxRead => MaxPages * s_pageSize;
 
     public Errno Init(ref FuseRequest request, ReplyBuffer reply)
     {
@@ -60,7 +60,7 @@ internal sealed class Negotiation(FuseSessionOptions options, IFuseLog log)
             return Refuse();
         }
 
-        var wanted = options.PosixAcl ? Wanted | FuseInitFlags.PosixAcl : Wanted;
+        FuseInitFlags wanted = options.PosixAcl ? Wanted | FuseInitFlags.PosixAcl : Wanted;
         if (!init.Flags.HasFlag(FuseInitFlags.MaxPages))
         {
             log.Error("The kernel does not offer FUSE_MAX_PAGES, without which a write may arrive in pieces.", null);

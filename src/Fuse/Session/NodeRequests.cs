@@ -5,12 +5,12 @@ internal static class NodeRequests
 {
     public static Errno Lookup(FuseFileSystem fileSystem, ref FuseRequest request, ReplyBuffer reply)
     {
-        if (!request.Body.TryReadComponent(out var name))
+        if (!request.Body.TryReadComponent(out ReadOnlySpan<byte> name))
         {
             return request.Malformed();
         }
 
-        var error = fileSystem.Lookup(request.Caller, request.Node, name, out var attributes);
+        Errno error = fileSystem.Lookup(request.Caller, request.Node, name, out FuseAttributes attributes);
         return PutEntry(error, attributes, reply);
     }
 
@@ -53,7 +53,7 @@ internal static class NodeRequests
         }
 
         OpenId? open = get.GetAttrFlags.HasFlag(FuseGetAttrFlags.Fh) ? new OpenId(get.Fh) : null;
-        var error = fileSystem.GetAttributes(request.Caller, request.Node, open, out var attributes);
+        Errno error = fileSystem.GetAttributes(request.Caller, request.Node, open, out FuseAttributes attributes);
         return PutAttributes(error, attributes, reply);
     }
 
@@ -64,7 +64,7 @@ internal static class NodeRequests
             return request.Malformed();
         }
 
-        var error = fileSystem.SetAttributes(request.Caller, request.Node, set.ToChange(), out var attributes);
+        Errno error = fileSystem.SetAttributes(request.Caller, request.Node, set.ToChange(), out FuseAttributes attributes);
         return PutAttributes(error, attributes, reply);
     }
 
@@ -77,29 +77,29 @@ internal static class NodeRequests
     {
         // PATH_MAX of linux/limits.h, less the NUL that the kernel adds.
         const int MaxTarget = 4095;
-        var error = fileSystem.ReadLink(request.Caller, request.Node, reply);
+        Errno error = fileSystem.ReadLink(request.Caller, request.Node, reply);
         return !error.IsError && reply.Length > MaxTarget ? Errno.ENAMETOOLONG : error;
     }
 
     public static Errno MakeDirectory(FuseFileSystem fileSystem, ref FuseRequest request, ReplyBuffer reply)
     {
-        if (!request.Body.TryRead(out FuseMkDirIn make) || !request.Body.TryReadComponent(out var name))
+        if (!request.Body.TryRead(out FuseMkDirIn make) || !request.Body.TryReadComponent(out ReadOnlySpan<byte> name))
         {
             return request.Malformed();
         }
 
-        var error = fileSystem.MakeDirectory(request.Caller, request.Node, name, make.Mode, out var attributes);
+        Errno error = fileSystem.MakeDirectory(request.Caller, request.Node, name, make.Mode, out FuseAttributes attributes);
         return PutEntry(error, attributes, reply);
     }
 
     public static Errno RemoveDirectory(FuseFileSystem fileSystem, ref FuseRequest request) =>
-        request.Body.TryReadComponent(out var name)
+        request.Body.TryReadComponent(out ReadOnlySpan<byte> name)
             ? fileSystem.RemoveDirectory(request.Caller, request.Node, name)
             : request.Malformed();
 
     public static Errno StatFs(FuseFileSystem fileSystem, ref FuseRequest request, ReplyBuffer reply)
     {
-        var error = fileSystem.StatFs(request.Caller, request.Node, out var stat);
+        Errno error = fileSystem.StatFs(request.Caller, request.Node, out FuseStatFs stat);
         if (!error.IsError)
         {
             reply.Put(new FuseStatFsOut(

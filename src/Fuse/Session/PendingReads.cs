@@ -113,7 +113,7 @@ internal sealed class PendingReads(ReplyChannel channel, IFuseLog log) : IFuseRe
         ArgumentNullException.ThrowIfNull(owner);
         lock (_gate)
         {
-            if (_reads.TryGetValue(reply.Unique, out var read))
+            if (_reads.TryGetValue(reply.Unique, out PendingRead read))
             {
                 _reads[reply.Unique] = read with { Owner = owner };
             }
@@ -122,7 +122,7 @@ internal sealed class PendingReads(ReplyChannel channel, IFuseLog log) : IFuseRe
 
     public bool Complete(FuseReadReply reply, ReadOnlySpan<byte> data)
     {
-        if (!TryTake(reply.Unique, out var read))
+        if (!TryTake(reply.Unique, out PendingRead read))
         {
             return false;
         }

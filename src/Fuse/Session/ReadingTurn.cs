@@ -14,7 +14,7 @@ namespace TpmFs.Fuse;
 internal sealed class ReadingTurn
 {
     /// <summary>How often who waits looks whether the holder gets on; one that does not is overtaken after one to two of these.</summary>
-    private static readonly TimeSpan LookInterval = TimeSpan.FromMilliseconds(5);
+    private static readonly TimeSpan s_lookInterval = TimeSpan.FromMilliseconds(5);
 
     /// <summary>After as many looks without a request who waits looks no more, until it is called at the next request.</summary>
     private const int IdleLooks = 2;
@@ -106,7 +106,7 @@ internal sealed class ReadingTurn
                 }
 
                 Native.Interrupt(_holder);
-                Monitor.Wait(_gate, LookInterval);
+                Monitor.Wait(_gate, s_lookInterval);
             }
         }
 
@@ -158,7 +158,7 @@ internal sealed class ReadingTurn
             seen = step;
             if (idle < IdleLooks)
             {
-                Monitor.Wait(_gate, LookInterval);
+                Monitor.Wait(_gate, s_lookInterval);
             }
             else
             {

@@ -33,7 +33,7 @@ internal sealed class ReplyChannel(IFuseOutput output, IFuseLog log) : IFuseNoti
     private bool Send(int error, ulong unique, ReadOnlySpan<byte> body)
     {
         var header = new FuseOutHeader((uint)(Unsafe.SizeOf<FuseOutHeader>() + body.Length), error, unique);
-        var result = output.Write(header, body);
+        Errno result = output.Write(header, body);
         if (result.IsError && result != Errno.ENOENT && result != Errno.ENODEV)
         {
             log.Error($"The kernel refused the reply to request {unique} ({header.Len} bytes, error {error}): errno {result.Value}.", null);

@@ -32,7 +32,7 @@ internal sealed class RequestDispatcher
     /// </summary>
     public WrittenFile? Dispatch(ReadOnlySpan<byte> bytes, ReplyBuffer reply)
     {
-        if (!FuseRequest.TryParse(bytes, out var header, out var request))
+        if (!FuseRequest.TryParse(bytes, out FuseInHeader header, out FuseRequest request))
         {
             _log.Error($"A request of {bytes.Length} bytes says it has {header.Len} (opcode {(uint)header.Opcode}); it is refused.", null);
             if (header.Unique != 0 && ExpectsReply(header.Opcode))
@@ -53,7 +53,7 @@ internal sealed class RequestDispatcher
                 Interrupt(ref request);
                 break;
             default:
-                var error = Answer(ref request, reply);
+                Errno error = Answer(ref request, reply);
                 if (!ExpectsReply(header.Opcode))
                 {
                     break;
@@ -165,7 +165,7 @@ internal sealed class RequestDispatcher
                 return Errno.EIO;
             }
 
-            var error = Serve(ref request, reply);
+            Errno error = Serve(ref request, reply);
             if (request.IsMalformed)
             {
                 LogMalformed(request.Header);
@@ -187,7 +187,7 @@ internal sealed class RequestDispatcher
 
     private Errno Init(ref FuseRequest request, ReplyBuffer reply)
     {
-        var error = _negotiation.Init(ref request, reply);
+        Errno error = _negotiation.Init(ref request, reply);
         if (request.IsMalformed)
         {
             LogMalformed(request.Header);

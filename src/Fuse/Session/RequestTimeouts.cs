@@ -8,11 +8,11 @@ namespace TpmFs.Fuse;
 /// </summary>
 internal static class RequestTimeouts
 {
-    private static readonly string[] Names = ["default_request_timeout", "max_request_timeout"];
+    private static readonly string[] s_names = ["default_request_timeout", "max_request_timeout"];
 
     public static void Warn(IFuseLog log, string folder = "/proc/sys/fs/fuse")
     {
-        foreach (string name in Names)
+        foreach (string name in s_names)
         {
             string path = Path.Combine(folder, name);
             if (File.Exists(path) && uint.TryParse(File.ReadAllText(path), NumberStyles.AllowTrailingWhite, CultureInfo.InvariantCulture, out uint seconds)

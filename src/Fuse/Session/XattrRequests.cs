@@ -8,7 +8,7 @@ internal static class XattrRequests
 {
     public static Errno Get(FuseFileSystem fileSystem, ref FuseRequest request, ReplyBuffer reply)
     {
-        if (!request.Body.TryRead(out FuseGetXattrIn get) || !request.Body.TryReadName(out var name))
+        if (!request.Body.TryRead(out FuseGetXattrIn get) || !request.Body.TryReadName(out ReadOnlySpan<byte> name))
         {
             return request.Malformed();
         }
@@ -28,8 +28,8 @@ internal static class XattrRequests
 
     public static Errno Set(FuseFileSystem fileSystem, ref FuseRequest request)
     {
-        if (!request.Body.TryRead(out FuseSetXattrIn set) || !request.Body.TryReadName(out var name)
-            || !request.Body.TryReadBytes(set.Size, out var value))
+        if (!request.Body.TryRead(out FuseSetXattrIn set) || !request.Body.TryReadName(out ReadOnlySpan<byte> name)
+            || !request.Body.TryReadBytes(set.Size, out ReadOnlySpan<byte> value))
         {
             return request.Malformed();
         }
@@ -38,7 +38,7 @@ internal static class XattrRequests
     }
 
     public static Errno Remove(FuseFileSystem fileSystem, ref FuseRequest request) =>
-        request.Body.TryReadName(out var name)
+        request.Body.TryReadName(out ReadOnlySpan<byte> name)
             ? NeverNoSys(fileSystem.RemoveXattr(request.Caller, request.Node, name))
             : request.Malformed();
 

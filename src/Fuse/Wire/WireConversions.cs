@@ -8,14 +8,14 @@ internal static class WireConversions
     private const uint StatBlockSize = 512;
     private const uint PreferredBlockSize = 4096;
     private const long NanosecondsPerSecond = 1_000_000_000;
-    private static readonly long MinSeconds = DateTimeOffset.MinValue.ToUnixTimeSeconds();
-    private static readonly long MaxSeconds = DateTimeOffset.MaxValue.ToUnixTimeSeconds();
+    private static readonly long s_minSeconds = DateTimeOffset.MinValue.ToUnixTimeSeconds();
+    private static readonly long s_maxSeconds = DateTimeOffset.MaxValue.ToUnixTimeSeconds();
 
     public static FuseAttr ToWire(this in FuseAttributes attributes)
     {
-        var (atime, atimeNsec) = ToWire(attributes.AccessTime);
-        var (mtime, mtimeNsec) = ToWire(attributes.ModifyTime);
-        var (ctime, ctimeNsec) = ToWire(attributes.ChangeTime);
+        (ulong atime, uint atimeNsec) = ToWire(attributes.AccessTime);
+        (ulong mtime, uint mtimeNsec) = ToWire(attributes.ModifyTime);
+        (ulong ctime, uint ctimeNsec) = ToWire(attributes.ChangeTime);
         ulong blocks = (attributes.Size / StatBlockSize) + (attributes.Size % StatBlockSize == 0 ? 0u : 1u);
         return new FuseAttr(
             attributes.Node.Value, attributes.Size, blocks, atime, mtime, ctime, atimeNsec, mtimeNsec, ctimeNsec,
@@ -28,7 +28,7 @@ internal static class WireConversions
 
     public static FuseAttributeChange ToChange(this in FuseSetAttrIn request)
     {
-        var valid = request.Valid;
+        FuseSetAttrValid valid = request.Valid;
         return new FuseAttributeChange(
             valid.HasFlag(FuseSetAttrValid.Mode) ? request.Mode & PermissionBits : null,
             valid.HasFlag(FuseSetAttrValid.Uid) ? request.Uid : null,
@@ -42,7 +42,7 @@ internal static class WireConversions
     private static (ulong Seconds, uint Nanoseconds) ToWire(DateTimeOffset time)
     {
         long ticks = time.UtcTicks - DateTimeOffset.UnixEpoch.Ticks;
-        var (seconds, rest) = Math.DivRem(ticks, TimeSpan.TicksPerSecond);
+        (long seconds, long rest) = Math.DivRem(ticks, TimeSpan.TicksPerSecond);
         if (rest < 0)
         {
             seconds--;
@@ -55,7 +55,7 @@ internal static class WireConversions
     /// <summary>Times outside what <see cref="DateTimeOffset"/> can hold (years 1 to 9999) become its nearest second.</summary>
     private static DateTimeOffset FromWire(ulong seconds, uint nanoseconds)
     {
-        long whole = Math.Clamp((long)seconds, MinSeconds, MaxSeconds);
+        long whole = Math.Clamp((long)seconds, s_minSeconds, s_maxSeconds);
         long ticks = Math.Min(nanoseconds, NanosecondsPerSecond - 1) / TimeSpan.NanosecondsPerTick;
         return DateTimeOffset.FromUnixTimeSeconds(whole).AddTicks(ticks);
     }

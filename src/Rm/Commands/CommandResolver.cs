@@ -135,7 +135,7 @@ internal sealed class CommandResolver(TpmProfile profile, ObjectResidency object
             return TpmRc.Insufficient.ForParameter(0);
         }
 
-        TpmHandle handle = TpmHandle.Read(parameters);
+        var handle = TpmHandle.Read(parameters);
         if (!handle.IsTransient && !handle.IsSession)
         {
             return TpmRc.ValueError.ForParameter(0);

@@ -12,7 +12,7 @@ namespace TpmFs.Tpm.Transports;
 internal sealed unsafe class ChildProcess : IDisposable
 {
     private const int KeptOutput = 4096;
-    private static readonly TimeSpan KillTimeout = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan s_killTimeout = TimeSpan.FromSeconds(5);
 
     private readonly int _pid;
     private readonly TpmSocket _output;
@@ -91,7 +91,7 @@ internal sealed unsafe class ChildProcess : IDisposable
     public string LastOutput()
     {
         Span<byte> chunk = stackalloc byte[512];
-        while (!_output.IsQuiet && _output.Receive(chunk, Deadline.After(KillTimeout), out int count) == IoStatus.Ok)
+        while (!_output.IsQuiet && _output.Receive(chunk, Deadline.After(s_killTimeout), out int count) == IoStatus.Ok)
         {
             Keep(chunk[..count]);
         }
@@ -105,7 +105,7 @@ internal sealed unsafe class ChildProcess : IDisposable
         if (IsRunning)
         {
             _ = Native.Kill(_pid, Native.SigKill);
-            WaitForExit(Deadline.After(KillTimeout));
+            WaitForExit(Deadline.After(s_killTimeout));
         }
 
         _output.Dispose();

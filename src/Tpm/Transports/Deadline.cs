@@ -3,7 +3,7 @@ namespace TpmFs.Tpm.Transports;
 /// <summary>A moment past which nobody waits, to the millisecond, by the monotonic clock that is cheap to read and ticks every few of them.</summary>
 internal readonly struct Deadline
 {
-    private static readonly TimeSpan Longest = TimeSpan.FromDays(7);
+    private static readonly TimeSpan s_longest = TimeSpan.FromDays(7);
     private readonly long _moment; // as Environment.TickCount64 counts
 
     private Deadline(long moment) => _moment = moment;
@@ -11,7 +11,7 @@ internal readonly struct Deadline
     /// <summary>That long from now; <see cref="Timeout.InfiniteTimeSpan"/> and all above a week are a week.</summary>
     public static Deadline After(TimeSpan time)
     {
-        TimeSpan bounded = time > Longest || time == Timeout.InfiniteTimeSpan ? Longest : time;
+        TimeSpan bounded = time > s_longest || time == Timeout.InfiniteTimeSpan ? s_longest : time;
         return new(Environment.TickCount64 + (long)Math.Ceiling(bounded.TotalMilliseconds));
     }
 

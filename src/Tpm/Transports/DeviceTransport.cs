@@ -21,7 +21,7 @@ internal sealed class DeviceTransport(string path) : ITpmTransport
     private const int KernelBuffer = 4096;
 
     /// <summary>More than the two clocks can be apart by themselves, less than a machine sleeps.</summary>
-    private static readonly TimeSpan ShortestSleep = TimeSpan.FromMilliseconds(500);
+    private static readonly TimeSpan s_shortestSleep = TimeSpan.FromMilliseconds(500);
 
     private readonly DeviceHolders _holders = new(path);
     private readonly Lock _gate = new();
@@ -115,7 +115,7 @@ internal sealed class DeviceTransport(string path) : ITpmTransport
             Native.ErrorTime => new(TransmitStatus.TimedOut, 0, $"no response from {path} in {timeout.TotalSeconds:0.###} s"),
 
             // A command that the machine's sleep met is refused by a driver that sleeps already: the TPM has not had it.
-            _ when Native.TimeAsleep() - asleep > ShortestSleep => new(TransmitStatus.NotSent, 0, $"the machine slept while {path} had a command"),
+            _ when Native.TimeAsleep() - asleep > s_shortestSleep => new(TransmitStatus.NotSent, 0, $"the machine slept while {path} had a command"),
             _ => new(TransmitStatus.Disconnected, 0, $"{path} gives no response: {Marshal.GetPInvokeErrorMessage(error)}"),
         };
     }

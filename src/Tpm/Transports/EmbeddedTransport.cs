@@ -13,7 +13,7 @@ namespace TpmFs.Tpm.Transports;
 [SupportedOSPlatform("linux")]
 internal sealed class EmbeddedTransport(string directory) : ITpmTransport
 {
-    private static readonly TimeSpan StopTimeout = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan s_stopTimeout = TimeSpan.FromSeconds(5);
 
     private StateDirectory? _state;
     private ChildProcess? _process;
@@ -28,7 +28,7 @@ internal sealed class EmbeddedTransport(string directory) : ITpmTransport
 
     public bool TryConnect(TimeSpan timeout, out string problem)
     {
-        Deadline deadline = Deadline.After(timeout);
+        var deadline = Deadline.After(timeout);
         problem = string.Empty;
         if (_link is not null && _process is { IsRunning: true } && _link.TryResume(deadline.OrAfter(timeout / 2)))
         {
@@ -49,7 +49,7 @@ internal sealed class EmbeddedTransport(string directory) : ITpmTransport
     {
         if (_link is not null && _process is { IsRunning: true })
         {
-            Deadline deadline = Deadline.After(StopTimeout);
+            var deadline = Deadline.After(s_stopTimeout);
             _link.TryResume(deadline);
             TransmitShutdown(_link, deadline);
             _control!.TryShutdown(deadline, out _);

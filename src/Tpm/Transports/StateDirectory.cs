@@ -10,8 +10,8 @@ internal sealed class StateDirectory : IDisposable
     private const UnixFileMode OwnerOnly = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute;
 
     /// <summary>How long a swtpm of a killed predecessor may take to finish its command.</summary>
-    private static readonly TimeSpan PredecessorTimeout = TimeSpan.FromSeconds(5);
-    private static readonly TimeSpan PollInterval = TimeSpan.FromMilliseconds(20);
+    private static readonly TimeSpan s_predecessorTimeout = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan s_pollInterval = TimeSpan.FromMilliseconds(20);
 
     /// <summary>In bytes: more than swtpm keeps of a TPM 2.0.</summary>
     private const int StateSize = 32 * 1024;
@@ -62,7 +62,7 @@ internal sealed class StateDirectory : IDisposable
     /// </summary>
     public bool WaitForPredecessor(Deadline deadline, out string problem)
     {
-        Deadline end = deadline.OrAfter(PredecessorTimeout);
+        Deadline end = deadline.OrAfter(s_predecessorTimeout);
         while (IsUsedBySwtpm())
         {
             if (end.Passed)
@@ -71,7 +71,7 @@ internal sealed class StateDirectory : IDisposable
                 return false;
             }
 
-            Thread.Sleep(PollInterval);
+            Thread.Sleep(s_pollInterval);
         }
 
         problem = string.Empty;

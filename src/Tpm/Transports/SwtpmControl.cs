@@ -24,7 +24,7 @@ internal sealed class SwtpmControl(SwtpmControlOpener open, bool keepsConnection
     private const ulong CapabilitySetLocality = 1 << 3;
     private const ulong CapabilityCancel = 1 << 5;
 
-    private static readonly TimeSpan CancelOpenTimeout = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan s_cancelOpenTimeout = TimeSpan.FromSeconds(1);
 
     /// <summary>The cancel that was sent, or is being sent; its result is the connection that owes the answer.</summary>
     private Task<TpmSocket?>? _cancel;
@@ -111,7 +111,7 @@ internal sealed class SwtpmControl(SwtpmControlOpener open, bool keepsConnection
 
     private TpmSocket? SendCancel()
     {
-        Deadline deadline = Deadline.After(CancelOpenTimeout);
+        var deadline = Deadline.After(s_cancelOpenTimeout);
         if (!open(deadline, out TpmSocket? socket, out _))
         {
             return null;

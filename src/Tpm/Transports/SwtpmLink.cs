@@ -10,7 +10,7 @@ namespace TpmFs.Tpm.Transports;
 internal sealed class SwtpmLink(TpmSocket data, SwtpmControl? control, TpmTransportFeatures features) : IDisposable
 {
     /// <summary>How long an answer to a cancel is waited for once the command that it was for has ended.</summary>
-    private static readonly TimeSpan CancelAnswerTimeout = TimeSpan.FromMilliseconds(250);
+    private static readonly TimeSpan s_cancelAnswerTimeout = TimeSpan.FromMilliseconds(250);
 
     private readonly Lock _gate = new();
     private Phase _phase; // Under _gate; written by the one thread that transmits.
@@ -32,10 +32,10 @@ internal sealed class SwtpmLink(TpmSocket data, SwtpmControl? control, TpmTransp
     public TransmitResult Transmit(ReadOnlySpan<byte> command, byte locality, Span<byte> response, TimeSpan timeout)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(response.Length, TpmHeader.Length);
-        Deadline deadline = Deadline.After(timeout);
+        var deadline = Deadline.After(timeout);
         if (control is { OwesAnswer: true })
         {
-            control.Settle(deadline.OrAfter(CancelAnswerTimeout));
+            control.Settle(deadline.OrAfter(s_cancelAnswerTimeout));
         }
 
         Enter(Phase.Preparing);
@@ -115,14 +115,14 @@ internal sealed class SwtpmLink(TpmSocket data, SwtpmControl? control, TpmTransp
         }
 
         dropped.Clear();
-        control?.Settle(deadline.OrAfter(CancelAnswerTimeout));
+        control?.Settle(deadline.OrAfter(s_cancelAnswerTimeout));
         return rest == 0 && data.IsQuiet;
     }
 
     /// <summary>Closes the link, in locality 0: the next client of this swtpm would have this one's otherwise.</summary>
     public void Dispose()
     {
-        Deadline deadline = Deadline.After(CancelAnswerTimeout);
+        var deadline = Deadline.After(s_cancelAnswerTimeout);
         control?.Settle(deadline);
         if (_locality > 0)
         {

@@ -11,7 +11,7 @@ namespace TpmFs.Tpm.Transports;
 internal sealed class SwtpmTransport(string name, EndPoint data, EndPoint control) : ITpmTransport
 {
     /// <summary>How long the control channel may take to say what it can do: it answers at once unless a command runs.</summary>
-    private static readonly TimeSpan ControlTimeout = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan s_controlTimeout = TimeSpan.FromSeconds(1);
 
     private SwtpmLink? _link; // Written by the worker's thread, read by any.
 
@@ -19,7 +19,7 @@ internal sealed class SwtpmTransport(string name, EndPoint data, EndPoint contro
 
     public bool TryConnect(TimeSpan timeout, out string problem)
     {
-        Deadline deadline = Deadline.After(timeout);
+        var deadline = Deadline.After(timeout);
         Close();
         if (!TpmSocket.TryConnect(data, deadline, out TpmSocket? socket, out string reason))
         {
@@ -30,7 +30,7 @@ internal sealed class SwtpmTransport(string name, EndPoint data, EndPoint contro
         var channel = new SwtpmControl(OpenControl, keepsConnection: false);
 
         // One that does not answer now, because swtpm is busy with what an earlier connection asked, can do what it could before.
-        if (channel.TryGetFeatures(deadline.OrAfter(ControlTimeout), out TpmTransportFeatures features, out _))
+        if (channel.TryGetFeatures(deadline.OrAfter(s_controlTimeout), out TpmTransportFeatures features, out _))
         {
             Features = features;
         }

@@ -7,7 +7,7 @@ namespace TpmFs.CommandLine;
 /// <summary>tpmfs check-config: says what is wrong with a configuration before a daemon does.</summary>
 internal static class CheckConfigCommand
 {
-    private static readonly Option<string?> Config = new("--config")
+    private static readonly Option<string?> s_config = new("--config")
     {
         Description = $"The configuration. Default: {SettingsFile.DefaultPath}.",
         HelpName = "FILE",
@@ -15,11 +15,11 @@ internal static class CheckConfigCommand
 
     public static Command Create()
     {
-        var command = new Command("check-config", "Read the configuration and say what is wrong with it; change nothing.") { Config };
+        var command = new Command("check-config", "Read the configuration and say what is wrong with it; change nothing.") { s_config };
         command.SetAction(arguments =>
         {
-            var source = SettingsSource.Of(arguments.GetValue(Config));
-            if (!source.TryRead(out var settings, out var problem))
+            var source = SettingsSource.Of(arguments.GetValue(s_config));
+            if (!source.TryRead(out Settings? settings, out string? problem))
             {
                 return ExitCode.Problem(problem);
             }
@@ -37,7 +37,7 @@ internal static class CheckConfigCommand
 
     /// <summary>What 'tpmfs mount' refuses of a file that can be read; nothing is opened. The file is the system's, whoever checks it.</summary>
     private static bool IsServable(Settings settings, out string problem) =>
-        Places.TryFind(null, null, isRoot: true, _ => null, out var places, out problem)
+        Places.TryFind(null, null, isRoot: true, _ => null, out Places? places, out problem)
         && MountCommand.TryPlan(settings.Tpms, places, out _, out problem)
         && NodeOwner.TryOfRm0(0, 0, settings.Mode, settings.Group, NodeOwner.FindGroup, out _, out _, out problem);
 }

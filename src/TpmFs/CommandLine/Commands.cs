@@ -18,7 +18,7 @@ internal static class Commands
 
     public static int Run(string[] arguments)
     {
-        var parsed = Root().Parse(arguments);
+        ParseResult parsed = Root().Parse(arguments);
         if (parsed.Errors is [.., var error])
         {
             return ExitCode.Usage($"{error.Message}\nTry: tpmfs {(parsed.CommandResult.Command is RootCommand ? "" : parsed.CommandResult.Command.Name + " ")}--help");
@@ -36,7 +36,7 @@ internal static class Commands
             TreeCommands.Suspend(), TreeCommands.Resume(), CheckConfigCommand.Create(), ResetCommand.Create(),
         };
         root.Add(CompletionsCommand.Create(root));
-        foreach (var option in root.Options)
+        foreach (Option option in root.Options)
         {
             option.Action = option switch
             {
@@ -53,7 +53,7 @@ internal static class Commands
     {
         public override int Invoke(ParseResult parseResult)
         {
-            var result = help.Invoke(parseResult);
+            int result = help.Invoke(parseResult);
             parseResult.InvocationConfiguration.Output.WriteLine($"{MountCommand.Forms}\n\n{Examples}");
             return result;
         }
@@ -63,7 +63,7 @@ internal static class Commands
     {
         public override int Invoke(ParseResult parseResult)
         {
-            var version = typeof(Commands).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()!.InformationalVersion;
+            string version = typeof(Commands).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()!.InformationalVersion;
             parseResult.InvocationConfiguration.Output.WriteLine($"tpmfs {version}");
             return ExitCode.Ok;
         }

@@ -16,13 +16,13 @@ internal static class Completions
         text.Append("    if [ \"$COMP_CWORD\" -eq 1 ]; then\n");
         text.Append($"        mapfile -t COMPREPLY < <(compgen -W '{string.Join(' ', Shown(root).Select(command => command.Name).Concat(Names(root)))}' -- \"$cur\")\n        return\n    fi\n");
         text.Append("    case $prev in\n");
-        foreach (var option in Shown(root).SelectMany(command => Valued(command)).DistinctBy(option => option.Name))
+        foreach (Option? option in Shown(root).SelectMany(command => Valued(command)).DistinctBy(option => option.Name))
         {
             text.Append($"    {option.Name}) {BashValue(option.HelpName)} ;;\n");
         }
 
         text.Append("    esac\n    case $command in\n");
-        foreach (var command in Shown(root))
+        foreach (Command command in Shown(root))
         {
             text.Append($"    {command.Name})\n");
             text.Append($"        case $cur in\n        -*) words='{string.Join(' ', Names(command))}' ;;\n");
@@ -41,17 +41,17 @@ internal static class Completions
     {
         var text = new StringBuilder("#compdef tpmfs\n# zsh completion for tpmfs\n_tpmfs() {\n    local curcontext=$curcontext state line\n    typeset -A opt_args\n");
         text.Append("    _arguments -C '1: :->command' '*:: :->arguments'\n    case $state in\n    command)\n        local -a commands=(\n");
-        foreach (var command in Shown(root))
+        foreach (Command command in Shown(root))
         {
             text.Append($"            {Quote($"{command.Name}:{command.Description}")}\n");
         }
 
         text.Append("        )\n        _describe command commands\n        compadd -- " + string.Join(' ', Names(root)) + " ;;\n    arguments)\n        case $words[1] in\n");
-        foreach (var command in Shown(root))
+        foreach (Command command in Shown(root))
         {
-            var options = command.Options.Where(option => option is not HelpOption).Select(option =>
+            IEnumerable<string> options = command.Options.Where(option => option is not HelpOption).Select(option =>
                 Quote($"{(option.Arity.MaximumNumberOfValues > 1 ? "*" : "")}{option.Name}[{Brackets(option.Description)}]:{option.HelpName}:{ZshValue(option.HelpName)}"));
-            var arguments = command.Arguments.Select(argument => Quote($"1:{argument.Name}:{ZshValue(argument.Name)}"));
+            IEnumerable<string> arguments = command.Arguments.Select(argument => Quote($"1:{argument.Name}:{ZshValue(argument.Name)}"));
             text.Append($"        {command.Name}) _arguments {string.Join(" \\\n            ", options.Concat(arguments).Append("'--help[show help]'"))} ;;\n");
         }
 
@@ -61,22 +61,22 @@ internal static class Completions
     public static string ForFish(RootCommand root)
     {
         var text = new StringBuilder("# fish completion for tpmfs\ncomplete -c tpmfs -f\n");
-        foreach (var name in Names(root))
+        foreach (string name in Names(root))
         {
             text.Append($"complete -c tpmfs -n __fish_use_subcommand -l {name[2..]}\n");
         }
 
-        foreach (var command in Shown(root))
+        foreach (Command command in Shown(root))
         {
             text.Append($"complete -c tpmfs -n __fish_use_subcommand -a {command.Name} -d {Quote(command.Description!)}\n");
-            var seen = $"-n '__fish_seen_subcommand_from {command.Name}'";
-            foreach (var option in command.Options)
+            string seen = $"-n '__fish_seen_subcommand_from {command.Name}'";
+            foreach (Option option in command.Options)
             {
-                var value = option is HelpOption ? "" : $" -r{FishValue(option.HelpName)}";
+                string value = option is HelpOption ? "" : $" -r{FishValue(option.HelpName)}";
                 text.Append($"complete -c tpmfs {seen} -l {option.Name[2..]}{value} -d {Quote(option.Description!)}\n");
             }
 
-            foreach (var argument in command.Arguments)
+            foreach (Argument argument in command.Arguments)
             {
                 text.Append($"complete -c tpmfs {seen}{FishValue(argument.Name)}\n");
             }

@@ -1,7 +1,9 @@
 using System.CommandLine;
+using Serilog.Core;
 using TpmFs.Configuration;
 using TpmFs.Life;
 using TpmFs.Logs;
+using TpmFs.Tpm;
 using TpmFs.Tpm.Transports;
 
 namespace TpmFs.CommandLine;
@@ -18,25 +20,25 @@ internal static class MountCommand
           tcti:CONF                whatever libtss2-tctildr can load, such as tcti:mssim:host=localhost
         """;
 
-    private static readonly Argument<string?> MountPoint = new("MOUNTPOINT")
+    private static readonly Argument<string?> s_mountPoint = new("MOUNTPOINT")
     {
         Description = "Where to mount. Default: /run/tpmfs, or $XDG_RUNTIME_DIR/tpmfs for a user other than root.",
         Arity = ArgumentArity.ZeroOrOne,
     };
 
-    private static readonly Option<string[]> Tpm = new("--tpm")
+    private static readonly Option<string[]> s_tpm = new("--tpm")
     {
         Description = "The TPM; see below. Several times for several TPMs: rm0, rm1 and so on. May be left out when the configuration names them.",
         HelpName = "SPEC",
     };
 
-    private static readonly Option<string?> Config = new("--config")
+    private static readonly Option<string?> s_config = new("--config")
     {
         Description = $"The configuration. Default: {SettingsFile.DefaultPath}, if it is there.",
         HelpName = "FILE",
     };
 
-    private static readonly Option<string?> StateDirectory = new("--state-dir")
+    private static readonly Option<string?> s_stateDirectory = new("--state-dir")
     {
         Description = "What outlives the daemon. Default: /var/lib/tpmfs, or tpmfs in $XDG_STATE_HOME (~/.local/state) for a user other than root.",
         HelpName = "DIR",
@@ -46,7 +48,7 @@ internal static class MountCommand
     {
         var command = new Command("mount", "Mount a TPM as a file and serve it, in the foreground, until a signal ends it.")
         {
-            MountPoint, Tpm, Config, StateDirectory,
+            s_mountPoint, s_tpm, s_config, s_stateDirectory,
         };
         command.SetAction(Run);
         return command;
@@ -54,36 +56,36 @@ internal static class MountCommand
 
     private static int Run(ParseResult arguments)
     {
-        var config = SettingsSource.Of(arguments.GetValue(Config));
-        if (!config.TryRead(out var settings, out var problem))
+        var config = SettingsSource.Of(arguments.GetValue(s_config));
+        if (!config.TryRead(out Settings? settings, out string? problem))
         {
             return ExitCode.Problem(problem);
         }
 
-        var named = arguments.GetValue(Tpm) ?? [];
-        var ways = named.Length > 0 ? named : settings.Tpms;
+        string[] named = arguments.GetValue(s_tpm) ?? [];
+        IReadOnlyList<string> ways = named.Length > 0 ? named : settings.Tpms;
         if (ways.Count == 0)
         {
             return ExitCode.Usage($"which TPM? Give --tpm SPEC, or \"tpm\" in the configuration.\n{Forms}");
         }
 
         if (!Places.TryFind(
-            arguments.GetValue(MountPoint),
-            arguments.GetValue(StateDirectory),
+            arguments.GetValue(s_mountPoint),
+            arguments.GetValue(s_stateDirectory),
             Environment.IsPrivilegedProcess,
             Environment.GetEnvironmentVariable,
-            out var places,
+            out Places? places,
             out problem))
         {
             return ExitCode.Problem(problem);
         }
 
-        if (!TryPlan(ways, places, out var tpms, out problem))
+        if (!TryPlan(ways, places, out List<TpmPlan>? tpms, out problem))
         {
             return named.Length > 0 ? ExitCode.Usage(problem) : ExitCode.Problem(problem);
         }
 
-        using var log = Log.Open(settings.LogLevel);
+        using Logger log = Log.Open(settings.LogLevel);
         try
         {
             return Daemon.Run(new DaemonPlan(tpms, settings, config, places), log);
@@ -98,7 +100,7 @@ internal static class MountCommand
     public static bool TryPlan(IReadOnlyList<string> ways, Places places, out List<TpmPlan> tpms, out string problem)
     {
         tpms = [];
-        foreach (var way in ways)
+        foreach (string way in ways)
         {
             if (way != "embedded" && tpms.Exists(other => other.Way == way))
             {
@@ -113,7 +115,7 @@ internal static class MountCommand
                 Number = tpms.Count,
                 OwnTree = places.MountPoint,
             };
-            if (!TransportFactory.TryCreate(way, environment, out var transport, out problem))
+            if (!TransportFactory.TryCreate(way, environment, out ITpmTransport? transport, out problem))
             {
                 return false;
             }

@@ -9,7 +9,7 @@ namespace TpmFs.CommandLine;
 /// <summary>A tree that some daemon serves, used as anybody uses it: by its files.</summary>
 internal sealed class MountedTree
 {
-    private static readonly string[] Collections = ["users", "domains"];
+    private static readonly string[] s_collections = ["users", "domains"];
 
     private MountedTree(string path) => Path = path;
 
@@ -20,11 +20,11 @@ internal sealed class MountedTree
     /// left out when it is read.
     /// </summary>
     public IEnumerable<string> Domains =>
-        ["", .. Collections.SelectMany(collection => List(collection).Select(name => $"{collection}/{name}"))];
+        ["", .. s_collections.SelectMany(collection => List(collection).Select(name => $"{collection}/{name}"))];
 
     /// <summary>Where this user's daemon mounts. A user without one means the system's.</summary>
     private static string[] OwnMountPoint =>
-        Places.TryFind(null, "/", Environment.IsPrivilegedProcess, Environment.GetEnvironmentVariable, out var own, out _) ? [own.MountPoint] : [];
+        Places.TryFind(null, "/", Environment.IsPrivilegedProcess, Environment.GetEnvironmentVariable, out Places? own, out _) ? [own.MountPoint] : [];
 
     /// <param name="directory">As the command line has it, or null.</param>
     public static bool TryFind(string? directory, [NotNullWhen(true)] out MountedTree? tree, out string problem)
@@ -33,7 +33,7 @@ internal sealed class MountedTree
         string[] candidates = directory is not null ? [PathNames.WithoutLinks(directory)] : [.. OwnMountPoint, Places.SystemMountPoint];
         if (Array.Find(candidates, candidate => File.Exists(System.IO.Path.Combine(candidate, "status"))) is not { } found)
         {
-            var places = string.Join(" or ", candidates.Distinct());
+            string places = string.Join(" or ", candidates.Distinct());
             problem = $"no TPM is mounted at {places}; start one with 'tpmfs mount', or name its mount point with --mount DIR";
             return false;
         }
@@ -45,10 +45,10 @@ internal sealed class MountedTree
 
     /// <summary>The openers of every domain that this user may look into.</summary>
     public IEnumerable<OpenerLine> Openers() => Domains.SelectMany(domain =>
-        TryRead(At(domain, "openers"), out var text, out _) ? text.Split('\n').Select(line => OpenerLine.Read(domain, line)).OfType<OpenerLine>() : []);
+        TryRead(At(domain, "openers"), out string? text, out _) ? text.Split('\n').Select(line => OpenerLine.Read(domain, line)).OfType<OpenerLine>() : []);
 
     /// <summary>A domain's statistics by key; null where this user may not see them.</summary>
-    public IReadOnlyDictionary<string, long>? Statistics(string domain) => !TryRead(At(domain, "stat"), out var text, out _) ? null
+    public IReadOnlyDictionary<string, long>? Statistics(string domain) => !TryRead(At(domain, "stat"), out string? text, out _) ? null
         : text.Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(line => line.Split(' '))
             .Where(pair => pair.Length == 2 && long.TryParse(pair[1], NumberStyles.None, CultureInfo.InvariantCulture, out _))
             .ToDictionary(pair => pair[0], pair => long.Parse(pair[1], CultureInfo.InvariantCulture));
@@ -109,7 +109,7 @@ internal sealed record OpenerLine(
     /// <summary>Null for what is no such line.</summary>
     public static OpenerLine? Read(string domain, string line) =>
         line.Split(' ') is [var id, var uid, var pid, var command, var node, var locality, var objects, var sessions, var commands, var age, ..]
-        && ulong.TryParse(id, NumberStyles.None, CultureInfo.InvariantCulture, out var number)
+        && ulong.TryParse(id, NumberStyles.None, CultureInfo.InvariantCulture, out ulong number)
             ? new OpenerLine(domain, number, uid, pid, command, node, locality, objects, sessions, commands, age)
             : null;
 }

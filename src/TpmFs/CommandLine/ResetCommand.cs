@@ -13,13 +13,13 @@ namespace TpmFs.CommandLine;
 /// </summary>
 internal static class ResetCommand
 {
-    private static readonly Argument<string?> Place = new("PATH")
+    private static readonly Argument<string?> s_place = new("PATH")
     {
         Description = "What to reset, with all below it, such as users/1000 or rm0. Default: everything.",
         Arity = ArgumentArity.ZeroOrOne,
     };
 
-    private static readonly Option<string?> StateDirectory = new("--state-dir")
+    private static readonly Option<string?> s_stateDirectory = new("--state-dir")
     {
         Description = "The state directory of a daemon that does not run; without --mount no other is told. Default: as for 'tpmfs mount'.",
         HelpName = "DIR",
@@ -29,7 +29,7 @@ internal static class ResetCommand
     {
         var command = new Command("reset", "Drop what was changed at run time, so that what is configured holds again; without PATH also what was made with mkdir.")
         {
-            Place, TreeCommands.MountPoint, StateDirectory,
+            s_place, TreeCommands.MountPoint, s_stateDirectory,
         };
         command.SetAction(Run);
         return command;
@@ -37,19 +37,19 @@ internal static class ResetCommand
 
     private static int Run(ParseResult arguments)
     {
-        var (mountPoint, stateDirectory) = (arguments.GetValue(TreeCommands.MountPoint), arguments.GetValue(StateDirectory));
+        (string? mountPoint, string? stateDirectory) = (arguments.GetValue(TreeCommands.MountPoint), arguments.GetValue(s_stateDirectory));
         if (!Places.TryFind(
             mountPoint,
             stateDirectory,
             Environment.IsPrivilegedProcess,
             Environment.GetEnvironmentVariable,
-            out var places,
-            out var problem))
+            out Places? places,
+            out string? problem))
         {
             return ExitCode.Problem(problem);
         }
 
-        var place = Within(places.MountPoint, arguments.GetValue(Place) ?? "");
+        string place = Within(places.MountPoint, arguments.GetValue(s_place) ?? "");
         if ((mountPoint is not null || stateDirectory is null) && MountedTree.TryFind(places.MountPoint, out _, out _))
         {
             return Tell(places.MountPoint, place);
@@ -61,7 +61,7 @@ internal static class ResetCommand
         }
 
         if (!Directories.TryLock(
-            places.StateLock, $"another tpmfs uses the state directory {places.StateDirectory}; name its mount point with --mount DIR, or stop it", out var claim, out problem))
+            places.StateLock, $"another tpmfs uses the state directory {places.StateDirectory}; name its mount point with --mount DIR, or stop it", out FileStream? claim, out problem))
         {
             return ExitCode.Problem(problem);
         }
@@ -75,19 +75,19 @@ internal static class ResetCommand
     /// <summary>A place in the tree, however the user wrote it.</summary>
     private static string Within(string mountPoint, string place)
     {
-        var below = place == mountPoint ? "" : place.StartsWith(mountPoint + "/", StringComparison.Ordinal) ? place[(mountPoint.Length + 1)..] : place;
+        string below = place == mountPoint ? "" : place.StartsWith(mountPoint + "/", StringComparison.Ordinal) ? place[(mountPoint.Length + 1)..] : place;
         return string.Join('/', below.Split('/').Where(step => step is not ("" or ".")));
     }
 
     private static int Tell(string mountPoint, string place)
     {
-        var attribute = Encoding.ASCII.GetString(RootDirectory.ResetAttribute);
+        string attribute = Encoding.ASCII.GetString(RootDirectory.ResetAttribute);
         if (Syscall.setxattr(mountPoint, attribute, Encoding.UTF8.GetBytes(place)) == 0)
         {
             return ExitCode.Ok;
         }
 
-        var error = Stdlib.GetLastError();
+        Errno error = Stdlib.GetLastError();
         return ExitCode.Problem(error switch
         {
             Errno.ENOENT => $"there is nothing at {place} in {mountPoint}",
@@ -98,17 +98,17 @@ internal static class ResetCommand
 
     private static int Rewrite(StateFile file, string place)
     {
-        if (!file.TryRead(out var document, out var problem))
+        if (!file.TryRead(out StateDocument? document, out string? problem))
         {
             return ExitCode.Problem($"{file.Path}: {problem}");
         }
 
-        foreach (var path in document.Access.Keys.Where(IsBelow).ToArray())
+        foreach (string? path in document.Access.Keys.Where(IsBelow).ToArray())
         {
             document.Access.Remove(path);
         }
 
-        foreach (var path in document.Limits.Keys.Where(IsBelow).ToArray())
+        foreach (string? path in document.Limits.Keys.Where(IsBelow).ToArray())
         {
             document.Limits.Remove(path);
         }

@@ -8,10 +8,10 @@ namespace TpmFs.CommandLine;
 /// <summary>tpmfs top: what the domains do, second by second.</summary>
 internal static class TopCommand
 {
-    private static readonly TimeSpan Interval = TimeSpan.FromSeconds(1);
-    private static readonly string[] Now = ["openers", "objects", "sessions"];
+    private static readonly TimeSpan s_interval = TimeSpan.FromSeconds(1);
+    private static readonly string[] s_now = ["openers", "objects", "sessions"];
 
-    private static readonly (string Key, string Heading)[] PerSecond =
+    private static readonly (string Key, string Heading)[] s_perSecond =
         [("commands", "cmd/s"), ("tpm_commands", "tpm/s"), ("evictions", "evict/s"), ("denied", "deny/s"), ("errors", "err/s")];
 
     public static Command Create()
@@ -26,13 +26,13 @@ internal static class TopCommand
         using var stop = new ManualResetEventSlim();
         using var interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, signal => End(signal, stop));
         using var terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, signal => End(signal, stop));
-        var clock = TimeProvider.System;
-        var (before, at) = (Read(tree), clock.GetTimestamp());
-        AnsiConsole.Live(Show(before, before, Interval)).Start(screen =>
+        TimeProvider clock = TimeProvider.System;
+        (Dictionary<string, IReadOnlyDictionary<string, long>>? before, long at) = (Read(tree), clock.GetTimestamp());
+        AnsiConsole.Live(Show(before, before, s_interval)).Start(screen =>
         {
-            while (!stop.Wait(Interval) && File.Exists(Path.Combine(tree.Path, "status")))
+            while (!stop.Wait(s_interval) && File.Exists(Path.Combine(tree.Path, "status")))
             {
-                var now = Read(tree);
+                Dictionary<string, IReadOnlyDictionary<string, long>> now = Read(tree);
                 screen.UpdateTarget(Show(before, now, clock.GetElapsedTime(at)));
                 screen.Refresh();
                 (before, at) = (now, clock.GetTimestamp());
@@ -50,7 +50,7 @@ internal static class TopCommand
     private static Dictionary<string, IReadOnlyDictionary<string, long>> Read(MountedTree tree)
     {
         var all = new Dictionary<string, IReadOnlyDictionary<string, long>>(StringComparer.Ordinal);
-        foreach (var domain in tree.Domains)
+        foreach (string domain in tree.Domains)
         {
             if (tree.Statistics(domain) is { } statistics)
             {
@@ -64,19 +64,19 @@ internal static class TopCommand
     private static Table Show(
         Dictionary<string, IReadOnlyDictionary<string, long>> before, Dictionary<string, IReadOnlyDictionary<string, long>> now, TimeSpan elapsed)
     {
-        var table = new Table().Border(TableBorder.None).AddColumn(new TableColumn("domain").NoWrap());
-        foreach (var heading in (string[])[.. Now, .. PerSecond.Select(column => column.Heading), "busy %"])
+        Table table = new Table().Border(TableBorder.None).AddColumn(new TableColumn("domain").NoWrap());
+        foreach (string heading in (string[])[.. s_now, .. s_perSecond.Select(column => column.Heading), "busy %"])
         {
             table.AddColumn(new TableColumn(heading).NoWrap().RightAligned());
         }
 
-        foreach (var (domain, values) in now.OrderByDescending(entry => Rate(entry.Key, "busy_usec")))
+        foreach ((string? domain, IReadOnlyDictionary<string, long>? values) in now.OrderByDescending(entry => Rate(entry.Key, "busy_usec")))
         {
             table.AddRow(
             [
                 Markup.Escape(domain.Length == 0 ? "root" : domain),
-                .. Now.Select(key => values.GetValueOrDefault(key).ToString(CultureInfo.InvariantCulture)),
-                .. PerSecond.Select(column => Rate(domain, column.Key).ToString("0", CultureInfo.InvariantCulture)),
+                .. s_now.Select(key => values.GetValueOrDefault(key).ToString(CultureInfo.InvariantCulture)),
+                .. s_perSecond.Select(column => Rate(domain, column.Key).ToString("0", CultureInfo.InvariantCulture)),
                 (Rate(domain, "busy_usec") / 10_000).ToString("0.0", CultureInfo.InvariantCulture),
             ]);
         }

@@ -15,14 +15,14 @@ internal static class TreeCommands
     };
 
     private const string PowerFileName = "power";
-    private static readonly string[] Headings = ["id", "uid", "pid", "command", "node", "objects", "sessions", "commands", "age"];
+    private static readonly string[] s_headings = ["id", "uid", "pid", "command", "node", "objects", "sessions", "commands", "age"];
 
     public static Command Status()
     {
         var command = new Command("status", "Show the TPM and its domains.") { MountPoint };
         command.SetAction(arguments => With(arguments, tree =>
         {
-            if (!tree.TryRead("status", out var text, out var problem))
+            if (!tree.TryRead("status", out string? text, out string? problem))
             {
                 return ExitCode.Problem(problem);
             }
@@ -38,9 +38,9 @@ internal static class TreeCommands
         var command = new Command("openers", "List who has a TPM open: all of them for root, a user's own for the user.") { MountPoint };
         command.SetAction(arguments => With(arguments, tree =>
         {
-            string[][] rows = [Headings, .. tree.Openers().Select(Row)];
-            var widths = Headings.Select((_, column) => rows.Max(row => row[column].Length)).ToArray();
-            foreach (var row in rows)
+            string[][] rows = [s_headings, .. tree.Openers().Select(Row)];
+            int[] widths = s_headings.Select((_, column) => rows.Max(row => row[column].Length)).ToArray();
+            foreach (string[] row in rows)
             {
                 Console.WriteLine(string.Join("  ", row.Select((cell, column) => cell.PadRight(widths[column]))).TrimEnd());
             }
@@ -61,7 +61,7 @@ internal static class TreeCommands
 
     /// <summary>Does something with the tree that the command line names.</summary>
     public static int With(ParseResult arguments, Func<MountedTree, int> action) =>
-        MountedTree.TryFind(arguments.GetValue(MountPoint), out var tree, out var problem) ? action(tree) : ExitCode.Problem(problem);
+        MountedTree.TryFind(arguments.GetValue(MountPoint), out MountedTree? tree, out string? problem) ? action(tree) : ExitCode.Problem(problem);
 
     private static string[] Row(OpenerLine of) =>
         [of.Id.ToString(CultureInfo.InvariantCulture), of.Uid, of.Pid, of.Command, MountedTree.At(of.Domain, of.Node), of.Objects, of.Sessions, of.Commands, of.Age + " s"];
@@ -76,7 +76,7 @@ internal static class TreeCommands
                 return ExitCode.Problem($"{PowerFileName}: {Stdlib.strerror((Errno)error)}");
             }
 
-            if (!tree.TryRead(PowerFileName, out var state, out var problem))
+            if (!tree.TryRead(PowerFileName, out string? state, out string? problem))
             {
                 return ExitCode.Problem(problem);
             }

@@ -17,10 +17,10 @@ internal sealed class MapShape<T, TItem>(Regex keys, string expected, Value<TIte
             return $"{name} must be an object: {{ … }}";
         }
 
-        var items = select(into);
+        IDictionary<string, TItem> items = select(into);
         while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
         {
-            if (!Text.TryGet(ref reader, out var key) || !keys.IsMatch(key))
+            if (!Text.TryGet(ref reader, out string? key) || !keys.IsMatch(key))
             {
                 return $"\"{Text.Printable(key)}\" in {name} must be {expected}";
             }

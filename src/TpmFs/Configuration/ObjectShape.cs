@@ -7,19 +7,19 @@ namespace TpmFs.Configuration;
 /// <summary>What an object may hold: for each key its value. No key need be there, none may be there twice.</summary>
 internal sealed class ObjectShape<T> : Value<T>, IEnumerable<string>
 {
-    private readonly List<string> order = [];
-    private readonly Dictionary<string, Value<T>> keys = new(StringComparer.Ordinal);
+    private readonly List<string> _order = [];
+    private readonly Dictionary<string, Value<T>> _keys = new(StringComparer.Ordinal);
 
     public void Add(string key, Value<T> value)
     {
-        order.Add(key);
-        keys.Add(key, value);
+        _order.Add(key);
+        _keys.Add(key, value);
     }
 
     /// <summary>Everything that another shape holds.</summary>
-    public void Add(ObjectShape<T> others) => others.order.ForEach(key => Add(key, others.keys[key]));
+    public void Add(ObjectShape<T> others) => others._order.ForEach(key => Add(key, others._keys[key]));
 
-    public IEnumerator<string> GetEnumerator() => order.GetEnumerator();
+    public IEnumerator<string> GetEnumerator() => _order.GetEnumerator();
 
     IEnumerator IEnumerable.GetEnumerator() => GetEnumerator();
 
@@ -33,9 +33,9 @@ internal sealed class ObjectShape<T> : Value<T>, IEnumerable<string>
         var seen = new HashSet<string>(StringComparer.Ordinal);
         while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
         {
-            if (!Text.TryGet(ref reader, out var key) || !keys.TryGetValue(key, out var value))
+            if (!Text.TryGet(ref reader, out string? key) || !_keys.TryGetValue(key, out Value<T>? value))
             {
-                return $"\"{Text.Printable(key)}\" is no key of {name}; its keys are {string.Join(", ", order)}";
+                return $"\"{Text.Printable(key)}\" is no key of {name}; its keys are {string.Join(", ", _order)}";
             }
 
             if (!seen.Add(key))
@@ -57,6 +57,6 @@ internal sealed class ObjectShape<T> : Value<T>, IEnumerable<string>
     {
         ["type"] = "object",
         ["additionalProperties"] = false,
-        ["properties"] = new JsonObject(order.Select(key => KeyValuePair.Create(key, (JsonNode?)keys[key].Schema()))),
+        ["properties"] = new JsonObject(_order.Select(key => KeyValuePair.Create(key, (JsonNode?)_keys[key].Schema()))),
     };
 }

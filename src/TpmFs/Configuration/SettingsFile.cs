@@ -12,7 +12,7 @@ internal static class SettingsFile
 {
     public const string DefaultPath = "/etc/tpmfs/tpmfs.json";
     private const int MaxSize = 1 << 20;
-    private static readonly JsonReaderOptions Options = new() { AllowTrailingCommas = true, CommentHandling = JsonCommentHandling.Skip, MaxDepth = 16 };
+    private static readonly JsonReaderOptions s_options = new() { AllowTrailingCommas = true, CommentHandling = JsonCommentHandling.Skip, MaxDepth = 16 };
 
     /// <summary>Reads a file. One that is not there is the defaults, unless it is <paramref name="required"/>.</summary>
     public static bool TryRead(string path, bool required, out Settings settings, out string problem)
@@ -40,7 +40,7 @@ internal static class SettingsFile
             return false;
         }
 
-        if (TryParse(text, out settings, out var where, out problem))
+        if (TryParse(text, out settings, out Position where, out problem))
         {
             return true;
         }
@@ -61,7 +61,7 @@ internal static class SettingsFile
             return false;
         }
 
-        var reader = new Utf8JsonReader(text, Options);
+        var reader = new Utf8JsonReader(text, s_options);
         try
         {
             reader.Read();
@@ -82,8 +82,8 @@ internal static class SettingsFile
     {
         public static Position At(ReadOnlySpan<byte> text, int index)
         {
-            var before = text[..index];
-            var line = before.LastIndexOf((byte)'\n') + 1;
+            ReadOnlySpan<byte> before = text[..index];
+            int line = before.LastIndexOf((byte)'\n') + 1;
             return new Position(before.Count((byte)'\n') + 1, Encoding.UTF8.GetCharCount(before[line..]) + 1);
         }
     }

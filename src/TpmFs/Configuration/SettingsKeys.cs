@@ -8,14 +8,14 @@ namespace TpmFs.Configuration;
 /// <summary>Every key of the configuration file: its name, what it takes, where that goes. docs/configuration.md explains them.</summary>
 internal static partial class SettingsKeys
 {
-    private static readonly ObjectShape<DomainSettings> Limited = LimitKeys();
+    private static readonly ObjectShape<DomainSettings> s_limited = LimitKeys();
 
-    private static readonly ObjectShape<DomainSettings> Domain = new()
+    private static readonly ObjectShape<DomainSettings> s_domain = new()
     {
         { "mode", Values<DomainSettings>.Mode((domain, mode) => domain.Mode = mode) },
         { "owner", Values<DomainSettings>.String((domain, owner) => domain.Owner = owner) },
         { "group", Values<DomainSettings>.String((domain, group) => domain.Group = group) },
-        Limited,
+        s_limited,
     };
 
     public static ObjectShape<Settings> All { get; } = new()
@@ -38,12 +38,12 @@ internal static partial class SettingsKeys
             }
         },
         { "flush_at_start", Truth((settings, flush) => settings.FlushAtStart = flush) },
-        { "limits", new PartOf<Settings, DomainSettings>(Limited, settings => settings.Root) },
-        { "defaults", new PartOf<Settings, DomainSettings>(Limited, settings => settings.Defaults) },
-        { "users", new MapShape<Settings, DomainSettings>(Grantee(), "a user's name or uid, or a group's name after @", Limited, settings => settings.Users) },
+        { "limits", new PartOf<Settings, DomainSettings>(s_limited, settings => settings.Root) },
+        { "defaults", new PartOf<Settings, DomainSettings>(s_limited, settings => settings.Defaults) },
+        { "users", new MapShape<Settings, DomainSettings>(Grantee(), "a user's name or uid, or a group's name after @", s_limited, settings => settings.Users) },
         {
             "domains",
-            new MapShape<Settings, DomainSettings>(PortableName(), "a name of letters, digits and . _ -, not beginning with -", Domain, settings => settings.Domains)
+            new MapShape<Settings, DomainSettings>(PortableName(), "a name of letters, digits and . _ -, not beginning with -", s_domain, settings => settings.Domains)
         },
         {
             "log", new ObjectShape<Settings>
@@ -76,7 +76,7 @@ internal static partial class SettingsKeys
     private static ObjectShape<DomainSettings> LimitKeys()
     {
         var keys = new ObjectShape<DomainSettings>();
-        foreach (var kind in LimitKind.Known)
+        foreach (LimitKind kind in LimitKind.Known)
         {
             keys.Add(kind.Name, Values<DomainSettings>.Limit(kind, (domain, value) => domain.Limits = kind.Set(domain.Limits, value)));
         }

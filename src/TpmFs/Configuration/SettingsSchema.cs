@@ -9,15 +9,15 @@ namespace TpmFs.Configuration;
 internal static class SettingsSchema
 {
     // An editor's file, not a web page: its quotes need no escapes.
-    private static readonly JsonWriterOptions Options = new() { Indented = true, Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
+    private static readonly JsonWriterOptions s_options = new() { Indented = true, Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
     public static string Text()
     {
-        var schema = SettingsKeys.All.Schema();
+        JsonObject schema = SettingsKeys.All.Schema();
         schema.Insert(0, "$schema", "https://json-schema.org/draft/2020-12/schema");
         schema.Insert(1, "title", "The configuration of TpmFs");
         using var stream = new MemoryStream();
-        using (var writer = new Utf8JsonWriter(stream, Options))
+        using (var writer = new Utf8JsonWriter(stream, s_options))
         {
             schema.WriteTo(writer);
         }

@@ -9,7 +9,7 @@ namespace TpmFs.Configuration;
 /// <summary>The kinds of values in the configuration file, where they are read into a <typeparamref name="T"/>.</summary>
 internal static class Values<T>
 {
-    private static readonly (string Unit, TimeSpan Length)[] Units =
+    private static readonly (string Unit, TimeSpan Length)[] s_units =
     [
         ("ms", TimeSpan.FromMilliseconds(1)), ("s", TimeSpan.FromSeconds(1)), ("min", TimeSpan.FromMinutes(1)), ("h", TimeSpan.FromHours(1)),
     ];
@@ -27,11 +27,11 @@ internal static class Values<T>
         () => new JsonObject { ["anyOf"] = new JsonArray(PrintableText(), new JsonObject { ["type"] = "array", ["items"] = PrintableText(), ["minItems"] = 1 }) },
         (ref Utf8JsonReader reader, T into) =>
         {
-            var isList = reader.TokenType == JsonTokenType.StartArray;
+            bool isList = reader.TokenType == JsonTokenType.StartArray;
             var texts = new List<string>();
             while (!isList || (reader.Read() && reader.TokenType != JsonTokenType.EndArray))
             {
-                if (!Text.TryGet(ref reader, out var text) || !IsPrintable(text))
+                if (!Text.TryGet(ref reader, out string? text) || !IsPrintable(text))
                 {
                     return false;
                 }
@@ -100,7 +100,7 @@ internal static class Values<T>
         () => new JsonObject { ["enum"] = new JsonArray([.. choices.Select(choice => (JsonNode)choice.Name)]) },
         (ref Utf8JsonReader reader, T into) =>
         {
-            if (!Text.TryGet(ref reader, out var token) || Array.FindIndex(choices, choice => choice.Name == token) is not (>= 0 and var at))
+            if (!Text.TryGet(ref reader, out string? token) || Array.FindIndex(choices, choice => choice.Name == token) is not (>= 0 and var at))
             {
                 return false;
             }
@@ -124,7 +124,7 @@ internal static class Values<T>
             while (reader.Read() && reader.TokenType != JsonTokenType.EndArray)
             {
                 // One by one, so that the reader is still on the entry that is wrong.
-                if (!Text.TryGet(ref reader, out var entry) || !DenyList.TryRead([entry], DenyList.Nothing, false, out _, out _, out _))
+                if (!Text.TryGet(ref reader, out string? entry) || !DenyList.TryRead([entry], DenyList.Nothing, false, out _, out _, out _))
                 {
                     return false;
                 }
@@ -132,7 +132,7 @@ internal static class Values<T>
                 entries.Add(entry);
             }
 
-            if (!DenyList.TryRead(entries, DenyList.Nothing, false, out var list, out var isWhole, out _) || !isWhole)
+            if (!DenyList.TryRead(entries, DenyList.Nothing, false, out DenyList? list, out bool isWhole, out _) || !isWhole)
             {
                 return false;
             }
@@ -146,7 +146,7 @@ internal static class Values<T>
         () => new JsonObject { ["type"] = "string", ["pattern"] = pattern },
         (ref Utf8JsonReader reader, T into) =>
         {
-            if (!Text.TryGet(ref reader, out var token) || parse(token) is not { } parsed)
+            if (!Text.TryGet(ref reader, out string? token) || parse(token) is not { } parsed)
             {
                 return false;
             }
@@ -163,7 +163,7 @@ internal static class Values<T>
 
     private static bool TryCount(ref Utf8JsonReader reader, int least, int most, T into, Action<T, int> set)
     {
-        if (reader.TokenType != JsonTokenType.Number || !reader.TryGetInt32(out var count) || count < least || count > most)
+        if (reader.TokenType != JsonTokenType.Number || !reader.TryGetInt32(out int count) || count < least || count > most)
         {
             return false;
         }
@@ -174,10 +174,10 @@ internal static class Values<T>
 
     private static TimeSpan? ParseDuration(string token)
     {
-        var digits = token.TakeWhile(char.IsAsciiDigit).Count();
-        var unit = Array.FindIndex(Units, unit => token.AsSpan(digits).SequenceEqual(unit.Unit));
-        return unit >= 0 && int.TryParse(token.AsSpan(0, digits), NumberStyles.None, CultureInfo.InvariantCulture, out var count)
-            ? count * Units[unit].Length
+        int digits = token.TakeWhile(char.IsAsciiDigit).Count();
+        int unit = Array.FindIndex(s_units, unit => token.AsSpan(digits).SequenceEqual(unit.Unit));
+        return unit >= 0 && int.TryParse(token.AsSpan(0, digits), NumberStyles.None, CultureInfo.InvariantCulture, out int count)
+            ? count * s_units[unit].Length
             : null;
     }
 

@@ -18,10 +18,10 @@ internal abstract class ControlFile(NodeTable table, uint mode, Access root) : N
     /// <summary>For root, and those whom the file itself lets in.</summary>
     protected const uint Private = 0b110_000_000;
 
-    private volatile bool isGone;
+    private volatile bool _isGone;
 
     /// <summary>The domain that it was a file of is gone.</summary>
-    public bool IsGone => isGone;
+    public bool IsGone => _isGone;
 
     public override NodeType Type => NodeType.Regular;
 
@@ -34,7 +34,7 @@ internal abstract class ControlFile(NodeTable table, uint mode, Access root) : N
     public override void Removed()
     {
         base.Removed();
-        isGone = true;
+        _isGone = true;
     }
 
     /// <summary>What a reader gets, made anew for each that reads from the start.</summary>

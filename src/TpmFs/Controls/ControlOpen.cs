@@ -13,9 +13,9 @@ internal class ControlOpen(ControlFile file) : OpenFile
 {
     private const int MaxOrder = 64 * 1024;
 
-    private readonly Lock gate = new();
-    private byte[]? content;
-    private bool ordered;
+    private readonly Lock _gate = new();
+    private byte[]? _content;
+    private bool _ordered;
 
     /// <summary>Its size shows as 0, so the kernel must ask in any case.</summary>
     public override FuseOpenFlags Flags => FuseOpenFlags.DirectIo | FuseOpenFlags.NoFlush;
@@ -31,17 +31,17 @@ internal class ControlOpen(ControlFile file) : OpenFile
         }
 
         byte[] shown;
-        lock (gate)
+        lock (_gate)
         {
-            if (content is null || arguments.Offset == 0)
+            if (_content is null || arguments.Offset == 0)
             {
-                content = Encoding.UTF8.GetBytes(file.Content());
+                _content = Encoding.UTF8.GetBytes(file.Content());
             }
 
-            shown = content;
+            shown = _content;
         }
 
-        var start = (int)Math.Min(arguments.Offset, (ulong)shown.Length);
+        int start = (int)Math.Min(arguments.Offset, (ulong)shown.Length);
         reply.Complete(shown.AsSpan(start, Math.Min(arguments.Size, shown.Length - start)));
     }
 
@@ -54,11 +54,11 @@ internal class ControlOpen(ControlFile file) : OpenFile
         }
 
         // ASCII is all that any control file takes; another byte becomes a character that none of them does.
-        var order = Encoding.Latin1.GetString(data.TrimEnd((byte)'\n'));
-        lock (gate)
+        string order = Encoding.Latin1.GetString(data.TrimEnd((byte)'\n'));
+        lock (_gate)
         {
-            var error = file.Take(order, !ordered);
-            ordered |= !error.IsError;
+            Errno error = file.Take(order, !_ordered);
+            _ordered |= !error.IsError;
             written = error.IsError ? 0 : data.Length;
             return error;
         }

@@ -17,11 +17,11 @@ internal sealed class DenyFile(NodeTable table, Access root, Domain domain, ILog
     /// <summary>The names that an open writes first begin the list, later ones are added to it.</summary>
     public override Errno Take(string order, bool isFirst)
     {
-        var wrong = "";
-        var error = domain.Change(limits =>
+        string? wrong = "";
+        Errno error = domain.Change(limits =>
         {
-            var current = limits.Denied ?? domain.Limits.Denied!;
-            return DenyList.TryRead(order.Split('\n'), current, !isFirst, out var list, out _, out wrong) ? limits with { Denied = list } : limits;
+            DenyList current = limits.Denied ?? domain.Limits.Denied!;
+            return DenyList.TryRead(order.Split('\n'), current, !isFirst, out DenyList? list, out _, out wrong) ? limits with { Denied = list } : limits;
         });
         if (error.IsError || wrong.Length == 0)
         {

@@ -12,7 +12,7 @@ internal sealed class LimitFile(NodeTable table, Access root, Domain domain, Lim
     public override string Content() => kind.Show(kind.Get(domain.Limits)!.Value) + "\n";
 
     public override Errno Take(string order, bool isFirst) =>
-        kind.TryRead(order, out var value) ? domain.Change(limits => kind.Set(limits, value)) : Errno.EINVAL;
+        kind.TryRead(order, out int value) ? domain.Change(limits => kind.Set(limits, value)) : Errno.EINVAL;
 
     public override void Reset(Audit audit) => audit.LimitsChanged(domain.Path, domain.Reset(limits => kind.Set(limits, null)));
 }

@@ -13,7 +13,7 @@ internal abstract class OpenerOrderFile(NodeTable table, Access root, Node direc
 {
     public override Errno Take(string order, bool isFirst)
     {
-        if (!order.All(char.IsAsciiDigit) || !ulong.TryParse(order, NumberStyles.None, CultureInfo.InvariantCulture, out var id))
+        if (!order.All(char.IsAsciiDigit) || !ulong.TryParse(order, NumberStyles.None, CultureInfo.InvariantCulture, out ulong id))
         {
             return Errno.EINVAL;
         }

@@ -12,8 +12,8 @@ internal sealed class OpenersFile(NodeTable table, Access root, Node directory, 
 {
     public override string Content() => string.Concat(domain.Openers.Select(opener =>
     {
-        var (who, space) = (opener.Identity, opener.Space);
-        var age = (long)time.GetElapsedTime(who.OpenedAt).TotalSeconds;
+        (Openers.OpenerIdentity? who, Rm.Space? space) = (opener.Identity, opener.Space);
+        long age = (long)time.GetElapsedTime(who.OpenedAt).TotalSeconds;
         return string.Create(
             CultureInfo.InvariantCulture,
             $"{who.Id} {who.Uid} {who.Pid} {who.Command} {who.Node} {who.Locality} {space.ObjectCount} {space.SessionCount} {space.Usage.Commands} {age}\n");

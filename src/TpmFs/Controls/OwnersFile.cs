@@ -10,31 +10,31 @@ namespace TpmFs.Controls;
 /// <remarks>Two nodes and not two views of one: the kernel has one owner for each node, and whoever looked last would decide for everybody.</remarks>
 internal abstract class OwnersFile : ControlFile
 {
-    private readonly NodeTable table;
-    private readonly Node directory;
-    private readonly OwnersFace face;
+    private readonly NodeTable _table;
+    private readonly Node _directory;
+    private readonly OwnersFace _face;
 
     protected OwnersFile(NodeTable table, Access root, Node directory)
         : base(table, Private, root)
     {
-        this.table = table;
-        this.directory = directory;
-        face = new OwnersFace(table, this);
-        table.Link(face);
+        _table = table;
+        _directory = directory;
+        _face = new OwnersFace(table, this);
+        table.Link(_face);
     }
 
-    public override Node FaceFor(in FuseCaller caller) => caller.Uid != Access.Uid && caller.Uid == directory.Access.Uid ? face : this;
+    public override Node FaceFor(in FuseCaller caller) => caller.Uid != Access.Uid && caller.Uid == _directory.Access.Uid ? _face : this;
 
     public override Errno Open(in FuseCaller caller, uint flags, out OpenFile? file)
     {
         file = null;
-        return caller.Uid == 0 || caller.Uid == Access.Uid || caller.Uid == directory.Access.Uid ? base.Open(caller, flags, out file) : Errno.EACCES;
+        return caller.Uid == 0 || caller.Uid == Access.Uid || caller.Uid == _directory.Access.Uid ? base.Open(caller, flags, out file) : Errno.EACCES;
     }
 
     public override void Removed()
     {
         base.Removed();
-        table.Unlink(face);
+        _table.Unlink(_face);
     }
 
     /// <summary>The file as the directory's owner finds it.</summary>
@@ -49,7 +49,7 @@ internal abstract class OwnersFile : ControlFile
 
     private sealed class OwnersAccess(OwnersFile file) : NodeAccess
     {
-        public override Access Current => file.Access with { Uid = file.directory.Access.Uid };
+        public override Access Current => file.Access with { Uid = file._directory.Access.Uid };
 
         public override Errno Change(Func<Access, Access> change) => Errno.EPERM;
     }

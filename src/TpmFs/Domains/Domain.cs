@@ -14,17 +14,17 @@ namespace TpmFs.Domains;
 /// </remarks>
 internal sealed class Domain
 {
-    private readonly Lock gate = new();
-    private readonly Dictionary<ulong, Opener> openers = [];
-    private readonly Dictionary<(int Tpm, uint Uid), SchedulingGroup> groups = [];
-    private readonly SpaceLimits spaceLimits = new();
-    private readonly ILimitStore store;
-    private readonly bool isShared;
-    private Limits configured;
-    private Limits changed;
-    private Limits limits;
-    private int entered;
-    private bool gone;
+    private readonly Lock _gate = new();
+    private readonly Dictionary<ulong, Opener> _openers = [];
+    private readonly Dictionary<(int Tpm, uint Uid), SchedulingGroup> _groups = [];
+    private readonly SpaceLimits _spaceLimits = new();
+    private readonly ILimitStore _store;
+    private readonly bool _isShared;
+    private Limits _configured;
+    private Limits _changed;
+    private Limits _limits;
+    private int _entered;
+    private bool _gone;
 
     /// <param name="path">Its place in the tree; the root's is empty.</param>
     /// <param name="configured">Its limits, complete.</param>
@@ -34,11 +34,11 @@ internal sealed class Domain
     public Domain(string path, Limits configured, ILimitStore store, bool isShared)
     {
         Path = path;
-        this.configured = configured;
-        this.store = store;
-        this.isShared = isShared;
-        changed = store.Find(path);
-        limits = changed.Over(configured);
+        _configured = configured;
+        _store = store;
+        _isShared = isShared;
+        _changed = store.Find(path);
+        _limits = _changed.Over(configured);
         Apply();
     }
 
@@ -52,9 +52,9 @@ internal sealed class Domain
     {
         get
         {
-            lock (gate)
+            lock (_gate)
             {
-                return limits;
+                return _limits;
             }
         }
     }
@@ -64,9 +64,9 @@ internal sealed class Domain
     {
         get
         {
-            lock (gate)
+            lock (_gate)
             {
-                return [.. openers.Values.OrderBy(opener => opener.Identity.Id)];
+                return [.. _openers.Values.OrderBy(opener => opener.Identity.Id)];
             }
         }
     }
@@ -75,9 +75,9 @@ internal sealed class Domain
     /// <param name="tpm">The TPM's number; null for all of them.</param>
     public Usage[] UsagesOf(int? tpm)
     {
-        lock (gate)
+        lock (_gate)
         {
-            return [.. groups.Where(entry => tpm is null || entry.Key.Tpm == tpm).Select(entry => entry.Value.Usage)];
+            return [.. _groups.Where(entry => tpm is null || entry.Key.Tpm == tpm).Select(entry => entry.Value.Usage)];
         }
     }
 
@@ -87,13 +87,13 @@ internal sealed class Domain
     /// </summary>
     public SchedulingGroup GroupOf(int tpm, uint uid)
     {
-        var key = (tpm, isShared ? uid : 0);
-        lock (gate)
+        (int tpm, uint) key = (tpm, _isShared ? uid : 0);
+        lock (_gate)
         {
-            if (!groups.TryGetValue(key, out var group))
+            if (!_groups.TryGetValue(key, out SchedulingGroup? group))
             {
-                group = new SchedulingGroup(isShared ? $"{Name}:{uid}" : Name, spaceLimits) { Weight = limits.Weight!.Value, Denied = limits.Denied! };
-                groups.Add(key, group);
+                group = new SchedulingGroup(_isShared ? $"{Name}:{uid}" : Name, _spaceLimits) { Weight = _limits.Weight!.Value, Denied = _limits.Denied! };
+                _groups.Add(key, group);
             }
 
             return group;
@@ -103,19 +103,19 @@ internal sealed class Domain
     /// <summary>Counts one more opener: ENFILE when there are as many as there may be, ENODEV when the domain is gone.</summary>
     public Errno Enter()
     {
-        lock (gate)
+        lock (_gate)
         {
-            if (gone)
+            if (_gone)
             {
                 return SpaceErrno.Gone;
             }
 
-            if (entered >= limits.OpenersMax)
+            if (_entered >= _limits.OpenersMax)
             {
                 return SpaceErrno.TooManyOpeners;
             }
 
-            entered++;
+            _entered++;
             return Errno.None;
         }
     }
@@ -123,51 +123,51 @@ internal sealed class Domain
     /// <summary>One who had entered opened nothing after all.</summary>
     public void Leave()
     {
-        lock (gate)
+        lock (_gate)
         {
-            entered--;
+            _entered--;
         }
     }
 
     /// <summary>One who had entered is open now. False when the domain went meanwhile.</summary>
     public bool TryAdd(Opener opener)
     {
-        lock (gate)
+        lock (_gate)
         {
-            return !gone && openers.TryAdd(opener.Identity.Id, opener);
+            return !_gone && _openers.TryAdd(opener.Identity.Id, opener);
         }
     }
 
     /// <summary>An opener has ended.</summary>
     public void Remove(Opener opener)
     {
-        lock (gate)
+        lock (_gate)
         {
-            openers.Remove(opener.Identity.Id);
-            entered--;
+            _openers.Remove(opener.Identity.Id);
+            _entered--;
         }
     }
 
     public Opener? FindOpener(ulong id)
     {
-        lock (gate)
+        lock (_gate)
         {
-            return openers.GetValueOrDefault(id);
+            return _openers.GetValueOrDefault(id);
         }
     }
 
     /// <summary>Changes limits at run time. What is open is held to them from its next command on. ENODEV when the domain is gone.</summary>
     public Errno Change(Func<Limits, Limits> change)
     {
-        lock (gate)
+        lock (_gate)
         {
-            if (gone)
+            if (_gone)
             {
                 return SpaceErrno.Gone;
             }
 
-            changed = change(changed);
-            store.Keep(Path, changed);
+            _changed = change(_changed);
+            _store.Keep(Path, _changed);
             Apply();
             return Errno.None;
         }
@@ -176,23 +176,23 @@ internal sealed class Domain
     /// <summary>Drops what <paramref name="drop"/> takes out of what was changed at run time. What that comes to; nothing when the domain is gone.</summary>
     public LimitsChange Reset(Func<Limits, Limits> drop)
     {
-        lock (gate)
+        lock (_gate)
         {
-            var before = limits;
+            Limits before = _limits;
             _ = Change(drop);
-            return new LimitsChange(before, limits);
+            return new LimitsChange(before, _limits);
         }
     }
 
     /// <summary>What is configured is another now; complete. What that comes to.</summary>
     public LimitsChange Configure(Limits complete)
     {
-        lock (gate)
+        lock (_gate)
         {
-            var before = limits;
-            configured = complete;
+            Limits before = _limits;
+            _configured = complete;
             Apply();
-            return new LimitsChange(before, limits);
+            return new LimitsChange(before, _limits);
         }
     }
 
@@ -202,14 +202,14 @@ internal sealed class Domain
     {
         Opener[] left;
         (int, SchedulingGroup)[] held;
-        lock (gate)
+        lock (_gate)
         {
-            gone = true;
-            left = [.. openers.Values];
-            held = [.. groups.Select(entry => (entry.Key.Tpm, entry.Value))];
+            _gone = true;
+            left = [.. _openers.Values];
+            held = [.. _groups.Select(entry => (entry.Key.Tpm, entry.Value))];
         }
 
-        foreach (var opener in left)
+        foreach (Opener opener in left)
         {
             tell(opener.Identity);
             opener.Revoke();
@@ -221,14 +221,14 @@ internal sealed class Domain
     /// <summary>Under the lock, or before anybody else knows it.</summary>
     private void Apply()
     {
-        limits = changed.Over(configured);
-        spaceLimits.ObjectsMax = limits.ObjectsMax!.Value;
-        spaceLimits.SessionsMax = limits.SessionsMax!.Value;
-        spaceLimits.SavedSessionsMax = limits.SavedSessionsMax!.Value;
-        foreach (var group in groups.Values)
+        _limits = _changed.Over(_configured);
+        _spaceLimits.ObjectsMax = _limits.ObjectsMax!.Value;
+        _spaceLimits.SessionsMax = _limits.SessionsMax!.Value;
+        _spaceLimits.SavedSessionsMax = _limits.SavedSessionsMax!.Value;
+        foreach (SchedulingGroup group in _groups.Values)
         {
-            group.Weight = limits.Weight!.Value;
-            group.Denied = limits.Denied!;
+            group.Weight = _limits.Weight!.Value;
+            group.Denied = _limits.Denied!;
         }
     }
 }

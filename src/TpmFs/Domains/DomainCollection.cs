@@ -11,14 +11,14 @@ internal abstract class DomainCollection : DirectoryNode
 {
     private const uint PublicDirectory = 0b111_101_101;
 
-    private readonly Lock changes = new();
-    private readonly string path;
-    private IReadOnlyDictionary<string, DomainPlan> configured = new Dictionary<string, DomainPlan>();
+    private readonly Lock _changes = new();
+    private readonly string _path;
+    private IReadOnlyDictionary<string, DomainPlan> _configured = new Dictionary<string, DomainPlan>();
 
     protected DomainCollection(TreeParts parts, string path, DirectoryNode root)
         : base(parts.Table, parts.Administrators(path, PublicDirectory), root)
     {
-        this.path = path;
+        _path = path;
         Parts = parts;
     }
 
@@ -30,20 +30,20 @@ internal abstract class DomainCollection : DirectoryNode
     public override Errno MakeDirectory(in FuseCaller caller, ReadOnlySpan<byte> name, uint mode, out Node? made)
     {
         made = null;
-        var key = Encoding.Latin1.GetString(name);
+        string key = Encoding.Latin1.GetString(name);
         if (!IsName(key))
         {
             return Errno.EINVAL;
         }
 
-        lock (changes)
+        lock (_changes)
         {
             if (TryFind(key, out _))
             {
                 return Errno.EEXIST;
             }
 
-            var initial = PlanOf(key);
+            DomainPlan initial = PlanOf(key);
             Keep(key, initial, Asked(key, caller, mode));
             made = Add(key, initial);
             return made is null ? Errno.ENODEV : Errno.None;
@@ -52,17 +52,17 @@ internal abstract class DomainCollection : DirectoryNode
 
     public override Errno RemoveDirectory(in FuseCaller caller, ReadOnlySpan<byte> name)
     {
-        var key = Encoding.Latin1.GetString(name);
-        lock (changes)
+        string key = Encoding.Latin1.GetString(name);
+        lock (_changes)
         {
             if (!TryFind(key, out _))
             {
                 return Errno.ENOENT;
             }
 
-            if (configured.ContainsKey(key))
+            if (_configured.ContainsKey(key))
             {
-                Parts.Log.Warning("{Path}/{Name} stays, since the configuration has it; take it out there and reload (SIGHUP)", path, key);
+                Parts.Log.Warning("{Path}/{Name} stays, since the configuration has it; take it out there and reload (SIGHUP)", _path, key);
                 return Errno.EPERM;
             }
 
@@ -75,13 +75,13 @@ internal abstract class DomainCollection : DirectoryNode
     /// <summary>What was made at run time goes; of what is configured, what was changed.</summary>
     public override void Reset(Audit audit)
     {
-        lock (changes)
+        lock (_changes)
         {
-            foreach (var directory in Domains)
+            foreach (DomainDirectory directory in Domains)
             {
-                var name = directory.Domain.Path[(path.Length + 1)..];
+                string name = directory.Domain.Path[(_path.Length + 1)..];
                 Parts.State.Forget(At(name));
-                if (!configured.ContainsKey(name))
+                if (!_configured.ContainsKey(name))
                 {
                     Remove(name, audit);
                 }
@@ -95,20 +95,20 @@ internal abstract class DomainCollection : DirectoryNode
     /// <param name="audit">Is told of each change.</param>
     public void Configure(IReadOnlyDictionary<string, DomainPlan> plans, Audit audit)
     {
-        lock (changes)
+        lock (_changes)
         {
-            var before = configured;
-            configured = plans;
-            foreach (var name in before.Keys.Where(name => !plans.ContainsKey(name) && !Parts.State.IsMade(At(name))))
+            IReadOnlyDictionary<string, DomainPlan> before = _configured;
+            _configured = plans;
+            foreach (string? name in before.Keys.Where(name => !plans.ContainsKey(name) && !Parts.State.IsMade(At(name))))
             {
                 Remove(name, audit);
             }
 
-            var made = Parts.State.Made.Where(kept => kept.StartsWith(path + "/", StringComparison.Ordinal)).Select(kept => kept[(path.Length + 1)..]);
-            foreach (var name in plans.Keys.Concat(made).Distinct().Where(IsName))
+            IEnumerable<string> made = Parts.State.Made.Where(kept => kept.StartsWith(_path + "/", StringComparison.Ordinal)).Select(kept => kept[(_path.Length + 1)..]);
+            foreach (string? name in plans.Keys.Concat(made).Distinct().Where(IsName))
             {
-                var plan = plans.TryGetValue(name, out var said) ? said : PlanOf(name);
-                if (TryFind(name, out var there))
+                DomainPlan plan = plans.TryGetValue(name, out DomainPlan? said) ? said : PlanOf(name);
+                if (TryFind(name, out Node? there))
                 {
                     ((DomainDirectory)there).Configure(plan, audit);
                 }
@@ -148,11 +148,11 @@ internal abstract class DomainCollection : DirectoryNode
         IAccessStore store = Parts.State;
         Parts.State.KeepMade(At(name));
         store.Keep(At(name), asked.Directory == initial.Directory ? null : asked.Directory);
-        foreach (var tpm in Parts.Tpms)
+        foreach (TpmPort tpm in Parts.Tpms)
         {
             store.Keep($"{At(name)}/{tpm.ManagedName}", asked.Managed == initial.Managed ? null : asked.Managed);
         }
     }
 
-    private string At(string name) => $"{path}/{name}";
+    private string At(string name) => $"{_path}/{name}";
 }

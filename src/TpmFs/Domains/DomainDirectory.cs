@@ -14,9 +14,9 @@ internal class DomainDirectory : DirectoryNode
     private const uint PrivateDirectory = 0b111_000_000;
     private const byte HighestLocality = 4;
 
-    private readonly TreeParts parts;
-    private readonly KeptAccess own;
-    private readonly KeptAccess[] managed;
+    private readonly TreeParts _parts;
+    private readonly KeptAccess _own;
+    private readonly KeptAccess[] _managed;
 
     /// <param name="configured">What holds until somebody changes it.</param>
     /// <param name="parent">Null for the root.</param>
@@ -29,11 +29,11 @@ internal class DomainDirectory : DirectoryNode
     private DomainDirectory(TreeParts parts, string path, DomainPlan configured, DirectoryNode? parent, bool hasRaw, KeptAccess own)
         : base(parts.Table, own, parent)
     {
-        this.parts = parts;
-        this.own = own;
-        managed = [.. parts.Tpms.Select(tpm => new KeptAccess(parts.State, At(path, tpm.ManagedName), configured.Managed))];
+        _parts = parts;
+        _own = own;
+        _managed = [.. parts.Tpms.Select(tpm => new KeptAccess(parts.State, At(path, tpm.ManagedName), configured.Managed))];
         Domain = new Domain(path, configured.Limits, parts.State, isShared: parent is null);
-        AddNodes(this, "", tpm => managed[tpm.Number], locality: 0, hasRaw);
+        AddNodes(this, "", tpm => _managed[tpm.Number], locality: 0, hasRaw);
         AddLocalities(hasRaw);
         AddControls();
     }
@@ -44,14 +44,14 @@ internal class DomainDirectory : DirectoryNode
     /// <param name="audit">Is told of each change.</param>
     public void Configure(DomainPlan configured, Audit audit)
     {
-        if (own.SetInitial(configured.Directory))
+        if (_own.SetInitial(configured.Directory))
         {
             audit.AccessChanged(this, Errno.None);
         }
 
-        foreach (var tpm in parts.Tpms)
+        foreach (TpmPort tpm in _parts.Tpms)
         {
-            if (managed[tpm.Number].SetInitial(configured.Managed) && TryFind(tpm.ManagedName, out var node))
+            if (_managed[tpm.Number].SetInitial(configured.Managed) && TryFind(tpm.ManagedName, out Node? node))
             {
                 audit.AccessChanged(node, Errno.None);
             }
@@ -63,21 +63,21 @@ internal class DomainDirectory : DirectoryNode
     public override void Removed()
     {
         base.Removed();
-        Array.ForEach(Domain.End(who => Audit.Revoked(parts.Log, who)), held => parts.Tpms[held.Tpm].EndGroup(held.Group));
+        Array.ForEach(Domain.End(who => Audit.Revoked(_parts.Log, who)), held => _parts.Tpms[held.Tpm].EndGroup(held.Group));
     }
 
     protected static string At(string path, string name) => path.Length == 0 ? name : $"{path}/{name}";
 
     private void AddLocalities(bool hasRaw)
     {
-        var localities = new LocalitiesDirectory(parts.Table, parts.Administrators(At(Domain.Path, "locality"), PrivateDirectory), this);
+        var localities = new LocalitiesDirectory(_parts.Table, _parts.Administrators(At(Domain.Path, "locality"), PrivateDirectory), this);
         TryAdd("locality", localities);
         for (byte locality = 0; locality <= HighestLocality; locality++)
         {
-            var number = locality.ToString(CultureInfo.InvariantCulture);
-            var within = $"locality/{number}";
-            var access = parts.Administrators(At(Domain.Path, within), PrivateDirectory);
-            var directory = new LocalityDirectory(parts.Table, access, localities, parts.Tpms, locality);
+            string number = locality.ToString(CultureInfo.InvariantCulture);
+            string within = $"locality/{number}";
+            NodeAccess access = _parts.Administrators(At(Domain.Path, within), PrivateDirectory);
+            var directory = new LocalityDirectory(_parts.Table, access, localities, _parts.Tpms, locality);
             localities.TryAdd(number, directory);
             AddNodes(directory, within, tpm => Administrators(within, tpm.ManagedName), locality, hasRaw);
         }
@@ -85,7 +85,7 @@ internal class DomainDirectory : DirectoryNode
 
     private void AddNodes(DirectoryNode directory, string within, Func<TpmPort, NodeAccess> accessOf, byte locality, bool hasRaw)
     {
-        foreach (var tpm in parts.Tpms)
+        foreach (TpmPort tpm in _parts.Tpms)
         {
             Add(tpm.ManagedName, accessOf(tpm), tpm, isRaw: false);
             if (hasRaw)
@@ -95,22 +95,22 @@ internal class DomainDirectory : DirectoryNode
         }
 
         void Add(string name, NodeAccess access, TpmPort tpm, bool isRaw) =>
-            directory.TryAdd(name, new TpmNode(parts.Table, access, At(within, name), Domain, locality, tpm, isRaw, parts.Openers));
+            directory.TryAdd(name, new TpmNode(_parts.Table, access, At(within, name), Domain, locality, tpm, isRaw, _parts.Openers));
     }
 
-    private NodeAccess Administrators(string within, string name) => parts.Administrators(At(Domain.Path, At(within, name)), PrivateNode);
+    private NodeAccess Administrators(string within, string name) => _parts.Administrators(At(Domain.Path, At(within, name)), PrivateNode);
 
     private void AddControls()
     {
-        var (table, root, log) = (parts.Table, parts.Root, parts.Log);
-        foreach (var kind in LimitKind.Known)
+        (NodeTable? table, Access root, Serilog.ILogger? log) = (_parts.Table, _parts.Root, _parts.Log);
+        foreach (LimitKind kind in LimitKind.Known)
         {
             TryAdd(kind.Name, new LimitFile(table, root, Domain, kind));
         }
 
         TryAdd("commands.deny", new DenyFile(table, root, Domain, log));
-        TryAdd("stat", new StatFile(table, root, Domain, parts.Tpms));
-        TryAdd("openers", new OpenersFile(table, root, this, Domain, parts.Openers.Time));
+        TryAdd("stat", new StatFile(table, root, Domain, _parts.Tpms));
+        TryAdd("openers", new OpenersFile(table, root, this, Domain, _parts.Openers.Time));
         TryAdd("cancel", new CancelFile(table, root, this, Domain));
         TryAdd("revoke", new RevokeFile(table, root, this, Domain, log));
     }

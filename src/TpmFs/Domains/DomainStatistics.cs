@@ -1,3 +1,6 @@
+using TpmFs.Openers;
+using TpmFs.Rm;
+
 namespace TpmFs.Domains;
 
 /// <summary>What a domain uses now, and has used since the daemon began. Times in microseconds.</summary>
@@ -35,8 +38,8 @@ internal sealed record DomainStatistics(
     /// <param name="tpm">The number of the TPM that it is about; null for all of them together.</param>
     public static DomainStatistics Of(Domain domain, int? tpm = null)
     {
-        var openers = Array.FindAll(domain.Openers, opener => tpm is null || opener.Identity.Tpm == tpm);
-        var usages = domain.UsagesOf(tpm);
+        Opener[] openers = Array.FindAll(domain.Openers, opener => tpm is null || opener.Identity.Tpm == tpm);
+        Usage[] usages = domain.UsagesOf(tpm);
         return new DomainStatistics(
             openers.Length,
             openers.Sum(opener => (long)opener.Space.ObjectCount),

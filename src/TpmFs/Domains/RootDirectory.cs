@@ -8,7 +8,7 @@ namespace TpmFs.Domains;
 /// <summary>The root of the tree, a domain itself.</summary>
 internal sealed class RootDirectory(TreeParts parts, DomainPlan configured) : DomainDirectory(parts, "", configured, parent: null, hasRaw: true)
 {
-    private readonly TreeParts parts = parts;
+    private readonly TreeParts _parts = parts;
 
     /// <summary>What 'tpmfs reset' sets: the value is a place in the tree, empty for all of it.</summary>
     public static ReadOnlySpan<byte> ResetAttribute => "user.tpmfs.reset"u8;
@@ -21,10 +21,10 @@ internal sealed class RootDirectory(TreeParts parts, DomainPlan configured) : Do
             return base.SetXattr(caller, name, value, flags);
         }
 
-        var steps = Encoding.Latin1.GetString(value).Split('/', StringSplitOptions.RemoveEmptyEntries);
-        var at = Below(steps);
-        var error = !parts.IsAdministrator(caller.Uid) ? Errno.EPERM : at is null ? Errno.ENOENT : Errno.None;
-        var audit = Audit.Of(caller, parts.Log);
+        string[] steps = Encoding.Latin1.GetString(value).Split('/', StringSplitOptions.RemoveEmptyEntries);
+        Node? at = Below(steps);
+        Errno error = !_parts.IsAdministrator(caller.Uid) ? Errno.EPERM : at is null ? Errno.ENOENT : Errno.None;
+        var audit = Audit.Of(caller, _parts.Log);
         audit.Reset(string.Join('/', steps), error);
         if (!error.IsError)
         {
@@ -37,9 +37,9 @@ internal sealed class RootDirectory(TreeParts parts, DomainPlan configured) : Do
     private Node? Below(string[] steps)
     {
         Node? at = this;
-        foreach (var step in steps)
+        foreach (string step in steps)
         {
-            at = at is DirectoryNode directory && directory.TryFind(step, out var next) ? next : null;
+            at = at is DirectoryNode directory && directory.TryFind(step, out Node? next) ? next : null;
         }
 
         return at;

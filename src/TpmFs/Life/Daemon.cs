@@ -1,6 +1,7 @@
 using Mono.Unix.Native;
 using Serilog;
 using TpmFs.CommandLine;
+using TpmFs.Configuration;
 using TpmFs.Domains;
 using TpmFs.Fuse;
 using TpmFs.Logs;
@@ -21,14 +22,14 @@ internal static class Daemon
     /// <summary>Larger than what a control file takes, so that an order that is too long comes in one piece and is refused whole.</summary>
     private const int MaxWrite = 128 * 1024;
 
-    private static readonly TimeSpan PatienceInSilence = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan s_patienceInSilence = TimeSpan.FromSeconds(1);
 
     public static int Run(DaemonPlan plan, ILogger log)
     {
         using var signals = new Signals();
-        var (uid, gid) = (Syscall.geteuid(), Syscall.getegid());
-        var (places, settings) = (plan.Places, plan.Settings);
-        if (!NodeOwner.TryOfRm0(uid, gid, settings.Mode, settings.Group, NodeOwner.FindGroup, out var rm0, out var warning, out var problem)
+        (uint uid, uint gid) = (Syscall.geteuid(), Syscall.getegid());
+        (Places? places, Settings? settings) = (plan.Places, plan.Settings);
+        if (!NodeOwner.TryOfRm0(uid, gid, settings.Mode, settings.Group, NodeOwner.FindGroup, out Access rm0, out string? warning, out string? problem)
             || !Directories.TryPrepare(places.StateDirectory, "state directory", "Name another with --state-dir DIR.", out problem)
             || !Directories.TryPrepare(places.RuntimeDirectory, "runtime directory", "tpmfs keeps its locks there.", out problem))
         {
@@ -41,25 +42,25 @@ internal static class Daemon
         }
 
         if (!Directories.TryLock(
-            places.DaemonLock, $"another tpmfs serves {places.MountPoint}; stop it, or name another mount point and another --state-dir", out var mine, out problem))
+            places.DaemonLock, $"another tpmfs serves {places.MountPoint}; stop it, or name another mount point and another --state-dir", out FileStream? mine, out problem))
         {
             return ExitCode.Problem(problem);
         }
 
-        using var claim = mine;
+        using FileStream claim = mine;
         if (!Directories.TryLock(
             places.StateLock, $"another tpmfs uses the state directory {places.StateDirectory}; stop it, or choose another directory with --state-dir", out mine, out problem))
         {
             return ExitCode.Problem(problem);
         }
 
-        using var stateClaim = mine;
-        if (!ServedTpms.TryStart(plan.Tpms, settings, log, out var tpms, out problem))
+        using FileStream stateClaim = mine;
+        if (!ServedTpms.TryStart(plan.Tpms, settings, log, out ServedTpms? tpms, out problem))
         {
             return ExitCode.Problem(problem);
         }
 
-        using var _ = tpms;
+        using ServedTpms _ = tpms;
 
         // Disposed of after the tree, so that it is written when nothing changes it any more.
         using var state = new StateKeeper(new StateFile(places.StateDirectory), TimeProvider.System.GetUtcNow(), log);
@@ -71,7 +72,7 @@ internal static class Daemon
 
     private static int Serve(DaemonPlan plan, ServedTpms tpms, Tree tree, Signals signals, ServiceManager service, ILogger log)
     {
-        var serving = $"serving {string.Join(", ", tpms.All.Select(tpm => tpm.Plan.Way))} at {plan.Places.MountPoint}";
+        string serving = $"serving {string.Join(", ", tpms.All.Select(tpm => tpm.Plan.Way))} at {plan.Places.MountPoint}";
         var fuseLog = new FuseLog(log);
         var mountOptions = new FuseMountOptions
         {
@@ -80,7 +81,7 @@ internal static class Daemon
             AllowOther = Environment.IsPrivilegedProcess,
             LockFile = plan.Places.MountLock,
         };
-        if (!FuseMount.TryMount(mountOptions, fuseLog, out var mount, out var problem))
+        if (!FuseMount.TryMount(mountOptions, fuseLog, out FuseMount? mount, out string? problem))
         {
             return ExitCode.Problem(problem);
         }
@@ -93,7 +94,7 @@ internal static class Daemon
             signals.OnSecond(mount.Unmount);
             session.Start();
             Task.WaitAny(session.Initialised, session.Ending, signals.Asked);
-            using var watchdog = service.Watch(session.BeatAsync);
+            using IDisposable? watchdog = service.Watch(session.BeatAsync);
             if (session.Initialised.IsCompletedSuccessfully)
             {
                 service.Ready(serving);
@@ -109,7 +110,7 @@ internal static class Daemon
             }
 
             service.Stopping();
-            var isAsked = !session.Ending.IsCompleted;
+            bool isAsked = !session.Ending.IsCompleted;
             if (isAsked)
             {
                 log.Of(EventType.Ended).Information("{Signal}: unmounting {MountPoint}", signals.Asked.Result, mount.MountPoint);
@@ -135,7 +136,7 @@ internal static class Daemon
     private static void GiveBack(ServedTpms tpms, ILogger log)
     {
         var given = Task.Run(tpms.Dispose);
-        if (!given.Wait(PatienceInSilence))
+        if (!given.Wait(s_patienceInSilence))
         {
             log.Information("a TPM is still at a command, which is waited for; another signal ends tpmfs at once");
             given.Wait();
@@ -145,9 +146,9 @@ internal static class Daemon
     /// <summary>Reads the configuration again. One that is not in order changes nothing.</summary>
     private static void Reload(DaemonPlan plan, Tree tree, ILogger log)
     {
-        var (uid, gid) = (Syscall.geteuid(), Syscall.getegid());
-        if (!plan.Config.TryRead(out var settings, out var problem)
-            || !NodeOwner.TryOfRm0(uid, gid, settings.Mode, settings.Group, NodeOwner.FindGroup, out var rm0, out _, out problem))
+        (uint uid, uint gid) = (Syscall.geteuid(), Syscall.getegid());
+        if (!plan.Config.TryRead(out Settings? settings, out string? problem)
+            || !NodeOwner.TryOfRm0(uid, gid, settings.Mode, settings.Group, NodeOwner.FindGroup, out Access rm0, out _, out problem))
         {
             log.Of(EventType.NotReloaded).Error("the configuration is not reloaded, and what held goes on: {Problem}", problem);
             return;
@@ -159,7 +160,7 @@ internal static class Daemon
 
     private static void SayReady(IReadOnlyList<ServedTpm> tpms, string mountPoint, ILogger log)
     {
-        foreach (var tpm in tpms)
+        foreach (ServedTpm tpm in tpms)
         {
             SayReady(tpm, mountPoint, log);
         }
@@ -173,7 +174,7 @@ internal static class Daemon
 
     private static void SayReady(ServedTpm tpm, string mountPoint, ILogger log)
     {
-        var (managed, raw) = (tpm.Port.ManagedName, tpm.Port.RawName);
+        (string? managed, string? raw) = (tpm.Port.ManagedName, tpm.Port.RawName);
         switch (tpm.Port.Facts.Family)
         {
             case TpmFamily.Tpm20:

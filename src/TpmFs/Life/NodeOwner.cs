@@ -28,7 +28,7 @@ internal static class NodeOwner
         access = new Access(mode ?? OwnerOnly, uid, gid);
         if (group is not null)
         {
-            if ((uint.TryParse(group, NumberStyles.None, CultureInfo.InvariantCulture, out var number) ? number : find(group)) is not { } named)
+            if ((uint.TryParse(group, NumberStyles.None, CultureInfo.InvariantCulture, out uint number) ? number : find(group)) is not { } named)
             {
                 problem = $"there is no group '{group}', which the configuration gives to rm0. Create it (groupadd --system {group}) or change rm0.group";
                 return false;

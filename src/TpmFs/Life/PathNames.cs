@@ -9,15 +9,15 @@ internal static class PathNames
     public static string WithoutLinks(string path)
     {
         var rest = new Stack<string>(Parts(Path.GetFullPath(path)).Reverse());
-        var found = "/";
-        for (var links = 0; rest.TryPop(out var part);)
+        string found = "/";
+        for (int links = 0; rest.TryPop(out string? part);)
         {
-            var here = Path.Combine(found, part);
+            string here = Path.Combine(found, part);
             if (links < MaxLinks && new FileInfo(here).LinkTarget is { } target)
             {
                 links++;
                 found = Path.IsPathRooted(target) ? "/" : found;
-                foreach (var step in Parts(target).Reverse())
+                foreach (string? step in Parts(target).Reverse())
                 {
                     rest.Push(step);
                 }

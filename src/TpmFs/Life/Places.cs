@@ -37,7 +37,7 @@ internal sealed record Places(string MountPoint, bool IsDefaultMountPoint, strin
     {
         places = null;
         problem = "";
-        var runtime = isRoot ? "/run" : variable("XDG_RUNTIME_DIR");
+        string? runtime = isRoot ? "/run" : variable("XDG_RUNTIME_DIR");
         if (string.IsNullOrEmpty(runtime) || !Path.IsPathRooted(runtime))
         {
             problem = "XDG_RUNTIME_DIR is not set to a directory, so there is no place for this user's mount. "
@@ -51,7 +51,7 @@ internal sealed record Places(string MountPoint, bool IsDefaultMountPoint, strin
             return false;
         }
 
-        var resolved = PathNames.WithoutLinks(mountPoint ?? Path.Combine(runtime, "tpmfs"));
+        string resolved = PathNames.WithoutLinks(mountPoint ?? Path.Combine(runtime, "tpmfs"));
         places = new Places(resolved, mountPoint is null, Path.GetFullPath(stateDirectory), Path.Combine(runtime, "tpmfsd", NameFor(resolved)));
         return true;
     }
@@ -68,8 +68,8 @@ internal sealed record Places(string MountPoint, bool IsDefaultMountPoint, strin
     /// <summary>A short name that people recognise and no other mount point has: sockets' paths are limited to 107 bytes.</summary>
     private static string NameFor(string mountPoint)
     {
-        var last = string.Concat(Path.GetFileName(mountPoint).Where(c => char.IsAsciiLetterOrDigit(c) || c is '-' or '_').Take(MaxReadablePart));
-        var hash = Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(mountPoint)));
+        string last = string.Concat(Path.GetFileName(mountPoint).Where(c => char.IsAsciiLetterOrDigit(c) || c is '-' or '_').Take(MaxReadablePart));
+        string hash = Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(mountPoint)));
         return $"{last}-{hash[..HashPart]}";
     }
 }

@@ -12,23 +12,23 @@ namespace TpmFs.Life;
 internal sealed class ServedTpm : ISuspendable, IDisposable
 {
     /// <summary>How long a start that is under way may hold up the end.</summary>
-    private static readonly TimeSpan StartPatience = TimeSpan.FromSeconds(10);
+    private static readonly TimeSpan s_startPatience = TimeSpan.FromSeconds(10);
 
-    private readonly ResourceManager manager;
-    private Task<string> start = Task.FromResult("");
-    private bool isDisposed;
+    private readonly ResourceManager _manager;
+    private Task<string> _start = Task.FromResult("");
+    private bool _isDisposed;
 
     public ServedTpm(TpmPlan plan, Settings settings, ILogger log)
     {
         Plan = plan;
-        manager = new ResourceManager(plan.Transport, ManagerOptions.For(plan.Way, settings), TimeProvider.System, new ManagerLog(log, plan.Number));
+        _manager = new ResourceManager(plan.Transport, ManagerOptions.For(plan.Way, settings), TimeProvider.System, new ManagerLog(log, plan.Number));
         Port = new TpmPort(
             plan.Number,
-            manager.OpenSpace,
-            (owner, client) => manager.TryOpenRaw(owner, client, out var space) ? space : null,
-            () => manager.Facts,
-            manager.EndGroup);
-        Status = new TpmStatus(plan.Number, plan.Way, () => manager.Facts, () => Problem);
+            _manager.OpenSpace,
+            (owner, client) => _manager.TryOpenRaw(owner, client, out Space? space) ? space : null,
+            () => _manager.Facts,
+            _manager.EndGroup);
+        Status = new TpmStatus(plan.Number, plan.Way, () => _manager.Facts, () => Problem);
     }
 
     public TpmPlan Plan { get; }
@@ -37,28 +37,28 @@ internal sealed class ServedTpm : ISuspendable, IDisposable
 
     public TpmStatus Status { get; }
 
-    private string Problem => manager.Facts.Family == TpmFamily.Unknown && manager.Problem.Length == 0 ? "it has not answered yet" : manager.Problem;
+    private string Problem => _manager.Facts.Family == TpmFamily.Unknown && _manager.Problem.Length == 0 ? "it has not answered yet" : _manager.Problem;
 
     /// <summary>Begins to start it. The result is what went wrong; empty when the TPM is served.</summary>
-    public Task<string> StartAsync() => start = Task.Run(() => manager.TryStart(out var problem) ? "" : problem);
+    public Task<string> StartAsync() => _start = Task.Run(() => _manager.TryStart(out string? problem) ? "" : problem);
 
     /// <summary>Serves it as soon as it has started, or as one that is away where it cannot be.</summary>
-    public void ServeInAnyCase() => start = start.ContinueWith(ServeAsAway, TaskContinuationOptions.ExecuteSynchronously);
+    public void ServeInAnyCase() => _start = _start.ContinueWith(ServeAsAway, TaskContinuationOptions.ExecuteSynchronously);
 
-    public void Suspend(Action saved) => manager.Suspend(saved);
+    public void Suspend(Action saved) => _manager.Suspend(saved);
 
-    public void Resume() => manager.Resume();
+    public void Resume() => _manager.Resume();
 
-    public void CancelRunning() => manager.CancelRunning();
+    public void CancelRunning() => _manager.CancelRunning();
 
     /// <summary>Ends what runs and gives the TPM back; what is done already is not done again.</summary>
     public void Dispose()
     {
-        if (!isDisposed)
+        if (!_isDisposed)
         {
-            isDisposed = true;
-            start.Wait(StartPatience);
-            manager.Dispose();
+            _isDisposed = true;
+            _start.Wait(s_startPatience);
+            _manager.Dispose();
         }
     }
 
@@ -66,7 +66,7 @@ internal sealed class ServedTpm : ISuspendable, IDisposable
     {
         if (tried.Result.Length > 0)
         {
-            manager.Start();
+            _manager.Start();
         }
 
         return tried.Result;

@@ -7,7 +7,7 @@ namespace TpmFs.Life;
 internal sealed class ServedTpms(IReadOnlyList<ServedTpm> all) : IDisposable
 {
     /// <summary>How long the daemon waits for its TPMs before it serves those that are there.</summary>
-    private static readonly TimeSpan StartPatience = TimeSpan.FromSeconds(25);
+    private static readonly TimeSpan s_startPatience = TimeSpan.FromSeconds(25);
 
     public IReadOnlyList<ServedTpm> All => all;
 
@@ -19,8 +19,8 @@ internal sealed class ServedTpms(IReadOnlyList<ServedTpm> all) : IDisposable
     {
         ServedTpm[] all = [.. plans.Select(plan => new ServedTpm(plan, settings, log))];
         tpms = new ServedTpms(all);
-        var starts = Array.ConvertAll(all, tpm => tpm.StartAsync());
-        Task.WaitAll(starts, StartPatience);
+        Task<string>[] starts = Array.ConvertAll(all, tpm => tpm.StartAsync());
+        Task.WaitAll(starts, s_startPatience);
         if (starts.Any(start => !start.IsCompleted || start.Result.Length == 0) || plans.Any(plan => plan.MayAppear))
         {
             Array.ForEach(all, tpm => tpm.ServeInAnyCase());

@@ -10,10 +10,10 @@ namespace TpmFs.Life;
 /// </summary>
 internal sealed class ServiceManager
 {
-    private readonly bool listens;
-    private readonly TimeSpan? watchdogTime;
+    private readonly bool _listens;
+    private readonly TimeSpan? _watchdogTime;
 
-    private ServiceManager(bool listens, TimeSpan? watchdogTime) => (this.listens, this.watchdogTime) = (listens, watchdogTime);
+    private ServiceManager(bool listens, TimeSpan? watchdogTime) => (_listens, _watchdogTime) = (listens, watchdogTime);
 
     public static ServiceManager Find(ILogger log)
     {
@@ -45,7 +45,7 @@ internal sealed class ServiceManager
     /// <summary>Lets it know that requests are served, where it wants to, until what this returns is disposed of.</summary>
     /// <param name="beat">See <see cref="Watchdog"/>.</param>
     public IDisposable? Watch(Func<Task> beat) =>
-        watchdogTime is { } time ? new Watchdog(time, beat, () => Tell("WATCHDOG=1"), TimeProvider.System) : null;
+        _watchdogTime is { } time ? new Watchdog(time, beat, () => Tell("WATCHDOG=1"), TimeProvider.System) : null;
 
     /// <summary>CLOCK_MONOTONIC, which is what the runtime counts by on Linux.</summary>
     private static long MonotonicMicroseconds => (long)Stopwatch.GetElapsedTime(0).TotalMicroseconds;
@@ -55,7 +55,7 @@ internal sealed class ServiceManager
     /// <summary>What the service manager does not take is lost; when it matters, its time limits run out, and it says so itself.</summary>
     private void Tell(string state)
     {
-        if (listens)
+        if (_listens)
         {
             _ = LibSystemd.Notify(state);
         }

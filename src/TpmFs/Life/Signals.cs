@@ -9,15 +9,15 @@ namespace TpmFs.Life;
 /// </summary>
 internal sealed class Signals : IDisposable
 {
-    private readonly TaskCompletionSource<PosixSignal> asked = new(TaskCreationOptions.RunContinuationsAsynchronously);
-    private readonly PosixSignalRegistration[] registrations;
-    private readonly bool hadTerminal = Syscall.isatty(0);
-    private volatile TaskCompletionSource reload = new(TaskCreationOptions.RunContinuationsAsynchronously);
-    private volatile Action? force;
+    private readonly TaskCompletionSource<PosixSignal> _asked = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly PosixSignalRegistration[] _registrations;
+    private readonly bool _hadTerminal = Syscall.isatty(0);
+    private volatile TaskCompletionSource _reload = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private volatile Action? _force;
 
     public Signals()
     {
-        registrations =
+        _registrations =
         [
             PosixSignalRegistration.Create(PosixSignal.SIGTERM, Stop),
             PosixSignalRegistration.Create(PosixSignal.SIGINT, Stop),
@@ -26,37 +26,37 @@ internal sealed class Signals : IDisposable
     }
 
     /// <summary>Completes with the first signal to stop.</summary>
-    public Task<PosixSignal> Asked => asked.Task;
+    public Task<PosixSignal> Asked => _asked.Task;
 
     /// <summary>Completes when a reload is asked for that has not begun.</summary>
-    public Task ReloadAsked => reload.Task;
+    public Task ReloadAsked => _reload.Task;
 
     /// <summary>The reload that was asked for begins; who asks from now on asks for another.</summary>
-    public void Reloading() => reload = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+    public void Reloading() => _reload = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
 
     /// <summary>What a second signal to stop does, on the signals' thread, before the process exits with 1.</summary>
-    public void OnSecond(Action action) => force = action;
+    public void OnSecond(Action action) => _force = action;
 
-    public void Dispose() => Array.ForEach(registrations, registration => registration.Dispose());
+    public void Dispose() => Array.ForEach(_registrations, registration => registration.Dispose());
 
     private void Reload(PosixSignalContext context)
     {
-        if (hadTerminal && !Syscall.isatty(0))
+        if (_hadTerminal && !Syscall.isatty(0))
         {
             Stop(context);
             return;
         }
 
         context.Cancel = true;
-        reload.TrySetResult();
+        _reload.TrySetResult();
     }
 
     private void Stop(PosixSignalContext context)
     {
         context.Cancel = true;
-        if (!asked.TrySetResult(context.Signal))
+        if (!_asked.TrySetResult(context.Signal))
         {
-            force?.Invoke();
+            _force?.Invoke();
             Environment.Exit(1);
         }
     }

@@ -14,15 +14,15 @@ namespace TpmFs.Life;
 /// <summary>The tree that a daemon serves, from the configuration and from what was changed at run time.</summary>
 internal sealed class Tree : IDisposable
 {
-    private static readonly TimeSpan PatienceWithUsers = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan s_patienceWithUsers = TimeSpan.FromSeconds(5);
 
-    private readonly UnreadAnswers unread;
-    private readonly UserPlans plans;
-    private readonly TreeParts parts;
-    private readonly RootDirectory root;
-    private readonly UsersDirectory users;
-    private readonly MadeDomains domains;
-    private readonly Suspension suspension;
+    private readonly UnreadAnswers _unread;
+    private readonly UserPlans _plans;
+    private readonly TreeParts _parts;
+    private readonly RootDirectory _root;
+    private readonly UsersDirectory _users;
+    private readonly MadeDomains _domains;
+    private readonly Suspension _suspension;
 
     /// <param name="tpms">By their numbers.</param>
     /// <param name="sleepers">The same, as those who have to be told when the machine sleeps.</param>
@@ -40,61 +40,61 @@ internal sealed class Tree : IDisposable
         TimeProvider time,
         ILogger log)
     {
-        unread = new UnreadAnswers(time);
+        _unread = new UnreadAnswers(time);
         var notifier = new PollNotifier();
         var table = new NodeTable(time);
-        parts = new TreeParts(table, owner, tpms, new OpenerContext(time, unread, new AnswerPool(), notifier, log), state);
-        plans = new UserPlans(database, settings, owner, log);
-        root = new RootDirectory(parts, new DomainPlan(owner, managed, settings.RootLimits));
-        users = new UsersDirectory(parts, root, plans);
-        domains = new MadeDomains(parts, root, _ => plans.OfMadeDomain());
-        root.TryAdd("users", users);
-        root.TryAdd("domains", domains);
-        root.TryAdd("self", new SelfLink(table, owner, users));
-        root.TryAdd("status", new StatusFile(table, owner, status));
-        root.TryAdd("metrics", new MetricsFile(table, owner, status));
-        suspension = new Suspension(sleepers, time, log);
-        root.TryAdd("power", new PowerFile(table, owner, suspension));
+        _parts = new TreeParts(table, owner, tpms, new OpenerContext(time, _unread, new AnswerPool(), notifier, log), state);
+        _plans = new UserPlans(database, settings, owner, log);
+        _root = new RootDirectory(_parts, new DomainPlan(owner, managed, settings.RootLimits));
+        _users = new UsersDirectory(_parts, _root, _plans);
+        _domains = new MadeDomains(_parts, _root, _ => _plans.OfMadeDomain());
+        _root.TryAdd("users", _users);
+        _root.TryAdd("domains", _domains);
+        _root.TryAdd("self", new SelfLink(table, owner, _users));
+        _root.TryAdd("status", new StatusFile(table, owner, status));
+        _root.TryAdd("metrics", new MetricsFile(table, owner, status));
+        _suspension = new Suspension(sleepers, time, log);
+        _root.TryAdd("power", new PowerFile(table, owner, _suspension));
         status.Show(() => Domains);
         FileSystem = new TreeFileSystem(table, notifier, log);
         Apply(ResolvedPlans.None, Audit.None); // what was made with mkdir waits for nobody's name
-        foreach (var user in users.Domains)
+        foreach (DomainDirectory user in _users.Domains)
         {
-            plans.LookUp(user.Access.Uid);
+            _plans.LookUp(user.Access.Uid);
         }
 
-        var audit = Audit.None; // what comes first is what there is from the start
-        plans.Start(
+        Audit audit = Audit.None; // what comes first is what there is from the start
+        _plans.Start(
             resolved =>
             {
                 Apply(resolved, audit);
                 audit = Audit.OfConfiguration(log);
             },
-            PatienceWithUsers);
+            s_patienceWithUsers);
     }
 
     public TreeFileSystem FileSystem { get; }
 
     /// <summary>Every domain, the root first.</summary>
-    private IEnumerable<Domain> Domains => [root.Domain, .. users.Domains.Select(user => user.Domain), .. domains.Domains.Select(made => made.Domain)];
+    private IEnumerable<Domain> Domains => [_root.Domain, .. _users.Domains.Select(user => user.Domain), .. _domains.Domains.Select(made => made.Domain)];
 
     /// <summary>The configuration is another now. Users' names are looked up by and by.</summary>
     public void Configure(Settings settings, Access managed)
     {
-        root.Configure(new DomainPlan(parts.Root, managed, settings.RootLimits), Audit.OfConfiguration(parts.Log));
-        plans.Use(settings);
+        _root.Configure(new DomainPlan(_parts.Root, managed, settings.RootLimits), Audit.OfConfiguration(_parts.Log));
+        _plans.Use(settings);
     }
 
     public void Dispose()
     {
-        suspension.Dispose();
-        plans.Dispose();
-        unread.Dispose();
+        _suspension.Dispose();
+        _plans.Dispose();
+        _unread.Dispose();
     }
 
     private void Apply(ResolvedPlans resolved, Audit audit)
     {
-        users.Configure(resolved.Users, audit);
-        domains.Configure(resolved.Domains, audit);
+        _users.Configure(resolved.Users, audit);
+        _domains.Configure(resolved.Domains, audit);
     }
 }

@@ -18,21 +18,21 @@ internal sealed class Audit
     private const int MaxShown = 256;
     private const string Root = "root";
 
-    private readonly ILogger log;
-    private readonly string by;
+    private readonly ILogger _log;
+    private readonly string _by;
 
-    private Audit(ILogger log, string by) => (this.log, this.by) = (log, by);
+    private Audit(ILogger log, string by) => (_log, _by) = (log, by);
 
     /// <summary>For what changes nothing: a tree that is set up.</summary>
     public static Audit None { get; } = new(Serilog.Core.Logger.None, "");
 
     /// <summary>What the reset of <see cref="Reset"/> changes.</summary>
-    public Audit OfReset => new(log, $"a reset by {by}");
+    public Audit OfReset => new(_log, $"a reset by {_by}");
 
     /// <summary>What somebody does by the tree's files.</summary>
     public static Audit Of(in FuseCaller caller, ILogger log)
     {
-        var (pid, command) = OpenerIdentity.FindProcess(caller.Pid);
+        (uint pid, string? command) = OpenerIdentity.FindProcess(caller.Pid);
         return new Audit(log.ForContext("Uid", caller.Uid).ForContext("Pid", pid).ForContext("Command", command), $"process {pid} ({command}) of user {caller.Uid}");
     }
 
@@ -41,31 +41,31 @@ internal sealed class Audit
 
     /// <summary>An order was written to a control file.</summary>
     public void Ordered(Node file, ReadOnlySpan<byte> order, Errno result) =>
-        Write(log.Of(EventType.Ordered), file.Place, $"'{PlainText.Escape(Cut(Encoding.Latin1.GetString(order).TrimEnd('\n')))}' written", result);
+        Write(_log.Of(EventType.Ordered), file.Place, $"'{PlainText.Escape(Cut(Encoding.Latin1.GetString(order).TrimEnd('\n')))}' written", result);
 
     /// <summary>chmod, chown, setfacl, or what else changes who may use a node.</summary>
     public void AccessChanged(Node node, Errno result) =>
-        Write(log.Of(EventType.AccessChanged), node.Place, result.IsError ? "access to be changed" : $"access is now {Show(node.Access)}", result);
+        Write(_log.Of(EventType.AccessChanged), node.Place, result.IsError ? "access to be changed" : $"access is now {Show(node.Access)}", result);
 
     /// <summary>Limits of a domain are others now, though nobody wrote to their files.</summary>
     public void LimitsChanged(string domain, LimitsChange change)
     {
         if (change.ToString() is { Length: > 0 } what)
         {
-            Write(log.Of(EventType.LimitsChanged), domain, Cut(what), Errno.None);
+            Write(_log.Of(EventType.LimitsChanged), domain, Cut(what), Errno.None);
         }
     }
 
     /// <summary>What was changed at run time of a place, and of what is below it, is dropped.</summary>
     public void Reset(string place, Errno result) => Write(
-        log.Of(EventType.Reset),
+        _log.Of(EventType.Reset),
         Cut(place),
         $"{(place.Length == 0 ? "everything that was changed at run time" : "what was changed at run time of it and of all below it")} {(result.IsError ? "to be" : "is")} dropped",
         result);
 
-    public void Made(string place, string how = "made", Errno result = default) => Write(log.Of(EventType.DomainMade), place, how, result);
+    public void Made(string place, string how = "made", Errno result = default) => Write(_log.Of(EventType.DomainMade), place, how, result);
 
-    public void Removed(string place, string how = "removed", Errno result = default) => Write(log.Of(EventType.DomainRemoved), place, how, result);
+    public void Removed(string place, string how = "removed", Errno result = default) => Write(_log.Of(EventType.DomainRemoved), place, how, result);
 
     /// <summary>An opener ends before its owner closes it.</summary>
     public static void Revoked(ILogger log, OpenerIdentity who) => log.Of(EventType.OpenerRevoked).ForContext("Domain", DomainOf(who.Domain)).Information(
@@ -74,7 +74,7 @@ internal sealed class Audit
     /// <summary>A domain's policy refused an opener's command.</summary>
     public static void Denied(ILogger log, OpenerIdentity who, TpmCc command)
     {
-        var answer = command == TpmCc.Startup ? TpmRc.Initialize : TpmRc.CommandCode.FromResourceManager;
+        TpmRc answer = command == TpmCc.Startup ? TpmRc.Initialize : TpmRc.CommandCode.FromResourceManager;
         log.Of(EventType.CommandDenied).Warning(
             "{Node}: the policy of {Domain} refuses {CommandCode} to opener {Opener}, process {Pid} ({Command}) of user {Uid}, with {ResponseCode}",
             who.Path,
@@ -91,7 +91,7 @@ internal sealed class Audit
         "{Node}: {Change} by {By}: {Result}",
         place.Length == 0 ? "/" : PlainText.Escape(place),
         change,
-        by,
+        _by,
         result.IsError ? Mono.Unix.Native.Stdlib.strerror((Mono.Unix.Native.Errno)result.Value) : "done");
 
     /// <summary>What a person calls the domain that a place of the tree is in.</summary>
@@ -103,8 +103,8 @@ internal sealed class Audit
 
     private static string Show(Access access)
     {
-        var mode = Convert.ToString(access.Mode, 8).PadLeft(4, '0');
-        var entries = access.Acl is { } acl
+        string mode = Convert.ToString(access.Mode, 8).PadLeft(4, '0');
+        string entries = access.Acl is { } acl
             ? string.Concat(acl.Named.Select(entry => string.Create(CultureInfo.InvariantCulture, $" {(entry.Kind == AclKind.User ? "u" : "g")}:{entry.Id}:{entry.Permissions}")))
             : "";
         return string.Create(CultureInfo.InvariantCulture, $"{mode} {access.Uid}:{access.Gid}{entries}");

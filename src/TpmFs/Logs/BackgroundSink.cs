@@ -10,48 +10,48 @@ namespace TpmFs.Logs;
 /// </summary>
 internal sealed class BackgroundSink : ILogEventSink, IDisposable
 {
-    private readonly Channel<LogEvent> queue;
-    private readonly ILogEventSink next;
-    private readonly TimeSpan patience;
-    private readonly Thread thread;
-    private readonly LostEvents lost = new();
+    private readonly Channel<LogEvent> _queue;
+    private readonly ILogEventSink _next;
+    private readonly TimeSpan _patience;
+    private readonly Thread _thread;
+    private readonly LostEvents _lost = new();
 
     /// <param name="capacity">Events held at the most.</param>
     /// <param name="patience">How long <see cref="Dispose"/> waits for what is held to be written.</param>
     public BackgroundSink(ILogEventSink next, int capacity, TimeSpan patience)
     {
-        this.next = next;
-        this.patience = patience;
-        queue = Channel.CreateBounded<LogEvent>(new BoundedChannelOptions(capacity) { SingleReader = true });
-        thread = new Thread(Write) { IsBackground = true, Name = "log" };
-        thread.Start();
+        _next = next;
+        _patience = patience;
+        _queue = Channel.CreateBounded<LogEvent>(new BoundedChannelOptions(capacity) { SingleReader = true });
+        _thread = new Thread(Write) { IsBackground = true, Name = "log" };
+        _thread.Start();
     }
 
     /// <summary>Any thread. After <see cref="Dispose"/> events are lost.</summary>
     public void Emit(LogEvent logEvent)
     {
-        if (!queue.Writer.TryWrite(logEvent))
+        if (!_queue.Writer.TryWrite(logEvent))
         {
-            lost.Add();
+            _lost.Add();
         }
     }
 
     public void Dispose()
     {
-        queue.Writer.TryComplete();
-        thread.Join(patience);
+        _queue.Writer.TryComplete();
+        _thread.Join(_patience);
     }
 
     private void Write()
     {
-        while (queue.Reader.WaitToReadAsync().AsTask().GetAwaiter().GetResult())
+        while (_queue.Reader.WaitToReadAsync().AsTask().GetAwaiter().GetResult())
         {
-            while (queue.Reader.TryRead(out var logEvent))
+            while (_queue.Reader.TryRead(out LogEvent? logEvent))
             {
-                next.Emit(logEvent);
-                if (lost.Take(logEvent.Timestamp) is { } word)
+                _next.Emit(logEvent);
+                if (_lost.Take(logEvent.Timestamp) is { } word)
                 {
-                    next.Emit(word);
+                    _next.Emit(word);
                 }
             }
         }

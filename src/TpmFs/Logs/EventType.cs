@@ -16,7 +16,7 @@ internal sealed record EventType(string MessageId)
     public const string LineProperty = "CodeLine";
     public const string FunctionProperty = "CodeFunc";
 
-    private static readonly HashSet<string> Audited = []; // above the types, which fill it
+    private static readonly HashSet<string> s_audited = []; // above the types, which fill it
 
     public static readonly EventType Ready = new("465608b878ed4274840169234f12c14f");
     public static readonly EventType Ended = new("f9cc2ae99a2c467e8ff2ed5fff2dee97");
@@ -41,11 +41,11 @@ internal sealed record EventType(string MessageId)
 
     /// <summary>Whether an event is of the audit, which is logged whatever the log's level.</summary>
     public static bool IsOfAudit(LogEvent logEvent) =>
-        logEvent.Properties.TryGetValue(MessageIdProperty, out var id) && id is ScalarValue { Value: string number } && Audited.Contains(number);
+        logEvent.Properties.TryGetValue(MessageIdProperty, out LogEventPropertyValue? id) && id is ScalarValue { Value: string number } && s_audited.Contains(number);
 
     private static EventType OfAudit(string messageId)
     {
-        Audited.Add(messageId);
+        s_audited.Add(messageId);
         return new EventType(messageId);
     }
 }

@@ -10,7 +10,7 @@ internal sealed class Journal : ILogEventSink
 {
     private const string SocketPath = "/run/systemd/journal/socket";
 
-    private readonly LostEvents lost = new();
+    private readonly LostEvents _lost = new();
 
     /// <summary>
     /// Whether this process's stderr is the journal's: JOURNAL_STREAM names its device and inode (systemd.exec(5)), so a
@@ -18,7 +18,7 @@ internal sealed class Journal : ILogEventSink
     /// </summary>
     public static bool IsStderr =>
         Environment.GetEnvironmentVariable("JOURNAL_STREAM") is { } stream
-        && Syscall.fstat(2, out var stderr) == 0
+        && Syscall.fstat(2, out Stat stderr) == 0
         && stream == $"{stderr.st_dev}:{stderr.st_ino}";
 
     /// <summary>Whether stderr is the journal's, and libsystemd and the journal's socket are there.</summary>
@@ -34,9 +34,9 @@ internal sealed class Journal : ILogEventSink
     {
         if (!TrySend(logEvent))
         {
-            lost.Add();
+            _lost.Add();
         }
-        else if (lost.Take(logEvent.Timestamp) is { } word)
+        else if (_lost.Take(logEvent.Timestamp) is { } word)
         {
             TrySend(word);
         }

@@ -10,7 +10,7 @@ internal static class JournalFields
     private const int MaxValue = 16 * 1024;
     private const int MaxName = 64;
 
-    private static readonly Dictionary<string, string> Names = new(StringComparer.Ordinal)
+    private static readonly Dictionary<string, string> s_names = new(StringComparer.Ordinal)
     {
         ["Uid"] = "TPMFS_UID",
         ["Pid"] = "TPMFS_PID",
@@ -32,7 +32,7 @@ internal static class JournalFields
             Field("PRIORITY", Priority(logEvent.Level).ToString(CultureInfo.InvariantCulture)),
             Field("SYSLOG_IDENTIFIER", "tpmfs"),
         ];
-        foreach (var (name, value) in logEvent.Properties)
+        foreach ((string? name, LogEventPropertyValue? value) in logEvent.Properties)
         {
             fields.Add(Field(Name(name), Rendered.Value(value)));
         }
@@ -48,14 +48,14 @@ internal static class JournalFields
     /// <summary>A field's name holds A to Z, 0 to 9 and _, and neither begins with _ nor a digit: ours begin with TPM.</summary>
     public static string Name(string property)
     {
-        if (Names.TryGetValue(property, out var known))
+        if (s_names.TryGetValue(property, out string? known))
         {
             return known;
         }
 
         var name = new StringBuilder("TPMFS_");
-        var last = '_';
-        foreach (var c in property)
+        char last = '_';
+        foreach (char c in property)
         {
             if (char.IsAsciiLetterUpper(c) && char.IsAsciiLetterLower(last))
             {

@@ -8,7 +8,7 @@ namespace TpmFs.Logs;
 internal static class Log
 {
     private const int Capacity = 4096;
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(2);
+    private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(2);
 
     public static Logger Open(LogEventLevel level) => OpenOn(Journal.IsHere() ? Journal.Open() : Terminal(), level);
 
@@ -16,7 +16,7 @@ internal static class Log
     internal static Logger OpenOn(ILogEventSink sink, LogEventLevel level) => new LoggerConfiguration()
         .MinimumLevel.Is(level < LogEventLevel.Information ? level : LogEventLevel.Information)
         .Filter.ByIncludingOnly(logEvent => logEvent.Level >= level || EventType.IsOfAudit(logEvent))
-        .WriteTo.Sink(new BackgroundSink(sink, Capacity, Patience))
+        .WriteTo.Sink(new BackgroundSink(sink, Capacity, s_patience))
         .CreateLogger();
 
     private static Logger Terminal() => new LoggerConfiguration()

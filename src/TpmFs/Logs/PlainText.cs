@@ -20,7 +20,7 @@ internal sealed class PlainText : ITextFormatter
         output.WriteLine(Escape(Rendered.Message(logEvent)));
         if (logEvent.Exception is { } exception)
         {
-            foreach (var line in exception.ToString().Split('\n'))
+            foreach (string line in exception.ToString().Split('\n'))
             {
                 output.WriteLine("    " + Escape(line.TrimEnd('\r')));
             }

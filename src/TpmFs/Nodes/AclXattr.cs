@@ -44,12 +44,12 @@ internal static class AclXattr
             return Errno.EOPNOTSUPP;
         }
 
-        if (!PosixAcl.TryParse(value, out var acl, out var mode))
+        if (!PosixAcl.TryParse(value, out PosixAcl? acl, out uint mode))
         {
             return Errno.EINVAL;
         }
 
-        var there = guard.Current.Acl is not null;
+        bool there = guard.Current.Acl is not null;
         return (flags & Create) != 0 && there ? Errno.EEXIST
             : (flags & Replace) != 0 && !there ? Errno.ENODATA
             : guard.Change(access => access.WithAcl(acl, mode));

@@ -15,21 +15,21 @@ internal class DirectoryNode : Node
     private const ulong SelfPlace = 1;
     private const ulong ParentPlace = 2;
 
-    private readonly NodeTable table;
-    private readonly DirectoryNode parent;
-    private readonly Lock gate = new();
-    private readonly Dictionary<string, Entry> byName = new(StringComparer.Ordinal);
-    private readonly SortedList<ulong, Entry> byPlace = [];
-    private ulong lastPlace = ParentPlace;
-    private uint subdirectories;
-    private bool removed;
+    private readonly NodeTable _table;
+    private readonly DirectoryNode _parent;
+    private readonly Lock _gate = new();
+    private readonly Dictionary<string, Entry> _byName = new(StringComparer.Ordinal);
+    private readonly SortedList<ulong, Entry> _byPlace = [];
+    private ulong _lastPlace = ParentPlace;
+    private uint _subdirectories;
+    private bool _removed;
 
     /// <param name="parent">Null for the root, which is its own parent and belongs to the table from the start.</param>
     public DirectoryNode(NodeTable table, NodeAccess access, DirectoryNode? parent = null)
         : base(table, access)
     {
-        this.table = table;
-        this.parent = parent ?? this;
+        _table = table;
+        _parent = parent ?? this;
         if (parent is null)
         {
             table.Link(this);
@@ -38,40 +38,40 @@ internal class DirectoryNode : Node
 
     public override NodeType Type => NodeType.Directory;
 
-    protected override uint LinkCount => 2 + Volatile.Read(ref subdirectories);
+    protected override uint LinkCount => 2 + Volatile.Read(ref _subdirectories);
 
     /// <summary>False when the name is taken, or this directory is gone itself.</summary>
     public bool TryAdd(string name, Node child)
     {
-        lock (gate)
+        lock (_gate)
         {
-            var entry = new Entry(name, ++lastPlace, child);
-            if (removed || !byName.TryAdd(name, entry))
+            var entry = new Entry(name, ++_lastPlace, child);
+            if (_removed || !_byName.TryAdd(name, entry))
             {
                 return false;
             }
 
             (child.Parent, child.Name) = (this, name);
-            byPlace.Add(entry.Place, entry);
-            subdirectories += child.Type == NodeType.Directory ? 1u : 0;
-            table.Link(child);
+            _byPlace.Add(entry.Place, entry);
+            _subdirectories += child.Type == NodeType.Directory ? 1u : 0;
+            _table.Link(child);
             return true;
         }
     }
 
     public bool TryRemove(string name, [NotNullWhen(true)] out Node? child)
     {
-        lock (gate)
+        lock (_gate)
         {
-            child = byName.Remove(name, out var entry) ? entry.Node : null;
+            child = _byName.Remove(name, out Entry entry) ? entry.Node : null;
             if (child is null)
             {
                 return false;
             }
 
-            byPlace.Remove(entry.Place);
-            subdirectories -= child.Type == NodeType.Directory ? 1u : 0;
-            table.Unlink(child);
+            _byPlace.Remove(entry.Place);
+            _subdirectories -= child.Type == NodeType.Directory ? 1u : 0;
+            _table.Unlink(child);
         }
 
         child.Removed();
@@ -83,13 +83,13 @@ internal class DirectoryNode : Node
     {
         base.Removed();
         string[] names;
-        lock (gate)
+        lock (_gate)
         {
-            removed = true;
-            names = [.. byName.Keys];
+            _removed = true;
+            names = [.. _byName.Keys];
         }
 
-        foreach (var name in names)
+        foreach (string name in names)
         {
             TryRemove(name, out _);
         }
@@ -98,7 +98,7 @@ internal class DirectoryNode : Node
     public override void Reset(Audit audit)
     {
         base.Reset(audit);
-        foreach (var child in Children)
+        foreach (Node child in Children)
         {
             child.Reset(audit);
         }
@@ -107,34 +107,34 @@ internal class DirectoryNode : Node
     /// <summary>The child with a name, whoever asks.</summary>
     public bool TryFind(string name, [NotNullWhen(true)] out Node? child)
     {
-        lock (gate)
+        lock (_gate)
         {
-            child = byName.TryGetValue(name, out var entry) ? entry.Node : null;
+            child = _byName.TryGetValue(name, out Entry entry) ? entry.Node : null;
             return child is not null;
         }
     }
 
     public override Errno Find(in FuseCaller caller, ReadOnlySpan<byte> name, out Node? child)
     {
-        var key = Encoding.Latin1.GetString(name);
-        lock (gate)
+        string key = Encoding.Latin1.GetString(name);
+        lock (_gate)
         {
-            child = byName.TryGetValue(key, out var entry) ? entry.Node.FaceFor(caller) : null;
-            return child is not null ? Errno.None : removed ? Errno.ENODEV : Errno.ENOENT;
+            child = _byName.TryGetValue(key, out Entry entry) ? entry.Node.FaceFor(caller) : null;
+            return child is not null ? Errno.None : _removed ? Errno.ENODEV : Errno.ENOENT;
         }
     }
 
     public override Errno List(in FuseCaller caller, ulong offset, FuseDirectoryReply entries)
     {
         if ((offset < SelfPlace && !entries.Add("."u8, SelfPlace, Attributes))
-            || (offset < ParentPlace && !entries.Add(".."u8, ParentPlace, parent.Attributes)))
+            || (offset < ParentPlace && !entries.Add(".."u8, ParentPlace, _parent.Attributes)))
         {
             return Errno.None;
         }
 
-        foreach (var entry in After(offset))
+        foreach (Entry entry in After(offset))
         {
-            if (entry.Node.FaceFor(caller) is not { } face || (entries.CountsLookups && !table.TryLookup(face)))
+            if (entry.Node.FaceFor(caller) is not { } face || (entries.CountsLookups && !_table.TryLookup(face)))
             {
                 continue;
             }
@@ -143,7 +143,7 @@ internal class DirectoryNode : Node
             {
                 if (entries.CountsLookups)
                 {
-                    table.Forget(face.Id, 1);
+                    _table.Forget(face.Id, 1);
                 }
 
                 break;
@@ -157,18 +157,18 @@ internal class DirectoryNode : Node
     {
         get
         {
-            lock (gate)
+            lock (_gate)
             {
-                return [.. byPlace.Values.Select(entry => entry.Node)];
+                return [.. _byPlace.Values.Select(entry => entry.Node)];
             }
         }
     }
 
     private Entry[] After(ulong offset)
     {
-        lock (gate)
+        lock (_gate)
         {
-            return [.. byPlace.Values.SkipWhile(entry => entry.Place <= offset)];
+            return [.. _byPlace.Values.SkipWhile(entry => entry.Place <= offset)];
         }
     }
 

@@ -9,13 +9,13 @@ namespace TpmFs.Nodes;
 /// </summary>
 internal abstract class Node
 {
-    private readonly DateTimeOffset made;
+    private readonly DateTimeOffset _made;
 
     protected Node(NodeTable table, NodeAccess access)
     {
         Id = table.Allocate();
         Guard = access;
-        made = table.Now;
+        _made = table.Now;
     }
 
     public NodeId Id { get; }
@@ -28,8 +28,8 @@ internal abstract class Node
     {
         get
         {
-            var access = Access;
-            return new(Id, (uint)Type | access.Mode, LinkCount, access.Uid, access.Gid, Size: 0, AccessTime: made, ModifyTime: made, ChangeTime: made);
+            Access access = Access;
+            return new(Id, (uint)Type | access.Mode, LinkCount, access.Uid, access.Gid, Size: 0, AccessTime: _made, ModifyTime: _made, ChangeTime: _made);
         }
     }
 
@@ -57,7 +57,7 @@ internal abstract class Node
     /// <summary>Modes and owners change where the node's access can be; truncation (a shell's &gt;) and times are taken and ignored, as on a device.</summary>
     public virtual Errno SetAttributes(in FuseCaller caller, in FuseAttributeChange change)
     {
-        var (mode, uid, gid) = (change.Mode, change.Uid, change.Gid);
+        (uint? mode, uint? uid, uint? gid) = (change.Mode, change.Uid, change.Gid);
         return mode is null && uid is null && gid is null
             ? Errno.None
             : Guard.Change(access => access.WithMode(mode ?? access.Mode) with { Uid = uid ?? access.Uid, Gid = gid ?? access.Gid });

@@ -43,45 +43,45 @@ internal interface IAccessStore
 /// <remarks>The lock also covers the store, so that what is kept is what holds, and nothing is kept for a node that was removed.</remarks>
 internal sealed class KeptAccess : NodeAccess
 {
-    private readonly Lock gate = new();
-    private readonly IAccessStore store;
-    private readonly string path;
-    private Access initial;
-    private Access current;
-    private bool retired;
+    private readonly Lock _gate = new();
+    private readonly IAccessStore _store;
+    private readonly string _path;
+    private Access _initial;
+    private Access _current;
+    private bool _retired;
 
     /// <param name="path">Its place in the tree; the root's is empty.</param>
     /// <param name="initial">What holds until somebody changes it.</param>
     public KeptAccess(IAccessStore store, string path, Access initial)
     {
-        this.store = store;
-        this.path = path;
-        this.initial = initial;
-        current = store.Find(path) ?? initial;
+        _store = store;
+        _path = path;
+        _initial = initial;
+        _current = store.Find(path) ?? initial;
     }
 
     public override Access Current
     {
         get
         {
-            lock (gate)
+            lock (_gate)
             {
-                return current;
+                return _current;
             }
         }
     }
 
     public override Errno Change(Func<Access, Access> change)
     {
-        lock (gate)
+        lock (_gate)
         {
-            if (retired)
+            if (_retired)
             {
                 return Errno.ENODEV;
             }
 
-            current = change(current);
-            store.Keep(path, current == initial ? null : current);
+            _current = change(_current);
+            _store.Keep(_path, _current == _initial ? null : _current);
             return Errno.None;
         }
     }
@@ -89,36 +89,36 @@ internal sealed class KeptAccess : NodeAccess
     /// <summary>What holds by configuration is another now. It holds at once where nobody has changed it. Whether another holds now than before.</summary>
     public bool SetInitial(Access access)
     {
-        lock (gate)
+        lock (_gate)
         {
-            var before = current;
-            current = current == initial ? access : current;
-            initial = access;
-            return current != before;
+            Access before = _current;
+            _current = _current == _initial ? access : _current;
+            _initial = access;
+            return _current != before;
         }
     }
 
     public override bool Reset()
     {
-        lock (gate)
+        lock (_gate)
         {
-            if (retired)
+            if (_retired)
             {
                 return false;
             }
 
-            var before = current;
-            current = initial;
-            store.Keep(path, null);
-            return current != before;
+            Access before = _current;
+            _current = _initial;
+            _store.Keep(_path, null);
+            return _current != before;
         }
     }
 
     public override void Retire()
     {
-        lock (gate)
+        lock (_gate)
         {
-            retired = true;
+            _retired = true;
         }
     }
 }

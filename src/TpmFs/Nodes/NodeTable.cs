@@ -10,29 +10,29 @@ namespace TpmFs.Nodes;
 /// <remarks>The lock owns every node's lookup count and is held for a few instructions; nothing is called under it.</remarks>
 internal sealed class NodeTable(TimeProvider time)
 {
-    private readonly ConcurrentDictionary<NodeId, Node> nodes = new();
-    private readonly HashSet<NodeId> unlinked = [];
-    private readonly Lock gate = new();
-    private ulong last;
+    private readonly ConcurrentDictionary<NodeId, Node> _nodes = new();
+    private readonly HashSet<NodeId> _unlinked = [];
+    private readonly Lock _gate = new();
+    private ulong _last;
 
     public DateTimeOffset Now => time.GetUtcNow();
 
-    public int Count => nodes.Count;
+    public int Count => _nodes.Count;
 
     /// <summary>The next number; the first is FUSE_ROOT_ID, so the root is made first.</summary>
-    public NodeId Allocate() => new(Interlocked.Increment(ref last));
+    public NodeId Allocate() => new(Interlocked.Increment(ref _last));
 
-    public bool TryGet(NodeId id, [NotNullWhen(true)] out Node? node) => nodes.TryGetValue(id, out node);
+    public bool TryGet(NodeId id, [NotNullWhen(true)] out Node? node) => _nodes.TryGetValue(id, out node);
 
     /// <summary>The node is in the tree now.</summary>
-    public void Link(Node node) => nodes[node.Id] = node;
+    public void Link(Node node) => _nodes[node.Id] = node;
 
     /// <summary>The node is out of the tree; it stays known until the kernel has forgotten it.</summary>
     public void Unlink(Node node)
     {
-        lock (gate)
+        lock (_gate)
         {
-            unlinked.Add(node.Id);
+            _unlinked.Add(node.Id);
             DropIfUnused(node);
         }
     }
@@ -40,9 +40,9 @@ internal sealed class NodeTable(TimeProvider time)
     /// <summary>Counts one lookup. False when the node was removed, and forgotten, in the meantime.</summary>
     public bool TryLookup(Node node)
     {
-        lock (gate)
+        lock (_gate)
         {
-            if (!nodes.ContainsKey(node.Id))
+            if (!_nodes.ContainsKey(node.Id))
             {
                 return false;
             }
@@ -54,9 +54,9 @@ internal sealed class NodeTable(TimeProvider time)
 
     public void Forget(NodeId id, ulong lookups)
     {
-        lock (gate)
+        lock (_gate)
         {
-            if (nodes.TryGetValue(id, out var node))
+            if (_nodes.TryGetValue(id, out Node? node))
             {
                 node.Lookups -= Math.Min(lookups, node.Lookups);
                 DropIfUnused(node);
@@ -66,9 +66,9 @@ internal sealed class NodeTable(TimeProvider time)
 
     private void DropIfUnused(Node node)
     {
-        if (node.Lookups == 0 && unlinked.Remove(node.Id))
+        if (node.Lookups == 0 && _unlinked.Remove(node.Id))
         {
-            nodes.TryRemove(node.Id, out _);
+            _nodes.TryRemove(node.Id, out _);
         }
     }
 }

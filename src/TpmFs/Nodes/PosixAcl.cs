@@ -48,15 +48,15 @@ internal sealed record PosixAcl(uint Group, ImmutableArray<AclEntry> Named)
         }
 
         var fixedOnes = new Dictionary<ushort, uint>();
-        var named = ImmutableArray.CreateBuilder<AclEntry>();
-        var last = (Tag: 0, Id: 0L);
+        ImmutableArray<AclEntry>.Builder named = ImmutableArray.CreateBuilder<AclEntry>();
+        (int Tag, long Id) last = (Tag: 0, Id: 0L);
         for (value = value[HeaderSize..]; !value.IsEmpty; value = value[EntrySize..])
         {
-            var tag = BinaryPrimitives.ReadUInt16LittleEndian(value);
-            var permissions = BinaryPrimitives.ReadUInt16LittleEndian(value[2..]);
-            var id = BinaryPrimitives.ReadUInt32LittleEndian(value[4..]);
-            var isNamed = tag is (ushort)AclKind.User or (ushort)AclKind.Group;
-            var place = (Tag: (int)tag, Id: isNamed ? id : -1L);
+            ushort tag = BinaryPrimitives.ReadUInt16LittleEndian(value);
+            ushort permissions = BinaryPrimitives.ReadUInt16LittleEndian(value[2..]);
+            uint id = BinaryPrimitives.ReadUInt32LittleEndian(value[4..]);
+            bool isNamed = tag is (ushort)AclKind.User or (ushort)AclKind.Group;
+            (int Tag, long Id) place = (Tag: (int)tag, Id: isNamed ? id : -1L);
             if (permissions > 7 || place.CompareTo(last) <= 0 || (isNamed && id == NoId) || !(isNamed || tag is UserObject or GroupObject or Mask or Other))
             {
                 return false;
@@ -73,16 +73,16 @@ internal sealed record PosixAcl(uint Group, ImmutableArray<AclEntry> Named)
             }
         }
 
-        if (!fixedOnes.TryGetValue(UserObject, out var owner)
-            || !fixedOnes.TryGetValue(GroupObject, out var group)
-            || !fixedOnes.TryGetValue(Other, out var other)
-            || (!fixedOnes.TryGetValue(Mask, out var mask) && named.Count > 0))
+        if (!fixedOnes.TryGetValue(UserObject, out uint owner)
+            || !fixedOnes.TryGetValue(GroupObject, out uint group)
+            || !fixedOnes.TryGetValue(Other, out uint other)
+            || (!fixedOnes.TryGetValue(Mask, out uint mask) && named.Count > 0))
         {
             return false;
         }
 
         // Without named entries a mask still takes from the group what it does not hold.
-        var effective = named.Count > 0 ? mask : fixedOnes.ContainsKey(Mask) ? group & mask : group;
+        uint effective = named.Count > 0 ? mask : fixedOnes.ContainsKey(Mask) ? group & mask : group;
         acl = new PosixAcl(group, named.ToImmutable());
         mode = owner << 6 | effective << 3 | other;
         return true;
@@ -91,9 +91,9 @@ internal sealed record PosixAcl(uint Group, ImmutableArray<AclEntry> Named)
     /// <summary>The value of system.posix_acl_access, with what the mode says of it.</summary>
     public byte[] ToBytes(uint mode)
     {
-        var bytes = new byte[HeaderSize + ((Named.Length + 4) * EntrySize)];
+        byte[] bytes = new byte[HeaderSize + ((Named.Length + 4) * EntrySize)];
         BinaryPrimitives.WriteUInt32LittleEndian(bytes, Version);
-        var at = bytes.AsSpan(HeaderSize);
+        Span<byte> at = bytes.AsSpan(HeaderSize);
         Put(ref at, UserObject, mode >> 6 & 7, NoId);
         PutNamed(ref at, AclKind.User);
         Put(ref at, GroupObject, Group, NoId);
@@ -105,7 +105,7 @@ internal sealed record PosixAcl(uint Group, ImmutableArray<AclEntry> Named)
 
     private void PutNamed(ref Span<byte> at, AclKind kind)
     {
-        foreach (var entry in Named)
+        foreach (AclEntry entry in Named)
         {
             if (entry.Kind == kind)
             {

@@ -19,7 +19,7 @@ internal sealed class TpmNode(NodeTable table, NodeAccess access, string name, D
     public override Errno Open(in FuseCaller caller, uint flags, out OpenFile? file)
     {
         file = null;
-        var error = domain.Enter();
+        Errno error = domain.Enter();
         if (error.IsError)
         {
             context.Log.Debug("process {Pid} of user {Uid} was refused at {Node} of {Domain}: {Errno}", caller.Pid, caller.Uid, name, domain.Name, error.Value);
@@ -27,8 +27,8 @@ internal sealed class TpmNode(NodeTable table, NodeAccess access, string name, D
         }
 
         var owner = new SpaceOwner(domain.GroupOf(tpm.Number, caller.Uid), caller.Uid, locality);
-        var identity = OpenerIdentity.Of(caller, domain.Path, name, locality, context.Time) with { Tpm = tpm.Number };
-        var door = isRaw ? tpm.Raw : tpm.Managed;
+        OpenerIdentity identity = OpenerIdentity.Of(caller, domain.Path, name, locality, context.Time) with { Tpm = tpm.Number };
+        TpmDoor door = isRaw ? tpm.Raw : tpm.Managed;
         var opener = Opener.TryOpen(context, identity, tpm.Facts.MaxCommandSize, client => door(owner, client), domain.Remove);
         if (opener is null)
         {

@@ -10,27 +10,27 @@ namespace TpmFs.Nodes;
 /// <summary>Takes the kernel's requests to the nodes and open files that they name. Knows no kind of node.</summary>
 internal sealed class TreeFileSystem(NodeTable table, PollNotifier notifier, ILogger log) : FuseFileSystem
 {
-    private readonly ConcurrentDictionary<OpenId, OpenFile> files = new();
-    private ulong lastOpen;
-    private volatile bool closing;
+    private readonly ConcurrentDictionary<OpenId, OpenFile> _files = new();
+    private ulong _lastOpen;
+    private volatile bool _closing;
 
     /// <summary>Open files now.</summary>
-    public int OpenFiles => files.Count;
+    public int OpenFiles => _files.Count;
 
     /// <summary>From now on nothing can be opened (ENODEV): the daemon stops. What is open goes on.</summary>
-    public void RefuseOpens() => closing = true;
+    public void RefuseOpens() => _closing = true;
 
     public override void Started(IFuseNotifier session) => notifier.Attach(session);
 
     public override Errno Lookup(in FuseCaller caller, NodeId parent, ReadOnlySpan<byte> name, out FuseAttributes attributes)
     {
         attributes = default;
-        if (!table.TryGet(parent, out var directory))
+        if (!table.TryGet(parent, out Node? directory))
         {
             return Errno.ENOENT;
         }
 
-        var error = directory.Find(caller, name, out var child);
+        Errno error = directory.Find(caller, name, out Node? child);
         return error.IsError ? error : Enter(child!, out attributes);
     }
 
@@ -38,7 +38,7 @@ internal sealed class TreeFileSystem(NodeTable table, PollNotifier notifier, ILo
 
     public override Errno GetAttributes(in FuseCaller caller, NodeId node, OpenId? open, out FuseAttributes attributes)
     {
-        var known = table.TryGet(node, out var found);
+        bool known = table.TryGet(node, out Node? found);
         attributes = known ? found!.Attributes : default;
         return known ? Errno.None : Errno.ENOENT;
     }
@@ -46,12 +46,12 @@ internal sealed class TreeFileSystem(NodeTable table, PollNotifier notifier, ILo
     public override Errno SetAttributes(in FuseCaller caller, NodeId node, in FuseAttributeChange change, out FuseAttributes attributes)
     {
         attributes = default;
-        if (!table.TryGet(node, out var found))
+        if (!table.TryGet(node, out Node? found))
         {
             return Errno.ENOENT;
         }
 
-        var error = found.SetAttributes(caller, change);
+        Errno error = found.SetAttributes(caller, change);
         if (change is not { Mode: null, Uid: null, Gid: null })
         {
             Audit.Of(caller, log).AccessChanged(found, error);
@@ -62,29 +62,29 @@ internal sealed class TreeFileSystem(NodeTable table, PollNotifier notifier, ILo
     }
 
     public override Errno ReadLink(in FuseCaller caller, NodeId node, FuseBytesReply target) =>
-        table.TryGet(node, out var found) ? found.ReadLink(caller, target) : Errno.ENOENT;
+        table.TryGet(node, out Node? found) ? found.ReadLink(caller, target) : Errno.ENOENT;
 
     public override Errno MakeDirectory(in FuseCaller caller, NodeId parent, ReadOnlySpan<byte> name, uint mode, out FuseAttributes attributes)
     {
         attributes = default;
-        if (!table.TryGet(parent, out var directory))
+        if (!table.TryGet(parent, out Node? directory))
         {
             return Errno.ENOENT;
         }
 
-        var error = directory.MakeDirectory(caller, name, mode, out var made);
+        Errno error = directory.MakeDirectory(caller, name, mode, out Node? made);
         Audit.Of(caller, log).Made(directory.PlaceOf(Encoding.Latin1.GetString(name)), "mkdir", error);
         return error.IsError ? error : Enter(made!, out attributes);
     }
 
     public override Errno RemoveDirectory(in FuseCaller caller, NodeId parent, ReadOnlySpan<byte> name)
     {
-        if (!table.TryGet(parent, out var directory))
+        if (!table.TryGet(parent, out Node? directory))
         {
             return Errno.ENOENT;
         }
 
-        var error = directory.RemoveDirectory(caller, name);
+        Errno error = directory.RemoveDirectory(caller, name);
         Audit.Of(caller, log).Removed(directory.PlaceOf(Encoding.Latin1.GetString(name)), "rmdir", error);
         return error;
     }
@@ -92,31 +92,31 @@ internal sealed class TreeFileSystem(NodeTable table, PollNotifier notifier, ILo
     public override Errno Open(in FuseCaller caller, NodeId node, uint flags, out FuseOpened opened)
     {
         opened = default;
-        if (closing)
+        if (_closing)
         {
             return Errno.ENODEV;
         }
 
-        if (!table.TryGet(node, out var found))
+        if (!table.TryGet(node, out Node? found))
         {
             return Errno.ENOENT;
         }
 
-        var error = found.Open(caller, flags, out var file);
+        Errno error = found.Open(caller, flags, out OpenFile? file);
         if (error.IsError)
         {
             return error;
         }
 
-        var id = new OpenId(Interlocked.Increment(ref lastOpen));
-        files[id] = file!;
+        var id = new OpenId(Interlocked.Increment(ref _lastOpen));
+        _files[id] = file!;
         opened = new FuseOpened(id, file!.Flags);
         return Errno.None;
     }
 
     public override void Read(in FuseCaller caller, NodeId node, OpenId open, in FuseReadArguments arguments, FuseReadReply reply)
     {
-        if (files.TryGetValue(open, out var file))
+        if (_files.TryGetValue(open, out OpenFile? file))
         {
             file.Read(arguments, reply);
         }
@@ -130,13 +130,13 @@ internal sealed class TreeFileSystem(NodeTable table, PollNotifier notifier, ILo
         in FuseCaller caller, NodeId node, OpenId open, in FuseWriteArguments arguments, ReadOnlySpan<byte> data, out int written)
     {
         written = 0;
-        if (!files.TryGetValue(open, out var file))
+        if (!_files.TryGetValue(open, out OpenFile? file))
         {
             return Errno.EBADF;
         }
 
-        var error = file.Write(arguments, data, out written);
-        if (file.TakesOrders && table.TryGet(node, out var found))
+        Errno error = file.Write(arguments, data, out written);
+        if (file.TakesOrders && table.TryGet(node, out Node? found))
         {
             Audit.Of(caller, log).Ordered(found, data, error);
         }
@@ -146,7 +146,7 @@ internal sealed class TreeFileSystem(NodeTable table, PollNotifier notifier, ILo
 
     public override void WriteAnswered(NodeId node, OpenId open)
     {
-        if (files.TryGetValue(open, out var file))
+        if (_files.TryGetValue(open, out OpenFile? file))
         {
             file.WriteAnswered();
         }
@@ -154,13 +154,13 @@ internal sealed class TreeFileSystem(NodeTable table, PollNotifier notifier, ILo
 
     public override Errno Poll(in FuseCaller caller, NodeId node, OpenId open, PollId? notify, PollEvents wanted, out PollEvents ready)
     {
-        ready = files.TryGetValue(open, out var file) ? file.Poll(notify, wanted) : PollEvents.Err;
+        ready = _files.TryGetValue(open, out OpenFile? file) ? file.Poll(notify, wanted) : PollEvents.Err;
         return Errno.None;
     }
 
     public override void Release(NodeId node, OpenId open)
     {
-        if (files.TryRemove(open, out var file))
+        if (_files.TryRemove(open, out OpenFile? file))
         {
             file.Release();
         }
@@ -169,11 +169,11 @@ internal sealed class TreeFileSystem(NodeTable table, PollNotifier notifier, ILo
     public override Errno OpenDirectory(in FuseCaller caller, NodeId node, uint flags, out FuseOpened opened)
     {
         opened = default;
-        return !table.TryGet(node, out var found) ? Errno.ENOENT : found.Type == NodeType.Directory ? Errno.None : Errno.ENOTDIR;
+        return !table.TryGet(node, out Node? found) ? Errno.ENOENT : found.Type == NodeType.Directory ? Errno.None : Errno.ENOTDIR;
     }
 
     public override Errno ReadDirectory(in FuseCaller caller, NodeId node, OpenId open, ulong offset, FuseDirectoryReply entries) =>
-        table.TryGet(node, out var found) ? found.List(caller, offset, entries) : Errno.ENOENT;
+        table.TryGet(node, out Node? found) ? found.List(caller, offset, entries) : Errno.ENOENT;
 
     public override Errno StatFs(in FuseCaller caller, NodeId node, out FuseStatFs statistics)
     {
@@ -182,31 +182,31 @@ internal sealed class TreeFileSystem(NodeTable table, PollNotifier notifier, ILo
     }
 
     public override Errno GetXattr(in FuseCaller caller, NodeId node, ReadOnlySpan<byte> name, FuseBytesReply value) =>
-        table.TryGet(node, out var found) ? found.GetXattr(caller, name, value) : Errno.ENOENT;
+        table.TryGet(node, out Node? found) ? found.GetXattr(caller, name, value) : Errno.ENOENT;
 
     public override Errno ListXattr(in FuseCaller caller, NodeId node, FuseBytesReply names) =>
-        table.TryGet(node, out var found) ? found.ListXattr(caller, names) : Errno.ENOENT;
+        table.TryGet(node, out Node? found) ? found.ListXattr(caller, names) : Errno.ENOENT;
 
     public override Errno SetXattr(in FuseCaller caller, NodeId node, ReadOnlySpan<byte> name, ReadOnlySpan<byte> value, uint flags)
     {
-        if (!table.TryGet(node, out var found))
+        if (!table.TryGet(node, out Node? found))
         {
             return Errno.ENOENT;
         }
 
-        var error = found.SetXattr(caller, name, value, flags);
+        Errno error = found.SetXattr(caller, name, value, flags);
         AuditXattr(caller, found, name, error);
         return error;
     }
 
     public override Errno RemoveXattr(in FuseCaller caller, NodeId node, ReadOnlySpan<byte> name)
     {
-        if (!table.TryGet(node, out var found))
+        if (!table.TryGet(node, out Node? found))
         {
             return Errno.ENOENT;
         }
 
-        var error = found.RemoveXattr(caller, name);
+        Errno error = found.RemoveXattr(caller, name);
         AuditXattr(caller, found, name, error);
         return error;
     }
@@ -215,7 +215,7 @@ internal sealed class TreeFileSystem(NodeTable table, PollNotifier notifier, ILo
     public override void Stopped()
     {
         RefuseOpens();
-        foreach (var open in files.Keys)
+        foreach (OpenId open in _files.Keys)
         {
             Release(default, open);
         }

@@ -10,44 +10,44 @@ namespace TpmFs.Openers;
 /// </remarks>
 internal sealed class Answer(AnswerPool pool)
 {
-    private byte[] bytes = [];
-    private int length;
-    private Errno error;
-    private int position;
-    private bool taken;
-    private int users;
+    private byte[] _bytes = [];
+    private int _length;
+    private Errno _error;
+    private int _position;
+    private bool _taken;
+    private int _users;
 
     /// <summary>When it became ready, as <see cref="TimeProvider.GetTimestamp"/> counts.</summary>
     public long ReadyAt { get; private set; }
 
     /// <summary>Nothing of it was read yet.</summary>
-    public bool Untouched => !taken;
+    public bool Untouched => !_taken;
 
     /// <summary>Nothing of it is left.</summary>
-    public bool Spent => taken && position == length;
+    public bool Spent => _taken && _position == _length;
 
     /// <summary>Takes the next bytes, <paramref name="size"/> at the most, or the error.</summary>
     public Portion Take(int size)
     {
-        taken = true;
-        var start = position;
-        var count = Math.Min(size, length - start);
-        position += count;
-        Interlocked.Increment(ref users);
-        return new Portion(this, error, new ArraySegment<byte>(bytes, start, count));
+        _taken = true;
+        int start = _position;
+        int count = Math.Min(size, _length - start);
+        _position += count;
+        Interlocked.Increment(ref _users);
+        return new Portion(this, _error, new ArraySegment<byte>(_bytes, start, count));
     }
 
     /// <summary>The opener is done with it: wipes what nobody took, since TPM traffic holds secrets.</summary>
     public void Drop()
     {
-        CryptographicOperations.ZeroMemory(bytes.AsSpan(position, length - position));
+        CryptographicOperations.ZeroMemory(_bytes.AsSpan(_position, _length - _position));
         Release();
     }
 
     /// <summary>A portion was sent, or the opener has dropped it.</summary>
     internal void Release()
     {
-        if (Interlocked.Decrement(ref users) == 0)
+        if (Interlocked.Decrement(ref _users) == 0)
         {
             pool.Return(this);
         }
@@ -56,18 +56,18 @@ internal sealed class Answer(AnswerPool pool)
     /// <summary>Starts anew, as its opener's.</summary>
     internal void Become(ReadOnlySpan<byte> response, Errno failure, long readyAt)
     {
-        if (bytes.Length < response.Length)
+        if (_bytes.Length < response.Length)
         {
-            bytes = new byte[response.Length];
+            _bytes = new byte[response.Length];
         }
 
-        response.CopyTo(bytes);
-        length = response.Length;
-        error = failure;
+        response.CopyTo(_bytes);
+        _length = response.Length;
+        _error = failure;
         ReadyAt = readyAt;
-        position = 0;
-        taken = false;
-        users = 1;
+        _position = 0;
+        _taken = false;
+        _users = 1;
     }
 }
 

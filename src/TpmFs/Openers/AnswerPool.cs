@@ -8,8 +8,8 @@ internal sealed class AnswerPool
     /// <summary>As many are kept, each with a buffer that is as large as the largest response it has held.</summary>
     private const int Kept = 64;
 
-    private readonly Lock gate = new();
-    private readonly Stack<Answer> free = new(Kept);
+    private readonly Lock _gate = new();
+    private readonly Stack<Answer> _free = new(Kept);
 
     public Answer Of(ReadOnlySpan<byte> response, long readyAt) => Take(response, Errno.None, readyAt);
 
@@ -18,11 +18,11 @@ internal sealed class AnswerPool
     /// <summary>Nobody uses it any more, and all its bytes are wiped.</summary>
     internal void Return(Answer unused)
     {
-        lock (gate)
+        lock (_gate)
         {
-            if (free.Count < Kept)
+            if (_free.Count < Kept)
             {
-                free.Push(unused);
+                _free.Push(unused);
             }
         }
     }
@@ -30,9 +30,9 @@ internal sealed class AnswerPool
     private Answer Take(ReadOnlySpan<byte> response, Errno error, long readyAt)
     {
         Answer? answer;
-        lock (gate)
+        lock (_gate)
         {
-            free.TryPop(out answer);
+            _free.TryPop(out answer);
         }
 
         answer ??= new Answer(this);

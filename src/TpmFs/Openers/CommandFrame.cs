@@ -20,7 +20,7 @@ internal static class CommandFrame
             return false;
         }
 
-        var size = BinaryPrimitives.ReadUInt32BigEndian(written[SizeOffset..]);
+        uint size = BinaryPrimitives.ReadUInt32BigEndian(written[SizeOffset..]);
         if (size < HeaderSize || size > (uint)written.Length)
         {
             return false;

@@ -20,15 +20,15 @@ internal sealed class Opener : OpenFile, ISpaceClient, IFuseInterruptible
     private const PollEvents Readable = PollEvents.In | PollEvents.ReadNormal;
     private const PollEvents Writable = PollEvents.Out | PollEvents.WriteNormal;
 
-    private readonly OpenerContext context;
-    private readonly Space space;
-    private readonly int maxCommandSize;
-    private readonly Action<Opener> left;
-    private readonly Lock gate = new();
-    private Phase phase;
-    private Answer? answer; // exactly when phase is Ready, and then never spent
-    private WaitingReads waiting; // empty unless phase is Running
-    private PollWaiters pollers;
+    private readonly OpenerContext _context;
+    private readonly Space _space;
+    private readonly int _maxCommandSize;
+    private readonly Action<Opener> _left;
+    private readonly Lock _gate = new();
+    private Phase _phase;
+    private Answer? _answer; // exactly when phase is Ready, and then never spent
+    private WaitingReads _waiting; // empty unless phase is Running
+    private PollWaiters _pollers;
 
     /// <param name="identity">Who it is, for others.</param>
     /// <param name="maxCommandSize">The largest write, in bytes.</param>
@@ -36,23 +36,23 @@ internal sealed class Opener : OpenFile, ISpaceClient, IFuseInterruptible
     /// <param name="left">Told once: the last descriptor is closed, or the opener was revoked.</param>
     private Opener(OpenerContext context, OpenerIdentity identity, int maxCommandSize, SpaceOpener openSpace, Action<Opener> left)
     {
-        this.context = context;
-        this.maxCommandSize = maxCommandSize;
-        this.left = left;
+        _context = context;
+        _maxCommandSize = maxCommandSize;
+        _left = left;
         Identity = identity;
-        space = openSpace(this)!;
+        _space = openSpace(this)!;
     }
 
     public OpenerIdentity Identity { get; }
 
     /// <summary>What it holds and has used.</summary>
-    public Space Space => space;
+    public Space Space => _space;
 
     /// <summary>Null when there is no space to be had.</summary>
     public static Opener? TryOpen(OpenerContext context, OpenerIdentity identity, int maxCommandSize, SpaceOpener openSpace, Action<Opener> left)
     {
         var opener = new Opener(context, identity, maxCommandSize, openSpace, left);
-        if (opener.space is null)
+        if (opener._space is null)
         {
             return null;
         }
@@ -75,14 +75,14 @@ internal sealed class Opener : OpenFile, ISpaceClient, IFuseInterruptible
     {
         get
         {
-            lock (gate)
+            lock (_gate)
             {
-                return phase == Phase.Closed;
+                return _phase == Phase.Closed;
             }
         }
     }
 
-    private PollEvents Mask => phase switch
+    private PollEvents Mask => _phase switch
     {
         Phase.Ready => Readable,
         Phase.Closed => PollEvents.Err | PollEvents.Hup,
@@ -92,23 +92,23 @@ internal sealed class Opener : OpenFile, ISpaceClient, IFuseInterruptible
     public override Errno Write(in FuseWriteArguments arguments, ReadOnlySpan<byte> data, out int written)
     {
         written = 0;
-        if (data.Length > maxCommandSize)
+        if (data.Length > _maxCommandSize)
         {
             return Errno.E2BIG;
         }
 
-        var whole = CommandFrame.TryTake(data, out var command);
+        bool whole = CommandFrame.TryTake(data, out ReadOnlySpan<byte> command);
         Errno refused;
         PollWakeups woken;
-        lock (gate)
+        lock (_gate)
         {
-            var before = Mask;
+            PollEvents before = Mask;
             DropIfOverdue();
-            refused = phase switch
+            refused = _phase switch
             {
                 Phase.Closed => SpaceErrno.Gone,
                 Phase.Running => Errno.EBUSY,
-                Phase.Ready when answer!.Untouched => Errno.EBUSY,
+                Phase.Ready when _answer!.Untouched => Errno.EBUSY,
                 _ => whole ? Errno.None : Errno.EINVAL,
             };
             if (!refused.IsError)
@@ -119,13 +119,13 @@ internal sealed class Opener : OpenFile, ISpaceClient, IFuseInterruptible
             woken = Woken(before);
         }
 
-        woken.Notify(context.Notifier);
+        woken.Notify(_context.Notifier);
         if (refused.IsError)
         {
             return refused;
         }
 
-        if (!space.TrySubmit(command, lends: true))
+        if (!_space.TrySubmit(command, lends: true))
         {
             Finish(null);
             return Gone ? SpaceErrno.Gone : Errno.EBUSY; // it may have been revoked meanwhile
@@ -135,11 +135,11 @@ internal sealed class Opener : OpenFile, ISpaceClient, IFuseInterruptible
         return Errno.None;
     }
 
-    public override void WriteAnswered() => space.Lend();
+    public override void WriteAnswered() => _space.Lend();
 
     public override void Read(in FuseReadArguments arguments, FuseReadReply reply)
     {
-        if (TryTake(arguments.Size, (arguments.Flags & NonBlocking) == 0, reply, out var portion))
+        if (TryTake(arguments.Size, (arguments.Flags & NonBlocking) == 0, reply, out Portion portion))
         {
             portion.SendTo(reply);
         }
@@ -152,9 +152,9 @@ internal sealed class Opener : OpenFile, ISpaceClient, IFuseInterruptible
     /// <summary>Ends the wait of one read with EINTR, unless it is answered already. The response stays readable.</summary>
     void IFuseInterruptible.Interrupted(FuseReadReply reply)
     {
-        lock (gate)
+        lock (_gate)
         {
-            if (!waiting.Remove(reply))
+            if (!_waiting.Remove(reply))
             {
                 return;
             }
@@ -167,19 +167,19 @@ internal sealed class Opener : OpenFile, ISpaceClient, IFuseInterruptible
     {
         PollEvents ready;
         PollWakeups woken;
-        lock (gate)
+        lock (_gate)
         {
-            var before = Mask;
+            PollEvents before = Mask;
             DropIfOverdue();
             ready = Mask;
             woken = Woken(before);
             if (notify is { } poll)
             {
-                pollers.Add(poll, wanted);
+                _pollers.Add(poll, wanted);
             }
         }
 
-        woken.Notify(context.Notifier);
+        woken.Notify(_context.Notifier);
         return ready;
     }
 
@@ -193,46 +193,46 @@ internal sealed class Opener : OpenFile, ISpaceClient, IFuseInterruptible
     {
         WaitingRead? settled;
         PollWakeups woken;
-        lock (gate)
+        lock (_gate)
         {
-            if (phase == Phase.Closed)
+            if (_phase == Phase.Closed)
             {
                 return;
             }
 
-            var before = Mask;
+            PollEvents before = Mask;
             Drop(Phase.Closed);
             settled = SettleWaiting();
             woken = Woken(before);
         }
 
-        space.Close();
-        waiting.Send(settled);
-        woken.Notify(context.Notifier);
-        context.Unread.Remove(this);
-        left(this);
+        _space.Close();
+        _waiting.Send(settled);
+        woken.Notify(_context.Notifier);
+        _context.Unread.Remove(this);
+        _left(this);
     }
 
-    void ISpaceClient.Completed(ReadOnlySpan<byte> response) => Finish(context.Answers.Of(response, context.Time.GetTimestamp()));
+    void ISpaceClient.Completed(ReadOnlySpan<byte> response) => Finish(_context.Answers.Of(response, _context.Time.GetTimestamp()));
 
-    void ISpaceClient.Denied(TpmCc command) => Audit.Denied(context.Log, Identity, command);
+    void ISpaceClient.Denied(TpmCc command) => Audit.Denied(_context.Log, Identity, command);
 
-    void ISpaceClient.Failed(SpaceFailure failure) => Finish(context.Answers.Of(SpaceErrno.Of(failure), context.Time.GetTimestamp()));
+    void ISpaceClient.Failed(SpaceFailure failure) => Finish(_context.Answers.Of(SpaceErrno.Of(failure), _context.Time.GetTimestamp()));
 
     /// <summary>Drops an answer that nobody read in time. How long it still has, when there is one that does.</summary>
     public TimeSpan? DropIfUnread()
     {
         PollWakeups woken;
         TimeSpan? left;
-        lock (gate)
+        lock (_gate)
         {
-            var before = Mask;
+            PollEvents before = Mask;
             DropIfOverdue();
-            left = phase == Phase.Ready ? Remaining(answer!) : null;
+            left = _phase == Phase.Ready ? Remaining(_answer!) : null;
             woken = Woken(before);
         }
 
-        woken.Notify(context.Notifier);
+        woken.Notify(_context.Notifier);
         return left;
     }
 
@@ -242,27 +242,27 @@ internal sealed class Opener : OpenFile, ISpaceClient, IFuseInterruptible
         WaitingRead? settled;
         PollWakeups woken;
         bool unread;
-        lock (gate)
+        lock (_gate)
         {
-            if (phase != Phase.Running)
+            if (_phase != Phase.Running)
             {
                 result?.Drop();
                 return;
             }
 
-            var before = Mask;
-            answer = result;
-            phase = result is null ? Phase.Idle : Phase.Ready;
+            PollEvents before = Mask;
+            _answer = result;
+            _phase = result is null ? Phase.Idle : Phase.Ready;
             settled = SettleWaiting();
             woken = Woken(before);
-            unread = phase == Phase.Ready;
+            unread = _phase == Phase.Ready;
         }
 
-        waiting.Send(settled);
-        woken.Notify(context.Notifier);
+        _waiting.Send(settled);
+        woken.Notify(_context.Notifier);
         if (unread)
         {
-            context.Unread.Watch();
+            _context.Unread.Watch();
         }
     }
 
@@ -270,22 +270,22 @@ internal sealed class Opener : OpenFile, ISpaceClient, IFuseInterruptible
     private bool TryTake(int size, bool blocking, FuseReadReply reply, out Portion portion)
     {
         PollWakeups woken;
-        lock (gate)
+        lock (_gate)
         {
-            if (phase == Phase.Running && blocking)
+            if (_phase == Phase.Running && blocking)
             {
                 portion = default;
-                waiting.Add(reply, size);
+                _waiting.Add(reply, size);
                 return false;
             }
 
-            var before = Mask;
+            PollEvents before = Mask;
             DropIfOverdue();
-            portion = phase == Phase.Running ? Portion.Of(Errno.EAGAIN) : Next(size);
+            portion = _phase == Phase.Running ? Portion.Of(Errno.EAGAIN) : Next(size);
             woken = Woken(before);
         }
 
-        woken.Notify(context.Notifier);
+        woken.Notify(_context.Notifier);
         return true;
     }
 
@@ -293,8 +293,8 @@ internal sealed class Opener : OpenFile, ISpaceClient, IFuseInterruptible
 
     private WaitingRead? SettleWaiting()
     {
-        var settled = waiting.TakeAll();
-        for (var read = settled; read is not null; read = read.Next)
+        WaitingRead? settled = _waiting.TakeAll();
+        for (WaitingRead? read = settled; read is not null; read = read.Next)
         {
             read.Portion = Next(read.Size);
         }
@@ -304,13 +304,13 @@ internal sealed class Opener : OpenFile, ISpaceClient, IFuseInterruptible
 
     private Portion Next(int size)
     {
-        if (phase != Phase.Ready)
+        if (_phase != Phase.Ready)
         {
-            return phase == Phase.Closed ? Portion.Of(SpaceErrno.Gone) : Portion.Nothing;
+            return _phase == Phase.Closed ? Portion.Of(SpaceErrno.Gone) : Portion.Nothing;
         }
 
-        var portion = answer!.Take(size);
-        if (answer.Spent)
+        Portion portion = _answer!.Take(size);
+        if (_answer.Spent)
         {
             Drop(Phase.Idle);
         }
@@ -320,7 +320,7 @@ internal sealed class Opener : OpenFile, ISpaceClient, IFuseInterruptible
 
     private void DropIfOverdue()
     {
-        if (phase == Phase.Ready && Remaining(answer!) <= TimeSpan.Zero)
+        if (_phase == Phase.Ready && Remaining(_answer!) <= TimeSpan.Zero)
         {
             Drop(Phase.Idle);
         }
@@ -328,12 +328,12 @@ internal sealed class Opener : OpenFile, ISpaceClient, IFuseInterruptible
 
     private void Drop(Phase next)
     {
-        answer?.Drop();
-        answer = null;
-        phase = next;
+        _answer?.Drop();
+        _answer = null;
+        _phase = next;
     }
 
-    private TimeSpan Remaining(Answer unread) => UnreadAnswers.Lifetime - context.Time.GetElapsedTime(unread.ReadyAt);
+    private TimeSpan Remaining(Answer unread) => UnreadAnswers.Lifetime - _context.Time.GetElapsedTime(unread.ReadyAt);
 
-    private PollWakeups Woken(PollEvents before) => Mask == before ? default : pollers.Take(Mask);
+    private PollWakeups Woken(PollEvents before) => Mask == before ? default : _pollers.Take(Mask);
 }

@@ -14,7 +14,7 @@ namespace TpmFs.Openers;
 internal sealed record OpenerIdentity(ulong Id, uint Uid, uint Pid, string Command, string Domain, string Node, byte Locality, long OpenedAt)
 {
     private const int MaxCommand = 32;
-    private static ulong last;
+    private static ulong s_last;
 
     /// <summary>The number of the TPM that the node leads to.</summary>
     public int Tpm { get; init; }
@@ -24,17 +24,17 @@ internal sealed record OpenerIdentity(ulong Id, uint Uid, uint Pid, string Comma
 
     public static OpenerIdentity Of(in FuseCaller caller, string domain, string node, byte locality, TimeProvider time)
     {
-        var (pid, command) = FindProcess(caller.Pid);
-        return new OpenerIdentity(Interlocked.Increment(ref last), caller.Uid, pid, command, domain, node, locality, time.GetTimestamp());
+        (uint pid, string? command) = FindProcess(caller.Pid);
+        return new OpenerIdentity(Interlocked.Increment(ref s_last), caller.Uid, pid, command, domain, node, locality, time.GetTimestamp());
     }
 
     /// <summary>FUSE tells the thread; proc(5) knows its process. Reading it waits for nothing.</summary>
     public static (uint Pid, string Command) FindProcess(uint thread)
     {
-        var (pid, command) = (thread, "?");
+        (uint pid, string? command) = (thread, "?");
         try
         {
-            foreach (var line in File.ReadLines($"/proc/{thread}/status"))
+            foreach (string line in File.ReadLines($"/proc/{thread}/status"))
             {
                 if (line.StartsWith("Name:\t", StringComparison.Ordinal))
                 {
@@ -42,7 +42,7 @@ internal sealed record OpenerIdentity(ulong Id, uint Uid, uint Pid, string Comma
                 }
                 else if (line.StartsWith("Tgid:\t", StringComparison.Ordinal))
                 {
-                    return (uint.TryParse(line[6..], NumberStyles.None, CultureInfo.InvariantCulture, out var group) ? group : thread, command);
+                    return (uint.TryParse(line[6..], NumberStyles.None, CultureInfo.InvariantCulture, out uint group) ? group : thread, command);
                 }
             }
         }

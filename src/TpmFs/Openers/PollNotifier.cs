@@ -5,9 +5,9 @@ namespace TpmFs.Openers;
 /// <summary>The way to the session's notifier, which exists only from INIT on; no file is open before that.</summary>
 internal sealed class PollNotifier : IFuseNotifier
 {
-    private volatile IFuseNotifier? session;
+    private volatile IFuseNotifier? _session;
 
-    public void Attach(IFuseNotifier notifier) => session = notifier;
+    public void Attach(IFuseNotifier notifier) => _session = notifier;
 
-    public void NotifyPoll(PollId poll) => session?.NotifyPoll(poll);
+    public void NotifyPoll(PollId poll) => _session?.NotifyPoll(poll);
 }

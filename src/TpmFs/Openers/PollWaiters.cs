@@ -8,33 +8,33 @@ internal struct PollWaiters
     // poll(2): these two are reported whether they were asked for or not.
     private const PollEvents AlwaysWanted = PollEvents.Err | PollEvents.Hup;
 
-    private List<(PollId Poll, PollEvents Wanted)>? waiters;
+    private List<(PollId Poll, PollEvents Wanted)>? _waiters;
 
     public void Add(PollId poll, PollEvents wanted)
     {
-        waiters ??= new(1);
-        for (var at = 0; at < waiters.Count; at++)
+        _waiters ??= new(1);
+        for (int at = 0; at < _waiters.Count; at++)
         {
-            if (waiters[at].Poll == poll)
+            if (_waiters[at].Poll == poll)
             {
-                waiters[at] = (poll, waiters[at].Wanted | wanted);
+                _waiters[at] = (poll, _waiters[at].Wanted | wanted);
                 return;
             }
         }
 
-        waiters.Add((poll, wanted | AlwaysWanted));
+        _waiters.Add((poll, wanted | AlwaysWanted));
     }
 
     /// <summary>Takes those whom <paramref name="ready"/> concerns.</summary>
     public PollWakeups Take(PollEvents ready)
     {
         var concerned = default(PollWakeups);
-        for (var at = 0; at < (waiters?.Count ?? 0);)
+        for (int at = 0; at < (_waiters?.Count ?? 0);)
         {
-            if ((waiters![at].Wanted & ready) != 0)
+            if ((_waiters![at].Wanted & ready) != 0)
             {
-                concerned.Add(waiters[at].Poll);
-                waiters.RemoveAt(at);
+                concerned.Add(_waiters[at].Poll);
+                _waiters.RemoveAt(at);
             }
             else
             {
@@ -49,28 +49,28 @@ internal struct PollWaiters
 /// <summary>Whom to wake. The kernel gives an open file one number, so that the first is nearly always the only one.</summary>
 internal struct PollWakeups
 {
-    private PollId? first;
-    private List<PollId>? others;
+    private PollId? _first;
+    private List<PollId>? _others;
 
     public void Add(PollId poll)
     {
-        if (first is null)
+        if (_first is null)
         {
-            first = poll;
+            _first = poll;
         }
         else
         {
-            (others ??= []).Add(poll);
+            (_others ??= []).Add(poll);
         }
     }
 
     public readonly void Notify(IFuseNotifier notifier)
     {
-        if (first is { } poll)
+        if (_first is { } poll)
         {
             notifier.NotifyPoll(poll);
         }
 
-        others?.ForEach(notifier.NotifyPoll);
+        _others?.ForEach(notifier.NotifyPoll);
     }
 }

@@ -14,36 +14,36 @@ internal sealed class UnreadAnswers : IDisposable
 {
     public static readonly TimeSpan Lifetime = TimeSpan.FromSeconds(120);
 
-    private readonly ConcurrentDictionary<Opener, byte> openers = new();
-    private readonly ITimer timer;
-    private int armed;
+    private readonly ConcurrentDictionary<Opener, byte> _openers = new();
+    private readonly ITimer _timer;
+    private int _armed;
 
     public UnreadAnswers(TimeProvider time)
     {
-        timer = time.CreateTimer(static self => ((UnreadAnswers)self!).Sweep(), this, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+        _timer = time.CreateTimer(static self => ((UnreadAnswers)self!).Sweep(), this, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
     }
 
-    public void Add(Opener opener) => openers.TryAdd(opener, 0);
+    public void Add(Opener opener) => _openers.TryAdd(opener, 0);
 
-    public void Remove(Opener opener) => openers.TryRemove(opener, out _);
+    public void Remove(Opener opener) => _openers.TryRemove(opener, out _);
 
     /// <summary>An answer became ready and is not read yet.</summary>
     public void Watch()
     {
-        if (Volatile.Read(ref armed) == 0 && Interlocked.Exchange(ref armed, 1) == 0)
+        if (Volatile.Read(ref _armed) == 0 && Interlocked.Exchange(ref _armed, 1) == 0)
         {
-            timer.Change(Lifetime, Timeout.InfiniteTimeSpan);
+            _timer.Change(Lifetime, Timeout.InfiniteTimeSpan);
         }
     }
 
-    public void Dispose() => timer.Dispose();
+    public void Dispose() => _timer.Dispose();
 
     private void Sweep()
     {
         // Before the openers are looked at: an answer that comes after its opener was looked at arms the timer itself.
-        Volatile.Write(ref armed, 0);
-        var next = Timeout.InfiniteTimeSpan;
-        foreach (var opener in openers.Keys)
+        Volatile.Write(ref _armed, 0);
+        TimeSpan next = Timeout.InfiniteTimeSpan;
+        foreach (Opener opener in _openers.Keys)
         {
             if (opener.DropIfUnread() is { } left && (next == Timeout.InfiniteTimeSpan || left < next))
             {
@@ -53,8 +53,8 @@ internal sealed class UnreadAnswers : IDisposable
 
         if (next != Timeout.InfiniteTimeSpan)
         {
-            Volatile.Write(ref armed, 1);
-            timer.Change(next, Timeout.InfiniteTimeSpan);
+            Volatile.Write(ref _armed, 1);
+            _timer.Change(next, Timeout.InfiniteTimeSpan);
         }
     }
 }

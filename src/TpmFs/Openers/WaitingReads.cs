@@ -19,33 +19,33 @@ internal sealed class WaitingRead
 /// <summary>The reads of one opener that wait, oldest first. Guarded by the opener's lock, but for <see cref="Send"/>.</summary>
 internal struct WaitingReads
 {
-    private WaitingRead? first;
-    private WaitingRead? last;
+    private WaitingRead? _first;
+    private WaitingRead? _last;
 
     /// <summary>One that is not in use, so that an opener which waits again and again makes no other.</summary>
-    private WaitingRead? spare;
+    private WaitingRead? _spare;
 
     public void Add(FuseReadReply reply, int size)
     {
-        var read = Interlocked.Exchange(ref spare, null) ?? new WaitingRead();
+        WaitingRead read = Interlocked.Exchange(ref _spare, null) ?? new WaitingRead();
         (read.Reply, read.Size) = (reply, size);
-        if (last is null)
+        if (_last is null)
         {
-            first = read;
+            _first = read;
         }
         else
         {
-            last.Next = read;
+            _last.Next = read;
         }
 
-        last = read;
+        _last = read;
     }
 
     /// <summary>False when it does not wait.</summary>
     public bool Remove(FuseReadReply reply)
     {
         WaitingRead? before = null;
-        for (var at = first; at is not null; before = at, at = at.Next)
+        for (WaitingRead? at = _first; at is not null; before = at, at = at.Next)
         {
             if (at.Reply != reply)
             {
@@ -54,14 +54,14 @@ internal struct WaitingReads
 
             if (before is null)
             {
-                first = at.Next;
+                _first = at.Next;
             }
             else
             {
                 before.Next = at.Next;
             }
 
-            last = last == at ? before : last;
+            _last = _last == at ? before : _last;
             return true;
         }
 
@@ -71,15 +71,15 @@ internal struct WaitingReads
     /// <summary>Empties the queue; what comes back is its head.</summary>
     public WaitingRead? TakeAll()
     {
-        var head = first;
-        first = last = null;
+        WaitingRead? head = _first;
+        _first = _last = null;
         return head;
     }
 
     /// <summary>Answers reads that were settled.</summary>
     public void Send(WaitingRead? settled)
     {
-        for (var read = settled; read is not null; read = read.Next)
+        for (WaitingRead? read = settled; read is not null; read = read.Next)
         {
             read.Portion.SendTo(read.Reply);
         }
@@ -87,7 +87,7 @@ internal struct WaitingReads
         if (settled is not null)
         {
             (settled.Reply, settled.Portion, settled.Next) = (default, default, null);
-            Volatile.Write(ref spare, settled);
+            Volatile.Write(ref _spare, settled);
         }
     }
 }

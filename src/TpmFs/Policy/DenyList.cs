@@ -10,15 +10,15 @@ internal sealed class DenyList : IReadOnlySet<TpmCc>, IEquatable<DenyList>
 {
     public static readonly DenyList Nothing = new([], [], []);
 
-    private readonly ImmutableSortedSet<string> sets;
-    private readonly ImmutableSortedSet<TpmCc> commands;
-    private readonly ImmutableSortedSet<TpmCc> allowed; // each of them in one of the sets
+    private readonly ImmutableSortedSet<string> _sets;
+    private readonly ImmutableSortedSet<TpmCc> _commands;
+    private readonly ImmutableSortedSet<TpmCc> _allowed; // each of them in one of the sets
 
     private DenyList(ImmutableSortedSet<string> sets, ImmutableSortedSet<TpmCc> commands, ImmutableSortedSet<TpmCc> allowed)
     {
-        this.sets = sets;
-        this.commands = commands;
-        this.allowed = allowed;
+        _sets = sets;
+        _commands = commands;
+        _allowed = allowed;
     }
 
     /// <summary>What users and made domains refuse unless the administrator says otherwise.</summary>
@@ -26,7 +26,7 @@ internal sealed class DenyList : IReadOnlySet<TpmCc>, IEquatable<DenyList>
 
     /// <summary>The lines from which the same list is read again.</summary>
     public IEnumerable<string> Lines =>
-        [.. sets.Order(StringComparer.Ordinal), .. commands.Select(command => command.ToName()), .. allowed.Select(command => "-" + command.ToName())];
+        [.. _sets.Order(StringComparer.Ordinal), .. _commands.Select(command => command.ToName()), .. _allowed.Select(command => "-" + command.ToName())];
 
     public int Count => throw Endless();
 
@@ -43,15 +43,15 @@ internal sealed class DenyList : IReadOnlySet<TpmCc>, IEquatable<DenyList>
         begins = !goesOn && (entries.Length == 0 || Array.Exists(entries, entry => entry[0] is not ('+' or '-')));
         list = begins ? Nothing : current;
         wrong = "";
-        foreach (var entry in entries)
+        foreach (string entry in entries)
         {
-            var name = entry[0] is '+' or '-' ? entry[1..] : entry;
-            var denies = entry[0] != '-';
+            string name = entry[0] is '+' or '-' ? entry[1..] : entry;
+            bool denies = entry[0] != '-';
             if (CommandSet.Find(name) is { } set)
             {
                 list = denies ? list.With(set) : list.Without(set);
             }
-            else if (!name.Any(char.IsControl) && TpmCcNames.TryParse(name, out var command)) // a NUL at the end would pass for a number
+            else if (!name.Any(char.IsControl) && TpmCcNames.TryParse(name, out TpmCc command)) // a NUL at the end would pass for a number
             {
                 list = denies ? list.With(command) : list.Without(command);
             }
@@ -65,13 +65,13 @@ internal sealed class DenyList : IReadOnlySet<TpmCc>, IEquatable<DenyList>
         return true;
     }
 
-    public bool Contains(TpmCc item) => commands.Contains(item) || (InSets(item) && !allowed.Contains(item));
+    public bool Contains(TpmCc item) => _commands.Contains(item) || (InSets(item) && !_allowed.Contains(item));
 
-    public bool Equals(DenyList? other) => other is not null && sets.SetEquals(other.sets) && commands.SetEquals(other.commands) && allowed.SetEquals(other.allowed);
+    public bool Equals(DenyList? other) => other is not null && _sets.SetEquals(other._sets) && _commands.SetEquals(other._commands) && _allowed.SetEquals(other._allowed);
 
     public override bool Equals(object? obj) => Equals(obj as DenyList);
 
-    public override int GetHashCode() => HashCode.Combine(sets.Count, commands.Count, allowed.Count);
+    public override int GetHashCode() => HashCode.Combine(_sets.Count, _commands.Count, _allowed.Count);
 
     public IEnumerator<TpmCc> GetEnumerator() => throw Endless();
 
@@ -91,21 +91,21 @@ internal sealed class DenyList : IReadOnlySet<TpmCc>, IEquatable<DenyList>
 
     private static NotSupportedException Endless() => new("a deny list may be endless");
 
-    private bool InSets(TpmCc command) => sets.Any(name => CommandSet.Find(name)!.Contains(command));
+    private bool InSets(TpmCc command) => _sets.Any(name => CommandSet.Find(name)!.Contains(command));
 
     /// <summary>All of the set, whatever was allowed of it before.</summary>
     private DenyList With(CommandSet set) =>
-        new(sets.Add(set.Name), commands.Except(commands.Where(set.Contains)), allowed.Except(allowed.Where(set.Contains)));
+        new(_sets.Add(set.Name), _commands.Except(_commands.Where(set.Contains)), _allowed.Except(_allowed.Where(set.Contains)));
 
-    private DenyList With(TpmCc command) => new(sets, InSets(command) ? commands : commands.Add(command), allowed.Remove(command));
+    private DenyList With(TpmCc command) => new(_sets, InSets(command) ? _commands : _commands.Add(command), _allowed.Remove(command));
 
     /// <summary>Nothing of the set, even where another set has it.</summary>
     private DenyList Without(CommandSet set)
     {
-        var rest = new DenyList(sets.Remove(set.Name), commands.Except(commands.Where(set.Contains)), allowed);
-        rest = new DenyList(rest.sets, rest.commands, rest.allowed.Except(rest.allowed.Where(command => !rest.InSets(command))));
+        var rest = new DenyList(_sets.Remove(set.Name), _commands.Except(_commands.Where(set.Contains)), _allowed);
+        rest = new DenyList(rest._sets, rest._commands, rest._allowed.Except(rest._allowed.Where(command => !rest.InSets(command))));
         return set.Commands is null ? Nothing : set.Commands.Aggregate(rest, (list, command) => list.Without(command));
     }
 
-    private DenyList Without(TpmCc command) => new(sets, commands.Remove(command), InSets(command) ? allowed.Add(command) : allowed);
+    private DenyList Without(TpmCc command) => new(_sets, _commands.Remove(command), InSets(command) ? _allowed.Add(command) : _allowed);
 }

@@ -59,8 +59,8 @@ internal readonly record struct LimitsChange(Limits Before, Limits After)
     /// <summary>What differs, for a person; empty where nothing does.</summary>
     public override string ToString()
     {
-        var (before, after) = (Before, After);
-        var changed = LimitKind.Known.Where(kind => kind.Get(before) != kind.Get(after)).Select(kind => $"{kind.Name} is now {kind.Show(kind.Get(after)!.Value)}");
+        (Limits? before, Limits? after) = (Before, After);
+        IEnumerable<string> changed = LimitKind.Known.Where(kind => kind.Get(before) != kind.Get(after)).Select(kind => $"{kind.Name} is now {kind.Show(kind.Get(after)!.Value)}");
         return string.Join(", ", after.Denied!.Equals(before.Denied) ? changed : changed.Append($"commands.deny is now '{string.Join(' ', after.Denied.Lines)}'"));
     }
 }

@@ -45,14 +45,14 @@ internal sealed class PowerFile(NodeTable table, Access root, Suspension suspens
     /// <summary>One open file description. Orders are as of any control file; a read from the start may wait, without a thread.</summary>
     private sealed class PowerOpen(PowerFile file, Suspension suspension) : ControlOpen(file)
     {
-        private volatile byte[] shown = [];
+        private volatile byte[] _shown = [];
 
         public override void Read(in FuseReadArguments arguments, FuseReadReply reply)
         {
-            var size = arguments.Size;
+            int size = arguments.Size;
             if (arguments.Offset > 0)
             {
-                var rest = shown.AsSpan((int)Math.Min(arguments.Offset, (ulong)shown.Length));
+                Span<byte> rest = _shown.AsSpan((int)Math.Min(arguments.Offset, (ulong)_shown.Length));
                 reply.Complete(rest[..Math.Min(size, rest.Length)]);
                 return;
             }
@@ -61,8 +61,8 @@ internal sealed class PowerFile(NodeTable table, Access root, Suspension suspens
             reply.Keep(read);
             read.Wait(suspension, state =>
             {
-                var text = Encoding.ASCII.GetBytes(Show(state) + "\n");
-                shown = text;
+                byte[] text = Encoding.ASCII.GetBytes(Show(state) + "\n");
+                _shown = text;
                 reply.Complete(text.AsSpan(0, Math.Min(size, text.Length)));
             });
         }
@@ -71,13 +71,13 @@ internal sealed class PowerFile(NodeTable table, Access root, Suspension suspens
     /// <summary>A read that waits until the state is settled. An interrupt ends it, unless it was told before.</summary>
     private sealed class SettlingRead(FuseReadReply reply) : IFuseInterruptible
     {
-        private volatile Func<bool>? stop;
-        private volatile bool isInterrupted;
+        private volatile Func<bool>? _stop;
+        private volatile bool _isInterrupted;
 
         public void Wait(Suspension suspension, Action<SleepState> tell)
         {
-            stop = suspension.WhenSettled(tell);
-            if (isInterrupted)
+            _stop = suspension.WhenSettled(tell);
+            if (_isInterrupted)
             {
                 Interrupted(reply);
             }
@@ -85,8 +85,8 @@ internal sealed class PowerFile(NodeTable table, Access root, Suspension suspens
 
         public void Interrupted(FuseReadReply interrupted)
         {
-            isInterrupted = true;
-            if (stop?.Invoke() == true)
+            _isInterrupted = true;
+            if (_stop?.Invoke() == true)
             {
                 interrupted.Fail(Errno.EINTR);
             }

@@ -20,32 +20,32 @@ internal sealed class Suspension(IReadOnlyList<ISuspendable> tpms, TimeProvider 
     /// <summary>How long nobody is served by a machine that does not sleep, nor says that it is awake.</summary>
     public static readonly TimeSpan UntilAwake = TimeSpan.FromSeconds(90);
 
-    private readonly Lock gate = new();
-    private readonly List<Action<SleepState>> waiting = [];
-    private ITimer? timer;
-    private SleepState state;
-    private int sleep; // counts them
-    private int unsaved;
-    private bool isOverdue;
+    private readonly Lock _gate = new();
+    private readonly List<Action<SleepState>> _waiting = [];
+    private ITimer? _timer;
+    private SleepState _state;
+    private int _sleep; // counts them
+    private int _unsaved;
+    private bool _isOverdue;
 
     /// <summary>
     /// Suspends; what is being done already goes on. From here on commands that have not begun are given back, with TPM_RC_RETRY.
     /// </summary>
     public void Begin()
     {
-        lock (gate)
+        lock (_gate)
         {
-            if (state != SleepState.Awake)
+            if (_state != SleepState.Awake)
             {
                 return;
             }
 
-            var begun = ++sleep;
-            state = SleepState.Suspending;
-            unsaved = tpms.Count;
-            isOverdue = false;
+            int begun = ++_sleep;
+            _state = SleepState.Suspending;
+            _unsaved = tpms.Count;
+            _isOverdue = false;
             Arm(Due.Cancel, UntilCancel);
-            foreach (var tpm in tpms)
+            foreach (ISuspendable tpm in tpms)
             {
                 tpm.Suspend(() => Saved(begun));
             }
@@ -56,18 +56,18 @@ internal sealed class Suspension(IReadOnlyList<ISuspendable> tpms, TimeProvider 
     public void End()
     {
         Action<SleepState>[] told;
-        lock (gate)
+        lock (_gate)
         {
-            if (state == SleepState.Awake)
+            if (_state == SleepState.Awake)
             {
                 return;
             }
 
-            state = SleepState.Awake;
-            timer?.Dispose();
-            timer = null;
+            _state = SleepState.Awake;
+            _timer?.Dispose();
+            _timer = null;
             told = TakeWaiting();
-            foreach (var tpm in tpms)
+            foreach (ISuspendable tpm in tpms)
             {
                 tpm.Resume();
             }
@@ -82,17 +82,17 @@ internal sealed class Suspension(IReadOnlyList<ISuspendable> tpms, TimeProvider 
     public Func<bool> WhenSettled(Action<SleepState> tell)
     {
         SleepState now;
-        lock (gate)
+        lock (_gate)
         {
-            now = state;
-            if (now == SleepState.Suspending && !isOverdue)
+            now = _state;
+            if (now == SleepState.Suspending && !_isOverdue)
             {
-                waiting.Add(tell);
+                _waiting.Add(tell);
                 return () =>
                 {
-                    lock (gate)
+                    lock (_gate)
                     {
-                        return waiting.Remove(tell);
+                        return _waiting.Remove(tell);
                     }
                 };
             }
@@ -107,14 +107,14 @@ internal sealed class Suspension(IReadOnlyList<ISuspendable> tpms, TimeProvider 
     private void Saved(int begun)
     {
         Action<SleepState>[] told;
-        lock (gate)
+        lock (_gate)
         {
-            if (begun != sleep || state != SleepState.Suspending || --unsaved > 0)
+            if (begun != _sleep || _state != SleepState.Suspending || --_unsaved > 0)
             {
                 return;
             }
 
-            state = SleepState.Suspended;
+            _state = SleepState.Suspended;
             told = TakeWaiting();
         }
 
@@ -126,9 +126,9 @@ internal sealed class Suspension(IReadOnlyList<ISuspendable> tpms, TimeProvider 
     private void Overdue(int begun, Due due)
     {
         Action<SleepState>[] told = [];
-        lock (gate)
+        lock (_gate)
         {
-            if (begun != sleep || state == SleepState.Awake)
+            if (begun != _sleep || _state == SleepState.Awake)
             {
                 return;
             }
@@ -140,14 +140,14 @@ internal sealed class Suspension(IReadOnlyList<ISuspendable> tpms, TimeProvider 
                     break;
                 case Due.Tell:
                     Arm(Due.Wake, UntilAwake - UntilToldAllTheSame);
-                    isOverdue = true;
+                    _isOverdue = true;
                     told = TakeWaiting();
                     break;
             }
 
-            if (due == Due.Cancel && state == SleepState.Suspending)
+            if (due == Due.Cancel && _state == SleepState.Suspending)
             {
-                foreach (var tpm in tpms)
+                foreach (ISuspendable tpm in tpms)
                 {
                     tpm.CancelRunning();
                 }
@@ -165,16 +165,16 @@ internal sealed class Suspension(IReadOnlyList<ISuspendable> tpms, TimeProvider 
     /// <summary>Under the lock.</summary>
     private void Arm(Due due, TimeSpan after)
     {
-        var begun = sleep;
-        timer?.Dispose();
-        timer = time.CreateTimer(_ => Overdue(begun, due), null, after, Timeout.InfiniteTimeSpan);
+        int begun = _sleep;
+        _timer?.Dispose();
+        _timer = time.CreateTimer(_ => Overdue(begun, due), null, after, Timeout.InfiniteTimeSpan);
     }
 
     /// <summary>Under the lock.</summary>
     private Action<SleepState>[] TakeWaiting()
     {
-        Action<SleepState>[] taken = [.. waiting];
-        waiting.Clear();
+        Action<SleepState>[] taken = [.. _waiting];
+        _waiting.Clear();
         return taken;
     }
 

@@ -33,7 +33,7 @@ internal static class Saved
         }
 
         PosixAcl? acl = null;
-        var whole = saved.Acl is null || TryRead(saved.Acl, out acl);
+        bool whole = saved.Acl is null || TryRead(saved.Acl, out acl);
         access = new Access(Convert.ToUInt32(saved.Mode, 8), saved.Uid, saved.Gid, acl);
         return whole;
     }
@@ -41,9 +41,9 @@ internal static class Saved
     public static bool TryRead(SavedLimits saved, out Limits limits)
     {
         limits = Limits.Unsaid;
-        foreach (var (name, text) in saved.Values ?? [])
+        foreach ((string? name, string? text) in saved.Values ?? [])
         {
-            if (LimitKind.Known.FirstOrDefault(kind => kind.Name == name) is not { } known || text is null || !known.TryRead(text, out var value))
+            if (LimitKind.Known.FirstOrDefault(kind => kind.Name == name) is not { } known || text is null || !known.TryRead(text, out int value))
             {
                 return false;
             }
@@ -56,7 +56,7 @@ internal static class Saved
             return true;
         }
 
-        if (saved.CommandsDeny.Contains(null!) || !DenyList.TryRead(saved.CommandsDeny, DenyList.Nothing, false, out var denied, out _, out _))
+        if (saved.CommandsDeny.Contains(null!) || !DenyList.TryRead(saved.CommandsDeny, DenyList.Nothing, false, out DenyList? denied, out _, out _))
         {
             return false;
         }
@@ -68,21 +68,21 @@ internal static class Saved
     private static bool TryRead(List<string> lines, [NotNullWhen(true)] out PosixAcl? acl)
     {
         acl = null;
-        var named = ImmutableArray.CreateBuilder<AclEntry>();
+        ImmutableArray<AclEntry>.Builder named = ImmutableArray.CreateBuilder<AclEntry>();
         uint? group = null;
-        foreach (var line in lines)
+        foreach (string line in lines)
         {
-            if (line?.Split(':') is not [var kind, var id, var permissions] || !TryReadPermissions(permissions, out var bits))
+            if (line?.Split(':') is not [var kind, var id, var permissions] || !TryReadPermissions(permissions, out uint bits))
             {
                 return false;
             }
 
-            var isUser = kind == Name(AclKind.User);
+            bool isUser = kind == Name(AclKind.User);
             if (group is null && line.StartsWith(OwningGroup, StringComparison.Ordinal))
             {
                 group = bits;
             }
-            else if ((isUser || kind == Name(AclKind.Group)) && uint.TryParse(id, NumberStyles.None, CultureInfo.InvariantCulture, out var number) && number != uint.MaxValue)
+            else if ((isUser || kind == Name(AclKind.Group)) && uint.TryParse(id, NumberStyles.None, CultureInfo.InvariantCulture, out uint number) && number != uint.MaxValue)
             {
                 named.Add(new AclEntry(isUser ? AclKind.User : AclKind.Group, number, bits));
             }
@@ -105,7 +105,7 @@ internal static class Saved
     private static bool TryReadPermissions(string text, out uint permissions)
     {
         permissions = 0;
-        for (var at = 0; at < Letters.Length && text.Length == Letters.Length; at++)
+        for (int at = 0; at < Letters.Length && text.Length == Letters.Length; at++)
         {
             if (text[at] == Letters[at])
             {

@@ -49,7 +49,7 @@ internal sealed class StateFile(string directory)
     public string? TrySetAside(DateTimeOffset now, out string problem)
     {
         problem = "";
-        var aside = $"{Path}.damaged-{now:yyyyMMddTHHmmssfff}";
+        string aside = $"{Path}.damaged-{now:yyyyMMddTHHmmssfff}";
         try
         {
             File.Move(Path, aside, overwrite: false);
@@ -91,7 +91,7 @@ internal sealed class StateFile(string directory)
 
     private static string WhatIsWrong(StateDocument document)
     {
-        foreach (var (path, saved) in document.Access ?? [])
+        foreach ((string? path, SavedAccess? saved) in document.Access ?? [])
         {
             if (saved is null || !Saved.TryRead(saved, out _))
             {
@@ -99,7 +99,7 @@ internal sealed class StateFile(string directory)
             }
         }
 
-        foreach (var (path, saved) in document.Limits ?? [])
+        foreach ((string? path, SavedLimits? saved) in document.Limits ?? [])
         {
             if (saved is null || !Saved.TryRead(saved, out Policy.Limits _))
             {
@@ -113,7 +113,7 @@ internal sealed class StateFile(string directory)
     private bool TrySyncDirectory(out string problem)
     {
         problem = "";
-        var descriptor = Syscall.open(directory, OpenFlags.O_RDONLY | OpenFlags.O_DIRECTORY | OpenFlags.O_CLOEXEC);
+        int descriptor = Syscall.open(directory, OpenFlags.O_RDONLY | OpenFlags.O_DIRECTORY | OpenFlags.O_CLOEXEC);
         if (descriptor < 0 || Syscall.fsync(descriptor) != 0)
         {
             problem = $"{directory}: {Stdlib.strerror(Stdlib.GetLastError())}";

@@ -13,32 +13,32 @@ namespace TpmFs.State;
 /// </remarks>
 internal sealed class StateKeeper : IAccessStore, ILimitStore, IDisposable
 {
-    private static readonly TimeSpan RetryAfter = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan s_retryAfter = TimeSpan.FromSeconds(5);
 
-    private readonly Lock gate = new();
-    private readonly AutoResetEvent changed = new(false);
-    private readonly StateFile file;
-    private readonly ILogger log;
-    private readonly Thread thread;
-    private readonly Dictionary<string, Access> access = new(StringComparer.Ordinal);
-    private readonly Dictionary<string, Limits> limits = new(StringComparer.Ordinal);
-    private readonly SortedSet<string> made = new(StringComparer.Ordinal);
-    private readonly bool writes;
-    private bool isDirty;
-    private volatile bool stopping;
+    private readonly Lock _gate = new();
+    private readonly AutoResetEvent _changed = new(false);
+    private readonly StateFile _file;
+    private readonly ILogger _log;
+    private readonly Thread _thread;
+    private readonly Dictionary<string, Access> _access = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, Limits> _limits = new(StringComparer.Ordinal);
+    private readonly SortedSet<string> _made = new(StringComparer.Ordinal);
+    private readonly bool _writes;
+    private bool _isDirty;
+    private volatile bool _stopping;
 
     /// <summary>Reads what was kept. A damaged file is set aside, and what is configured holds.</summary>
     public StateKeeper(StateFile file, DateTimeOffset now, ILogger log)
     {
-        this.file = file;
-        this.log = log;
-        writes = true;
-        if (!file.TryRead(out var document, out var problem))
+        _file = file;
+        _log = log;
+        _writes = true;
+        if (!file.TryRead(out StateDocument? document, out string? problem))
         {
             document = new StateDocument();
-            var aside = file.TrySetAside(now, out var obstacle);
-            writes = aside is not null;
-            if (writes)
+            string? aside = file.TrySetAside(now, out string? obstacle);
+            _writes = aside is not null;
+            if (_writes)
             {
                 log.Of(EventType.StateNotKept).Error("{File} is damaged ({Problem}); it is kept as {Aside}, and modes, owners, limits and domains are as configured", file.Path, problem, aside);
             }
@@ -53,8 +53,8 @@ internal sealed class StateKeeper : IAccessStore, ILimitStore, IDisposable
         }
 
         Load(document);
-        thread = new Thread(Write) { IsBackground = true, Name = "state" };
-        thread.Start();
+        _thread = new Thread(Write) { IsBackground = true, Name = "state" };
+        _thread.Start();
     }
 
     /// <summary>The directories made with mkdir.</summary>
@@ -62,26 +62,26 @@ internal sealed class StateKeeper : IAccessStore, ILimitStore, IDisposable
     {
         get
         {
-            lock (gate)
+            lock (_gate)
             {
-                return [.. made];
+                return [.. _made];
             }
         }
     }
 
     Access? IAccessStore.Find(string path)
     {
-        lock (gate)
+        lock (_gate)
         {
-            return access.TryGetValue(path, out var kept) ? kept : null;
+            return _access.TryGetValue(path, out Access kept) ? kept : null;
         }
     }
 
     Limits ILimitStore.Find(string path)
     {
-        lock (gate)
+        lock (_gate)
         {
-            return limits.GetValueOrDefault(path, Limits.Unsaid);
+            return _limits.GetValueOrDefault(path, Limits.Unsaid);
         }
     }
 
@@ -89,47 +89,47 @@ internal sealed class StateKeeper : IAccessStore, ILimitStore, IDisposable
     {
         if (kept is { } one)
         {
-            access[path] = one;
+            _access[path] = one;
             return true;
         }
 
-        return access.Remove(path);
+        return _access.Remove(path);
     });
 
     void ILimitStore.Keep(string path, Limits kept) => Change(() =>
     {
         if (kept != Limits.Unsaid)
         {
-            limits[path] = kept;
+            _limits[path] = kept;
             return true;
         }
 
-        return limits.Remove(path);
+        return _limits.Remove(path);
     });
 
-    public void KeepMade(string path) => Change(() => made.Add(path));
+    public void KeepMade(string path) => Change(() => _made.Add(path));
 
     public bool IsMade(string path)
     {
-        lock (gate)
+        lock (_gate)
         {
-            return made.Contains(path);
+            return _made.Contains(path);
         }
     }
 
     /// <summary>Nothing of a place, nor of what is below it, is kept.</summary>
     public void Forget(string path) => Change(() =>
     {
-        var below = path + "/";
-        var count = made.RemoveWhere(kept => kept == path || kept.StartsWith(below, StringComparison.Ordinal));
-        foreach (var kept in access.Keys.Where(kept => kept == path || kept.StartsWith(below, StringComparison.Ordinal)).ToArray())
+        string below = path + "/";
+        int count = _made.RemoveWhere(kept => kept == path || kept.StartsWith(below, StringComparison.Ordinal));
+        foreach (string? kept in _access.Keys.Where(kept => kept == path || kept.StartsWith(below, StringComparison.Ordinal)).ToArray())
         {
-            count += access.Remove(kept) ? 1 : 0;
+            count += _access.Remove(kept) ? 1 : 0;
         }
 
-        foreach (var kept in limits.Keys.Where(kept => kept == path || kept.StartsWith(below, StringComparison.Ordinal)).ToArray())
+        foreach (string? kept in _limits.Keys.Where(kept => kept == path || kept.StartsWith(below, StringComparison.Ordinal)).ToArray())
         {
-            count += limits.Remove(kept) ? 1 : 0;
+            count += _limits.Remove(kept) ? 1 : 0;
         }
 
         return count > 0;
@@ -138,58 +138,58 @@ internal sealed class StateKeeper : IAccessStore, ILimitStore, IDisposable
     /// <summary>Writes what is not written yet.</summary>
     public void Dispose()
     {
-        stopping = true;
-        changed.Set();
-        thread.Join();
-        changed.Dispose();
+        _stopping = true;
+        _changed.Set();
+        _thread.Join();
+        _changed.Dispose();
     }
 
     private void Change(Func<bool> change)
     {
-        lock (gate)
+        lock (_gate)
         {
             if (!change())
             {
                 return;
             }
 
-            isDirty = true;
+            _isDirty = true;
         }
 
-        changed.Set();
+        _changed.Set();
     }
 
     private void Load(StateDocument document)
     {
-        made.UnionWith(document.Made);
-        foreach (var (path, saved) in document.Access)
+        _made.UnionWith(document.Made);
+        foreach ((string? path, SavedAccess? saved) in document.Access)
         {
-            access[path] = Saved.TryRead(saved, out Access read) ? read : throw new InvalidOperationException("the state was checked when it was read");
+            _access[path] = Saved.TryRead(saved, out Access read) ? read : throw new InvalidOperationException("the state was checked when it was read");
         }
 
-        foreach (var (path, saved) in document.Limits)
+        foreach ((string? path, SavedLimits? saved) in document.Limits)
         {
-            limits[path] = Saved.TryRead(saved, out Limits read) ? read : throw new InvalidOperationException("the state was checked when it was read");
+            _limits[path] = Saved.TryRead(saved, out Limits read) ? read : throw new InvalidOperationException("the state was checked when it was read");
         }
     }
 
     private void Write()
     {
-        var failing = false;
-        for (var isLast = false; !isLast;)
+        bool failing = false;
+        for (bool isLast = false; !isLast;)
         {
-            changed.WaitOne(failing ? RetryAfter : Timeout.InfiniteTimeSpan);
-            isLast = stopping; // before what is dirty is taken: what was changed before the stop is in it
-            if (!writes || TakeDirty() is not { } document)
+            _changed.WaitOne(failing ? s_retryAfter : Timeout.InfiniteTimeSpan);
+            isLast = _stopping; // before what is dirty is taken: what was changed before the stop is in it
+            if (!_writes || TakeDirty() is not { } document)
             {
                 continue;
             }
 
-            if (file.TryWrite(document, out var problem))
+            if (_file.TryWrite(document, out string? problem))
             {
                 if (failing)
                 {
-                    log.Information("{File} could be written again; nothing is lost", file.Path);
+                    _log.Information("{File} could be written again; nothing is lost", _file.Path);
                 }
 
                 failing = false;
@@ -199,7 +199,7 @@ internal sealed class StateKeeper : IAccessStore, ILimitStore, IDisposable
             MarkDirty();
             if (!failing || isLast)
             {
-                log.Of(EventType.StateNotKept).Error("{File} cannot be written: {Problem}. What was changed holds, and is tried again; it is lost if the daemon stops before", file.Path, problem);
+                _log.Of(EventType.StateNotKept).Error("{File} cannot be written: {Problem}. What was changed holds, and is tried again; it is lost if the daemon stops before", _file.Path, problem);
             }
 
             failing = true;
@@ -208,28 +208,28 @@ internal sealed class StateKeeper : IAccessStore, ILimitStore, IDisposable
 
     private StateDocument? TakeDirty()
     {
-        lock (gate)
+        lock (_gate)
         {
-            if (!isDirty)
+            if (!_isDirty)
             {
                 return null;
             }
 
-            isDirty = false;
+            _isDirty = false;
             return new StateDocument
             {
-                Made = new SortedSet<string>(made, StringComparer.Ordinal),
-                Access = new SortedDictionary<string, SavedAccess>(access.ToDictionary(kept => kept.Key, kept => Saved.Of(kept.Value)), StringComparer.Ordinal),
-                Limits = new SortedDictionary<string, SavedLimits>(limits.ToDictionary(kept => kept.Key, kept => Saved.Of(kept.Value)), StringComparer.Ordinal),
+                Made = new SortedSet<string>(_made, StringComparer.Ordinal),
+                Access = new SortedDictionary<string, SavedAccess>(_access.ToDictionary(kept => kept.Key, kept => Saved.Of(kept.Value)), StringComparer.Ordinal),
+                Limits = new SortedDictionary<string, SavedLimits>(_limits.ToDictionary(kept => kept.Key, kept => Saved.Of(kept.Value)), StringComparer.Ordinal),
             };
         }
     }
 
     private void MarkDirty()
     {
-        lock (gate)
+        lock (_gate)
         {
-            isDirty = true;
+            _isDirty = true;
         }
     }
 }

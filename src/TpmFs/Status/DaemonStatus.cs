@@ -6,21 +6,21 @@ namespace TpmFs.Status;
 /// <summary>What the status and metrics files show: the TPMs and every domain. Any thread.</summary>
 internal sealed class DaemonStatus(IReadOnlyList<TpmStatus> tpms, TimeProvider time)
 {
-    private readonly DateTimeOffset start = time.GetUtcNow();
-    private Func<IEnumerable<Domain>> domains = () => [];
+    private readonly DateTimeOffset _start = time.GetUtcNow();
+    private Func<IEnumerable<Domain>> _domains = () => [];
 
     /// <summary>By their numbers.</summary>
     public IReadOnlyList<TpmStatus> Tpms => tpms;
 
-    public DateTimeOffset Start => start;
+    public DateTimeOffset Start => _start;
 
-    public TimeSpan Uptime => time.GetUtcNow() - start;
+    public TimeSpan Uptime => time.GetUtcNow() - _start;
 
     /// <summary>Every domain, the root first.</summary>
-    public IReadOnlyList<Domain> Domains => [.. domains()];
+    public IReadOnlyList<Domain> Domains => [.. _domains()];
 
     /// <summary>Where the domains are found; told once, when the tree is there.</summary>
-    public void Show(Func<IEnumerable<Domain>> all) => domains = all;
+    public void Show(Func<IEnumerable<Domain>> all) => _domains = all;
 }
 
 /// <summary>What is known of a TPM itself. Any thread.</summary>

@@ -12,38 +12,38 @@ internal sealed class MetricsFile(NodeTable table, Access root, DaemonStatus sta
 {
     private const string Microseconds = "_usec";
     private const double PerSecond = 1_000_000;
-    private static readonly TpmDescription Unknown = new("", "", "", 0);
+    private static readonly TpmDescription s_unknown = new("", "", "", 0);
 
     public override string Content()
     {
-        var (tpms, domains) = (status.Tpms, status.Domains);
+        (IReadOnlyList<TpmStatus>? tpms, IReadOnlyList<Domain>? domains) = (status.Tpms, status.Domains);
         var text = new StringBuilder();
         Family(text, "tpmfs_tpm_info", "gauge", null, "what the TPM says it is");
-        foreach (var tpm in tpms)
+        foreach (TpmStatus tpm in tpms)
         {
-            var says = tpm.Facts.Description ?? Unknown;
+            TpmDescription says = tpm.Facts.Description ?? s_unknown;
             text.Append(
                 CultureInfo.InvariantCulture,
                 $"tpmfs_tpm_info{{tpm=\"{tpm.Number}\",manufacturer=\"{Escape(says.Manufacturer)}\",model=\"{Escape(says.Model)}\",firmware=\"{Escape(says.Firmware)}\"}} 1\n");
         }
 
         Family(text, "tpmfs_tpm_up", "gauge", null, "whether the TPM is there");
-        foreach (var tpm in tpms)
+        foreach (TpmStatus tpm in tpms)
         {
             text.Append(CultureInfo.InvariantCulture, $"tpmfs_tpm_up{{tpm=\"{tpm.Number}\"}} {(tpm.Problem.Length == 0 ? 1 : 0)}\n");
         }
 
         Family(text, "tpmfs_start_time_seconds", "gauge", "seconds", "when the daemon began, in UNIX time");
         text.Append(CultureInfo.InvariantCulture, $"tpmfs_start_time_seconds {status.Start.ToUnixTimeMilliseconds() / 1000.0}\n");
-        var all = domains.SelectMany(domain => tpms.Select(tpm => (domain.Name, tpm.Number, DomainStatistics.Of(domain, tpm.Number)))).ToArray();
-        foreach (var key in DomainStatistics.Keys)
+        (string Name, int Number, DomainStatistics)[] all = domains.SelectMany(domain => tpms.Select(tpm => (domain.Name, tpm.Number, DomainStatistics.Of(domain, tpm.Number)))).ToArray();
+        foreach (StatisticKey key in DomainStatistics.Keys)
         {
-            var isTime = key.Name.EndsWith(Microseconds, StringComparison.Ordinal);
-            var name = "tpmfs_" + (isTime ? key.Name[..^Microseconds.Length] + "_seconds" : key.Name);
+            bool isTime = key.Name.EndsWith(Microseconds, StringComparison.Ordinal);
+            string name = "tpmfs_" + (isTime ? key.Name[..^Microseconds.Length] + "_seconds" : key.Name);
             Family(text, name, key.Grows ? "counter" : "gauge", isTime ? "seconds" : null, key.Meaning);
-            foreach (var (domain, tpm, statistics) in all)
+            foreach ((string? domain, int tpm, DomainStatistics? statistics) in all)
             {
-                var value = isTime ? key.Get(statistics) / PerSecond : key.Get(statistics);
+                double value = isTime ? key.Get(statistics) / PerSecond : key.Get(statistics);
                 text.Append(CultureInfo.InvariantCulture, $"{name}{(key.Grows ? "_total" : "")}{{domain=\"{Escape(domain)}\",tpm=\"{tpm}\"}} {value}\n");
             }
         }

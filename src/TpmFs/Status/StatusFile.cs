@@ -10,20 +10,20 @@ namespace TpmFs.Status;
 /// <summary>status: the daemon at a glance, for people.</summary>
 internal sealed class StatusFile(NodeTable table, Access root, DaemonStatus status) : ControlFile(table, Shown, root)
 {
-    private static readonly string[] Headings = ["openers", "objects", "sessions", "weight", "commands", "per cmd", "busy", "waited", "denied", "auth fail"];
+    private static readonly string[] s_headings = ["openers", "objects", "sessions", "weight", "commands", "per cmd", "busy", "waited", "denied", "auth fail"];
 
     public override string Content()
     {
-        var (tpms, domains) = (status.Tpms, status.Domains);
+        (IReadOnlyList<TpmStatus>? tpms, IReadOnlyList<Domain>? domains) = (status.Tpms, status.Domains);
         var text = new StringBuilder();
-        foreach (var tpm in tpms)
+        foreach (TpmStatus tpm in tpms)
         {
             text.Append(CultureInfo.InvariantCulture, $"{$"TPM {tpm.Number}",-11}{tpm.Way}\n");
             text.Append(CultureInfo.InvariantCulture, $"           {Describe(tpm)}\n");
         }
 
         text.Append(CultureInfo.InvariantCulture, $"up         {Span(status.Uptime)}\n");
-        var lockouts = domains.Sum(domain => DomainStatistics.Of(domain).Lockouts);
+        long lockouts = domains.Sum(domain => DomainStatistics.Of(domain).Lockouts);
         if (lockouts > 0)
         {
             text.Append(
@@ -32,11 +32,11 @@ internal sealed class StatusFile(NodeTable table, Access root, DaemonStatus stat
         }
 
         text.Append('\n');
-        var names = tpms.Count == 1 ? 1 : 2; // leading columns of text
-        string[] headings = ["domain", .. tpms.Count == 1 ? Array.Empty<string>() : ["TPM"], .. Headings];
+        int names = tpms.Count == 1 ? 1 : 2; // leading columns of text
+        string[] headings = ["domain", .. tpms.Count == 1 ? Array.Empty<string>() : ["TPM"], .. s_headings];
         string[][] rows = [headings, .. domains.SelectMany(domain => tpms.Select(tpm => Row(domain, tpm.Number, tpms.Count == 1)))];
-        var widths = headings.Select((_, column) => rows.Max(row => row[column].Length)).ToArray();
-        foreach (var row in rows)
+        int[] widths = headings.Select((_, column) => rows.Max(row => row[column].Length)).ToArray();
+        foreach (string[] row in rows)
         {
             text.Append(string.Join("  ", row.Select((cell, column) => column < names ? cell.PadRight(widths[column]) : cell.PadLeft(widths[column]))).TrimEnd()).Append('\n');
         }

@@ -34,16 +34,16 @@ internal sealed class UserDatabase : IUserDatabase
     public bool TryFindMembers(string group, out IReadOnlyList<UserEntry>? members)
     {
         members = null;
-        var entry = Cleared(() => Syscall.getgrnam(group));
+        Group? entry = Cleared(() => Syscall.getgrnam(group));
         if (entry is null)
         {
             return Ended(entry);
         }
 
         var found = new List<UserEntry>();
-        foreach (var name in entry.gr_mem)
+        foreach (string? name in entry.gr_mem)
         {
-            if (!TryFindUser(name, out var member))
+            if (!TryFindUser(name, out UserEntry? member))
             {
                 return false;
             }

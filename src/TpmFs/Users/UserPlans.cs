@@ -13,138 +13,138 @@ namespace TpmFs.Users;
 /// </summary>
 internal sealed class UserPlans : IDisposable
 {
-    private static readonly TimeSpan Period = TimeSpan.FromMinutes(5);
+    private static readonly TimeSpan s_period = TimeSpan.FromMinutes(5);
 
     /// <summary>Names that may wait to be looked up: anybody can ask for any.</summary>
     private const int MaxWantedNames = 64;
 
-    private readonly ConcurrentDictionary<string, uint> uids = new(StringComparer.Ordinal);
-    private readonly ConcurrentDictionary<uint, UserEntry> users = new();
-    private readonly ConcurrentQueue<uint> wanted = new();
-    private readonly ConcurrentDictionary<string, byte> wantedNames = new(StringComparer.Ordinal);
-    private readonly ConcurrentQueue<string> unexplained = new();
-    private readonly Dictionary<string, IReadOnlyList<UserEntry>> granted = new(StringComparer.Ordinal); // the thread's
-    private readonly AutoResetEvent wake = new(false);
-    private readonly ManualResetEventSlim resolved = new();
-    private readonly IUserDatabase database;
-    private readonly Access root;
-    private readonly ILogger log;
-    private readonly Thread thread;
-    private volatile Settings settings;
-    private volatile Action<ResolvedPlans>? found;
-    private volatile bool isStale;
-    private volatile bool stopping;
+    private readonly ConcurrentDictionary<string, uint> _uids = new(StringComparer.Ordinal);
+    private readonly ConcurrentDictionary<uint, UserEntry> _users = new();
+    private readonly ConcurrentQueue<uint> _wanted = new();
+    private readonly ConcurrentDictionary<string, byte> _wantedNames = new(StringComparer.Ordinal);
+    private readonly ConcurrentQueue<string> _unexplained = new();
+    private readonly Dictionary<string, IReadOnlyList<UserEntry>> _granted = new(StringComparer.Ordinal); // the thread's
+    private readonly AutoResetEvent _wake = new(false);
+    private readonly ManualResetEventSlim _resolved = new();
+    private readonly IUserDatabase _database;
+    private readonly Access _root;
+    private readonly ILogger _log;
+    private readonly Thread _thread;
+    private volatile Settings _settings;
+    private volatile Action<ResolvedPlans>? _found;
+    private volatile bool _isStale;
+    private volatile bool _stopping;
 
     /// <param name="root">Whose the tree is.</param>
     public UserPlans(IUserDatabase database, Settings settings, Access root, ILogger log)
     {
-        this.database = database;
-        this.settings = settings;
-        this.root = root;
-        this.log = log;
-        thread = new Thread(Run) { IsBackground = true, Name = "users" };
+        _database = database;
+        _settings = settings;
+        _root = root;
+        _log = log;
+        _thread = new Thread(Run) { IsBackground = true, Name = "users" };
     }
 
     /// <summary>Begins to ask. <paramref name="tell"/> is called by the thread, each time with everything.</summary>
     /// <param name="patience">How long to wait for the first answer; the rest comes when it comes.</param>
     public void Start(Action<ResolvedPlans> tell, TimeSpan patience)
     {
-        found = tell;
-        thread.Start();
-        if (!resolved.Wait(patience))
+        _found = tell;
+        _thread.Start();
+        if (!_resolved.Wait(patience))
         {
-            log.Warning("the system's users and groups are slow to answer; users' directories appear when they have");
+            _log.Warning("the system's users and groups are slow to answer; users' directories appear when they have");
         }
     }
 
     /// <summary>The configuration is another now.</summary>
     public void Use(Settings changed)
     {
-        settings = changed;
-        isStale = true;
-        wake.Set();
+        _settings = changed;
+        _isStale = true;
+        _wake.Set();
     }
 
     /// <summary>The number of a user; null while it is not known. A name that was not asked for before is looked up, by and by.</summary>
     public uint? UidOf(string name)
     {
-        if (uids.TryGetValue(name, out var uid))
+        if (_uids.TryGetValue(name, out uint uid))
         {
             return uid;
         }
 
-        if (wantedNames.Count < MaxWantedNames && SettingsKeys.UserName().IsMatch(name) && wantedNames.TryAdd(name, 0))
+        if (_wantedNames.Count < MaxWantedNames && SettingsKeys.UserName().IsMatch(name) && _wantedNames.TryAdd(name, 0))
         {
-            wake.Set();
+            _wake.Set();
         }
 
         return null;
     }
 
     /// <summary>A user's domain that was made with mkdir.</summary>
-    public DomainPlan OfMade(uint uid) => DomainPlan.OfUser(uid, users.TryGetValue(uid, out var user) ? user.Gid : uid, settings.LimitsOf(null));
+    public DomainPlan OfMade(uint uid) => DomainPlan.OfUser(uid, _users.TryGetValue(uid, out UserEntry? user) ? user.Gid : uid, _settings.LimitsOf(null));
 
     /// <summary>A domain that was made with mkdir.</summary>
-    public DomainPlan OfMadeDomain() => DomainPlan.OfMade(root.Uid, root.Gid, Access.Permissions, settings.LimitsOf(null));
+    public DomainPlan OfMadeDomain() => DomainPlan.OfMade(_root.Uid, _root.Gid, Access.Permissions, _settings.LimitsOf(null));
 
     /// <summary>Finds a user's name and group, by and by.</summary>
     public void LookUp(uint uid)
     {
-        wanted.Enqueue(uid);
-        wake.Set();
+        _wanted.Enqueue(uid);
+        _wake.Set();
     }
 
     /// <summary>Tells the administrator, by and by, what to type instead of a name.</summary>
     public void Explain(string name)
     {
-        unexplained.Enqueue(name);
-        wake.Set();
+        _unexplained.Enqueue(name);
+        _wake.Set();
     }
 
     /// <summary>The thread may be waiting for a directory server; it is not waited for.</summary>
     public void Dispose()
     {
-        stopping = true;
-        wake.Set();
+        _stopping = true;
+        _wake.Set();
     }
 
     private void Run()
     {
-        var woken = false;
-        var plans = ResolvedPlans.None;
-        while (!stopping)
+        bool woken = false;
+        ResolvedPlans plans = ResolvedPlans.None;
+        while (!_stopping)
         {
             ExplainAll();
-            if (!woken || isStale)
+            if (!woken || _isStale)
             {
-                isStale = false; // before the settings are read: those that come now are resolved next
-                uids.Clear();
-                var current = settings;
+                _isStale = false; // before the settings are read: those that come now are resolved next
+                _uids.Clear();
+                Settings current = _settings;
                 plans = new ResolvedPlans(ResolveUsers(current), ResolveDomains(current));
                 FindWanted();
-                found!(plans);
+                _found!(plans);
             }
             else if (FindWanted())
             {
-                found!(plans);
+                _found!(plans);
             }
 
-            resolved.Set();
-            woken = wake.WaitOne(Period);
+            _resolved.Set();
+            woken = _wake.WaitOne(s_period);
         }
     }
 
     private void ExplainAll()
     {
-        while (unexplained.TryDequeue(out var name))
+        while (_unexplained.TryDequeue(out string? name))
         {
-            if (database.TryFindUser(name, out var user) && user is not null)
+            if (_database.TryFindUser(name, out UserEntry? user) && user is not null)
             {
-                log.Warning("mkdir users/{Name}: a user's directory is named by number, so type mkdir users/{NewUid}", name, user.Uid);
+                _log.Warning("mkdir users/{Name}: a user's directory is named by number, so type mkdir users/{NewUid}", name, user.Uid);
             }
             else
             {
-                log.Warning("mkdir users/{Name}: a user's directory is named by the user's number, and there is no user of this name", Text.Printable(name));
+                _log.Warning("mkdir users/{Name}: a user's directory is named by the user's number, and there is no user of this name", Text.Printable(name));
             }
         }
     }
@@ -152,20 +152,20 @@ internal sealed class UserPlans : IDisposable
     /// <summary>Whether more is known of somebody's number now.</summary>
     private bool FindWanted()
     {
-        foreach (var name in wantedNames.Keys)
+        foreach (string name in _wantedNames.Keys)
         {
-            if (database.TryFindUser(name, out var named) && named is not null)
+            if (_database.TryFindUser(name, out UserEntry? named) && named is not null)
             {
                 Remember(named);
             }
 
-            wantedNames.TryRemove(name, out _);
+            _wantedNames.TryRemove(name, out _);
         }
 
-        var isMore = false;
-        while (wanted.TryDequeue(out var uid))
+        bool isMore = false;
+        while (_wanted.TryDequeue(out uint uid))
         {
-            if (database.TryFindUser(uid, out var user) && user is not null)
+            if (_database.TryFindUser(uid, out UserEntry? user) && user is not null)
             {
                 Remember(user);
                 isMore = true;
@@ -179,18 +179,18 @@ internal sealed class UserPlans : IDisposable
     private Dictionary<string, DomainPlan> ResolveUsers(Settings current)
     {
         var plans = new Dictionary<string, DomainPlan>(StringComparer.Ordinal);
-        foreach (var (grantee, said) in current.Users.OrderBy(entry => entry.Key[0] == '@'))
+        foreach ((string? grantee, DomainSettings? said) in current.Users.OrderBy(entry => entry.Key[0] == '@'))
         {
-            if (TryFind(grantee, out var entries))
+            if (TryFind(grantee, out IReadOnlyList<UserEntry>? entries))
             {
-                granted[grantee] = entries;
+                _granted[grantee] = entries;
             }
             else
             {
-                log.Warning("the system's users could not be asked for {Grantee}; what was known stays", grantee);
+                _log.Warning("the system's users could not be asked for {Grantee}; what was known stays", grantee);
             }
 
-            foreach (var user in granted.GetValueOrDefault(grantee, []))
+            foreach (UserEntry? user in _granted.GetValueOrDefault(grantee, []))
             {
                 Remember(user);
                 plans.TryAdd(user.Uid.ToString(CultureInfo.InvariantCulture), DomainPlan.OfUser(user.Uid, user.Gid, current.LimitsOf(said)));
@@ -206,20 +206,20 @@ internal sealed class UserPlans : IDisposable
         bool asked;
         if (grantee[0] == '@')
         {
-            asked = database.TryFindMembers(grantee[1..], out var members);
+            asked = _database.TryFindMembers(grantee[1..], out IReadOnlyList<UserEntry>? members);
             entries = members ?? [];
             WarnOfNobody(grantee, asked && members is null);
             return asked;
         }
 
-        if (uint.TryParse(grantee, NumberStyles.None, CultureInfo.InvariantCulture, out var uid))
+        if (uint.TryParse(grantee, NumberStyles.None, CultureInfo.InvariantCulture, out uint uid))
         {
-            asked = database.TryFindUser(uid, out var numbered);
+            asked = _database.TryFindUser(uid, out UserEntry? numbered);
             entries = [numbered ?? new UserEntry(grantee, uid, uid)];
             return asked;
         }
 
-        asked = database.TryFindUser(grantee, out var user);
+        asked = _database.TryFindUser(grantee, out UserEntry? user);
         entries = user is null ? [] : [user];
         WarnOfNobody(grantee, asked && user is null);
         return asked;
@@ -227,22 +227,22 @@ internal sealed class UserPlans : IDisposable
 
     private void WarnOfNobody(string grantee, bool isNobody)
     {
-        if (isNobody && (!granted.TryGetValue(grantee, out var before) || before.Count > 0))
+        if (isNobody && (!_granted.TryGetValue(grantee, out IReadOnlyList<UserEntry>? before) || before.Count > 0))
         {
-            log.Warning("the configuration grants {Grantee} a directory, and there is no such user or group", grantee);
+            _log.Warning("the configuration grants {Grantee} a directory, and there is no such user or group", grantee);
         }
     }
 
     private Dictionary<string, DomainPlan> ResolveDomains(Settings current)
     {
         var plans = new Dictionary<string, DomainPlan>(StringComparer.Ordinal);
-        foreach (var (name, said) in current.Domains)
+        foreach ((string? name, DomainSettings? said) in current.Domains)
         {
             plans.Add(
                 name,
                 DomainPlan.OfConfigured(
-                    Number(said.Owner, owner => database.TryFindUser(owner, out var user) ? user?.Uid : null) ?? root.Uid,
-                    Number(said.Group, group => database.TryFindGroup(group, out var gid) ? gid : null) ?? root.Gid,
+                    Number(said.Owner, owner => _database.TryFindUser(owner, out UserEntry? user) ? user?.Uid : null) ?? _root.Uid,
+                    Number(said.Group, group => _database.TryFindGroup(group, out uint? gid) ? gid : null) ?? _root.Gid,
                     said.Mode,
                     current.LimitsOf(said)));
         }
@@ -258,15 +258,15 @@ internal sealed class UserPlans : IDisposable
             return null;
         }
 
-        if (uint.TryParse(name, NumberStyles.None, CultureInfo.InvariantCulture, out var number))
+        if (uint.TryParse(name, NumberStyles.None, CultureInfo.InvariantCulture, out uint number))
         {
             return number;
         }
 
-        var numbered = find(name);
+        uint? numbered = find(name);
         if (numbered is null)
         {
-            log.Warning("the configuration gives a domain to {Name}, who is not to be found; it is root's until then", name);
+            _log.Warning("the configuration gives a domain to {Name}, who is not to be found; it is root's until then", name);
         }
 
         return numbered;
@@ -274,8 +274,8 @@ internal sealed class UserPlans : IDisposable
 
     private void Remember(UserEntry user)
     {
-        users[user.Uid] = user;
-        uids[user.Name] = user.Uid;
+        _users[user.Uid] = user;
+        _uids[user.Name] = user.Uid;
     }
 }
 

@@ -13,27 +13,27 @@ namespace TpmFs.Users;
 /// </summary>
 internal sealed class UsersDirectory(TreeParts parts, DirectoryNode root, UserPlans plans) : DomainCollection(parts, "users", root)
 {
-    private readonly ConcurrentDictionary<string, LinkNode> links = new(StringComparer.Ordinal);
+    private readonly ConcurrentDictionary<string, LinkNode> _links = new(StringComparer.Ordinal);
 
     /// <summary>Whether a user has a directory.</summary>
     public bool Has(uint uid) => TryFind(uid.ToString(CultureInfo.InvariantCulture), out _);
 
     public override Errno Find(in FuseCaller caller, ReadOnlySpan<byte> name, out Node? child)
     {
-        var error = base.Find(caller, name, out child);
+        Errno error = base.Find(caller, name, out child);
         if (error != Errno.ENOENT || plans.UidOf(Encoding.Latin1.GetString(name)) is not { } uid || !Has(uid))
         {
             return error;
         }
 
-        child = links.GetOrAdd(uid.ToString(CultureInfo.InvariantCulture), MakeLink);
+        child = _links.GetOrAdd(uid.ToString(CultureInfo.InvariantCulture), MakeLink);
         return Errno.None;
     }
 
     public override Errno MakeDirectory(in FuseCaller caller, ReadOnlySpan<byte> name, uint mode, out Node? made)
     {
-        var error = base.MakeDirectory(caller, name, mode, out made);
-        var text = Encoding.Latin1.GetString(name);
+        Errno error = base.MakeDirectory(caller, name, mode, out made);
+        string text = Encoding.Latin1.GetString(name);
         if (!error.IsError)
         {
             plans.LookUp(uint.Parse(text, CultureInfo.InvariantCulture));
@@ -48,7 +48,7 @@ internal sealed class UsersDirectory(TreeParts parts, DirectoryNode root, UserPl
 
     /// <summary>A uid in decimal, as ls -n shows it.</summary>
     protected override bool IsName(string name) =>
-        uint.TryParse(name, NumberStyles.None, CultureInfo.InvariantCulture, out var uid) && uid != uint.MaxValue && name == uid.ToString(CultureInfo.InvariantCulture);
+        uint.TryParse(name, NumberStyles.None, CultureInfo.InvariantCulture, out uint uid) && uid != uint.MaxValue && name == uid.ToString(CultureInfo.InvariantCulture);
 
     protected override DomainPlan PlanOf(string name) => plans.OfMade(uint.Parse(name, CultureInfo.InvariantCulture));
 

@@ -22,7 +22,7 @@ internal static class Program
         };
         string threads = arguments.FirstOrDefault(argument => argument.StartsWith("threads=", StringComparison.Ordinal)) ?? "threads=2";
         var log = new ConsoleLog();
-        if (!FuseMount.TryMount(options, log, out var mount, out string problem))
+        if (!FuseMount.TryMount(options, log, out FuseMount? mount, out string problem))
         {
             Say($"refused {problem}");
             return 2;
@@ -42,7 +42,7 @@ internal static class Program
             Say("ready");
             var orders = new Thread(() => TakeOrders(toy, session, mount)) { IsBackground = true, Name = "orders" };
             orders.Start();
-            var end = session.Ended.Result;
+            FuseSessionEnd end = session.Ended.Result;
             mount.Unmount();
             Say($"ended {end}");
             return end == FuseSessionEnd.Stopped ? 0 : 1;

@@ -13,17 +13,17 @@ internal sealed class ToyFileSystem(Action<string> say) : FuseFileSystem, IFuseI
     private const uint Regular = 0x8000;
     private const uint Link = 0xA000;
     private const uint NonBlocking = 0x800;
-    private static readonly NodeId Hello = new(2);
-    private static readonly NodeId Pipe = new(3);
-    private static readonly NodeId LinkNode = new(4);
+    private static readonly NodeId s_hello = new(2);
+    private static readonly NodeId s_pipe = new(3);
+    private static readonly NodeId s_linkNode = new(4);
 
     /// <summary>Guards all below.</summary>
     private readonly Lock _gate = new();
     private readonly SortedDictionary<string, (NodeId Node, uint Mode)> _names = new(StringComparer.Ordinal)
     {
-        ["hello"] = (Hello, Regular | 0x1A4),
-        ["link"] = (LinkNode, Link | 0x1FF),
-        ["pipe"] = (Pipe, Regular | 0x1B6),
+        ["hello"] = (s_hello, Regular | 0x1A4),
+        ["link"] = (s_linkNode, Link | 0x1FF),
+        ["pipe"] = (s_pipe, Regular | 0x1B6),
     };
 
     private readonly Dictionary<string, byte[]> _xattrs = [];
@@ -48,7 +48,7 @@ internal sealed class ToyFileSystem(Action<string> say) : FuseFileSystem, IFuseI
             _available = bytes;
         }
 
-        foreach (var reader in readers)
+        foreach (FuseReadReply reader in readers)
         {
             if (reader.Complete(bytes))
             {
@@ -59,7 +59,7 @@ internal sealed class ToyFileSystem(Action<string> say) : FuseFileSystem, IFuseI
             }
         }
 
-        foreach (var poll in polls)
+        foreach (PollId poll in polls)
         {
             _notifier!.NotifyPoll(poll);
         }
@@ -88,7 +88,7 @@ internal sealed class ToyFileSystem(Action<string> say) : FuseFileSystem, IFuseI
         attributes = default;
         lock (_gate)
         {
-            if (parent != NodeId.Root || !_names.TryGetValue(Encoding.UTF8.GetString(name), out var entry))
+            if (parent != NodeId.Root || !_names.TryGetValue(Encoding.UTF8.GetString(name), out (NodeId Node, uint Mode) entry))
             {
                 return Errno.ENOENT;
             }
@@ -121,7 +121,7 @@ internal sealed class ToyFileSystem(Action<string> say) : FuseFileSystem, IFuseI
         attributes = default;
         lock (_gate)
         {
-            var entry = (new NodeId(++_lastId), Directory | (mode & 0xFFF));
+            (NodeId, uint) entry = (new NodeId(++_lastId), Directory | (mode & 0xFFF));
             if (!_names.TryAdd(Encoding.UTF8.GetString(name), entry))
             {
                 return Errno.EEXIST;
@@ -144,7 +144,7 @@ internal sealed class ToyFileSystem(Action<string> say) : FuseFileSystem, IFuseI
     {
         lock (_gate)
         {
-            opened = new FuseOpened(new OpenId(++_lastId), node == Pipe ? FuseOpenFlags.DirectIo | FuseOpenFlags.Stream : FuseOpenFlags.DirectIo);
+            opened = new FuseOpened(new OpenId(++_lastId), node == s_pipe ? FuseOpenFlags.DirectIo | FuseOpenFlags.Stream : FuseOpenFlags.DirectIo);
         }
 
         say($"open {caller.Uid}");
@@ -153,7 +153,7 @@ internal sealed class ToyFileSystem(Action<string> say) : FuseFileSystem, IFuseI
 
     public override void Read(in FuseCaller caller, NodeId node, OpenId open, in FuseReadArguments arguments, FuseReadReply reply)
     {
-        if (node == Hello)
+        if (node == s_hello)
         {
             byte[] text = Encoding.UTF8.GetBytes(Greeting);
             int start = (int)Math.Min(arguments.Offset, (ulong)text.Length);
@@ -279,7 +279,7 @@ internal sealed class ToyFileSystem(Action<string> say) : FuseFileSystem, IFuseI
     }
 
     private static FuseAttributes Attributes(NodeId node, uint mode) =>
-        new(node, mode, 1, 0, 0, node == Hello ? (ulong)Greeting.Length : 0, DateTimeOffset.UnixEpoch, DateTimeOffset.UnixEpoch, DateTimeOffset.UnixEpoch);
+        new(node, mode, 1, 0, 0, node == s_hello ? (ulong)Greeting.Length : 0, DateTimeOffset.UnixEpoch, DateTimeOffset.UnixEpoch, DateTimeOffset.UnixEpoch);
 
     private uint ModeOf(NodeId node) => _names.Values.FirstOrDefault(entry => entry.Node == node).Mode;
 }

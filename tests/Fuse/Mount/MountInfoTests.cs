@@ -14,7 +14,7 @@ public sealed class MountInfoTests
     [Fact]
     public void Escaped_paths_and_optional_fields_are_read()
     {
-        var mounts = MountInfo.Parse(Text);
+        IReadOnlyList<MountInfo> mounts = MountInfo.Parse(Text);
 
         Assert.Equal(5, mounts.Count);
         Assert.Equal(new MountInfo(60, 27, "0:40", MountPoint, "fuse.toyfs", "toyfs"), mounts[2]);
@@ -24,7 +24,7 @@ public sealed class MountInfoTests
     [Fact]
     public void Layers_are_those_on_the_path_that_can_be_seen_lowest_first()
     {
-        var layers = MountInfo.Layers(MountInfo.Parse(Text), parentId: 27, MountPoint);
+        IReadOnlyList<MountInfo> layers = MountInfo.Layers(MountInfo.Parse(Text), parentId: 27, MountPoint);
 
         Assert.Equal([60, 61], layers.Select(layer => layer.Id));
     }
@@ -51,7 +51,7 @@ public sealed class MountInfoTests
     [Fact]
     public void A_mount_on_itself_makes_no_endless_list()
     {
-        var mounts = MountInfo.Parse("1 2 0:1 / /a rw - t s o\n2 1 0:2 / /a rw - t s o\n3 3 0:3 / /a rw - t s o\n");
+        IReadOnlyList<MountInfo> mounts = MountInfo.Parse("1 2 0:1 / /a rw - t s o\n2 1 0:2 / /a rw - t s o\n3 3 0:3 / /a rw - t s o\n");
 
         Assert.Equal(3, MountInfo.Layers(mounts, 2, "/a").Count);
         Assert.Empty(MountInfo.Layers(mounts, 3, "/a"));

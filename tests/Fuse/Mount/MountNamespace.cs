@@ -9,7 +9,7 @@ namespace TpmFs.Fuse.Tests;
 /// </summary>
 internal sealed class MountNamespace : IDisposable
 {
-    private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan s_deadline = TimeSpan.FromSeconds(30);
     private readonly Process _holder;
 
     public MountNamespace()
@@ -50,7 +50,7 @@ internal sealed class MountNamespace : IDisposable
     /// <summary>Runs a program to its end.</summary>
     public (int Code, string Output, string Errors) Run(params string[] command)
     {
-        using var process = Process.Start(Inside(command))!;
+        using Process process = Process.Start(Inside(command))!;
         process.StandardInput.Close();
         return Wait(process, string.Join(' ', command));
     }
@@ -58,7 +58,7 @@ internal sealed class MountNamespace : IDisposable
     /// <summary>Runs a program that must succeed, and gives what it wrote.</summary>
     public string Succeed(params string[] command)
     {
-        var (code, output, errors) = Run(command);
+        (int code, string? output, string? errors) = Run(command);
         Assert.True(code == 0, $"{string.Join(' ', command)} ended with {code}: {output} {errors}");
         return output;
     }
@@ -72,9 +72,9 @@ internal sealed class MountNamespace : IDisposable
 
     public static (int Code, string Output, string Errors) Wait(Process process, string what)
     {
-        var output = process.StandardOutput.ReadToEndAsync();
-        var errors = process.StandardError.ReadToEndAsync();
-        if (!process.WaitForExit(Deadline))
+        Task<string> output = process.StandardOutput.ReadToEndAsync();
+        Task<string> errors = process.StandardError.ReadToEndAsync();
+        if (!process.WaitForExit(s_deadline))
         {
             process.Kill(entireProcessTree: true);
             Assert.Fail($"{what} did not end");
@@ -87,7 +87,7 @@ internal sealed class MountNamespace : IDisposable
     public void Dispose()
     {
         _holder.StandardInput.Close();
-        if (!_holder.WaitForExit(Deadline))
+        if (!_holder.WaitForExit(s_deadline))
         {
             _holder.Kill();
         }

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Globalization;
 
 namespace TpmFs.Fuse.Tests;
@@ -51,7 +52,7 @@ public sealed class MountPointTests : IDisposable
     public void A_dead_mount_with_a_file_open_in_it_is_cleaned_up()
     {
         using var killed = ToyServer.Start(_space);
-        using var client = _space.StartPython("fd = os.open('hello', os.O_RDONLY); print('open'); sys.stdin.read()");
+        using Process client = _space.StartPython("fd = os.open('hello', os.O_RDONLY); print('open'); sys.stdin.read()");
         Assert.Equal("open", client.StandardOutput.ReadLine());
         killed.Kill();
 
@@ -151,10 +152,10 @@ public sealed class MountPointTests : IDisposable
     public void A_mount_point_of_any_name_is_mounted_cleaned_up_and_unmounted(string name)
     {
         string mountPoint = Directory.CreateDirectory(Path.Combine(_space.Folder, name)).FullName;
-        using var killed = Launch(mountPoint);
+        using ToyServer killed = Launch(mountPoint);
         killed.Kill();
 
-        using var next = Launch(mountPoint);
+        using ToyServer next = Launch(mountPoint);
 
         Assert.Single(_space.Mounts);
         next.Stop();
@@ -166,10 +167,10 @@ public sealed class MountPointTests : IDisposable
     {
         string link = Path.Combine(_space.Folder, "link");
         File.CreateSymbolicLink(link, "mnt/");
-        using var killed = Launch(link);
+        using ToyServer killed = Launch(link);
         killed.Kill();
 
-        using var next = Launch(link);
+        using ToyServer next = Launch(link);
 
         Assert.Contains($" {_space.MountPoint} ", Assert.Single(_space.Mounts), StringComparison.Ordinal);
         next.Stop();

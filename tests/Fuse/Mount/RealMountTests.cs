@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Globalization;
 
 namespace TpmFs.Fuse.Tests;
@@ -109,7 +110,7 @@ public sealed class RealMountTests : IDisposable
     [InlineData("waiter = select.epoll(); waiter.register(fd, select.EPOLLIN | select.EPOLLET)\ndef wait(): return [e for _, e in waiter.poll(20)]")]
     public void Poll_and_epoll_wake_when_the_file_becomes_readable(string waiter)
     {
-        using var client = _space.StartPython($"""
+        using Process client = _space.StartPython($"""
             fd = os.open('pipe', os.O_RDWR | os.O_NONBLOCK)
             {waiter}
             for word in (b'first', b'second'):
@@ -134,7 +135,7 @@ public sealed class RealMountTests : IDisposable
     [Fact]
     public void A_signal_ends_a_waiting_read_with_eintr_and_nothing_is_lost()
     {
-        using var client = _space.StartPython("""
+        using Process client = _space.StartPython("""
             class Interrupted(Exception): pass
             def handler(*_): raise Interrupted
             signal.signal(signal.SIGUSR1, handler)
@@ -160,7 +161,7 @@ public sealed class RealMountTests : IDisposable
     [Fact]
     public void A_client_killed_in_a_waiting_read_goes_away_at_once()
     {
-        using var client = _space.StartPython("os.read(os.open('pipe', os.O_RDWR), 100)");
+        using Process client = _space.StartPython("os.read(os.open('pipe', os.O_RDWR), 100)");
         _server.WaitFor("waiting");
 
         client.Kill();
@@ -173,7 +174,7 @@ public sealed class RealMountTests : IDisposable
     [Fact]
     public void One_waiting_read_holds_up_nobody()
     {
-        using var client = _space.StartPython("print(os.read(os.open('pipe', os.O_RDWR), 100).decode())");
+        using Process client = _space.StartPython("print(os.read(os.open('pipe', os.O_RDWR), 100).decode())");
         _server.WaitFor("waiting");
 
         for (int i = 0; i < 20; i++)
@@ -189,7 +190,7 @@ public sealed class RealMountTests : IDisposable
     [Fact]
     public void Stopping_ends_a_waiting_read_at_once_and_leaves_no_mount()
     {
-        using var client = _space.StartPython("""
+        using Process client = _space.StartPython("""
             try: os.read(os.open('pipe', os.O_RDWR), 100)
             except OSError as e: print(errno.errorcode[e.errno])
             """);
@@ -204,7 +205,7 @@ public sealed class RealMountTests : IDisposable
     [Fact]
     public void Unmounting_without_stopping_ends_the_session_and_a_waiting_read()
     {
-        using var client = _space.StartPython("""
+        using Process client = _space.StartPython("""
             try: os.read(os.open('pipe', os.O_RDWR), 100)
             except OSError as e: print(errno.errorcode[e.errno])
             """);
@@ -259,13 +260,13 @@ public sealed class RealMountTests : IDisposable
     public void Many_clients_at_once_get_right_answers()
     {
         const int Clients = 8;
-        var clients = Enumerable.Range(0, Clients).Select(_ => _space.StartPython("""
+        Process[] clients = Enumerable.Range(0, Clients).Select(_ => _space.StartPython("""
             for i in range(300):
                 assert open('hello').read() == 'hello, world\n'
                 assert os.stat('hello').st_size == 13 and sorted(os.listdir('.')) == ['hello', 'link', 'pipe']
             """)).ToArray();
 
-        foreach (var client in clients)
+        foreach (Process? client in clients)
         {
             Assert.Equal((0, string.Empty, string.Empty), MountNamespace.Wait(client, string.Create(CultureInfo.InvariantCulture, $"client {client.Id}")));
             client.Dispose();

@@ -8,7 +8,7 @@ namespace TpmFs.Fuse.Tests;
 /// <summary>This assembly's own program (Host/Program.cs), serving a toy filesystem inside a <see cref="MountNamespace"/>.</summary>
 internal sealed class ToyServer : IDisposable
 {
-    private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan s_deadline = TimeSpan.FromSeconds(30);
     private readonly Process _process;
 
     /// <summary>What it said. Lines may still come while this is disposed of, so nothing here may throw at a late one.</summary>
@@ -34,7 +34,7 @@ internal sealed class ToyServer : IDisposable
     /// <summary>Starts it on the namespace's mount point and waits until it serves.</summary>
     public static ToyServer Start(MountNamespace space, params string[] arguments)
     {
-        var server = Launch(space, [.. Command, space.MountPoint, space.LockFile, .. arguments]);
+        ToyServer server = Launch(space, [.. Command, space.MountPoint, space.LockFile, .. arguments]);
         server.WaitFor("ready");
         return server;
     }
@@ -42,7 +42,7 @@ internal sealed class ToyServer : IDisposable
     /// <summary>Starts it where it must refuse, and gives why.</summary>
     public static string Refused(MountNamespace space, string mountPoint, params string[] arguments)
     {
-        using var server = Launch(space, [.. Command, mountPoint, space.LockFile, .. arguments]);
+        using ToyServer server = Launch(space, [.. Command, mountPoint, space.LockFile, .. arguments]);
         string problem = server.WaitFor("refused ");
         Assert.Equal(2, server.WaitForExit());
         return problem;
@@ -60,7 +60,7 @@ internal sealed class ToyServer : IDisposable
     public string WaitFor(string start)
     {
         var clock = Stopwatch.StartNew();
-        while (clock.Elapsed < Deadline && TryNextLine(Deadline - clock.Elapsed, out string line))
+        while (clock.Elapsed < s_deadline && TryNextLine(s_deadline - clock.Elapsed, out string line))
         {
             _seen.Enqueue(line);
             if (line.StartsWith(start, StringComparison.Ordinal))
@@ -88,7 +88,7 @@ internal sealed class ToyServer : IDisposable
 
     public int WaitForExit()
     {
-        Assert.True(_process.WaitForExit(Deadline), "the server does not exit");
+        Assert.True(_process.WaitForExit(s_deadline), "the server does not exit");
         return _process.ExitCode;
     }
 

@@ -43,7 +43,7 @@ public sealed class UnprivilegedMountTests : IDisposable
     [Fact]
     public void A_user_mounts_through_fusermount3_for_that_user_alone()
     {
-        using var server = Launch();
+        using ToyServer server = Launch();
         server.WaitFor("ready");
 
         string line = Assert.Single(ToyMounts);
@@ -64,7 +64,7 @@ public sealed class UnprivilegedMountTests : IDisposable
         string file = Path.Combine(_space.Folder, "fuse.conf");
         File.WriteAllText(file, configuration);
         _space.Succeed("mount", "--bind", file, "/etc/fuse.conf");
-        using var server = Launch("allow_other");
+        using ToyServer server = Launch("allow_other");
         if (!allowed)
         {
             server.WaitFor("info The mount is for this user alone");
@@ -79,11 +79,11 @@ public sealed class UnprivilegedMountTests : IDisposable
     [Fact]
     public void A_dead_mount_is_cleaned_up_by_its_user()
     {
-        using var killed = Launch();
+        using ToyServer killed = Launch();
         killed.WaitFor("ready");
         killed.Kill();
 
-        using var next = Launch();
+        using ToyServer next = Launch();
         next.WaitFor("ready");
 
         Assert.Single(ToyMounts);

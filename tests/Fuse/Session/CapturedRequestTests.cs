@@ -101,7 +101,7 @@ public sealed class CapturedRequestTests
         bool cannotFail = reply.Length == 0 || call.StartsWith("release", StringComparison.Ordinal) || call.StartsWith("readdir", StringComparison.Ordinal);
         if (!cannotFail)
         {
-            var header = fixture.Reply();
+            DispatcherFixture.Message header = fixture.Reply();
             Assert.Equal(-13, header.Header.Error);
             Assert.Empty(header.Body);
         }

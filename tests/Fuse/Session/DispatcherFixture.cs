@@ -51,7 +51,7 @@ internal sealed class DispatcherFixture : IFuseOutput, IFuseLog
     /// <summary>The one message there is; takes it off.</summary>
     public Message Reply()
     {
-        var reply = Assert.Single(Replies);
+        Message reply = Assert.Single(Replies);
         Replies.Clear();
         return reply;
     }

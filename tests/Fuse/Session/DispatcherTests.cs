@@ -62,7 +62,7 @@ public sealed class DispatcherTests
     {
         _fixture.Dispatch(GetXattr(size));
 
-        var reply = _fixture.Reply();
+        DispatcherFixture.Message reply = _fixture.Reply();
         Assert.Equal(length == 0 ? Errno.ERANGE : Errno.None, reply.Error);
         Assert.Equal(length, reply.Body.Length);
     }

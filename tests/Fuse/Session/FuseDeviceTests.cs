@@ -1,11 +1,12 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
+using Microsoft.Win32.SafeHandles;
 
 namespace TpmFs.Fuse.Tests.Session;
 
 public sealed class FuseDeviceTests
 {
-    private static readonly int HeaderLength = Unsafe.SizeOf<FuseOutHeader>();
+    private static readonly int s_headerLength = Unsafe.SizeOf<FuseOutHeader>();
 
     /// <summary>Around the length from which header and body are written as two pieces, and around a page.</summary>
     [Theory]
@@ -23,15 +24,15 @@ public sealed class FuseDeviceTests
         {
             byte[] body = new byte[length];
             new Random(length).NextBytes(body);
-            var header = new FuseOutHeader((uint)(HeaderLength + length), Error: 0, Unique: 0x0123456789abcdef);
-            using (var file = File.OpenHandle(path, FileMode.Open, FileAccess.ReadWrite))
+            var header = new FuseOutHeader((uint)(s_headerLength + length), Error: 0, Unique: 0x0123456789abcdef);
+            using (SafeFileHandle file = File.OpenHandle(path, FileMode.Open, FileAccess.ReadWrite))
             {
                 Assert.False(new FuseDevice(file).Write(header, body).IsError);
             }
 
             byte[] written = File.ReadAllBytes(path);
-            Assert.Equal(MemoryMarshal.AsBytes(new ReadOnlySpan<FuseOutHeader>(in header)).ToArray(), written[..HeaderLength]);
-            Assert.Equal(body, written[HeaderLength..]);
+            Assert.Equal(MemoryMarshal.AsBytes(new ReadOnlySpan<FuseOutHeader>(in header)).ToArray(), written[..s_headerLength]);
+            Assert.Equal(body, written[s_headerLength..]);
         }
         finally
         {
@@ -42,7 +43,7 @@ public sealed class FuseDeviceTests
     [Fact]
     public void A_device_that_is_closed_reads_and_writes_as_one_that_is_gone()
     {
-        var file = File.OpenHandle("/dev/null", FileMode.Open, FileAccess.ReadWrite);
+        SafeFileHandle file = File.OpenHandle("/dev/null", FileMode.Open, FileAccess.ReadWrite);
         var device = new FuseDevice(file);
         file.Dispose();
         Assert.Equal(Errno.ENODEV, device.Write(default, []));

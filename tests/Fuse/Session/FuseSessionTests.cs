@@ -8,7 +8,7 @@ namespace TpmFs.Fuse.Tests;
 /// <summary>The session's threads, with a socket that keeps messages apart in the kernel's place.</summary>
 public sealed class FuseSessionTests : IDisposable
 {
-    private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan s_deadline = TimeSpan.FromSeconds(30);
     private readonly RecordingFileSystem _fileSystem = new();
     private readonly DispatcherFixture _log = new(new RecordingFileSystem());
     private readonly Socket _kernel;
@@ -20,7 +20,7 @@ public sealed class FuseSessionTests : IDisposable
         using var listener = new Socket(AddressFamily.Unix, SocketType.Seqpacket, ProtocolType.Unspecified);
         listener.Bind(new UnixDomainSocketEndPoint(path));
         listener.Listen();
-        _kernel = new Socket(AddressFamily.Unix, SocketType.Seqpacket, ProtocolType.Unspecified) { ReceiveTimeout = (int)Deadline.TotalMilliseconds };
+        _kernel = new Socket(AddressFamily.Unix, SocketType.Seqpacket, ProtocolType.Unspecified) { ReceiveTimeout = (int)s_deadline.TotalMilliseconds };
         _kernel.Connect(new UnixDomainSocketEndPoint(path));
         _device = listener.Accept();
         Directory.Delete(Path.GetDirectoryName(path)!, recursive: true);
@@ -35,39 +35,39 @@ public sealed class FuseSessionTests : IDisposable
     [Fact]
     public async Task Initialised_completes_once_init_is_answered()
     {
-        using var session = Session();
+        using FuseSession session = Session();
         session.Start();
         Assert.False(session.Initialised.IsCompleted);
 
         _kernel.Send(Captured.Init);
 
         Assert.Equal(Errno.None, Answer().Error);
-        await session.Initialised.WaitAsync(Deadline);
+        await session.Initialised.WaitAsync(s_deadline);
         session.Stop();
-        Assert.Equal(FuseSessionEnd.Stopped, await session.Ended.WaitAsync(Deadline));
+        Assert.Equal(FuseSessionEnd.Stopped, await session.Ended.WaitAsync(s_deadline));
     }
 
     [Fact]
     public async Task A_kernel_that_is_too_old_ends_the_session_as_refused()
     {
-        using var session = Session();
+        using FuseSession session = Session();
         session.Start();
 
         _kernel.Send(DispatcherFixture.Request(FuseOpcode.Init, 2, DispatcherFixture.Bytes(new FuseInitIn(7, 26, 0, FuseInitFlags.None))));
 
         Assert.Equal(Errno.EPROTO, Answer().Error);
-        Assert.Equal(FuseSessionEnd.Refused, await session.Ended.WaitAsync(Deadline));
-        await Assert.ThrowsAsync<TaskCanceledException>(() => session.Initialised.WaitAsync(Deadline));
+        Assert.Equal(FuseSessionEnd.Refused, await session.Ended.WaitAsync(s_deadline));
+        await Assert.ThrowsAsync<TaskCanceledException>(() => session.Initialised.WaitAsync(s_deadline));
     }
 
     [Fact]
     public async Task A_session_that_was_never_started_stops()
     {
-        using var session = Session();
+        using FuseSession session = Session();
 
         session.Stop();
 
-        Assert.Equal(FuseSessionEnd.Stopped, await session.Ended.WaitAsync(Deadline));
+        Assert.Equal(FuseSessionEnd.Stopped, await session.Ended.WaitAsync(s_deadline));
         Assert.True(session.Initialised.IsCanceled);
         Assert.Throws<InvalidOperationException>(session.Start);
     }
@@ -75,7 +75,7 @@ public sealed class FuseSessionTests : IDisposable
     [Fact]
     public async Task Stop_answers_the_reads_that_wait_and_tells_the_filesystem_once()
     {
-        using var session = Session();
+        using FuseSession session = Session();
         session.Start();
         Initialise();
         using var kept = new SemaphoreSlim(0);
@@ -85,12 +85,12 @@ public sealed class FuseSessionTests : IDisposable
             kept.Release();
         };
         _kernel.Send(DispatcherFixture.Read(10));
-        Assert.True(await kept.WaitAsync(Deadline));
+        Assert.True(await kept.WaitAsync(s_deadline));
 
         session.Stop();
         session.Stop();
 
-        var answer = Answer();
+        (Errno Error, ulong Unique) answer = Answer();
         Assert.Equal(Errno.ENODEV, answer.Error);
         Assert.Equal(10u, answer.Unique);
         Assert.Single(_fileSystem.Calls, "stopped");
@@ -100,7 +100,7 @@ public sealed class FuseSessionTests : IDisposable
     [Fact]
     public async Task A_handler_that_never_returns_does_not_keep_stop_waiting_for_ever()
     {
-        using var session = Session();
+        using FuseSession session = Session();
         session.Start();
         Initialise();
         using var entered = new ManualResetEventSlim();
@@ -108,11 +108,11 @@ public sealed class FuseSessionTests : IDisposable
         _fileSystem.OnRead = read =>
         {
             entered.Set();
-            leave.Wait(Deadline);
+            leave.Wait(s_deadline);
             read.Complete("late"u8);
         };
         _kernel.Send(DispatcherFixture.Read(10));
-        Assert.True(entered.Wait(Deadline));
+        Assert.True(entered.Wait(s_deadline));
         var clock = Stopwatch.StartNew();
 
         session.Stop();
@@ -123,14 +123,14 @@ public sealed class FuseSessionTests : IDisposable
         Assert.InRange(clock.Elapsed, TimeSpan.Zero, TimeSpan.FromSeconds(2)); // what was waited for is not waited for again
         Assert.Contains("did not leave its handler", Assert.Single(_log.Errors), StringComparison.Ordinal);
         Assert.Equal(Errno.ENODEV, Answer().Error);
-        Assert.Equal(FuseSessionEnd.Stopped, await session.Ended.WaitAsync(Deadline));
+        Assert.Equal(FuseSessionEnd.Stopped, await session.Ended.WaitAsync(s_deadline));
         leave.Set();
     }
 
     [Fact]
     public void While_one_handler_is_busy_the_other_thread_serves()
     {
-        using var session = Session();
+        using FuseSession session = Session();
         session.Start();
         Initialise();
         using var entered = new ManualResetEventSlim();
@@ -138,11 +138,11 @@ public sealed class FuseSessionTests : IDisposable
         _fileSystem.OnRead = read =>
         {
             entered.Set();
-            leave.Wait(Deadline);
+            leave.Wait(s_deadline);
             read.Complete("late"u8);
         };
         _kernel.Send(DispatcherFixture.Read(10));
-        Assert.True(entered.Wait(Deadline));
+        Assert.True(entered.Wait(s_deadline));
 
         _kernel.Send(Captured.Flush);
 
@@ -154,7 +154,7 @@ public sealed class FuseSessionTests : IDisposable
     [Fact]
     public void While_a_write_is_gone_on_with_the_other_thread_serves_and_the_next_write_is_not_held_up()
     {
-        using var session = Session();
+        using FuseSession session = Session();
         session.Start();
         Initialise();
         using var entered = new SemaphoreSlim(0);
@@ -162,14 +162,14 @@ public sealed class FuseSessionTests : IDisposable
         _fileSystem.OnWriteAnswered = () =>
         {
             entered.Release();
-            leave.Wait(Deadline);
+            leave.Wait(s_deadline);
         };
         for (uint unique = 10; unique < 20; unique += 2)
         {
             // From the second time on the turn is passed on beforehand, since the first took long.
             _kernel.Send(Write(unique));
             Assert.Equal(unique, Answer().Unique);
-            Assert.True(entered.Wait(Deadline));
+            Assert.True(entered.Wait(s_deadline));
 
             _kernel.Send(Captured.Flush);
             Assert.Equal(0x174u, Answer().Unique);
@@ -180,7 +180,7 @@ public sealed class FuseSessionTests : IDisposable
     [Fact]
     public async Task Stop_waits_for_a_write_that_is_gone_on_with()
     {
-        using var session = Session();
+        using FuseSession session = Session();
         session.Start();
         Initialise();
         using var entered = new ManualResetEventSlim();
@@ -188,20 +188,20 @@ public sealed class FuseSessionTests : IDisposable
         _fileSystem.OnWriteAnswered = () =>
         {
             entered.Set();
-            leave.Wait(Deadline);
+            leave.Wait(s_deadline);
         };
         _kernel.Send(Write(10));
         Assert.Equal(10u, Answer().Unique);
-        Assert.True(entered.Wait(Deadline));
+        Assert.True(entered.Wait(s_deadline));
 
         var stopped = Task.Run(session.Stop);
-        Assert.Equal(FuseSessionEnd.Stopped, await session.Ending.WaitAsync(Deadline));
+        Assert.Equal(FuseSessionEnd.Stopped, await session.Ending.WaitAsync(s_deadline));
         Assert.False(session.Ended.IsCompleted);
         leave.Set();
 
-        await stopped.WaitAsync(Deadline);
+        await stopped.WaitAsync(s_deadline);
         Assert.Empty(_log.Errors);
-        Assert.Equal(FuseSessionEnd.Stopped, await session.Ended.WaitAsync(Deadline));
+        Assert.Equal(FuseSessionEnd.Stopped, await session.Ended.WaitAsync(s_deadline));
     }
 
     [Fact]
@@ -209,7 +209,7 @@ public sealed class FuseSessionTests : IDisposable
     {
         for (int i = 0; i < 50; i++)
         {
-            using var session = Session();
+            using FuseSession session = Session();
             session.Start();
             if (i % 2 == 0)
             {
@@ -227,25 +227,25 @@ public sealed class FuseSessionTests : IDisposable
     [Fact]
     public async Task A_session_that_serves_gives_signs_of_life_with_requests_and_without()
     {
-        using var session = Session();
+        using FuseSession session = Session();
         session.Start();
-        await session.BeatAsync().WaitAsync(Deadline);
+        await session.BeatAsync().WaitAsync(s_deadline);
         Initialise();
 
         for (int i = 0; i < 100; i++)
         {
-            await session.BeatAsync().WaitAsync(Deadline);
+            await session.BeatAsync().WaitAsync(s_deadline);
             _kernel.Send(Captured.Flush);
             Task beat = session.BeatAsync();
             Assert.Equal(0x174u, Answer().Unique);
-            await beat.WaitAsync(Deadline);
+            await beat.WaitAsync(s_deadline);
         }
     }
 
     [Fact]
     public async Task A_session_gives_no_sign_of_life_while_all_of_its_threads_are_in_handlers()
     {
-        using var session = Session(new FuseSessionOptions { Threads = 2 });
+        using FuseSession session = Session(new FuseSessionOptions { Threads = 2 });
         session.Start();
         Initialise();
         using var entered = new SemaphoreSlim(0);
@@ -253,26 +253,26 @@ public sealed class FuseSessionTests : IDisposable
         _fileSystem.OnRead = read =>
         {
             entered.Release();
-            leave.Wait(Deadline);
+            leave.Wait(s_deadline);
             read.Complete("late"u8);
         };
         _kernel.Send(DispatcherFixture.Read(10));
-        Assert.True(await entered.WaitAsync(Deadline));
-        await session.BeatAsync().WaitAsync(Deadline);
+        Assert.True(await entered.WaitAsync(s_deadline));
+        await session.BeatAsync().WaitAsync(s_deadline);
 
         _kernel.Send(DispatcherFixture.Read(11));
-        Assert.True(await entered.WaitAsync(Deadline));
+        Assert.True(await entered.WaitAsync(s_deadline));
         Task beat = session.BeatAsync();
         Assert.NotSame(beat, await Task.WhenAny(beat, Task.Delay(TimeSpan.FromMilliseconds(200))));
 
         leave.Set();
-        await beat.WaitAsync(Deadline);
+        await beat.WaitAsync(s_deadline);
     }
 
     [Fact]
     public async Task A_session_that_has_ended_gives_no_sign_of_life()
     {
-        using var session = Session(new FuseSessionOptions { Threads = 1 });
+        using FuseSession session = Session(new FuseSessionOptions { Threads = 1 });
         session.Start();
         Initialise();
         using var entered = new SemaphoreSlim(0);
@@ -280,19 +280,19 @@ public sealed class FuseSessionTests : IDisposable
         _fileSystem.OnRead = read =>
         {
             entered.Release();
-            leave.Wait(Deadline);
+            leave.Wait(s_deadline);
             read.Complete("late"u8);
         };
         _kernel.Send(DispatcherFixture.Read(10));
-        Assert.True(await entered.WaitAsync(Deadline));
+        Assert.True(await entered.WaitAsync(s_deadline));
         Task before = session.BeatAsync();
 
-        Task stopped = Task.Run(session.Stop);
+        var stopped = Task.Run(session.Stop);
         leave.Set();
-        await stopped.WaitAsync(Deadline);
+        await stopped.WaitAsync(s_deadline);
 
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => session.BeatAsync());
-        await Task.WhenAny(before).WaitAsync(Deadline);
+        await Task.WhenAny(before).WaitAsync(s_deadline);
         Assert.False(before.IsFaulted);
     }
 
@@ -325,7 +325,7 @@ public sealed class FuseSessionTests : IDisposable
     {
         byte[] buffer = new byte[4096];
         int length = _kernel.Receive(buffer);
-        var header = MemoryMarshal.Read<FuseOutHeader>(buffer.AsSpan(0, length));
+        FuseOutHeader header = MemoryMarshal.Read<FuseOutHeader>(buffer.AsSpan(0, length));
         return (new Errno(-header.Error), header.Unique);
     }
 }

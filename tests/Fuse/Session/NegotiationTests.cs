@@ -26,8 +26,8 @@ public sealed class NegotiationTests
     [Fact]
     public void Only_what_is_wanted_is_asked_for_of_a_kernel_that_offers_everything()
     {
-        var without = Init(new FuseSessionOptions(), 7, 45, Everything).Flags;
-        var with = Init(new FuseSessionOptions { PosixAcl = true }, 7, 45, Everything).Flags;
+        FuseInitFlags without = Init(new FuseSessionOptions(), 7, 45, Everything).Flags;
+        FuseInitFlags with = Init(new FuseSessionOptions { PosixAcl = true }, 7, 45, Everything).Flags;
 
         Assert.Equal(
             FuseInitFlags.AsyncRead | FuseInitFlags.DoReadDirPlus | FuseInitFlags.ReadDirPlusAuto | FuseInitFlags.ParallelDirOps
@@ -45,7 +45,7 @@ public sealed class NegotiationTests
     [Fact]
     public void A_write_that_starts_inside_a_page_is_not_split()
     {
-        var init = Init(new FuseSessionOptions { MaxWrite = 4096 }, 7, 45, Everything);
+        FuseInitOut init = Init(new FuseSessionOptions { MaxWrite = 4096 }, 7, 45, Everything);
 
         Assert.Equal(4096u, init.MaxWrite);
         Assert.Equal(2, init.MaxPages);
@@ -82,7 +82,7 @@ public sealed class NegotiationTests
         var fixture = new DispatcherFixture(new RecordingFileSystem(), initialise: false);
 
         fixture.Dispatch(InitRequest(8, 0, FuseInitFlags.None));
-        var first = MemoryMarshal.Read<FuseInitOut>(fixture.Reply().Body);
+        FuseInitOut first = MemoryMarshal.Read<FuseInitOut>(fixture.Reply().Body);
         fixture.Dispatch(InitRequest(7, 45, Everything));
 
         Assert.Equal(7u, first.Major);

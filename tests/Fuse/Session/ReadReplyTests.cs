@@ -3,7 +3,7 @@ namespace TpmFs.Fuse.Tests;
 /// <summary>A read is answered once, whatever the filesystem, the kernel and the session's end do at the same time.</summary>
 public sealed class ReadReplyTests
 {
-    private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan s_deadline = TimeSpan.FromSeconds(30);
     private readonly RecordingFileSystem _fileSystem = new();
     private readonly DispatcherFixture _fixture;
 
@@ -22,10 +22,10 @@ public sealed class ReadReplyTests
         bool taken = false;
         var thread = new Thread(() => taken = _fileSystem.LastRead.Complete("late"u8));
         thread.Start();
-        Assert.True(thread.Join(Deadline));
+        Assert.True(thread.Join(s_deadline));
 
         Assert.True(taken);
-        var reply = _fixture.Reply();
+        DispatcherFixture.Message reply = _fixture.Reply();
         Assert.Equal(10u, reply.Header.Unique);
         Assert.Equal("late"u8.ToArray(), reply.Body);
         Assert.Equal(0, _fixture.Dispatcher.PendingReads);
@@ -62,7 +62,7 @@ public sealed class ReadReplyTests
     public void A_late_answer_cannot_hit_the_read_that_came_after()
     {
         _fixture.Dispatch(DispatcherFixture.Read(10));
-        var old = _fileSystem.LastRead;
+        FuseReadReply old = _fileSystem.LastRead;
         Assert.True(old.Complete("old"u8));
         _fixture.Replies.Clear();
         _fixture.Dispatch(DispatcherFixture.Read(12));
@@ -112,7 +112,7 @@ public sealed class ReadReplyTests
     {
         _fixture.Dispatch(Captured.Interrupt);
 
-        var reply = _fixture.Reply();
+        DispatcherFixture.Message reply = _fixture.Reply();
         Assert.Equal(Errno.EAGAIN, reply.Error);
         Assert.Equal(0x273u, reply.Header.Unique);
     }
@@ -127,7 +127,7 @@ public sealed class ReadReplyTests
         _fixture.Dispatch(DispatcherFixture.Read(10));
         _fixture.Dispatch(DispatcherFixture.Interrupt(10));
 
-        var reply = _fixture.Reply();
+        DispatcherFixture.Message reply = _fixture.Reply();
         Assert.Equal(Errno.EINTR, reply.Error);
         Assert.Equal(10u, reply.Header.Unique);
     }
@@ -198,9 +198,9 @@ public sealed class ReadReplyTests
         {
             for (int i = 0; i < Rounds; i++)
             {
-                barrier.SignalAndWait(Deadline);
+                barrier.SignalAndWait(s_deadline);
                 taken += _fileSystem.LastRead.Complete("x"u8) ? 1 : 0;
-                barrier.SignalAndWait(Deadline);
+                barrier.SignalAndWait(s_deadline);
             }
         });
         worker.Start();
@@ -209,13 +209,13 @@ public sealed class ReadReplyTests
         {
             ulong unique = 10 + (2 * (ulong)i);
             _fixture.Dispatch(DispatcherFixture.Read(unique));
-            barrier.SignalAndWait(Deadline);
+            barrier.SignalAndWait(s_deadline);
             _fixture.Dispatch(DispatcherFixture.Interrupt(unique));
-            barrier.SignalAndWait(Deadline);
+            barrier.SignalAndWait(s_deadline);
         }
 
-        Assert.True(worker.Join(Deadline));
-        var answers = _fixture.Replies.Where(reply => reply.Header.Unique % 2 == 0).ToArray();
+        Assert.True(worker.Join(s_deadline));
+        DispatcherFixture.Message[] answers = _fixture.Replies.Where(reply => reply.Header.Unique % 2 == 0).ToArray();
         Assert.Equal(Rounds, answers.Length);
         Assert.Equal(Rounds, answers.Select(reply => reply.Header.Unique).Distinct().Count());
         Assert.Equal(taken, answers.Count(reply => reply.Error == Errno.None));
@@ -226,7 +226,7 @@ public sealed class ReadReplyTests
     public void At_the_end_every_read_that_waits_is_answered_and_later_answers_do_nothing()
     {
         _fixture.Dispatch(DispatcherFixture.Read(10));
-        var first = _fileSystem.LastRead;
+        FuseReadReply first = _fileSystem.LastRead;
         _fixture.Dispatch(DispatcherFixture.Read(12));
 
         _fixture.Dispatcher.Close(Errno.ENODEV);

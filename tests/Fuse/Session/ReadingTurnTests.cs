@@ -3,7 +3,7 @@ namespace TpmFs.Fuse.Tests;
 /// <summary>Who reads the device when.</summary>
 public sealed class ReadingTurnTests
 {
-    private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan s_deadline = TimeSpan.FromSeconds(30);
     private readonly ReadingTurn _turn = new();
 
     [Fact]
@@ -43,8 +43,8 @@ public sealed class ReadingTurnTests
             }
         });
 
-        Assert.True(SpinWait.SpinUntil(() => Volatile.Read(ref served) >= Requests, Deadline), "The turn was lost.");
-        Assert.True(_turn.End(Deadline));
+        Assert.True(SpinWait.SpinUntil(() => Volatile.Read(ref served) >= Requests, s_deadline), "The turn was lost.");
+        Assert.True(_turn.End(s_deadline));
         Join(threads);
         Assert.False(wereTwo);
     }
@@ -66,7 +66,7 @@ public sealed class ReadingTurnTests
     {
         Assert.True(_turn.Await());
         Thread[] threads = Start(1, () => Assert.True(_turn.Await()));
-        Assert.True(SpinWait.SpinUntil(() => _turn.MustCall, Deadline), "Who waits did not go to sleep.");
+        Assert.True(SpinWait.SpinUntil(() => _turn.MustCall, s_deadline), "Who waits did not go to sleep.");
 
         long step = _turn.Serve();
 
@@ -93,7 +93,7 @@ public sealed class ReadingTurnTests
         _turn.Pass(step);
 
         Thread[] waiting = Start(1, () => Assert.False(_turn.Await()));
-        Assert.True(SpinWait.SpinUntil(() => _turn.MustCall, Deadline), "The turn was given to a second thread.");
+        Assert.True(SpinWait.SpinUntil(() => _turn.MustCall, s_deadline), "The turn was given to a second thread.");
         Assert.False(_turn.End(TimeSpan.FromMilliseconds(1)));
         Join(waiting);
     }
@@ -105,7 +105,7 @@ public sealed class ReadingTurnTests
         Thread[] threads = Start(3, () => Assert.False(_turn.Await()));
         _turn.Serve();
 
-        Assert.True(_turn.End(Deadline));
+        Assert.True(_turn.End(s_deadline));
 
         Join(threads);
         Assert.False(_turn.Await());
@@ -118,5 +118,5 @@ public sealed class ReadingTurnTests
         return threads;
     }
 
-    private static void Join(Thread[] threads) => Assert.All(threads, thread => Assert.True(thread.Join(Deadline), "A thread hangs."));
+    private static void Join(Thread[] threads) => Assert.All(threads, thread => Assert.True(thread.Join(s_deadline), "A thread hangs."));
 }

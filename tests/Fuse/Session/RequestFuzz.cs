@@ -16,7 +16,7 @@ internal static class RequestFuzz
         fixture.Dispatch(request);
 
         Assert.True(fixture.Replies.Count <= 1, "more than one reply");
-        foreach (var reply in fixture.Replies)
+        foreach (DispatcherFixture.Message reply in fixture.Replies)
         {
             Assert.Equal((uint)(16 + reply.Body.Length), reply.Header.Len);
             Assert.InRange(reply.Header.Error, -511, 0);

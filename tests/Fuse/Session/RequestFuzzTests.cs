@@ -6,7 +6,7 @@ namespace TpmFs.Fuse.Tests;
 
 public sealed class RequestFuzzTests
 {
-    private static readonly TimeSpan Duration = TimeSpan.FromSeconds(3);
+    private static readonly TimeSpan s_duration = TimeSpan.FromSeconds(3);
 
     [Fact]
     public void No_mutation_of_a_captured_request_does_harm()
@@ -15,7 +15,7 @@ public sealed class RequestFuzzTests
         var random = new Random(Seed);
         byte[][] corpus = [.. typeof(Captured).GetFields(BindingFlags.Static | BindingFlags.Public).Select(field => (byte[])field.GetValue(null)!)];
         var clock = Stopwatch.StartNew();
-        for (int i = 0; clock.Elapsed < Duration; i++)
+        for (int i = 0; clock.Elapsed < s_duration; i++)
         {
             byte[] request = Mutate(corpus[random.Next(corpus.Length)], random);
             try

@@ -42,8 +42,8 @@ public sealed class WireLayoutTests
     [InlineData(typeof(FuseDirent), 24, "ino:0 off:8 namelen:16 type:20")]
     public void A_struct_has_the_names_the_offsets_and_the_size_of_the_kernels(Type type, int size, string kernels)
     {
-        var fields = type.GetFields(BindingFlags.Instance | BindingFlags.NonPublic | BindingFlags.Public);
-        var ours = fields.Select(field => $"{PropertyName(field).ToLowerInvariant()}:{Marshal.OffsetOf(type, field.Name)}");
+        FieldInfo[] fields = type.GetFields(BindingFlags.Instance | BindingFlags.NonPublic | BindingFlags.Public);
+        IEnumerable<string> ours = fields.Select(field => $"{PropertyName(field).ToLowerInvariant()}:{Marshal.OffsetOf(type, field.Name)}");
 
         Assert.Equal(kernels.Replace("_", "", StringComparison.Ordinal), string.Join(' ', ours));
         Assert.Equal(size, Marshal.SizeOf(type));
@@ -52,10 +52,10 @@ public sealed class WireLayoutTests
     [Fact]
     public void Every_struct_of_the_wire_is_pinned_here()
     {
-        var method = typeof(WireLayoutTests).GetMethod(nameof(A_struct_has_the_names_the_offsets_and_the_size_of_the_kernels))!;
-        var pinned = method.GetCustomAttributesData().Where(data => data.AttributeType == typeof(InlineDataAttribute))
+        MethodInfo method = typeof(WireLayoutTests).GetMethod(nameof(A_struct_has_the_names_the_offsets_and_the_size_of_the_kernels))!;
+        IEnumerable<object?> pinned = method.GetCustomAttributesData().Where(data => data.AttributeType == typeof(InlineDataAttribute))
             .Select(data => ((IList<CustomAttributeTypedArgument>)data.ConstructorArguments[0].Value!)[0].Value);
-        var wire = typeof(FuseInHeader).Assembly.GetTypes()
+        IEnumerable<Type> wire = typeof(FuseInHeader).Assembly.GetTypes()
             .Where(type => type.IsValueType && !type.IsEnum && type.Name.StartsWith("Fuse", StringComparison.Ordinal)
                 && (type.Name.EndsWith("In", StringComparison.Ordinal) || type.Name.EndsWith("Out", StringComparison.Ordinal)
                     || type.Name.EndsWith("Header", StringComparison.Ordinal)));

@@ -94,7 +94,7 @@ internal sealed class ChildProcess : IDisposable
 
     private async Task<Outcome> RunAsync(Action<string>? onLine)
     {
-        Task copied = Task.WhenAll(CopyAsync(_process.StandardOutput, _output, onLine), CopyAsync(_process.StandardError, _error, null));
+        var copied = Task.WhenAll(CopyAsync(_process.StandardOutput, _output, onLine), CopyAsync(_process.StandardError, _error, null));
         await _process.WaitForExitAsync().ConfigureAwait(false);
         await copied.ConfigureAwait(false);
         return new Outcome(_process.ExitCode, Text(_output), Text(_error));

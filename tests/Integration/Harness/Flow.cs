@@ -3,7 +3,7 @@ namespace TpmFs.Integration.Tests.Harness;
 /// <summary>A script of the folder flows, and the environments that tell its clients where their TPM is.</summary>
 public static class Flow
 {
-    private static int _runs;
+    private static int s_runs;
 
     /// <summary>All that use tools which know the device TCTI.</summary>
     public static TheoryData<string> All { get; } =
@@ -31,7 +31,7 @@ public static class Flow
     /// <summary>Runs it in an empty folder and returns what it printed on standard output.</summary>
     internal static string Run(Sandbox sandbox, User user, string flow, Dictionary<string, string> environment)
     {
-        string folder = sandbox.MakeFolder($"flow-{Interlocked.Increment(ref _runs)}");
+        string folder = sandbox.MakeFolder($"flow-{Interlocked.Increment(ref s_runs)}");
         string flows = Path.Combine(sandbox.Scripts, "flows");
         environment["FLOWS"] = flows;
         environment["HOME"] = folder;

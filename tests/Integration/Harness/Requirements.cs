@@ -5,13 +5,13 @@ namespace TpmFs.Integration.Tests.Harness;
 /// <summary>What these tests need of the machine. What is missing fails them all and is named; nothing is skipped.</summary>
 internal static class Requirements
 {
-    private static readonly Lazy<string> Missing = new(() => string.Join("; ", Find()));
+    private static readonly Lazy<string> s_missing = new(() => string.Join("; ", Find()));
 
     public static void Check()
     {
-        if (Missing.Value.Length > 0)
+        if (s_missing.Value.Length > 0)
         {
-            throw new InvalidOperationException($"The integration tests cannot run here: {Missing.Value}. 'make test' as root installs the packages.");
+            throw new InvalidOperationException($"The integration tests cannot run here: {s_missing.Value}. 'make test' as root installs the packages.");
         }
     }
 

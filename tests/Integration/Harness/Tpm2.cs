@@ -130,7 +130,7 @@ internal static class Tpm2
     public static IReadOnlyList<uint> HandleList(this byte[] response)
     {
         response.Succeeded();
-        var handles = new uint[BinaryPrimitives.ReadUInt32BigEndian(response.AsSpan(15))];
+        uint[] handles = new uint[BinaryPrimitives.ReadUInt32BigEndian(response.AsSpan(15))];
         for (int i = 0; i < handles.Length; i++)
         {
             handles[i] = BinaryPrimitives.ReadUInt32BigEndian(response.AsSpan(19 + (4 * i)));

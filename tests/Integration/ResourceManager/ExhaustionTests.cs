@@ -18,7 +18,7 @@ public sealed class ExhaustionTests(Mount mount, ITestOutputHelper output) : Mou
         Opener[] holders = [.. Enumerable.Range(0, ActiveSessionsMax).Select(_ => holder.Open(Mount.Node))];
         uint[] sessions = [.. holders.Select(one => one.Transact(Tpm2.StartAuthSession(policy: true)).NewHandle())];
         holders[0].Transact(Tpm2.PolicyGetDigest(sessions[0])).Succeeded(); // so the second one's is the least recently used
-        TpmContents full = TpmContents.Of(Mount.Proxy);
+        var full = TpmContents.Of(Mount.Proxy);
         Assert.Equal(ActiveSessionsMax, full.LoadedSessions.Count + full.SavedSessions.Count);
 
         Opener newcomer = Open(user: User.OtherMember);

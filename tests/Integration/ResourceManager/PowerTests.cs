@@ -34,7 +34,7 @@ public sealed class PowerTests : MountTests, IClassFixture<BusyMount>
         _residentKey = PrimaryKey.Create(_opener, "resident");
         _residentSession = _opener.Transact(Tpm2.StartAuthSession(policy: true)).NewHandle();
         Array.ForEach([.. others, .. otherSessions], other => _opener.Transact(Tpm2.FlushContext(other)).Succeeded());
-        TpmContents contents = TpmContents.Of(Mount.Proxy);
+        var contents = TpmContents.Of(Mount.Proxy);
         Assert.True(contents is { Objects.Count: 1, LoadedSessions.Count: 1, SavedSessions.Count: 2 }, contents.ToString());
     }
 

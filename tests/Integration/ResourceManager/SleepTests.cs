@@ -35,7 +35,7 @@ public sealed class SleepTests : MountTests, IClassFixture<BusyMount>
     {
         byte[] saved = _opener.Transact(Tpm2.ContextSave(_opener.Transact(Tpm2.StartAuthSession(policy: true)).NewHandle())).Succeeded();
         Tpmfs("suspend").Succeeded();
-        TpmContents contents = TpmContents.Of(Mount.Proxy);
+        var contents = TpmContents.Of(Mount.Proxy);
         Assert.True(contents is { Objects.Count: 0, LoadedSessions.Count: 0, SavedSessions.Count: 2 }, contents.ToString());
         Mount.Proxy.Transact(SwtpmPower.Shutdown(state: how != "reset")).Succeeded();
         SwtpmPower.PowerCycle(Mount.Tpm);

@@ -6,9 +6,9 @@ namespace TpmFs.Integration.Tests.Tree;
 /// <summary>Who may do what, as the kernel enforces it and the server adds to it.</summary>
 public sealed class AccessTests(Mount mount, ITestOutputHelper output) : TreeTests(mount, output)
 {
-    private static readonly User Acl = new(54_332), Granted = new(54_331), Owner = new(54_333);
+    private static readonly User s_acl = new(54_332), s_granted = new(54_331), s_owner = new(54_333);
 
-    private static readonly AccessTable Table = new("""
+    private static readonly AccessTable s_table = new("""
                                             member  acl     granted  owner   outsider  root
         list .                              ok      ok      ok       ok      ok        ok
         list users                          ok      ok      ok       ok      ok        ok
@@ -144,15 +144,15 @@ public sealed class AccessTests(Mount mount, ITestOutputHelper output) : TreeTes
     {
         Mount.Sandbox.Shell($"""
             cd {Mount.Daemon.MountPoint}
-            mkdir users/{Granted.Uid} domains/web domains/owned
-            chown {Owner.Uid} domains/owned domains/owned/rm0
-            setfacl -m u:{Acl.Uid}:rw rm0
+            mkdir users/{s_granted.Uid} domains/web domains/owned
+            chown {s_owner.Uid} domains/owned domains/owned/rm0
+            setfacl -m u:{s_acl.Uid}:rw rm0
             """);
         (string Name, User User)[] users =
         [
-            ("member", User.Member), ("acl", Acl), ("granted", Granted), ("owner", Owner), ("outsider", User.Outsider), ("root", User.Root),
+            ("member", User.Member), ("acl", s_acl), ("granted", s_granted), ("owner", s_owner), ("outsider", User.Outsider), ("root", User.Root),
         ];
-        Table.Check(users.ToDictionary(user => user.Name, user =>
+        s_table.Check(users.ToDictionary(user => user.Name, user =>
         {
             Agent agent = NewAgent(user.User);
             Assert.Null(agent.Call("chdir", Mount.Daemon.MountPoint).Errno);

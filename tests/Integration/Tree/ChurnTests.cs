@@ -10,7 +10,7 @@ public sealed class ChurnTests(Mount mount, ITestOutputHelper output) : TreeTest
     private const int Processes = 8;
 
     /// <summary>How often each process does its 14 operations: TPMFS_TEST_CHURN, or 60.</summary>
-    private static readonly int Rounds = int.Parse(Environment.GetEnvironmentVariable("TPMFS_TEST_CHURN") ?? "60", CultureInfo.InvariantCulture);
+    private static readonly int s_rounds = int.Parse(Environment.GetEnvironmentVariable("TPMFS_TEST_CHURN") ?? "60", CultureInfo.InvariantCulture);
 
     [Fact]
     public void Eight_processes_at_once_break_nothing_and_leave_nothing_behind()
@@ -34,10 +34,10 @@ public sealed class ChurnTests(Mount mount, ITestOutputHelper output) : TreeTest
     {
         ChildProcess[] clients = [.. Enumerable.Range(0, Processes).Select(i => Mount.Sandbox.Start(
             User.Root,
-            ["/usr/bin/python3", Path.Combine(Mount.Sandbox.Scripts, "clients", "churn.py"), Mount.Daemon.MountPoint, $"{Rounds}", $"{name}{i}"]))];
+            ["/usr/bin/python3", Path.Combine(Mount.Sandbox.Scripts, "clients", "churn.py"), Mount.Daemon.MountPoint, $"{s_rounds}", $"{name}{i}"]))];
         try
         {
-            Assert.All(clients, client => client.Wait(Deadline.Client + TimeSpan.FromSeconds(Rounds)).Succeeded());
+            Assert.All(clients, client => client.Wait(Deadline.Client + TimeSpan.FromSeconds(s_rounds)).Succeeded());
         }
         finally
         {

@@ -8,13 +8,13 @@ namespace TpmFs.Integration.Tests.Tree;
 public sealed class ControlFileTests(Mount mount, ITestOutputHelper output) : TreeTests(mount, output)
 {
     private const uint ObjectMemory = Layer | 0x902, SessionMemory = Layer | 0x903;
-    private static readonly string[] Counts = ["openers.max", "objects.max", "sessions.max", "sessions.saved.max"];
+    private static readonly string[] s_counts = ["openers.max", "objects.max", "sessions.max", "sessions.saved.max"];
 
     [Fact]
     public void A_count_is_read_as_it_was_written()
     {
         string domain = NewDomain();
-        foreach (string file in Counts)
+        foreach (string file in s_counts)
         {
             foreach (string value in (string[])["0", "1", "17", "2000000", "max", "5"])
             {
@@ -46,7 +46,7 @@ public sealed class ControlFileTests(Mount mount, ITestOutputHelper output) : Tr
     public void A_bad_value_is_invalid_and_changes_nothing(string value)
     {
         string domain = NewDomain();
-        foreach (string file in (string[])[.. Counts, "weight"])
+        foreach (string file in (string[])[.. s_counts, "weight"])
         {
             string before = Read($"{domain}/{file}");
             Assert.Equal("EINVAL", TryWrite($"{domain}/{file}", value));

@@ -8,15 +8,15 @@ namespace TpmFs.Integration.Tests.Tree;
 /// <summary>What is where, whose it is, and what permissions say.</summary>
 public sealed class LayoutTests(Mount mount, ITestOutputHelper output) : TreeTests(mount, output)
 {
-    private static readonly string[] Limits = ["commands.deny", "objects.max", "openers.max", "sessions.max", "sessions.saved.max", "weight"];
-    private static readonly string[] Actions = ["cancel", "openers", "revoke"];
-    private static readonly string[] DomainEntries = [.. ((string[])[.. Limits, .. Actions, "locality", "rm0", "stat"]).Order(StringComparer.Ordinal)];
-    private static readonly string[] Localities = ["0", "1", "2", "3", "4"];
+    private static readonly string[] s_limits = ["commands.deny", "objects.max", "openers.max", "sessions.max", "sessions.saved.max", "weight"];
+    private static readonly string[] s_actions = ["cancel", "openers", "revoke"];
+    private static readonly string[] s_domainEntries = [.. ((string[])[.. s_limits, .. s_actions, "locality", "rm0", "stat"]).Order(StringComparer.Ordinal)];
+    private static readonly string[] s_localities = ["0", "1", "2", "3", "4"];
 
     [Fact]
     public void The_root_is_a_domain_with_the_tpm_itself_and_all_other_domains()
     {
-        string[] expected = [.. ((string[])[.. DomainEntries, "raw0", "users", "domains", "status", "metrics", "power"]).Order(StringComparer.Ordinal)];
+        string[] expected = [.. ((string[])[.. s_domainEntries, "raw0", "users", "domains", "status", "metrics", "power"]).Order(StringComparer.Ordinal)];
         Assert.Equal(expected, List(Mount.Daemon.MountPoint).Where(name => name != "self"));
         uint? tss = Requirements.Group("tss");
         Assert.Equal("drwxr-xr-x 0:0", Show("."));
@@ -32,8 +32,8 @@ public sealed class LayoutTests(Mount mount, ITestOutputHelper output) : TreeTes
     public void Every_locality_that_the_tpm_can_be_used_at_is_a_directory_for_root()
     {
         Assert.Equal("drwx------ 0:0", Show("locality"));
-        Assert.Equal(Localities, List(At("locality")));
-        foreach (string locality in Localities)
+        Assert.Equal(s_localities, List(At("locality")));
+        foreach (string locality in s_localities)
         {
             Assert.Equal("drwx------ 0:0", Show($"locality/{locality}"));
             Assert.Equal(["raw0", "rm0"], List(At($"locality/{locality}")));
@@ -45,7 +45,7 @@ public sealed class LayoutTests(Mount mount, ITestOutputHelper output) : TreeTes
     public void A_users_directory_and_node_are_the_users_and_the_rest_in_it_is_roots()
     {
         (User user, string path) = NewUser();
-        Assert.Equal(DomainEntries, List(path));
+        Assert.Equal(s_domainEntries, List(path));
         Assert.StartsWith($"drwx------ {user.Uid}:", Show(path), StringComparison.Ordinal);
         Assert.StartsWith($"-rw------- {user.Uid}:", Show($"{path}/rm0"), StringComparison.Ordinal);
         Assert.Equal("drwx------ 0:0", Show($"{path}/locality"));
@@ -57,7 +57,7 @@ public sealed class LayoutTests(Mount mount, ITestOutputHelper output) : TreeTes
     public void A_domain_is_made_for_root_and_never_wider_than_0750()
     {
         string path = NewDomain();
-        Assert.Equal(DomainEntries, List(path));
+        Assert.Equal(s_domainEntries, List(path));
         Assert.Equal("drwxr-x--- 0:0", Show(path));
         Assert.Contains(" 0:", Show($"{path}/rm0"), StringComparison.Ordinal);
         Assert.EndsWith("---", Show($"{path}/rm0").Split(' ')[0], StringComparison.Ordinal);
@@ -229,10 +229,10 @@ public sealed class LayoutTests(Mount mount, ITestOutputHelper output) : TreeTes
 
     private void AssertControlFiles(string domain)
     {
-        Assert.All(Limits, limit => Assert.Equal("-rw-r--r-- 0:0", Show(Path.Combine(domain, limit))));
-        Assert.All(Actions, action => Assert.Equal("-rw------- 0:0", Show(Path.Combine(domain, action))));
+        Assert.All(s_limits, limit => Assert.Equal("-rw-r--r-- 0:0", Show(Path.Combine(domain, limit))));
+        Assert.All(s_actions, action => Assert.Equal("-rw------- 0:0", Show(Path.Combine(domain, action))));
         Assert.Equal("-r--r--r-- 0:0", Show(Path.Combine(domain, "stat")));
         Assert.All(
-            [.. Limits, .. Actions, "stat"], file => Assert.Equal("0", Mount.Sandbox.Shell($"stat -c %s {At(Path.Combine(domain, file))}").Trim()));
+            [.. s_limits, .. s_actions, "stat"], file => Assert.Equal("0", Mount.Sandbox.Shell($"stat -c %s {At(Path.Combine(domain, file))}").Trim()));
     }
 }

@@ -7,7 +7,7 @@ namespace TpmFs.Integration.Tests.Tree;
 /// <summary>Programs that know nothing of TPMs, on every file there is: none hangs, none costs anybody a command.</summary>
 public sealed class OrdinaryToolTests : TreeTests
 {
-    private static readonly string[] NeverSaid =
+    private static readonly string[] s_neverSaid =
     [
         "Function not implemented", "Input/output error", "Transport endpoint", "timed out", "Bad address", "Unknown error",
     ];
@@ -103,7 +103,7 @@ public sealed class OrdinaryToolTests : TreeTests
         Outcome outcome = process.Wait();
         Assert.False(outcome.ExitCode is 124 or 137, $"'{script}' hangs\n{outcome.Output}\n{outcome.Error}");
         Assert.DoesNotContain("command not found", outcome.Error, StringComparison.Ordinal);
-        Assert.All(NeverSaid, words => Assert.DoesNotContain(words, outcome.Error, StringComparison.Ordinal));
+        Assert.All(s_neverSaid, words => Assert.DoesNotContain(words, outcome.Error, StringComparison.Ordinal));
 
         // The command that was in the TPM all the time has lost nothing.
         if (!_answered)

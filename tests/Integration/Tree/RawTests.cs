@@ -12,7 +12,7 @@ public sealed class RawTests(Mount mount, ITestOutputHelper output) : TreeTests(
     private const uint ObjectMemory = Layer | 0x902, SessionMemory = Layer | 0x903;
 
     /// <summary>How long raw and managed clients hammer the TPM together: TPMFS_TEST_HAMMER_SECONDS, or 5.</summary>
-    private static readonly TimeSpan Hammering = TimeSpan.FromSeconds(
+    private static readonly TimeSpan s_hammering = TimeSpan.FromSeconds(
         int.Parse(Environment.GetEnvironmentVariable("TPMFS_TEST_HAMMER_SECONDS") ?? "5", CultureInfo.InvariantCulture));
 
     [Fact]
@@ -145,7 +145,7 @@ public sealed class RawTests(Mount mount, ITestOutputHelper output) : TreeTests(
     {
         int files = Directory.GetFiles($"/proc/{Mount.Daemon.Id}/fd").Length;
         string script = Path.Combine(Mount.Sandbox.Scripts, "clients", "hammer.py");
-        string seconds = $"{Hammering.TotalSeconds:0}";
+        string seconds = $"{s_hammering.TotalSeconds:0}";
         ChildProcess[] clients =
         [
             .. Enumerable.Range(0, 6).Select(i => Start(i % 2 == 0 ? User.Root : User.Member, "rm0")),
@@ -154,7 +154,7 @@ public sealed class RawTests(Mount mount, ITestOutputHelper output) : TreeTests(
         ];
         try
         {
-            Assert.All(clients, client => client.Wait(Hammering + Deadline.Client).Succeeded());
+            Assert.All(clients, client => client.Wait(s_hammering + Deadline.Client).Succeeded());
         }
         finally
         {

@@ -10,7 +10,7 @@ public sealed class SurvivalTests : IDisposable
     private const string Uid = "54350";
 
     /// <summary>How often the daemon is killed: TPMFS_TEST_KILLS, or 4.</summary>
-    private static readonly int Kills = int.Parse(Environment.GetEnvironmentVariable("TPMFS_TEST_KILLS") ?? "4", CultureInfo.InvariantCulture);
+    private static readonly int s_kills = int.Parse(Environment.GetEnvironmentVariable("TPMFS_TEST_KILLS") ?? "4", CultureInfo.InvariantCulture);
 
     private readonly Sandbox _sandbox = new();
     private readonly SoftwareTpm _tpm;
@@ -194,7 +194,7 @@ public sealed class SurvivalTests : IDisposable
         }
 
         int value = 0;
-        for (int round = 0; round < Kills; round++)
+        for (int round = 0; round < s_kills; round++)
         {
             using Daemon daemon = Start();
             Assert.DoesNotContain("damaged", daemon.Printed, StringComparison.Ordinal);

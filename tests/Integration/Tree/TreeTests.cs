@@ -8,7 +8,7 @@ namespace TpmFs.Integration.Tests.Tree;
 /// <summary>Tests of the tree: names below the mount point, and an administrator who works on them.</summary>
 public abstract class TreeTests(Mount mount, ITestOutputHelper output) : MountTests(mount, output)
 {
-    private static int _names;
+    private static int s_names;
     private Agent? _admin;
 
     /// <summary>Code of a response that the resource manager made itself.</summary>
@@ -19,7 +19,7 @@ public abstract class TreeTests(Mount mount, ITestOutputHelper output) : MountTe
     private protected string At(string name) => Path.Combine(Mount.Daemon.MountPoint, name);
 
     /// <summary>A number that no other test has used, for names and users.</summary>
-    private protected static int NewNumber() => 60_000 + Interlocked.Increment(ref _names);
+    private protected static int NewNumber() => 60_000 + Interlocked.Increment(ref s_names);
 
     /// <summary>Makes a domain and returns its path.</summary>
     private protected string NewDomain()

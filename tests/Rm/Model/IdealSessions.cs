@@ -50,7 +50,7 @@ internal sealed class IdealSessions(ModelLimits limits) : ISessionStore
     public uint Save(uint handle, out ulong contextId)
     {
         contextId = _nextContext++;
-        var entry = Find(handle)!;
+        Entry entry = Find(handle)!;
         (entry.Session, entry.ContextId) = (null, contextId);
         var shared = _entries.Where(e => IsSharedWith(e.Value, Current)).OrderBy(e => e.Value.ContextId).ToList();
         shared.Take(shared.Count - limits.SavedSessionsMax).ToList().ForEach(e => _entries.Remove(e.Key));
@@ -93,7 +93,7 @@ internal sealed class IdealSessions(ModelLimits limits) : ISessionStore
     /// <summary>An opener is gone, and what it had loaded with it.</summary>
     public void Close(IdealOpener opener)
     {
-        foreach (var index in _entries.Where(e => e.Value.Session is not null && e.Value.Holder == opener).Select(e => e.Key).ToArray())
+        foreach (uint index in _entries.Where(e => e.Value.Session is not null && e.Value.Holder == opener).Select(e => e.Key).ToArray())
         {
             _entries.Remove(index);
         }

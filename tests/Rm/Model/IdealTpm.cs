@@ -48,8 +48,8 @@ internal sealed class IdealTpm
     public byte[] Execute(IdealOpener opener, byte[] command)
     {
         Sessions.Current = opener;
-        var exclusive = _state.ExclusiveAuditSession;
-        var answer = opener.Core.Execute(command, opener.Owner.Locality).ToArray();
+        uint exclusive = _state.ExclusiveAuditSession;
+        byte[] answer = opener.Core.Execute(command, opener.Owner.Locality).ToArray();
         if (_settings.ListsHandlesLocally && ListsOwnHandles(command))
         {
             _state.ExclusiveAuditSession = exclusive;

@@ -16,21 +16,21 @@ internal static class ManagerModel
     /// <summary>Many short runs; a difference is shrunk to few actions before it is shown.</summary>
     public static void Check(ModelSettings settings, Func<IManagerUnderTest> manager, int runs, int longest = 200)
     {
-        var property = Prop.ForAll(ModelGenerator.Actions(settings.Openers, longest), actions => Holds(settings, manager, actions));
+        Property property = Prop.ForAll(ModelGenerator.Actions(settings.Openers, longest), actions => Holds(settings, manager, actions));
         property.Check(Config.QuickThrowOnFailure.WithMaxTest(runs).WithQuietOnSuccess(true).WithReplay(Seed * GoldenGamma, GoldenGamma));
     }
 
     /// <summary>One long run: the difference, when there is one.</summary>
     public static string? Soak(ModelSettings settings, Func<IManagerUnderTest> manager, int seed, long commands)
     {
-        using var underTest = manager();
+        using IManagerUnderTest underTest = manager();
         var run = new ModelRun(settings, underTest);
         return run.Run(ModelGenerator.Endless(settings.Openers, seed).TakeWhile(_ => run.Compared < commands)) && run.Finish() ? null : run.Difference;
     }
 
     private static Property Holds(ModelSettings settings, Func<IManagerUnderTest> manager, List<ModelAction> actions)
     {
-        using var underTest = manager();
+        using IManagerUnderTest underTest = manager();
         var run = new ModelRun(settings, underTest);
         return (run.Run(actions) && run.Finish()).Label(run.Difference ?? string.Empty);
     }

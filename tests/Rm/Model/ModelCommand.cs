@@ -10,25 +10,25 @@ internal readonly record struct CommandView(Func<uint, uint> Handle, Func<(byte[
 /// <summary>Turns actions into commands.</summary>
 internal sealed class ModelCommands(References references)
 {
-    private static readonly string[] Words = ["", "a", "b", "cd"];
-    private static readonly byte[] SignOnly = Hashes.Digest(new ByteWriter().Bytes(new byte[32]).U32(CommandTable.PolicyCommandCode).U32(0x15D));
-    private static readonly uint[] Hierarchy = [Handles.Owner, Handles.Owner, Handles.Endorsement, Handles.Platform, Handles.Null];
+    private static readonly string[] s_words = ["", "a", "b", "cd"];
+    private static readonly byte[] s_signOnly = Hashes.Digest(new ByteWriter().Bytes(new byte[32]).U32(CommandTable.PolicyCommandCode).U32(0x15D));
+    private static readonly uint[] s_hierarchy = [Handles.Owner, Handles.Owner, Handles.Endorsement, Handles.Platform, Handles.Null];
 
     /// <summary>The command of an action; null when the action is none now.</summary>
     public Func<CommandView, byte[]>? For(int opener, ModelAction action)
     {
-        var (what, how) = (action.What, action.How);
-        var word = Words[how % Words.Length];
-        var handle = references.Object(opener, what);
-        var session = references.Session(opener, what);
+        (int what, int how) = (action.What, action.How);
+        string word = s_words[how % s_words.Length];
+        uint handle = references.Object(opener, what);
+        uint session = references.Session(opener, what);
         return action.Kind switch
         {
             ActionKind.GetRandom => _ => Cmd.GetRandom(how % 80),
-            ActionKind.CreatePrimary => _ => Cmd.CreatePrimary(Hierarchy[what % Hierarchy.Length], Template(how), word),
+            ActionKind.CreatePrimary => _ => Cmd.CreatePrimary(s_hierarchy[what % s_hierarchy.Length], Template(how), word),
             ActionKind.Create => v => Cmd.Create(v.Handle(handle), Template(how)),
             ActionKind.Load => references.Created(how) is { } key ? v => Cmd.Load(v.Handle(handle), key.Private, key.Public) : null,
-            ActionKind.CreateLoaded => v => Cmd.CreateLoaded(how % 3 == 0 ? Hierarchy[what % Hierarchy.Length] : v.Handle(handle), Template(how)),
-            ActionKind.LoadExternal => references.Created(what) is { } known ? _ => Cmd.LoadExternal(known.Public, Hierarchy[how % Hierarchy.Length]) : null,
+            ActionKind.CreateLoaded => v => Cmd.CreateLoaded(how % 3 == 0 ? s_hierarchy[what % s_hierarchy.Length] : v.Handle(handle), Template(how)),
+            ActionKind.LoadExternal => references.Created(what) is { } known ? _ => Cmd.LoadExternal(known.Public, s_hierarchy[how % s_hierarchy.Length]) : null,
             ActionKind.VendorCopy => v => Cmd.VendorCopy(v.Handle(handle)),
             ActionKind.ReadPublic => v => Cmd.ReadPublic(v.Handle(handle)),
             ActionKind.Sign => v => Cmd.Sign(v.Handle(handle), word),
@@ -37,7 +37,7 @@ internal sealed class ModelCommands(References references)
             ActionKind.HashStart => _ => Cmd.HashSequenceStart(how % 3 == 0 ? Hashes.None : Hashes.Sha256),
             ActionKind.HmacStart => v => Cmd.HmacStart(v.Handle(handle)),
             ActionKind.SequenceUpdate => v => Cmd.SequenceUpdate(v.Handle(handle), word),
-            ActionKind.SequenceComplete => v => Cmd.SequenceComplete(v.Handle(handle), word, Hierarchy[how % Hierarchy.Length]),
+            ActionKind.SequenceComplete => v => Cmd.SequenceComplete(v.Handle(handle), word, s_hierarchy[how % s_hierarchy.Length]),
             ActionKind.EventSequenceComplete => v => Cmd.EventSequenceComplete(how % 2 == 0 ? Handles.Null : 16u, v.Handle(handle), word),
             ActionKind.StartSession => v => Cmd.StartAuthSession((SessionType[])[SessionType.Hmac, SessionType.Policy, SessionType.Trial] is var t ? t[how % 3] : default,
                 how % 4 == 3 ? v.Handle(handle) : Handles.Null),
@@ -63,7 +63,7 @@ internal sealed class ModelCommands(References references)
     {
         0 => Templates.Storage(),
         1 => Templates.Signing(),
-        2 => Templates.Signing(policy: SignOnly),
+        2 => Templates.Signing(policy: s_signOnly),
         3 => Templates.Hmac(PublicArea.StClearBit),
         _ => Templates.Hmac(),
     };
@@ -92,7 +92,7 @@ internal sealed class ModelCommands(References references)
     /// <summary>Commands that are cut short, or too long, each with its size field right.</summary>
     private static byte[] Malformed(uint handle, uint session, int how)
     {
-        var whole = (how % 8) switch
+        byte[] whole = (how % 8) switch
         {
             0 => Cmd.ReadPublic(handle),
             1 => Cmd.FlushContext(handle),
@@ -103,7 +103,7 @@ internal sealed class ModelCommands(References references)
             6 => Cmd.FlushContext(session),
             _ => Cmd.Build(Cmd.FlushContextCode, [], new ByteWriter().U32(handle).Written, Auth.Password()),
         };
-        var change = (how / 8 % 8) - 6;
+        int change = (how / 8 % 8) - 6;
         Array.Resize(ref whole, Math.Max(10, whole.Length + change));
         System.Buffers.Binary.BinaryPrimitives.WriteInt32BigEndian(whole.AsSpan(2), whole.Length);
         return whole;
@@ -111,7 +111,7 @@ internal sealed class ModelCommands(References references)
 
     private static byte[] Tampered(byte[] context)
     {
-        var copy = context.ToArray();
+        byte[] copy = context.ToArray();
         copy[^1] ^= 1;
         return copy;
     }

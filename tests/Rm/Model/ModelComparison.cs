@@ -14,7 +14,7 @@ internal static class ModelComparison
     /// <summary>Null when they are the same, properties (TPM_PT) of the list left out. <paramref name="ideal"/> says what one of the manager's handles is on the ideal side.</summary>
     public static string? Difference(uint command, Answer expected, Answer actual, IReadOnlyList<uint> uncompared, Func<uint, uint> ideal)
     {
-        var code = actual.Code & 0xFFFF;
+        uint code = actual.Code & 0xFFFF;
         if ((actual.Code & ~0xFFFFu) is not (0 or ManagerLayer) || !AreSameCodes(command, expected.Code, code))
         {
             return $"0x{command:X}: 0x{actual.Code:X} instead of 0x{expected.Code:X}";
@@ -25,7 +25,7 @@ internal static class ModelComparison
             return null;
         }
 
-        var (wanted, got) = (Describe(command, expected, uncompared, h => h), Describe(command, actual, uncompared, ideal));
+        (string? wanted, string? got) = (Describe(command, expected, uncompared, h => h), Describe(command, actual, uncompared, ideal));
         return wanted == got ? null : $"0x{command:X}:\n{got} instead of\n{wanted}";
     }
 
@@ -37,16 +37,16 @@ internal static class ModelComparison
 
     private static string Describe(uint command, Answer answer, IReadOnlyList<uint> uncompared, Func<uint, uint> ideal)
     {
-        var hasSessions = answer.Bytes[1] == 2;
-        var at = 10;
-        var text = $"tag {answer.Bytes[1]}";
+        bool hasSessions = answer.Bytes[1] == 2;
+        int at = 10;
+        string text = $"tag {answer.Bytes[1]}";
         if (CommandTable.Find(command) is { HasResponseHandle: true })
         {
             text += $" handle {ideal(answer.Handle):X}";
             at += 4;
         }
 
-        var length = hasSessions ? BinaryPrimitives.ReadInt32BigEndian(answer.Bytes.AsSpan(at)) : answer.Bytes.Length - at;
+        int length = hasSessions ? BinaryPrimitives.ReadInt32BigEndian(answer.Bytes.AsSpan(at)) : answer.Bytes.Length - at;
         at += hasSessions ? 4 : 0;
         text += $" parameters {Parameters(command, answer.Bytes.AsSpan(at, length), uncompared, ideal)}";
         return hasSessions ? text + Sessions(answer.Bytes.AsSpan(at + length)) : text;
@@ -70,21 +70,21 @@ internal static class ModelComparison
     private static string HandleList(ReadOnlySpan<byte> bytes, Func<uint, uint> ideal)
     {
         var handles = new List<uint>();
-        for (var at = 9; at < bytes.Length; at += 4)
+        for (int at = 9; at < bytes.Length; at += 4)
         {
             handles.Add(ideal(BinaryPrimitives.ReadUInt32BigEndian(bytes[at..])));
         }
 
-        var isOfSessions = handles.Count > 0 && Handles.IsSession(handles[0]);
+        bool isOfSessions = handles.Count > 0 && Handles.IsSession(handles[0]);
         return isOfSessions && bytes[0] != 0 ? $"more, {handles.Count} sessions" : $"more {bytes[0]} {string.Join(' ', handles.Order().Select(h => $"{h:X}"))}";
     }
 
     private static string PropertyList(ReadOnlySpan<byte> bytes, IReadOnlyList<uint> uncompared)
     {
-        var text = $"more {bytes[0]}";
-        for (var at = 9; at < bytes.Length; at += 8)
+        string text = $"more {bytes[0]}";
+        for (int at = 9; at < bytes.Length; at += 8)
         {
-            var property = BinaryPrimitives.ReadUInt32BigEndian(bytes[at..]);
+            uint property = BinaryPrimitives.ReadUInt32BigEndian(bytes[at..]);
             text += uncompared.Contains(property) ? $" {property:X}=?" : $" {property:X}={BinaryPrimitives.ReadUInt32BigEndian(bytes[(at + 4)..]):X}";
         }
 
@@ -94,11 +94,11 @@ internal static class ModelComparison
     /// <summary>Sizes of nonces and HMACs, and the attributes.</summary>
     private static string Sessions(ReadOnlySpan<byte> bytes)
     {
-        var text = string.Empty;
+        string text = string.Empty;
         while (!bytes.IsEmpty)
         {
-            var nonce = BinaryPrimitives.ReadUInt16BigEndian(bytes);
-            var hmac = BinaryPrimitives.ReadUInt16BigEndian(bytes[(3 + nonce)..]);
+            ushort nonce = BinaryPrimitives.ReadUInt16BigEndian(bytes);
+            ushort hmac = BinaryPrimitives.ReadUInt16BigEndian(bytes[(3 + nonce)..]);
             text += $" session nonce {nonce} attributes {bytes[2 + nonce]:X2} hmac {hmac}";
             bytes = bytes[(5 + nonce + hmac)..];
         }

@@ -50,13 +50,13 @@ internal sealed class ModelRun
     /// <summary>Closes all openers; the TPM must then hold nothing but the sessions that were saved.</summary>
     public bool Finish()
     {
-        for (var i = 0; i < _openers.Length && Difference is null; i++)
+        for (int i = 0; i < _openers.Length && Difference is null; i++)
         {
             _manager.Close(_openers[i].Manager);
             _ideal.Close(_openers[i].Ideal);
         }
 
-        var tpm = _manager.Tpm;
+        SimulatedTpm tpm = _manager.Tpm;
         if (Difference is null && (tpm.TransientHandles.Count != 0 || tpm.LoadedSessions.Count != 0 || tpm.ActiveSessions != _ideal.Sessions.SavedTotal))
         {
             Differ($"with all openers closed the TPM holds {tpm.TransientHandles.Count} objects and {tpm.LoadedSessions.Count} loaded sessions, "
@@ -77,7 +77,7 @@ internal sealed class ModelRun
 
     private bool Do(ModelAction action)
     {
-        var opener = action.Opener % _openers.Length;
+        int opener = action.Opener % _openers.Length;
         switch (action.Kind)
         {
             case ActionKind.Reopen:
@@ -124,15 +124,15 @@ internal sealed class ModelRun
 
     private bool ListHandles(int opener, ModelAction action)
     {
-        var first = (uint[])[0x80000000, 0x02000000, 0x03000000, 0x81000000, 0x40000000, 0] is var all ? all[action.What % all.Length] : 0;
+        uint first = (uint[])[0x80000000, 0x02000000, 0x03000000, 0x81000000, 0x40000000, 0] is var all ? all[action.What % all.Length] : 0;
         return !_settings.IsIsolated || Compare(opener, action.Kind, _ => Cmd.GetCapability(1, first, action.How % 3 == 0 ? (uint)action.How % 7 : 100));
     }
 
     private bool Compare(int opener, ActionKind kind, Func<CommandView, byte[]> build)
     {
-        var (manager, ideal) = _openers[opener];
-        var sent = build(new CommandView(h => h, c => c.Manager));
-        var command = CommandLog.CodeOf(sent);
+        (int manager, IdealOpener? ideal) = _openers[opener];
+        byte[] sent = build(new CommandView(h => h, c => c.Manager));
+        uint command = CommandLog.CodeOf(sent);
         var actual = new Answer(_manager.Execute(manager, sent));
         var expected = new Answer(_ideal.Execute(ideal, build(new CommandView(h => _references.Ideal(opener, h), c => c.Ideal))));
         Compared++;
@@ -161,7 +161,7 @@ internal sealed class ModelRun
     /// </summary>
     private bool IsRightToBlame(int opener, byte[] sent, Answer expected, Answer actual)
     {
-        var ideal = _openers[opener].Ideal;
+        IdealOpener ideal = _openers[opener].Ideal;
         return !expected.IsSuccess && (ReferenceErrors.Blamed(actual.Code, sent) is { } handle
             ? !_ideal.IsLoaded(ideal, _references.Ideal(opener, handle))
             : _ideal.IsAtLimit(ideal, actual.Code & 0xFFFF));

@@ -39,7 +39,7 @@ internal sealed class PassThrough(Func<SimulatedTpm, byte[], Answer, Answer>? sp
     /// <summary>Flushes all that is loaded.</summary>
     public void Close(int opener)
     {
-        foreach (var handle in Tpm.TransientHandles.Concat(Tpm.LoadedSessions).Where(_handles.Remove))
+        foreach (uint handle in Tpm.TransientHandles.Concat(Tpm.LoadedSessions).Where(_handles.Remove))
         {
             Tpm.Direct(Cmd.FlushContext(handle));
         }

@@ -12,7 +12,7 @@ internal static class ReferenceErrors
     /// <summary>The handle that a TPM_RC_REFERENCE_Hn or Sn of this command is about; null when the code is another, or there is no such handle.</summary>
     public static uint? Blamed(uint code, byte[] command)
     {
-        var n = (int)code & 7;
+        int n = (int)code & 7;
         return (code & 0xFFF8) switch
         {
             Rc.ReferenceH0 => Read(command, 10 + (4 * n)),
@@ -23,7 +23,7 @@ internal static class ReferenceErrors
 
     private static uint? Session(byte[] command, int n)
     {
-        var at = 10 + (4 * (CommandTable.Find(CommandLog.CodeOf(command))?.HandleKinds.Length ?? 0)) + 4;
+        int at = 10 + (4 * (CommandTable.Find(CommandLog.CodeOf(command))?.HandleKinds.Length ?? 0)) + 4;
         for (; n > 0; n--)
         {
             at += 4;

@@ -19,7 +19,7 @@ internal sealed class References(int openers, bool wrongOnes)
 
     public uint Object(int opener, int what)
     {
-        var nth = what / 16;
+        int nth = what / 16;
         return (wrongOnes ? what % 16 : 0) switch
         {
             12 => Pick(_objects[(opener + 1 + nth) % openers], nth, Handles.FirstTransient),
@@ -32,7 +32,7 @@ internal sealed class References(int openers, bool wrongOnes)
 
     public uint Session(int opener, int what)
     {
-        var nth = what / 16;
+        int nth = what / 16;
         return (wrongOnes ? what % 16 : 0) switch
         {
             12 => Pick(_sessions[(opener + 1 + nth) % openers], nth, 0x02000000),
@@ -69,7 +69,7 @@ internal sealed class References(int openers, bool wrongOnes)
     public void Reopened(int opener)
     {
         _objects[opener].Clear();
-        foreach (var key in _idealObjects.Keys.Where(k => k.Opener == opener).ToArray())
+        foreach ((int Opener, uint Handle) key in _idealObjects.Keys.Where(k => k.Opener == opener).ToArray())
         {
             _idealObjects.Remove(key);
         }

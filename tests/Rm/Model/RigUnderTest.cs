@@ -20,7 +20,7 @@ internal sealed class RigUnderTest : IManagerUnderTest
 
     public int Open(ModelOwner owner)
     {
-        var limits = _rig.Group(owner.Group).Limits;
+        SpaceLimits limits = _rig.Group(owner.Group).Limits;
         (limits.ObjectsMax, limits.SessionsMax, limits.SavedSessionsMax) = (_limits.ObjectsMax, _limits.SessionsMax, _limits.SavedSessionsMax);
         _openers.Add(_rig.Open(owner.Group, owner.Uid, owner.Locality));
         return _openers.Count - 1;

@@ -24,8 +24,8 @@ internal sealed class AuthArea(TpmCore tpm)
             return Rc.AuthContext;
         }
 
-        var reader = call.In;
-        var end = reader.Bound;
+        CommandReader reader = call.In;
+        int end = reader.Bound;
         reader.Bound = reader.Position + size;
         reader.Enter(CommandReader.SessionArea);
         while (reader.Remaining > 0)
@@ -49,8 +49,8 @@ internal sealed class AuthArea(TpmCore tpm)
     /// <summary>Rolls the nonces, and keeps the books of audit sessions, whether or not the command had any session.</summary>
     public void CommandSucceeded(TpmCall call)
     {
-        var audit = _entries.Find(e => e.Has(AuditBit));
-        foreach (var session in _entries.Select(e => e.Session).OfType<TpmSession>())
+        Entry? audit = _entries.Find(e => e.Has(AuditBit));
+        foreach (TpmSession session in _entries.Select(e => e.Session).OfType<TpmSession>())
         {
             session.Nonce = tpm.NextRandom(session.Nonce.Length);
         }
@@ -68,7 +68,7 @@ internal sealed class AuthArea(TpmCore tpm)
     /// <summary>Writes the response's authorization area, and ends the sessions that are not to be continued.</summary>
     public void WriteResponse(TpmCall call, ByteWriter response)
     {
-        foreach (var entry in _entries)
+        foreach (Entry entry in _entries)
         {
             if (entry.Session is not { } session)
             {
@@ -90,11 +90,11 @@ internal sealed class AuthArea(TpmCore tpm)
 
     private uint ReadEntry(CommandDescriptor command, CommandReader reader)
     {
-        var n = _entries.Count;
-        var handle = reader.U32();
+        int n = _entries.Count;
+        uint handle = reader.U32();
         reader.Require(handle == Handles.Password || tpm.Limits.IsSession(handle), Rc.Value);
-        var nonce = reader.Sized(64).Length;
-        var attributes = reader.U8();
+        int nonce = reader.Sized(64).Length;
+        byte attributes = reader.U8();
         reader.Require((attributes & ReservedBits) == 0, Rc.ReservedBits);
         var entry = new Entry(handle, attributes, reader.Sized(64).ToArray());
         if (reader.Failed)
@@ -102,7 +102,7 @@ internal sealed class AuthArea(TpmCore tpm)
             return reader.Failure;
         }
 
-        var code = handle == Handles.Password
+        uint code = handle == Handles.Password
             ? attributes is not (0 or Continue) ? Rc.Attributes : nonce != 0 ? Rc.Nonce : Rc.Success
             : CheckSession(command, entry, n);
         _entries.Add(entry);
@@ -122,7 +122,7 @@ internal sealed class AuthArea(TpmCore tpm)
             return Rc.Handle;
         }
 
-        foreach (var (bit, allowed) in ((byte, bool)[])[(DecryptBit, command.CanDecrypt), (EncryptBit, command.CanEncrypt)])
+        foreach ((byte bit, bool allowed) in ((byte, bool)[])[(DecryptBit, command.CanDecrypt), (EncryptBit, command.CanEncrypt)])
         {
             if (entry.Has(bit) && (!allowed || _entries.Exists(e => e.Has(bit))))
             {
@@ -145,17 +145,17 @@ internal sealed class AuthArea(TpmCore tpm)
             return Rc.Attributes;
         }
 
-        var goesOn = session.IsAudit && !entry.Has(AuditReset);
+        bool goesOn = session.IsAudit && !entry.Has(AuditReset);
         return goesOn && entry.Has(AuditExclusive) && tpm.State.ExclusiveAuditSession != entry.Handle ? Rc.Exclusive : Rc.Success;
     }
 
     private uint Authorize(TpmCall call)
     {
-        for (var n = 0; n < _entries.Count; n++)
+        for (int n = 0; n < _entries.Count; n++)
         {
-            var entry = _entries[n];
-            var authorizes = n < call.Command.Authorizations;
-            var code = entry.Session is null && !authorizes ? Rc.Handle
+            Entry entry = _entries[n];
+            bool authorizes = n < call.Command.Authorizations;
+            uint code = entry.Session is null && !authorizes ? Rc.Handle
                 : entry.Session is { Type: SessionType.Trial } ? Rc.Attributes
                 : authorizes ? AuthorizeHandle(call, n, entry)
                 : !entry.Has(AuditBit | EncryptBit | DecryptBit) ? Rc.Attributes
@@ -172,16 +172,16 @@ internal sealed class AuthArea(TpmCore tpm)
 
     private uint AuthorizeHandle(TpmCall call, int n, Entry entry)
     {
-        var target = call.ObjectOrNull(n);
-        var auth = target?.Auth ?? tpm.State.Hierarchies.Auth(call.Handle(n));
-        var isProtected = target is { HasDictionaryAttackProtection: true };
+        TpmObject? target = call.ObjectOrNull(n);
+        byte[] auth = target?.Auth ?? tpm.State.Hierarchies.Auth(call.Handle(n));
+        bool isProtected = target is { HasDictionaryAttackProtection: true };
         if (entry.Session is { IsPolicy: true } policy)
         {
             return CheckPolicy(call.Command, target, policy) is not Rc.Success and var refused ? refused
                 : policy.HasKey && entry.Value.Length == 0 ? Rc.BadAuth : Rc.Success;
         }
 
-        var isBound = entry.Session is { BoundTo.Length: > 0 } bound && bound.BoundTo.AsSpan().SequenceEqual(call.BindingOf(n, auth));
+        bool isBound = entry.Session is { BoundTo.Length: > 0 } bound && bound.BoundTo.AsSpan().SequenceEqual(call.BindingOf(n, auth));
         if (isProtected && !isBound && tpm.State.DictionaryAttack.Check() is not Rc.Success and var code)
         {
             return code;
@@ -192,7 +192,7 @@ internal sealed class AuthArea(TpmCore tpm)
             return Rc.AuthUnavailable;
         }
 
-        var isRight = entry.Session is { } session
+        bool isRight = entry.Session is { } session
             ? entry.Value.Length > 0 || (!session.HasKey && auth.Length == 0)
             : TpmObject.Trim(entry.Value).AsSpan().SequenceEqual(auth);
         if (isRight)
@@ -231,7 +231,7 @@ internal sealed class AuthArea(TpmCore tpm)
 
     private void Audit(TpmCall call, Entry entry)
     {
-        var session = entry.Session!;
+        TpmSession session = entry.Session!;
         if (!session.IsAudit || entry.Has(AuditReset))
         {
             session.IsAudit = true;
@@ -245,7 +245,7 @@ internal sealed class AuthArea(TpmCore tpm)
         }
 
         entry.Attributes = (byte)(tpm.State.ExclusiveAuditSession == entry.Handle ? entry.Attributes | AuditExclusive : entry.Attributes & ~AuditExclusive);
-        var algorithm = session.HashAlgorithm;
+        ushort algorithm = session.HashAlgorithm;
         session.AuditDigest = Hashes.Digest(algorithm, new ByteWriter().Bytes(session.AuditDigest).Bytes(call.CpHash(algorithm)).Bytes(call.RpHash(algorithm)).Written);
     }
 

@@ -11,17 +11,17 @@ internal static class Cmd
 
     public static byte[] Build(uint code, ReadOnlySpan<uint> handles, ReadOnlySpan<byte> parameters, params ReadOnlySpan<Auth> sessions)
     {
-        var writer = new ByteWriter().U16(sessions.IsEmpty ? 0x8001 : 0x8002).U32(0).U32(code);
-        foreach (var handle in handles)
+        ByteWriter writer = new ByteWriter().U16(sessions.IsEmpty ? 0x8001 : 0x8002).U32(0).U32(code);
+        foreach (uint handle in handles)
         {
             writer.U32(handle);
         }
 
         if (!sessions.IsEmpty)
         {
-            var at = writer.Length;
+            int at = writer.Length;
             writer.U32(0);
-            foreach (var session in sessions)
+            foreach (Auth session in sessions)
             {
                 writer.U32(session.Handle).Sized(session.Nonce ?? []).U8(session.Attributes).Sized(session.Value ?? []);
             }
@@ -117,8 +117,8 @@ internal static class Cmd
 
     public static byte[] SetCommandCodeAuditStatus(params ReadOnlySpan<uint> set)
     {
-        var parameters = P().U16(Hashes.None).U32((uint)set.Length);
-        foreach (var code in set)
+        ByteWriter parameters = P().U16(Hashes.None).U32((uint)set.Length);
+        foreach (uint code in set)
         {
             parameters.U32(code);
         }
@@ -140,7 +140,7 @@ internal static class Cmd
 
     private static ByteWriter Selection(ByteWriter writer, int pcr)
     {
-        var bitmap = new byte[3];
+        byte[] bitmap = new byte[3];
         bitmap[pcr / 8] = (byte)(1 << (pcr % 8));
         return writer.U32(1).U16(Hashes.Sha256).U8(3).Bytes(bitmap);
     }
@@ -176,7 +176,7 @@ internal static class Templates
 
     private static byte[] Ecc(uint attributes, bool symmetric, byte[] policy)
     {
-        var writer = new ByteWriter().U16(PublicArea.Ecc).U16(Hashes.Sha256).U32(attributes).Sized(policy);
+        ByteWriter writer = new ByteWriter().U16(PublicArea.Ecc).U16(Hashes.Sha256).U32(attributes).Sized(policy);
         _ = symmetric ? writer.U16(0x0006).U16(128).U16(0x0043).U16(Hashes.None) : writer.U16(Hashes.None).U16(0x0018).U16(Hashes.Sha256);
         return writer.U16(0x0003).U16(Hashes.None).U16(0).U16(0).ToArray();
     }

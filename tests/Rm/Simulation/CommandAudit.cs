@@ -24,7 +24,7 @@ internal sealed class CommandAudit
     public byte[] CommandsDigest()
     {
         var writer = new ByteWriter();
-        foreach (var command in _commands)
+        foreach (uint command in _commands)
         {
             writer.U32(command);
         }

@@ -30,7 +30,7 @@ internal sealed class CommandLog
     public void Add(ReadOnlySpan<byte> command)
     {
         Total++;
-        var code = CodeOf(command);
+        uint code = CodeOf(command);
         _counts[code] = Count(code) + 1;
         if (Capacity == 0)
         {

@@ -85,7 +85,7 @@ internal sealed class CommandReader
     /// <summary>A TPM2B of at most <paramref name="max"/> bytes.</summary>
     public ReadOnlySpan<byte> Sized(int max)
     {
-        var size = U16();
+        ushort size = U16();
         Require(size <= max, Rc.Size);
         return Take(size);
     }

@@ -16,7 +16,7 @@ internal static class CommandTable
     /// <summary>A vendor's command: takes an object, and a transient copy of it is the response's handle.</summary>
     public const uint VendorCopyObject = 0x20000001;
 
-    private static readonly CommandDescriptor[] List =
+    private static readonly CommandDescriptor[] s_list =
     [
         new(0x04400120, [K.Provision, K.Object], 1, ObjectCommands.EvictControl),
         new(0x02C00121, [K.Hierarchy], 1, HierarchyCommands.HierarchyControl),
@@ -58,10 +58,10 @@ internal static class CommandTable
         new(0x32000001, [K.Object], 0, ObjectCommands.VendorCopyObject),
     ];
 
-    private static readonly Dictionary<uint, CommandDescriptor> ByCode = List.ToDictionary(c => c.Code);
+    private static readonly Dictionary<uint, CommandDescriptor> s_byCode = s_list.ToDictionary(c => c.Code);
 
     /// <summary>In the order of TPM_CAP_COMMANDS: by code, the vendor's last.</summary>
-    public static IReadOnlyList<CommandDescriptor> All { get; } = [.. List.OrderBy(c => c.Code)];
+    public static IReadOnlyList<CommandDescriptor> All { get; } = [.. s_list.OrderBy(c => c.Code)];
 
-    public static CommandDescriptor? Find(uint code) => ByCode.GetValueOrDefault(code);
+    public static CommandDescriptor? Find(uint code) => s_byCode.GetValueOrDefault(code);
 }

@@ -16,7 +16,7 @@ internal static class ContextSeal
     {
         content.Load(blob, blob.Length);
         content.Enter(CommandReader.ParameterArea);
-        var integrity = content.Sized(64);
+        ReadOnlySpan<byte> integrity = content.Sized(64);
         if (content.Failed)
         {
             return content.Failure;
@@ -27,7 +27,7 @@ internal static class ContextSeal
             return Rc.Size.P(1);
         }
 
-        var body = content.Slice(content.Position, content.Remaining);
+        ReadOnlySpan<byte> body = content.Slice(content.Position, content.Remaining);
         return integrity.SequenceEqual(Integrity(state, hierarchy, sequence, savedHandle, body)) ? Rc.Success : Rc.Integrity.P(1);
     }
 

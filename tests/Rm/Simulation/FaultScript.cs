@@ -40,7 +40,7 @@ internal sealed class FaultScript
     /// <summary>What happens to the command that comes now.</summary>
     public Fault Next(uint command)
     {
-        foreach (var plan in _planned)
+        foreach (Planned plan in _planned)
         {
             if (plan.Command is { } only && only != command)
             {

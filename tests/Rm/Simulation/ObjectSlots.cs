@@ -30,7 +30,7 @@ internal sealed class ObjectSlots(int capacity, bool reusesHandles)
     /// <summary>Loads an object where <see cref="IsFull"/> says that there is room.</summary>
     public uint Add(TpmObject item)
     {
-        var handle = reusesHandles ? LowestFree() : _next++;
+        uint handle = reusesHandles ? LowestFree() : _next++;
         _objects.Add(handle, item);
         Peak = Math.Max(Peak, Count);
         return handle;
@@ -41,7 +41,7 @@ internal sealed class ObjectSlots(int capacity, bool reusesHandles)
 
     public void CommandEnded()
     {
-        foreach (var handle in _borrowed)
+        foreach (uint handle in _borrowed)
         {
             _objects.Remove(handle);
         }
@@ -53,7 +53,7 @@ internal sealed class ObjectSlots(int capacity, bool reusesHandles)
 
     public void Flush(Func<TpmObject, bool> which)
     {
-        foreach (var handle in _objects.Where(o => which(o.Value)).Select(o => o.Key).ToArray())
+        foreach (uint handle in _objects.Where(o => which(o.Value)).Select(o => o.Key).ToArray())
         {
             _objects.Remove(handle);
         }
@@ -61,7 +61,7 @@ internal sealed class ObjectSlots(int capacity, bool reusesHandles)
 
     private uint LowestFree()
     {
-        var handle = Handles.FirstTransient;
+        uint handle = Handles.FirstTransient;
         while (_objects.ContainsKey(handle))
         {
             handle++;

@@ -39,7 +39,7 @@ internal sealed class PcrBank
         UpdateCounter += (uint)Enumerable.Range(0, Count).Count(pcr => IsCounted(pcr) && !(kind == StartupKind.Resume && IsPreserved(pcr)));
         if (kind == StartupKind.Resume && preserved is Dictionary<ushort, byte[][]> saved)
         {
-            foreach (var (bank, values) in saved)
+            foreach ((ushort bank, byte[][]? values) in saved)
             {
                 values.CopyTo(_values[bank], 0);
             }
@@ -50,7 +50,7 @@ internal sealed class PcrBank
     public byte[] DigestOf(ushort algorithm, IEnumerable<PcrSelection> selections)
     {
         var writer = new ByteWriter();
-        foreach (var (bank, pcr) in selections.SelectMany(s => s.Pcrs.Select(p => (s.Bank, p))))
+        foreach ((ushort bank, int pcr) in selections.SelectMany(s => s.Pcrs.Select(p => (s.Bank, p))))
         {
             writer.Bytes(_values[bank][pcr]);
         }
@@ -82,14 +82,14 @@ internal readonly record struct PcrSelection(ushort Bank, byte[] Bitmap)
     /// <summary>Reads a TPML_PCR_SELECTION.</summary>
     public static List<PcrSelection> ReadList(CommandReader reader)
     {
-        var count = reader.U32();
+        uint count = reader.U32();
         reader.Require(count <= 16, Rc.Size);
         var list = new List<PcrSelection>();
-        for (var i = 0; i < count && !reader.Failed; i++)
+        for (int i = 0; i < count && !reader.Failed; i++)
         {
-            var bank = reader.U16();
+            ushort bank = reader.U16();
             reader.Require(Hashes.Size(bank) != 0, Rc.Hash);
-            var size = reader.U8();
+            byte size = reader.U8();
             reader.Require(size is >= 3 and <= 3, Rc.Value);
             list.Add(new PcrSelection(bank, reader.Take(size).ToArray()));
         }
@@ -100,7 +100,7 @@ internal readonly record struct PcrSelection(ushort Bank, byte[] Bitmap)
     public static void WriteList(ByteWriter writer, IReadOnlyCollection<PcrSelection> list)
     {
         writer.U32((uint)list.Count);
-        foreach (var (bank, bitmap) in list)
+        foreach ((ushort bank, byte[]? bitmap) in list)
         {
             writer.U16(bank).U8((byte)bitmap.Length).Bytes(bitmap);
         }

@@ -58,20 +58,20 @@ internal sealed class PublicArea
     /// <summary>Reads to the end of the reader's TPMT_PUBLIC; what is wrong becomes the reader's failure.</summary>
     public static PublicArea Read(CommandReader reader, int end)
     {
-        var start = reader.Position;
-        var type = reader.U16();
+        int start = reader.Position;
+        ushort type = reader.U16();
         reader.Require(type is Rsa or KeyedHash or Ecc or SymCipher, Rc.Type);
-        var nameAlgorithm = reader.U16();
+        ushort nameAlgorithm = reader.U16();
         reader.Require(Hashes.Size(nameAlgorithm) != 0, Rc.Hash);
-        var attributes = reader.U32();
+        uint attributes = reader.U32();
         reader.Require((attributes & 0xFFF0F309) == 0, Rc.ReservedBits);
-        var policy = reader.Sized(64).ToArray();
+        byte[] policy = reader.Sized(64).ToArray();
         if (type is Rsa or Ecc)
         {
             SkipSymmetric(reader);
         }
 
-        var (scheme, schemeHash) = type == SymCipher ? default : ReadScheme(reader);
+        (ushort scheme, ushort schemeHash) = type == SymCipher ? default : ReadScheme(reader);
         switch (type)
         {
             case Rsa:
@@ -86,22 +86,22 @@ internal sealed class PublicArea
                 break;
         }
 
-        var unique = reader.Position;
-        var uniqueSize = reader.Sized(512).Length;
+        int unique = reader.Position;
+        int uniqueSize = reader.Sized(512).Length;
         if (type == Ecc)
         {
             reader.Sized(512);
         }
 
         reader.Require(reader.Position == end, Rc.Size);
-        var head = reader.Failed ? [] : reader.Slice(start, unique - start).ToArray();
+        byte[] head = reader.Failed ? [] : reader.Slice(start, unique - start).ToArray();
         return new PublicArea(type, nameAlgorithm, attributes, policy, scheme, schemeHash, head) { UniqueSize = uniqueSize };
     }
 
     /// <summary>The public area of a key of this template whose identity is given.</summary>
     public byte[] WithIdentity(ReadOnlySpan<byte> identity)
     {
-        var writer = new ByteWriter().Bytes(_beforeUnique).Sized(identity);
+        ByteWriter writer = new ByteWriter().Bytes(_beforeUnique).Sized(identity);
         return (Type == Ecc ? writer.Sized(identity) : writer).ToArray();
     }
 
@@ -115,7 +115,7 @@ internal sealed class PublicArea
 
     private static (ushort Scheme, ushort Hash) ReadScheme(CommandReader reader)
     {
-        var scheme = reader.U16();
+        ushort scheme = reader.U16();
         return scheme == Hashes.None ? (scheme, Hashes.None) : (scheme, reader.U16());
     }
 }

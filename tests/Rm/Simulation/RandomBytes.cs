@@ -9,9 +9,9 @@ internal sealed class RandomBytes(ulong seed)
 
     public byte[] Next(int count)
     {
-        var bytes = new byte[count];
+        byte[] bytes = new byte[count];
         Span<byte> word = stackalloc byte[8];
-        for (var at = 0; at < count; at += 8)
+        for (int at = 0; at < count; at += 8)
         {
             BinaryPrimitives.WriteUInt64BigEndian(word, Next());
             word[..Math.Min(8, count - at)].CopyTo(bytes.AsSpan(at));
@@ -22,7 +22,7 @@ internal sealed class RandomBytes(ulong seed)
 
     public ulong Next()
     {
-        var z = _state += 0x9E3779B97F4A7C15;
+        ulong z = _state += 0x9E3779B97F4A7C15;
         z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9;
         z = (z ^ (z >> 27)) * 0x94D049BB133111EB;
         return z ^ (z >> 31);

@@ -41,7 +41,7 @@ internal sealed class ScriptedTpm : ITpmTransport
     public void AssertDone()
     {
         Assert.Null(_failure);
-        Assert.True(_steps.Count == 0, $"{_steps.Count} commands did not come, first 0x{(_steps.TryPeek(out var step) ? step.Code : 0):X}.");
+        Assert.True(_steps.Count == 0, $"{_steps.Count} commands did not come, first 0x{(_steps.TryPeek(out Step? step) ? step.Code : 0):X}.");
     }
 
     public bool TryConnect(TimeSpan timeout, out string problem)
@@ -52,7 +52,7 @@ internal sealed class ScriptedTpm : ITpmTransport
 
     public TransmitResult Transmit(ReadOnlyMemory<byte> command, byte locality, Memory<byte> response, TimeSpan timeout)
     {
-        if (!_steps.TryDequeue(out var step))
+        if (!_steps.TryDequeue(out Step? step))
         {
             throw Unexpected(command, "nothing");
         }

@@ -41,7 +41,7 @@ internal sealed class SessionTable(int loadedMax, int activeMax, uint contextGap
     public uint Start(TpmSession session, out uint handle)
     {
         handle = 0;
-        var slot = Array.IndexOf(_slots, null);
+        int slot = Array.IndexOf(_slots, null);
         if (slot < 0)
         {
             return Rc.SessionMemory;
@@ -52,7 +52,7 @@ internal sealed class SessionTable(int loadedMax, int activeMax, uint contextGap
             return Rc.ContextGap;
         }
 
-        var index = Array.IndexOf(_entries, 0u);
+        int index = Array.IndexOf(_entries, 0u);
         if (index < 0)
         {
             return Rc.SessionHandles;
@@ -77,7 +77,7 @@ internal sealed class SessionTable(int loadedMax, int activeMax, uint contextGap
             return Rc.TooManyContexts;
         }
 
-        var index = Index(handle)!.Value;
+        int index = Index(handle)!.Value;
         _slots[_entries[index] - 1] = null;
         _entries[index] = Low(_counter);
         _counter++;
@@ -102,7 +102,7 @@ internal sealed class SessionTable(int loadedMax, int activeMax, uint contextGap
             return Rc.Handle.P(1);
         }
 
-        var slot = Array.IndexOf(_slots, null);
+        int slot = Array.IndexOf(_slots, null);
         if (slot < 0)
         {
             return Rc.SessionMemory;
@@ -129,7 +129,7 @@ internal sealed class SessionTable(int loadedMax, int activeMax, uint contextGap
             return false;
         }
 
-        var entry = _entries[index];
+        uint entry = _entries[index];
         _entries[index] = 0;
         if (IsLoadedEntry(entry))
         {
@@ -188,10 +188,10 @@ internal sealed class SessionTable(int loadedMax, int activeMax, uint contextGap
     private void FindOldest()
     {
         _oldest = -1;
-        var smallest = contextGap;
-        for (var i = 0; i < activeMax; i++)
+        uint smallest = contextGap;
+        for (int i = 0; i < activeMax; i++)
         {
-            var distance = (_entries[i] - Low(_counter)) & contextGap;
+            uint distance = (_entries[i] - Low(_counter)) & contextGap;
             if (_entries[i] > loadedMax && distance <= smallest)
             {
                 smallest = distance;

@@ -99,13 +99,13 @@ internal sealed class SimulatedTpm : ITpmTransport
         _isCancelled = false;
         LastLimit = timeout;
         Log.Add(command.Span);
-        var fault = Faults.Next(CommandLog.CodeOf(command.Span));
+        Fault fault = Faults.Next(CommandLog.CodeOf(command.Span));
         if (fault is { Status: not null, Executes: false })
         {
             return Fail(fault);
         }
 
-        var answer = fault.Code != Rc.Success ? Bare(fault.Code) : Execute(command.Span, locality, timeout);
+        ReadOnlySpan<byte> answer = fault.Code != Rc.Success ? Bare(fault.Code) : Execute(command.Span, locality, timeout);
         if (fault.Status is not null)
         {
             return Fail(fault);
@@ -149,16 +149,16 @@ internal sealed class SimulatedTpm : ITpmTransport
     /// <summary>Empty when the response comes too late for whoever waits; the command has had its effect, or was cancelled, all the same.</summary>
     private ReadOnlySpan<byte> Execute(ReadOnlySpan<byte> command, byte locality, TimeSpan timeout)
     {
-        var latency = Latency?.Invoke(CommandLog.CodeOf(command)) ?? TimeSpan.Zero;
+        TimeSpan latency = Latency?.Invoke(CommandLog.CodeOf(command)) ?? TimeSpan.Zero;
         if (latency <= TimeSpan.Zero)
         {
             return _core.Execute(command, locality);
         }
 
-        var isLate = latency > timeout;
+        bool isLate = latency > timeout;
         Wait?.Invoke(isLate ? timeout : latency);
-        var isCancelled = (_isCancelled || isLate) && Features.CanCancel && CancelTakesEffect;
-        var answer = isCancelled ? Bare(Rc.Canceled) : _core.Execute(command, locality);
+        bool isCancelled = (_isCancelled || isLate) && Features.CanCancel && CancelTakesEffect;
+        ReadOnlySpan<byte> answer = isCancelled ? Bare(Rc.Canceled) : _core.Execute(command, locality);
         return isLate ? default : answer;
     }
 

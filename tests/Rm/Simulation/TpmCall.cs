@@ -51,8 +51,8 @@ internal sealed class TpmCall
     /// <summary>cpHash (Part 1, 16.7): command code, Names of the handles, parameters.</summary>
     public byte[] CpHash(ushort algorithm)
     {
-        var writer = new ByteWriter().U32(Command.Code);
-        for (var i = 0; i < Command.HandleKinds.Length; i++)
+        ByteWriter writer = new ByteWriter().U32(Command.Code);
+        for (int i = 0; i < Command.HandleKinds.Length; i++)
         {
             WriteName(writer, i);
         }

@@ -68,19 +68,19 @@ internal sealed class TpmCore
         _call.In.Enter(CommandReader.HandleArea);
         _auth.Clear();
         _response.Clear();
-        var code = Run(command.Length, locality, out var tag);
+        uint code = Run(command.Length, locality, out ushort tag);
         Objects.CommandEnded();
         return code == Rc.Success ? Success(tag) : Error(code);
     }
 
     private uint Run(int length, byte locality, out ushort tag)
     {
-        var reader = _call.In;
+        CommandReader reader = _call.In;
         tag = reader.U16();
         reader.Require(tag is NoSessions or WithSessions, Rc.Value);
-        var size = reader.U32();
+        uint size = reader.U32();
         reader.Require(size == length && size <= (uint)Parameters.MaxCommandSize, Rc.CommandSize);
-        var commandCode = reader.U32();
+        uint commandCode = reader.U32();
         if (reader.Failed)
         {
             return reader.Failure;
@@ -105,9 +105,9 @@ internal sealed class TpmCore
 
     private uint ReadHandles(CommandDescriptor command)
     {
-        for (var i = 0; i < command.HandleKinds.Length; i++)
+        for (int i = 0; i < command.HandleKinds.Length; i++)
         {
-            var handle = _call.In.Next().U32();
+            uint handle = _call.In.Next().U32();
             _call.In.Require(command.HandleKinds[i].Allows(handle, Limits), Rc.Value);
             _call.SetHandle(i, handle);
         }
@@ -117,9 +117,9 @@ internal sealed class TpmCore
 
     private uint ResolveHandles(CommandDescriptor command)
     {
-        for (var i = 0; i < command.HandleKinds.Length; i++)
+        for (int i = 0; i < command.HandleKinds.Length; i++)
         {
-            var code = Resolve(i, _call.Handle(i));
+            uint code = Resolve(i, _call.Handle(i));
             if (code != Rc.Success)
             {
                 return code == Rc.ReferenceH0 ? code + (uint)i : code.H(i + 1);
@@ -161,7 +161,7 @@ internal sealed class TpmCore
             return Rc.ObjectMemory;
         }
 
-        if (!State.Persistent.TryGetValue(handle, out var item)
+        if (!State.Persistent.TryGetValue(handle, out TpmObject? item)
             || (!State.Hierarchies.IsEnabled(item.Hierarchy) && _call.Command.Code != CommandTable.EvictControl))
         {
             return Rc.Handle;
@@ -178,7 +178,7 @@ internal sealed class TpmCore
 
     private uint ReadSessions(CommandDescriptor command, ushort tag)
     {
-        var reader = _call.In;
+        CommandReader reader = _call.In;
         if (tag == NoSessions)
         {
             (_call.ParametersAt, _call.ParametersLength) = (reader.Position, reader.Remaining);
@@ -190,16 +190,16 @@ internal sealed class TpmCore
             return Rc.Insufficient;
         }
 
-        var size = reader.U32();
+        uint size = reader.U32();
         return size < 9 || size > reader.Remaining ? Rc.Size : _auth.Process(_call, (int)size);
     }
 
     private uint Act(CommandDescriptor command)
     {
         _call.In.Enter(CommandReader.ParameterArea);
-        var isAudited = State.Audit.Includes(command.Code);
-        var cpHash = isAudited ? _call.CpHash(State.Audit.Algorithm) : [];
-        var code = command.Action(this, _call);
+        bool isAudited = State.Audit.Includes(command.Code);
+        byte[] cpHash = isAudited ? _call.CpHash(State.Audit.Algorithm) : [];
+        uint code = command.Action(this, _call);
         if (code != Rc.Success)
         {
             return code;

@@ -57,8 +57,8 @@ internal sealed class TpmObject
     /// <summary>A key of a template, its Name computed.</summary>
     public static TpmObject Key(PublicArea template, byte[] identity, byte[] auth, uint hierarchy, TpmObject? parent, bool isExternal, byte[]? publicBytes = null)
     {
-        var bytes = publicBytes ?? template.WithIdentity(identity);
-        var name = new ByteWriter().U16(template.NameAlgorithm).Bytes(Hashes.Digest(template.NameAlgorithm, bytes)).ToArray();
+        byte[] bytes = publicBytes ?? template.WithIdentity(identity);
+        byte[] name = new ByteWriter().U16(template.NameAlgorithm).Bytes(Hashes.Digest(template.NameAlgorithm, bytes)).ToArray();
         return new TpmObject
         {
             Kind = ObjectKind.Key,
@@ -83,10 +83,10 @@ internal sealed class TpmObject
     public static TpmObject Load(CommandReader reader)
     {
         var kind = (ObjectKind)reader.U8();
-        var hierarchy = reader.U32();
-        var flags = reader.U8();
-        var hash = reader.U16();
-        var publicBytes = reader.Sized(1024).ToArray();
+        uint hierarchy = reader.U32();
+        byte flags = reader.U8();
+        ushort hash = reader.U16();
+        byte[] publicBytes = reader.Sized(1024).ToArray();
         return new TpmObject
         {
             Kind = kind,
@@ -116,9 +116,9 @@ internal sealed class TpmObject
 
     private static byte[] Qualified(ushort algorithm, uint hierarchy, TpmObject? parent, byte[] name)
     {
-        var above = new byte[4];
+        byte[] above = new byte[4];
         BinaryPrimitives.WriteUInt32BigEndian(above, hierarchy);
-        var digest = Hashes.Digest(algorithm, new ByteWriter().Bytes(parent?.QualifiedName ?? above).Bytes(name).Written);
+        byte[] digest = Hashes.Digest(algorithm, new ByteWriter().Bytes(parent?.QualifiedName ?? above).Bytes(name).Written);
         return new ByteWriter().U16(algorithm).Bytes(digest).ToArray();
     }
 }

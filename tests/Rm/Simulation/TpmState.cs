@@ -78,8 +78,8 @@ internal sealed class TpmState(TpmParameters parameters)
             return Rc.Value.P(1);
         }
 
-        var saved = _shutdown == SuState ? _preserved : null;
-        var kind = saved is null ? StartupKind.Reset : state ? StartupKind.Resume : StartupKind.Restart;
+        Preserved? saved = _shutdown == SuState ? _preserved : null;
+        StartupKind kind = saved is null ? StartupKind.Reset : state ? StartupKind.Resume : StartupKind.Restart;
         WasOrderly = _shutdown is not null;
         DictionaryAttack.Startup(WasOrderly);
         if (saved is not null)
@@ -121,7 +121,7 @@ internal sealed class TpmState(TpmParameters parameters)
 
     private void StartHierarchies(StartupKind kind, Preserved? saved)
     {
-        var resumed = kind == StartupKind.Resume ? saved : null;
+        Preserved? resumed = kind == StartupKind.Resume ? saved : null;
         Hierarchies.Enable(Handles.Platform, true);
         Hierarchies.Enable(Handles.Owner, resumed?.Owner ?? true);
         Hierarchies.Enable(Handles.Endorsement, resumed?.Endorsement ?? true);

@@ -27,7 +27,7 @@ internal sealed unsafe partial class FakeDevice : IDisposable
     /// <summary>Takes a command of a known size, in as many pieces as it comes.</summary>
     public byte[] ReceiveCommand(int size)
     {
-        var command = new byte[size];
+        byte[] command = new byte[size];
         _other.ReadExactly(command);
         return command;
     }

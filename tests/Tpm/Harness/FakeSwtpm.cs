@@ -46,9 +46,9 @@ internal sealed class FakeSwtpm : IDisposable
 
     public static async Task<byte[]> ReceiveCommand(Socket socket)
     {
-        var header = new byte[10];
+        byte[] header = new byte[10];
         await ReceiveExactly(socket, header);
-        var command = new byte[BinaryPrimitives.ReadInt32BigEndian(header.AsSpan(2))];
+        byte[] command = new byte[BinaryPrimitives.ReadInt32BigEndian(header.AsSpan(2))];
         header.CopyTo(command, 0);
         await ReceiveExactly(socket, command.AsMemory(10));
         return command;
@@ -91,7 +91,7 @@ internal sealed class FakeSwtpm : IDisposable
     // As swtpm does: one connection at a time, and one read is one command.
     private async Task ServeControl(Func<byte[], byte[]?> control)
     {
-        var buffer = new byte[256];
+        byte[] buffer = new byte[256];
         while (true)
         {
             Socket socket = await _control!.AcceptAsync();

@@ -25,7 +25,7 @@ internal static class TpmClient
 
     public static byte[] Command(TpmSt tag, TpmCc code, params byte[] body)
     {
-        var command = new byte[TpmHeader.Length + body.Length];
+        byte[] command = new byte[TpmHeader.Length + body.Length];
         var writer = new TpmWriter(command);
         writer.BeginMessage(tag, (uint)code);
         writer.WriteBytes(body);
@@ -39,7 +39,7 @@ internal static class TpmClient
 
     public static byte[] Execute(ITpmTransport transport, byte[] command, byte locality = 0)
     {
-        var response = new byte[4096];
+        byte[] response = new byte[4096];
         TransmitResult result = transport.Transmit(command, locality, response, Patience);
         Assert.True(result.Status == TransmitStatus.Ok, $"{result.Status}: {result.Problem}");
         return response[..result.Length];

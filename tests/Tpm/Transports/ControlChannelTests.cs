@@ -8,8 +8,8 @@ namespace TpmFs.Tpm.Tests.Transports;
 /// <summary>Locality and cancel against a scripted control channel.</summary>
 public sealed class ControlChannelTests
 {
-    private static readonly byte[] Answer = TpmClient.Response(TpmRc.Success);
-    private static readonly byte[] CancelCommand = [0, 0, 0, 9];
+    private static readonly byte[] s_answer = TpmClient.Response(TpmRc.Success);
+    private static readonly byte[] s_cancelCommand = [0, 0, 0, 9];
 
     [Fact]
     public void A_locality_is_set_only_when_it_differs_from_the_last()
@@ -49,7 +49,7 @@ public sealed class ControlChannelTests
             for (int count = 0; count < 2; count++)
             {
                 received.Add(await FakeSwtpm.ReceiveCommand(socket));
-                await socket.SendAsync(Answer);
+                await socket.SendAsync(s_answer);
             }
         });
         using ITpmTransport transport = HostilePeerTests.Connected(peer);
@@ -127,10 +127,10 @@ public sealed class ControlChannelTests
             transport.Cancel();
             transport.Cancel();
             ExpectLocalityAndCancel(peer);
-            await socket.SendAsync(Answer);
+            await socket.SendAsync(s_answer);
             ended.Set();
             await FakeSwtpm.ReceiveCommand(socket);
-            await socket.SendAsync(Answer);
+            await socket.SendAsync(s_answer);
         });
         TpmClient.Connect(transport);
         TpmClient.Execute(transport, TpmClient.GetRandom8);
@@ -160,7 +160,7 @@ public sealed class ControlChannelTests
         Task served = peer.Serve(async socket =>
         {
             await FakeSwtpm.ReceiveCommand(socket);
-            await socket.SendAsync(Answer);
+            await socket.SendAsync(s_answer);
             await FakeSwtpm.ReceiveCommand(socket);
         });
         using ITpmTransport transport = HostilePeerTests.Connected(peer);
@@ -180,7 +180,7 @@ public sealed class ControlChannelTests
         using ITpmTransport transport = HostilePeerTests.Connected(peer);
         Assert.InRange(Stopwatch.GetElapsedTime(start), TimeSpan.Zero, TimeSpan.FromSeconds(5));
         Assert.Equal(default, transport.Features);
-        Assert.Equal(Answer, TpmClient.Execute(transport, TpmClient.GetRandom8));
+        Assert.Equal(s_answer, TpmClient.Execute(transport, TpmClient.GetRandom8));
         Assert.Equal(TransmitStatus.LocalityRefused, transport.Transmit(TpmClient.GetRandom8, 1, new byte[4096], TpmClient.Patience).Status);
     }
 
@@ -194,9 +194,9 @@ public sealed class ControlChannelTests
             await FakeSwtpm.ReceiveCommand(socket);
             transport.Cancel();
             ExpectLocalityAndCancel(peer);
-            await socket.SendAsync(Answer);
+            await socket.SendAsync(s_answer);
             await FakeSwtpm.ReceiveCommand(socket);
-            await socket.SendAsync(Answer);
+            await socket.SendAsync(s_answer);
         });
         TpmClient.Connect(transport);
         TpmClient.Execute(transport, TpmClient.GetRandom8);
@@ -209,7 +209,7 @@ public sealed class ControlChannelTests
     private static void ExpectLocalityAndCancel(FakeSwtpm peer)
     {
         Assert.Equal([0, 0, 0, 5, 0], Next(peer));
-        Assert.Equal(CancelCommand, Next(peer));
+        Assert.Equal(s_cancelCommand, Next(peer));
     }
 
     private static byte[] Next(FakeSwtpm peer)
@@ -223,7 +223,7 @@ public sealed class ControlChannelTests
         while (true)
         {
             await FakeSwtpm.ReceiveCommand(socket);
-            await socket.SendAsync(Answer);
+            await socket.SendAsync(s_answer);
         }
     }
 }

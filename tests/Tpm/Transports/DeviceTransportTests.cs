@@ -9,7 +9,7 @@ namespace TpmFs.Tpm.Tests.Transports;
 /// <summary>A device that answers in pieces, lies, falls silent and goes away.</summary>
 public sealed class DeviceTransportTests
 {
-    private static readonly TimeSpan Short = TimeSpan.FromMilliseconds(300);
+    private static readonly TimeSpan s_short = TimeSpan.FromMilliseconds(300);
 
     [Fact]
     public async Task A_response_may_come_a_byte_at_a_time()
@@ -35,7 +35,7 @@ public sealed class DeviceTransportTests
         using var device = new FakeDevice();
         using ITpmTransport transport = Connected(device);
         Assert.Equal(new TpmTransportFeatures(CanCancel: false, HighestLocality: 0, LargestCommand: 4096), transport.Features);
-        Assert.Equal(TransmitStatus.LocalityRefused, transport.Transmit(TpmClient.GetRandom8, 1, new byte[4096], Short).Status);
+        Assert.Equal(TransmitStatus.LocalityRefused, transport.Transmit(TpmClient.GetRandom8, 1, new byte[4096], s_short).Status);
         transport.Cancel();
     }
 
@@ -78,8 +78,8 @@ public sealed class DeviceTransportTests
         using ITpmTransport transport = Connected(device);
         Task served = Serve(device, () => device.Send(TpmClient.Response(TpmRc.Success, new byte[10]).AsSpan(0, sent)));
         long start = Stopwatch.GetTimestamp();
-        Assert.Equal(TransmitStatus.TimedOut, transport.Transmit(TpmClient.GetRandom8, 0, new byte[4096], Short).Status);
-        Assert.InRange(Stopwatch.GetElapsedTime(start), Short, TimeSpan.FromSeconds(10));
+        Assert.Equal(TransmitStatus.TimedOut, transport.Transmit(TpmClient.GetRandom8, 0, new byte[4096], s_short).Status);
+        Assert.InRange(Stopwatch.GetElapsedTime(start), s_short, TimeSpan.FromSeconds(10));
         await served;
     }
 
@@ -96,9 +96,9 @@ public sealed class DeviceTransportTests
 
         result = transport.Transmit(TpmClient.GetRandom8, 0, new byte[4096], TpmClient.Patience);
         Assert.Equal(TransmitStatus.NotSent, result.Status);
-        Assert.False(transport.TryConnect(Short, out string problem));
+        Assert.False(transport.TryConnect(s_short, out string problem));
         Assert.Contains(device.Path, problem, StringComparison.Ordinal);
-        Assert.Equal(TransmitStatus.NotSent, transport.Transmit(TpmClient.GetRandom8, 0, new byte[4096], Short).Status);
+        Assert.Equal(TransmitStatus.NotSent, transport.Transmit(TpmClient.GetRandom8, 0, new byte[4096], s_short).Status);
     }
 
     [Fact]
@@ -106,9 +106,9 @@ public sealed class DeviceTransportTests
     {
         using var device = new FakeDevice();
         using ITpmTransport transport = Connected(device);
-        Assert.Equal(TransmitStatus.TimedOut, transport.Transmit(TpmClient.GetRandom8, 0, new byte[4096], Short).Status);
+        Assert.Equal(TransmitStatus.TimedOut, transport.Transmit(TpmClient.GetRandom8, 0, new byte[4096], s_short).Status);
         TpmClient.Connect(transport);
-        Assert.Equal(TransmitStatus.TimedOut, transport.Transmit(TpmClient.GetRandom8, 0, new byte[4096], Short).Status);
+        Assert.Equal(TransmitStatus.TimedOut, transport.Transmit(TpmClient.GetRandom8, 0, new byte[4096], s_short).Status);
     }
 
     [Theory]
@@ -118,7 +118,7 @@ public sealed class DeviceTransportTests
     public void What_is_no_device_is_told_apart(string path, string hint)
     {
         using ITpmTransport transport = TestTransport.Create($"device:{path}");
-        Assert.False(transport.TryConnect(Short, out string problem));
+        Assert.False(transport.TryConnect(s_short, out string problem));
         Assert.Contains(hint, problem, StringComparison.Ordinal);
     }
 
@@ -136,7 +136,7 @@ public sealed class DeviceTransportTests
         foreach ((string given, string hint) in bad)
         {
             using ITpmTransport transport = TestTransport.Create($"device:{given}");
-            Assert.False(transport.TryConnect(Short, out string problem));
+            Assert.False(transport.TryConnect(s_short, out string problem));
             Assert.Contains(hint, problem, StringComparison.Ordinal);
         }
     }
@@ -148,7 +148,7 @@ public sealed class DeviceTransportTests
         TpmClient.Connect(transport);
         for (int round = 0; round < 2; round++)
         {
-            Assert.Equal(TransmitStatus.CommandRefused, transport.Transmit(TpmClient.GetRandom8, 0, new byte[4096], Short).Status);
+            Assert.Equal(TransmitStatus.CommandRefused, transport.Transmit(TpmClient.GetRandom8, 0, new byte[4096], s_short).Status);
         }
     }
 
@@ -161,7 +161,7 @@ public sealed class DeviceTransportTests
         string program = directory.File("hung_mount");
         Assert.Empty(Swtpm.Run("gcc", ["-Wall", "-Werror", "-o", program, Path.Combine(AppContext.BaseDirectory, "native", "hung_mount.c")]));
         Directory.CreateDirectory(directory.File("mount"));
-        using var hung = Process.Start(new ProcessStartInfo(program, [directory.File("mount")]) { RedirectStandardOutput = true })!;
+        using Process hung = Process.Start(new ProcessStartInfo(program, [directory.File("mount")]) { RedirectStandardOutput = true })!;
         try
         {
             Assert.Equal("ready", await hung.StandardOutput.ReadLineAsync());

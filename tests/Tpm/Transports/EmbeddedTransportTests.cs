@@ -133,7 +133,7 @@ public sealed class EmbeddedTransportTests : IDisposable
     [Fact]
     public void It_inherits_nothing_but_its_sockets()
     {
-        using var secret = File.OpenRead("/etc/passwd");
+        using FileStream secret = File.OpenRead("/etc/passwd");
         using EmbeddedTransport transport = Start();
         IEnumerable<string> open = Directory.EnumerateFiles($"/proc/{transport.ProcessId}/fd")
             .Select(descriptor => new FileInfo(descriptor).LinkTarget!);

@@ -9,10 +9,10 @@ namespace TpmFs.Tpm.Tests.Transports;
 /// <summary>Against a scripted peer that does what no swtpm should.</summary>
 public sealed class HostilePeerTests
 {
-    private static readonly TimeSpan Short = TimeSpan.FromMilliseconds(300);
+    private static readonly TimeSpan s_short = TimeSpan.FromMilliseconds(300);
 
-    /// <summary>A deadline of <see cref="Short"/> that is honoured has passed by then, on a busy machine too.</summary>
-    private static readonly TimeSpan InTime = TimeSpan.FromSeconds(5);
+    /// <summary>A deadline of <see cref="s_short"/> that is honoured has passed by then, on a busy machine too.</summary>
+    private static readonly TimeSpan s_inTime = TimeSpan.FromSeconds(5);
 
     [Fact]
     public async Task A_response_may_come_a_byte_at_a_time()
@@ -66,9 +66,9 @@ public sealed class HostilePeerTests
     {
         byte[] answer = TpmClient.Response(TpmRc.Success, new byte[10]);
         long start = Stopwatch.GetTimestamp();
-        TransmitResult result = await ExchangeWith(answer[..sent], Short);
+        TransmitResult result = await ExchangeWith(answer[..sent], s_short);
         Assert.Equal(TransmitStatus.TimedOut, result.Status);
-        Assert.InRange(Stopwatch.GetElapsedTime(start), Short, InTime);
+        Assert.InRange(Stopwatch.GetElapsedTime(start), s_short, s_inTime);
     }
 
     [Fact]
@@ -88,8 +88,8 @@ public sealed class HostilePeerTests
         using (ITpmTransport transport = Connected(peer))
         {
             long start = Stopwatch.GetTimestamp();
-            Assert.Equal(TransmitStatus.TimedOut, transport.Transmit(TpmClient.GetRandom8, 0, new byte[4096], Short).Status);
-            Assert.InRange(Stopwatch.GetElapsedTime(start), Short, InTime);
+            Assert.Equal(TransmitStatus.TimedOut, transport.Transmit(TpmClient.GetRandom8, 0, new byte[4096], s_short).Status);
+            Assert.InRange(Stopwatch.GetElapsedTime(start), s_short, s_inTime);
         }
 
         await Assert.ThrowsAsync<SocketException>(() => served);
@@ -104,8 +104,8 @@ public sealed class HostilePeerTests
         using ITpmTransport transport = Connected(peer);
         long start = Stopwatch.GetTimestamp();
         byte[] large = TpmClient.Command(TpmSt.NoSessions, TpmCc.Hash, new byte[8 << 20]);
-        Assert.Equal(TransmitStatus.TimedOut, transport.Transmit(large, 0, new byte[4096], Short).Status);
-        Assert.InRange(Stopwatch.GetElapsedTime(start), Short, InTime);
+        Assert.Equal(TransmitStatus.TimedOut, transport.Transmit(large, 0, new byte[4096], s_short).Status);
+        Assert.InRange(Stopwatch.GetElapsedTime(start), s_short, s_inTime);
         done.SetResult();
         await served;
     }
@@ -123,9 +123,9 @@ public sealed class HostilePeerTests
             last = peer.CreateTransport();
             transports.Add(last);
         }
-        while (transports.Count < 8 && last.TryConnect(Short, out problem));
+        while (transports.Count < 8 && last.TryConnect(s_short, out problem));
         Assert.Contains("did not accept in time", problem, StringComparison.Ordinal);
-        Assert.InRange(Stopwatch.GetElapsedTime(start), Short, InTime);
+        Assert.InRange(Stopwatch.GetElapsedTime(start), s_short, s_inTime);
         transports.ForEach(transport => transport.Dispose());
     }
 
@@ -211,7 +211,7 @@ public sealed class HostilePeerTests
             await Assert.ThrowsAsync<SocketException>(async () => await socket.SendAsync(late));
         });
         using ITpmTransport transport = Connected(peer);
-        Assert.Equal(TransmitStatus.TimedOut, transport.Transmit(TpmClient.GetRandom8, 0, new byte[4096], Short).Status);
+        Assert.Equal(TransmitStatus.TimedOut, transport.Transmit(TpmClient.GetRandom8, 0, new byte[4096], s_short).Status);
         Task second = peer.Serve(async socket =>
         {
             await FakeSwtpm.ReceiveCommand(socket);

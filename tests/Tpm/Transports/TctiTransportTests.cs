@@ -7,7 +7,7 @@ namespace TpmFs.Tpm.Tests.Transports;
 /// <summary>TCTIs: one that can everything, on a real swtpm, and odd ones, played by scripts behind the TCTI "cmd".</summary>
 public sealed class TctiTransportTests : IDisposable
 {
-    private static readonly TimeSpan Short = TimeSpan.FromMilliseconds(300);
+    private static readonly TimeSpan s_short = TimeSpan.FromMilliseconds(300);
     private readonly TemporaryDirectory _folder = new();
 
     public void Dispose() => _folder.Dispose();
@@ -53,7 +53,7 @@ public sealed class TctiTransportTests : IDisposable
             Assert.Equal(TpmRc.Canceled, TpmClient.CodeOf(await command));
         }
 
-        Assert.Equal(TransmitStatus.TimedOut, transport.Transmit(TpmClient.GetRandom8, 0, new byte[4096], Short).Status);
+        Assert.Equal(TransmitStatus.TimedOut, transport.Transmit(TpmClient.GetRandom8, 0, new byte[4096], s_short).Status);
     }
 
     [Theory]
@@ -73,10 +73,10 @@ public sealed class TctiTransportTests : IDisposable
     {
         using ITpmTransport transport = Odd(letters);
         long start = Stopwatch.GetTimestamp();
-        Assert.Equal(TransmitStatus.TimedOut, transport.Transmit(TpmClient.GetRandom8, 0, new byte[4096], Short).Status);
-        Assert.InRange(Stopwatch.GetElapsedTime(start), Short, TimeSpan.FromSeconds(10));
+        Assert.Equal(TransmitStatus.TimedOut, transport.Transmit(TpmClient.GetRandom8, 0, new byte[4096], s_short).Status);
+        Assert.InRange(Stopwatch.GetElapsedTime(start), s_short, TimeSpan.FromSeconds(10));
         TpmClient.Connect(transport);
-        Assert.Equal(TransmitStatus.TimedOut, transport.Transmit(TpmClient.GetRandom8, 0, new byte[4096], Short).Status);
+        Assert.Equal(TransmitStatus.TimedOut, transport.Transmit(TpmClient.GetRandom8, 0, new byte[4096], s_short).Status);
     }
 
     [Fact]
@@ -84,7 +84,7 @@ public sealed class TctiTransportTests : IDisposable
     {
         string mark = _folder.File("cancelled");
         ITpmTransport transport = Odd("wp" + mark);
-        Assert.Equal(TransmitStatus.TimedOut, transport.Transmit(TpmClient.GetRandom8, 0, new byte[4096], Short).Status);
+        Assert.Equal(TransmitStatus.TimedOut, transport.Transmit(TpmClient.GetRandom8, 0, new byte[4096], s_short).Status);
         transport.Dispose();
         Assert.True(File.Exists(mark));
     }
@@ -95,7 +95,7 @@ public sealed class TctiTransportTests : IDisposable
         using ITpmTransport transport = Odd("wph");
         for (int round = 0; round < 2; round++)
         {
-            Assert.Equal(TransmitStatus.TimedOut, transport.Transmit(TpmClient.GetRandom8, 0, new byte[4096], Short).Status);
+            Assert.Equal(TransmitStatus.TimedOut, transport.Transmit(TpmClient.GetRandom8, 0, new byte[4096], s_short).Status);
             TpmClient.Connect(transport);
         }
     }
@@ -104,7 +104,7 @@ public sealed class TctiTransportTests : IDisposable
     public async Task A_cancel_that_hangs_does_not_hold_up_the_end_of_the_commands_time()
     {
         using ITpmTransport transport = Odd("wph");
-        Task<TransmitResult> command = Task.Run(() => transport.Transmit(TpmClient.GetRandom8, 0, new byte[4096], Short));
+        Task<TransmitResult> command = Task.Run(() => transport.Transmit(TpmClient.GetRandom8, 0, new byte[4096], s_short));
         while (!command.IsCompleted)
         {
             transport.Cancel();
@@ -162,7 +162,7 @@ public sealed class TctiTransportTests : IDisposable
         TpmClient.Execute(transport, TpmClient.Startup);
         _ = Native.Kill(swtpm.ProcessId, Native.SigKill);
         Assert.Equal(TransmitStatus.Disconnected, transport.Transmit(TpmClient.GetRandom8, 0, new byte[4096], TpmClient.Patience).Status);
-        Assert.False(transport.TryConnect(Short, out string problem));
+        Assert.False(transport.TryConnect(s_short, out string problem));
         Assert.Contains(swtpm.Spec, problem, StringComparison.Ordinal);
         Assert.Equal(TransmitStatus.NotSent, transport.Transmit(TpmClient.GetRandom8, 0, new byte[4096], TpmClient.Patience).Status);
     }
@@ -172,7 +172,7 @@ public sealed class TctiTransportTests : IDisposable
     {
         using ITpmTransport transport = Played("head -c 12 >/dev/null; printf '\\200\\001\\000\\000\\000\\012\\000\\000\\000\\000'; cat >/dev/null");
         Assert.Equal(new TpmTransportFeatures(CanCancel: false, HighestLocality: 0), transport.Features);
-        Assert.Equal(TransmitStatus.LocalityRefused, transport.Transmit(TpmClient.GetRandom8, 3, new byte[4096], Short).Status);
+        Assert.Equal(TransmitStatus.LocalityRefused, transport.Transmit(TpmClient.GetRandom8, 3, new byte[4096], s_short).Status);
         Assert.Equal(TpmRc.Success, TpmClient.CodeOf(TpmClient.Execute(transport, TpmClient.GetRandom8)));
         transport.Cancel();
     }
@@ -198,7 +198,7 @@ public sealed class TctiTransportTests : IDisposable
     public void A_TCTI_that_does_not_start_is_named_with_the_reason(string spec, string hint)
     {
         using ITpmTransport transport = TestTransport.Create(spec);
-        Assert.False(transport.TryConnect(Short, out string problem));
+        Assert.False(transport.TryConnect(s_short, out string problem));
         Assert.Contains(hint, problem, StringComparison.Ordinal);
     }
 

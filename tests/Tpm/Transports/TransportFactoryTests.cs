@@ -4,7 +4,7 @@ namespace TpmFs.Tpm.Tests.Transports;
 
 public sealed class TransportFactoryTests
 {
-    private static readonly TransportEnvironment Environment = new() { StateDirectory = "/nonexistent/state", RuntimeDirectory = "/nonexistent/run", OwnTree = "/mnt/tpmfs" };
+    private static readonly TransportEnvironment s_environment = new() { StateDirectory = "/nonexistent/state", RuntimeDirectory = "/nonexistent/run", OwnTree = "/mnt/tpmfs" };
 
     [Theory]
     [InlineData("device:/dev/tpm0")]
@@ -18,7 +18,7 @@ public sealed class TransportFactoryTests
     [InlineData("swtpm:port=1")]
     public void A_specification_makes_a_transport_and_touches_nothing(string spec)
     {
-        Assert.True(TransportFactory.TryCreate(spec, Environment, out ITpmTransport? transport, out string problem), problem);
+        Assert.True(TransportFactory.TryCreate(spec, s_environment, out ITpmTransport? transport, out string problem), problem);
         transport.Dispose();
         Assert.Empty(problem);
         Assert.False(Directory.Exists("/nonexistent"));
@@ -46,7 +46,7 @@ public sealed class TransportFactoryTests
     [InlineData("swtpm:port=http", "1 to 65534")]
     public void A_bad_specification_is_told_what_was_expected(string spec, string hint)
     {
-        Assert.False(TransportFactory.TryCreate(spec, Environment, out _, out string problem));
+        Assert.False(TransportFactory.TryCreate(spec, s_environment, out _, out string problem));
         Assert.Contains(hint, problem, StringComparison.Ordinal);
     }
 
@@ -54,9 +54,9 @@ public sealed class TransportFactoryTests
     public void A_socket_path_that_no_socket_can_have_is_refused_at_once()
     {
         string longest = "/" + new string('a', 101); // With ".ctrl", the 107 bytes that sun_path has room for.
-        Assert.True(TransportFactory.TryCreate($"swtpm:path={longest}", Environment, out ITpmTransport? transport, out string problem), problem);
+        Assert.True(TransportFactory.TryCreate($"swtpm:path={longest}", s_environment, out ITpmTransport? transport, out string problem), problem);
         transport.Dispose();
-        Assert.False(TransportFactory.TryCreate($"swtpm:path={longest}a", Environment, out _, out problem));
+        Assert.False(TransportFactory.TryCreate($"swtpm:path={longest}a", s_environment, out _, out problem));
         Assert.Contains("107 bytes", problem, StringComparison.Ordinal);
     }
 }

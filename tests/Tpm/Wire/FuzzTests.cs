@@ -7,7 +7,7 @@ namespace TpmFs.Tpm.Tests.Wire;
 
 public sealed class FuzzTests
 {
-    private static readonly TimeSpan Duration = TimeSpan.FromSeconds(2);
+    private static readonly TimeSpan s_duration = TimeSpan.FromSeconds(2);
 
     [Fact]
     public void No_command_makes_the_parser_throw_or_look_outside_it()
@@ -39,7 +39,7 @@ public sealed class FuzzTests
     private static void Fuzz(byte[][] seeds, Target target)
     {
         long start = Stopwatch.GetTimestamp();
-        for (int round = 0; Stopwatch.GetElapsedTime(start) < Duration; round++)
+        for (int round = 0; Stopwatch.GetElapsedTime(start) < s_duration; round++)
         {
             var random = new Random(round);
             byte[] bytes = Mutation.Of(seeds[random.Next(seeds.Length)], random);
@@ -57,7 +57,7 @@ public sealed class FuzzTests
 
 internal static class Mutation
 {
-    private static readonly uint[] Extremes = [0, 1, 8, 9, 10, 0x7F, 0xFF, 0x7FFF, 0xFFFF, 0x7FFF_FFFF, 0x8000_0000, 0xFFFF_FFF0, 0xFFFF_FFFF];
+    private static readonly uint[] s_extremes = [0, 1, 8, 9, 10, 0x7F, 0xFF, 0x7FFF, 0xFFFF, 0x7FFF_FFFF, 0x8000_0000, 0xFFFF_FFF0, 0xFFFF_FFFF];
 
     /// <summary>Changes a few bytes, cuts or grows; the header's size is right three times of four.</summary>
     public static byte[] Of(byte[] seed, Random random)
@@ -74,9 +74,9 @@ internal static class Mutation
                     bytes[random.Next(bytes.Length)] ^= (byte)(1 << random.Next(8));
                     break;
                 case 2:
-                    uint extreme = Extremes[random.Next(Extremes.Length)];
+                    uint extreme = s_extremes[random.Next(s_extremes.Length)];
                     int at = random.Next(bytes.Length);
-                    var value = new byte[4];
+                    byte[] value = new byte[4];
                     BinaryPrimitives.WriteUInt32BigEndian(value, extreme);
                     value.AsSpan(0, Math.Min(4, bytes.Length - at)).CopyTo(bytes.AsSpan(at));
                     break;

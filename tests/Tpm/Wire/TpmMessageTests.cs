@@ -6,7 +6,7 @@ namespace TpmFs.Tpm.Tests.Wire;
 public sealed class TpmMessageTests
 {
     /// <summary>One handle in the handle area, as TPM2_Clear has.</summary>
-    private static readonly TpmaCc OneHandle = new((uint)TpmCc.Clear | (1u << 25));
+    private static readonly TpmaCc s_oneHandle = new((uint)TpmCc.Clear | (1u << 25));
 
     [Fact]
     public void A_command_is_taken_apart_into_handles_authorizations_and_parameters()
@@ -15,7 +15,7 @@ public sealed class TpmMessageTests
             TpmSt.Sessions,
             TpmCc.Clear,
             TpmClient.Hex("4000000C 00000015 02000005 0002AAAA 81 0001BB 40000009 0000 01 0000 FEED"));
-        Assert.True(TpmCommand.TryParseHandles(bytes, OneHandle, out TpmCommand command, out _));
+        Assert.True(TpmCommand.TryParseHandles(bytes, s_oneHandle, out TpmCommand command, out _));
         Assert.Equal(new TpmHandle(0x4000_000C), TpmCommand.Handle(bytes, 0));
         Assert.True(command.TryParseAuthorizations(bytes, out TpmRc problem), problem.ToString());
         Assert.Equal(2, command.AuthorizationCount);
@@ -28,7 +28,7 @@ public sealed class TpmMessageTests
     public void A_command_without_sessions_has_its_parameters_behind_the_handles()
     {
         byte[] bytes = TpmClient.Command(TpmSt.NoSessions, TpmCc.Clear, 0x40, 0, 0, 0x0C, 0xFE);
-        Assert.True(TpmCommand.TryParseHandles(bytes, OneHandle, out TpmCommand command, out _));
+        Assert.True(TpmCommand.TryParseHandles(bytes, s_oneHandle, out TpmCommand command, out _));
         Assert.True(command.TryParseAuthorizations(bytes, out _));
         Assert.Equal(0, command.AuthorizationCount);
         Assert.Equal([0xFE], bytes[command.ParametersOffset..]);

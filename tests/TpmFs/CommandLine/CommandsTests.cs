@@ -5,14 +5,14 @@ namespace TpmFs.Daemon.Tests.CommandLine;
 /// <summary>The program as a user starts it: what it says, where, and its exit code. None of these gets as far as a mount.</summary>
 public sealed class CommandsTests : IDisposable
 {
-    private readonly string folder = Directory.CreateTempSubdirectory("tpmfs-test-").FullName;
+    private readonly string _folder = Directory.CreateTempSubdirectory("tpmfs-test-").FullName;
 
-    public void Dispose() => Directory.Delete(folder, recursive: true);
+    public void Dispose() => Directory.Delete(_folder, recursive: true);
 
     [Fact]
     public void Version_names_the_program_and_its_version()
     {
-        var (code, output, error) = Run("--version");
+        (int code, string? output, string? error) = Run("--version");
         Assert.Matches(@"^tpmfs \d+\.\d+\.\d+\n$", output);
         Assert.Equal((0, ""), (code, error));
     }
@@ -22,7 +22,7 @@ public sealed class CommandsTests : IDisposable
     [InlineData("mount", "--help")]
     public void Help_tells_the_forms_of_a_TPM_and_an_example(params string[] arguments)
     {
-        var (code, output, _) = Run(arguments);
+        (int code, string? output, string _) = Run(arguments);
         Assert.Equal(0, code);
         Assert.Contains("swtpm:path=SOCK", output, StringComparison.Ordinal);
         Assert.Contains("tpmfs mount --tpm embedded", output, StringComparison.Ordinal);
@@ -36,7 +36,7 @@ public sealed class CommandsTests : IDisposable
     [InlineData("'--bogus'", "mount", "a", "--bogus")]
     public void A_wrong_command_line_is_2_and_says_what_is_wrong(string expected, params string[] arguments)
     {
-        var (code, output, error) = Run(arguments);
+        (int code, string? output, string? error) = Run(arguments);
         Assert.Equal((2, ""), (code, output));
         Assert.StartsWith("tpmfs: ", error, StringComparison.Ordinal);
         Assert.Contains(expected, error, StringComparison.Ordinal);
@@ -46,7 +46,7 @@ public sealed class CommandsTests : IDisposable
     [Fact]
     public void Without_a_TPM_the_forms_are_listed()
     {
-        var (code, _, error) = Run("mount", "--config", Config("{}"));
+        (int code, string _, string? error) = Run("mount", "--config", Config("{}"));
         Assert.Equal(2, code);
         Assert.Contains("embedded[:DIR]", error, StringComparison.Ordinal);
     }
@@ -54,10 +54,10 @@ public sealed class CommandsTests : IDisposable
     [Fact]
     public void A_TPM_that_is_none_is_2_on_the_command_line_and_1_in_the_configuration()
     {
-        var (code, _, error) = Run("mount", "--config", Config("{}"), "--state-dir", folder, "--tpm", "abacus:");
+        (int code, string _, string? error) = Run("mount", "--config", Config("{}"), "--state-dir", _folder, "--tpm", "abacus:");
         Assert.Equal(2, code);
         Assert.Contains("abacus:", error, StringComparison.Ordinal);
-        (code, _, error) = Run("mount", "--config", Config("{ \"tpm\": \"abacus:\" }"), "--state-dir", folder);
+        (code, _, error) = Run("mount", "--config", Config("{ \"tpm\": \"abacus:\" }"), "--state-dir", _folder);
         Assert.Equal(1, code);
         Assert.Contains("abacus:", error, StringComparison.Ordinal);
     }
@@ -65,8 +65,8 @@ public sealed class CommandsTests : IDisposable
     [Fact]
     public void A_mistake_in_the_configuration_is_1_with_its_place()
     {
-        var path = Config("{\n  \"tmp\": 1\n}");
-        var (code, _, error) = Run("mount", "--config", path, "--tpm", "embedded");
+        string path = Config("{\n  \"tmp\": 1\n}");
+        (int code, string _, string? error) = Run("mount", "--config", path, "--tpm", "embedded");
         Assert.Equal(1, code);
         Assert.StartsWith($"tpmfs: {path}:2:3: \"tmp\" is no key", error, StringComparison.Ordinal);
     }
@@ -78,8 +78,8 @@ public sealed class CommandsTests : IDisposable
     [InlineData("{ \"rm0\": { \"group\": \"nobodys-group\" } }", "there is no group 'nobodys-group'")]
     public void What_mount_would_refuse_is_not_in_order(string config, string problem)
     {
-        var path = Config(config);
-        var (code, output, error) = Run("check-config", "--config", path);
+        string path = Config(config);
+        (int code, string? output, string? error) = Run("check-config", "--config", path);
         Assert.Equal((1, ""), (code, output));
         Assert.StartsWith($"tpmfs: {path}: ", error, StringComparison.Ordinal);
         Assert.Contains(problem, error, StringComparison.Ordinal);
@@ -90,15 +90,15 @@ public sealed class CommandsTests : IDisposable
     [InlineData("{ \"tpm\": [\"device:/dev/tpm77\", \"embedded\", \"embedded\"], \"rm0\": { \"group\": \"4711\" } }")]
     public void What_mount_would_serve_or_wait_for_is_in_order(string config)
     {
-        var path = Config(config);
+        string path = Config(config);
         Assert.Equal((0, $"{path} is in order\n", ""), Run("check-config", "--config", path));
     }
 
     [Fact]
     public void A_configuration_that_was_named_has_to_be_there()
     {
-        var path = Path.Combine(folder, "none.json");
-        var (code, _, error) = Run("mount", "--config", path, "--tpm", "embedded");
+        string path = Path.Combine(_folder, "none.json");
+        (int code, string _, string? error) = Run("mount", "--config", path, "--tpm", "embedded");
         Assert.Equal(1, code);
         Assert.Contains(path, error, StringComparison.Ordinal);
     }
@@ -106,7 +106,7 @@ public sealed class CommandsTests : IDisposable
     [Fact]
     public void What_the_journal_is_told_on_stderr_has_its_priority_before_each_line()
     {
-        var (code, _, error) = Start(
+        (int code, string _, string? error) = Start(
             "sh", "-c", "JOURNAL_STREAM=$(stat -L -c %d:%i /proc/self/fd/2) exec \"$0\" \"$@\"", Program, "mount", "--config", Config("{}"));
         Assert.Equal(2, code);
         Assert.StartsWith("<3>tpmfs: which TPM?", error, StringComparison.Ordinal);
@@ -125,9 +125,9 @@ public sealed class CommandsTests : IDisposable
             RedirectStandardError = true,
         };
         start.Environment["XDG_RUNTIME_DIR"] = "/nonexistent";
-        using var process = Process.Start(start)!;
-        var output = process.StandardOutput.ReadToEndAsync();
-        var error = process.StandardError.ReadToEndAsync();
+        using Process process = Process.Start(start)!;
+        Task<string> output = process.StandardOutput.ReadToEndAsync();
+        Task<string> error = process.StandardError.ReadToEndAsync();
         if (!process.WaitForExit(TimeSpan.FromSeconds(60)))
         {
             process.Kill();
@@ -139,7 +139,7 @@ public sealed class CommandsTests : IDisposable
 
     private string Config(string text)
     {
-        var path = Path.Combine(folder, "tpmfs.json");
+        string path = Path.Combine(_folder, "tpmfs.json");
         File.WriteAllText(path, text);
         return path;
     }

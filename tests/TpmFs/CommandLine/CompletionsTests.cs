@@ -1,3 +1,4 @@
+using System.CommandLine;
 using TpmFs.CommandLine;
 using TpmFs.Daemon.Tests.Documentation;
 
@@ -6,16 +7,16 @@ namespace TpmFs.Daemon.Tests.CommandLine;
 /// <summary>Completions, asked of the shells themselves: every command and every option is offered where it belongs.</summary>
 public sealed class CompletionsTests : IDisposable
 {
-    private readonly string folder = Directory.CreateTempSubdirectory("tpmfs-test-").FullName;
+    private readonly string _folder = Directory.CreateTempSubdirectory("tpmfs-test-").FullName;
 
     public static TheoryData<string, string[]> Expected
     {
         get
         {
-            var root = Commands.Root();
-            var shown = root.Subcommands.Where(command => !command.Hidden).ToArray();
+            RootCommand root = Commands.Root();
+            Command[] shown = root.Subcommands.Where(command => !command.Hidden).ToArray();
             var data = new TheoryData<string, string[]> { { "", [.. shown.Select(command => command.Name)] } };
-            foreach (var command in shown)
+            foreach (Command? command in shown)
             {
                 data.Add($"{command.Name} --", [.. command.Options.Select(option => option.Name).Where(name => name != "--help")]);
             }
@@ -24,7 +25,7 @@ public sealed class CompletionsTests : IDisposable
         }
     }
 
-    public void Dispose() => Directory.Delete(folder, recursive: true);
+    public void Dispose() => Directory.Delete(_folder, recursive: true);
 
     [Theory]
     [MemberData(nameof(Expected))]
@@ -34,7 +35,7 @@ public sealed class CompletionsTests : IDisposable
     [MemberData(nameof(Expected))]
     public void Fish_offers_them(string line, string[] expected)
     {
-        var (code, output, error) = Tool.Run("fish", "--no-config", "-c", $"set --export PATH {AppContext.BaseDirectory} $PATH; source {Script("fish")}; complete -C 'tpmfs {line}'");
+        (int code, string? output, string? error) = Tool.Run("fish", "--no-config", "-c", $"set --export PATH {AppContext.BaseDirectory} $PATH; source {Script("fish")}; complete -C 'tpmfs {line}'");
         Assert.Equal((0, ""), (code, error));
         Assert.Empty(expected.Except(output.Split('\n').Select(offer => offer.Split('\t')[0])));
     }
@@ -44,9 +45,9 @@ public sealed class CompletionsTests : IDisposable
     [MemberData(nameof(Expected))]
     public void Zsh_offers_them(string line, string[] expected)
     {
-        var command = line.Split(' ')[0];
-        var state = command.Length == 0 ? "command" : "arguments";
-        var (code, output, error) = Tool.Run(
+        string command = line.Split(' ')[0];
+        string state = command.Length == 0 ? "command" : "arguments";
+        (int code, string? output, string? error) = Tool.Run(
             "zsh",
             "-fc",
             $$"""
@@ -63,17 +64,17 @@ public sealed class CompletionsTests : IDisposable
     [Fact]
     public void The_ways_to_a_TPM_and_directories_are_offered_as_values()
     {
-        Directory.CreateDirectory(Path.Combine(folder, "somewhere"));
+        Directory.CreateDirectory(Path.Combine(_folder, "somewhere"));
         Assert.Contains("embedded", InBash("mount --tpm e"));
         Assert.Equal(["swtpm:host=", "swtpm:path="], InBash("mount --tpm sw").Order(StringComparer.Ordinal));
-        Assert.Equal([$"{folder}/somewhere"], InBash($"mount --state-dir {folder}/some"));
-        Assert.Equal([$"{folder}/somewhere"], InBash($"mount {folder}/some"));
+        Assert.Equal([$"{_folder}/somewhere"], InBash($"mount --state-dir {_folder}/some"));
+        Assert.Equal([$"{_folder}/somewhere"], InBash($"mount {_folder}/some"));
         Assert.Empty(InBash("cancel 1"));
     }
 
     private string[] InBash(string line)
     {
-        var (code, output, error) = Tool.Run(
+        (int code, string? output, string? error) = Tool.Run(
             "bash",
             "--norc",
             "-c",
@@ -84,9 +85,9 @@ public sealed class CompletionsTests : IDisposable
 
     private string Script(string shell)
     {
-        var (code, output, error) = Tool.Run(Path.Combine(AppContext.BaseDirectory, "tpmfs"), "completions", shell);
+        (int code, string? output, string? error) = Tool.Run(Path.Combine(AppContext.BaseDirectory, "tpmfs"), "completions", shell);
         Assert.Equal((0, ""), (code, error));
-        var path = Path.Combine(folder, shell);
+        string path = Path.Combine(_folder, shell);
         File.WriteAllText(path, output);
         return path;
     }

@@ -21,14 +21,14 @@ public sealed class SettingsFileTests : IDisposable
         }
         """;
 
-    private readonly string folder = Directory.CreateTempSubdirectory("tpmfs-test-").FullName;
+    private readonly string _folder = Directory.CreateTempSubdirectory("tpmfs-test-").FullName;
 
-    public void Dispose() => Directory.Delete(folder, recursive: true);
+    public void Dispose() => Directory.Delete(_folder, recursive: true);
 
     [Fact]
     public void Every_key_goes_where_it_belongs()
     {
-        var settings = Parse(Everything);
+        Settings settings = Parse(Everything);
 
         Assert.Equal(["swtpm:path=/run/x.sock"], settings.Tpms);
         Assert.Equal((0x1A0u, "tpm-users"), (settings.Mode, settings.Group));
@@ -44,8 +44,8 @@ public sealed class SettingsFileTests : IDisposable
     [Fact]
     public void The_example_in_the_documentation_is_the_defaults_but_for_the_names_in_it()
     {
-        var text = File.ReadAllText(Path.Combine(Repository.Folder, "docs/configuration.md"));
-        var settings = Parse(text[(text.IndexOf("```json", StringComparison.Ordinal) + 7)..text.LastIndexOf("```", StringComparison.Ordinal)]);
+        string text = File.ReadAllText(Path.Combine(Repository.Folder, "docs/configuration.md"));
+        Settings settings = Parse(text[(text.IndexOf("```json", StringComparison.Ordinal) + 7)..text.LastIndexOf("```", StringComparison.Ordinal)]);
 
         Assert.Equal(new Settings().RootLimits, settings.RootLimits);
         Assert.Equal(new Settings().LimitsOf(null), settings.LimitsOf(null));
@@ -64,7 +64,7 @@ public sealed class SettingsFileTests : IDisposable
     [InlineData("{ \"defaults\": { \"mode\": \"0700\" } }", 1, 17, "\"mode\" is no key of \"defaults\"")]
     public void A_mistake_in_a_grant_or_domain_has_its_place_and_what_was_expected(string text, int line, int column, string expected)
     {
-        Assert.False(SettingsFile.TryParse(Encoding.UTF8.GetBytes(text), out _, out var where, out var problem));
+        Assert.False(SettingsFile.TryParse(Encoding.UTF8.GetBytes(text), out _, out SettingsFile.Position where, out string? problem));
         Assert.StartsWith(expected, problem, StringComparison.Ordinal);
         Assert.Equal((line, column), (where.Line, where.Column));
     }
@@ -81,7 +81,7 @@ public sealed class SettingsFileTests : IDisposable
     [InlineData("{ \"tpm\": {} }", 1, 10)]
     public void What_is_no_list_of_TPMs_has_its_place(string text, int line, int column)
     {
-        Assert.False(SettingsFile.TryParse(Encoding.UTF8.GetBytes(text), out _, out var where, out var problem));
+        Assert.False(SettingsFile.TryParse(Encoding.UTF8.GetBytes(text), out _, out SettingsFile.Position where, out string? problem));
         Assert.StartsWith("\"tpm\" must be text", problem, StringComparison.Ordinal);
         Assert.Equal((line, column), (where.Line, where.Column));
     }
@@ -89,7 +89,7 @@ public sealed class SettingsFileTests : IDisposable
     [Fact]
     public void An_empty_object_is_the_defaults()
     {
-        var settings = Parse("{}");
+        Settings settings = Parse("{}");
 
         Assert.Empty(settings.Tpms);
         Assert.Equal(TimeSpan.FromMilliseconds(100), settings.IdleRelease);
@@ -133,7 +133,7 @@ public sealed class SettingsFileTests : IDisposable
     [InlineData("{ \"tpm\" \"a\" }", 1, 9, "this is not JSON")]
     public void What_is_wrong_is_said_with_its_place_and_what_was_expected(string text, int line, int column, string expected)
     {
-        Assert.False(SettingsFile.TryParse(Encoding.UTF8.GetBytes(text), out _, out var where, out var problem));
+        Assert.False(SettingsFile.TryParse(Encoding.UTF8.GetBytes(text), out _, out SettingsFile.Position where, out string? problem));
 
         Assert.Contains(expected, problem, StringComparison.Ordinal);
         Assert.Equal((line, column), (where.Line, where.Column));
@@ -142,7 +142,7 @@ public sealed class SettingsFileTests : IDisposable
     [Fact]
     public void What_is_no_UTF_8_is_refused_and_a_byte_order_mark_is_skipped()
     {
-        Assert.False(SettingsFile.TryParse([(byte)'{', 0xFF, (byte)'}'], out _, out _, out var problem));
+        Assert.False(SettingsFile.TryParse([(byte)'{', 0xFF, (byte)'}'], out _, out _, out string? problem));
         Assert.Equal("the file is not UTF-8 text", problem);
         Assert.True(SettingsFile.TryParse([0xEF, 0xBB, 0xBF, (byte)'{', (byte)'}'], out _, out _, out _));
     }
@@ -156,16 +156,16 @@ public sealed class SettingsFileTests : IDisposable
     {
         const int Runs = 20_000;
         var random = new Random(20);
-        var seed = Encoding.UTF8.GetBytes(Everything);
-        for (var run = 0; run < Runs; run++)
+        byte[] seed = Encoding.UTF8.GetBytes(Everything);
+        for (int run = 0; run < Runs; run++)
         {
-            var text = seed.ToArray();
-            for (var changes = random.Next(1, 6); changes > 0; changes--)
+            byte[] text = seed.ToArray();
+            for (int changes = random.Next(1, 6); changes > 0; changes--)
             {
                 text[random.Next(text.Length)] = (byte)random.Next(256);
             }
 
-            var taken = SettingsFile.TryParse(text.AsSpan(0, random.Next(2) == 0 ? text.Length : random.Next(text.Length)), out _, out var where, out var problem);
+            bool taken = SettingsFile.TryParse(text.AsSpan(0, random.Next(2) == 0 ? text.Length : random.Next(text.Length)), out _, out SettingsFile.Position where, out string? problem);
 
             Assert.Equal(taken, problem.Length == 0);
             Assert.True(where is { Line: > 0, Column: > 0 });
@@ -175,38 +175,38 @@ public sealed class SettingsFileTests : IDisposable
     [Fact]
     public void A_file_that_is_not_there_is_the_defaults_unless_it_was_asked_for()
     {
-        var path = Path.Combine(folder, "none", "tpmfs.json");
+        string path = Path.Combine(_folder, "none", "tpmfs.json");
         Assert.True(SettingsFile.TryRead(path, required: false, out _, out _));
-        Assert.False(SettingsFile.TryRead(path, required: true, out _, out var problem));
+        Assert.False(SettingsFile.TryRead(path, required: true, out _, out string? problem));
         Assert.Contains(path, problem, StringComparison.Ordinal);
     }
 
     [Fact]
     public void A_file_with_a_mistake_is_named_with_line_and_column()
     {
-        var path = Path.Combine(folder, "tpmfs.json");
+        string path = Path.Combine(_folder, "tpmfs.json");
         File.WriteAllText(path, "{\n  \"tpm\": 1\n}");
-        Assert.False(SettingsFile.TryRead(path, required: false, out _, out var problem));
+        Assert.False(SettingsFile.TryRead(path, required: false, out _, out string? problem));
         Assert.StartsWith($"{path}:2:10: ", problem, StringComparison.Ordinal);
     }
 
     [Fact]
     public void A_directory_or_a_huge_file_in_its_place_is_an_error_even_when_not_asked_for()
     {
-        Assert.False(SettingsFile.TryRead(folder, required: false, out _, out _));
-        var path = Path.Combine(folder, "tpmfs.json");
-        using (var file = File.Create(path))
+        Assert.False(SettingsFile.TryRead(_folder, required: false, out _, out _));
+        string path = Path.Combine(_folder, "tpmfs.json");
+        using (FileStream file = File.Create(path))
         {
             file.SetLength(1L << 30);
         }
 
-        Assert.False(SettingsFile.TryRead(path, required: false, out _, out var problem));
+        Assert.False(SettingsFile.TryRead(path, required: false, out _, out string? problem));
         Assert.Contains("larger", problem, StringComparison.Ordinal);
     }
 
     private static Settings Parse(string text)
     {
-        Assert.True(SettingsFile.TryParse(Encoding.UTF8.GetBytes(text), out var settings, out _, out var problem), problem);
+        Assert.True(SettingsFile.TryParse(Encoding.UTF8.GetBytes(text), out Settings? settings, out _, out string? problem), problem);
         return settings;
     }
 }

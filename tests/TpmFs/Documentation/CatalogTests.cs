@@ -10,20 +10,20 @@ public sealed partial class CatalogTests
     [Fact]
     public void Every_type_of_event_is_in_the_catalog_once_and_nothing_else_is()
     {
-        var types = typeof(EventType).GetFields(BindingFlags.Public | BindingFlags.Static).Select(field => field.GetValue(null)).OfType<EventType>();
+        IEnumerable<EventType> types = typeof(EventType).GetFields(BindingFlags.Public | BindingFlags.Static).Select(field => field.GetValue(null)).OfType<EventType>();
         Assert.Equal(types.Select(type => type.MessageId).Order(StringComparer.Ordinal), Entry().Matches(Text).Select(match => match.Groups[1].Value).Order(StringComparer.Ordinal));
     }
 
     [Fact]
     public void Journalctl_takes_it()
     {
-        var root = Directory.CreateTempSubdirectory("tpmfs-test-").FullName;
+        string root = Directory.CreateTempSubdirectory("tpmfs-test-").FullName;
         try
         {
-            var folder = Directory.CreateDirectory(Path.Combine(root, "usr/lib/systemd/catalog")).FullName;
+            string folder = Directory.CreateDirectory(Path.Combine(root, "usr/lib/systemd/catalog")).FullName;
             File.WriteAllText(Path.Combine(folder, "tpmfs.catalog"), Text);
             Assert.Equal((0, "", ""), Tool.Run("journalctl", "--update-catalog", $"--root={root}"));
-            var (code, output, _) = Tool.Run("journalctl", "--list-catalog", $"--root={root}");
+            (int code, string? output, string _) = Tool.Run("journalctl", "--list-catalog", $"--root={root}");
             Assert.Equal(0, code);
             Assert.Equal(Entry().Count(Text), output.Split('\n', StringSplitOptions.RemoveEmptyEntries).Length);
             Assert.Contains("tpmfs: A command was refused", output, StringComparison.Ordinal);

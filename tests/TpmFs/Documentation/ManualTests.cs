@@ -17,10 +17,10 @@ public sealed partial class ManualTests
     [MemberData(nameof(Pages))]
     public void A_page_is_without_a_warning_for_mandoc_and_for_groff(string page)
     {
-        var path = Path.Combine(Folder, page);
-        var mandoc = Tool.Run("mandoc", "-Tlint", "-Wwarning", path);
+        string path = Path.Combine(Folder, page);
+        (int Code, string Output, string Error) mandoc = Tool.Run("mandoc", "-Tlint", "-Wwarning", path);
         Assert.Equal((0, "", ""), mandoc);
-        var (code, output, error) = Tool.Run("groff", "-mandoc", "-Tutf8", "-ww", "-P-cbou", path);
+        (int code, string? output, string? error) = Tool.Run("groff", "-mandoc", "-Tutf8", "-ww", "-P-cbou", path);
         Assert.Equal((0, ""), (code, error));
         Assert.Contains("NAME", output, StringComparison.Ordinal);
     }
@@ -28,8 +28,8 @@ public sealed partial class ManualTests
     [Fact]
     public void Tpmfs_8_has_every_command_and_option_and_no_other()
     {
-        var text = File.ReadAllText(Path.Combine(Folder, "tpmfs.8"));
-        var root = Commands.Root();
+        string text = File.ReadAllText(Path.Combine(Folder, "tpmfs.8"));
+        RootCommand root = Commands.Root();
         Command[] shown = [.. root.Subcommands.Where(command => !command.Hidden)];
         Assert.Equal(
             shown.Select(command => command.Name).Order(StringComparer.Ordinal),
@@ -42,10 +42,10 @@ public sealed partial class ManualTests
     [Fact]
     public void Tpmfs_json_5_has_every_key_and_no_other()
     {
-        var text = File.ReadAllText(Path.Combine(Folder, "tpmfs.json.5"));
+        string text = File.ReadAllText(Path.Combine(Folder, "tpmfs.json.5"));
         var keys = KeysOf(SettingsKeys.All.Schema()).ToHashSet(StringComparer.Ordinal);
         var named = Literal().Matches(text).SelectMany(match => match.Groups[1].Value.Split(' ')).ToHashSet(StringComparer.Ordinal);
-        var items = Item().Matches(text).SelectMany(match => match.Groups[1].Value.Split(" , "));
+        IEnumerable<string> items = Item().Matches(text).SelectMany(match => match.Groups[1].Value.Split(" , "));
         Assert.Empty(keys.Except(named));
         Assert.Empty(items.Except(keys));
     }

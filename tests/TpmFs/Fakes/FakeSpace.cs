@@ -5,8 +5,8 @@ namespace TpmFs.Daemon.Tests.Fakes;
 /// <summary>A space whose TPM is the test: it says when, and with what, a command is answered.</summary>
 internal sealed class FakeSpace(ISpaceClient client) : Space
 {
-    private readonly Lock gate = new();
-    private readonly List<byte[]> submitted = [];
+    private readonly Lock _gate = new();
+    private readonly List<byte[]> _submitted = [];
 
     /// <summary>Runs inside <see cref="TrySubmit"/>, on its caller's thread.</summary>
     public Action<ISpaceClient>? OnSubmit { get; set; }
@@ -29,9 +29,9 @@ internal sealed class FakeSpace(ISpaceClient client) : Space
     {
         get
         {
-            lock (gate)
+            lock (_gate)
             {
-                return [.. submitted];
+                return [.. _submitted];
             }
         }
     }
@@ -46,9 +46,9 @@ internal sealed class FakeSpace(ISpaceClient client) : Space
             return false;
         }
 
-        lock (gate)
+        lock (_gate)
         {
-            submitted.Add(command.ToArray());
+            _submitted.Add(command.ToArray());
         }
 
         OnSubmit?.Invoke(client);

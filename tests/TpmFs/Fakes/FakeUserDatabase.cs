@@ -15,10 +15,10 @@ internal sealed class FakeUserDatabase : IUserDatabase
 
     public bool TryFindUser(uint uid, out UserEntry? user) => Up(user = Users.Find(entry => entry.Uid == uid));
 
-    public bool TryFindGroup(string name, out uint? gid) => Up(gid = Groups.TryGetValue(name, out var group) ? group.Gid : null);
+    public bool TryFindGroup(string name, out uint? gid) => Up(gid = Groups.TryGetValue(name, out (uint Gid, string[] Members) group) ? group.Gid : null);
 
     public bool TryFindMembers(string group, out IReadOnlyList<UserEntry>? members) =>
-        Up(members = Groups.TryGetValue(group, out var found) ? Users.FindAll(user => found.Members.Contains(user.Name)) : null);
+        Up(members = Groups.TryGetValue(group, out (uint Gid, string[] Members) found) ? Users.FindAll(user => found.Members.Contains(user.Name)) : null);
 
     private bool Up(object? _) => !IsDown;
 }

@@ -3,9 +3,9 @@ namespace TpmFs.Daemon.Tests.Fakes;
 /// <summary>A clock that stands still until a test moves it; timers fire on the thread that does.</summary>
 internal sealed class ManualTime : TimeProvider
 {
-    private readonly Lock gate = new();
-    private readonly List<ManualTimer> timers = [];
-    private TimeSpan now;
+    private readonly Lock _gate = new();
+    private readonly List<ManualTimer> _timers = [];
+    private TimeSpan _now;
 
     public override long TimestampFrequency => TimeSpan.TicksPerSecond;
 
@@ -13,18 +13,18 @@ internal sealed class ManualTime : TimeProvider
     {
         get
         {
-            lock (gate)
+            lock (_gate)
             {
-                return timers.Count(timer => timer.Due is not null);
+                return _timers.Count(timer => timer.Due is not null);
             }
         }
     }
 
     public override long GetTimestamp()
     {
-        lock (gate)
+        lock (_gate)
         {
-            return now.Ticks;
+            return _now.Ticks;
         }
     }
 
@@ -39,26 +39,26 @@ internal sealed class ManualTime : TimeProvider
 
     public void Advance(TimeSpan by)
     {
-        var end = TimeSpan.FromTicks(GetTimestamp()) + by;
+        TimeSpan end = TimeSpan.FromTicks(GetTimestamp()) + by;
         while (TakeNext(end) is { } timer)
         {
             timer.Fire();
         }
 
-        lock (gate)
+        lock (_gate)
         {
-            now = end;
+            _now = end;
         }
     }
 
     private ManualTimer? TakeNext(TimeSpan end)
     {
-        lock (gate)
+        lock (_gate)
         {
-            var next = timers.Where(timer => timer.Due <= end).MinBy(timer => timer.Due);
+            ManualTimer? next = _timers.Where(timer => timer.Due <= end).MinBy(timer => timer.Due);
             if (next is not null)
             {
-                now = next.Due!.Value;
+                _now = next.Due!.Value;
                 next.Due = null;
             }
 
@@ -75,11 +75,11 @@ internal sealed class ManualTime : TimeProvider
         public bool Change(TimeSpan dueTime, TimeSpan period)
         {
             Assert.Equal(Timeout.InfiniteTimeSpan, period);
-            lock (time.gate)
+            lock (time._gate)
             {
-                time.timers.Remove(this);
-                time.timers.Add(this);
-                Due = dueTime == Timeout.InfiniteTimeSpan ? null : time.now + dueTime;
+                time._timers.Remove(this);
+                time._timers.Add(this);
+                Due = dueTime == Timeout.InfiniteTimeSpan ? null : time._now + dueTime;
             }
 
             return true;
@@ -87,9 +87,9 @@ internal sealed class ManualTime : TimeProvider
 
         public void Dispose()
         {
-            lock (time.gate)
+            lock (time._gate)
             {
-                time.timers.Remove(this);
+                time._timers.Remove(this);
             }
         }
 

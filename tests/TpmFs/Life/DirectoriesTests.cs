@@ -5,19 +5,19 @@ namespace TpmFs.Daemon.Tests.Life;
 /// <summary>The daemon's own directories, and locks in them.</summary>
 public sealed class DirectoriesTests : IDisposable
 {
-    private readonly string folder = Directory.CreateTempSubdirectory("tpmfs-test-").FullName;
+    private readonly string _folder = Directory.CreateTempSubdirectory("tpmfs-test-").FullName;
 
-    public void Dispose() => Directory.Delete(folder, recursive: true);
+    public void Dispose() => Directory.Delete(_folder, recursive: true);
 
     [Fact]
     public void A_lock_is_one_holders_and_the_next_ones_when_it_is_disposed_of()
     {
-        var file = Path.Combine(folder, "lock");
-        Assert.True(Directories.TryLock(file, "taken", out var first, out _));
-        Assert.False(Directories.TryLock(file, "taken", out _, out var problem));
+        string file = Path.Combine(_folder, "lock");
+        Assert.True(Directories.TryLock(file, "taken", out FileStream? first, out _));
+        Assert.False(Directories.TryLock(file, "taken", out _, out string? problem));
         Assert.Equal("taken", problem);
         first.Dispose();
-        Assert.True(Directories.TryLock(file, "taken", out var second, out _));
+        Assert.True(Directories.TryLock(file, "taken", out FileStream? second, out _));
         second.Dispose();
     }
 
@@ -26,8 +26,8 @@ public sealed class DirectoriesTests : IDisposable
     [InlineData(".")]
     public void A_lock_file_that_cannot_be_opened_is_named_with_what_to_do(string name)
     {
-        var file = Path.Combine(folder, name);
-        Assert.False(Directories.TryLock(file, "taken", out _, out var problem));
+        string file = Path.Combine(_folder, name);
+        Assert.False(Directories.TryLock(file, "taken", out _, out string? problem));
         Assert.Contains(file, problem, StringComparison.Ordinal);
         Assert.Contains("Make room there", problem, StringComparison.Ordinal);
     }
@@ -35,12 +35,12 @@ public sealed class DirectoriesTests : IDisposable
     [Fact]
     public void A_directory_is_made_for_its_user_alone_and_one_that_cannot_be_made_is_said()
     {
-        var path = Path.Combine(folder, "a/b");
+        string path = Path.Combine(_folder, "a/b");
         Assert.True(Directories.TryPrepare(path, "state directory", "", out _));
         Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute, File.GetUnixFileMode(path));
 
-        File.WriteAllText(Path.Combine(folder, "file"), "");
-        Assert.False(Directories.TryPrepare(Path.Combine(folder, "file/b"), "state directory", "Name another.", out var problem));
+        File.WriteAllText(Path.Combine(_folder, "file"), "");
+        Assert.False(Directories.TryPrepare(Path.Combine(_folder, "file/b"), "state directory", "Name another.", out string? problem));
         Assert.StartsWith("the state directory ", problem, StringComparison.Ordinal);
         Assert.EndsWith("Name another.", problem, StringComparison.Ordinal);
         Assert.False(Directories.TryPrepare("/proc/1", "state directory", "", out _));

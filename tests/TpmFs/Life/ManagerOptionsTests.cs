@@ -1,5 +1,6 @@
 using TpmFs.Configuration;
 using TpmFs.Life;
+using TpmFs.Rm;
 
 namespace TpmFs.Daemon.Tests.Life;
 
@@ -23,7 +24,7 @@ public sealed class ManagerOptionsTests
     [InlineData("tcti:cmd:device:/dev/tpm0", 0)]
     public void A_device_has_a_slot_of_each_kind_left_for_the_kernel_unless_configured_otherwise(string tpm, int reserved)
     {
-        var options = ManagerOptions.For(tpm, new Settings());
+        ResourceManagerOptions options = ManagerOptions.For(tpm, new Settings());
         Assert.Equal((reserved, reserved), (options.ReserveObjects, options.ReserveSessions));
         options = ManagerOptions.For(tpm, new Settings { ReserveObjects = 0, ReserveSessions = 2 });
         Assert.Equal((0, 2), (options.ReserveObjects, options.ReserveSessions));
@@ -32,7 +33,7 @@ public sealed class ManagerOptionsTests
     [Fact]
     public void What_is_configured_reaches_the_manager()
     {
-        var options = ManagerOptions.For("embedded", new Settings { IdleRelease = TimeSpan.FromSeconds(3), ReserveObjects = 1, ReserveSessions = 2 });
+        ResourceManagerOptions options = ManagerOptions.For("embedded", new Settings { IdleRelease = TimeSpan.FromSeconds(3), ReserveObjects = 1, ReserveSessions = 2 });
         Assert.Equal((TimeSpan.FromSeconds(3), 1, 2), (options.IdleRelease, options.ReserveObjects, options.ReserveSessions));
     }
 }

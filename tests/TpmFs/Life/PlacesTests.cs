@@ -4,14 +4,14 @@ namespace TpmFs.Daemon.Tests.Life;
 
 public sealed class PlacesTests : IDisposable
 {
-    private readonly string folder = Directory.CreateTempSubdirectory("tpmfs-test-").FullName;
+    private readonly string _folder = Directory.CreateTempSubdirectory("tpmfs-test-").FullName;
 
-    public void Dispose() => Directory.Delete(folder, recursive: true);
+    public void Dispose() => Directory.Delete(_folder, recursive: true);
 
     [Fact]
     public void Root_has_the_systems_places()
     {
-        var places = Find(isRoot: true);
+        Places places = Find(isRoot: true);
 
         Assert.Equal(("/run/tpmfs", true, "/var/lib/tpmfs"), (places.MountPoint, places.IsDefaultMountPoint, places.StateDirectory));
         Assert.StartsWith("/run/tpmfsd/tpmfs-", places.RuntimeDirectory, StringComparison.Ordinal);
@@ -20,7 +20,7 @@ public sealed class PlacesTests : IDisposable
     [Fact]
     public void A_user_has_their_own()
     {
-        var places = Find(isRoot: false, ("XDG_RUNTIME_DIR", "/run/user/7"), ("HOME", "/home/seven"));
+        Places places = Find(isRoot: false, ("XDG_RUNTIME_DIR", "/run/user/7"), ("HOME", "/home/seven"));
 
         Assert.Equal(("/run/user/7/tpmfs", "/home/seven/.local/state/tpmfs"), (places.MountPoint, places.StateDirectory));
         Assert.StartsWith("/run/user/7/tpmfsd/tpmfs-", places.RuntimeDirectory, StringComparison.Ordinal);
@@ -33,7 +33,7 @@ public sealed class PlacesTests : IDisposable
     [InlineData("relative")]
     public void Without_a_runtime_directory_a_user_learns_what_to_set(string? runtime)
     {
-        Assert.False(Places.TryFind(null, null, false, name => name == "XDG_RUNTIME_DIR" ? runtime : "/home/x", out _, out var problem));
+        Assert.False(Places.TryFind(null, null, false, name => name == "XDG_RUNTIME_DIR" ? runtime : "/home/x", out _, out string? problem));
         Assert.Contains("export XDG_RUNTIME_DIR=", problem, StringComparison.Ordinal);
     }
 
@@ -42,7 +42,7 @@ public sealed class PlacesTests : IDisposable
     {
         static string? Variable(string name) => name == "XDG_RUNTIME_DIR" ? "/r" : null;
 
-        Assert.False(Places.TryFind(null, null, false, Variable, out _, out var problem));
+        Assert.False(Places.TryFind(null, null, false, Variable, out _, out string? problem));
         Assert.Contains("--state-dir", problem, StringComparison.Ordinal);
         Assert.True(Places.TryFind(null, "/s", false, Variable, out _, out _));
     }
@@ -50,8 +50,8 @@ public sealed class PlacesTests : IDisposable
     [Fact]
     public void What_is_named_is_used_and_each_mount_point_has_a_runtime_directory_of_its_own_outside_it()
     {
-        Assert.True(Places.TryFind("/mnt/a", "/s", true, _ => null, out var a, out _));
-        Assert.True(Places.TryFind("/other/a/", "/s", true, _ => null, out var b, out _));
+        Assert.True(Places.TryFind("/mnt/a", "/s", true, _ => null, out Places? a, out _));
+        Assert.True(Places.TryFind("/other/a/", "/s", true, _ => null, out Places? b, out _));
 
         Assert.Equal(("/mnt/a", false, "/s"), (a.MountPoint, a.IsDefaultMountPoint, a.StateDirectory));
         Assert.Equal("/other/a", b.MountPoint);
@@ -62,14 +62,14 @@ public sealed class PlacesTests : IDisposable
     [Fact]
     public void One_mount_point_has_one_runtime_directory_whatever_links_lead_to_it()
     {
-        Directory.CreateDirectory(Path.Combine(folder, "real/mnt"));
-        File.CreateSymbolicLink(Path.Combine(folder, "link"), "real");
-        File.CreateSymbolicLink(Path.Combine(folder, "real/other"), "../link/./mnt");
-        var direct = Places.TryFind(Path.Combine(folder, "real/mnt"), null, true, _ => null, out var a, out _) ? a.RuntimeDirectory : "a";
+        Directory.CreateDirectory(Path.Combine(_folder, "real/mnt"));
+        File.CreateSymbolicLink(Path.Combine(_folder, "link"), "real");
+        File.CreateSymbolicLink(Path.Combine(_folder, "real/other"), "../link/./mnt");
+        string direct = Places.TryFind(Path.Combine(_folder, "real/mnt"), null, true, _ => null, out Places? a, out _) ? a.RuntimeDirectory : "a";
 
-        foreach (var way in (string[])["link/mnt", "real/other", "link/other", "real/../link/mnt/"])
+        foreach (string way in (string[])["link/mnt", "real/other", "link/other", "real/../link/mnt/"])
         {
-            Assert.True(Places.TryFind(Path.Combine(folder, way), null, true, _ => null, out var b, out _));
+            Assert.True(Places.TryFind(Path.Combine(_folder, way), null, true, _ => null, out Places? b, out _));
             Assert.Equal(direct, b.RuntimeDirectory);
         }
     }
@@ -77,21 +77,21 @@ public sealed class PlacesTests : IDisposable
     [Fact]
     public void A_circle_of_links_ends()
     {
-        File.CreateSymbolicLink(Path.Combine(folder, "a"), "b");
-        File.CreateSymbolicLink(Path.Combine(folder, "b"), "a");
-        Assert.StartsWith(folder, PathNames.WithoutLinks(Path.Combine(folder, "a")), StringComparison.Ordinal);
+        File.CreateSymbolicLink(Path.Combine(_folder, "a"), "b");
+        File.CreateSymbolicLink(Path.Combine(_folder, "b"), "a");
+        Assert.StartsWith(_folder, PathNames.WithoutLinks(Path.Combine(_folder, "a")), StringComparison.Ordinal);
     }
 
     [Fact]
     public void A_runtime_directory_leaves_room_for_a_sockets_path()
     {
-        Assert.True(Places.TryFind("/" + new string('x', 200), null, true, _ => null, out var places, out _));
+        Assert.True(Places.TryFind("/" + new string('x', 200), null, true, _ => null, out Places? places, out _));
         Assert.InRange(places.RuntimeDirectory.Length, 1, 60);
     }
 
     private static Places Find(bool isRoot, params (string Name, string Value)[] variables)
     {
-        var found = Places.TryFind(null, null, isRoot, name => variables.FirstOrDefault(v => v.Name == name).Value, out var places, out var problem);
+        bool found = Places.TryFind(null, null, isRoot, name => variables.FirstOrDefault(v => v.Name == name).Value, out Places? places, out string? problem);
         Assert.True(found, problem);
         return places!;
     }

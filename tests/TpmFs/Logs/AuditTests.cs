@@ -14,19 +14,19 @@ namespace TpmFs.Daemon.Tests.Logs;
 public sealed class AuditTests : IDisposable
 {
     private const string ByReset = "a reset by process 1 (";
-    private readonly TreeFixture tree = new(Granting("alice", "bob"));
+    private readonly TreeFixture _tree = new(Granting("alice", "bob"));
 
-    public void Dispose() => tree.Dispose();
+    public void Dispose() => _tree.Dispose();
 
     [Fact]
-    public void What_there_is_from_the_start_is_no_change() => Assert.DoesNotContain("the configuration:", tree.Logged, StringComparison.Ordinal);
+    public void What_there_is_from_the_start_is_no_change() => Assert.DoesNotContain("the configuration:", _tree.Logged, StringComparison.Ordinal);
 
     [Fact]
     public void Openers_that_end_with_their_domain_are_recorded_as_revoked()
     {
-        tree.Make("domains", "web");
-        tree.Open("domains/web/rm0");
-        tree.Remove("domains", "web");
+        _tree.Make("domains", "web");
+        _tree.Open("domains/web/rm0");
+        _tree.Remove("domains", "web");
         AssertLogged("of domains/web/rm0 (process 1,", "is revoked");
         Assert.Equal("domains/web", Entry("is revoked").Field("Domain"));
     }
@@ -34,8 +34,8 @@ public sealed class AuditTests : IDisposable
     [Fact]
     public void A_reload_that_takes_a_user_out_grants_another_and_changes_limits_and_owners_is_recorded()
     {
-        tree.Open("users/1001/rm0", Bob);
-        var changed = Granting("alice");
+        _tree.Open("users/1001/rm0", Bob);
+        Settings changed = Granting("alice");
         changed.Users["alice"] = new DomainSettings { Limits = new Limits { ObjectsMax = 1, Denied = DenyList.Nothing } };
         changed.Domains["web"] = new DomainSettings();
         changed.Root.Limits = new Limits { Weight = 7 };
@@ -53,20 +53,20 @@ public sealed class AuditTests : IDisposable
     [Fact]
     public void A_reload_that_changes_nothing_records_nothing()
     {
-        var same = Granting("alice", "bob");
+        Settings same = Granting("alice", "bob");
         same.Domains["web"] = new DomainSettings();
-        tree.Tree.Configure(same, new TpmFs.Nodes.Access(0x1B0, 0, 109));
-        Assert.True(SpinWait.SpinUntil(() => tree.Logged.Contains("domains/web: made", StringComparison.Ordinal), TimeSpan.FromSeconds(30)));
-        Assert.Single(tree.Logged.Split('\n'), line => line.Contains("the configuration:", StringComparison.Ordinal));
+        _tree.Tree.Configure(same, new TpmFs.Nodes.Access(0x1B0, 0, 109));
+        Assert.True(SpinWait.SpinUntil(() => _tree.Logged.Contains("domains/web: made", StringComparison.Ordinal), TimeSpan.FromSeconds(30)));
+        Assert.Single(_tree.Logged.Split('\n'), line => line.Contains("the configuration:", StringComparison.Ordinal));
     }
 
     [Fact]
     public void A_reset_is_an_event_of_its_own_with_all_that_it_changes()
     {
-        tree.Make("domains", "web");
-        tree.Open("domains/web/rm0");
-        tree.Change("rm0", mode: 0x180);
-        tree.Write("users/1000/objects.max", "5");
+        _tree.Make("domains", "web");
+        _tree.Open("domains/web/rm0");
+        _tree.Change("rm0", mode: 0x180);
+        _tree.Write("users/1000/objects.max", "5");
 
         Assert.Equal(Errno.EPERM, Reset(Alice, ""));
         Assert.Equal(Errno.None, Reset(Root, ""));
@@ -77,14 +77,14 @@ public sealed class AuditTests : IDisposable
         AssertLogged($"domains/web: removed by {ByReset}");
         AssertLogged($"rm0: access is now 0660 0:109 by {ByReset}");
         AssertLogged($"users/1000: objects.max is now 64 by {ByReset}");
-        Assert.DoesNotContain("/: access", tree.Logged, StringComparison.Ordinal);
+        Assert.DoesNotContain("/: access", _tree.Logged, StringComparison.Ordinal);
         Assert.Equal(EventType.Reset.MessageId, Entry("is dropped").Field(EventType.MessageIdProperty));
     }
 
     [Fact]
     public void A_reset_of_a_place_names_it_and_its_domain()
     {
-        tree.Write("users/1000/objects.max", "5");
+        _tree.Write("users/1000/objects.max", "5");
         Assert.Equal(Errno.None, Reset(Root, "users/1000/objects.max"));
         AssertLogged("users/1000/objects.max: what was changed at run time of it and of all below it is dropped by");
         Assert.Equal("users/1000", Entry("is dropped").Field("Domain"));
@@ -93,16 +93,16 @@ public sealed class AuditTests : IDisposable
     [Fact]
     public void Another_attribute_is_no_change_of_access_and_an_acl_that_is_refused_is()
     {
-        Assert.Equal(Errno.EOPNOTSUPP, tree.Kernel.SetXattr(Root, tree.Find("rm0").Node, "user.x"u8, "y"u8, 0));
-        Assert.DoesNotContain("access to be changed", tree.Logged, StringComparison.Ordinal);
-        Assert.Equal(Errno.EINVAL, tree.Kernel.SetXattr(Root, tree.Find("rm0").Node, "system.posix_acl_access"u8, "y"u8, 0));
+        Assert.Equal(Errno.EOPNOTSUPP, _tree.Kernel.SetXattr(Root, _tree.Find("rm0").Node, "user.x"u8, "y"u8, 0));
+        Assert.DoesNotContain("access to be changed", _tree.Logged, StringComparison.Ordinal);
+        Assert.Equal(Errno.EINVAL, _tree.Kernel.SetXattr(Root, _tree.Find("rm0").Node, "system.posix_acl_access"u8, "y"u8, 0));
         AssertLogged("rm0: access to be changed by");
     }
 
     [Fact]
     public void The_roots_own_access_is_shown_as_a_slash()
     {
-        tree.Change("", mode: 0x1C0);
+        _tree.Change("", mode: 0x1C0);
         AssertLogged("/: access is now 0700 0:0 by process 1 (");
     }
 
@@ -121,7 +121,7 @@ public sealed class AuditTests : IDisposable
     public void The_audit_is_logged_whatever_the_level(LogEventLevel level)
     {
         var messages = new Messages();
-        using (var log = Log.OpenOn(messages, level))
+        using (Logger log = Log.OpenOn(messages, level))
         {
             log.Information("quiet");
             Audit.OfConfiguration(log).Made("domains/web");
@@ -141,20 +141,20 @@ public sealed class AuditTests : IDisposable
 
     private void Configure(Settings settings)
     {
-        tree.Tree.Configure(settings, new TpmFs.Nodes.Access(0x180, 0, 0));
-        Assert.True(SpinWait.SpinUntil(() => tree.Logged.Contains("domains/web: made", StringComparison.Ordinal), TimeSpan.FromSeconds(30)), "the reload never came");
+        _tree.Tree.Configure(settings, new TpmFs.Nodes.Access(0x180, 0, 0));
+        Assert.True(SpinWait.SpinUntil(() => _tree.Logged.Contains("domains/web: made", StringComparison.Ordinal), TimeSpan.FromSeconds(30)), "the reload never came");
     }
 
     private void Order(string file, string order) =>
-        Assert.Equal(Errno.None, tree.Kernel.Write(Root, tree.Find(file).Node, tree.Open(file), default, System.Text.Encoding.ASCII.GetBytes(order), out _));
+        Assert.Equal(Errno.None, _tree.Kernel.Write(Root, _tree.Find(file).Node, _tree.Open(file), default, System.Text.Encoding.ASCII.GetBytes(order), out _));
 
     private Errno Reset(FuseCaller caller, string place) =>
-        tree.Kernel.SetXattr(caller, NodeId.Root, RootDirectory.ResetAttribute, System.Text.Encoding.ASCII.GetBytes(place), 0);
+        _tree.Kernel.SetXattr(caller, NodeId.Root, RootDirectory.ResetAttribute, System.Text.Encoding.ASCII.GetBytes(place), 0);
 
     private void AssertLogged(params string[] parts) =>
-        Assert.Contains(tree.Logged.Split('\n'), line => parts.All(part => line.Contains(part, StringComparison.Ordinal)));
+        Assert.Contains(_tree.Logged.Split('\n'), line => parts.All(part => line.Contains(part, StringComparison.Ordinal)));
 
-    private LogEvent Entry(string part) => tree.Events.First(one => Rendered.Message(one).Contains(part, StringComparison.Ordinal));
+    private LogEvent Entry(string part) => _tree.Events.First(one => Rendered.Message(one).Contains(part, StringComparison.Ordinal));
 
     private sealed class Messages : ILogEventSink
     {

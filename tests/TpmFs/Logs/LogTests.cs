@@ -11,7 +11,7 @@ public sealed class LogTests
     [Fact]
     public void A_journal_entry_has_its_message_priority_and_structured_fields()
     {
-        var fields = Journal(log => log.Warning("opener {Opener} of {Uid} ran {CommandCode}: {ResponseCode} on {NodeName}", 7, 1000u, "TPM2_Clear", "TPM_RC_X", "rm0"));
+        List<string> fields = Journal(log => log.Warning("opener {Opener} of {Uid} ran {CommandCode}: {ResponseCode} on {NodeName}", 7, 1000u, "TPM2_Clear", "TPM_RC_X", "rm0"));
 
         Assert.Equal(
             [
@@ -28,7 +28,7 @@ public sealed class LogTests
     [InlineData("{Opener} {{")]
     public void Any_value_stays_within_its_field(string value)
     {
-        var fields = Journal(log => log.Information("name {Node}", value));
+        List<string> fields = Journal(log => log.Information("name {Node}", value));
 
         Assert.Equal(4, fields.Count);
         Assert.Equal($"MESSAGE=name {value}", fields[0]);
@@ -55,7 +55,7 @@ public sealed class LogTests
     [Fact]
     public void An_exception_is_a_field_of_its_own()
     {
-        var fields = Journal(log => log.Error(new InvalidOperationException("broken"), "a fault"));
+        List<string> fields = Journal(log => log.Error(new InvalidOperationException("broken"), "a fault"));
         Assert.Equal("PRIORITY=3", fields[1]);
         Assert.StartsWith("TPMFS_EXCEPTION=System.InvalidOperationException: broken", fields[3], StringComparison.Ordinal);
     }
@@ -78,7 +78,7 @@ public sealed class LogTests
         {
             sink.Emit(Event(log => log.Information("first")));
             Assert.True(slow.Entered.Wait(TimeSpan.FromSeconds(30)));
-            for (var i = 0; i < Capacity + 3; i++)
+            for (int i = 0; i < Capacity + 3; i++)
             {
                 sink.Emit(Event(log => log.Information("more")));
             }
@@ -109,7 +109,7 @@ public sealed class LogTests
     {
         using var slow = new SlowSink();
         slow.Go.Set();
-        using (var log = Log.OpenOn(slow, LogEventLevel.Warning))
+        using (Logger log = Log.OpenOn(slow, LogEventLevel.Warning))
         {
             log.Information("quiet");
             log.Warning("loud");
@@ -123,7 +123,7 @@ public sealed class LogTests
     private static LogEvent Event(Action<Serilog.ILogger> write)
     {
         var caught = new Catch();
-        using var log = new Serilog.LoggerConfiguration().WriteTo.Sink(caught).CreateLogger();
+        using Logger log = new Serilog.LoggerConfiguration().WriteTo.Sink(caught).CreateLogger();
         write(log);
         return caught.Event!;
     }

@@ -26,27 +26,27 @@ internal sealed class TreeFixture : IDisposable
     public static readonly FuseCaller Bob = new(1001, 101, 4712);
 
     private const int MaxCommandSize = 4096;
-    private static readonly TpmDescription Description = new("TEST", "a \"TPM\"", "1.2.3.4", 164);
-    private readonly Logger log;
-    private readonly StateKeeper state;
-    private readonly List<LogEvent> events = [];
-    private readonly HashSet<int> rawOpeners = [];
-    private bool isStopped;
+    private static readonly TpmDescription s_description = new("TEST", "a \"TPM\"", "1.2.3.4", 164);
+    private readonly Logger _log;
+    private readonly StateKeeper _state;
+    private readonly List<LogEvent> _events = [];
+    private readonly HashSet<int> _rawOpeners = [];
+    private bool _isStopped;
 
     /// <param name="tpms">How many TPMs it has.</param>
     public TreeFixture(Settings? settings = null, string? folder = null, FakeUserDatabase? users = null, int tpms = 1)
     {
         Folder = folder ?? Directory.CreateTempSubdirectory("tpmfs-test-").FullName;
-        log = new LoggerConfiguration().MinimumLevel.Debug().WriteTo.Sink(new Sink(events)).CreateLogger();
-        state = new StateKeeper(new StateFile(Folder), DateTimeOffset.UnixEpoch, log);
+        _log = new LoggerConfiguration().MinimumLevel.Debug().WriteTo.Sink(new Sink(_events)).CreateLogger();
+        _state = new StateKeeper(new StateFile(Folder), DateTimeOffset.UnixEpoch, _log);
         Database = users ?? new FakeUserDatabase();
         Time.Advance(TimeSpan.FromDays(1)); // no file is of the epoch itself
-        Facts = [.. Enumerable.Repeat(new TpmFacts(TpmFamily.Tpm20, MaxCommandSize, HighestLocality: 4, Description), tpms)];
+        Facts = [.. Enumerable.Repeat(new TpmFacts(TpmFamily.Tpm20, MaxCommandSize, HighestLocality: 4, s_description), tpms)];
         Problems = [.. Enumerable.Repeat("", tpms)];
         TpmPort[] ports = [.. Enumerable.Range(0, tpms).Select(i => new TpmPort(i, OpenSpace, (owner, client) => OpenRaw(i, owner, client), () => Facts[i], Ended.Add))];
         var status = new DaemonStatus([.. ports.Select(port => new TpmStatus(port.Number, $"way {port.Number}", () => port.Facts, () => Problems[port.Number]))], TimeProvider.System);
         Tree = new Tree(
-            ports, Sleepers, status, settings ?? new Settings(), new Access(0x1ED, 0, 0), new Access(0x1B0, 0, 109), Database, state, Time, log);
+            ports, Sleepers, status, settings ?? new Settings(), new Access(0x1ED, 0, 0), new Access(0x1B0, 0, 109), Database, _state, Time, _log);
     }
 
     public Tree Tree { get; }
@@ -76,9 +76,9 @@ internal sealed class TreeFixture : IDisposable
     {
         get
         {
-            lock (events)
+            lock (_events)
             {
-                return [.. events];
+                return [.. _events];
             }
         }
     }
@@ -90,18 +90,18 @@ internal sealed class TreeFixture : IDisposable
     /// <summary>Stops it in order, which writes the state.</summary>
     public void Stop()
     {
-        if (!isStopped)
+        if (!_isStopped)
         {
-            isStopped = true;
+            _isStopped = true;
             Tree.Dispose();
-            state.Dispose();
+            _state.Dispose();
         }
     }
 
     public void Dispose()
     {
         Stop();
-        log.Dispose();
+        _log.Dispose();
         if (Directory.Exists(Folder))
         {
             Directory.Delete(Folder, recursive: true);
@@ -111,9 +111,9 @@ internal sealed class TreeFixture : IDisposable
     public Errno TryFind(string path, out FuseAttributes found, FuseCaller? caller = null)
     {
         Assert.Equal(Errno.None, Kernel.GetAttributes(caller ?? Root, NodeId.Root, null, out found));
-        foreach (var step in path.Split('/', StringSplitOptions.RemoveEmptyEntries))
+        foreach (string step in path.Split('/', StringSplitOptions.RemoveEmptyEntries))
         {
-            var error = Kernel.Lookup(caller ?? Root, found.Node, Encoding.Latin1.GetBytes(step), out found);
+            Errno error = Kernel.Lookup(caller ?? Root, found.Node, Encoding.Latin1.GetBytes(step), out found);
             if (error.IsError)
             {
                 return error;
@@ -125,7 +125,7 @@ internal sealed class TreeFixture : IDisposable
 
     public FuseAttributes Find(string path, FuseCaller? caller = null)
     {
-        var error = TryFind(path, out var found, caller);
+        Errno error = TryFind(path, out FuseAttributes found, caller);
         Assert.True(!error.IsError, $"{path}: errno {error.Value}");
         return found;
     }
@@ -146,7 +146,7 @@ internal sealed class TreeFixture : IDisposable
 
     public OpenId Open(string path, FuseCaller? caller = null)
     {
-        Assert.Equal(Errno.None, TryOpen(path, out var opened, caller));
+        Assert.Equal(Errno.None, TryOpen(path, out FuseOpened opened, caller));
         return opened.Open;
     }
 
@@ -161,16 +161,16 @@ internal sealed class TreeFixture : IDisposable
 
     public string Read(string path)
     {
-        var open = Open(path);
-        var text = Encoding.UTF8.GetString(ReadFrom(open).Data);
+        OpenId open = Open(path);
+        string text = Encoding.UTF8.GetString(ReadFrom(open).Data);
         Kernel.Release(default, open);
         return text;
     }
 
     public Errno Write(string path, string text)
     {
-        var open = Open(path);
-        var error = WriteTo(open, text);
+        OpenId open = Open(path);
+        Errno error = WriteTo(open, text);
         Kernel.Release(default, open);
         return error;
     }
@@ -187,13 +187,13 @@ internal sealed class TreeFixture : IDisposable
 
     private FakeSpace? OpenRaw(int tpm, SpaceOwner owner, ISpaceClient client)
     {
-        if (!rawOpeners.Add(tpm))
+        if (!_rawOpeners.Add(tpm))
         {
             return null;
         }
 
-        var space = OpenSpace(owner, client);
-        space.OnClose = () => rawOpeners.Remove(tpm);
+        FakeSpace space = OpenSpace(owner, client);
+        space.OnClose = () => _rawOpeners.Remove(tpm);
         return space;
     }
 

@@ -5,14 +5,14 @@ namespace TpmFs.Daemon.Tests.Openers;
 
 public sealed class AnswerTests
 {
-    private readonly AnswerPool pool = new();
+    private readonly AnswerPool _pool = new();
 
     [Fact]
     public void What_was_read_is_wiped_and_nothing_else()
     {
-        var answer = pool.Of([1, 2, 3, 4], readyAt: 0);
-        var first = answer.Take(2);
-        var second = answer.Take(2);
+        Answer answer = _pool.Of([1, 2, 3, 4], readyAt: 0);
+        Portion first = answer.Take(2);
+        Portion second = answer.Take(2);
 
         first.SendTo(new FakeReply().Token);
 
@@ -23,11 +23,11 @@ public sealed class AnswerTests
     [Fact]
     public void What_nobody_read_is_wiped_and_nothing_else()
     {
-        var answer = pool.Of([1, 2, 3, 4], readyAt: 0);
-        var taken = answer.Take(2);
-        var rest = answer.Take(2).Bytes;
-        var dropped = pool.Of([5, 6], readyAt: 0);
-        var unread = dropped.Take(0).Bytes.Array!;
+        Answer answer = _pool.Of([1, 2, 3, 4], readyAt: 0);
+        Portion taken = answer.Take(2);
+        ArraySegment<byte> rest = answer.Take(2).Bytes;
+        Answer dropped = _pool.Of([5, 6], readyAt: 0);
+        byte[] unread = dropped.Take(0).Bytes.Array!;
 
         dropped.Drop();
         answer.Drop();
@@ -40,17 +40,17 @@ public sealed class AnswerTests
     [Fact]
     public void An_answer_is_used_again_once_it_is_dropped_and_its_parts_are_sent()
     {
-        var answer = pool.Of([1, 2, 3, 4], readyAt: 0);
-        var part = answer.Take(4);
+        Answer answer = _pool.Of([1, 2, 3, 4], readyAt: 0);
+        Portion part = answer.Take(4);
 
         answer.Drop();
-        var meanwhile = pool.Of([5, 6], readyAt: 0);
+        Answer meanwhile = _pool.Of([5, 6], readyAt: 0);
         var reply = new FakeReply();
         part.SendTo(reply.Token);
 
         Assert.NotSame(answer, meanwhile);
         Assert.Equal([1, 2, 3, 4], reply.Data);
-        Assert.Same(answer, pool.Of([7], readyAt: 1));
+        Assert.Same(answer, _pool.Of([7], readyAt: 1));
         Assert.Equal([7], answer.Take(9).Bytes.ToArray());
     }
 }

@@ -9,23 +9,23 @@ namespace TpmFs.Daemon.Tests.Openers;
 public sealed class OpenerAllocationTests : IDisposable
 {
     private const int Rounds = 1000;
-    private static readonly byte[] command = Command();
-    private readonly OpenerFixture fixture = new();
-    private readonly QuietReplies replies = new();
-    private readonly Opener opener;
-    private QuietSpace space = null!;
+    private static readonly byte[] s_command = Command();
+    private readonly OpenerFixture _fixture = new();
+    private readonly QuietReplies _replies = new();
+    private readonly Opener _opener;
+    private QuietSpace _space = null!;
 
     public OpenerAllocationTests()
     {
-        var context = new OpenerContext(fixture.Time, fixture.Unread, new AnswerPool(), new QuietNotifier(), Serilog.Core.Logger.None);
-        opener = Opener.TryOpen(context, fixture.Opener.Identity, MaxCommandSize, client => space = new QuietSpace(client), _ => { })!;
+        var context = new OpenerContext(_fixture.Time, _fixture.Unread, new AnswerPool(), new QuietNotifier(), Serilog.Core.Logger.None);
+        _opener = Opener.TryOpen(context, _fixture.Opener.Identity, MaxCommandSize, client => _space = new QuietSpace(client), _ => { })!;
     }
 
     [Fact]
     public void A_read_after_the_response() => AssertNothingIsAllocated(() =>
     {
         Write();
-        space.Answer();
+        _space.Answer();
         Read();
     });
 
@@ -34,33 +34,33 @@ public sealed class OpenerAllocationTests : IDisposable
     {
         Write();
         Read();
-        space.Answer();
+        _space.Answer();
     });
 
     [Fact]
     public void A_poll_that_is_notified() => AssertNothingIsAllocated(() =>
     {
         Write();
-        opener.Poll(new PollId(1), PollEvents.In);
-        space.Answer();
-        opener.Poll(new PollId(1), PollEvents.In);
+        _opener.Poll(new PollId(1), PollEvents.In);
+        _space.Answer();
+        _opener.Poll(new PollId(1), PollEvents.In);
         Read();
     });
 
-    public void Dispose() => fixture.Dispose();
+    public void Dispose() => _fixture.Dispose();
 
-    private void Write() => opener.Write(default, command, out _);
+    private void Write() => _opener.Write(default, s_command, out _);
 
-    private void Read() => opener.Read(new FuseReadArguments(Offset: 0, 4096, Flags: 0), new FuseReadReply(replies, 1));
+    private void Read() => _opener.Read(new FuseReadArguments(Offset: 0, 4096, Flags: 0), new FuseReadReply(_replies, 1));
 
     private void AssertNothingIsAllocated(Action exchange)
     {
         // Twice: what is made once, the first time through, is not a command's.
         long allocated = 0;
-        for (var pass = 0; pass < 2; pass++)
+        for (int pass = 0; pass < 2; pass++)
         {
-            var before = GC.GetAllocatedBytesForCurrentThread();
-            for (var round = 0; round < Rounds; round++)
+            long before = GC.GetAllocatedBytesForCurrentThread();
+            for (int round = 0; round < Rounds; round++)
             {
                 exchange();
             }
@@ -68,19 +68,19 @@ public sealed class OpenerAllocationTests : IDisposable
             allocated = GC.GetAllocatedBytesForCurrentThread() - before;
         }
 
-        Assert.Equal(2 * Rounds, replies.Completed);
+        Assert.Equal(2 * Rounds, _replies.Completed);
         Assert.Equal(0, allocated);
     }
 
     private sealed class QuietSpace(ISpaceClient client) : Space
     {
-        private readonly byte[] response = new byte[200];
+        private readonly byte[] _response = new byte[200];
 
         public override int ObjectCount => 0;
 
         public override int SessionCount => 0;
 
-        public void Answer() => client.Completed(response);
+        public void Answer() => client.Completed(_response);
 
         public override bool TrySubmit(ReadOnlySpan<byte> command, bool lends = false) => true;
 

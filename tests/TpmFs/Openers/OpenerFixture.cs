@@ -36,7 +36,7 @@ internal sealed class OpenerFixture : IDisposable
     /// <summary>A command of a size, whose header says <paramref name="stated"/>.</summary>
     public static byte[] Command(int size = 12, uint? stated = null)
     {
-        var command = new byte[size];
+        byte[] command = new byte[size];
         if (size >= 6)
         {
             BinaryPrimitives.WriteUInt16BigEndian(command, 0x8001);

@@ -12,11 +12,11 @@ public sealed class OpenerRaceTests
     [Fact]
     public void Completion_against_interrupt_answers_once_and_loses_no_response()
     {
-        for (var round = 0; round < Rounds; round++)
+        for (int round = 0; round < Rounds; round++)
         {
             using var fixture = new OpenerFixture();
             fixture.Write(Command());
-            var reply = fixture.Read();
+            FakeReply reply = fixture.Read();
 
             AtOnce(() => fixture.Space.Answer(1, 2), reply.Interrupt);
 
@@ -36,7 +36,7 @@ public sealed class OpenerRaceTests
     [Fact]
     public void Completion_against_interrupt_against_release_answers_every_read_once()
     {
-        for (var round = 0; round < Rounds; round++)
+        for (int round = 0; round < Rounds; round++)
         {
             using var fixture = new OpenerFixture();
             fixture.Write(Command());
@@ -53,7 +53,7 @@ public sealed class OpenerRaceTests
     [Fact]
     public void Completion_against_reads_that_arrive_hands_out_each_byte_once()
     {
-        for (var round = 0; round < Rounds; round++)
+        for (int round = 0; round < Rounds; round++)
         {
             using var fixture = new OpenerFixture();
             fixture.Write(Command());
@@ -74,7 +74,7 @@ public sealed class OpenerRaceTests
     [Fact]
     public void Of_two_writes_at_once_one_is_EBUSY()
     {
-        for (var round = 0; round < Rounds; round++)
+        for (int round = 0; round < Rounds; round++)
         {
             using var fixture = new OpenerFixture();
             Errno first = default, second = default;
@@ -89,7 +89,7 @@ public sealed class OpenerRaceTests
     [Fact]
     public void A_poll_against_completion_sees_the_response_or_is_notified()
     {
-        for (var round = 0; round < Rounds; round++)
+        for (int round = 0; round < Rounds; round++)
         {
             using var fixture = new OpenerFixture();
             fixture.Write(Command());
@@ -105,7 +105,7 @@ public sealed class OpenerRaceTests
     {
         using var start = new Barrier(actions.Length);
         Exception? failure = null;
-        var threads = actions.Select(action => new Thread(() =>
+        Thread[] threads = actions.Select(action => new Thread(() =>
         {
             try
             {

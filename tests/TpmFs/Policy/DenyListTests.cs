@@ -34,7 +34,7 @@ public sealed class DenyListTests
     [InlineData("@all", "-@all", "", TpmCc.GetRandom, false)]
     public void Lists_change_and_are_read_again_as_they_are_shown(string first, string then, string shown, TpmCc command, bool isDenied)
     {
-        var list = Read(DenyList.Nothing, first);
+        DenyList list = Read(DenyList.Nothing, first);
         list = then.Length == 0 ? list : Read(list, then);
 
         Assert.Equal(shown, string.Join(' ', list.Lines));
@@ -45,7 +45,7 @@ public sealed class DenyListTests
     [Fact]
     public void Every_set_is_of_commands_that_have_names()
     {
-        foreach (var set in CommandSet.Known.Where(set => set.Commands is not null))
+        foreach (CommandSet? set in CommandSet.Known.Where(set => set.Commands is not null))
         {
             Assert.All(set.Commands!, command => Assert.StartsWith("TPM2_", command.ToName(), StringComparison.Ordinal));
         }
@@ -54,15 +54,15 @@ public sealed class DenyListTests
     [Fact]
     public void The_documented_table_is_the_one_that_holds()
     {
-        var path = Path.Combine(Repository.Folder, "docs/commands.md");
-        var rows = Enum.GetValues<TpmCc>().Select(command =>
+        string path = Path.Combine(Repository.Folder, "docs/commands.md");
+        IEnumerable<string> rows = Enum.GetValues<TpmCc>().Select(command =>
             $"| `{command.ToName()}` | 0x{(uint)command:X} | {string.Join(' ', CommandSet.Known.Where(set => set.Commands is not null && set.Contains(command)).Select(set => $"`{set.Name}`"))} |");
         Assert.Equal(rows, File.ReadLines(path).Where(line => line.StartsWith("| `TPM2_", StringComparison.Ordinal) || line.StartsWith("| `0x", StringComparison.Ordinal)));
     }
 
     private static DenyList Read(DenyList current, string lines)
     {
-        Assert.True(DenyList.TryRead(lines.Split(' '), current, goesOn: false, out var list, out _, out var wrong), wrong);
+        Assert.True(DenyList.TryRead(lines.Split(' '), current, goesOn: false, out DenyList? list, out _, out string? wrong), wrong);
         return list;
     }
 }

@@ -9,15 +9,15 @@ namespace TpmFs.Daemon.Tests.State;
 /// <summary>What is changed at run time, and a restart.</summary>
 public sealed class StateTests : IDisposable
 {
-    private readonly string folder = Directory.CreateTempSubdirectory("tpmfs-test-").FullName;
+    private readonly string _folder = Directory.CreateTempSubdirectory("tpmfs-test-").FullName;
 
-    private string File => Path.Combine(folder, "state.json");
+    private string File => Path.Combine(_folder, "state.json");
 
     public void Dispose()
     {
-        if (Directory.Exists(folder))
+        if (Directory.Exists(_folder))
         {
-            Directory.Delete(folder, recursive: true);
+            Directory.Delete(_folder, recursive: true);
         }
     }
 
@@ -26,7 +26,7 @@ public sealed class StateTests : IDisposable
     {
         Change();
 
-        using var tree = new TreeFixture(folder: folder);
+        using var tree = new TreeFixture(folder: _folder);
         Assert.Equal((0x8190u, 7u, 8u), (tree.Find("rm0").Mode, tree.Find("rm0").Uid, tree.Find("rm0").Gid));
         Assert.Equal(0x41C0u, tree.Find("domains/web").Mode);
         Assert.Equal("5\n", tree.Read("domains/web/objects.max"));
@@ -38,7 +38,7 @@ public sealed class StateTests : IDisposable
     public void What_was_removed_does_not_come_back()
     {
         Change();
-        using (var second = new TreeFixture(folder: folder))
+        using (var second = new TreeFixture(folder: _folder))
         {
             second.Remove("domains", "web");
             second.Make("domains", "web");
@@ -47,9 +47,9 @@ public sealed class StateTests : IDisposable
             System.IO.File.Copy(File, File + ".kept");
         }
 
-        Directory.CreateDirectory(folder);
+        Directory.CreateDirectory(_folder);
         Change();
-        using var third = new TreeFixture(folder: folder);
+        using var third = new TreeFixture(folder: _folder);
         third.Remove("domains", "web");
         third.Stop();
         Assert.DoesNotContain("domains/web", System.IO.File.ReadAllText(File), StringComparison.Ordinal);
@@ -75,11 +75,11 @@ public sealed class StateTests : IDisposable
     {
         System.IO.File.WriteAllText(File, text);
 
-        using var tree = new TreeFixture(folder: folder);
+        using var tree = new TreeFixture(folder: _folder);
 
         Assert.Equal((0x81B0u, 109u), (tree.Find("rm0").Mode, tree.Find("rm0").Gid));
         Assert.Equal("64\n", tree.Read("objects.max"));
-        var aside = Assert.Single(Directory.GetFiles(folder, "state.json.damaged-*"));
+        string aside = Assert.Single(Directory.GetFiles(_folder, "state.json.damaged-*"));
         Assert.Equal(text, System.IO.File.ReadAllText(aside));
         Assert.Contains($"{File} is damaged", tree.Logged, StringComparison.Ordinal);
         Assert.Contains(aside, tree.Logged, StringComparison.Ordinal);
@@ -89,19 +89,19 @@ public sealed class StateTests : IDisposable
     public void Random_damage_is_never_more_than_damage()
     {
         Change();
-        var whole = System.IO.File.ReadAllBytes(File);
+        byte[] whole = System.IO.File.ReadAllBytes(File);
         var random = new Random(4711);
-        var file = new TpmFs.State.StateFile(folder);
-        for (var i = 0; i < 5_000; i++)
+        var file = new TpmFs.State.StateFile(_folder);
+        for (int i = 0; i < 5_000; i++)
         {
-            var bytes = whole.ToArray();
-            for (var flips = random.Next(1, 4); flips > 0; flips--)
+            byte[] bytes = whole.ToArray();
+            for (int flips = random.Next(1, 4); flips > 0; flips--)
             {
                 bytes[random.Next(bytes.Length)] = (byte)random.Next(128);
             }
 
             System.IO.File.WriteAllBytes(File, random.Next(4) == 0 ? bytes[..random.Next(bytes.Length)] : bytes);
-            if (!file.TryRead(out _, out var problem))
+            if (!file.TryRead(out _, out string? problem))
             {
                 Assert.NotEmpty(problem);
             }
@@ -111,7 +111,7 @@ public sealed class StateTests : IDisposable
     [Fact]
     public void A_state_directory_that_cannot_be_written_is_said_and_changes_hold()
     {
-        using var tree = new TreeFixture(folder: folder);
+        using var tree = new TreeFixture(folder: _folder);
         Directory.CreateDirectory(File + ".new"); // nobody can write a file of that name
         tree.Write("objects.max", "7");
         tree.Stop();
@@ -123,7 +123,7 @@ public sealed class StateTests : IDisposable
     [Fact]
     public void Reset_gives_back_what_is_configured_and_is_the_administrators_alone()
     {
-        using var tree = new TreeFixture(folder: folder);
+        using var tree = new TreeFixture(folder: _folder);
         tree.Make("domains", "web");
         tree.Write("domains/web/objects.max", "5");
         tree.Write("objects.max", "6");
@@ -149,7 +149,7 @@ public sealed class StateTests : IDisposable
     /// <summary>Leaves a state file.</summary>
     private void Change()
     {
-        var tree = new TreeFixture(folder: folder);
+        var tree = new TreeFixture(folder: _folder);
         tree.Make("domains", "web");
         tree.Make("users", "1000");
         tree.Change("rm0", mode: 0x190, uid: 7, gid: 8);

@@ -34,7 +34,7 @@ public sealed class UsersTests
         using var tree = new TreeFixture();
         tree.Make("users", "1000");
 
-        var link = tree.Find("self", Alice);
+        FuseAttributes link = tree.Find("self", Alice);
         var target = new FakeBytesReply();
         Assert.Equal(Errno.None, tree.Kernel.ReadLink(Alice, link.Node, target));
         Assert.Equal("users/1000", Encoding.ASCII.GetString(target.Bytes!));
@@ -82,7 +82,7 @@ public sealed class UsersTests
         settings.Users["bob"] = new DomainSettings();
         using var tree = new TreeFixture(settings);
         tree.Write("users/1000/objects.max", "5");
-        var bobs = tree.Open("users/1001/rm0", Bob);
+        OpenId bobs = tree.Open("users/1001/rm0", Bob);
         Assert.Equal(Errno.EPERM, tree.Remove("users", "1001"));
 
         var changed = new Settings();
@@ -115,15 +115,15 @@ public sealed class UsersTests
     public void The_systems_users_and_groups_are_found()
     {
         var database = new UserDatabase();
-        Assert.True(database.TryFindUser("root", out var root));
+        Assert.True(database.TryFindUser("root", out UserEntry? root));
         Assert.Equal(new UserEntry("root", 0, 0), root);
-        Assert.True(database.TryFindUser(0, out var same));
+        Assert.True(database.TryFindUser(0, out UserEntry? same));
         Assert.Equal(root, same);
-        Assert.True(database.TryFindUser("no-such-user-here", out var none));
+        Assert.True(database.TryFindUser("no-such-user-here", out UserEntry? none));
         Assert.Null(none);
-        Assert.True(database.TryFindGroup("root", out var gid));
+        Assert.True(database.TryFindGroup("root", out uint? gid));
         Assert.Equal(0u, gid);
-        Assert.True(database.TryFindMembers("root", out var members));
+        Assert.True(database.TryFindMembers("root", out IReadOnlyList<UserEntry>? members));
         Assert.Contains(root!, members!);
         Assert.True(database.TryFindMembers("no-such-group-here", out members));
         Assert.Null(members);

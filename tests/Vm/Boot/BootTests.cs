@@ -68,7 +68,7 @@ public sealed class BootTests(InstalledDebian debian, ITestOutputHelper output)
     [Fact]
     public void The_service_is_ready_soon_after_its_start()
     {
-        TimeSpan time = TimeSpan.FromMicroseconds(Moment("ActiveEnterTimestampMonotonic") - Moment("InactiveExitTimestampMonotonic"));
+        var time = TimeSpan.FromMicroseconds(Moment("ActiveEnterTimestampMonotonic") - Moment("InactiveExitTimestampMonotonic"));
         output.WriteLine($"start to ready, all emulated: {time.TotalMilliseconds:0} ms");
         Assert.InRange(time, TimeSpan.Zero, TimeSpan.FromSeconds(90));
     }

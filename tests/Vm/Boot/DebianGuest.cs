@@ -14,10 +14,10 @@ internal sealed class DebianGuest(string disk) : Guest("/sbin/init", Prepare(), 
     "-device", "virtio-9p-pci,fsdev=repository,mount_tag=repository"])
 {
     /// <summary>Enough to download and unpack some 120 packages.</summary>
-    private static readonly TimeSpan PreparationLimit = TimeSpan.FromMinutes(10);
+    private static readonly TimeSpan s_preparationLimit = TimeSpan.FromMinutes(10);
 
     /// <summary>For what takes seconds when all is emulated, and more on a busy machine.</summary>
-    private static readonly TimeSpan AwaitLimit = TimeSpan.FromSeconds(180);
+    private static readonly TimeSpan s_awaitLimit = TimeSpan.FromSeconds(180);
 
     private const string Evidence =
         "systemctl --no-pager status tpmfs.service tpmfs.target; journalctl --boot --no-pager --lines=40 _PID=1 + _COMM=tpmfs";
@@ -42,7 +42,7 @@ internal sealed class DebianGuest(string disk) : Guest("/sbin/init", Prepare(), 
 
     /// <summary>Asks again and again until a script succeeds; a failure has the log of the guest's last minutes.</summary>
     public void Await(string script) =>
-        Deadline.Poll(() => Run(script).ExitCode == 0, $"success of '{script}'", () => Run(Evidence).Output, AwaitLimit);
+        Deadline.Poll(() => Run(script).ExitCode == 0, $"success of '{script}'", () => Run(Evidence).Output, s_awaitLimit);
 
     /// <summary>One property of a unit, tpmfs.service unless said otherwise.</summary>
     public string Show(string property, string unit = "tpmfs.service") => Ask($"systemctl show --value --property={property} {unit}");
@@ -70,6 +70,6 @@ internal sealed class DebianGuest(string disk) : Guest("/sbin/init", Prepare(), 
     private static string Prepare()
     {
         using var preparation = new ChildProcess([Path.Combine(Scripts, "guest", "prepare-debian")]);
-        return preparation.Wait(PreparationLimit).Succeeded().Output.Trim();
+        return preparation.Wait(s_preparationLimit).Succeeded().Output.Trim();
     }
 }

@@ -13,15 +13,15 @@ namespace TpmFs.Vm.Tests.Harness;
 public class Guest : IDisposable
 {
     /// <summary>The guest takes some 10 s of an idle CPU to boot, all of it emulated.</summary>
-    private static readonly TimeSpan BootLimit = TimeSpan.FromMinutes(5);
+    private static readonly TimeSpan s_bootLimit = TimeSpan.FromMinutes(5);
 
     /// <summary>How many times slower than its own clock says a guest may be, since that stands still while this machine does something else.</summary>
     private const int Slowest = 10;
 
     /// <summary>A kernel of 70 MB is downloaded, once.</summary>
-    private static readonly TimeSpan PreparationLimit = TimeSpan.FromMinutes(10);
+    private static readonly TimeSpan s_preparationLimit = TimeSpan.FromMinutes(10);
 
-    private static readonly JsonSerializerOptions Json = new(JsonSerializerDefaults.Web);
+    private static readonly JsonSerializerOptions s_json = new(JsonSerializerDefaults.Web);
 
     private readonly string _folder = Directory.CreateTempSubdirectory("tpmfs-guest-").FullName;
     private readonly ChildProcess _machine;
@@ -43,7 +43,7 @@ public class Guest : IDisposable
         string path = Path.Combine(_folder, "agent");
         using (var preparation = new ChildProcess([Path.Combine(Scripts, "guest", "prepare"), kernel]))
         {
-            preparation.Wait(PreparationLimit).Succeeded();
+            preparation.Wait(s_preparationLimit).Succeeded();
         }
 
         _machine = new ChildProcess([Path.Combine(Scripts, "guest", "boot"), kernel, path, init, root, .. options]);
@@ -53,7 +53,7 @@ public class Guest : IDisposable
             Assert.False(_machine.HasExited, _machine.Describe());
             var stream = new NetworkStream(_socket);
             (_answers, _requests) = (new StreamReader(stream), new StreamWriter(stream));
-            Receive<Ready>("guest that has booted", BootLimit);
+            Receive<Ready>("guest that has booted", s_bootLimit);
         }
         catch
         {
@@ -76,7 +76,7 @@ public class Guest : IDisposable
     internal Outcome Run(string script, TimeSpan? limit = null)
     {
         TimeSpan time = limit ?? Deadline.Client;
-        _requests.WriteLine(JsonSerializer.Serialize(new Request(script, time.TotalSeconds), Json));
+        _requests.WriteLine(JsonSerializer.Serialize(new Request(script, time.TotalSeconds), s_json));
         _requests.Flush();
         Answer answer = Receive<Answer>($"end of '{script}'", (Slowest * time) + Deadline.Step);
         return answer.Code is int code
@@ -85,7 +85,7 @@ public class Guest : IDisposable
     }
 
     /// <summary>Waits until the guest has powered itself off.</summary>
-    private protected void WaitForEnd() => _machine.Wait(BootLimit).Succeeded();
+    private protected void WaitForEnd() => _machine.Wait(s_bootLimit).Succeeded();
 
     public void Dispose()
     {
@@ -112,7 +112,7 @@ public class Guest : IDisposable
     {
         string? line = _answers.ReadLineAsync().Wait(what, _machine.Describe, limit);
         Assert.True(line is not null, _machine.Describe());
-        return JsonSerializer.Deserialize<T>(line, Json)!;
+        return JsonSerializer.Deserialize<T>(line, s_json)!;
     }
 
     private sealed record Ready([property: JsonPropertyName("ready")] bool Value);

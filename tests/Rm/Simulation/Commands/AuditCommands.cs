@@ -8,16 +8,16 @@ internal static class AuditCommands
 
     public static uint SetCommandCodeAuditStatus(TpmCore tpm, TpmCall call)
     {
-        var algorithm = call.In.Next().U16();
+        ushort algorithm = call.In.Next().U16();
         call.In.Require(algorithm == Hashes.None || Hashes.Size(algorithm) != 0, Rc.Hash);
-        var set = ReadCommands(call.In.Next());
-        var clear = ReadCommands(call.In.Next());
+        List<uint> set = ReadCommands(call.In.Next());
+        List<uint> clear = ReadCommands(call.In.Next());
         if (call.In.End() is not Rc.Success and var bad)
         {
             return bad;
         }
 
-        var audit = tpm.State.Audit;
+        CommandAudit audit = tpm.State.Audit;
         if (algorithm != Hashes.None && algorithm != audit.Algorithm)
         {
             if (set.Count != 0 || clear.Count != 0)
@@ -36,21 +36,21 @@ internal static class AuditCommands
 
     public static uint GetCommandAuditDigest(TpmCore tpm, TpmCall call)
     {
-        var data = call.In.Next().Sized(66).ToArray();
+        byte[] data = call.In.Next().Sized(66).ToArray();
         ObjectCommands.ReadScheme(call.In.Next(), out _);
         if (call.In.End() is not Rc.Success and var bad)
         {
             return bad;
         }
 
-        var key = call.ObjectOrNull(1);
+        TpmObject? key = call.ObjectOrNull(1);
         if (key is { IsSequence: true } || (key is not null && !key.Public!.Has(PublicArea.Sign)))
         {
             return Rc.Key.H(2);
         }
 
-        var (state, audit) = (tpm.State, tpm.State.Audit);
-        var attest = new ByteWriter().U32(Generated).U16(AttestCommandAudit).Sized(key?.QualifiedName ?? []).Sized(data)
+        (TpmState? state, CommandAudit? audit) = (tpm.State, tpm.State.Audit);
+        byte[] attest = new ByteWriter().U32(Generated).U16(AttestCommandAudit).Sized(key?.QualifiedName ?? []).Sized(data)
             .U64(state.Clock).U32(state.ResetCount).U32(state.RestartCount).U8(1).U64(0)
             .U64(audit.Counter).U16(audit.Algorithm).Sized(audit.Digest).Sized(audit.CommandsDigest()).ToArray();
         call.Out.Sized(attest);
@@ -60,7 +60,7 @@ internal static class AuditCommands
         }
         else
         {
-            var signature = Hashes.Digest(new ByteWriter().Bytes(key.Identity).Bytes(attest));
+            byte[] signature = Hashes.Digest(new ByteWriter().Bytes(key.Identity).Bytes(attest));
             call.Out.U16(0x18).U16(Hashes.Sha256).Sized(signature).Sized(signature);
             audit.Restart();
         }
@@ -73,10 +73,10 @@ internal static class AuditCommands
 
     private static List<uint> ReadCommands(CommandReader reader)
     {
-        var count = reader.U32();
+        uint count = reader.U32();
         reader.Require(count <= 256, Rc.Size);
         var list = new List<uint>();
-        for (var i = 0; i < count && !reader.Failed; i++)
+        for (int i = 0; i < count && !reader.Failed; i++)
         {
             list.Add(reader.U32());
         }

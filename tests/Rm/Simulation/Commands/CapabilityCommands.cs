@@ -18,10 +18,10 @@ internal static class CapabilityCommands
 
     public static uint GetCapability(TpmCore tpm, TpmCall call)
     {
-        var capability = call.In.Next().U32();
+        uint capability = call.In.Next().U32();
         call.In.Require(capability <= LastCapability, Rc.Value);
-        var property = call.In.Next().U32();
-        var count = (int)Math.Min(call.In.Next().U32(), int.MaxValue);
+        uint property = call.In.Next().U32();
+        int count = (int)Math.Min(call.In.Next().U32(), int.MaxValue);
         if (call.In.End() is not Rc.Success and var bad)
         {
             return bad;
@@ -50,7 +50,7 @@ internal static class CapabilityCommands
     /// <summary>The handles of a type from the one given, sorted as the TPM sorts them; null for a type that has none.</summary>
     private static IEnumerable<uint>? HandlesFrom(TpmCore tpm, uint first)
     {
-        var index = Handles.IndexOf(first);
+        uint index = Handles.IndexOf(first);
         return Handles.TypeOf(first) switch
         {
             Handles.Transient => tpm.Objects.LoadedHandles.Where(h => h >= first),
@@ -68,7 +68,7 @@ internal static class CapabilityCommands
     private static uint Write(TpmCall call, uint capability, IEnumerable<uint> all, int count, int most)
     {
         var list = all.ToList();
-        var taken = Math.Min(Math.Min(count, most), list.Count);
+        int taken = Math.Min(Math.Min(count, most), list.Count);
         call.Out.U8(taken < list.Count ? (byte)1 : (byte)0).U32(capability).U32((uint)taken);
         list[..taken].ForEach(v => call.Out.U32(v));
         return Rc.Success;
@@ -78,7 +78,7 @@ internal static class CapabilityCommands
     {
         var all = PropertyValues(tpm).Where(p => p.Property >= first).ToList();
         var group = all.Where(p => p.Property >> 8 == all[0].Property >> 8).ToList();
-        var taken = Math.Min(count, group.Count);
+        int taken = Math.Min(count, group.Count);
         call.Out.U8(taken < group.Count ? (byte)1 : (byte)0).U32(Properties).U32((uint)taken);
         group[..taken].ForEach(p => call.Out.U32(p.Property).U32(p.Value));
         return Rc.Success;
@@ -87,7 +87,7 @@ internal static class CapabilityCommands
     /// <summary>TPM_PT (Part 2, 6.13), sorted; as libtpms reports them where nothing else is set.</summary>
     private static IEnumerable<(uint Property, uint Value)> PropertyValues(TpmCore tpm)
     {
-        var (objects, sessions) = (tpm.Objects, tpm.Sessions);
+        (ObjectSlots? objects, ISessionStore? sessions) = (tpm.Objects, tpm.Sessions);
         return
         [
             (0x100, 0x322E3000), (0x101, 0), (0x102, 164), (0x105, 0x49424D00), (0x106, 0x53570000),

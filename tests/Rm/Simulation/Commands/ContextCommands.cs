@@ -12,15 +12,15 @@ internal static class ContextCommands
             return bad;
         }
 
-        var handle = call.Handle(0);
+        uint handle = call.Handle(0);
         if (call.ObjectOrNull(0) is { } item)
         {
             Write(tpm, call, ++tpm.State.ObjectContextId, item.SavedHandle, item.Hierarchy, item.Save());
         }
         else
         {
-            var content = tpm.Sessions.Loaded(handle)!.Save();
-            if (tpm.Sessions.Save(handle, out var contextId) is not Rc.Success and var code)
+            byte[] content = tpm.Sessions.Loaded(handle)!.Save();
+            if (tpm.Sessions.Save(handle, out ulong contextId) is not Rc.Success and var code)
             {
                 return code;
             }
@@ -35,19 +35,19 @@ internal static class ContextCommands
     public static uint ContextLoad(TpmCore tpm, TpmCall call)
     {
         call.In.Next();
-        var sequence = call.In.U64();
-        var savedHandle = call.In.U32();
+        ulong sequence = call.In.U64();
+        uint savedHandle = call.In.U32();
         call.In.Require(tpm.Limits.IsSession(savedHandle) || savedHandle is >= 0x80000000 and <= 0x80000002, Rc.Value);
-        var hierarchy = call.In.U32();
+        uint hierarchy = call.In.U32();
         call.In.Require(HandleKind.HierarchyOrNull.Allows(hierarchy), Rc.Value);
-        var blob = call.In.Sized(MaxBlob).ToArray();
+        byte[] blob = call.In.Sized(MaxBlob).ToArray();
         if (call.In.End() is not Rc.Success and var bad)
         {
             return bad;
         }
 
         var content = new CommandReader();
-        var code = ContextSeal.Open(tpm.State, hierarchy, sequence, savedHandle, blob, content);
+        uint code = ContextSeal.Open(tpm.State, hierarchy, sequence, savedHandle, blob, content);
         return code != Rc.Success ? code
             : Handles.IsSession(savedHandle) ? LoadSession(tpm, call, savedHandle, sequence, content)
             : LoadObject(tpm, call, hierarchy, content);
@@ -55,7 +55,7 @@ internal static class ContextCommands
 
     public static uint FlushContext(TpmCore tpm, TpmCall call)
     {
-        var handle = call.In.Next().U32();
+        uint handle = call.In.Next().U32();
         call.In.Require(HandleKind.Context.Allows(handle, tpm.Limits), Rc.Value);
         if (call.In.End() is not Rc.Success and var bad)
         {
@@ -97,7 +97,7 @@ internal static class ContextCommands
     private static uint LoadSession(TpmCore tpm, TpmCall call, uint handle, ulong sequence, CommandReader content)
     {
         call.ResponseHandle = handle;
-        var code = tpm.Sessions.Load(handle, sequence, TpmSession.Load(content));
+        uint code = tpm.Sessions.Load(handle, sequence, TpmSession.Load(content));
         if (code == Rc.Success)
         {
             tpm.State.Disturb();

@@ -18,8 +18,8 @@ internal sealed class CreationInput
     public static CreationInput Read(CommandReader reader, bool withCreationData)
     {
         var input = new CreationInput();
-        var size = reader.Next().U16();
-        var end = reader.Position + size;
+        ushort size = reader.Next().U16();
+        int end = reader.Position + size;
         reader.Require(size > 0, Rc.Size);
         input.Auth = TpmObject.Trim(reader.Sized(64));
         input._data = reader.Sized(256).ToArray();
@@ -37,8 +37,8 @@ internal sealed class CreationInput
     /// <summary>Reads a TPM2B_PUBLIC.</summary>
     public static PublicArea ReadPublic(CommandReader reader, out byte[] bytes)
     {
-        var size = reader.U16();
-        var at = reader.Position;
+        ushort size = reader.U16();
+        int at = reader.Position;
         reader.Require(size > 0, Rc.Size);
         reader.Require(size <= reader.Remaining, Rc.Insufficient);
         var area = PublicArea.Read(reader, at + size);
@@ -49,14 +49,14 @@ internal sealed class CreationInput
     /// <summary>What is wrong with the template, as far as the parent and the use of the key decide it (CreateChecks).</summary>
     public uint Check(TpmObject? parent)
     {
-        var isFixed = Template.Has(PublicArea.FixedTpm);
-        var parentIsFixed = parent is null || parent.Public!.Has(PublicArea.FixedTpm);
+        bool isFixed = Template.Has(PublicArea.FixedTpm);
+        bool parentIsFixed = parent is null || parent.Public!.Has(PublicArea.FixedTpm);
         if (isFixed && !(Template.Has(PublicArea.FixedParent) && parentIsFixed))
         {
             return Rc.Attributes.P(2);
         }
 
-        var ofTpm = Template.Has(PublicArea.SensitiveDataOrigin);
+        bool ofTpm = Template.Has(PublicArea.SensitiveDataOrigin);
         if (Template.IsSymmetric && ((!ofTpm && _data.Length == 0) || (ofTpm && _data.Length != 0 && parent is not null)))
         {
             return Rc.Attributes.P(2);
@@ -77,8 +77,8 @@ internal sealed class CreationInput
         PcrSelection.WriteList(data, _pcrs);
         data.Sized(_pcrs.Count == 0 ? [] : tpm.State.Pcrs.DigestOf(Template.NameAlgorithm, _pcrs)).U8((byte)(1 << call.Locality))
             .U16(parent?.Public!.NameAlgorithm ?? Hashes.None).Sized(parent?.Name ?? parentName).Sized(parent?.QualifiedName ?? parentName).Sized(_outsideInfo);
-        var hash = Hashes.Digest(Template.NameAlgorithm, data.Written);
-        var ticket = Hashes.Digest(new ByteWriter().Bytes(tpm.State.Hierarchies.Proof(key.Hierarchy)).Bytes(key.Name).Bytes(hash));
+        byte[] hash = Hashes.Digest(Template.NameAlgorithm, data.Written);
+        byte[] ticket = Hashes.Digest(new ByteWriter().Bytes(tpm.State.Hierarchies.Proof(key.Hierarchy)).Bytes(key.Name).Bytes(hash));
         call.Out.Sized(data.Written).Sized(hash).U16(CreationTicketTag).U32(key.Hierarchy).Sized(ticket);
     }
 }

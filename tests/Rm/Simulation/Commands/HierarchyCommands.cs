@@ -5,18 +5,18 @@ internal static class HierarchyCommands
 {
     public static uint HierarchyControl(TpmCore tpm, TpmCall call)
     {
-        var enable = call.In.Next().U32();
+        uint enable = call.In.Next().U32();
         call.In.Require(Handles.IsHierarchy(enable) || enable == Handles.PlatformNv, Rc.Value);
-        var state = call.In.Next().U8();
+        byte state = call.In.Next().U8();
         call.In.Require(state <= 1, Rc.Value);
         if (call.In.End() is not Rc.Success and var bad)
         {
             return bad;
         }
 
-        var isOn = tpm.State.Hierarchies.IsEnabled(enable);
-        var byPlatform = call.Handle(0) == Handles.Platform;
-        var byItself = call.Handle(0) == enable && enable is Handles.Owner or Handles.Endorsement;
+        bool isOn = tpm.State.Hierarchies.IsEnabled(enable);
+        bool byPlatform = call.Handle(0) == Handles.Platform;
+        bool byItself = call.Handle(0) == enable && enable is Handles.Owner or Handles.Endorsement;
         if (!byPlatform && !(byItself && (isOn || state == 0)))
         {
             return Rc.AuthType;
@@ -42,13 +42,13 @@ internal static class HierarchyCommands
             return bad;
         }
 
-        var hierarchies = tpm.State.Hierarchies;
+        HierarchyState hierarchies = tpm.State.Hierarchies;
         hierarchies.ChangeSeed(Handles.Owner);
         hierarchies.ChangeProof(Handles.Owner);
         hierarchies.ChangeProof(Handles.Endorsement);
         hierarchies.Enable(Handles.Owner, true);
         hierarchies.Enable(Handles.Endorsement, true);
-        foreach (var handle in (uint[])[Handles.Owner, Handles.Endorsement, Handles.LockoutHandle])
+        foreach (uint handle in (uint[])[Handles.Owner, Handles.Endorsement, Handles.LockoutHandle])
         {
             hierarchies.SetAuth(handle, []);
         }
@@ -70,7 +70,7 @@ internal static class HierarchyCommands
             return bad;
         }
 
-        var hierarchies = tpm.State.Hierarchies;
+        HierarchyState hierarchies = tpm.State.Hierarchies;
         hierarchies.ChangeSeed(Handles.Endorsement);
         hierarchies.ChangeProof(Handles.Endorsement);
         hierarchies.Enable(Handles.Endorsement, true);
@@ -96,7 +96,7 @@ internal static class HierarchyCommands
 
     public static uint HierarchyChangeAuth(TpmCore tpm, TpmCall call)
     {
-        var auth = call.In.Next().Sized(64).ToArray();
+        byte[] auth = call.In.Next().Sized(64).ToArray();
         if (call.In.End() is not Rc.Success and var bad)
         {
             return bad;
@@ -116,7 +116,7 @@ internal static class HierarchyCommands
     private static void FlushAll(TpmCore tpm, uint hierarchy)
     {
         FlushLoaded(tpm, hierarchy);
-        foreach (var handle in tpm.State.Persistent.Where(p => p.Value.Hierarchy == hierarchy).Select(p => p.Key).ToArray())
+        foreach (uint handle in tpm.State.Persistent.Where(p => p.Value.Hierarchy == hierarchy).Select(p => p.Key).ToArray())
         {
             tpm.State.Persistent.Remove(handle);
         }

@@ -24,7 +24,7 @@ internal static class KeyCommands
             return wrong;
         }
 
-        var hierarchy = call.Handle(0);
+        uint hierarchy = call.Handle(0);
         var key = TpmObject.Key(input.Template, input.Identity(tpm.State.Hierarchies.Seed(hierarchy)), input.Auth, hierarchy, parent: null, isExternal: false);
         call.ResponseHandle = tpm.Objects.Add(key);
         call.Out.Sized(key.PublicBytes);
@@ -41,7 +41,7 @@ internal static class KeyCommands
             return bad;
         }
 
-        var parent = call.Object(0);
+        TpmObject parent = call.Object(0);
         if (!parent.IsParent)
         {
             return Rc.Type.H(1);
@@ -71,7 +71,7 @@ internal static class KeyCommands
             return bad;
         }
 
-        var parent = call.ObjectOrNull(0);
+        TpmObject? parent = call.ObjectOrNull(0);
         if (parent is { IsParent: false })
         {
             return Rc.Type.H(1);
@@ -87,7 +87,7 @@ internal static class KeyCommands
             return wrong;
         }
 
-        var hierarchy = parent?.Hierarchy ?? call.Handle(0);
+        uint hierarchy = parent?.Hierarchy ?? call.Handle(0);
         var key = TpmObject.Key(input.Template, input.Identity(parent?.Identity ?? tpm.State.Hierarchies.Seed(hierarchy)), input.Auth, hierarchy, parent, isExternal: false);
         call.ResponseHandle = tpm.Objects.Add(key);
         call.Out.Sized(parent is null ? [] : PrivateBlob.Wrap(key, parent)).Sized(key.PublicBytes).Sized(key.Name);
@@ -96,8 +96,8 @@ internal static class KeyCommands
 
     public static uint Load(TpmCore tpm, TpmCall call)
     {
-        var privateBlob = call.In.Next().Sized(1024).ToArray();
-        var template = CreationInput.ReadPublic(call.In.Next(), out var publicBytes);
+        byte[] privateBlob = call.In.Next().Sized(1024).ToArray();
+        PublicArea template = CreationInput.ReadPublic(call.In.Next(), out byte[]? publicBytes);
         if (call.In.End() is not Rc.Success and var bad)
         {
             return bad;
@@ -113,13 +113,13 @@ internal static class KeyCommands
             return Rc.ObjectMemory;
         }
 
-        var parent = call.Object(0);
+        TpmObject parent = call.Object(0);
         if (!parent.IsParent)
         {
             return Rc.Type.H(1);
         }
 
-        var code = PrivateBlob.Unwrap(privateBlob, publicBytes, parent, out var identity, out var auth);
+        uint code = PrivateBlob.Unwrap(privateBlob, publicBytes, parent, out byte[]? identity, out byte[]? auth);
         if (code != Rc.Success)
         {
             return code;
@@ -133,9 +133,9 @@ internal static class KeyCommands
 
     public static uint LoadExternal(TpmCore tpm, TpmCall call)
     {
-        var sensitive = call.In.Next().Sized(1024).ToArray();
-        var template = CreationInput.ReadPublic(call.In.Next(), out var publicBytes);
-        var hierarchy = call.In.Next().U32();
+        byte[] sensitive = call.In.Next().Sized(1024).ToArray();
+        PublicArea template = CreationInput.ReadPublic(call.In.Next(), out byte[]? publicBytes);
+        uint hierarchy = call.In.Next().U32();
         call.In.Require(HandleKind.HierarchyOrNull.Allows(hierarchy), Rc.Value);
         if (call.In.End() is not Rc.Success and var bad)
         {
@@ -162,7 +162,7 @@ internal static class KeyCommands
             return Rc.Attributes.P(2);
         }
 
-        var identity = sensitive.Length == 0 ? [] : Hashes.Digest(Hashes.Sha256, sensitive);
+        byte[] identity = sensitive.Length == 0 ? [] : Hashes.Digest(Hashes.Sha256, sensitive);
         var key = TpmObject.Key(template, identity, [], hierarchy, parent: null, isExternal: true, publicBytes);
         call.ResponseHandle = tpm.Objects.Add(key);
         call.Out.Sized(key.Name);

@@ -12,7 +12,7 @@ internal static class ObjectCommands
             return bad;
         }
 
-        var item = call.Object(0);
+        TpmObject item = call.Object(0);
         if (item.IsSequence)
         {
             return Rc.Sequence;
@@ -25,25 +25,25 @@ internal static class ObjectCommands
     /// <summary>The "signature" is a digest of the key's identity and the data: what the right key, and no other, answers.</summary>
     public static uint Sign(TpmCore tpm, TpmCall call)
     {
-        var digest = call.In.Next().Sized(64).ToArray();
-        var scheme = ReadScheme(call.In.Next(), out var hash);
+        byte[] digest = call.In.Next().Sized(64).ToArray();
+        ushort scheme = ReadScheme(call.In.Next(), out ushort hash);
         call.In.Next();
         call.In.Require(call.In.U16() == HashCheckTag, Rc.Value);
         call.In.Require(HandleKind.HierarchyOrNull.Allows(call.In.U32()), Rc.Value);
-        var ticket = call.In.Sized(64).Length;
+        int ticket = call.In.Sized(64).Length;
         if (call.In.End() is not Rc.Success and var bad)
         {
             return bad;
         }
 
-        var key = call.Object(0);
+        TpmObject key = call.Object(0);
         if (key.IsSequence || !key.Public!.Has(PublicArea.Sign))
         {
             return Rc.Key.H(1);
         }
 
-        var (own, ownHash) = (key.Public.Scheme, key.Public.SchemeHash);
-        var isChosen = own == Hashes.None;
+        (ushort own, ushort ownHash) = (key.Public.Scheme, key.Public.SchemeHash);
+        bool isChosen = own == Hashes.None;
         if ((isChosen && scheme == Hashes.None) || (!isChosen && scheme != Hashes.None && (scheme, hash) != (own, ownHash)))
         {
             return Rc.Scheme.P(2);
@@ -60,22 +60,22 @@ internal static class ObjectCommands
             return Rc.Size.P(1);
         }
 
-        var signature = Hashes.Digest(new ByteWriter().Bytes(key.Identity).U16(hash).Bytes(digest));
+        byte[] signature = Hashes.Digest(new ByteWriter().Bytes(key.Identity).U16(hash).Bytes(digest));
         call.Out.U16(scheme).U16(hash).Sized(signature).Sized(signature);
         return Rc.Success;
     }
 
     public static uint EvictControl(TpmCore tpm, TpmCall call)
     {
-        var persistent = call.In.Next().U32();
+        uint persistent = call.In.Next().U32();
         call.In.Require(Handles.IsPersistent(persistent), Rc.Value);
         if (call.In.End() is not Rc.Success and var bad)
         {
             return bad;
         }
 
-        var (auth, handle, item) = (call.Handle(0), call.Handle(1), call.Object(1));
-        var isPersistent = Handles.IsPersistent(handle);
+        (uint auth, uint handle, TpmObject? item) = (call.Handle(0), call.Handle(1), call.Object(1));
+        bool isPersistent = Handles.IsPersistent(handle);
         if (item.IsTemporary || item.StClear || item.IsPublicOnly)
         {
             return Rc.Attributes.H(2);
@@ -86,7 +86,7 @@ internal static class ObjectCommands
             return Rc.Handle.H(2);
         }
 
-        var ofPlatform = item.Hierarchy == Handles.Platform;
+        bool ofPlatform = item.Hierarchy == Handles.Platform;
         if (auth == Handles.Owner ? ofPlatform : !ofPlatform && !isPersistent)
         {
             return Rc.Hierarchy.H(2);
@@ -125,7 +125,7 @@ internal static class ObjectCommands
     /// <summary>Reads a TPMT_SIG_SCHEME.</summary>
     public static ushort ReadScheme(CommandReader reader, out ushort hash)
     {
-        var scheme = reader.U16();
+        ushort scheme = reader.U16();
         hash = scheme == Hashes.None ? Hashes.None : reader.U16();
         reader.Require(scheme is Hashes.None or 0x0005 or 0x0014 or 0x0016 or 0x0018, Rc.Scheme);
         reader.Require(scheme == Hashes.None || Hashes.Size(hash) != 0, Rc.Hash);

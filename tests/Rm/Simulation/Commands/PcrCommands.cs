@@ -5,13 +5,13 @@ internal static class PcrCommands
 {
     public static uint PcrExtend(TpmCore tpm, TpmCall call)
     {
-        var digests = ReadDigests(call.In.Next());
+        List<(ushort Bank, byte[] Digest)> digests = ReadDigests(call.In.Next());
         if (call.In.End() is not Rc.Success and var bad)
         {
             return bad;
         }
 
-        var pcr = call.Handle(0);
+        uint pcr = call.Handle(0);
         if (pcr == Handles.Null)
         {
             return Rc.Success;
@@ -22,7 +22,7 @@ internal static class PcrCommands
             return Rc.Locality;
         }
 
-        foreach (var (bank, digest) in digests)
+        foreach ((ushort bank, byte[]? digest) in digests)
         {
             Extend(tpm, pcr, bank, digest);
         }
@@ -32,7 +32,7 @@ internal static class PcrCommands
 
     public static uint PcrRead(TpmCore tpm, TpmCall call)
     {
-        var selection = PcrSelection.ReadList(call.In.Next());
+        List<PcrSelection> selection = PcrSelection.ReadList(call.In.Next());
         if (call.In.End() is not Rc.Success and var bad)
         {
             return bad;
@@ -40,10 +40,10 @@ internal static class PcrCommands
 
         const int most = 8;
         var taken = new List<byte[]>();
-        var read = selection.ConvertAll(s => new PcrSelection(s.Bank, [.. s.Bitmap]));
-        foreach (var (bank, bitmap) in read)
+        List<PcrSelection> read = selection.ConvertAll(s => new PcrSelection(s.Bank, [.. s.Bitmap]));
+        foreach ((ushort bank, byte[]? bitmap) in read)
         {
-            foreach (var pcr in new PcrSelection(bank, [.. bitmap]).Pcrs)
+            foreach (int pcr in new PcrSelection(bank, [.. bitmap]).Pcrs)
             {
                 if (taken.Count < most)
                 {
@@ -81,12 +81,12 @@ internal static class PcrCommands
     /// <summary>Reads a TPML_DIGEST_VALUES.</summary>
     private static List<(ushort Bank, byte[] Digest)> ReadDigests(CommandReader reader)
     {
-        var count = reader.U32();
+        uint count = reader.U32();
         reader.Require(count <= Hashes.All.Length, Rc.Size);
         var list = new List<(ushort, byte[])>();
-        for (var i = 0; i < count && !reader.Failed; i++)
+        for (int i = 0; i < count && !reader.Failed; i++)
         {
-            var bank = reader.U16();
+            ushort bank = reader.U16();
             reader.Require(Hashes.Size(bank) != 0, Rc.Hash);
             list.Add((bank, reader.Take(Hashes.Size(bank)).ToArray()));
         }

@@ -5,13 +5,13 @@ internal static class PolicyCommands
 {
     public static uint PolicyCommandCode(TpmCore tpm, TpmCall call)
     {
-        var code = call.In.Next().U32();
+        uint code = call.In.Next().U32();
         if (call.In.End() is not Rc.Success and var bad)
         {
             return bad;
         }
 
-        var session = tpm.Sessions.Loaded(call.Handle(0))!;
+        TpmSession session = tpm.Sessions.Loaded(call.Handle(0))!;
         if (session.PolicyCommandCode != 0 && session.PolicyCommandCode != code)
         {
             return Rc.Value.P(1);
@@ -29,15 +29,15 @@ internal static class PolicyCommands
 
     public static uint PolicyPcr(TpmCore tpm, TpmCall call)
     {
-        var expected = call.In.Next().Sized(64).ToArray();
-        var selection = PcrSelection.ReadList(call.In.Next());
+        byte[] expected = call.In.Next().Sized(64).ToArray();
+        List<PcrSelection> selection = PcrSelection.ReadList(call.In.Next());
         if (call.In.End() is not Rc.Success and var bad)
         {
             return bad;
         }
 
-        var session = tpm.Sessions.Loaded(call.Handle(0))!;
-        var digest = tpm.State.Pcrs.DigestOf(session.HashAlgorithm, selection);
+        TpmSession session = tpm.Sessions.Loaded(call.Handle(0))!;
+        byte[] digest = tpm.State.Pcrs.DigestOf(session.HashAlgorithm, selection);
         if (session.Type == SessionType.Trial)
         {
             digest = expected.Length == 0 ? digest : expected;

@@ -5,7 +5,7 @@ internal static class PrivateBlob
 {
     public static byte[] Wrap(TpmObject key, TpmObject parent)
     {
-        var body = new ByteWriter().Sized(key.Identity).Sized(key.Auth).ToArray();
+        byte[] body = new ByteWriter().Sized(key.Identity).Sized(key.Auth).ToArray();
         return new ByteWriter().Sized(Integrity(body, key.PublicBytes, parent)).Bytes(body).ToArray();
     }
 
@@ -14,13 +14,13 @@ internal static class PrivateBlob
         (identity, auth) = ([], []);
         var reader = new CommandReader();
         reader.Load(blob, blob.Length);
-        var integrity = reader.Sized(64);
+        ReadOnlySpan<byte> integrity = reader.Sized(64);
         if (reader.Failed)
         {
             return reader.Failure.P(1);
         }
 
-        var body = reader.Slice(reader.Position, reader.Remaining);
+        ReadOnlySpan<byte> body = reader.Slice(reader.Position, reader.Remaining);
         if (!integrity.SequenceEqual(Integrity(body, publicBytes, parent)))
         {
             return Rc.Integrity.P(1);

@@ -7,7 +7,7 @@ internal static class RandomCommands
 
     public static uint GetRandom(TpmCore tpm, TpmCall call)
     {
-        var count = call.In.Next().U16();
+        ushort count = call.In.Next().U16();
         if (call.In.End() is not Rc.Success and var bad)
         {
             return bad;

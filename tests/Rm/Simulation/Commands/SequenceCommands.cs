@@ -10,8 +10,8 @@ internal static class SequenceCommands
 
     public static uint HashSequenceStart(TpmCore tpm, TpmCall call)
     {
-        var auth = call.In.Next().Sized(64).ToArray();
-        var hash = call.In.Next().U16();
+        byte[] auth = call.In.Next().Sized(64).ToArray();
+        ushort hash = call.In.Next().U16();
         call.In.Require(hash == Hashes.None || Hashes.Size(hash) != 0, Rc.Hash);
         if (call.In.End() is not Rc.Success and var bad)
         {
@@ -23,15 +23,15 @@ internal static class SequenceCommands
 
     public static uint HmacStart(TpmCore tpm, TpmCall call)
     {
-        var auth = call.In.Next().Sized(64).ToArray();
-        var hash = call.In.Next().U16();
+        byte[] auth = call.In.Next().Sized(64).ToArray();
+        ushort hash = call.In.Next().U16();
         call.In.Require(hash == Hashes.None || Hashes.Size(hash) != 0, Rc.Hash);
         if (call.In.End() is not Rc.Success and var bad)
         {
             return bad;
         }
 
-        var key = call.Object(0);
+        TpmObject key = call.Object(0);
         if (key.IsSequence || key.Public!.Type != PublicArea.KeyedHash)
         {
             return Rc.Type.H(1);
@@ -47,7 +47,7 @@ internal static class SequenceCommands
             return Rc.Key.H(1);
         }
 
-        var own = key.Public.SchemeHash;
+        ushort own = key.Public.SchemeHash;
         if (own == Hashes.None ? hash == Hashes.None : hash != Hashes.None && hash != own)
         {
             return Rc.Value.P(2);
@@ -58,13 +58,13 @@ internal static class SequenceCommands
 
     public static uint SequenceUpdate(TpmCore tpm, TpmCall call)
     {
-        var buffer = call.In.Next().Sized(MaxBuffer).ToArray();
+        byte[] buffer = call.In.Next().Sized(MaxBuffer).ToArray();
         if (call.In.End() is not Rc.Success and var bad)
         {
             return bad;
         }
 
-        var sequence = call.Object(0);
+        TpmObject sequence = call.Object(0);
         if (!sequence.IsSequence)
         {
             return Rc.Mode.P(1);
@@ -76,25 +76,25 @@ internal static class SequenceCommands
 
     public static uint SequenceComplete(TpmCore tpm, TpmCall call)
     {
-        var buffer = call.In.Next().Sized(MaxBuffer).ToArray();
-        var hierarchy = call.In.Next().U32();
+        byte[] buffer = call.In.Next().Sized(MaxBuffer).ToArray();
+        uint hierarchy = call.In.Next().U32();
         call.In.Require(HandleKind.HierarchyOrNull.Allows(hierarchy), Rc.Value);
         if (call.In.End() is not Rc.Success and var bad)
         {
             return bad;
         }
 
-        var sequence = call.Object(0);
+        TpmObject sequence = call.Object(0);
         if (sequence.Kind is not (ObjectKind.HashSequence or ObjectKind.HmacSequence))
         {
             return Rc.Mode.H(1);
         }
 
         byte[] all = [.. sequence.Data, .. buffer];
-        var isHash = sequence.Kind == ObjectKind.HashSequence;
-        var result = isHash ? Hashes.Digest(sequence.HashAlgorithm, all) : HMACSHA256.HashData(sequence.Identity, all);
-        var isSafe = isHash && hierarchy != Handles.Null && !IsGenerated(all);
-        var ticket = isSafe ? Hashes.Digest(new ByteWriter().Bytes(tpm.State.Hierarchies.Proof(hierarchy)).Bytes(result)) : [];
+        bool isHash = sequence.Kind == ObjectKind.HashSequence;
+        byte[] result = isHash ? Hashes.Digest(sequence.HashAlgorithm, all) : HMACSHA256.HashData(sequence.Identity, all);
+        bool isSafe = isHash && hierarchy != Handles.Null && !IsGenerated(all);
+        byte[] ticket = isSafe ? Hashes.Digest(new ByteWriter().Bytes(tpm.State.Hierarchies.Proof(hierarchy)).Bytes(result)) : [];
         call.Out.Sized(result).U16(HashCheckTag).U32(isSafe ? hierarchy : Handles.Null).Sized(ticket);
         tpm.Objects.FlushAfterCommand(call.Handle(0));
         return Rc.Success;
@@ -102,19 +102,19 @@ internal static class SequenceCommands
 
     public static uint EventSequenceComplete(TpmCore tpm, TpmCall call)
     {
-        var buffer = call.In.Next().Sized(MaxBuffer).ToArray();
+        byte[] buffer = call.In.Next().Sized(MaxBuffer).ToArray();
         if (call.In.End() is not Rc.Success and var bad)
         {
             return bad;
         }
 
-        var sequence = call.Object(1);
+        TpmObject sequence = call.Object(1);
         if (sequence.Kind != ObjectKind.EventSequence)
         {
             return Rc.Mode.H(2);
         }
 
-        var pcr = call.Handle(0);
+        uint pcr = call.Handle(0);
         if (pcr != Handles.Null && !PcrBank.MayExtend((int)pcr, call.Locality))
         {
             return Rc.Locality;
@@ -122,9 +122,9 @@ internal static class SequenceCommands
 
         byte[] all = [.. sequence.Data, .. buffer];
         call.Out.U32((uint)Hashes.All.Length);
-        foreach (var bank in Hashes.All)
+        foreach (ushort bank in Hashes.All)
         {
-            var digest = Hashes.Digest(bank, all);
+            byte[] digest = Hashes.Digest(bank, all);
             call.Out.U16(bank).Bytes(digest);
             PcrCommands.Extend(tpm, pcr, bank, digest);
         }

@@ -9,12 +9,12 @@ internal static class SessionCommands
 
     public static uint StartAuthSession(TpmCore tpm, TpmCall call)
     {
-        var nonceSize = call.In.Next().Sized(64).Length;
-        var saltSize = call.In.Next().Sized(512).Length;
-        var type = call.In.Next().U8();
+        int nonceSize = call.In.Next().Sized(64).Length;
+        int saltSize = call.In.Next().Sized(512).Length;
+        byte type = call.In.Next().U8();
         call.In.Require(type is 0 or 1 or 3, Rc.Value);
-        var symmetric = ReadSymmetric(call.In.Next());
-        var hash = call.In.Next().U16();
+        ushort symmetric = ReadSymmetric(call.In.Next());
+        ushort hash = call.In.Next().U16();
         call.In.Require(Hashes.Size(hash) != 0, Rc.Hash);
         if (call.In.End() is not Rc.Success and var bad)
         {
@@ -45,11 +45,11 @@ internal static class SessionCommands
         }
         else if (call.Handle(1) != Handles.Null)
         {
-            var auth = call.ObjectOrNull(1)?.Auth ?? tpm.State.Hierarchies.Auth(call.Handle(1));
+            byte[] auth = call.ObjectOrNull(1)?.Auth ?? tpm.State.Hierarchies.Auth(call.Handle(1));
             session.BoundTo = call.BindingOf(1, auth);
         }
 
-        var code = tpm.Sessions.Start(session, out var handle);
+        uint code = tpm.Sessions.Start(session, out uint handle);
         call.ResponseHandle = handle;
         call.Out.Sized(session.Nonce);
         return code;
@@ -63,7 +63,7 @@ internal static class SessionCommands
                 : saltSize != 0 ? Rc.Value.P(2) : Rc.Handle.H(2);
         }
 
-        var key = call.Object(0);
+        TpmObject key = call.Object(0);
         return key.IsSequence || key.Public!.Type is not (PublicArea.Rsa or PublicArea.Ecc) ? Rc.Key.H(1)
             : saltSize == 0 ? Rc.Value.P(2)
             : key.IsPublicOnly ? Rc.Handle.H(1)
@@ -75,7 +75,7 @@ internal static class SessionCommands
     /// <summary>Reads a TPMT_SYM_DEF.</summary>
     private static ushort ReadSymmetric(CommandReader reader)
     {
-        var algorithm = reader.U16();
+        ushort algorithm = reader.U16();
         reader.Require(algorithm is Hashes.None or Xor or Aes, Rc.Symmetric);
         switch (algorithm)
         {

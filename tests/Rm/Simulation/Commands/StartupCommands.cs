@@ -5,7 +5,7 @@ internal static class StartupCommands
 {
     public static uint Startup(TpmCore tpm, TpmCall call)
     {
-        var state = StartupType(call.In);
+        bool state = StartupType(call.In);
         if (call.In.End() is not Rc.Success and var bad)
         {
             return bad;
@@ -16,7 +16,7 @@ internal static class StartupCommands
             return Rc.Locality;
         }
 
-        var code = tpm.State.Startup(state, tpm.Sessions.Startup);
+        uint code = tpm.State.Startup(state, tpm.Sessions.Startup);
         if (code == Rc.Success)
         {
             tpm.Objects.Flush(_ => true);
@@ -27,7 +27,7 @@ internal static class StartupCommands
 
     public static uint Shutdown(TpmCore tpm, TpmCall call)
     {
-        var state = StartupType(call.In);
+        bool state = StartupType(call.In);
         if (call.In.End() is not Rc.Success and var bad)
         {
             return bad;
@@ -45,7 +45,7 @@ internal static class StartupCommands
 
     private static bool StartupType(CommandReader reader)
     {
-        var type = reader.Next().U16();
+        ushort type = reader.Next().U16();
         reader.Require(type <= 1, Rc.Value);
         return type == 1;
     }

@@ -5,14 +5,14 @@ internal static class Comparable
 {
     public static string Of(uint command, Answer answer)
     {
-        var code = $"0x{answer.Code:X}";
+        string code = $"0x{answer.Code:X}";
         if (!answer.IsSuccess)
         {
             return $"{code} {Convert.ToHexString(answer.Bytes.AsSpan(0, 6))}";
         }
 
-        var isSessions = answer.Bytes[1] == 2;
-        var body = (CommandTable.Find(command)?.HasResponseHandle ?? false) ? $"handle {answer.Handle:X}" : command switch
+        bool isSessions = answer.Bytes[1] == 2;
+        string body = (CommandTable.Find(command)?.HasResponseHandle ?? false) ? $"handle {answer.Handle:X}" : command switch
         {
             _ when isSessions => string.Empty,
             0x17A => Convert.ToHexString(answer.Body),
@@ -28,7 +28,7 @@ internal static class Comparable
     /// <summary>savedHandle and hierarchy; for a session the context id too.</summary>
     private static string SavedContext(Answer answer)
     {
-        var isSession = answer.Body[8] != 0x80;
+        bool isSession = answer.Body[8] != 0x80;
         return Convert.ToHexString(isSession ? answer.Body.AsSpan(0, 16) : answer.Body.AsSpan(8, 8));
     }
 

@@ -3,14 +3,14 @@ namespace TpmFs.Rm.Tests.Simulation.Differential;
 /// <summary>A client that does anything, right or wrong, by a seed: the same to both TPMs of a pair.</summary>
 internal sealed class RandomClient(TpmPair pair, int seed)
 {
-    private static readonly uint[] Hierarchy = [Handles.Owner, Handles.Endorsement, Handles.Platform, Handles.Null];
-    private static readonly string[] Words = ["", "a", "abc", "key"];
+    private static readonly uint[] s_hierarchy = [Handles.Owner, Handles.Endorsement, Handles.Platform, Handles.Null];
+    private static readonly string[] s_words = ["", "a", "abc", "key"];
 
     private readonly Random _random = new(seed);
 
     public void Run(int commands)
     {
-        for (var i = 0; i < commands; i++)
+        for (int i = 0; i < commands; i++)
         {
             Step();
         }
@@ -18,10 +18,10 @@ internal sealed class RandomClient(TpmPair pair, int seed)
 
     private void Step()
     {
-        var (any, other) = (AnyObject(), AnyObject());
-        var (session, name) = (AnySession(), AnyName());
-        var (word, hierarchy) = (Pick(Words), Pick(Hierarchy));
-        var auths = Auths();
+        (uint any, uint other) = (AnyObject(), AnyObject());
+        (uint session, string? name) = (AnySession(), AnyName());
+        (string? word, uint hierarchy) = (Pick(s_words), Pick(s_hierarchy));
+        Auth[] auths = Auths();
         switch (_random.Next(44))
         {
             case < 4:
@@ -103,7 +103,7 @@ internal sealed class RandomClient(TpmPair pair, int seed)
     }
 
     private void ChangeHierarchy() => pair.Send(Pick<byte[]>(Cmd.Clear(), Cmd.ChangeEps(), Cmd.ChangePps(),
-        Cmd.HierarchyControl(Pick(Hierarchy), Pick(Hierarchy), _random.Next(3) == 0), Cmd.HierarchyControl(Handles.Platform, Pick(Hierarchy[..2]), true)));
+        Cmd.HierarchyControl(Pick(s_hierarchy), Pick(s_hierarchy), _random.Next(3) == 0), Cmd.HierarchyControl(Handles.Platform, Pick(s_hierarchy[..2]), true)));
 
     private void Power()
     {
@@ -135,7 +135,7 @@ internal sealed class RandomClient(TpmPair pair, int seed)
     private Auth[] Auths()
     {
         var list = new List<Auth>();
-        for (var i = _random.Next(3); i >= 0; i--)
+        for (int i = _random.Next(3); i >= 0; i--)
         {
             list.Add(_random.Next(3) == 0 ? Auth.Password() : new Auth(AnySession(), Pick<byte>(0, 1, 1, 1, 0x81, 0x81, 0x83, 0x85, 0x21, 0x41)));
         }

@@ -11,7 +11,7 @@ internal sealed class RealTpm : IDisposable
     private const uint ControlShutdown = 3;
     private const uint ControlSetLocality = 5;
 
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);
+    private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(20);
 
     private readonly DirectoryInfo _directory = Directory.CreateTempSubdirectory("tpmfs-real-");
     private readonly Process _process;
@@ -30,7 +30,7 @@ internal sealed class RealTpm : IDisposable
     {
         _data.Send(command);
         ReceiveExactly(_data, _response.AsSpan(0, 10));
-        var size = BinaryPrimitives.ReadInt32BigEndian(_response.AsSpan(2));
+        int size = BinaryPrimitives.ReadInt32BigEndian(_response.AsSpan(2));
         ReceiveExactly(_data, _response.AsSpan(10, size - 10));
         return _response[..size];
     }
@@ -45,7 +45,7 @@ internal sealed class RealTpm : IDisposable
         Control(ControlShutdown, []);
         _data.Dispose();
         _control.Dispose();
-        if (!_process.WaitForExit(Patience))
+        if (!_process.WaitForExit(s_patience))
         {
             _process.Kill();
             _process.WaitForExit();
@@ -59,7 +59,7 @@ internal sealed class RealTpm : IDisposable
     {
         while (!bytes.IsEmpty)
         {
-            var count = socket.Receive(bytes);
+            int count = socket.Receive(bytes);
             Assert.True(count > 0, "swtpm closed the connection.");
             bytes = bytes[count..];
         }
@@ -68,7 +68,7 @@ internal sealed class RealTpm : IDisposable
     private Process Start()
     {
         var start = new ProcessStartInfo("swtpm");
-        foreach (var argument in (string[])["socket", "--tpm2", "--terminate", "--flags", "not-need-init",
+        foreach (string argument in (string[])["socket", "--tpm2", "--terminate", "--flags", "not-need-init",
             "--tpmstate", $"dir={_directory.FullName}", "--log", $"file={_directory.FullName}/log",
             "--server", $"type=unixio,path={_directory.FullName}/data", "--ctrl", $"type=unixio,path={_directory.FullName}/control"])
         {
@@ -89,7 +89,7 @@ internal sealed class RealTpm : IDisposable
     private Socket Connect(string name)
     {
         var address = new UnixDomainSocketEndPoint(Path.Combine(_directory.FullName, name));
-        var started = Stopwatch.GetTimestamp();
+        long started = Stopwatch.GetTimestamp();
         while (true)
         {
             var socket = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified) { ReceiveTimeout = 30_000, SendTimeout = 30_000 };
@@ -102,7 +102,7 @@ internal sealed class RealTpm : IDisposable
             {
                 socket.Dispose();
                 Assert.False(_process.WaitForExit(TimeSpan.FromMilliseconds(2)), "swtpm ended before it listened.");
-                Assert.True(Stopwatch.GetElapsedTime(started) < Patience, $"swtpm does not listen: {e.Message}");
+                Assert.True(Stopwatch.GetElapsedTime(started) < s_patience, $"swtpm does not listen: {e.Message}");
             }
         }
     }

@@ -9,7 +9,7 @@ internal sealed class Stage(TpmPair pair)
 
     public static byte[] Tampered(byte[] context, int at)
     {
-        var copy = context.ToArray();
+        byte[] copy = context.ToArray();
         copy[at] ^= 1;
         return copy;
     }

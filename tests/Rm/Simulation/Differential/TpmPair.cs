@@ -28,7 +28,7 @@ internal sealed class TpmPair : IDisposable
     /// <summary>A command of each side's own remembered answers. Its answer is kept under a name, when one is given and it succeeded.</summary>
     public Answer Send(Func<Side, byte[]> build, string? keep = null)
     {
-        var (simulated, real) = (Run(_simulatedSide, build, keep), Run(_realSide, build, keep));
+        (Answer simulated, Answer real) = (Run(_simulatedSide, build, keep), Run(_realSide, build, keep));
         _history.Add($"    {keep} {Convert.ToHexString(build(_simulatedSide))} -> {real.Code:X}");
         Same(real, simulated, CommandLog.CodeOf(build(_simulatedSide)));
         return simulated;
@@ -50,7 +50,7 @@ internal sealed class TpmPair : IDisposable
 
     private static Answer Run(Side side, Func<Side, byte[]> build, string? keep)
     {
-        var answer = side.Execute(build(side));
+        Answer answer = side.Execute(build(side));
         if (keep is not null && answer.IsSuccess)
         {
             side[keep] = answer;
@@ -67,7 +67,7 @@ internal sealed class TpmPair : IDisposable
 
     private void Same(Answer real, Answer simulated, uint command)
     {
-        var (expected, actual) = (Comparable.Of(command, real), Comparable.Of(command, simulated));
+        (string? expected, string? actual) = (Comparable.Of(command, real), Comparable.Of(command, simulated));
         if (expected != actual && _differences.Count < 20)
         {
             _differences.Add($"a real TPM: {expected}, the simulated one: {actual}, to the last of\n{string.Join('\n', _history.TakeLast(Context))}");
