@@ -95,9 +95,80 @@ public sealed class RawTests
         managed.Must(Cmd.PolicyGetDigest(session));
     }
 
+    /// <summary>The TPM's own TPM_RC_RETRY reached clients of raw0, which those of /dev/tpm0 never see.</summary>
+    [Theory]
+    [InlineData(Rc.Retry)]
+    [InlineData(Rc.Testing)]
+    public void A_raw_command_that_the_tpm_puts_off_is_sent_again_after_the_pauses_of_Linux(uint warning)
+    {
+        using var rig = new Rig();
+        using var raw = new RawOpener(rig);
+        rig.Tpm.Faults.Warn(warning, times: 7, command: Cmd.GetRandomCode);
+        long start = rig.Time.GetTimestamp();
+        Assert.True(raw.Do(Cmd.GetRandom(40)).IsSuccess);
+        Assert.Equal(8, rig.Tpm.Log.Count(Cmd.GetRandomCode));
+        Assert.InRange(rig.Time.GetElapsedTime(start).TotalMilliseconds, 2540, 2600); // 20 + 40 + … + 1280
+    }
+
+    [Fact]
+    public void A_raw_command_that_the_tpm_keeps_putting_off_has_its_own_answer_in_the_end()
+    {
+        using var rig = new Rig();
+        using var raw = new RawOpener(rig);
+        rig.Tpm.Faults.Warn(Rc.Retry, times: 8, command: Cmd.GetRandomCode);
+        Assert.Equal(Rc.Retry, raw.Do(Cmd.GetRandom(40)).Code);
+        Assert.Equal(8, rig.Tpm.Log.Count(Cmd.GetRandomCode));
+        Assert.True(raw.Do(Cmd.GetRandom(40)).IsSuccess); // the next one has all attempts again
+    }
+
+    [Theory]
+    [InlineData(Cmd.SelfTestCode, Rc.Testing)]
+    [InlineData(Cmd.GetRandomCode, Rc.Yielded)]
+    [InlineData(Cmd.GetRandomCode, Rc.Canceled)]
+    public void What_Linux_passes_on_to_dev_tpm0_a_raw_opener_has_at_once(uint command, uint warning)
+    {
+        using var rig = new Rig();
+        using var raw = new RawOpener(rig);
+        rig.Tpm.Faults.Warn(warning, command: command);
+        Assert.Equal(warning, raw.Do(command == Cmd.SelfTestCode ? Cmd.SelfTest() : Cmd.GetRandom(40)).Code);
+        Assert.Equal(1, rig.Tpm.Log.Count(command));
+    }
+
+    [Fact]
+    public void Managed_commands_go_on_while_a_raw_one_waits_to_be_sent_again()
+    {
+        using var rig = new Rig();
+        Opener managed = rig.Open();
+        uint[] keys = managed.NewKeys(3);
+        using var raw = new RawOpener(rig);
+        rig.Tpm.Faults.Warn(Rc.Retry, times: 7, command: Cmd.GetRandomCode);
+        raw.Send(Cmd.GetRandom(40));
+        rig.Run();
+        long start = rig.Time.GetTimestamp();
+        Array.ForEach(keys, key => managed.Must(Cmd.Sign(key, "text")));
+        Assert.True(rig.Time.GetElapsedTime(start) < TimeSpan.FromMilliseconds(20));
+        Assert.Null(raw.Response);
+        Assert.True(raw.Await().IsSuccess);
+        Assert.Empty(raw.Handles(0x80000000));
+    }
+
+    [Fact]
+    public void A_raw_command_that_waits_to_be_sent_again_is_cancelled_at_once()
+    {
+        using var rig = new Rig();
+        using var raw = new RawOpener(rig);
+        rig.Tpm.Faults.Warn(Rc.Retry, times: 3, command: Cmd.GetRandomCode);
+        raw.Send(Cmd.GetRandom(40));
+        rig.Run();
+        raw.Cancel();
+        Assert.Equal(Layer | Rc.Canceled, new Answer(raw.Response!).Code);
+        rig.Settle();
+        Assert.Equal(1, rig.Tpm.Log.Count(Cmd.GetRandomCode));
+    }
+
     private sealed class RawClient : ISpaceClient
     {
-        public byte[]? Response { get; private set; }
+        public byte[]? Response { get; set; }
 
         public void Completed(ReadOnlySpan<byte> response) => Response = response.ToArray();
 
@@ -121,12 +192,33 @@ public sealed class RawTests
 
         public static SpaceOwner Owner(Rig rig) => new(rig.Group("root"), 0, 0);
 
+        public byte[]? Response => _client.Response;
+
         public Answer Do(byte[] command)
         {
-            Assert.True(_space.TrySubmit(command));
-            _rig.Run();
-            return new Answer(_client.Response!);
+            Send(command);
+            return Await();
         }
+
+        public void Send(byte[] command)
+        {
+            _client.Response = null;
+            Assert.True(_space.TrySubmit(command));
+        }
+
+        public Answer Await()
+        {
+            _rig.Run();
+            while (Response is null)
+            {
+                _rig.Time.Advance(_rig.Manager.UntilDue() ?? throw new InvalidOperationException("No response."));
+                _rig.Run();
+            }
+
+            return new Answer(Response);
+        }
+
+        public void Cancel() => _space.Cancel();
 
         public uint[] Handles(uint first)
         {

@@ -33,7 +33,8 @@ public sealed class DifferentialTests(Guest guest, ScriptedRun scripted, ITestOu
     [Fact]
     public void The_document_has_every_difference_and_no_other()
     {
-        IEnumerable<string> rows = File.ReadLines(Path.Combine(Guest.Repository, "docs", "differences.md")).Where(line => line.StartsWith('|')).Skip(2);
+        IEnumerable<string> rows = File.ReadLines(Path.Combine(Guest.Repository, "docs", "differences.md"))
+            .SkipWhile(line => !line.StartsWith('|')).TakeWhile(line => line.StartsWith('|')).Skip(2); // the first table
         Assert.Equal(Difference.All.Select(one => $"| {one.Name} | {one.Kernel} | {one.Tpmfs} | {one.Why} |"), rows);
     }
 

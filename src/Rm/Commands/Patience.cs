@@ -47,6 +47,14 @@ internal sealed class Patience(TimeProvider time, ObjectResidency objects, Func<
     }
 
     /// <summary>
+    /// Returns the pause before a raw command that the TPM put off is sent again; null after as many attempts as Linux makes for
+    /// /dev/tpm0 (tpm_transmit in drivers/char/tpm/tpm-interface.c).
+    /// </summary>
+    public static Verdict? AfterRawPutOff(PendingCommand pending) => pending.RawPutOffs < TimeLimits.RawAttempts - 1
+        ? Verdict.Later(TimeLimits.Backoff(pending.RawPutOffs++))
+        : null;
+
+    /// <summary>
     /// Waits for a TPM that is lost. It may come back and be lost again, any number of times, but the command fails when its time limit is
     /// over, which runs from its first turn.
     /// </summary>

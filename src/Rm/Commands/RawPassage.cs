@@ -4,11 +4,18 @@ using TpmFs.Tpm.Wire;
 namespace TpmFs.Rm;
 
 /// <summary>
-/// Carries a raw opener's command out: as it is, to a TPM from which the manager has taken everything of its own. Nothing is tried
-/// again and nothing is mapped; but what the command did to managed spaces is followed.
+/// Sends a raw opener's command as it is, to a TPM from which the manager has taken everything of its own. No handle is mapped. A
+/// command that the TPM puts off is sent again, as Linux does for /dev/tpm0; meanwhile the TPM serves others. What the command did to
+/// managed spaces is followed.
 /// </summary>
 internal sealed class RawPassage(
-    TpmChannel channel, TpmProfile profile, SessionTable sessions, PowerState power, ResponseTracker tracker, RoomMaker room, Patience patience)
+    TpmChannel channel,
+    TpmProfile profile,
+    SessionTable sessions,
+    PowerState power,
+    ResponseTracker tracker,
+    RoomMaker room,
+    Patience patience)
 {
     public Verdict Run(PendingCommand pending, byte[] command, byte[] response)
     {
@@ -43,8 +50,25 @@ internal sealed class RawPassage(
             return unanswered;
         }
 
+        if (WhenPutOff(pending, response.AsSpan(0, result.Length)) is { } later)
+        {
+            return later;
+        }
+
         Follow(pending.Bytes, response.AsSpan(0, result.Length));
         return Verdict.Answered(result.Length);
+    }
+
+    /// <summary>
+    /// Returns when to send the command again; null when its client is to have the TPM's answer. The TPM has not executed a command
+    /// that it answers with TPM_RC_RETRY or TPM_RC_TESTING (Part 2, 6.6.3). SelfTest is answered with TPM_RC_TESTING by design.
+    /// </summary>
+    private static Verdict? WhenPutOff(PendingCommand pending, ReadOnlySpan<byte> response)
+    {
+        bool isPutOff = TpmHeader.TryRead(response, out TpmHeader answer)
+            && (answer.ResponseCode == TpmRc.Retry
+                || (answer.ResponseCode == TpmRc.Testing && pending.Code != TpmCc.SelfTest));
+        return isPutOff && !pending.IsCanceled ? Patience.AfterRawPutOff(pending) : null;
     }
 
     private void Follow(ReadOnlySpan<byte> bytes, ReadOnlySpan<byte> response)

@@ -23,6 +23,9 @@ internal static class TimeLimits
     /// <summary>The first pause before a command that the TPM put off is sent again; it doubles each time.</summary>
     public static readonly TimeSpan FirstBackoff = TimeSpan.FromMilliseconds(20);
 
+    /// <summary>How often a raw command is sent at the most: Linux pauses 20, 40 … 1280 ms, then passes the TPM's answer on.</summary>
+    public const int RawAttempts = 8;
+
     private static readonly TimeSpan s_default = TimeSpan.FromSeconds(120);
     private static readonly TimeSpan s_keyGeneration = TimeSpan.FromSeconds(300);
 

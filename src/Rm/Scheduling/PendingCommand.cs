@@ -48,6 +48,9 @@ internal sealed class PendingCommand(ManagedSpace space) : FairShare
     /// <summary>How often the TPM has put it off.</summary>
     public int PutOffs { get; set; }
 
+    /// <summary>How often the TPM has put off the command itself, where it is a raw opener's.</summary>
+    public int RawPutOffs { get; set; }
+
     /// <summary>When a parked command is to be tried again at the latest.</summary>
     public long Due { get; set; }
 
@@ -65,6 +68,7 @@ internal sealed class PendingCommand(ManagedSpace space) : FairShare
         Begun = null;
         WaitingSince = null;
         PutOffs = 0;
+        RawPutOffs = 0;
         IsCanceled = false;
         Count++;
     }

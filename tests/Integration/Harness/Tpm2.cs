@@ -20,6 +20,7 @@ internal static class Tpm2
 
     private const int AlgAes = 0x06, AlgKeyedHash = 0x08, AlgHmac = 0x05, AlgSha256 = 0x0B, AlgNull = 0x10, AlgEcc = 0x23, AlgCfb = 0x43;
     private const uint StorageAttributes = 0x0003_0472; // fixedTPM, fixedParent, sensitiveDataOrigin, userWithAuth, noDA, restricted, decrypt
+    private const uint NoDa = 0x0000_0400;
     private const uint HmacKeyAttributes = 0x0004_0440; // userWithAuth, noDA, sign; the key is the caller's
 
     public static byte[] GetRandom(int bytes) => new TpmCommandBuilder(TpmCc.GetRandom).UInt16(bytes).Build();
@@ -31,10 +32,12 @@ internal static class Tpm2
     public static byte[] ReadClock() => new TpmCommandBuilder(TpmCc.ReadClock).Build();
 
     /// <summary>An ECC P-256 storage key, the same one every time in the same hierarchy.</summary>
-    public static byte[] CreatePrimary(uint hierarchy = Owner) => new TpmCommandBuilder(TpmCc.CreatePrimary)
+    /// <param name="hierarchy">The hierarchy's handle.</param>
+    /// <param name="dictionary">Whether the TPM protects the key against dictionary attacks.</param>
+    public static byte[] CreatePrimary(uint hierarchy = Owner, bool dictionary = false) => new TpmCommandBuilder(TpmCc.CreatePrimary)
         .Handle(hierarchy).Password()
         .Sized([0, 0, 0, 0])
-        .Sized(new TpmCommandBuilder(0).UInt16(AlgEcc).UInt16(AlgSha256).UInt32(StorageAttributes).UInt16(0)
+        .Sized(new TpmCommandBuilder(0).UInt16(AlgEcc).UInt16(AlgSha256).UInt32(StorageAttributes & ~(dictionary ? NoDa : 0)).UInt16(0)
             .UInt16(AlgAes).UInt16(128).UInt16(AlgCfb).UInt16(AlgNull).UInt16(3).UInt16(AlgNull).UInt16(0).UInt16(0).Structure())
         .UInt16(0).UInt32(0).Build();
 

@@ -4,6 +4,7 @@ namespace TpmFs.Rm.Tests.Simulation;
 internal static class Cmd
 {
     public const uint GetRandomCode = 0x17B;
+    public const uint SelfTestCode = 0x143;
     public const uint ReadClockCode = 0x181;
     public const uint ContextSaveCode = 0x162;
     public const uint ContextLoadCode = 0x161;
@@ -37,6 +38,8 @@ internal static class Cmd
     public static byte[] Startup(bool state = false) => Build(0x144, [], P().U16(state ? 1 : 0).Written);
 
     public static byte[] Shutdown(bool state = false) => Build(0x145, [], P().U16(state ? 1 : 0).Written);
+
+    public static byte[] SelfTest() => Build(SelfTestCode, [], P().U8(1).Written, []);
 
     public static byte[] GetRandom(int count, params ReadOnlySpan<Auth> sessions) => Build(GetRandomCode, [], P().U16(count).Written, sessions);
 
