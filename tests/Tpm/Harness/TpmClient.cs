@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Buffers.Binary;
 using TpmFs.Tpm.Wire;
 
@@ -6,6 +7,9 @@ namespace TpmFs.Tpm.Tests.Harness;
 /// <summary>Commands as bytes, and what the tests ask of a TPM.</summary>
 internal static class TpmClient
 {
+    /// <summary>The transports' clock ticks every 4 ms (CLOCK_MONOTONIC_COARSE, or 10 ms), so a wait may end that much too early.</summary>
+    private static readonly TimeSpan s_clockTick = TimeSpan.FromMilliseconds(10);
+
     public static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
 
     public static byte[] Startup => Command(TpmSt.NoSessions, TpmCc.Startup, 0, 0);
@@ -59,6 +63,10 @@ internal static class TpmClient
         Assert.Equal((uint)property, BinaryPrimitives.ReadUInt32BigEndian(response.AsSpan(19)));
         return BinaryPrimitives.ReadUInt32BigEndian(response.AsSpan(23));
     }
+
+    /// <summary>Fails unless what began at <paramref name="start"/> took its time limit, and not much longer.</summary>
+    public static void AssertTook(TimeSpan limit, long start) =>
+        Assert.InRange(Stopwatch.GetElapsedTime(start), limit - s_clockTick, limit + TimeSpan.FromSeconds(10));
 
     public static void Connect(ITpmTransport transport)
     {
