@@ -14,12 +14,12 @@ public sealed class FuseMount : IDisposable
     private readonly MountPoint _mountPoint;
     private readonly string _device;
     private readonly bool _created;
-    private readonly MountLock _lock;
+    private readonly FileLock _lock;
     private readonly IMounter _mounter;
     private readonly IFuseLog _log;
     private int _unmounted;
 
-    private FuseMount(MountPoint mountPoint, string device, bool created, MountLock taken, IMounter mounter, SafeFileHandle descriptor, IFuseLog log)
+    private FuseMount(MountPoint mountPoint, string device, bool created, FileLock taken, IMounter mounter, SafeFileHandle descriptor, IFuseLog log)
     {
         _mountPoint = mountPoint;
         _device = device;
@@ -58,12 +58,12 @@ public sealed class FuseMount : IDisposable
         }
 
         if (!Fuse.MountPoint.TryResolve(options.MountPoint, out MountPoint? mountPoint, out problem)
-            || !MountLock.TryTake(options.LockFile, mountPoint.Path, out MountLock? taken, out problem))
+            || !MountLock.TryTake(options.LockFile, mountPoint.Path, out FileLock? taken, out problem))
         {
             return false;
         }
 
-        IMounter mounter = Native.EffectiveUserId == 0 ? new RootMounter() : new FusermountMounter(log);
+        IMounter mounter = ProcessCalls.EffectiveUserId == 0 ? new RootMounter() : new FusermountMounter(log);
         mount = TryMount(mountPoint, options, taken, mounter, log, out problem);
         if (mount is null)
         {
@@ -93,7 +93,7 @@ public sealed class FuseMount : IDisposable
     public void Dispose() => Unmount();
 
     private static FuseMount? TryMount(
-        MountPoint mountPoint, FuseMountOptions options, MountLock taken, IMounter mounter, IFuseLog log, out string problem)
+        MountPoint mountPoint, FuseMountOptions options, FileLock taken, IMounter mounter, IFuseLog log, out string problem)
     {
         if (!TryClean(mountPoint, options, mounter, log, out problem)
             || !mountPoint.TryPrepare(options.CreateMountPoint, out bool created, out problem))
@@ -114,7 +114,7 @@ public sealed class FuseMount : IDisposable
 
         if (created)
         {
-            Native.RemoveDirectory(mountPoint.Path);
+            FileCalls.RemoveDirectory(mountPoint.Path);
         }
 
         return null;
@@ -169,7 +169,7 @@ public sealed class FuseMount : IDisposable
 
         if (_created)
         {
-            Errno error = Native.RemoveDirectory(MountPoint);
+            Errno error = FileCalls.RemoveDirectory(MountPoint);
             if (error.IsError && error != Errno.ENOENT)
             {
                 _log.Warning($"The mount point '{MountPoint}' cannot be removed: {error.Text()}.");

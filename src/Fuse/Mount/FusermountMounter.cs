@@ -20,13 +20,13 @@ internal sealed class FusermountMounter(IFuseLog log, string configurationPath =
     public bool TryMount(string mountPoint, FuseMountOptions options, [NotNullWhen(true)] out SafeFileHandle? device, out string problem)
     {
         device = null;
-        Errno error = Native.SocketPair(out SafeFileHandle? ours, out SafeFileHandle? theirs);
+        Errno error = SocketCalls.Pair(out SafeFileHandle? ours, out SafeFileHandle? theirs);
         using (ours)
         using (theirs)
         {
             if (!error.IsError)
             {
-                error = Native.SetInheritable(theirs, inheritable: true);
+                error = FileCalls.SetInheritable(theirs, inheritable: true);
             }
 
             if (error.IsError)
@@ -41,7 +41,7 @@ internal sealed class FusermountMounter(IFuseLog log, string configurationPath =
             }
 
             theirs.Dispose();
-            error = Native.ReceiveDescriptor(ours, out device);
+            error = SocketCalls.ReceiveDescriptor(ours, out device);
             problem = error.IsError ? $"{Program} gave no descriptor: {error.Text()}." : string.Empty;
             return !error.IsError;
         }

@@ -11,16 +11,13 @@ namespace TpmFs.Fuse;
 /// <param name="ParentMountId">The mount that the directory above it lies in.</param>
 internal sealed record MountPoint(string Path, int ParentMountId)
 {
-    /// <summary>MAXSYMLINKS of the kernel.</summary>
-    private const int MaxLinks = 40;
-
     /// <summary>What is mounted on it now, lowest first.</summary>
     public IReadOnlyList<MountInfo> Layers => MountInfo.Layers(MountInfo.ReadAll(), ParentMountId, Path);
 
     public static bool TryResolve(string path, out MountPoint mountPoint, out string problem)
     {
         mountPoint = new MountPoint(System.IO.Path.TrimEndingDirectorySeparator(System.IO.Path.GetFullPath(path)), 0);
-        for (int links = 0; links < MaxLinks; links++)
+        for (int links = 0; links < Links.Max; links++)
         {
             string? folder = System.IO.Path.GetDirectoryName(mountPoint.Path);
             if (folder is null)
@@ -39,7 +36,7 @@ internal sealed record MountPoint(string Path, int ParentMountId)
             mountPoint = new MountPoint(resolved, mountId);
 
             // A mount lies on what a link points to, never on a link. So only where none lies, may the path be looked at.
-            if (mountPoint.Layers.Count > 0 || new FileInfo(resolved).LinkTarget is not { } target)
+            if (mountPoint.Layers.Count > 0 || Links.Read(resolved) is not { } target)
             {
                 problem = string.Empty;
                 return true;
@@ -75,7 +72,7 @@ internal sealed record MountPoint(string Path, int ParentMountId)
         }
 
         const uint Mode = 0b111_101_101;
-        Errno error = Native.MakeDirectory(Path, Mode);
+        Errno error = FileCalls.MakeDirectory(Path, Mode);
         created = !error.IsError;
         problem = created ? string.Empty : $"Cannot make the mount point '{Path}': {error.Text()}.";
         return created;
@@ -86,7 +83,7 @@ internal sealed record MountPoint(string Path, int ParentMountId)
     {
         path = string.Empty;
         mountId = 0;
-        error = Native.Open(folder, Native.OpenPath | Native.OpenDirectory, 0, out SafeFileHandle? handle);
+        error = FileCalls.Open(folder, OpenOptions.PathOnly | OpenOptions.Directory, 0, out SafeFileHandle? handle);
         using (handle)
         {
             if (error.IsError)
@@ -94,7 +91,7 @@ internal sealed record MountPoint(string Path, int ParentMountId)
                 return false;
             }
 
-            path = new FileInfo($"/proc/self/fd/{handle.DangerousGetHandle()}").LinkTarget ?? string.Empty;
+            path = Links.Read($"/proc/self/fd/{handle.DangerousGetHandle()}") ?? string.Empty;
             if (!TryReadMountId(handle, out mountId))
             {
                 error = Errno.ENODATA;

@@ -8,9 +8,9 @@ internal sealed class RootMounter : IMounter
 {
     public bool TryMount(string mountPoint, FuseMountOptions options, [NotNullWhen(true)] out SafeFileHandle? device, out string problem)
     {
-        const ulong Flags = Native.MountNoSuid | Native.MountNoDev | Native.MountNoExec;
+        const ulong Flags = MountCalls.NoSuid | MountCalls.NoDev | MountCalls.NoExec;
         device = null;
-        Errno error = Native.Open(FuseMount.DevicePath, Native.OpenReadWrite, 0, out SafeFileHandle? opened);
+        Errno error = FileCalls.Open(FuseMount.DevicePath, OpenOptions.ReadWrite, 0, out SafeFileHandle? opened);
         if (error.IsError)
         {
             opened.Dispose();
@@ -18,10 +18,11 @@ internal sealed class RootMounter : IMounter
             return false;
         }
 
-        string data = $"fd={opened.DangerousGetHandle()},rootmode=40000,user_id={Native.EffectiveUserId},group_id={Native.EffectiveGroupId}";
+        (uint uid, uint gid) = (ProcessCalls.EffectiveUserId, ProcessCalls.EffectiveGroupId);
+        string data = $"fd={opened.DangerousGetHandle()},rootmode=40000,user_id={uid},group_id={gid}";
         data += options.AllowOther ? ",allow_other" : string.Empty;
         data += options.DefaultPermissions ? ",default_permissions" : string.Empty;
-        error = Native.Mount(options.Source, mountPoint, $"fuse.{options.Subtype}", Flags, data);
+        error = MountCalls.Mount(options.Source, mountPoint, $"fuse.{options.Subtype}", Flags, data);
         if (error.IsError)
         {
             opened.Dispose();
@@ -36,10 +37,10 @@ internal sealed class RootMounter : IMounter
 
     public bool TryUnmount(string mountPoint, out string problem)
     {
-        Errno error = Native.Unmount(mountPoint, Native.UnmountNoFollow);
+        Errno error = MountCalls.Unmount(mountPoint, MountCalls.NoFollow);
         if (error == Errno.EBUSY)
         {
-            error = Native.Unmount(mountPoint, Native.UnmountNoFollow | Native.UnmountDetach);
+            error = MountCalls.Unmount(mountPoint, MountCalls.NoFollow | MountCalls.Detach);
         }
 
         problem = error.IsError ? $"Cannot unmount '{mountPoint}': {error.Text()}." : string.Empty;

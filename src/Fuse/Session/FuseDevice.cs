@@ -10,7 +10,7 @@ internal sealed class FuseDevice(SafeFileHandle file) : IFuseOutput
     {
         try
         {
-            return Native.Write(file, MemoryMarshal.AsBytes(new ReadOnlySpan<FuseOutHeader>(in header)), body);
+            return FileCalls.Write(file, MemoryMarshal.AsBytes(new ReadOnlySpan<FuseOutHeader>(in header)), body);
         }
         catch (ObjectDisposedException)
         {
@@ -23,7 +23,7 @@ internal sealed class FuseDevice(SafeFileHandle file) : IFuseOutput
     {
         try
         {
-            return Native.Read(file, buffer, out count);
+            return FileCalls.Read(file, buffer, out count);
         }
         catch (ObjectDisposedException)
         {
@@ -37,7 +37,7 @@ internal sealed class FuseDevice(SafeFileHandle file) : IFuseOutput
     {
         try
         {
-            return Native.IsReadable(file);
+            return Polling.IsReadable(file);
         }
         catch (ObjectDisposedException)
         {

@@ -71,7 +71,7 @@ public sealed class FuseSession : IDisposable
         ArgumentOutOfRangeException.ThrowIfGreaterThan(options.Threads, MaxThreads);
         ArgumentOutOfRangeException.ThrowIfLessThan(options.MaxWrite, MinMaxWrite);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(options.MaxWrite, MaxMaxWrite);
-        Native.LetUrgentSignalInterrupt();
+        ThreadInterrupt.Enable();
         _log = log;
         _device = new FuseDevice(connection);
         _dispatcher = new RequestDispatcher(fileSystem, options, _device, log);

@@ -43,7 +43,7 @@ internal sealed class ReadingTurn
             _isWatched = true;
             bool isMine = Watch();
             _isWatched = false;
-            _holder = isMine ? Native.CurrentThread : _holder;
+            _holder = isMine ? ThreadInterrupt.CurrentThread : _holder;
             Monitor.PulseAll(_gate);
             return isMine;
         }
@@ -98,14 +98,14 @@ internal sealed class ReadingTurn
             long start = Stopwatch.GetTimestamp();
 
             // Again and again: a signal that comes just before the holder reads does nothing.
-            while (IsReading && _holder != Native.CurrentThread)
+            while (IsReading && _holder != ThreadInterrupt.CurrentThread)
             {
                 if (Stopwatch.GetElapsedTime(start) > patience)
                 {
                     return false;
                 }
 
-                Native.Interrupt(_holder);
+                ThreadInterrupt.Send(_holder);
                 Monitor.Wait(_gate, s_lookInterval);
             }
         }
@@ -120,7 +120,7 @@ internal sealed class ReadingTurn
         {
             if (IsReading)
             {
-                Native.Interrupt(_holder);
+                ThreadInterrupt.Send(_holder);
             }
         }
     }

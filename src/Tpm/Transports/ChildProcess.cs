@@ -1,6 +1,6 @@
 using System.Net.Sockets;
-using System.Runtime.InteropServices;
 using System.Text;
+using Microsoft.Win32.SafeHandles;
 
 namespace TpmFs.Tpm.Transports;
 
@@ -9,7 +9,7 @@ namespace TpmFs.Tpm.Transports;
 /// service manager ends a group of processes blocked: it ends when its sockets do, in the order that its owner wants, and it cannot
 /// outlive an owner who is killed, since the kernel closes them. Used by one thread.
 /// </summary>
-internal sealed unsafe class ChildProcess : IDisposable
+internal sealed class ChildProcess : IDisposable
 {
     private const int KeptOutput = 4096;
     private static readonly TimeSpan s_killTimeout = TimeSpan.FromSeconds(5);
@@ -30,7 +30,7 @@ internal sealed unsafe class ChildProcess : IDisposable
     public int Id => _pid;
 
     /// <summary>True until the process has ended.</summary>
-    public bool IsRunning => !_reaped && !TryReap(Native.WaitNoHang);
+    public bool IsRunning => !_reaped && !TryReap(wait: false);
 
     /// <summary>
     /// Starts <paramref name="executable"/>; <paramref name="arguments"/> are told the numbers that the two sockets have in the child.
@@ -45,17 +45,18 @@ internal sealed unsafe class ChildProcess : IDisposable
 
         // What the child writes once the buffer is full is lost, and never holds it up.
         if (!firstPair.IsValid || !secondPair.IsValid || !outputPair.IsValid
-            || Native.Fcntl(outputPair.Theirs, Native.FcntlSetFlags, Native.OpenNonBlock) != 0)
+            || SocketCalls.SetBlocking(outputPair.Theirs, blocking: false).IsError)
         {
-            problem = $"no sockets for {executable}: {Marshal.GetPInvokeErrorMessage(Marshal.GetLastPInvokeError())}";
+            problem = $"no sockets for {executable}: {Errno.Last.Text()}";
             return null;
         }
 
-        int[] inherited = [firstPair.Theirs, secondPair.Theirs];
-        int error = Spawner.Spawn(executable, arguments(firstPair.Theirs, secondPair.Theirs), inherited, outputPair.Theirs, out int pid);
-        if (error != 0)
+        int[] inherited = [firstPair.TheirNumber, secondPair.TheirNumber];
+        Errno error = Spawner.Spawn(
+            executable, arguments(firstPair.TheirNumber, secondPair.TheirNumber), inherited, outputPair.TheirNumber, out int pid);
+        if (error.IsError)
         {
-            problem = $"cannot start {executable}: {Marshal.GetPInvokeErrorMessage(error)}";
+            problem = $"cannot start {executable}: {error.Text()}";
             return null;
         }
 
@@ -80,7 +81,7 @@ internal sealed unsafe class ChildProcess : IDisposable
             Keep(chunk[..count]);
             if (status == IoStatus.Closed)
             {
-                TryReap(0);
+                TryReap(wait: true);
             }
         }
 
@@ -104,7 +105,7 @@ internal sealed unsafe class ChildProcess : IDisposable
     {
         if (IsRunning)
         {
-            _ = Native.Kill(_pid, Native.SigKill);
+            _ = ProcessCalls.Kill(_pid, ProcessCalls.SigKill);
             WaitForExit(Deadline.After(s_killTimeout));
         }
 
@@ -119,57 +120,42 @@ internal sealed unsafe class ChildProcess : IDisposable
         _tailLength = kept + text.Length;
     }
 
-    private bool TryReap(int options)
+    private bool TryReap(bool wait)
     {
-        int status;
-        int result;
-        do
-        {
-            result = Native.WaitPid(_pid, &status, options);
-        }
-        while (result < 0 && Marshal.GetLastPInvokeError() == Native.ErrorInterrupted);
-
-        // ECHILD: whoever started us ignores SIGCHLD, and the kernel has reaped it.
-        _reaped = result != 0;
+        // The kernel reaps children by itself where whoever started us ignores SIGCHLD: no child of that number is an end, too.
+        _reaped = ProcessCalls.TryReap(_pid, wait);
         return _reaped;
     }
 
     /// <summary>Two ends, both closed on exec and with this.</summary>
-    private ref struct Pair
+    private sealed class Pair : IDisposable
     {
-        private int _ours;
+        private readonly SafeFileHandle _ours;
 
         public Pair()
         {
-            int* pair = stackalloc int[2];
-            IsValid = Native.SocketPair(Native.AfUnix, Native.SockStream | Native.SockCloseOnExec, 0, pair) == 0;
-            _ours = IsValid ? pair[0] : -1;
-            Theirs = IsValid ? pair[1] : -1;
+            IsValid = !SocketCalls.Pair(out _ours, out SafeFileHandle theirs).IsError;
+            Theirs = theirs;
         }
 
         public bool IsValid { get; }
 
-        public int Theirs { get; }
+        public SafeFileHandle Theirs { get; }
+
+        /// <summary>The number that the child knows its end by. Valid until this is disposed of.</summary>
+        public int TheirNumber => (int)Theirs.DangerousGetHandle();
 
         public TpmSocket TakeOurs()
         {
-            var socket = new Socket(new SafeSocketHandle(_ours, ownsHandle: true));
-            _ours = -1;
-            return new TpmSocket(socket);
+            nint number = _ours.DangerousGetHandle();
+            _ours.SetHandleAsInvalid();
+            return new TpmSocket(new Socket(new SafeSocketHandle(number, ownsHandle: true)));
         }
 
-        public readonly void Dispose()
+        public void Dispose()
         {
-            Close(_ours);
-            Close(Theirs);
-        }
-
-        private static void Close(int descriptor)
-        {
-            if (descriptor >= 0)
-            {
-                _ = Native.Close(descriptor);
-            }
+            _ours.Dispose();
+            Theirs.Dispose();
         }
     }
 }

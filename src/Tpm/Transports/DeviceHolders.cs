@@ -25,7 +25,7 @@ internal sealed class DeviceHolders(string path)
         if (_looked is not { } then || Stopwatch.GetElapsedTime(then) > s_validity)
         {
             string name = Path.GetFullPath(path);
-            string target = new FileInfo(name).ResolveLinkTarget(returnFinalTarget: true)?.FullName ?? name;
+            string target = Links.Resolve(name);
             string[] holders = [.. Processes().Where(process => Holds(process, target)).Take(MaxNamed).Select(Name)];
             _answer = holders.Length == 0 ? string.Empty : $" by {string.Join(" and ", holders)}";
             _looked = Stopwatch.GetTimestamp();
@@ -35,13 +35,13 @@ internal sealed class DeviceHolders(string path)
     }
 
     private static IEnumerable<string> Processes() =>
-        Native.NamesIn("/proc").Where(name => name.All(char.IsAsciiDigit)).Select(name => $"/proc/{name}");
+        FileCalls.NamesIn("/proc").Where(name => name.All(char.IsAsciiDigit)).Select(name => $"/proc/{name}");
 
     private static bool Holds(string process, string path)
     {
         try
         {
-            return Native.NamesIn($"{process}/fd").Any(descriptor => new FileInfo($"{process}/fd/{descriptor}").LinkTarget == path);
+            return FileCalls.NamesIn($"{process}/fd").Any(descriptor => Links.Read($"{process}/fd/{descriptor}") == path);
         }
         catch (Exception gone) when (gone is IOException or UnauthorizedAccessException)
         {

@@ -1,5 +1,4 @@
 using System.Globalization;
-using System.Runtime.InteropServices;
 using System.Runtime.Versioning;
 using Microsoft.Win32.SafeHandles;
 
@@ -31,22 +30,23 @@ internal static class DeviceNode
     public static SafeFileHandle? TryOpen(string path, DeviceHolders holders, out bool isCharacterDevice, out string problem)
     {
         isCharacterDevice = false;
-        int name = Native.Open(path, Native.OpenPathOnly | Native.OpenCloseOnExec);
-        if (name < 0)
+        Errno error = FileCalls.Open(path, OpenOptions.PathOnly, 0, out SafeFileHandle named);
+        using SafeFileHandle name = named;
+        if (error.IsError)
         {
-            problem = WhyNot(path, holders, Marshal.GetLastPInvokeError());
+            problem = WhyNot(path, holders, error);
             return null;
         }
 
-        using var named = new SafeFileHandle(name, ownsHandle: true);
-        if (!Native.TryGetType(named, out uint mode, out uint major, out uint minor))
+        error = FileCalls.ReadType(name, out uint mode, out uint major, out uint minor);
+        if (error.IsError)
         {
-            problem = $"cannot look at {path}: {Marshal.GetPInvokeErrorMessage(Marshal.GetLastPInvokeError())}";
+            problem = $"cannot look at {path}: {error.Text()}";
             return null;
         }
 
         isCharacterDevice = (mode & TypeMask) == CharacterDevice;
-        if (!isCharacterDevice && ((mode & TypeMask) != RegularFile || Native.FileSystemOf(named) != Fuse))
+        if (!isCharacterDevice && ((mode & TypeMask) != RegularFile || FileCalls.FileSystemOf(name) != Fuse))
         {
             problem = $"{path} is {Describe(mode & TypeMask)}, and not a TPM's device";
             return null;
@@ -59,10 +59,11 @@ internal static class DeviceNode
         }
 
         // What was looked at, whatever has the name now.
-        string same = string.Create(CultureInfo.InvariantCulture, $"/proc/self/fd/{name}");
-        int descriptor = Native.Open(same, Native.OpenReadWrite | Native.OpenNonBlock | Native.OpenNoTerminal | Native.OpenCloseOnExec);
-        problem = descriptor < 0 ? WhyNot(path, holders, Marshal.GetLastPInvokeError()) : string.Empty;
-        return descriptor < 0 ? null : new SafeFileHandle(descriptor, ownsHandle: true);
+        string same = string.Create(CultureInfo.InvariantCulture, $"/proc/self/fd/{name.DangerousGetHandle()}");
+        const int Flags = OpenOptions.ReadWrite | OpenOptions.NonBlock | OpenOptions.NoTerminal;
+        error = FileCalls.Open(same, Flags, 0, out SafeFileHandle device);
+        problem = error.IsError ? WhyNot(path, holders, error) : string.Empty;
+        return error.IsError ? null : device;
     }
 
     private static string Describe(uint type) => type switch
@@ -75,19 +76,19 @@ internal static class DeviceNode
         _ => "something else",
     };
 
-    private static string WhyNot(string path, DeviceHolders holders, int error) => error switch
+    private static string WhyNot(string path, DeviceHolders holders, Errno error) => error switch
     {
-        Native.ErrorNoEntry => $"there is no {path}. Is there a TPM, is it switched on in the firmware, and is its driver loaded?",
-        Native.ErrorNoDevice or Native.ErrorNoDeviceOrAddress => $"{path} has no device behind it",
-        Native.ErrorAccess => $"{path} may not be opened: permission denied",
-        Native.ErrorBusy => $"{path} is in use{holders.Describe()}; one program at a time can have the TPM itself. Stop the other one (fuser -v {path} shows it)",
-        _ => $"cannot open {path}: {Marshal.GetPInvokeErrorMessage(error)}",
+        _ when error == Errno.ENOENT => $"there is no {path}. Is there a TPM, is it switched on in the firmware, and is its driver loaded?",
+        _ when error == Errno.ENODEV || error == Errno.ENXIO => $"{path} has no device behind it",
+        _ when error == Errno.EACCES => $"{path} may not be opened: permission denied",
+        _ when error == Errno.EBUSY => $"{path} is in use{holders.Describe()}; one program at a time can have the TPM itself. Stop the other one (fuser -v {path} shows it)",
+        _ => $"cannot open {path}: {error.Text()}",
     };
 
     /// <summary>What the kernel calls a character device, as sysfs has it; empty where it does not say.</summary>
     private static string KernelName(uint major, uint minor)
     {
-        var entry = new FileInfo(string.Create(CultureInfo.InvariantCulture, $"/sys/dev/char/{major}:{minor}"));
-        return Path.GetFileName(entry.LinkTarget) ?? string.Empty;
+        string? target = Links.Read(string.Create(CultureInfo.InvariantCulture, $"/sys/dev/char/{major}:{minor}"));
+        return Path.GetFileName(target) ?? string.Empty;
     }
 }

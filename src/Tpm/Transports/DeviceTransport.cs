@@ -1,4 +1,3 @@
-using System.Runtime.InteropServices;
 using System.Runtime.Versioning;
 using Microsoft.Win32.SafeHandles;
 using TpmFs.Tpm.Wire;
@@ -99,24 +98,24 @@ internal sealed class DeviceTransport(string path) : ITpmTransport
     private TransmitResult Exchange(SafeFileHandle device, ReadOnlySpan<byte> command, Span<byte> response, TimeSpan timeout)
     {
         var deadline = Deadline.After(timeout);
-        TimeSpan asleep = Native.TimeAsleep();
-        int error = Write(device, command);
-        if (error != 0)
+        TimeSpan asleep = BootClock.TimeAsleep();
+        Errno error = FileCalls.Write(device, command);
+        if (error.IsError)
         {
-            return new(IsRefusal(error) ? TransmitStatus.CommandRefused : TransmitStatus.NotSent, 0, $"{path} does not take a command: {Marshal.GetPInvokeErrorMessage(error)}");
+            return new(IsRefusal(error) ? TransmitStatus.CommandRefused : TransmitStatus.NotSent, 0, $"{path} does not take a command: {error.Text()}");
         }
 
         error = Receive(device, response, deadline, out int received, out string? problem);
         return error switch
         {
-            0 when problem is null => new(TransmitStatus.Ok, received),
-            0 => new(TransmitStatus.Disconnected, 0, $"{path}: {problem}"),
-            _ when IsRefusal(error) => new(TransmitStatus.CommandRefused, 0, $"{path} does not take the command: {Marshal.GetPInvokeErrorMessage(error)}"),
-            Native.ErrorTime => new(TransmitStatus.TimedOut, 0, $"no response from {path} in {timeout.TotalSeconds:0.###} s"),
+            { IsError: false } when problem is null => new(TransmitStatus.Ok, received),
+            { IsError: false } => new(TransmitStatus.Disconnected, 0, $"{path}: {problem}"),
+            _ when IsRefusal(error) => new(TransmitStatus.CommandRefused, 0, $"{path} does not take the command: {error.Text()}"),
+            _ when error == Errno.ETIME => new(TransmitStatus.TimedOut, 0, $"no response from {path} in {timeout.TotalSeconds:0.###} s"),
 
             // A command that the machine's sleep met is refused by a driver that sleeps already: the TPM has not had it.
-            _ when Native.TimeAsleep() - asleep > s_shortestSleep => new(TransmitStatus.NotSent, 0, $"the machine slept while {path} had a command"),
-            _ => new(TransmitStatus.Disconnected, 0, $"{path} gives no response: {Marshal.GetPInvokeErrorMessage(error)}"),
+            _ when BootClock.TimeAsleep() - asleep > s_shortestSleep => new(TransmitStatus.NotSent, 0, $"the machine slept while {path} had a command"),
+            _ => new(TransmitStatus.Disconnected, 0, $"{path} gives no response: {error.Text()}"),
         };
     }
 
@@ -124,79 +123,62 @@ internal sealed class DeviceTransport(string path) : ITpmTransport
     /// What drivers say of a command that they do not send, to write(2) or, when they have looked at it later, to read(2). Their buffer may be smaller than
     /// the kernel's.
     /// </summary>
-    private static bool IsRefusal(int error) => error is Native.ErrorTooBig or Native.ErrorInvalid;
+    private static bool IsRefusal(Errno error) => error == Errno.E2BIG || error == Errno.EINVAL;
 
-    /// <summary>An errno, 0 when the command is with the kernel.</summary>
-    private static int Write(SafeFileHandle device, ReadOnlySpan<byte> command)
-    {
-        nint written;
-        do
-        {
-            written = Native.Write(device, command);
-        }
-        while (written < 0 && Marshal.GetLastPInvokeError() == Native.ErrorInterrupted);
-
-        return written == command.Length ? 0 : written < 0 ? Marshal.GetLastPInvokeError() : Native.ErrorInputOutput;
-    }
-
-    /// <summary>Receives a whole response, in however many pieces it comes. An errno; 0 with a problem for what is no response.</summary>
-    private static int Receive(SafeFileHandle device, Span<byte> response, Deadline deadline, out int received, out string? problem)
+    /// <summary>Receives a whole response, in however many pieces it comes.</summary>
+    /// <returns>The error; success with a problem for what is no response.</returns>
+    private static Errno Receive(SafeFileHandle device, Span<byte> response, Deadline deadline, out int received, out string? problem)
     {
         received = 0;
         problem = null;
         while (true)
         {
-            int error = WaitUntilReadable(device, deadline);
-            nint count = error != 0 ? -1 : Native.Read(device, response[received..]);
-            if (count < 0)
+            int count = 0;
+            Errno error = WaitUntilReadable(device, deadline);
+            error = error.IsError ? error : FileCalls.Read(device, response[received..], out count);
+            if (error == Errno.EAGAIN || error == Errno.EINTR)
             {
-                error = error != 0 ? error : Marshal.GetLastPInvokeError();
-                if (error is Native.ErrorAgain or Native.ErrorInterrupted)
-                {
-                    continue;
-                }
+                continue;
+            }
 
+            if (error.IsError)
+            {
                 return error;
             }
 
-            received += (int)count;
+            received += count;
             if (TpmHeader.TryRead(response[..received], out TpmHeader header))
             {
                 bool isResponse = header.Size >= TpmHeader.Length && header.Size <= response.Length && received <= header.Size;
                 if (!isResponse || received == header.Size)
                 {
                     problem = isResponse ? null : $"{received} bytes came of a response that says it is {header.Size} bytes long";
-                    return 0;
+                    return Errno.None;
                 }
             }
 
             if (count == 0)
             {
                 problem = $"the response ends after {received} bytes";
-                return 0;
+                return Errno.None;
             }
         }
     }
 
-    private static int WaitUntilReadable(SafeFileHandle device, Deadline deadline)
+    /// <summary>Waits for a response. An error of the device is left to read(2).</summary>
+    private static Errno WaitUntilReadable(SafeFileHandle device, Deadline deadline)
     {
         while (true)
         {
-            int ready = Native.PollIn(device, deadline.SocketTimeout);
-            if (ready > 0)
-            {
-                return 0; // an error shows in read(2)
-            }
-
-            int error = ready < 0 ? Marshal.GetLastPInvokeError() : 0;
-            if (error is not (0 or Native.ErrorInterrupted))
+            Errno error = Polling.Wait(device, deadline.SocketTimeout, out bool isReady);
+            if (isReady || (error.IsError && error != Errno.EINTR))
             {
                 return error;
             }
 
             if (deadline.Passed)
             {
-                return Native.ErrorTime;
+                return Errno.ETIME;
             }
         }
     }

@@ -16,9 +16,9 @@ internal sealed class StateDirectory : IDisposable
     /// <summary>In bytes: more than swtpm keeps of a TPM 2.0.</summary>
     private const int StateSize = 32 * 1024;
 
-    private readonly FileStream _lock;
+    private readonly FileLock _lock;
 
-    private StateDirectory(string path, FileStream held)
+    private StateDirectory(string path, FileLock held)
     {
         Path = path;
         _lock = held;
@@ -80,53 +80,34 @@ internal sealed class StateDirectory : IDisposable
 
     public void Dispose() => _lock.Dispose();
 
-    /// <summary>A full disk shows only when something is written: as much as swtpm's state is, for a moment.</summary>
-    /// <exception cref="IOException">There is no space.</exception>
-    private static void CheckSpace(FileStream held)
-    {
-        try
-        {
-            held.Write(new byte[StateSize]);
-            held.Flush(flushToDisk: true);
-            held.SetLength(0);
-        }
-        catch (IOException)
-        {
-            held.Dispose();
-            throw;
-        }
-    }
-
     private static bool TryLock(string path, [NotNullWhen(true)] out StateDirectory? state, out string problem)
     {
         state = null;
-        string file = System.IO.Path.Combine(path, "tpmfs.lock");
-        bool existed = File.Exists(file);
+        Errno error = FileLock.TryTake(System.IO.Path.Combine(path, "tpmfs.lock"), out FileLock? held, out _);
+        if (held is null)
+        {
+            problem = error == Errno.EAGAIN
+                ? $"another tpmfs uses the state directory {path}; stop it, or choose another directory"
+                : $"cannot write in the state directory {path}: {error.Text()}. Make room there, or choose another directory";
+            return false;
+        }
+
         try
         {
-            // FileShare.None is flock(2): it ends with this process, however that ends.
-            var held = new FileStream(file, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
-            CheckSpace(held);
-            state = new StateDirectory(path, held);
-            problem = string.Empty;
-            return true;
+            // A full disk shows only when something is written: as much as swtpm's state is, for a moment.
+            held.CheckSpace(StateSize);
         }
-        catch (UnauthorizedAccessException error)
+        catch (IOException full)
         {
-            problem = $"cannot write in the state directory {path}: {error.Message}";
+            held.Dispose();
+            problem = $"cannot write in the state directory {path}: {full.Message}. Make room there, or choose another directory";
             return false;
         }
-        catch (IOException error)
-        {
-            problem = existed && IsSharingViolation(error)
-                ? $"another tpmfs uses the state directory {path}; stop it, or choose another directory"
-                : $"cannot write in the state directory {path}: {error.Message}. Make room there, or choose another directory";
-            return false;
-        }
-    }
 
-    /// <summary>EWOULDBLOCK of flock(2), which .NET gives as the errno in HResult.</summary>
-    private static bool IsSharingViolation(IOException error) => error.HResult == 11;
+        state = new StateDirectory(path, held);
+        problem = string.Empty;
+        return true;
+    }
 
     private bool IsUsedBySwtpm()
     {

@@ -62,7 +62,7 @@ internal static unsafe class TctiLibrary
         public delegate* unmanaged[Cdecl]<CommonContext*, nuint*, byte*, int, uint> Receive;
         public delegate* unmanaged[Cdecl]<CommonContext*, void> Finalize;
         public delegate* unmanaged[Cdecl]<CommonContext*, uint> Cancel;
-        public delegate* unmanaged[Cdecl]<CommonContext*, Native.PollDescriptor*, nuint*, uint> GetPollHandles;
+        public delegate* unmanaged[Cdecl]<CommonContext*, PollDescriptor*, nuint*, uint> GetPollHandles;
         public delegate* unmanaged[Cdecl]<CommonContext*, byte, uint> SetLocality;
     }
 }
@@ -111,15 +111,15 @@ internal sealed unsafe class TctiContext(TctiLibrary.CommonContext* context, del
     /// What to poll(2) until there is something to receive; empty where the TCTI does not say. A TCTI names what its descriptor is good
     /// for, POLLOUT among it, which is always there.
     /// </summary>
-    public Native.PollDescriptor[] PollHandles()
+    public PollDescriptor[] PollHandles()
     {
         nuint count = MaxPollHandles;
-        Native.PollDescriptor* handles = stackalloc Native.PollDescriptor[MaxPollHandles];
+        PollDescriptor* handles = stackalloc PollDescriptor[MaxPollHandles];
         bool known = _context->GetPollHandles is not null && _context->GetPollHandles(_context, handles, &count) == TctiRc.Success;
-        var all = new Span<Native.PollDescriptor>(handles, known ? (int)Math.Min(count, MaxPollHandles) : 0);
-        foreach (ref Native.PollDescriptor handle in all)
+        var all = new Span<PollDescriptor>(handles, known ? (int)Math.Min(count, MaxPollHandles) : 0);
+        foreach (ref PollDescriptor handle in all)
         {
-            handle.Wanted = Native.PollInput;
+            handle.Wanted = Polling.Input;
         }
 
         return all.ToArray();

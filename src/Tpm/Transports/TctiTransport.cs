@@ -63,7 +63,7 @@ internal sealed class TctiTransport(string configuration) : ITpmTransport
         bool isOver = true;
         try
         {
-            Native.PollDescriptor[] handles;
+            PollDescriptor[] handles;
             lock (context.Calls)
             {
                 uint result = locality == _locality ? TctiRc.Success : context.SetLocality(locality);
@@ -141,11 +141,11 @@ internal sealed class TctiTransport(string configuration) : ITpmTransport
 
     /// <param name="handles">What to poll; empty where the TCTI does not say.</param>
     private TransmitResult Receive(
-        TctiContext context, Native.PollDescriptor[] handles, Span<byte> response, Deadline deadline, TimeSpan timeout)
+        TctiContext context, PollDescriptor[] handles, Span<byte> response, Deadline deadline, TimeSpan timeout)
     {
         while (!deadline.Passed)
         {
-            bool isReady = handles.Length == 0 || Native.Poll(handles, deadline.SocketTimeout);
+            bool isReady = handles.Length == 0 || Polling.Wait(handles, deadline.SocketTimeout);
             if (!isReady || !TryReceive(context, response, deadline, out uint result, out int size) || result == TctiRc.TryAgain)
             {
                 continue;

@@ -1,6 +1,5 @@
 using System.Net;
 using System.Net.Sockets;
-using System.Runtime.InteropServices;
 
 namespace TpmFs.Tpm.Transports;
 
@@ -51,7 +50,7 @@ internal sealed class TpmSocket(Socket socket) : IDisposable
                 socket = new Socket(SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
                 using var patience = new CancellationTokenSource(deadline.Remaining);
                 socket.ConnectAsync(endpoint, patience.Token).AsTask().GetAwaiter().GetResult();
-                _ = Native.Fcntl((int)socket.Handle, Native.FcntlSetFlags, 0); // it is in blocking mode again
+                _ = SocketCalls.SetBlocking(socket.SafeHandle, blocking: true); // .NET has left it in the other mode
                 connected = new TpmSocket(socket);
             }
 
@@ -79,7 +78,7 @@ internal sealed class TpmSocket(Socket socket) : IDisposable
     }
 
     /// <summary>The other side has sent nothing that waits, and has not closed it.</summary>
-    public bool IsQuiet => Native.IsQuiet(socket.SafeHandle);
+    public bool IsQuiet => SocketCalls.IsQuiet(socket.SafeHandle);
 
     public IoStatus SendAll(ReadOnlySpan<byte> data, Deadline deadline)
     {
@@ -90,12 +89,12 @@ internal sealed class TpmSocket(Socket socket) : IDisposable
                 return IoStatus.TimedOut;
             }
 
-            nint sent = Native.Send(socket.SafeHandle, data);
-            if (sent >= 0)
+            Errno error = SocketCalls.Send(socket.SafeHandle, data, out int sent);
+            if (!error.IsError)
             {
-                data = data[(int)sent..];
+                data = data[sent..];
             }
-            else if (StatusOfLast() is { } failure)
+            else if (StatusOf(error) is { } failure)
             {
                 return failure;
             }
@@ -110,14 +109,13 @@ internal sealed class TpmSocket(Socket socket) : IDisposable
         count = 0;
         while (TrySetReceiveTimeout(deadline))
         {
-            nint received = Native.Receive(socket.SafeHandle, buffer);
-            if (received >= 0)
+            Errno error = SocketCalls.Receive(socket.SafeHandle, buffer, out count);
+            if (!error.IsError)
             {
-                count = (int)received;
                 return count == 0 ? IoStatus.Closed : IoStatus.Ok;
             }
 
-            if (StatusOfLast() is { } failure)
+            if (StatusOf(error) is { } failure)
             {
                 return failure;
             }
@@ -144,13 +142,9 @@ internal sealed class TpmSocket(Socket socket) : IDisposable
 
     public void Dispose() => socket.Dispose();
 
-    /// <summary>What became of a call that failed; null when a signal has interrupted it, and it is to be made again.</summary>
-    private static IoStatus? StatusOfLast() => Marshal.GetLastPInvokeError() switch
-    {
-        Native.ErrorInterrupted => null,
-        Native.ErrorAgain => IoStatus.TimedOut,
-        _ => IoStatus.Closed,
-    };
+    /// <summary>Returns what became of a call that failed; null when a signal has interrupted it, and it is to be made again.</summary>
+    private static IoStatus? StatusOf(Errno error) =>
+        error == Errno.EINTR ? null : error == Errno.EAGAIN ? IoStatus.TimedOut : IoStatus.Closed;
 
     /// <summary>False when the deadline has passed.</summary>
     private bool TrySetSendTimeout(Deadline deadline)

@@ -1,7 +1,6 @@
 using System.Diagnostics.CodeAnalysis;
 using System.Globalization;
 using System.Text;
-using Mono.Unix.Native;
 using TpmFs.Life;
 
 namespace TpmFs.CommandLine;
@@ -30,7 +29,7 @@ internal sealed class MountedTree
     public static bool TryFind(string? directory, [NotNullWhen(true)] out MountedTree? tree, out string problem)
     {
         tree = null;
-        string[] candidates = directory is not null ? [PathNames.WithoutLinks(directory)] : [.. OwnMountPoint, Places.SystemMountPoint];
+        string[] candidates = directory is not null ? [Links.Resolve(directory)] : [.. OwnMountPoint, Places.SystemMountPoint];
         if (Array.Find(candidates, candidate => File.Exists(System.IO.Path.Combine(candidate, "status"))) is not { } found)
         {
             string places = string.Join(" or ", candidates.Distinct());
@@ -68,22 +67,23 @@ internal sealed class MountedTree
         }
     }
 
-    /// <summary>Gives a control file one order. The errno that it answers, 0 when it took it.</summary>
-    public int Order(string file, string order)
+    /// <summary>Gives a control file one order.</summary>
+    /// <returns>The error that the file answers.</returns>
+    public Errno Order(string file, string order)
     {
         try
         {
             using var stream = new FileStream(System.IO.Path.Combine(Path, file), FileMode.Open, FileAccess.Write, FileShare.ReadWrite, bufferSize: 0);
             stream.Write(Encoding.ASCII.GetBytes(order + "\n"));
-            return 0;
+            return Errno.None;
         }
         catch (IOException e)
         {
-            return e.HResult;
+            return new Errno(e.HResult); // .NET puts the errno there.
         }
         catch (UnauthorizedAccessException)
         {
-            return (int)Errno.EACCES;
+            return Errno.EACCES;
         }
     }
 

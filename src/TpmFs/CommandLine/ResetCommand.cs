@@ -4,6 +4,7 @@ using Mono.Unix.Native;
 using TpmFs.Domains;
 using TpmFs.Life;
 using TpmFs.State;
+using Errno = TpmFs.Os.Errno;
 
 namespace TpmFs.CommandLine;
 
@@ -61,7 +62,7 @@ internal static class ResetCommand
         }
 
         if (!Directories.TryLock(
-            places.StateLock, $"another tpmfs uses the state directory {places.StateDirectory}; name its mount point with --mount DIR, or stop it", out FileStream? claim, out problem))
+            places.StateLock, $"another tpmfs uses the state directory {places.StateDirectory}; name its mount point with --mount DIR, or stop it", out FileLock? claim, out problem))
         {
             return ExitCode.Problem(problem);
         }
@@ -87,12 +88,12 @@ internal static class ResetCommand
             return ExitCode.Ok;
         }
 
-        Errno error = Stdlib.GetLastError();
+        Errno error = Errno.Last;
         return ExitCode.Problem(error switch
         {
-            Errno.ENOENT => $"there is nothing at {place} in {mountPoint}",
-            Errno.EPERM or Errno.EACCES => "only who administers the tree may reset it",
-            _ => $"{mountPoint}: {Stdlib.strerror(error)}",
+            _ when error == Errno.ENOENT => $"there is nothing at {place} in {mountPoint}",
+            _ when error == Errno.EPERM || error == Errno.EACCES => "only who administers the tree may reset it",
+            _ => $"{mountPoint}: {error.Text()}",
         });
     }
 

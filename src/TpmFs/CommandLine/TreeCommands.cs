@@ -1,6 +1,5 @@
 using System.CommandLine;
 using System.Globalization;
-using Mono.Unix.Native;
 using TpmFs.Power;
 
 namespace TpmFs.CommandLine;
@@ -71,9 +70,9 @@ internal static class TreeCommands
         var command = new Command(order, description) { MountPoint };
         command.SetAction(arguments => With(arguments, tree =>
         {
-            if (tree.Order(PowerFileName, order) is var error and not 0)
+            if (tree.Order(PowerFileName, order) is { IsError: true } error)
             {
-                return ExitCode.Problem($"{PowerFileName}: {Stdlib.strerror((Errno)error)}");
+                return ExitCode.Problem($"{PowerFileName}: {error.Text()}");
             }
 
             if (!tree.TryRead(PowerFileName, out string? state, out string? problem))
@@ -101,11 +100,8 @@ internal static class TreeCommands
             return ExitCode.Problem($"there is no opener {id}, or it is none of yours");
         }
 
-        return tree.Order(MountedTree.At(found.Domain, file), id.ToString(CultureInfo.InvariantCulture)) switch
-        {
-            0 => ExitCode.Ok,
-            (int)Errno.ESRCH => ExitCode.Problem($"opener {id} has ended"),
-            var error => ExitCode.Problem($"{file} of opener {id}: {Stdlib.strerror((Errno)error)}"),
-        };
+        Errno error = tree.Order(MountedTree.At(found.Domain, file), id.ToString(CultureInfo.InvariantCulture));
+        return !error.IsError ? ExitCode.Ok
+            : ExitCode.Problem(error == Errno.ESRCH ? $"opener {id} has ended" : $"{file} of opener {id}: {error.Text()}");
     }
 }

@@ -42,19 +42,19 @@ internal static class Daemon
         }
 
         if (!Directories.TryLock(
-            places.DaemonLock, $"another tpmfs serves {places.MountPoint}; stop it, or name another mount point and another --state-dir", out FileStream? mine, out problem))
+            places.DaemonLock, $"another tpmfs serves {places.MountPoint}; stop it, or name another mount point and another --state-dir", out FileLock? mine, out problem))
         {
             return ExitCode.Problem(problem);
         }
 
-        using FileStream claim = mine;
+        using FileLock claim = mine;
         if (!Directories.TryLock(
             places.StateLock, $"another tpmfs uses the state directory {places.StateDirectory}; stop it, or choose another directory with --state-dir", out mine, out problem))
         {
             return ExitCode.Problem(problem);
         }
 
-        using FileStream stateClaim = mine;
+        using FileLock stateClaim = mine;
         if (!ServedTpms.TryStart(plan.Tpms, settings, log, out ServedTpms? tpms, out problem))
         {
             return ExitCode.Problem(problem);

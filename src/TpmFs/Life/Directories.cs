@@ -1,12 +1,12 @@
 using System.Diagnostics.CodeAnalysis;
 using Mono.Unix.Native;
+using Errno = TpmFs.Os.Errno;
 
 namespace TpmFs.Life;
 
 /// <summary>The daemon's own directories.</summary>
 internal static class Directories
 {
-    private const int WouldBlock = 11; // EWOULDBLOCK, asm-generic/errno.h
     private const UnixFileMode OwnerOnly = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute;
 
     /// <summary>Makes a directory for this user alone, where it is missing, and sees that files can be made in it.</summary>
@@ -25,7 +25,7 @@ internal static class Directories
 
         if (Syscall.access(path, AccessModes.W_OK | AccessModes.X_OK) != 0)
         {
-            problem = $"the {what} {path} cannot be written: {Stdlib.strerror(Stdlib.GetLastError())}. {advice}";
+            problem = $"the {what} {path} cannot be written: {Errno.Last.Text()}. {advice}";
             return false;
         }
 
@@ -35,19 +35,12 @@ internal static class Directories
 
     /// <summary>Locks a file until it is disposed of, or the process ends however it does.</summary>
     /// <param name="taken">What a person is told when another process holds it.</param>
-    public static bool TryLock(string path, string taken, [NotNullWhen(true)] out FileStream? held, out string problem)
+    public static bool TryLock(string path, string taken, [NotNullWhen(true)] out FileLock? held, out string problem)
     {
-        held = null;
-        problem = "";
-        try
-        {
-            held = new FileStream(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
-            return true;
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            problem = e.HResult == WouldBlock ? taken : $"the lock file {path} cannot be opened: {e.Message}. Make room there, and see who may write there";
-            return false;
-        }
+        Errno error = FileLock.TryTake(path, out held, out _);
+        problem = !error.IsError ? ""
+            : error == Errno.EAGAIN ? taken
+            : $"the lock file {path} cannot be opened: {error.Text()}. Make room there, and see who may write there";
+        return held is not null;
     }
 }

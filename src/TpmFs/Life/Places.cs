@@ -51,7 +51,7 @@ internal sealed record Places(string MountPoint, bool IsDefaultMountPoint, strin
             return false;
         }
 
-        string resolved = PathNames.WithoutLinks(mountPoint ?? Path.Combine(runtime, "tpmfs"));
+        string resolved = Links.Resolve(mountPoint ?? Path.Combine(runtime, "tpmfs"));
         places = new Places(resolved, mountPoint is null, Path.GetFullPath(stateDirectory), Path.Combine(runtime, "tpmfsd", NameFor(resolved)));
         return true;
     }

@@ -92,7 +92,7 @@ internal sealed class Audit
         place.Length == 0 ? "/" : PlainText.Escape(place),
         change,
         _by,
-        result.IsError ? Mono.Unix.Native.Stdlib.strerror((Mono.Unix.Native.Errno)result.Value) : "done");
+        result.IsError ? result.Text() : "done");
 
     /// <summary>What a person calls the domain that a place of the tree is in.</summary>
     private static string DomainOf(string place) =>

@@ -1,5 +1,5 @@
 using System.Text.Json;
-using Mono.Unix.Native;
+using Microsoft.Win32.SafeHandles;
 
 namespace TpmFs.State;
 
@@ -112,18 +112,10 @@ internal sealed class StateFile(string directory)
 
     private bool TrySyncDirectory(out string problem)
     {
-        problem = "";
-        int descriptor = Syscall.open(directory, OpenFlags.O_RDONLY | OpenFlags.O_DIRECTORY | OpenFlags.O_CLOEXEC);
-        if (descriptor < 0 || Syscall.fsync(descriptor) != 0)
-        {
-            problem = $"{directory}: {Stdlib.strerror(Stdlib.GetLastError())}";
-        }
-
-        if (descriptor >= 0)
-        {
-            _ = Syscall.close(descriptor);
-        }
-
-        return problem.Length == 0;
+        Errno error = FileCalls.Open(directory, OpenOptions.ReadOnly | OpenOptions.Directory, 0, out SafeFileHandle opened);
+        using SafeFileHandle folder = opened;
+        error = error.IsError ? error : FileCalls.Synchronize(folder);
+        problem = error.IsError ? $"{directory}: {error.Text()}" : "";
+        return !error.IsError;
     }
 }

@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using Mono.Unix.Native;
+using Errno = TpmFs.Os.Errno;
 
 namespace TpmFs.Users;
 
@@ -25,6 +26,10 @@ internal interface IUserDatabase
 /// <summary>The machine's, through libc. One thread at a time.</summary>
 internal sealed class UserDatabase : IUserDatabase
 {
+    /// <summary>What systems say when there is no such entry (getpwnam(3)).</summary>
+    private static readonly HashSet<Errno> s_noSuchEntry =
+        [Errno.None, Errno.ENOENT, Errno.ESRCH, Errno.EBADF, Errno.EPERM];
+
     public bool TryFindUser(string name, out UserEntry? user) => Ended(user = Entry(Cleared(() => Syscall.getpwnam(name))));
 
     public bool TryFindUser(uint uid, out UserEntry? user) => Ended(user = Entry(Cleared(() => Syscall.getpwuid(uid))));
@@ -79,9 +84,9 @@ internal sealed class UserDatabase : IUserDatabase
         return find();
     }
 
-    /// <summary>Without an entry errno says why: there is none (getpwnam(3) lists what systems say for that), or nobody could be asked.</summary>
+    /// <summary>Without an entry errno says why: there is none, or nobody could be asked.</summary>
     private static bool Ended(object? entry) =>
-        entry is not null || Stdlib.GetLastError() is 0 or Errno.ENOENT or Errno.ESRCH or Errno.EBADF or Errno.EPERM;
+        entry is not null || s_noSuchEntry.Contains(Errno.Last);
 
     private static UserEntry? Entry(Passwd? user) => user is null ? null : new UserEntry(user.pw_name, user.pw_uid, user.pw_gid);
 }

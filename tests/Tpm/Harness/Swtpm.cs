@@ -54,7 +54,7 @@ internal sealed class Swtpm : IDisposable
 
     public void Dispose()
     {
-        _ = Native.Kill(ProcessId, Native.SigKill);
+        _ = ProcessCalls.Kill(ProcessId, ProcessCalls.SigKill);
         _directory.Dispose();
     }
 }

@@ -74,7 +74,7 @@ public sealed class EmbeddedTransportTests : IDisposable
     {
         using EmbeddedTransport transport = Start();
         int killed = transport.ProcessId;
-        Assert.Equal(0, Native.Kill(killed, Native.SigKill));
+        Assert.Equal(0, ProcessCalls.Kill(killed, ProcessCalls.SigKill));
         Assert.True(SpinWait.SpinUntil(() => !IsRunning(killed), TpmClient.Patience));
         TransmitResult result = transport.Transmit(TpmClient.GetRandom8, 0, new byte[4096], TpmClient.Patience);
         Assert.Equal(TransmitStatus.NotSent, result.Status);
@@ -107,10 +107,10 @@ public sealed class EmbeddedTransportTests : IDisposable
     public void A_control_channel_that_is_lost_is_found_again_by_a_new_connection()
     {
         using EmbeddedTransport transport = Start();
-        Assert.Equal(0, Native.Kill(transport.ProcessId, SigStop));
+        Assert.Equal(0, ProcessCalls.Kill(transport.ProcessId, SigStop));
         TransmitResult result = transport.Transmit(TpmClient.GetRandom8, 1, new byte[4096], TimeSpan.FromMilliseconds(100));
         Assert.Equal(TransmitStatus.NotSent, result.Status);
-        Assert.Equal(0, Native.Kill(transport.ProcessId, SigCont));
+        Assert.Equal(0, ProcessCalls.Kill(transport.ProcessId, SigCont));
         TpmClient.Connect(transport);
         TpmClient.Execute(transport, TpmClient.Startup);
         Assert.Equal(20, TpmClient.Execute(transport, TpmClient.GetRandom8, locality: 1).Length);
@@ -120,9 +120,9 @@ public sealed class EmbeddedTransportTests : IDisposable
     public void The_signals_that_end_a_group_of_processes_do_not_end_it()
     {
         using EmbeddedTransport transport = Start();
-        foreach (int signal in (ReadOnlySpan<int>)[Native.SigHup, Native.SigInt, Native.SigTerm])
+        foreach (int signal in (ReadOnlySpan<int>)[ProcessCalls.SigHup, ProcessCalls.SigInt, ProcessCalls.SigTerm])
         {
-            Assert.Equal(0, Native.Kill(transport.ProcessId, signal));
+            Assert.Equal(0, ProcessCalls.Kill(transport.ProcessId, signal));
         }
 
         Assert.Equal(20, TpmClient.Execute(transport, TpmClient.GetRandom8).Length);
@@ -240,10 +240,10 @@ public sealed class EmbeddedTransportTests : IDisposable
     /// <summary>Has a command time out, by stopping the process that would answer it.</summary>
     private static void GiveUpOn(EmbeddedTransport transport, byte[] command)
     {
-        Assert.Equal(0, Native.Kill(transport.ProcessId, SigStop));
+        Assert.Equal(0, ProcessCalls.Kill(transport.ProcessId, SigStop));
         TransmitResult result = transport.Transmit(command, 0, new byte[4096], TimeSpan.FromMilliseconds(300));
         Assert.Equal(TransmitStatus.TimedOut, result.Status);
-        Assert.Equal(0, Native.Kill(transport.ProcessId, SigCont));
+        Assert.Equal(0, ProcessCalls.Kill(transport.ProcessId, SigCont));
     }
 
     /// <summary>A wrong password for an NV index that dictionary-attack protection covers.</summary>

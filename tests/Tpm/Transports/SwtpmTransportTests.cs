@@ -79,10 +79,10 @@ public sealed class SwtpmTransportTests
         for (int round = 0; round < 3; round++)
         {
             // Stopped, swtpm answers nothing; then it has the old connection's command to answer before it sees the new one.
-            Assert.Equal(0, Native.Kill(swtpm.ProcessId, SigStop));
+            Assert.Equal(0, ProcessCalls.Kill(swtpm.ProcessId, SigStop));
             TransmitResult result = transport.Transmit(TpmClient.CreatePrimaryRsa, 0, new byte[4096], TimeSpan.FromMilliseconds(50));
             Assert.Equal(TransmitStatus.TimedOut, result.Status);
-            Assert.Equal(0, Native.Kill(swtpm.ProcessId, SigCont));
+            Assert.Equal(0, ProcessCalls.Kill(swtpm.ProcessId, SigCont));
             TpmClient.Connect(transport);
             Assert.Equal(20, TpmClient.Execute(transport, TpmClient.GetRandom8).Length);
         }

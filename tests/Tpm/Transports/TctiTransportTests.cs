@@ -160,7 +160,7 @@ public sealed class TctiTransportTests : IDisposable
         using ITpmTransport transport = TestTransport.Create($"tcti:{swtpm.Spec}");
         TpmClient.Connect(transport);
         TpmClient.Execute(transport, TpmClient.Startup);
-        _ = Native.Kill(swtpm.ProcessId, Native.SigKill);
+        _ = ProcessCalls.Kill(swtpm.ProcessId, ProcessCalls.SigKill);
         Assert.Equal(TransmitStatus.Disconnected, transport.Transmit(TpmClient.GetRandom8, 0, new byte[4096], TpmClient.Patience).Status);
         Assert.False(transport.TryConnect(s_short, out string problem));
         Assert.Contains(swtpm.Spec, problem, StringComparison.Ordinal);

@@ -13,11 +13,11 @@ public sealed class DirectoriesTests : IDisposable
     public void A_lock_is_one_holders_and_the_next_ones_when_it_is_disposed_of()
     {
         string file = Path.Combine(_folder, "lock");
-        Assert.True(Directories.TryLock(file, "taken", out FileStream? first, out _));
+        Assert.True(Directories.TryLock(file, "taken", out FileLock? first, out _));
         Assert.False(Directories.TryLock(file, "taken", out _, out string? problem));
         Assert.Equal("taken", problem);
         first.Dispose();
-        Assert.True(Directories.TryLock(file, "taken", out FileStream? second, out _));
+        Assert.True(Directories.TryLock(file, "taken", out FileLock? second, out _));
         second.Dispose();
     }
 

@@ -1,22 +1,34 @@
 using System.Collections;
 using System.Runtime.InteropServices;
 
-namespace TpmFs.Tpm.Transports;
+namespace TpmFs.Os;
 
-/// <summary>posix_spawn(3).</summary>
-internal static unsafe class Spawner
+/// <summary>Starts programs with posix_spawn(3), which System.Diagnostics.Process cannot do with chosen descriptors.</summary>
+public static unsafe class Spawner
 {
+    /// <summary>More than any C library's posix_spawnattr_t (336 bytes) and posix_spawn_file_actions_t (80) take.</summary>
+    private const int StructSize = 512;
+
+    /// <summary>Bytes of a sigset_t.</summary>
+    private const int SignalSetSize = 128;
+
+    private const short SetSignalMask = 0x08;
+
+    /// <summary>POSIX_SPAWN_SETSID: of glibc since 2.26 and musl since 1.1.24, with the same number.</summary>
+    private const short SetSession = 0x80;
+
     /// <summary>
     /// Starts <paramref name="executable"/> in a session of its own, with the descriptors in <paramref name="inherited"/> under the
     /// numbers that they have here, its output to <paramref name="output"/>, no input, and the signals that end a group of processes
-    /// blocked. All other descriptors are closed where they are closed on exec. Returns an errno.
+    /// blocked. All other descriptors are closed where they are closed on exec.
     /// </summary>
-    public static int Spawn(string executable, string[] arguments, ReadOnlySpan<int> inherited, int output, out int pid)
+    public static Errno Spawn(
+        string executable, string[] arguments, ReadOnlySpan<int> inherited, int output, out int process)
     {
-        byte* actions = stackalloc byte[Native.SpawnStructSize];
-        byte* attributes = stackalloc byte[Native.SpawnStructSize];
-        _ = Native.SpawnActionsInit(actions);
-        _ = Native.SpawnAttributesInit(attributes);
+        byte* actions = stackalloc byte[StructSize];
+        byte* attributes = stackalloc byte[StructSize];
+        _ = LibC.posix_spawn_file_actions_init(actions);
+        _ = LibC.posix_spawnattr_init(attributes);
         byte** argv = NativeStrings([executable, .. arguments]);
         byte** envp = NativeStrings([.. Environment()]);
         byte* path = (byte*)Marshal.StringToCoTaskMemUTF8(executable);
@@ -26,42 +38,42 @@ internal static unsafe class Spawner
             int child = 0;
             if (error == 0)
             {
-                error = Native.PosixSpawn(&child, path, actions, attributes, argv, envp);
+                error = LibC.posix_spawn(&child, path, actions, attributes, argv, envp);
             }
 
-            pid = child;
-            return error;
+            process = child;
+            return new Errno(error);
         }
         finally
         {
             Marshal.FreeCoTaskMem((nint)path);
             Free(argv);
             Free(envp);
-            _ = Native.SpawnAttributesDestroy(attributes);
-            _ = Native.SpawnActionsDestroy(actions);
+            _ = LibC.posix_spawnattr_destroy(attributes);
+            _ = LibC.posix_spawn_file_actions_destroy(actions);
         }
     }
 
     private static int Prepare(void* actions, void* attributes, ReadOnlySpan<int> inherited, int output)
     {
-        byte* blocked = stackalloc byte[Native.SignalSetSize];
-        new Span<byte>(blocked, Native.SignalSetSize).Clear();
-        foreach (int signal in (ReadOnlySpan<int>)[Native.SigHup, Native.SigInt, Native.SigTerm])
+        byte* blocked = stackalloc byte[SignalSetSize];
+        new Span<byte>(blocked, SignalSetSize).Clear();
+        foreach (int signal in (ReadOnlySpan<int>)[ProcessCalls.SigHup, ProcessCalls.SigInt, ProcessCalls.SigTerm])
         {
             blocked[(signal - 1) / 8] |= (byte)(1 << ((signal - 1) % 8));
         }
 
-        int error = Native.SpawnActionsAddOpen(actions, 0, "/dev/null", Native.OpenReadOnly, 0);
-        error = error != 0 ? error : Native.SpawnActionsAddDup2(actions, output, 1);
-        error = error != 0 ? error : Native.SpawnActionsAddDup2(actions, output, 2);
+        int error = LibC.posix_spawn_file_actions_addopen(actions, 0, "/dev/null", OpenOptions.ReadOnly, 0);
+        error = error != 0 ? error : LibC.posix_spawn_file_actions_adddup2(actions, output, 1);
+        error = error != 0 ? error : LibC.posix_spawn_file_actions_adddup2(actions, output, 2);
         foreach (int descriptor in inherited)
         {
             // dup2 onto itself clears FD_CLOEXEC for the child.
-            error = error != 0 ? error : Native.SpawnActionsAddDup2(actions, descriptor, descriptor);
+            error = error != 0 ? error : LibC.posix_spawn_file_actions_adddup2(actions, descriptor, descriptor);
         }
 
-        error = error != 0 ? error : Native.SpawnAttributesSetSignalMask(attributes, blocked);
-        return error != 0 ? error : Native.SpawnAttributesSetFlags(attributes, Native.SpawnSetSession | Native.SpawnSetSignalMask);
+        error = error != 0 ? error : LibC.posix_spawnattr_setsigmask(attributes, blocked);
+        return error != 0 ? error : LibC.posix_spawnattr_setflags(attributes, SetSession | SetSignalMask);
     }
 
     /// <summary>Ours, less what a service manager means for us alone (sd_notify(3), sd_listen_fds(3)).</summary>

@@ -1,6 +1,11 @@
-namespace TpmFs.Fuse;
+using System.Runtime.InteropServices;
 
-/// <summary>An error number of the kernel's ABI (asm-generic/errno.h), positive; zero is success. Negated only where a reply is written.</summary>
+namespace TpmFs.Os;
+
+/// <summary>
+/// An error number of the kernel's ABI (asm-generic/errno.h), positive; zero is success. It is negated only where a reply
+/// to the kernel is written.
+/// </summary>
 public readonly record struct Errno(int Value)
 {
     public static Errno None => new(0);
@@ -31,6 +36,7 @@ public readonly record struct Errno(int Value)
     public static Errno ENAMETOOLONG => new(36);
     public static Errno ENOSYS => new(38);
     public static Errno ENOTEMPTY => new(39);
+    public static Errno ELOOP => new(40);
     public static Errno ENODATA => new(61);
     public static Errno ETIME => new(62);
     public static Errno EPROTO => new(71);
@@ -38,6 +44,15 @@ public readonly record struct Errno(int Value)
     public static Errno ENOTCONN => new(107);
     public static Errno ECONNABORTED => new(103);
 
+    /// <summary>Gives the error of this thread's last system call that failed.</summary>
+    public static Errno Last => new(Marshal.GetLastPInvokeError());
+
     /// <summary>True when there is an error.</summary>
     public bool IsError => Value != 0;
+
+    /// <summary>Returns what strerror(3) says of it, for messages to people.</summary>
+    public string Text() => Marshal.GetPInvokeErrorMessage(Value);
+
+    /// <summary>Returns success for the result of a system call that is not negative, and else the error that it left.</summary>
+    internal static Errno Of(nint result) => result < 0 ? Last : None;
 }

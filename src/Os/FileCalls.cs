@@ -1,0 +1,176 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
+using Microsoft.Win32.SafeHandles;
+
+namespace TpmFs.Os;
+
+/// <summary>
+/// System calls on files and directories that .NET's own classes cannot make, or only at a higher cost. A method returns the
+/// error; it retries EINTR unless it says otherwise.
+/// </summary>
+public static unsafe class FileCalls
+{
+    private const int LockExclusive = 2;
+    private const int LockNonBlocking = 4;
+    private const int SetDescriptorFlags = 2; // F_SETFD
+    private const int DescriptorCloseOnExec = 1;
+    private const int EmptyPath = 0x1000; // AT_EMPTY_PATH
+    private const uint StatType = 1; // STATX_TYPE
+    private const int EntryName = 19; // d_name in struct dirent64
+    private const int FileSystemStatusSize = 128; // more than a struct statfs has
+
+    /// <summary>In bytes, a power of 2 and no more than a page has; most replies are shorter.</summary>
+    private const int OnePiece = 512;
+
+    /// <param name="path">What to open.</param>
+    /// <param name="flags">Of <see cref="OpenOptions"/>.</param>
+    /// <param name="mode">The mode of a file that is made, less the umask.</param>
+    /// <param name="file">Never null; not valid when an error is returned.</param>
+    public static Errno Open(string path, int flags, uint mode, out SafeFileHandle file)
+    {
+        int fd;
+        do
+        {
+            fd = LibC.open(path, flags | OpenOptions.CloseOnExec, mode);
+        }
+        while (fd < 0 && Errno.Last == Errno.EINTR);
+
+        var error = Errno.Of(fd);
+        file = new SafeFileHandle(fd, ownsHandle: true);
+        return error;
+    }
+
+    public static Errno MakeDirectory(string path, uint mode) => Errno.Of(LibC.mkdir(path, mode));
+
+    public static Errno RemoveDirectory(string path) => Errno.Of(LibC.rmdir(path));
+
+    /// <summary>Locks the whole file for this open file description, or returns EAGAIN (EWOULDBLOCK) at once.</summary>
+    public static Errno TryLock(SafeFileHandle file) => Errno.Of(LibC.flock(file, LockExclusive | LockNonBlocking));
+
+    /// <summary>Puts what was written to a file or into a directory on the disk.</summary>
+    public static Errno Synchronize(SafeFileHandle file) => Errno.Of(LibC.fsync(file));
+
+    /// <summary>Sets whether a program started from now on gets this descriptor.</summary>
+    public static Errno SetInheritable(SafeFileHandle file, bool inheritable) =>
+        Errno.Of(LibC.fcntl(file, SetDescriptorFlags, inheritable ? 0 : DescriptorCloseOnExec));
+
+    /// <summary>Reads once. EINTR is left to the caller, who may be meant to stop.</summary>
+    public static Errno Read(SafeFileHandle file, Span<byte> buffer, out int count)
+    {
+        nint result;
+        fixed (byte* start = buffer)
+        {
+            result = LibC.read(file, start, buffer.Length);
+        }
+
+        count = (int)Math.Max(result, 0);
+        return Errno.Of(result);
+    }
+
+    /// <summary>Writes at once, and returns EIO when the file took a part only.</summary>
+    public static Errno Write(SafeFileHandle file, ReadOnlySpan<byte> data)
+    {
+        nint result;
+        fixed (byte* start = data)
+        {
+            do
+            {
+                result = LibC.write(file, start, data.Length);
+            }
+            while (result < 0 && Errno.Last == Errno.EINTR);
+        }
+
+        return result >= 0 && result != data.Length ? Errno.EIO : Errno.Of(result);
+    }
+
+    /// <summary>
+    /// Writes header and body at once. The kernel looks up the page of each piece that it copies from: a short body is put
+    /// behind its header first, so that there is one piece.
+    /// </summary>
+    public static Errno Write(SafeFileHandle file, ReadOnlySpan<byte> header, ReadOnlySpan<byte> body) =>
+        header.Length + body.Length <= OnePiece ? WritePiece(file, header, body) : WriteVector(file, header, body);
+
+    /// <summary>Reads the type bits of an open file's mode (inode(7)), and the numbers of the device that it is.</summary>
+    /// <returns>The error; the values are 0 then.</returns>
+    public static Errno ReadType(SafeFileHandle file, out uint mode, out uint major, out uint minor)
+    {
+        LibC.FileStatus status = default;
+        var error = Errno.Of(LibC.statx(file, "", EmptyPath, StatType, &status));
+        (mode, major, minor) = (status.Mode, status.DeviceMajor, status.DeviceMinor);
+        return error;
+    }
+
+    /// <summary>Returns the magic number of the file system that a file is on (statfs(2)); 0 when it cannot be told.</summary>
+    public static long FileSystemOf(SafeFileHandle file)
+    {
+        Span<byte> status = stackalloc byte[FileSystemStatusSize];
+        fixed (byte* bytes = status)
+        {
+            return LibC.fstatfs(file, bytes) == 0 ? MemoryMarshal.Read<nint>(status) : 0;
+        }
+    }
+
+    /// <summary>
+    /// Returns the names in a directory, but for those that begin with a dot; none where it cannot be read. What they name
+    /// is not looked at.
+    /// </summary>
+    public static IReadOnlyList<string> NamesIn(string directory)
+    {
+        var names = new List<string>();
+        nint stream = LibC.opendir(directory);
+        if (stream == 0)
+        {
+            return names;
+        }
+
+        for (byte* entry = LibC.readdir64(stream); entry is not null; entry = LibC.readdir64(stream))
+        {
+            if (entry[EntryName] != '.')
+            {
+                names.Add(Marshal.PtrToStringUTF8((nint)(entry + EntryName))!);
+            }
+        }
+
+        _ = LibC.closedir(stream);
+        return names;
+    }
+
+    [SkipLocalsInit]
+    private static Errno WritePiece(SafeFileHandle file, ReadOnlySpan<byte> header, ReadOnlySpan<byte> body)
+    {
+        // Twice the room, to have one piece that does not lie across two pages.
+        byte* room = stackalloc byte[2 * OnePiece];
+        byte* piece = (byte*)(((nuint)room + OnePiece - 1) & ~((nuint)OnePiece - 1));
+        header.CopyTo(new Span<byte>(piece, header.Length));
+        body.CopyTo(new Span<byte>(piece + header.Length, body.Length));
+        nint result;
+        do
+        {
+            result = LibC.write(file, piece, header.Length + body.Length);
+        }
+        while (result < 0 && Errno.Last == Errno.EINTR);
+
+        // A response may be a secret.
+        new Span<byte>(piece + header.Length, body.Length).Clear();
+        return Errno.Of(result);
+    }
+
+    private static Errno WriteVector(SafeFileHandle file, ReadOnlySpan<byte> header, ReadOnlySpan<byte> body)
+    {
+        nint result;
+        fixed (byte* headerStart = header)
+        fixed (byte* bodyStart = body)
+        {
+            LibC.IoVec* vector = stackalloc LibC.IoVec[2];
+            vector[0] = new LibC.IoVec(headerStart, (nuint)header.Length);
+            vector[1] = new LibC.IoVec(bodyStart, (nuint)body.Length);
+            do
+            {
+                result = LibC.writev(file, vector, body.IsEmpty ? 1 : 2);
+            }
+            while (result < 0 && Errno.Last == Errno.EINTR);
+        }
+
+        return Errno.Of(result);
+    }
+}

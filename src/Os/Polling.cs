@@ -1,0 +1,57 @@
+using System.Runtime.InteropServices;
+using Microsoft.Win32.SafeHandles;
+
+namespace TpmFs.Os;
+
+/// <summary>struct pollfd.</summary>
+[StructLayout(LayoutKind.Sequential)]
+public record struct PollDescriptor(int Descriptor, short Wanted, short Ready);
+
+/// <summary>poll(2).</summary>
+public static unsafe class Polling
+{
+    /// <summary>POLLIN.</summary>
+    public const short Input = 1;
+
+    /// <summary>True when a read would not wait, as of now.</summary>
+    public static bool IsReadable(SafeFileHandle file)
+    {
+        bool isHeld = false;
+        try
+        {
+            file.DangerousAddRef(ref isHeld);
+            return Wait(file, timeout: 0, out bool isReady) == Errno.None && isReady;
+        }
+        finally
+        {
+            if (isHeld)
+            {
+                file.DangerousRelease();
+            }
+        }
+    }
+
+    /// <summary>Waits until something can be read from a file, or an error shows there.</summary>
+    /// <param name="file">Nobody closes it meanwhile.</param>
+    /// <param name="timeout">In milliseconds.</param>
+    /// <param name="isReady">False when there was nothing in time.</param>
+    public static Errno Wait(SafeFileHandle file, int timeout, out bool isReady)
+    {
+        var one = new PollDescriptor((int)file.DangerousGetHandle(), Input, 0);
+        int result = LibC.poll(&one, 1, timeout);
+        isReady = result > 0;
+        return Errno.Of(result);
+    }
+
+    /// <summary>Waits until one of these has what it waits for, or an error.</summary>
+    /// <param name="descriptors">What to wait for.</param>
+    /// <param name="timeout">In milliseconds.</param>
+    /// <returns>False when none had in time, or a signal came.</returns>
+    public static bool Wait(PollDescriptor[] descriptors, int timeout)
+    {
+        fixed (PollDescriptor* all = descriptors)
+        {
+            return LibC.poll(all, (nuint)descriptors.Length, timeout) > 0;
+        }
+    }
+}

@@ -1,0 +1,112 @@
+using System.Runtime.InteropServices;
+using Microsoft.Win32.SafeHandles;
+
+namespace TpmFs.Os;
+
+/// <summary>System calls on sockets.</summary>
+public static unsafe class SocketCalls
+{
+    private const int AddressFamilyUnix = 1;
+    private const int SocketStream = 1;
+    private const int SocketLevel = 1;
+    private const int ScmRights = 1;
+    private const int SetStatusFlags = 4; // F_SETFL
+    private const int MessagePeek = 2;
+    private const int MessageDontWait = 0x40;
+    private const int MessageNoSignal = 0x4000;
+    private const int MessageCloseOnExec = 0x4000_0000;
+
+    /// <summary>Makes two connected Unix stream sockets, closed on exec.</summary>
+    public static Errno Pair(out SafeFileHandle ours, out SafeFileHandle theirs)
+    {
+        int* pair = stackalloc int[2] { -1, -1 };
+        var error = Errno.Of(LibC.socketpair(AddressFamilyUnix, SocketStream | OpenOptions.CloseOnExec, 0, pair));
+        ours = new SafeFileHandle(pair[0], ownsHandle: true);
+        theirs = new SafeFileHandle(pair[1], ownsHandle: true);
+        return error;
+    }
+
+    /// <summary>Sets whether calls on a socket wait.</summary>
+    public static Errno SetBlocking(SafeHandle socket, bool blocking) =>
+        Errno.Of(LibC.fcntl(socket, SetStatusFlags, blocking ? 0 : OpenOptions.NonBlock));
+
+    /// <summary>
+    /// Sends what there is room for, on a connected socket. EINTR is left to the caller; EAGAIN comes after the socket's
+    /// SO_SNDTIMEO.
+    /// </summary>
+    public static Errno Send(SafeHandle socket, ReadOnlySpan<byte> data, out int count)
+    {
+        nint result;
+        fixed (byte* start = data)
+        {
+            result = LibC.send(socket, start, (nuint)data.Length, MessageNoSignal);
+        }
+
+        count = (int)Math.Max(result, 0);
+        return Errno.Of(result);
+    }
+
+    /// <summary>
+    /// Receives what there is, at least a byte, or none at the stream's end. EINTR is left to the caller; EAGAIN comes after
+    /// the socket's SO_RCVTIMEO.
+    /// </summary>
+    public static Errno Receive(SafeHandle socket, Span<byte> buffer, out int count)
+    {
+        nint result;
+        fixed (byte* start = buffer)
+        {
+            result = LibC.recv(socket, start, (nuint)buffer.Length, 0);
+        }
+
+        count = (int)Math.Max(result, 0);
+        return Errno.Of(result);
+    }
+
+    /// <summary>
+    /// True when a receive would have to wait: nothing is there, and the stream has not ended. True also for a socket that
+    /// fails; a send meets that error.
+    /// </summary>
+    public static bool IsQuiet(SafeHandle socket)
+    {
+        byte first;
+        return LibC.recv_now(socket, &first, 1, MessagePeek | MessageDontWait) < 0;
+    }
+
+    /// <summary>Receives one descriptor (SCM_RIGHTS). Does not wait: returns EAGAIN or ENODATA when none was sent.</summary>
+    public static Errno ReceiveDescriptor(SafeFileHandle socket, out SafeFileHandle? received)
+    {
+        received = null;
+        byte data;
+        var vector = new LibC.IoVec(&data, 1);
+        var control = new LibC.ControlMessage();
+        var message = new LibC.MessageHeader
+        {
+            Vector = &vector,
+            VectorLength = 1,
+            Control = &control,
+            ControlLength = (nuint)sizeof(LibC.ControlMessage),
+        };
+        nint result;
+        do
+        {
+            result = LibC.recvmsg(socket, &message, MessageCloseOnExec | MessageDontWait);
+        }
+        while (result < 0 && Errno.Last == Errno.EINTR);
+
+        if (result < 0)
+        {
+            return Errno.Last;
+        }
+
+        bool isDescriptor = message.ControlLength >= LibC.ControlMessage.MeaningfulLength
+            && control.Level == SocketLevel
+            && control.Type == ScmRights;
+        if (!isDescriptor)
+        {
+            return Errno.ENODATA;
+        }
+
+        received = new SafeFileHandle(control.Descriptor, ownsHandle: true);
+        return Errno.None;
+    }
+}
