@@ -97,7 +97,7 @@ internal sealed class EmbeddedTransport(string directory) : ITpmTransport
         if (_control.TryGetFeatures(deadline, out TpmTransportFeatures features, out string reason))
         {
             Features = features;
-            Volatile.Write(ref _link, new SwtpmLink(data, _control, features));
+            Volatile.Write(ref _link, new SwtpmLink(new SwtpmData(data, open: null, TimeSpan.Zero), _control, features));
             return true;
         }
 

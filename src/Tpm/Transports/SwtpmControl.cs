@@ -2,8 +2,8 @@ using System.Buffers.Binary;
 
 namespace TpmFs.Tpm.Transports;
 
-/// <summary>Opens the way to a control channel. Any thread.</summary>
-internal delegate bool SwtpmControlOpener(Deadline deadline, out TpmSocket? socket, out string problem);
+/// <summary>Opens a connection to one of swtpm's channels. Any thread.</summary>
+internal delegate bool SwtpmConnector(Deadline deadline, out TpmSocket? socket, out string problem);
 
 /// <summary>
 /// swtpm's control channel (swtpm_ioctls(3), the CMD_ commands): a big-endian command number and its data, answered by a TPM result.
@@ -12,7 +12,7 @@ internal delegate bool SwtpmControlOpener(Deadline deadline, out TpmSocket? sock
 /// </summary>
 /// <param name="open">Opens a connection, or hands out the one that there is.</param>
 /// <param name="keepsConnection">The connection that is opened is the only one there will be: it is not closed after use.</param>
-internal sealed class SwtpmControl(SwtpmControlOpener open, bool keepsConnection)
+internal sealed class SwtpmControl(SwtpmConnector open, bool keepsConnection)
 {
     private const uint GetCapability = 1;
     private const uint ShutdownCommand = 3;
@@ -31,6 +31,9 @@ internal sealed class SwtpmControl(SwtpmControlOpener open, bool keepsConnection
 
     /// <summary>The one connection that there was is gone.</summary>
     public bool IsLost { get; private set; }
+
+    /// <summary>True when the last command was answered, with a refusal.</summary>
+    public bool HasRefused { get; private set; }
 
     /// <summary>A cancel was sent that is not settled yet.</summary>
     public bool OwesAnswer => Volatile.Read(ref _cancel) is not null;
@@ -131,12 +134,14 @@ internal sealed class SwtpmControl(SwtpmControlOpener open, bool keepsConnection
     private bool TryCommand(uint command, ReadOnlySpan<byte> data, Deadline deadline, out string problem)
     {
         Span<byte> answer = stackalloc byte[sizeof(uint)];
+        HasRefused = false;
         if (!TryExchange(command, data, answer, deadline, out problem))
         {
             return false;
         }
 
         uint result = BinaryPrimitives.ReadUInt32BigEndian(answer);
+        HasRefused = result != 0;
         problem = result == 0 ? string.Empty : $"swtpm's control channel refused command {command} with the result 0x{result:X}";
         return result == 0;
     }

@@ -80,6 +80,10 @@ internal sealed class TpmSocket(Socket socket) : IDisposable
     /// <summary>The other side has sent nothing that waits, and has not closed it.</summary>
     public bool IsQuiet => SocketCalls.IsQuiet(socket.SafeHandle);
 
+    /// <summary>Waits until the other side has closed the connection in order. False when it has not in time, or has sent bytes.</summary>
+    public bool EndsWithin(TimeSpan time) =>
+        socket.Poll((int)time.TotalMicroseconds, SelectMode.SelectRead) && socket.Available == 0;
+
     public IoStatus SendAll(ReadOnlySpan<byte> data, Deadline deadline)
     {
         while (!data.IsEmpty)

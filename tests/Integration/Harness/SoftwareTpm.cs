@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Net;
 using System.Net.Sockets;
 
@@ -8,14 +9,17 @@ internal sealed class SoftwareTpm : IDisposable
 {
     private readonly Sandbox _sandbox;
     private readonly string _folder;
+    private readonly bool _closes;
     private ChildProcess _process;
 
     /// <param name="sandbox">Where it runs.</param>
     /// <param name="name">The name of its folder.</param>
     /// <param name="twin">A TPM that this one begins as a copy of, with the same seeds and so the same primary keys.</param>
     /// <param name="tcp">Whether it listens on TCP.</param>
-    public SoftwareTpm(Sandbox sandbox, string name, SoftwareTpm? twin = null, bool tcp = false)
+    /// <param name="closes">Whether it closes its data connection after each response: by '-p PORT' on TCP, else by ',disconnect'.</param>
+    public SoftwareTpm(Sandbox sandbox, string name, SoftwareTpm? twin = null, bool tcp = false, bool closes = false)
     {
+        _closes = closes;
         _sandbox = sandbox;
         _folder = sandbox.MakeFolder(name);
         Directory.CreateDirectory(State);
@@ -37,12 +41,23 @@ internal sealed class SoftwareTpm : IDisposable
     /// <summary>What TSS clients call this TPM.</summary>
     public string Tcti => Port is int port ? $"swtpm:host=127.0.0.1,port={port}" : $"swtpm:path={Socket}";
 
+    /// <summary>utime of proc_pid_stat(5), in hundredths of a second.</summary>
+    private long ProcessorTime =>
+        long.Parse(File.ReadAllText($"/proc/{_process.Id}/stat").Split(')')[^1].Split(' ')[12], CultureInfo.InvariantCulture);
+
     private string State => Path.Combine(_folder, "state");
 
     public TpmConnection Connect() =>
         TpmConnection.To(Port is int port ? new IPEndPoint(IPAddress.Loopback, port) : new UnixDomainSocketEndPoint(Socket));
 
     public void Send(int signal) => _process.Send(signal);
+
+    /// <summary>Waits until it computes something.</summary>
+    public void WaitUntilBusy()
+    {
+        long before = ProcessorTime;
+        Deadline.Poll(() => ProcessorTime > before, "swtpm computes");
+    }
 
     /// <summary>As when the power goes: nothing is saved but what was in NV.</summary>
     public void Kill()
@@ -59,9 +74,14 @@ internal sealed class SoftwareTpm : IDisposable
 
     private ChildProcess Start(Func<bool> isUp)
     {
-        string[] sockets = Port is int port
-            ? ["--server", $"type=tcp,bindaddr=127.0.0.1,port={port}", "--ctrl", $"type=tcp,bindaddr=127.0.0.1,port={port + 1}"]
-            : ["--server", $"type=unixio,path={Socket}", "--ctrl", $"type=unixio,path={Socket}.ctrl"];
+        string[] sockets = (Port, _closes) switch
+        {
+            (int port, true) => ["-p", $"{port}", "--ctrl", $"type=tcp,port={port + 1}"],
+            (int port, false) =>
+                ["--server", $"type=tcp,bindaddr=127.0.0.1,port={port}", "--ctrl", $"type=tcp,bindaddr=127.0.0.1,port={port + 1}"],
+            (null, true) => ["--server", $"type=unixio,path={Socket},disconnect", "--ctrl", $"type=unixio,path={Socket}.ctrl"],
+            _ => ["--server", $"type=unixio,path={Socket}", "--ctrl", $"type=unixio,path={Socket}.ctrl"],
+        };
         ChildProcess process = _sandbox.Start(
             User.Root, ["swtpm", "socket", "--tpm2", "--tpmstate", $"dir={State}", "--flags", "not-need-init,startup-clear", .. sockets]);
         Deadline.Poll(() => process.HasExited || isUp(), "a swtpm that answers", process.Describe);

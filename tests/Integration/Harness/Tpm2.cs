@@ -18,7 +18,7 @@ internal static class Tpm2
     public const uint SavedSessions = 0x0300_0000;
     public const uint PersistentFirst = 0x8100_0000;
 
-    private const int AlgAes = 0x06, AlgKeyedHash = 0x08, AlgHmac = 0x05, AlgSha256 = 0x0B, AlgNull = 0x10, AlgEcc = 0x23, AlgCfb = 0x43;
+    private const int AlgRsa = 0x01, AlgAes = 0x06, AlgKeyedHash = 0x08, AlgHmac = 0x05, AlgSha256 = 0x0B, AlgNull = 0x10, AlgEcc = 0x23, AlgCfb = 0x43;
     private const uint StorageAttributes = 0x0003_0472; // fixedTPM, fixedParent, sensitiveDataOrigin, userWithAuth, noDA, restricted, decrypt
     private const uint NoDa = 0x0000_0400;
     private const uint HmacKeyAttributes = 0x0004_0440; // userWithAuth, noDA, sign; the key is the caller's
@@ -39,6 +39,14 @@ internal static class Tpm2
         .Sized([0, 0, 0, 0])
         .Sized(new TpmCommandBuilder(0).UInt16(AlgEcc).UInt16(AlgSha256).UInt32(StorageAttributes & ~(dictionary ? NoDa : 0)).UInt16(0)
             .UInt16(AlgAes).UInt16(128).UInt16(AlgCfb).UInt16(AlgNull).UInt16(3).UInt16(AlgNull).UInt16(0).UInt16(0).Structure())
+        .UInt16(0).UInt32(0).Build();
+
+    /// <summary>An RSA 3072 storage key in the null hierarchy: long enough to be caught while it is made.</summary>
+    public static byte[] CreatePrimaryRsa() => new TpmCommandBuilder(TpmCc.CreatePrimary)
+        .Handle(Null).Password()
+        .Sized([0, 0, 0, 0])
+        .Sized(new TpmCommandBuilder(0).UInt16(AlgRsa).UInt16(AlgSha256).UInt32(StorageAttributes).UInt16(0)
+            .UInt16(AlgAes).UInt16(128).UInt16(AlgCfb).UInt16(AlgNull).UInt16(3072).UInt32(0).UInt16(0).Structure())
         .UInt16(0).UInt32(0).Build();
 
     /// <summary>An HMAC key below <paramref name="parent"/> whose bytes are given, so that what it answers can be checked.</summary>

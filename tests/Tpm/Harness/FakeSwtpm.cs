@@ -96,22 +96,34 @@ internal sealed class FakeSwtpm : IDisposable
         {
             Socket socket = await _control!.AcceptAsync();
             _sockets.Add(socket);
-            int count;
-            while ((count = await socket.ReceiveAsync(buffer)) > 0)
+            try
             {
-                byte[] command = buffer[..count];
-                if (BinaryPrimitives.ReadUInt32BigEndian(command) != 1)
-                {
-                    _controlCommands.Add(command);
-                }
-
-                if (control(command) is { } answer)
-                {
-                    await socket.SendAsync(answer);
-                }
+                await ServeControl(socket, control, buffer);
+            }
+            catch (SocketException)
+            {
+                // The client has not waited for the answer; swtpm goes on with the next one too.
             }
 
             socket.Dispose();
+        }
+    }
+
+    private async Task ServeControl(Socket socket, Func<byte[], byte[]?> control, byte[] buffer)
+    {
+        int count;
+        while ((count = await socket.ReceiveAsync(buffer)) > 0)
+        {
+            byte[] command = buffer[..count];
+            if (BinaryPrimitives.ReadUInt32BigEndian(command) != 1)
+            {
+                _controlCommands.Add(command);
+            }
+
+            if (control(command) is { } answer)
+            {
+                await socket.SendAsync(answer);
+            }
         }
     }
 }

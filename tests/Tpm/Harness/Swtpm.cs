@@ -1,5 +1,7 @@
 using System.Diagnostics;
 using System.Globalization;
+using System.Net;
+using System.Net.Sockets;
 using TpmFs.Tpm.Transports;
 
 namespace TpmFs.Tpm.Tests.Harness;
@@ -9,18 +11,25 @@ internal sealed class Swtpm : IDisposable
 {
     private readonly TemporaryDirectory _directory = new();
 
-    public Swtpm(bool withControl = true)
+    /// <param name="withControl">Whether it has a control channel.</param>
+    /// <param name="closes">Whether it closes its data connection after each response.</param>
+    /// <param name="portOption">Whether it listens where 'swtpm socket -p PORT' does, which closes each connection too.</param>
+    public Swtpm(bool withControl = true, bool closes = false, bool portOption = false)
     {
         DataPath = _directory.File("s");
+        int port = portOption ? FindTwoPorts() : 0;
+        Spec = portOption ? $"swtpm:host=127.0.0.1,port={port}" : $"swtpm:path={DataPath}";
         string pidFile = _directory.File("pid");
         List<string> arguments =
         [
-            "socket", "--tpm2", "--tpmstate", $"dir={_directory.Path}", "--server", $"type=unixio,path={DataPath}",
+            "socket", "--tpm2", "--tpmstate", $"dir={_directory.Path}",
             "--flags", "not-need-init", "--pid", $"file={pidFile}", "--log", $"file={_directory.File("log")}", "--daemon",
         ];
+        arguments.AddRange(
+            portOption ? ["-p", $"{port}"] : ["--server", $"type=unixio,path={DataPath}{(closes ? ",disconnect" : string.Empty)}"]);
         if (withControl)
         {
-            arguments.AddRange(["--ctrl", $"type=unixio,path={DataPath}.ctrl"]);
+            arguments.AddRange(["--ctrl", portOption ? $"type=tcp,port={port + 1}" : $"type=unixio,path={DataPath}.ctrl"]);
         }
 
         // With --daemon the parent ends when the sockets listen.
@@ -32,13 +41,33 @@ internal sealed class Swtpm : IDisposable
 
     public string DataPath { get; }
 
-    public string Spec => $"swtpm:path={DataPath}";
+    public string Spec { get; }
 
     public ITpmTransport Connect()
     {
         ITpmTransport transport = TestTransport.Create(Spec);
         TpmClient.Connect(transport);
         return transport;
+    }
+
+    /// <summary>A port that is free, as is the one after it.</summary>
+    private static int FindTwoPorts()
+    {
+        for (int port = 20000 + (Environment.ProcessId % 20000); ; port += 2)
+        {
+            try
+            {
+                using var first = new TcpListener(IPAddress.Loopback, port);
+                using var second = new TcpListener(IPAddress.Loopback, port + 1);
+                first.Start();
+                second.Start();
+                return port;
+            }
+            catch (SocketException)
+            {
+                // Somebody has one of them: the next two.
+            }
+        }
     }
 
     /// <summary>Runs a program to its end and returns what it wrote.</summary>

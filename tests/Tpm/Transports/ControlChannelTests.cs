@@ -184,6 +184,33 @@ public sealed class ControlChannelTests
         Assert.Equal(TransmitStatus.LocalityRefused, transport.Transmit(TpmClient.GetRandom8, 1, new byte[4096], TpmClient.Patience).Status);
     }
 
+    /// <summary>swtpm answers its control channel only after the command that runs: localities and cancel were lost until a new connection.</summary>
+    [Fact]
+    public async Task A_control_channel_that_answers_late_is_asked_again_after_the_first_response()
+    {
+        using var busy = new ManualResetEventSlim();
+        using var peer = new FakeSwtpm(command =>
+        {
+            Assert.True(busy.Wait(TpmClient.Patience));
+            return FakeSwtpm.Obliging(command);
+        });
+        Task served = peer.Serve(async socket =>
+        {
+            await FakeSwtpm.ReceiveCommand(socket);
+            busy.Set();
+            await socket.SendAsync(s_answer);
+            await FakeSwtpm.ReceiveCommand(socket);
+            await socket.SendAsync(s_answer);
+        });
+        using ITpmTransport transport = HostilePeerTests.Connected(peer);
+        Assert.Equal(default, transport.Features);
+        TpmClient.Execute(transport, TpmClient.GetRandom8);
+        Assert.Equal(new TpmTransportFeatures(CanCancel: true, HighestLocality: 4), transport.Features);
+        TpmClient.Execute(transport, TpmClient.GetRandom8, locality: 3);
+        Assert.Equal([0, 0, 0, 5, 3], Next(peer));
+        await served;
+    }
+
     [Fact]
     public async Task A_cancel_that_is_never_answered_does_not_stop_later_commands()
     {

@@ -11,8 +11,6 @@ public sealed class HostilePeerTests
 {
     private static readonly TimeSpan s_short = TimeSpan.FromMilliseconds(300);
 
-    /// <summary>A deadline of <see cref="s_short"/> that is honoured has passed by then, on a busy machine too.</summary>
-
     [Fact]
     public async Task A_response_may_come_a_byte_at_a_time()
     {

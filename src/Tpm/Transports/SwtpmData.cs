@@ -1,0 +1,150 @@
+using TpmFs.Tpm.Wire;
+
+namespace TpmFs.Tpm.Transports;
+
+/// <summary>
+/// swtpm's data channel, which carries bare TPM commands and responses. swtpm keeps a connection, or closes it after each response
+/// ('swtpm socket -p PORT', '--server …,disconnect'): then each command gets a connection of its own. Used by one thread.
+/// </summary>
+/// <param name="first">The first connection. Owned.</param>
+/// <param name="open">Opens a further connection; null where there is only the first.</param>
+/// <param name="watch">How long the end of a new connection is waited for after its first response.</param>
+internal sealed class SwtpmData(TpmSocket first, SwtpmConnector? open, TimeSpan watch) : IDisposable
+{
+    private TpmSocket _socket = first;
+
+    /// <summary>Responses since the link was made.</summary>
+    private int _responses;
+
+    /// <summary>A whole command was sent and not one byte of its response has come.</summary>
+    private bool _owesResponse;
+
+    /// <summary>True when swtpm closes the connection after each response.</summary>
+    public bool ClosesAfterResponse { get; private set; }
+
+    /// <summary>True when swtpm closed the connection after its first response, and that was noticed too late.</summary>
+    public bool EndedAfterFirstResponse { get; private set; }
+
+    /// <summary>Sends a whole command; returns how the exchange ended where that failed.</summary>
+    public TransmitResult? Send(ReadOnlySpan<byte> command, Deadline deadline, TimeSpan timeout)
+    {
+        if (ClosesAfterResponse)
+        {
+            if (!open!(deadline, out TpmSocket? next, out string problem))
+            {
+                return new(TransmitStatus.NotSent, 0, problem);
+            }
+
+            _socket = next!;
+        }
+        else if (_owesResponse || !_socket.IsQuiet)
+        {
+            bool isClosed = _socket.EndsWithin(TimeSpan.Zero);
+            EndedAfterFirstResponse = isClosed && _responses == 1;
+            return new(
+                TransmitStatus.NotSent, 0, isClosed ? "swtpm closed the connection" : "swtpm sent bytes that no command asked for");
+        }
+
+        // A part of a command is none to swtpm.
+        IoStatus sent = _socket.SendAll(command, deadline);
+        if (sent != IoStatus.Ok)
+        {
+            return Failed(sent, timeout, TransmitStatus.NotSent);
+        }
+
+        _owesResponse = true;
+        return null;
+    }
+
+    public TransmitResult Receive(Span<byte> response, Deadline deadline, TimeSpan timeout)
+    {
+        int received = 0;
+        while (true)
+        {
+            IoStatus status = _socket.Receive(response[received..], deadline, out int count);
+            if (status != IoStatus.Ok)
+            {
+                EndedAfterFirstResponse = status == IoStatus.Closed && received == 0 && _responses == 1;
+                return Failed(status, timeout, TransmitStatus.Disconnected);
+            }
+
+            _owesResponse = false;
+            received += count;
+            if (!TpmHeader.TryRead(response[..received], out TpmHeader header))
+            {
+                continue;
+            }
+
+            if (header.Size < TpmHeader.Length || header.Size > response.Length)
+            {
+                return new(TransmitStatus.Disconnected, 0, $"the TPM sent a response that says it is {header.Size} bytes long");
+            }
+
+            if (received > header.Size)
+            {
+                return new(TransmitStatus.Disconnected, 0, "the TPM sent more bytes than the response's size says");
+            }
+
+            if (received == header.Size)
+            {
+                EndResponse();
+                return new(TransmitStatus.Ok, received);
+            }
+        }
+    }
+
+    /// <summary>
+    /// Waits for the response that a command which was given up still owes, and drops it; after that the connection is as good as new.
+    /// False when that is not possible.
+    /// </summary>
+    public bool TryResume(Deadline deadline)
+    {
+        Span<byte> scrap = stackalloc byte[TpmHeader.Length];
+        if (!_owesResponse || _socket.ReceiveExactly(scrap, deadline) != IoStatus.Ok || !TpmHeader.TryRead(scrap, out TpmHeader header))
+        {
+            return false;
+        }
+
+        _owesResponse = false;
+        long rest = (long)header.Size - TpmHeader.Length;
+        Span<byte> dropped = stackalloc byte[512];
+        while (rest > 0)
+        {
+            int size = (int)Math.Min(rest, dropped.Length);
+            if (_socket.ReceiveExactly(dropped[..size], deadline) != IoStatus.Ok)
+            {
+                return false;
+            }
+
+            rest -= size;
+        }
+
+        dropped.Clear();
+        return rest == 0;
+    }
+
+    public bool IsQuiet => _socket.IsQuiet;
+
+    public void Dispose() => _socket.Dispose();
+
+    /// <summary>
+    /// The first response shows how swtpm behaves. A connection that swtpm closes must not carry another command: swtpm might close it
+    /// after the command is sent, and nobody could tell whether the TPM has had that.
+    /// </summary>
+    private void EndResponse()
+    {
+        if (++_responses == 1)
+        {
+            ClosesAfterResponse = open is not null && _socket.EndsWithin(watch);
+        }
+
+        if (ClosesAfterResponse)
+        {
+            _socket.Dispose();
+        }
+    }
+
+    private static TransmitResult Failed(IoStatus status, TimeSpan timeout, TransmitStatus whenClosed) => status == IoStatus.TimedOut
+        ? new(TransmitStatus.TimedOut, 0, $"no response from swtpm in {timeout.TotalSeconds:0.###} s (it serves one client at a time)")
+        : new(whenClosed, 0, "swtpm closed the connection");
+}
