@@ -1,5 +1,6 @@
 using TpmFs.Fuse;
 using TpmFs.Nodes;
+using TpmFs.Openers;
 
 namespace TpmFs.Controls;
 
@@ -7,7 +8,8 @@ namespace TpmFs.Controls;
 /// A file in which the daemon says something, or takes orders: root's, with permissions that nobody can change. Reading and writing it waits
 /// for nothing.
 /// </summary>
-internal abstract class ControlFile(NodeTable table, uint mode, Access root) : Node(table, NodeAccess.Fixed(mode, root.Uid, root.Gid))
+internal abstract class ControlFile(NodeTable table, uint mode, ControlContext context)
+    : Node(table, NodeAccess.Fixed(mode, context.Owner.Uid, context.Owner.Gid))
 {
     /// <summary>Everybody may read it.</summary>
     protected const uint Shown = 0b100_100_100;
@@ -23,11 +25,20 @@ internal abstract class ControlFile(NodeTable table, uint mode, Access root) : N
     /// <summary>The domain that it was a file of is gone.</summary>
     public bool IsGone => _isGone;
 
+    /// <summary>What it shares with the other control files.</summary>
+    public ControlContext Context => context;
+
     public override NodeType Type => NodeType.Regular;
 
     public override Errno Open(in FuseCaller caller, uint flags, out OpenFile? file)
     {
-        file = new ControlOpen(this);
+        file = null;
+        if (!context.TryOpen(caller.Uid))
+        {
+            return SpaceErrno.TooManyOpeners;
+        }
+
+        file = NewOpen(caller.Uid);
         return Errno.None;
     }
 
@@ -36,6 +47,9 @@ internal abstract class ControlFile(NodeTable table, uint mode, Access root) : N
         base.Removed();
         _isGone = true;
     }
+
+    /// <summary>Makes an open file description for a user.</summary>
+    protected virtual ControlOpen NewOpen(uint uid) => new(this, uid);
 
     /// <summary>What a reader gets, made anew for each that reads from the start.</summary>
     public virtual string Content() => "";

@@ -6,16 +6,18 @@ using TpmFs.Openers;
 namespace TpmFs.Controls;
 
 /// <summary>
-/// One open file description of a control file. What is read is made at offset 0 and kept for this open, so that a reader in pieces sees one
-/// moment; one write is one order, whatever its offset.
+/// One open file description of a control file. What is read is made at offset 0 and kept for this open until its end is read, so that a
+/// reader in pieces sees one moment; one write is one order, whatever its offset.
 /// </summary>
-internal class ControlOpen(ControlFile file) : OpenFile
+/// <param name="uid">The user who opened it.</param>
+internal class ControlOpen(ControlFile file, uint uid) : OpenFile
 {
     private const int MaxOrder = 64 * 1024;
 
     private readonly Lock _gate = new();
-    private byte[]? _content;
+    private byte[]? _kept;
     private bool _ordered;
+    private bool _isReleased;
 
     /// <summary>Its size shows as 0, so the kernel must ask in any case.</summary>
     public override FuseOpenFlags Flags => FuseOpenFlags.DirectIo | FuseOpenFlags.NoFlush;
@@ -31,18 +33,17 @@ internal class ControlOpen(ControlFile file) : OpenFile
         }
 
         byte[] shown;
+        int start;
+        int count;
         lock (_gate)
         {
-            if (_content is null || arguments.Offset == 0)
-            {
-                _content = Encoding.UTF8.GetBytes(file.Content());
-            }
-
-            shown = _content;
+            shown = arguments.Offset > 0 && _kept is not null ? _kept : Encoding.UTF8.GetBytes(file.Content());
+            start = (int)Math.Min(arguments.Offset, (ulong)shown.Length);
+            count = Math.Min(arguments.Size, shown.Length - start);
+            Keep(shown, start + count);
         }
 
-        int start = (int)Math.Min(arguments.Offset, (ulong)shown.Length);
-        reply.Complete(shown.AsSpan(start, Math.Min(arguments.Size, shown.Length - start)));
+        reply.Complete(shown.AsSpan(start, count));
     }
 
     public override Errno Write(in FuseWriteArguments arguments, ReadOnlySpan<byte> data, out int written)
@@ -61,6 +62,46 @@ internal class ControlOpen(ControlFile file) : OpenFile
             _ordered |= !error.IsError;
             written = error.IsError ? 0 : data.Length;
             return error;
+        }
+    }
+
+    public override void Release()
+    {
+        lock (_gate)
+        {
+            _isReleased = true;
+            Drop();
+        }
+
+        file.Context.Close(uid);
+    }
+
+    /// <summary>
+    /// Keeps content until its last byte is read. A user for whom too much is kept already reads what holds at each read instead. Under
+    /// the lock.
+    /// </summary>
+    /// <param name="shown">What was read from.</param>
+    /// <param name="end">Where the read ended in it.</param>
+    private void Keep(byte[] shown, int end)
+    {
+        if (shown == _kept && end < shown.Length)
+        {
+            return;
+        }
+
+        Drop();
+        if (end < shown.Length && !_isReleased && file.Context.TryKeep(uid, shown.Length))
+        {
+            _kept = shown;
+        }
+    }
+
+    private void Drop()
+    {
+        if (_kept is not null)
+        {
+            file.Context.Drop(uid, _kept.Length);
+            _kept = null;
         }
     }
 }

@@ -8,7 +8,7 @@ using TpmFs.Policy;
 namespace TpmFs.Controls;
 
 /// <summary>commands.deny: the commands that a domain's openers may not use.</summary>
-internal sealed class DenyFile(NodeTable table, Access root, Domain domain, ILogger log) : ControlFile(table, Settable, root)
+internal sealed class DenyFile(NodeTable table, ControlContext context, Domain domain, ILogger log) : ControlFile(table, Settable, context)
 {
     private const int MaxQuoted = 64;
 

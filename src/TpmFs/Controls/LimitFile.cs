@@ -7,7 +7,7 @@ using TpmFs.Policy;
 namespace TpmFs.Controls;
 
 /// <summary>A limit of a domain that is a number, or "max".</summary>
-internal sealed class LimitFile(NodeTable table, Access root, Domain domain, LimitKind kind) : ControlFile(table, Settable, root)
+internal sealed class LimitFile(NodeTable table, ControlContext context, Domain domain, LimitKind kind) : ControlFile(table, Settable, context)
 {
     public override string Content() => kind.Show(kind.Get(domain.Limits)!.Value) + "\n";
 

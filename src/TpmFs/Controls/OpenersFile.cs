@@ -8,7 +8,7 @@ namespace TpmFs.Controls;
 /// openers: a line for each opener of a domain: id, uid, pid, command, node, locality, objects, sessions, commands, age in seconds, with a blank
 /// between them and none in them.
 /// </summary>
-internal sealed class OpenersFile(NodeTable table, Access root, Node directory, Domain domain, TimeProvider time) : OwnersFile(table, root, directory)
+internal sealed class OpenersFile(NodeTable table, ControlContext context, Node directory, Domain domain, TimeProvider time) : OwnersFile(table, context, directory)
 {
     public override string Content() => string.Concat(domain.Openers.Select(opener =>
     {

@@ -14,8 +14,8 @@ internal abstract class OwnersFile : ControlFile
     private readonly Node _directory;
     private readonly OwnersFace _face;
 
-    protected OwnersFile(NodeTable table, Access root, Node directory)
-        : base(table, Private, root)
+    protected OwnersFile(NodeTable table, ControlContext context, Node directory)
+        : base(table, Private, context)
     {
         _table = table;
         _directory = directory;

@@ -14,16 +14,20 @@ namespace TpmFs.Domains;
 /// </remarks>
 internal sealed class Domain
 {
+    /// <summary>Openers that the administrator may have although the domain is full.</summary>
+    private const int AdministratorsOpeners = 16;
+
     private readonly Lock _gate = new();
     private readonly Dictionary<ulong, Opener> _openers = [];
     private readonly Dictionary<(int Tpm, uint Uid), SchedulingGroup> _groups = [];
     private readonly SpaceLimits _spaceLimits = new();
     private readonly ILimitStore _store;
     private readonly bool _isShared;
+    private readonly Func<uint, Standing> _standing;
+    private readonly FairShares _places = new(AdministratorsOpeners); // an opener has one until its last descriptor is closed
     private Limits _configured;
     private Limits _changed;
     private Limits _limits;
-    private int _entered;
     private bool _gone;
 
     /// <param name="path">Its place in the tree; the root's is empty.</param>
@@ -31,12 +35,14 @@ internal sealed class Domain
     /// <param name="isShared">
     /// Whether its users are fair to each other by a share of the TPM's time for each: so it is in the root. Elsewhere the domain as a whole has one.
     /// </param>
-    public Domain(string path, Limits configured, ILimitStore store, bool isShared)
+    /// <param name="standing">What a user is to the domain, by uid.</param>
+    public Domain(string path, Limits configured, ILimitStore store, bool isShared, Func<uint, Standing> standing)
     {
         Path = path;
         _configured = configured;
         _store = store;
         _isShared = isShared;
+        _standing = standing;
         _changed = store.Find(path);
         _limits = _changed.Over(configured);
         Apply();
@@ -100,8 +106,10 @@ internal sealed class Domain
         }
     }
 
-    /// <summary>Counts one more opener: ENFILE when there are as many as there may be, ENODEV when the domain is gone.</summary>
-    public Errno Enter()
+    /// <summary>
+    /// Gives a user's new opener a place. ENFILE when the domain is full, or the user's share of it; ENODEV when the domain is gone.
+    /// </summary>
+    public Errno Enter(uint uid)
     {
         lock (_gate)
         {
@@ -110,24 +118,15 @@ internal sealed class Domain
                 return SpaceErrno.Gone;
             }
 
-            if (_entered >= _limits.OpenersMax)
-            {
-                return SpaceErrno.TooManyOpeners;
-            }
-
-            _entered++;
-            return Errno.None;
+            return _places.TryTake(uid, _standing(uid), _limits.OpenersMax!.Value) ? Errno.None : SpaceErrno.TooManyOpeners;
         }
     }
 
-    /// <summary>One who had entered opened nothing after all.</summary>
-    public void Leave()
-    {
-        lock (_gate)
-        {
-            _entered--;
-        }
-    }
+    /// <summary>
+    /// Takes the place of a user's opener back: nothing was opened after all, or its last descriptor is closed. One that is revoked keeps its
+    /// place until then, because its open file still costs memory.
+    /// </summary>
+    public void Leave(uint uid) => _places.Return(uid);
 
     /// <summary>One who had entered is open now. False when the domain went meanwhile.</summary>
     public bool TryAdd(Opener opener)
@@ -138,13 +137,12 @@ internal sealed class Domain
         }
     }
 
-    /// <summary>An opener has ended.</summary>
+    /// <summary>Forgets an opener that has ended: it was closed or revoked.</summary>
     public void Remove(Opener opener)
     {
         lock (_gate)
         {
             _openers.Remove(opener.Identity.Id);
-            _entered--;
         }
     }
 

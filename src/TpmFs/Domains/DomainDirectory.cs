@@ -32,7 +32,7 @@ internal class DomainDirectory : DirectoryNode
         _parts = parts;
         _own = own;
         _managed = [.. parts.Tpms.Select(tpm => new KeptAccess(parts.State, At(path, tpm.ManagedName), configured.Managed))];
-        Domain = new Domain(path, configured.Limits, parts.State, isShared: parent is null);
+        Domain = new Domain(path, configured.Limits, parts.State, isShared: parent is null, StandingOf);
         AddNodes(this, "", tpm => _managed[tpm.Number], locality: 0, hasRaw);
         AddLocalities(hasRaw);
         AddControls();
@@ -68,6 +68,12 @@ internal class DomainDirectory : DirectoryNode
 
     protected static string At(string path, string name) => path.Length == 0 ? name : $"{path}/{name}";
 
+    /// <summary>Returns what a user is to the domain. The root is shared by all, so that its directory's owner counts as one of them.</summary>
+    private Standing StandingOf(uint uid) =>
+        _parts.IsAdministrator(uid) ? Standing.Administrator
+        : Domain.Path.Length > 0 && uid == _own.Current.Uid ? Standing.Owner
+        : Standing.User;
+
     private void AddLocalities(bool hasRaw)
     {
         var localities = new LocalitiesDirectory(_parts.Table, _parts.Administrators(At(Domain.Path, "locality"), PrivateDirectory), this);
@@ -102,17 +108,17 @@ internal class DomainDirectory : DirectoryNode
 
     private void AddControls()
     {
-        (NodeTable? table, Access root, Serilog.ILogger? log) = (_parts.Table, _parts.Root, _parts.Log);
+        (NodeTable table, ControlContext context, Serilog.ILogger log) = (_parts.Table, _parts.Controls, _parts.Log);
         foreach (LimitKind kind in LimitKind.Known)
         {
-            TryAdd(kind.Name, new LimitFile(table, root, Domain, kind));
+            TryAdd(kind.Name, new LimitFile(table, context, Domain, kind));
         }
 
-        TryAdd("commands.deny", new DenyFile(table, root, Domain, log));
-        TryAdd("stat", new StatFile(table, root, Domain, _parts.Tpms));
-        TryAdd("openers", new OpenersFile(table, root, this, Domain, _parts.Openers.Time));
-        TryAdd("cancel", new CancelFile(table, root, this, Domain));
-        TryAdd("revoke", new RevokeFile(table, root, this, Domain, log));
+        TryAdd("commands.deny", new DenyFile(table, context, Domain, log));
+        TryAdd("stat", new StatFile(table, context, Domain, _parts.Tpms));
+        TryAdd("openers", new OpenersFile(table, context, this, Domain, _parts.Openers.Time));
+        TryAdd("cancel", new CancelFile(table, context, this, Domain));
+        TryAdd("revoke", new RevokeFile(table, context, this, Domain, log));
     }
 }
 

@@ -1,4 +1,5 @@
 using Serilog;
+using TpmFs.Controls;
 using TpmFs.Nodes;
 using TpmFs.Openers;
 using TpmFs.State;
@@ -11,6 +12,9 @@ namespace TpmFs.Domains;
 internal sealed record TreeParts(NodeTable Table, Access Root, IReadOnlyList<TpmPort> Tpms, OpenerContext Openers, StateKeeper State)
 {
     public ILogger Log => Openers.Log;
+
+    /// <summary>What the control files of the whole tree share.</summary>
+    public ControlContext Controls { get; } = new(Root);
 
     /// <summary>Access that the administrator of the tree has, and may change.</summary>
     public NodeAccess Administrators(string path, uint mode) => new KeptAccess(State, path, new Access(mode, Root.Uid, Root.Gid));

@@ -1,5 +1,6 @@
 using Serilog;
 using TpmFs.Configuration;
+using TpmFs.Controls;
 using TpmFs.Domains;
 using TpmFs.Logs;
 using TpmFs.Nodes;
@@ -44,6 +45,7 @@ internal sealed class Tree : IDisposable
         var notifier = new PollNotifier();
         var table = new NodeTable(time);
         _parts = new TreeParts(table, owner, tpms, new OpenerContext(time, _unread, new AnswerPool(), notifier, log), state);
+        ControlContext controls = _parts.Controls;
         _plans = new UserPlans(database, settings, owner, log);
         _root = new RootDirectory(_parts, new DomainPlan(owner, managed, settings.RootLimits));
         _users = new UsersDirectory(_parts, _root, _plans);
@@ -51,10 +53,10 @@ internal sealed class Tree : IDisposable
         _root.TryAdd("users", _users);
         _root.TryAdd("domains", _domains);
         _root.TryAdd("self", new SelfLink(table, owner, _users));
-        _root.TryAdd("status", new StatusFile(table, owner, status));
-        _root.TryAdd("metrics", new MetricsFile(table, owner, status));
+        _root.TryAdd("status", new StatusFile(table, controls, status));
+        _root.TryAdd("metrics", new MetricsFile(table, controls, status));
         _suspension = new Suspension(sleepers, time, log);
-        _root.TryAdd("power", new PowerFile(table, owner, _suspension));
+        _root.TryAdd("power", new PowerFile(table, controls, _suspension));
         status.Show(() => Domains);
         FileSystem = new TreeFileSystem(table, notifier, log);
         Apply(ResolvedPlans.None, Audit.None); // what was made with mkdir waits for nobody's name

@@ -19,7 +19,7 @@ internal sealed class TpmNode(NodeTable table, NodeAccess access, string name, D
     public override Errno Open(in FuseCaller caller, uint flags, out OpenFile? file)
     {
         file = null;
-        Errno error = domain.Enter();
+        Errno error = domain.Enter(caller.Uid);
         if (error.IsError)
         {
             context.Log.Debug("process {Pid} of user {Uid} was refused at {Node} of {Domain}: {Errno}", caller.Pid, caller.Uid, name, domain.Name, error.Value);
@@ -29,16 +29,16 @@ internal sealed class TpmNode(NodeTable table, NodeAccess access, string name, D
         var owner = new SpaceOwner(domain.GroupOf(tpm.Number, caller.Uid), caller.Uid, locality);
         OpenerIdentity identity = OpenerIdentity.Of(caller, domain.Path, name, locality, context.Time) with { Tpm = tpm.Number };
         TpmDoor door = isRaw ? tpm.Raw : tpm.Managed;
-        var opener = Opener.TryOpen(context, identity, tpm.Facts.MaxCommandSize, client => door(owner, client), domain.Remove);
+        var opener = Opener.TryOpen(context, identity, tpm.Facts.MaxCommandSize, client => door(owner, client), domain.Remove, LeaveDomain);
         if (opener is null)
         {
-            domain.Leave();
+            domain.Leave(caller.Uid);
             return Errno.EBUSY;
         }
 
         if (!domain.TryAdd(opener))
         {
-            opener.Revoke();
+            opener.Release();
             return SpaceErrno.Gone;
         }
 
@@ -46,4 +46,6 @@ internal sealed class TpmNode(NodeTable table, NodeAccess access, string name, D
         file = opener;
         return Errno.None;
     }
+
+    private void LeaveDomain(Opener closed) => domain.Leave(closed.Identity.Uid);
 }

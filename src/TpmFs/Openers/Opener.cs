@@ -23,22 +23,31 @@ internal sealed class Opener : OpenFile, ISpaceClient, IFuseInterruptible
     private readonly OpenerContext _context;
     private readonly Space _space;
     private readonly int _maxCommandSize;
-    private readonly Action<Opener> _left;
+    private readonly Action<Opener> _ended;
+    private readonly Action<Opener> _released;
     private readonly Lock _gate = new();
     private Phase _phase;
     private Answer? _answer; // exactly when phase is Ready, and then never spent
     private WaitingReads _waiting; // empty unless phase is Running
     private PollWaiters _pollers;
+    private bool _isReleased; // not guarded: set once
 
     /// <param name="identity">Who it is, for others.</param>
     /// <param name="maxCommandSize">The largest write, in bytes.</param>
     /// <param name="openSpace">Makes the handle space whose answers come here.</param>
-    /// <param name="left">Told once: the last descriptor is closed, or the opener was revoked.</param>
-    private Opener(OpenerContext context, OpenerIdentity identity, int maxCommandSize, SpaceOpener openSpace, Action<Opener> left)
+    /// <param name="ended">Told once: the last descriptor is closed, or the opener was revoked.</param>
+    /// <param name="released">Told once: the last descriptor is closed. This comes before <paramref name="ended"/> unless it was revoked.</param>
+    private Opener(
+        OpenerContext context,
+        OpenerIdentity identity,
+        int maxCommandSize,
+        SpaceOpener openSpace,
+        Action<Opener> ended,
+        Action<Opener> released)
     {
         _context = context;
         _maxCommandSize = maxCommandSize;
-        _left = left;
+        (_ended, _released) = (ended, released);
         Identity = identity;
         _space = openSpace(this)!;
     }
@@ -49,9 +58,15 @@ internal sealed class Opener : OpenFile, ISpaceClient, IFuseInterruptible
     public Space Space => _space;
 
     /// <summary>Null when there is no space to be had.</summary>
-    public static Opener? TryOpen(OpenerContext context, OpenerIdentity identity, int maxCommandSize, SpaceOpener openSpace, Action<Opener> left)
+    public static Opener? TryOpen(
+        OpenerContext context,
+        OpenerIdentity identity,
+        int maxCommandSize,
+        SpaceOpener openSpace,
+        Action<Opener> ended,
+        Action<Opener> released)
     {
-        var opener = new Opener(context, identity, maxCommandSize, openSpace, left);
+        var opener = new Opener(context, identity, maxCommandSize, openSpace, ended, released);
         if (opener._space is null)
         {
             return null;
@@ -183,7 +198,16 @@ internal sealed class Opener : OpenFile, ISpaceClient, IFuseInterruptible
         return ready;
     }
 
-    public override void Release() => Revoke();
+    public override void Release()
+    {
+        if (Interlocked.Exchange(ref _isReleased, true))
+        {
+            return;
+        }
+
+        _released(this);
+        Revoke();
+    }
 
     /// <summary>
     /// Ends it, whether or not descriptors are open: reads and writes give ENODEV from now on, those that wait too, and polls ERR and HUP. What
@@ -210,7 +234,7 @@ internal sealed class Opener : OpenFile, ISpaceClient, IFuseInterruptible
         _waiting.Send(settled);
         woken.Notify(_context.Notifier);
         _context.Unread.Remove(this);
-        _left(this);
+        _ended(this);
     }
 
     void ISpaceClient.Completed(ReadOnlySpan<byte> response) => Finish(_context.Answers.Of(response, _context.Time.GetTimestamp()));

@@ -9,7 +9,7 @@ namespace TpmFs.Power;
 /// power: takes "suspend" before the machine sleeps and "resume" after, each at once, and shows "awake", "suspended" or "suspending". Who reads it
 /// while the daemon suspends waits until that is done; "suspending" is shown to who has waited for too long.
 /// </summary>
-internal sealed class PowerFile(NodeTable table, Access root, Suspension suspension) : ControlFile(table, Private, root)
+internal sealed class PowerFile(NodeTable table, ControlContext context, Suspension suspension) : ControlFile(table, Private, context)
 {
     public const string Suspend = "suspend";
     public const string Resume = "resume";
@@ -20,12 +20,6 @@ internal sealed class PowerFile(NodeTable table, Access root, Suspension suspens
         SleepState.Suspending => "suspending",
         _ => "suspended",
     };
-
-    public override Errno Open(in FuseCaller caller, uint flags, out OpenFile? file)
-    {
-        file = new PowerOpen(this, suspension);
-        return Errno.None;
-    }
 
     public override Errno Take(string order, bool isFirst)
     {
@@ -42,8 +36,10 @@ internal sealed class PowerFile(NodeTable table, Access root, Suspension suspens
         }
     }
 
+    protected override ControlOpen NewOpen(uint uid) => new PowerOpen(this, suspension, uid);
+
     /// <summary>One open file description. Orders are as of any control file; a read from the start may wait, without a thread.</summary>
-    private sealed class PowerOpen(PowerFile file, Suspension suspension) : ControlOpen(file)
+    private sealed class PowerOpen(PowerFile file, Suspension suspension, uint uid) : ControlOpen(file, uid)
     {
         private volatile byte[] _shown = [];
 

@@ -8,7 +8,7 @@ using TpmFs.Rm;
 namespace TpmFs.Status;
 
 /// <summary>metrics: the same for Prometheus, in OpenMetrics text format 1.0, with types alone that its older text format has too.</summary>
-internal sealed class MetricsFile(NodeTable table, Access root, DaemonStatus status) : ControlFile(table, Shown, root)
+internal sealed class MetricsFile(NodeTable table, ControlContext context, DaemonStatus status) : ControlFile(table, Shown, context)
 {
     private const string Microseconds = "_usec";
     private const double PerSecond = 1_000_000;

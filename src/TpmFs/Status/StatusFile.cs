@@ -8,7 +8,7 @@ using TpmFs.Rm;
 namespace TpmFs.Status;
 
 /// <summary>status: the daemon at a glance, for people.</summary>
-internal sealed class StatusFile(NodeTable table, Access root, DaemonStatus status) : ControlFile(table, Shown, root)
+internal sealed class StatusFile(NodeTable table, ControlContext context, DaemonStatus status) : ControlFile(table, Shown, context)
 {
     private static readonly string[] s_headings = ["openers", "objects", "sessions", "weight", "commands", "per cmd", "busy", "waited", "denied", "auth fail"];
 

@@ -10,7 +10,7 @@ public abstract class MountTests : IClassFixture<Mount>, IDisposable
 {
     private readonly ITestOutputHelper _output;
     private readonly int _printedBefore;
-    private readonly List<Agent> _agents = [];
+    private readonly List<IDisposable> _clients = [];
 
     protected MountTests(Mount mount, ITestOutputHelper output)
     {
@@ -25,18 +25,21 @@ public abstract class MountTests : IClassFixture<Mount>, IDisposable
     {
         _output.WriteLine(Mount.Daemon.Printed[_printedBefore..]);
         Mount.Proxy.ReleaseAll();
-        _agents.ForEach(agent => agent.Dispose());
+        _clients.ForEach(client => client.Dispose());
         Assert.False(Mount.Daemon.HasExited, "The daemon has exited.");
         AssertTpmEmpties();
         GC.SuppressFinalize(this);
     }
 
     /// <summary>A client process of its own.</summary>
-    private protected Agent NewAgent(User? user = null, params string[] container)
+    private protected Agent NewAgent(User? user = null, params string[] container) => EndWithTest(new Agent(Mount.Sandbox, user, container));
+
+    /// <summary>Has a client process end with the test, however the test ends.</summary>
+    private protected T EndWithTest<T>(T client)
+        where T : IDisposable
     {
-        var agent = new Agent(Mount.Sandbox, user, container);
-        _agents.Add(agent);
-        return agent;
+        _clients.Add(client);
+        return client;
     }
 
     /// <summary>Opens the node in a process of its own.</summary>

@@ -18,7 +18,7 @@ public sealed class OpenerAllocationTests : IDisposable
     public OpenerAllocationTests()
     {
         var context = new OpenerContext(_fixture.Time, _fixture.Unread, new AnswerPool(), new QuietNotifier(), Serilog.Core.Logger.None);
-        _opener = Opener.TryOpen(context, _fixture.Opener.Identity, MaxCommandSize, client => _space = new QuietSpace(client), _ => { })!;
+        _opener = Opener.TryOpen(context, _fixture.Opener.Identity, MaxCommandSize, client => _space = new QuietSpace(client), _ => { }, _ => { })!;
     }
 
     [Fact]

@@ -18,7 +18,7 @@ internal sealed class OpenerFixture : IDisposable
         Unread = new UnreadAnswers(Time);
         var identity = new OpenerIdentity(1, 1000, 4711, "test", "", "rm0", 0, Time.GetTimestamp());
         Opener = Opener.TryOpen(
-            new OpenerContext(Time, Unread, new AnswerPool(), Notifier, Serilog.Core.Logger.None), identity, MaxCommandSize, client => Space = new FakeSpace(client), _ => Left++)!;
+            new OpenerContext(Time, Unread, new AnswerPool(), Notifier, Serilog.Core.Logger.None), identity, MaxCommandSize, client => Space = new FakeSpace(client), _ => Left++, _ => Released++)!;
     }
 
     public ManualTime Time { get; } = new();
@@ -32,6 +32,8 @@ internal sealed class OpenerFixture : IDisposable
     public Opener Opener { get; }
 
     public int Left { get; private set; }
+
+    public int Released { get; private set; }
 
     /// <summary>A command of a size, whose header says <paramref name="stated"/>.</summary>
     public static byte[] Command(int size = 12, uint? stated = null)

@@ -99,7 +99,7 @@ public sealed class OpenerLifeTests : IDisposable
         {
             FakeSpace space = null!;
             Opener opener = Opener.TryOpen(
-                context, new OpenerIdentity((ulong)i, 0, 1, "test", "", "rm0", 0, 0), MaxCommandSize, client => space = new FakeSpace(client), _ => { })!;
+                context, new OpenerIdentity((ulong)i, 0, 1, "test", "", "rm0", 0, 0), MaxCommandSize, client => space = new FakeSpace(client), _ => { }, _ => { })!;
             opener.Write(default, Command(), out _);
             _fixture.Time.Advance(TimeSpan.FromSeconds(10));
             space.Answer((byte)i);
@@ -120,10 +120,12 @@ public sealed class OpenerLifeTests : IDisposable
     [Fact]
     public void Release_closes_the_space_once_and_leaves_the_domain_once()
     {
+        _fixture.Opener.Revoke();
+        Assert.Equal((1, 1, 0), (_fixture.Space.Closed, _fixture.Left, _fixture.Released));
         _fixture.Opener.Release();
         _fixture.Opener.Release();
 
-        Assert.Equal((1, 1), (_fixture.Space.Closed, _fixture.Left));
+        Assert.Equal((1, 1, 1), (_fixture.Space.Closed, _fixture.Left, _fixture.Released));
     }
 
     [Fact]

@@ -1,0 +1,31 @@
+using TpmFs.Nodes;
+using TpmFs.Policy;
+
+namespace TpmFs.Controls;
+
+/// <summary>What all control files share: whose they are, and how much of the daemon their open files may take together.</summary>
+/// <param name="Owner">Root, or the user who runs the daemon.</param>
+internal sealed record ControlContext(Access Owner)
+{
+    private const int MaxOpenFiles = 4096;
+    private const long MaxKeptBytes = 16 * 1024 * 1024;
+    private const int AdministratorsOpenFiles = 64;
+    private const long AdministratorsKeptBytes = 4 * 1024 * 1024;
+
+    private readonly FairShares _openFiles = new(AdministratorsOpenFiles);
+    private readonly FairShares _keptBytes = new(AdministratorsKeptBytes);
+
+    /// <summary>Counts an open file of a user.</summary>
+    /// <returns>False when the user has enough of them.</returns>
+    public bool TryOpen(uint uid) => _openFiles.TryTake(uid, StandingOf(uid), MaxOpenFiles);
+
+    public void Close(uint uid) => _openFiles.Return(uid);
+
+    /// <summary>Counts content that is kept for a user who has not read all of it.</summary>
+    /// <returns>False when too much is kept for the user.</returns>
+    public bool TryKeep(uint uid, int bytes) => _keptBytes.TryTake(uid, StandingOf(uid), MaxKeptBytes, bytes);
+
+    public void Drop(uint uid, int bytes) => _keptBytes.Return(uid, bytes);
+
+    private Standing StandingOf(uint uid) => uid == 0 || uid == Owner.Uid ? Standing.Administrator : Standing.User;
+}

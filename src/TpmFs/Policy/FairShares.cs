@@ -1,0 +1,72 @@
+namespace TpmFs.Policy;
+
+/// <summary>
+/// Counts what each user holds of a bounded thing, and refuses before one user can keep all others out. Any thread.
+/// </summary>
+/// <remarks>
+/// A user may hold at most as much as is still free afterwards: one user alone gets half, two get a third each, and a user who holds nothing
+/// always finds something. The owner may fill the thing. The administrator may fill it too, and always gets the reserve, which comes on top
+/// when users hold the rest.
+/// </remarks>
+/// <param name="reserve">What the administrator may hold in any case, as far as the limit allows that much at all.</param>
+internal sealed class FairShares(long reserve)
+{
+    private readonly Lock _gate = new();
+    private readonly Dictionary<uint, long> _held = [];
+    private long _total;
+
+    /// <summary>What all users hold together.</summary>
+    public long Total
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return _total;
+            }
+        }
+    }
+
+    /// <summary>Takes an amount for a user.</summary>
+    /// <param name="limit">The bound of the whole, as it is now.</param>
+    /// <returns>False when the user's share, or the whole, is used up.</returns>
+    public bool TryTake(uint uid, Standing standing, long limit, long amount = 1)
+    {
+        lock (_gate)
+        {
+            long held = _held.GetValueOrDefault(uid);
+            long free = limit - _total;
+            bool granted = standing switch
+            {
+                Standing.User => held + amount <= free,
+                Standing.Owner => amount <= free,
+                _ => amount <= free || held + amount <= Math.Min(reserve, limit),
+            };
+            if (granted)
+            {
+                _held[uid] = held + amount;
+                _total += amount;
+            }
+
+            return granted;
+        }
+    }
+
+    /// <summary>Gives back what <see cref="TryTake"/> took.</summary>
+    public void Return(uint uid, long amount = 1)
+    {
+        lock (_gate)
+        {
+            _total -= amount;
+            long left = _held[uid] - amount;
+            if (left > 0)
+            {
+                _held[uid] = left;
+            }
+            else
+            {
+                _held.Remove(uid);
+            }
+        }
+    }
+}

@@ -1,0 +1,83 @@
+using System.Globalization;
+using TpmFs.Integration.Tests.Harness;
+using Xunit.Abstractions;
+
+namespace TpmFs.Integration.Tests.Tree;
+
+/// <summary>What one user can take of what the daemon has for all, with real users on a real mount.</summary>
+public sealed class ShareTests(Mount mount, ITestOutputHelper output) : TreeTests(mount, output)
+{
+    private readonly List<ChildProcess> _hoarders = [];
+
+    /// <summary>One member of the group took all 4,096 openers, and nobody, root included, could open rm0 or raw0.</summary>
+    [Fact]
+    public void One_user_who_opens_all_they_can_keeps_neither_another_user_nor_root_out()
+    {
+        long descriptors = DaemonDescriptors();
+        (long held, string error) = Hoard(User.Member, "open", Mount.Node, 5000);
+        Assert.Equal((2048, "ENFILE"), (held, error));
+        Assert.InRange(DaemonDescriptors() - descriptors, 0, 20); // an opener costs none
+
+        (held, error) = Hoard(User.OtherMember, "open", Mount.Node, 5000);
+        Assert.Equal((1024, "ENFILE"), (held, error));
+        Open(user: new User(54_999, Requirements.Group("tss"))).Transact(Tpm2.GetRandom(8)).Succeeded();
+        Open().Transact(Tpm2.GetRandom(8)).Succeeded();
+        OpenAt(At("raw0")).Transact(Tpm2.GetRandom(8)).Succeeded();
+    }
+
+    /// <summary>The owner of a domain revoked their own openers while they stayed open, and had as many open files as they liked.</summary>
+    [Fact]
+    public void What_is_revoked_keeps_its_place_until_it_is_closed()
+    {
+        (User user, string home) = NewUser();
+        Write($"{home}/openers.max", "20");
+        Assert.Equal((20, "ENFILE"), Hoard(user, "open", $"{home}/rm0", 100));
+        Agent owner = NewAgent(user);
+        Assert.All(Openers(home), line => Assert.Null(TryWrite($"{home}/revoke", line[0], owner)));
+        Assert.Empty(Openers(home));
+
+        Assert.Equal("ENFILE", owner.Call("open", $"{home}/rm0", "O_RDWR").Errno);
+        OpenAt($"{home}/rm0").Close(); // root's reserve
+        EndHoarders();
+        Deadline.Poll(() => owner.Call("open", $"{home}/rm0", "O_RDWR").Errno is null, "room for an opener");
+    }
+
+    /// <summary>Each open of stat or status kept what it showed, for as many opens as a user liked.</summary>
+    [Fact]
+    public void One_user_who_opens_control_files_all_the_time_keeps_nobody_from_reading_them()
+    {
+        (long held, string error) = Hoard(User.Outsider, "peek", At("stat"), 10_000);
+        Assert.Equal((2048, "ENFILE"), (held, error));
+        Assert.Contains("openers ", Read(At("stat"), NewAgent(User.OtherMember)), StringComparison.Ordinal);
+        Assert.Contains("openers ", Read(At("stat")), StringComparison.Ordinal);
+    }
+
+    private (long Held, string Error) Hoard(User user, string operation, string path, int count)
+    {
+        string script = Path.Combine(Mount.Sandbox.Scripts, "clients", "hoard.py");
+        string limit = count.ToString(CultureInfo.InvariantCulture);
+        string[] command = ["prlimit", "--nofile=20000:20000", .. user.Prefix, "/usr/bin/python3", script, operation, path, limit];
+        ChildProcess hoarder = EndWithTest(Mount.Sandbox.Start(User.Root, command));
+        _hoarders.Add(hoarder);
+        Deadline.Poll(
+            () => hoarder.Printed.Contains('\n', StringComparison.Ordinal) || hoarder.HasExited,
+            "what a user holds",
+            hoarder.Describe,
+            Deadline.Client);
+        string[] words = hoarder.Printed.TrimEnd().Split(' ');
+        Assert.True(words is ["holds", _, _], hoarder.Describe());
+        return (long.Parse(words[1], CultureInfo.InvariantCulture), words[2]);
+    }
+
+    private void EndHoarders()
+    {
+        foreach (ChildProcess hoarder in _hoarders)
+        {
+            hoarder.Dispose();
+        }
+
+        _hoarders.Clear();
+    }
+
+    private long DaemonDescriptors() => Directory.GetFiles($"/proc/{Mount.Daemon.Id}/fd").Length;
+}
