@@ -4,8 +4,8 @@ namespace TpmFs.Policy;
 /// Counts what each user holds of a bounded thing, and refuses before one user can keep all others out. Any thread.
 /// </summary>
 /// <remarks>
-/// A user may hold at most as much as is still free afterwards: one user alone gets half, two get a third each, and a user who holds nothing
-/// always finds something. The owner may fill the thing. The administrator may fill it too, and always gets the reserve, which comes on top
+/// A user gets one more while they hold less than is free: one user alone gets half, two who take turns a third each, and each that comes later
+/// half of what is left. The owner may fill the thing. The administrator may fill it too, and always gets the reserve, which comes on top
 /// when users hold the rest.
 /// </remarks>
 /// <param name="reserve">What the administrator may hold in any case, as far as the limit allows that much at all.</param>
