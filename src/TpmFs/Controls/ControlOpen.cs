@@ -16,6 +16,7 @@ internal class ControlOpen(ControlFile file, uint uid) : OpenFile
 
     private readonly Lock _gate = new();
     private byte[]? _kept;
+    private int? _end; // the length of content that was read to its end, which is an end of file until a read from the start
     private bool _ordered;
     private bool _isReleased;
 
@@ -37,7 +38,7 @@ internal class ControlOpen(ControlFile file, uint uid) : OpenFile
         int count;
         lock (_gate)
         {
-            shown = arguments.Offset > 0 && _kept is not null ? _kept : Encoding.UTF8.GetBytes(file.Content());
+            shown = Content(arguments.Offset);
             start = (int)Math.Min(arguments.Offset, (ulong)shown.Length);
             count = Math.Min(arguments.Size, shown.Length - start);
             Keep(shown, start + count);
@@ -76,6 +77,13 @@ internal class ControlOpen(ControlFile file, uint uid) : OpenFile
         file.Context.Close(uid);
     }
 
+    /// <summary>Returns what a read at an offset is of. Under the lock.</summary>
+    private byte[] Content(ulong offset)
+    {
+        bool isAtEnd = offset > 0 && offset >= (ulong?)_end;
+        return isAtEnd ? [] : offset > 0 && _kept is not null ? _kept : Encoding.UTF8.GetBytes(file.Content());
+    }
+
     /// <summary>
     /// Keeps content until its last byte is read. A user for whom too much is kept already reads what holds at each read instead. Under
     /// the lock.
@@ -84,15 +92,16 @@ internal class ControlOpen(ControlFile file, uint uid) : OpenFile
     /// <param name="end">Where the read ended in it.</param>
     private void Keep(byte[] shown, int end)
     {
-        if (shown == _kept && end < shown.Length)
+        if (end == shown.Length)
         {
-            return;
+            Drop();
+            _end = shown.Length > 0 ? shown.Length : _end;
         }
-
-        Drop();
-        if (end < shown.Length && !_isReleased && file.Context.TryKeep(uid, shown.Length))
+        else if (shown != _kept)
         {
-            _kept = shown;
+            Drop();
+            _end = null;
+            _kept = !_isReleased && file.Context.TryKeep(uid, shown.Length) ? shown : null;
         }
     }
 
