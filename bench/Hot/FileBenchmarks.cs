@@ -22,8 +22,8 @@ public class FileBenchmarks
         var context = new OpenerContext(TimeProvider.System, new UnreadAnswers(TimeProvider.System), new AnswerPool(), notifier, Serilog.Core.Logger.None);
         var identity = new OpenerIdentity(1, 1000, 1, "bench", "", "rm0", 0, 0);
         SpaceOpener door = client => _machine.Manager.OpenSpace(Machine.Owner, client);
-        _opener = Opener.TryOpen(context, identity, 4096, door, static _ => { })!;
-        var node = new OneFile(table, Opener.TryOpen(context, identity, 4096, door, static _ => { })!);
+        _opener = Opener.TryOpen(context, identity, 4096, door, static _ => { }, static _ => { })!;
+        var node = new OneFile(table, Opener.TryOpen(context, identity, 4096, door, static _ => { }, static _ => { })!);
         table.Link(node);
         _kernel = new Kernel(new TreeFileSystem(table, notifier, Serilog.Core.Logger.None), node.Id);
         _quiet = new Kernel(new QuietFileSystem(), node.Id);
