@@ -43,12 +43,12 @@ public sealed class TpmNodeTests : IDisposable
         _tree.Write("openers.max", "2");
         OpenId first = _tree.Open("rm0");
         _tree.Open("locality/1/rm0", Alice);
-        Assert.Equal(Errno.ENFILE, _tree.TryOpen("rm0", out _));
+        Assert.Equal(Errno.ENFILE, _tree.TryOpen("rm0", out _, Bob));
 
         _tree.Kernel.Release(default, first);
 
-        _tree.Open("rm0");
-        Assert.Equal(Errno.ENFILE, _tree.TryOpen("rm0", out _));
+        _tree.Open("rm0", Bob);
+        Assert.Equal(Errno.ENFILE, _tree.TryOpen("rm0", out _, Bob));
     }
 
     [Fact]
