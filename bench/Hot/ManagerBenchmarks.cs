@@ -23,7 +23,7 @@ public class ManagerBenchmarks
 
     public ManagerBenchmarks()
     {
-        var channel = new TpmChannel(new SimulatedTpm(), TimeProvider.System);
+        var channel = new TpmChannel(new SimulatedTpm(), TimeProvider.System, TimeSpan.FromSeconds(300));
         channel.TryConnect(TimeSpan.FromSeconds(1));
         channel.Startup();
         _profile = new TpmProfile(channel);

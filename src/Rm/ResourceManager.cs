@@ -48,7 +48,7 @@ public sealed class ResourceManager : IDisposable
         _options = options;
         _time = time;
         _log = log;
-        _channel = new TpmChannel(transport, time);
+        _channel = new TpmChannel(transport, time, options.CommandTimeout);
         _profile = new TpmProfile(_channel);
         _bell = new ManagerBell(time);
         _desk = new CommandDesk(_reserve, _profile, _bell, time, _channel.Cancel);
@@ -59,7 +59,7 @@ public sealed class ResourceManager : IDisposable
         var capabilities = new CapabilityView(_sessions);
         var tracker = new ResponseTracker(_profile, _objects, _sessions, power, capabilities, _spaces);
         _room = new RoomMaker(_objects, _sessions, sessionSlots, power, log);
-        var patience = new Patience(time, _objects, () => _desk.HasSessionWaiters);
+        var patience = new Patience(_channel, time, _objects, () => _desk.HasSessionWaiters);
         _meter = new WorkMeter(_channel, _objects, sessionSlots, time);
         _runner = new CommandRunner(
             _channel,
@@ -337,7 +337,7 @@ public sealed class ResourceManager : IDisposable
         _keeper.NoteLoss();
         if (_keeper.LostFor > _options.ReconnectPatience)
         {
-            _desk.FailWaiting(SpaceFailure.TransportLost, pending => _time.GetElapsedTime(pending.Submitted) > _options.ReconnectPatience);
+            _desk.FailWaiting(_channel.Loss, pending => _time.GetElapsedTime(pending.Submitted) > _options.ReconnectPatience);
         }
 
         return _keeper.UntilNextTry() == TimeSpan.Zero && _keeper.TryReturn();

@@ -18,6 +18,11 @@ public sealed record ResourceManagerOptions
     /// <summary>How long the manager's end waits for a command that runs and cannot be cancelled, before it leaves the TPM as it is.</summary>
     public TimeSpan StopPatience { get; init; } = TimeSpan.FromSeconds(30);
 
+    /// <summary>
+    /// The longest that the TPM may take over one command. It shortens what Linux gives a command (120 s, and 300 s to one that makes a key).
+    /// </summary>
+    public TimeSpan CommandTimeout { get; init; } = TimeSpan.FromSeconds(300);
+
     /// <summary>How long commands wait for a lost TPM to come back before they fail.</summary>
     public TimeSpan ReconnectPatience { get; init; } = TimeSpan.FromSeconds(10);
 }

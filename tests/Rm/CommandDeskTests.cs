@@ -12,7 +12,7 @@ public sealed class CommandDeskTests : IDisposable
 
     public CommandDeskTests()
     {
-        var profile = new TpmProfile(new TpmChannel(_tpm, TimeProvider.System));
+        var profile = new TpmProfile(new TpmChannel(_tpm, TimeProvider.System, TimeSpan.FromSeconds(300)));
         _desk = new CommandDesk(new RandomReserve(), profile, _bell, TimeProvider.System, () => { });
     }
 

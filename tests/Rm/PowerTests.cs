@@ -264,10 +264,10 @@ public sealed class PowerTests
         using var rig = new Rig(options: new ResourceManagerOptions { ReconnectPatience = TimeSpan.FromSeconds(5) });
         Opener opener = rig.Open();
         rig.Tpm.IsReachable = false;
-        rig.Tpm.Faults.Break(TransmitStatus.TimedOut, executed: false);
+        rig.Tpm.Faults.Break(TransmitStatus.Disconnected, executed: false);
         opener.Send(Cmd.GetRandom(8));
         rig.Run();
-        Assert.Equal(SpaceFailure.TimedOut, opener.Failure);
+        Assert.Equal(SpaceFailure.TransportLost, opener.Failure);
         opener.Send(Cmd.GetRandom(8));
         rig.Pass(TimeSpan.FromSeconds(4));
         Assert.False(opener.IsDone);

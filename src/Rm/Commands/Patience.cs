@@ -3,7 +3,7 @@ using TpmFs.Tpm;
 namespace TpmFs.Rm;
 
 /// <summary>How long a command waits, for what, and when it has waited long enough.</summary>
-internal sealed class Patience(TimeProvider time, ObjectResidency objects, Func<bool> othersWaitForSession)
+internal sealed class Patience(TpmChannel channel, TimeProvider time, ObjectResidency objects, Func<bool> othersWaitForSession)
 {
     /// <summary>How soon a command that waits for somebody else's slot or session tries again.</summary>
     private static readonly TimeSpan s_tryAgain = TimeSpan.FromMilliseconds(100);
@@ -61,7 +61,7 @@ internal sealed class Patience(TimeProvider time, ObjectResidency objects, Func<
     public Verdict UntilTpmIsBack(PendingCommand pending) =>
         time.GetElapsedTime(pending.Begun ?? pending.Submitted) < TimeLimits.Of(pending.Code)
             ? Verdict.WhenTpmIsBack
-            : Verdict.Failed(SpaceFailure.TransportLost);
+            : Verdict.Failed(channel.Loss);
 
     /// <summary>What becomes of a command that the TPM did not answer; null where it did.</summary>
     public Verdict? Unanswered(PendingCommand pending, TransmitStatus status, Span<byte> response) => status switch
@@ -70,8 +70,7 @@ internal sealed class Patience(TimeProvider time, ObjectResidency objects, Func<
         TransmitStatus.NotSent => UntilTpmIsBack(pending),
         TransmitStatus.LocalityRefused => Verdict.Answered(response, TpmRc.Locality),
         TransmitStatus.CommandRefused => Verdict.Answered(response, TpmRc.CommandSize),
-        TransmitStatus.TimedOut => Verdict.Failed(SpaceFailure.TimedOut),
-        _ => Verdict.Failed(SpaceFailure.TransportLost),
+        _ => Verdict.Failed(channel.Loss),
     };
 
     private TimeSpan StartWaiting(PendingCommand pending)

@@ -14,7 +14,7 @@ internal readonly record struct OwnResult(bool Answered, TpmRc Code)
 /// The manager's side of the transport: clients' commands as they are, and the few commands that the manager sends of its own accord.
 /// Used by the manager's thread alone, but for <see cref="Cancel"/>.
 /// </summary>
-internal sealed class TpmChannel(ITpmTransport transport, TimeProvider time)
+internal sealed class TpmChannel(ITpmTransport transport, TimeProvider time, TimeSpan commandTimeout)
 {
     private const int SmallCommand = 64;
     private readonly byte[] _ownCommand = new byte[64 * 1024];
@@ -25,6 +25,9 @@ internal sealed class TpmChannel(ITpmTransport transport, TimeProvider time)
 
     /// <summary>False from a loss until <see cref="TryConnect"/> succeeds.</summary>
     public bool IsUp { get; private set; }
+
+    /// <summary>Why commands fail while the channel is down: the TPM did not answer in time, or the way to it is lost.</summary>
+    public SpaceFailure Loss { get; private set; } = SpaceFailure.TransportLost;
 
     /// <summary>What went wrong when the channel was lost.</summary>
     public string Problem { get; private set; } = "";
@@ -61,16 +64,18 @@ internal sealed class TpmChannel(ITpmTransport transport, TimeProvider time)
     public void Cancel() => transport.Cancel();
 
     /// <summary>Sends a command; the response is in <paramref name="response"/> when the status is Ok.</summary>
+    /// <param name="limit">How long the command may take where <see cref="ResourceManagerOptions.CommandTimeout"/> is not shorter.</param>
     public TransmitResult Transmit(ReadOnlyMemory<byte> command, byte locality, Memory<byte> response, TimeSpan limit)
     {
         long start = time.GetTimestamp();
-        TransmitResult result = transport.Transmit(command, locality, response, limit);
+        TransmitResult result = transport.Transmit(command, locality, response, limit < commandTimeout ? limit : commandTimeout);
         Busy += time.GetElapsedTime(start);
         Commands++;
         _hasAnswered |= result.Status == TransmitStatus.Ok;
         if (result.Status is TransmitStatus.Disconnected or TransmitStatus.NotSent or TransmitStatus.TimedOut)
         {
             IsUp = false;
+            Loss = result.Status == TransmitStatus.TimedOut ? SpaceFailure.TimedOut : SpaceFailure.TransportLost;
             Problem = result.Problem ?? result.Status.ToString();
         }
 

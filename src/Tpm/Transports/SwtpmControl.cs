@@ -19,7 +19,7 @@ internal sealed class SwtpmControl(SwtpmConnector open, bool keepsConnection)
     private const uint SetLocality = 5;
     private const uint CancelTpmCommand = 9;
 
-    private const string NotInTime = "swtpm's control channel did not answer in time; is another client connected to it?";
+    private const string NotInTime = "swtpm's control channel did not answer in time: swtpm hangs, or another client is connected to the channel";
 
     private const ulong CapabilitySetLocality = 1 << 3;
     private const ulong CapabilityCancel = 1 << 5;

@@ -145,6 +145,6 @@ internal sealed class SwtpmData(TpmSocket first, SwtpmConnector? open, TimeSpan 
     }
 
     private static TransmitResult Failed(IoStatus status, TimeSpan timeout, TransmitStatus whenClosed) => status == IoStatus.TimedOut
-        ? new(TransmitStatus.TimedOut, 0, $"no response from swtpm in {timeout.TotalSeconds:0.###} s (it serves one client at a time)")
+        ? new(TransmitStatus.TimedOut, 0, $"no response from swtpm in {timeout.TotalSeconds:0.###} s: it hangs, or serves another client")
         : new(whenClosed, 0, "swtpm closed the connection");
 }

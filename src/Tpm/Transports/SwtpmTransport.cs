@@ -88,7 +88,7 @@ internal sealed class SwtpmTransport(string name, EndPoint data, EndPoint contro
     private bool TryOpenData(Deadline deadline, out TpmSocket? socket, out string problem)
     {
         bool isOpen = TpmSocket.TryConnect(data, deadline, out socket, out string reason);
-        problem = isOpen ? string.Empty : $"cannot connect to swtpm at {name}: {reason}. Is it running?";
+        problem = isOpen ? string.Empty : $"cannot connect to swtpm at {name}: {reason}";
         return isOpen;
     }
 

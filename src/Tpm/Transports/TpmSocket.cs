@@ -17,7 +17,7 @@ internal enum IoStatus
 /// </summary>
 internal sealed class TpmSocket(Socket socket) : IDisposable
 {
-    private const string NotInTime = "it did not accept in time";
+    private const string NotInTime = "it did not accept in time: it hangs, or serves another client";
 
     private int _receiveTimeout;
     private int _sendTimeout;
@@ -63,8 +63,8 @@ internal sealed class TpmSocket(Socket socket) : IDisposable
             problem = error.SocketErrorCode switch
             {
                 SocketError.WouldBlock or SocketError.TimedOut => NotInTime,
-                SocketError.AddressNotAvailable when endpoint is UnixDomainSocketEndPoint => "there is no such socket", // ENOENT
-                SocketError.ConnectionRefused => "nobody listens there",
+                SocketError.AddressNotAvailable when endpoint is UnixDomainSocketEndPoint => "there is no such socket. Is swtpm running?", // ENOENT
+                SocketError.ConnectionRefused => "nobody listens there. Is swtpm running?",
                 _ => error.Message,
             };
             return false;

@@ -18,6 +18,9 @@ internal sealed class Settings
     /// <summary>After so long without a command the TPM's slots are given back.</summary>
     public TimeSpan IdleRelease { get; set; } = TimeSpan.FromMilliseconds(100);
 
+    /// <summary>The longest that a TPM may take over one command, where Linux would wait longer.</summary>
+    public TimeSpan CommandTimeout { get; set; } = TimeSpan.FromSeconds(300);
+
     /// <summary>Object slots of the TPM that are kept free; null for what suits the transport.</summary>
     public int? ReserveObjects { get; set; }
 

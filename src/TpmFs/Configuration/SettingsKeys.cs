@@ -31,6 +31,10 @@ internal static partial class SettingsKeys
         },
         { "idle_release", Duration(TimeSpan.Zero, TimeSpan.FromHours(1), (settings, time) => settings.IdleRelease = time) },
         {
+            "command_timeout",
+            Duration(TimeSpan.FromSeconds(1), TimeSpan.FromSeconds(300), (settings, time) => settings.CommandTimeout = time)
+        },
+        {
             "reserve", new ObjectShape<Settings>
             {
                 { "objects", Count(0, 64, (settings, count) => settings.ReserveObjects = count) },

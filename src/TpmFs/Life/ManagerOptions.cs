@@ -13,6 +13,7 @@ internal static class ManagerOptions
     public static ResourceManagerOptions For(string tpm, Settings settings) => new()
     {
         IdleRelease = settings.IdleRelease,
+        CommandTimeout = settings.CommandTimeout,
         ReserveObjects = settings.ReserveObjects ?? (IsKernels(tpm) ? 1 : 0),
         ReserveSessions = settings.ReserveSessions ?? (IsKernels(tpm) ? 1 : 0),
         FlushAtStart = settings.FlushAtStart ?? IsOf("embedded", tpm),

@@ -23,7 +23,7 @@ public sealed partial class MessageTests : IDisposable
     /// <param name="todo">What to do.</param>
     [Theory]
     [InlineData("mount --bind /dev/null $(command -v swtpm)", "tpmfs mount mnt --tpm embedded --state-dir state", "swtpm is not on the PATH", "apt install swtpm")]
-    [InlineData("", "tpmfs mount mnt --tpm swtpm:path=/nowhere --state-dir state", "cannot connect to swtpm at /nowhere", "Is it running?")]
+    [InlineData("", "tpmfs mount mnt --tpm swtpm:path=/nowhere --state-dir state", "cannot connect to swtpm at /nowhere", "Is swtpm running?")]
     [InlineData("", "tpmfs mount mnt --tpm tcti:nonsense --state-dir state", "the TCTI \"nonsense\" does not start", "Is its package installed")]
     [InlineData("", "tpmfs mount mnt --tpm abacus: --state-dir state", "the TPM \"abacus:\" is none that can be specified", "expected")]
     [InlineData("", "tpmfs mount mnt --config empty.json --state-dir state", "which TPM?", "--tpm SPEC")]

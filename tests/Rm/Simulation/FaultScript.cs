@@ -29,6 +29,12 @@ internal sealed class FaultScript
     public void Break(TransmitStatus status, bool executed, int skip = 0, uint? command = null, Action? then = null) =>
         _planned.Add(new Planned(new Fault(Status: status, Executes: executed, Then: then), 1, skip, command));
 
+    /// <summary>From now on no command is answered: each exchange takes all the time that it may, which <paramref name="pass"/> lets pass.</summary>
+    public void Hang(Action pass) => _planned.Add(new Planned(new Fault(Status: TransmitStatus.TimedOut, Then: pass), int.MaxValue, 0, null));
+
+    /// <summary>Drops what was planned.</summary>
+    public void Clear() => _planned.Clear();
+
     /// <summary>From now on each command is answered with one of these warnings with this probability, the same on every run of a seed.</summary>
     public void WarnAtRandom(double probability, ulong seed, params uint[] codes)
     {

@@ -14,6 +14,7 @@ public sealed class SettingsFileTests : IDisposable
           "tpm": "swtpm:path=/run/x.sock",
           "rm0": { "mode": "0640", "group": "tpm-users" },
           "idle_release": "250ms",
+          "command_timeout": "7s",
           "reserve": { "objects": 1, "sessions": 2 },
           "flush_at_start": true, /* and so are these */
           "limits": { "openers.max": 10, "objects.max": "max", "sessions.max": 0, "sessions.saved.max": 7 },
@@ -33,6 +34,7 @@ public sealed class SettingsFileTests : IDisposable
         Assert.Equal(["swtpm:path=/run/x.sock"], settings.Tpms);
         Assert.Equal((0x1A0u, "tpm-users"), (settings.Mode, settings.Group));
         Assert.Equal(TimeSpan.FromMilliseconds(250), settings.IdleRelease);
+        Assert.Equal(TimeSpan.FromSeconds(7), settings.CommandTimeout);
         Assert.Equal((1, 2, true), (settings.ReserveObjects, settings.ReserveSessions, settings.FlushAtStart));
         Assert.Equal(10, settings.Root.Limits.OpenersMax);
         Assert.Equal(
@@ -50,6 +52,7 @@ public sealed class SettingsFileTests : IDisposable
         Assert.Equal(new Settings().RootLimits, settings.RootLimits);
         Assert.Equal(new Settings().LimitsOf(null), settings.LimitsOf(null));
         Assert.Equal(TimeSpan.FromMilliseconds(100), settings.IdleRelease);
+        Assert.Equal(new Settings().CommandTimeout, settings.CommandTimeout);
         Assert.Equal(["1001", "@students", "alice"], settings.Users.Keys);
         Assert.Equal((0x1E8u, "root", "web"), (settings.Domains["web"].Mode, settings.Domains["web"].Owner, settings.Domains["web"].Group));
     }
@@ -100,7 +103,7 @@ public sealed class SettingsFileTests : IDisposable
     }
 
     [Theory]
-    [InlineData("{ \"tmp\": \"x\" }", 1, 3, "\"tmp\" is no key of the configuration; its keys are $schema, tpm, rm0, idle_release, reserve, flush_at_start, limits, defaults, users, domains, log")]
+    [InlineData("{ \"tmp\": \"x\" }", 1, 3, "\"tmp\" is no key of the configuration; its keys are $schema, tpm, rm0, idle_release, command_timeout, reserve, flush_at_start, limits, defaults, users, domains, log")]
     [InlineData("{\n  \"rm0\": { \"owner\": 1 }\n}", 2, 12, "\"owner\" is no key of \"rm0\"; its keys are mode, group")]
     [InlineData("{ \"tpm\": \"a\",\n \"tpm\": \"b\" }", 2, 2, "\"tpm\" is given twice in the configuration")]
     [InlineData("{ \"TPM\": \"a\" }", 1, 3, "\"TPM\" is no key")]

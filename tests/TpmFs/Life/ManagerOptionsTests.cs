@@ -33,7 +33,12 @@ public sealed class ManagerOptionsTests
     [Fact]
     public void What_is_configured_reaches_the_manager()
     {
-        ResourceManagerOptions options = ManagerOptions.For("embedded", new Settings { IdleRelease = TimeSpan.FromSeconds(3), ReserveObjects = 1, ReserveSessions = 2 });
+        var settings = new Settings
+        {
+            IdleRelease = TimeSpan.FromSeconds(3), CommandTimeout = TimeSpan.FromSeconds(9), ReserveObjects = 1, ReserveSessions = 2,
+        };
+        ResourceManagerOptions options = ManagerOptions.For("embedded", settings);
+        Assert.Equal(TimeSpan.FromSeconds(9), options.CommandTimeout);
         Assert.Equal((TimeSpan.FromSeconds(3), 1, 2), (options.IdleRelease, options.ReserveObjects, options.ReserveSessions));
     }
 }
