@@ -27,7 +27,7 @@ run: sdk deps-run build
 # On real mounts runs what is installed.
 test: sdk deps-test build standalone
 	@dotnet build TpmFs.sln --verbosity quiet
-	@TPMFS_PROGRAM=$(CURDIR)/$(STANDALONE)/tpmfs build/run-tests $(filter-out tests/Vm/,$(wildcard tests/*/))
+	@TPMFS_PROGRAM=$(CURDIR)/$(STANDALONE)/tpmfs build/run-tests $(filter-out tests/Vm/,$(sort $(dir $(wildcard tests/*/*.Tests.csproj))))
 
 test-vm: sdk deps-vm build deb
 	@dotnet build tests/Vm --verbosity quiet

@@ -3,7 +3,7 @@
 import struct
 
 CODES = {
-    'CreatePrimary': 0x131, 'ContextLoad': 0x161, 'ContextSave': 0x162, 'FlushContext': 0x165,
+    'Certify': 0x148, 'CreatePrimary': 0x131, 'ContextLoad': 0x161, 'ContextSave': 0x162, 'FlushContext': 0x165,
     'HMAC': 0x155, 'Sign': 0x15D, 'SequenceUpdate': 0x15C, 'SequenceComplete': 0x13E, 'HashSequenceStart': 0x186, 'ReadPublic': 0x173,
     'StartAuthSession': 0x176, 'GetCapability': 0x17A, 'GetRandom': 0x17B, 'PolicyGetDigest': 0x189,
     'SelfTest': 0x143, 'Startup': 0x144, 'Shutdown': 0x145, 'LoadExternal': 0x167, 'PolicyCommandCode': 0x16C, 'GetTestResult': 0x17C, 'Hash': 0x17D,
@@ -23,14 +23,19 @@ def sized(data):
     return struct.pack('>H', len(data)) + data
 
 
-def command(name, handles=(), parameters=b'', session=None):
-    """A command; session is the handle that authorizes the first handle, with an empty password, or a session without nonce and HMAC."""
+def command(name, handles=(), parameters=b'', session=None, attributes=CONTINUE, sessions=None):
+    """Returns a command's bytes.
+
+    session authorizes the first handle: PASSWORD (which is empty), or a session without nonce and HMAC; sessions are all of several.
+    """
+    if sessions is None:
+        sessions = [] if session is None else [session]
     body = b''.join(struct.pack('>I', handle) for handle in handles)
-    if session is not None:
-        authorization = struct.pack('>IHBH', session, 0, CONTINUE, 0)
-        body += struct.pack('>I', len(authorization)) + authorization
+    if sessions:
+        authorizations = b''.join(struct.pack('>IHBH', each, 0, attributes, 0) for each in sessions)
+        body += struct.pack('>I', len(authorizations)) + authorizations
     body += parameters
-    return struct.pack('>HII', 0x8002 if session is not None else 0x8001, 10 + len(body), CODES[name]) + body
+    return struct.pack('>HII', 0x8002 if sessions else 0x8001, 10 + len(body), CODES[name]) + body
 
 
 def get_random(count=8):

@@ -1,5 +1,5 @@
 using TpmFs.Rm;
-using TpmFs.Rm.Tests.Simulation;
+using TpmFs.Simulation;
 using TpmFs.Tpm;
 using TpmFs.Tpm.Wire;
 

@@ -1,6 +1,6 @@
 using BenchmarkDotNet.Attributes;
 using TpmFs.Rm;
-using TpmFs.Rm.Tests.Simulation;
+using TpmFs.Simulation;
 using TpmFs.Tpm;
 using TpmFs.Tpm.Wire;
 using SessionTable = TpmFs.Rm.SessionTable;

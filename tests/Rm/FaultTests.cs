@@ -1,4 +1,4 @@
-using TpmFs.Rm.Tests.Simulation;
+using TpmFs.Simulation;
 using TpmFs.Tpm;
 using TpmFs.Tpm.Wire;
 

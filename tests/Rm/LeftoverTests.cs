@@ -1,6 +1,6 @@
 using System.Buffers;
 using TpmFs.Rm.Tests.Harness;
-using TpmFs.Rm.Tests.Simulation;
+using TpmFs.Simulation;
 
 namespace TpmFs.Rm.Tests;
 

@@ -1,6 +1,6 @@
 using System.Globalization;
 using TpmFs.Rm.Tests.Model;
-using TpmFs.Rm.Tests.Simulation;
+using TpmFs.Simulation;
 
 namespace TpmFs.Rm.Tests;
 

@@ -1,7 +1,7 @@
 using System.Diagnostics;
 using System.Globalization;
 using TpmFs.Rm.Tests.Model;
-using TpmFs.Rm.Tests.Simulation;
+using TpmFs.Simulation;
 using Xunit.Abstractions;
 
 namespace TpmFs.Rm.Tests;

@@ -1,6 +1,6 @@
 using System.Diagnostics;
 using TpmFs.Rm.Tests.Harness;
-using TpmFs.Rm.Tests.Simulation;
+using TpmFs.Simulation;
 using TpmFs.Tpm;
 
 namespace TpmFs.Rm.Tests;

@@ -23,11 +23,11 @@ internal static class Tpm2
     private const uint NoDa = 0x0000_0400;
     private const uint HmacKeyAttributes = 0x0004_0440; // userWithAuth, noDA, sign; the key is the caller's
 
-    public static byte[] GetRandom(int bytes) => new TpmCommandBuilder(TpmCc.GetRandom).UInt16(bytes).Build();
+    public static byte[] GetRandom(int bytes) => new TpmCommandBuilder(TpmCc.GetRandom).U16(bytes).Build();
 
     /// <summary>With an audit session that is neither salted nor bound, whose HMAC may therefore be empty.</summary>
     public static byte[] GetRandom(int bytes, uint auditSession) => new TpmCommandBuilder(TpmCc.GetRandom)
-        .Session(auditSession, TpmAuthorization.Audit | TpmAuthorization.ContinueSession).UInt16(bytes).Build();
+        .Session(auditSession, TpmAuthorization.Audit | TpmAuthorization.ContinueSession).U16(bytes).Build();
 
     public static byte[] ReadClock() => new TpmCommandBuilder(TpmCc.ReadClock).Build();
 
@@ -37,25 +37,25 @@ internal static class Tpm2
     public static byte[] CreatePrimary(uint hierarchy = Owner, bool dictionary = false) => new TpmCommandBuilder(TpmCc.CreatePrimary)
         .Handle(hierarchy).Password()
         .Sized([0, 0, 0, 0])
-        .Sized(new TpmCommandBuilder(0).UInt16(AlgEcc).UInt16(AlgSha256).UInt32(StorageAttributes & ~(dictionary ? NoDa : 0)).UInt16(0)
-            .UInt16(AlgAes).UInt16(128).UInt16(AlgCfb).UInt16(AlgNull).UInt16(3).UInt16(AlgNull).UInt16(0).UInt16(0).Structure())
-        .UInt16(0).UInt32(0).Build();
+        .Sized(new ByteWriter().U16(AlgEcc).U16(AlgSha256).U32(StorageAttributes & ~(dictionary ? NoDa : 0)).U16(0)
+            .U16(AlgAes).U16(128).U16(AlgCfb).U16(AlgNull).U16(3).U16(AlgNull).U16(0).U16(0).ToArray())
+        .U16(0).U32(0).Build();
 
     /// <summary>An RSA 3072 storage key in the null hierarchy: long enough to be caught while it is made.</summary>
     public static byte[] CreatePrimaryRsa() => new TpmCommandBuilder(TpmCc.CreatePrimary)
         .Handle(Null).Password()
         .Sized([0, 0, 0, 0])
-        .Sized(new TpmCommandBuilder(0).UInt16(AlgRsa).UInt16(AlgSha256).UInt32(StorageAttributes).UInt16(0)
-            .UInt16(AlgAes).UInt16(128).UInt16(AlgCfb).UInt16(AlgNull).UInt16(3072).UInt32(0).UInt16(0).Structure())
-        .UInt16(0).UInt32(0).Build();
+        .Sized(new ByteWriter().U16(AlgRsa).U16(AlgSha256).U32(StorageAttributes).U16(0)
+            .U16(AlgAes).U16(128).U16(AlgCfb).U16(AlgNull).U16(3072).U32(0).U16(0).ToArray())
+        .U16(0).U32(0).Build();
 
     /// <summary>An HMAC key below <paramref name="parent"/> whose bytes are given, so that what it answers can be checked.</summary>
     public static byte[] CreateHmacKey(uint parent, ReadOnlySpan<byte> key) => new TpmCommandBuilder(TpmCc.Create)
         .Handle(parent).Password()
-        .Sized(new TpmCommandBuilder(0).UInt16(0).Sized(key).Structure())
-        .Sized(new TpmCommandBuilder(0).UInt16(AlgKeyedHash).UInt16(AlgSha256).UInt32(HmacKeyAttributes).UInt16(0)
-            .UInt16(AlgHmac).UInt16(AlgSha256).UInt16(0).Structure())
-        .UInt16(0).UInt32(0).Build();
+        .Sized(new ByteWriter().U16(0).Sized(key).ToArray())
+        .Sized(new ByteWriter().U16(AlgKeyedHash).U16(AlgSha256).U32(HmacKeyAttributes).U16(0)
+            .U16(AlgHmac).U16(AlgSha256).U16(0).ToArray())
+        .U16(0).U32(0).Build();
 
     /// <summary>Loads what Create answered.</summary>
     public static byte[] Load(uint parent, ReadOnlySpan<byte> createResponse)
@@ -67,11 +67,11 @@ internal static class Tpm2
     }
 
     public static byte[] Hmac(uint key, ReadOnlySpan<byte> data) =>
-        new TpmCommandBuilder(HmacCode).Handle(key).Password().Sized(data).UInt16(AlgNull).Build();
+        new TpmCommandBuilder(HmacCode).Handle(key).Password().Sized(data).U16(AlgNull).Build();
 
     public static byte[] ReadPublic(uint handle) => new TpmCommandBuilder(TpmCc.ReadPublic).Handle(handle).Build();
 
-    public static byte[] FlushContext(uint handle) => new TpmCommandBuilder(TpmCc.FlushContext).UInt32(handle).Build();
+    public static byte[] FlushContext(uint handle) => new TpmCommandBuilder(TpmCc.FlushContext).U32(handle).Build();
 
     public static byte[] ContextSave(uint handle) => new TpmCommandBuilder(TpmCc.ContextSave).Handle(handle).Build();
 
@@ -81,7 +81,7 @@ internal static class Tpm2
 
     /// <summary>A policy session, or an HMAC session, that is neither salted nor bound.</summary>
     public static byte[] StartAuthSession(bool policy) => new TpmCommandBuilder(TpmCc.StartAuthSession)
-        .Handle(Null).Handle(Null).Sized(new byte[16]).UInt16(0).Byte((byte)(policy ? 1 : 0)).UInt16(AlgNull).UInt16(AlgSha256).Build();
+        .Handle(Null).Handle(Null).Sized(new byte[16]).U16(0).U8((byte)(policy ? 1 : 0)).U16(AlgNull).U16(AlgSha256).Build();
 
     public static byte[] PolicyGetDigest(uint session) => new TpmCommandBuilder(PolicyGetDigestCode).Handle(session).Build();
 
@@ -90,22 +90,22 @@ internal static class Tpm2
 
     /// <summary>The digest of a policy after that and nothing else.</summary>
     public static byte[] PolicyCpHashDigest(ReadOnlySpan<byte> cpHash) =>
-        SHA256.HashData(new TpmCommandBuilder(0).Bytes(new byte[32]).UInt32((uint)PolicyCpHashCode).Bytes(cpHash).Structure());
+        SHA256.HashData(new ByteWriter().Bytes(new byte[32]).U32((uint)PolicyCpHashCode).Bytes(cpHash).ToArray());
 
     /// <summary>Makes a transient object persistent.</summary>
     public static byte[] EvictControl(uint handle, uint persistent) =>
-        new TpmCommandBuilder(TpmCc.EvictControl).Handle(Owner).Handle(handle).Password().UInt32(persistent).Build();
+        new TpmCommandBuilder(TpmCc.EvictControl).Handle(Owner).Handle(handle).Password().U32(persistent).Build();
 
-    public static byte[] HashSequenceStart() => new TpmCommandBuilder((TpmCc)0x186).UInt16(0).UInt16(AlgSha256).Build();
+    public static byte[] HashSequenceStart() => new TpmCommandBuilder((TpmCc)0x186).U16(0).U16(AlgSha256).Build();
 
     public static byte[] SequenceUpdate(uint sequence, ReadOnlySpan<byte> data) =>
         new TpmCommandBuilder((TpmCc)0x15C).Handle(sequence).Password().Sized(data).Build();
 
     public static byte[] SequenceComplete(uint sequence, ReadOnlySpan<byte> data) =>
-        new TpmCommandBuilder((TpmCc)0x13E).Handle(sequence).Password().Sized(data).UInt32(Null).Build();
+        new TpmCommandBuilder((TpmCc)0x13E).Handle(sequence).Password().Sized(data).U32(Null).Build();
 
     public static byte[] GetCapability(uint capability, uint property, uint count) =>
-        new TpmCommandBuilder(TpmCc.GetCapability).UInt32(capability).UInt32(property).UInt32(count).Build();
+        new TpmCommandBuilder(TpmCc.GetCapability).U32(capability).U32(property).U32(count).Build();
 
     /// <summary>TPM_CAP_HANDLES: all handles from <paramref name="first"/> on that have its type.</summary>
     public static byte[] ListHandles(uint first) => GetCapability(1, first, 254);

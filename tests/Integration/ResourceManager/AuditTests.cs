@@ -102,7 +102,7 @@ public sealed class AuditTests(Mount mount, ITestOutputHelper output) : MountTes
 
     /// <summary>Uses a key, and insists that the audit session has been exclusive since its last use.</summary>
     private static byte[] HmacExclusively(uint key, uint audit) => new TpmCommandBuilder(Tpm2.HmacCode)
-        .Handle(key).Password().Session(audit, TpmAuthorization.ContinueSession | TpmAuthorization.Audit | AuditExclusive).Sized([1]).UInt16(AlgNull).Build();
+        .Handle(key).Password().Session(audit, TpmAuthorization.ContinueSession | TpmAuthorization.Audit | AuditExclusive).Sized([1]).U16(AlgNull).Build();
 
     /// <summary>Has the TPM audit a command, with SHA-256, which the digest must be changed to before.</summary>
     private static void Audit(Opener opener, TpmCc code)
@@ -113,11 +113,11 @@ public sealed class AuditTests(Mount mount, ITestOutputHelper output) : MountTes
 
     private static byte[] SetAudited(TpmCc[] set, TpmCc[] clear, int algorithm = AlgNull)
     {
-        TpmCommandBuilder command = new TpmCommandBuilder(TpmCc.SetCommandCodeAuditStatus).Handle(Tpm2.Owner).Password().UInt16(algorithm);
+        TpmCommandBuilder command = new TpmCommandBuilder(TpmCc.SetCommandCodeAuditStatus).Handle(Tpm2.Owner).Password().U16(algorithm);
         foreach (TpmCc[] list in (TpmCc[][])[set, clear])
         {
-            command.UInt32((uint)list.Length);
-            Array.ForEach(list, code => command.UInt32((uint)code));
+            command.U32((uint)list.Length);
+            Array.ForEach(list, code => command.U32((uint)code));
         }
 
         return command.Build();
@@ -128,7 +128,7 @@ public sealed class AuditTests(Mount mount, ITestOutputHelper output) : MountTes
     {
         const int ClockAndFirmware = 8 + 4 + 4 + 1 + 8;
         byte[] attest = opener.Transact(new TpmCommandBuilder((TpmCc)0x133)
-            .Handle(Endorsement).Handle(Tpm2.Null).Password().Password().UInt16(0).UInt16(AlgNull).Build()).FirstSized();
+            .Handle(Endorsement).Handle(Tpm2.Null).Password().Password().U16(0).U16(AlgNull).Build()).FirstSized();
         var reader = new TpmReader(attest);
         Assert.True(reader.TryReadUInt32(out _) & reader.TryReadUInt16(out _) & reader.TryReadSized(out _) & reader.TryReadSized(out _)
             & reader.TryReadBytes(ClockAndFirmware + sizeof(ulong) + sizeof(ushort), out _) & reader.TryReadSized(out ReadOnlySpan<byte> digest));
@@ -138,8 +138,8 @@ public sealed class AuditTests(Mount mount, ITestOutputHelper output) : MountTes
     /// <summary>Part 1, 31.3: the digest after one more audited command, of which <paramref name="parameters"/> are the names and parameters.</summary>
     private static byte[] Extended(ReadOnlySpan<byte> digest, TpmCc code, ReadOnlySpan<byte> parameters, ReadOnlySpan<byte> answer)
     {
-        byte[] command = SHA256.HashData(new TpmCommandBuilder(0).UInt32((uint)code).Bytes(parameters).Structure());
-        byte[] response = SHA256.HashData(new TpmCommandBuilder(0).UInt32(0).UInt32((uint)code).Bytes(answer).Structure());
+        byte[] command = SHA256.HashData(new ByteWriter().U32((uint)code).Bytes(parameters).ToArray());
+        byte[] response = SHA256.HashData(new ByteWriter().U32(0).U32((uint)code).Bytes(answer).ToArray());
         return SHA256.HashData([.. digest, .. command, .. response]);
     }
 

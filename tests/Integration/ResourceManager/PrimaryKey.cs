@@ -21,9 +21,9 @@ internal sealed class PrimaryKey
         _secret = Encoding.ASCII.GetBytes(name);
         Handle = tpm.Transact(new TpmCommandBuilder(TpmCc.CreatePrimary)
             .Handle(hierarchy).Password()
-            .Sized(new TpmCommandBuilder(0).UInt16(0).Sized(_secret).Structure())
-            .Sized(new TpmCommandBuilder(0).UInt16(AlgKeyedHash).UInt16(AlgSha256).UInt32(attributes).UInt16(0).UInt16(AlgHmac).UInt16(AlgSha256).UInt16(0).Structure())
-            .UInt16(0).UInt32(0).Build()).NewHandle();
+            .Sized(new ByteWriter().U16(0).Sized(_secret).ToArray())
+            .Sized(new ByteWriter().U16(AlgKeyedHash).U16(AlgSha256).U32(attributes).U16(0).U16(AlgHmac).U16(AlgSha256).U16(0).ToArray())
+            .U16(0).U32(0).Build()).NewHandle();
     }
 
     public uint Handle { get; }

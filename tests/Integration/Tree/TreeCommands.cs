@@ -19,9 +19,9 @@ internal static class TreeCommands
     private const uint ProtectedKeyAttributes = 0x0004_0060; // sensitiveDataOrigin, userWithAuth, sign; without noDA
     private const uint PolicyKeyAttributes = 0x0004_0420; // sensitiveDataOrigin, noDA, sign; without userWithAuth only a policy opens it
 
-    public static byte[] Startup() => new TpmCommandBuilder(TpmCc.Startup).UInt16(0).Build();
+    public static byte[] Startup() => new TpmCommandBuilder(TpmCc.Startup).U16(0).Build();
 
-    public static byte[] Shutdown() => new TpmCommandBuilder(TpmCc.Shutdown).UInt16(0).Build();
+    public static byte[] Shutdown() => new TpmCommandBuilder(TpmCc.Shutdown).U16(0).Build();
 
     public static byte[] Clear() => new TpmCommandBuilder(TpmCc.Clear).Handle(LockoutHierarchy).Password().Build();
 
@@ -29,14 +29,14 @@ internal static class TreeCommands
         new TpmCommandBuilder(TpmCc.HierarchyChangeAuth).Handle(Tpm2.Owner).Password().Sized(newAuthorization).Build();
 
     public static byte[] PcrExtend(uint pcr, ReadOnlySpan<byte> digest) =>
-        new TpmCommandBuilder(TpmCc.PcrExtend).Handle(pcr).Password().UInt32(1).UInt16(AlgSha256).Bytes(digest).Build();
+        new TpmCommandBuilder(TpmCc.PcrExtend).Handle(pcr).Password().U32(1).U16(AlgSha256).Bytes(digest).Build();
 
     public static byte[] PolicyLocality(uint session, byte localities) =>
-        new TpmCommandBuilder(TpmCc.PolicyLocality).Handle(session).Byte(localities).Build();
+        new TpmCommandBuilder(TpmCc.PolicyLocality).Handle(session).U8(localities).Build();
 
     /// <summary>The digest of a policy that is PolicyLocality alone.</summary>
     public static byte[] PolicyLocalityDigest(byte localities) =>
-        SHA256.HashData(new TpmCommandBuilder(0).Bytes(new byte[32]).UInt32((uint)TpmCc.PolicyLocality).Byte(localities).Structure());
+        SHA256.HashData(new ByteWriter().Bytes(new byte[32]).U32((uint)TpmCc.PolicyLocality).U8(localities).ToArray());
 
     /// <summary>An HMAC key that only a policy can use.</summary>
     public static byte[] CreatePolicyKey(ReadOnlySpan<byte> policy) => CreateHmacKey([], PolicyKeyAttributes, policy);
@@ -45,13 +45,13 @@ internal static class TreeCommands
     public static byte[] CreateKeyWithPassword(ReadOnlySpan<byte> password) => CreateHmacKey(password, ProtectedKeyAttributes, []);
 
     public static byte[] Hmac(uint key, ReadOnlySpan<byte> password) =>
-        new TpmCommandBuilder(TpmCc.Hmac).Handle(key).Password(password).Sized([1]).UInt16(AlgNull).Build();
+        new TpmCommandBuilder(TpmCc.Hmac).Handle(key).Password(password).Sized([1]).U16(AlgNull).Build();
 
     public static byte[] DictionaryAttackLockReset() =>
         new TpmCommandBuilder(TpmCc.DictionaryAttackLockReset).Handle(LockoutHierarchy).Password().Build();
 
     public static byte[] HmacByPolicy(uint key, uint policySession) => new TpmCommandBuilder(TpmCc.Hmac)
-        .Handle(key).Session(policySession, TpmAuthorization.ContinueSession).Sized([1]).UInt16(AlgNull).Build();
+        .Handle(key).Session(policySession, TpmAuthorization.ContinueSession).Sized([1]).U16(AlgNull).Build();
 
     /// <summary>TPMA_LOCALITY of the creation data that CreatePrimary answered (TPMS_CREATION_DATA, Part 2, 15.1).</summary>
     public static byte CreationLocality(byte[] response)
@@ -70,8 +70,8 @@ internal static class TreeCommands
 
     private static byte[] CreateHmacKey(ReadOnlySpan<byte> password, uint attributes, ReadOnlySpan<byte> policy) => new TpmCommandBuilder(TpmCc.CreatePrimary)
         .Handle(Tpm2.Owner).Password()
-        .Sized(new TpmCommandBuilder(0).Sized(password).UInt16(0).Structure())
-        .Sized(new TpmCommandBuilder(0).UInt16(AlgKeyedHash).UInt16(AlgSha256).UInt32(attributes).Sized(policy)
-            .UInt16(AlgHmac).UInt16(AlgSha256).UInt16(0).Structure())
-        .UInt16(0).UInt32(0).Build();
+        .Sized(new ByteWriter().Sized(password).U16(0).ToArray())
+        .Sized(new ByteWriter().U16(AlgKeyedHash).U16(AlgSha256).U32(attributes).Sized(policy)
+            .U16(AlgHmac).U16(AlgSha256).U16(0).ToArray())
+        .U16(0).U32(0).Build();
 }

@@ -1,4 +1,4 @@
-using TpmFs.Rm.Tests.Simulation;
+using TpmFs.Simulation;
 
 namespace TpmFs.Rm.Tests.Model;
 

@@ -1,5 +1,5 @@
 using System.Buffers.Binary;
-using TpmFs.Rm.Tests.Simulation;
+using TpmFs.Simulation;
 
 namespace TpmFs.Rm.Tests.Model;
 

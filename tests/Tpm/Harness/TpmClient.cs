@@ -12,21 +12,22 @@ internal static class TpmClient
 
     public static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
 
-    public static byte[] Startup => Command(TpmSt.NoSessions, TpmCc.Startup, 0, 0);
+    public static byte[] Startup => new TpmCommandBuilder(TpmCc.Startup).U16(0).Build();
 
-    public static byte[] GetRandom8 => Command(TpmSt.NoSessions, TpmCc.GetRandom, 0, 8);
+    public static byte[] GetRandom8 => new TpmCommandBuilder(TpmCc.GetRandom).U16(8).Build();
+
+    /// <summary>TPM2_PCR_Reset of PCR 20, which the PC Client profile does not allow in localities 0 and 1.</summary>
+    public static byte[] ResetPcr20 => new TpmCommandBuilder(TpmCc.PcrReset).Handle(20).Password().Build();
 
     /// <summary>TPM2_CreatePrimary of an RSA 2048 storage key in the null hierarchy: long enough to be caught running.</summary>
-    public static byte[] CreatePrimaryRsa => Command(
-        TpmSt.Sessions,
-        TpmCc.CreatePrimary,
-        [
-            .. Hex("40000007 00000009 40000009 0000 00 0000"), // TPM_RH_NULL; a password session
-            .. Hex("0004 0000 0000"), // inSensitive
-            .. Hex("001A 0001 000B 00030072 0000 0006 0080 0043 0010 0800 00000000 0000"), // inPublic
-            .. Hex("0000 00000000"), // outsideInfo, creationPCR
-        ]);
+    public static byte[] CreatePrimaryRsa => new TpmCommandBuilder(TpmCc.CreatePrimary)
+        .Handle(0x4000_0007).Password()
+        .Sized(Hex("0000 0000")) // inSensitive
+        .Sized(Hex("0001 000B 00030072 0000 0006 0080 0043 0010 0800 00000000 0000")) // inPublic
+        .Sized([]).U32(0) // outsideInfo, creationPCR
+        .Build();
 
+    /// <summary>Returns a message as the room's own writer makes it; a command or a response, whose body may be wrong.</summary>
     public static byte[] Command(TpmSt tag, TpmCc code, params byte[] body)
     {
         byte[] command = new byte[TpmHeader.Length + body.Length];
@@ -54,11 +55,10 @@ internal static class TpmClient
     /// <summary>One property of TPM_CAP_TPM_PROPERTIES.</summary>
     public static uint Property(ITpmTransport transport, TpmPt property)
     {
-        byte[] parameters = new byte[12];
-        BinaryPrimitives.WriteUInt32BigEndian(parameters, (uint)TpmCap.TpmProperties);
-        BinaryPrimitives.WriteUInt32BigEndian(parameters.AsSpan(4), (uint)property);
-        BinaryPrimitives.WriteUInt32BigEndian(parameters.AsSpan(8), 1);
-        byte[] response = Execute(transport, Command(TpmSt.NoSessions, TpmCc.GetCapability, parameters));
+        byte[] command = new TpmCommandBuilder(TpmCc.GetCapability)
+            .U32((uint)TpmCap.TpmProperties).U32((uint)property).U32(1)
+            .Build();
+        byte[] response = Execute(transport, command);
         Assert.Equal(TpmRc.Success, CodeOf(response));
         Assert.Equal((uint)property, BinaryPrimitives.ReadUInt32BigEndian(response.AsSpan(19)));
         return BinaryPrimitives.ReadUInt32BigEndian(response.AsSpan(23));

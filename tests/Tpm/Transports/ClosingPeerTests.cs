@@ -33,14 +33,13 @@ public sealed class ClosingPeerTests
     [InlineData(true)]
     public void A_command_in_another_locality_leaves_the_next_client_locality_0(bool portOption)
     {
-        byte[] resetPcr20 = TpmClient.Command(TpmSt.Sessions, TpmCc.PcrReset, TpmClient.Hex("00000014 00000009 40000009 0000 00 0000"));
         using var swtpm = new Swtpm(closes: true, portOption: portOption);
         using ITpmTransport transport = swtpm.Connect();
         TpmClient.Execute(transport, TpmClient.Startup);
-        Assert.Equal(TpmRc.Success, TpmClient.CodeOf(TpmClient.Execute(transport, resetPcr20, locality: 2)));
+        Assert.Equal(TpmRc.Success, TpmClient.CodeOf(TpmClient.Execute(transport, TpmClient.ResetPcr20, locality: 2)));
         using ITpmTransport other = TestTransport.Create(swtpm.Spec);
         TpmClient.Connect(other);
-        Assert.Equal(TpmRc.Locality, TpmClient.CodeOf(TpmClient.Execute(other, resetPcr20)));
+        Assert.Equal(TpmRc.Locality, TpmClient.CodeOf(TpmClient.Execute(other, TpmClient.ResetPcr20)));
     }
 
     [Fact]

@@ -249,13 +249,14 @@ public sealed class EmbeddedTransportTests : IDisposable
     /// <summary>A wrong password for an NV index that dictionary-attack protection covers.</summary>
     private static void FailAnAuthorizationThatCounts(EmbeddedTransport transport, uint expectedCount)
     {
-        byte[] define = TpmClient.Command(
-            TpmSt.Sessions,
-            TpmCc.NvDefineSpace,
-            TpmClient.Hex("40000001 00000009 40000009 0000 00 0000 0001 41 000E 01000001 000B 00040004 0000 0008"));
+        byte[] define = new TpmCommandBuilder(TpmCc.NvDefineSpace).Handle(0x4000_0001).Password()
+            .Sized("A"u8)
+            .Sized(new ByteWriter().U32(0x0100_0001).U16(0x0B).U32(0x0004_0004).Sized([]).U16(8).Written)
+            .Build();
         TpmClient.Execute(transport, define); // A second time it is there already.
-        byte[] write = TpmClient.Command(
-            TpmSt.Sessions, TpmCc.NvWrite, TpmClient.Hex("01000001 01000001 0000000A 40000009 0000 00 0001 42 0001 00 0000"));
+        byte[] write = new TpmCommandBuilder(TpmCc.NvWrite).Handle(0x0100_0001).Handle(0x0100_0001).Password("B"u8)
+            .Sized([0]).U16(0)
+            .Build();
         TpmRc code = TpmClient.CodeOf(TpmClient.Execute(transport, write));
         if (code == TpmRc.Retry)
         {
@@ -268,8 +269,7 @@ public sealed class EmbeddedTransportTests : IDisposable
 
     private static void ResetLockout(EmbeddedTransport transport)
     {
-        byte[] reset = TpmClient.Command(
-            TpmSt.Sessions, TpmCc.DictionaryAttackLockReset, TpmClient.Hex("4000000A 00000009 40000009 0000 00 0000"));
+        byte[] reset = new TpmCommandBuilder(TpmCc.DictionaryAttackLockReset).Handle(0x4000_000A).Password().Build();
         Assert.Equal(TpmRc.Success, TpmClient.CodeOf(TpmClient.Execute(transport, reset)));
     }
 

@@ -11,10 +11,6 @@ public sealed class SwtpmTransportTests
     private const int SigCont = 18;
     private const int SigStop = 19;
 
-    /// <summary>TPM2_PCR_Reset of PCR 20, which the PC Client profile does not allow in localities 0 and 1.</summary>
-    private static readonly byte[] s_resetPcr20 =
-        TpmClient.Command(TpmSt.Sessions, TpmCc.PcrReset, TpmClient.Hex("00000014 00000009 40000009 0000 00 0000"));
-
     [Fact]
     public void A_command_is_answered()
     {
@@ -32,17 +28,17 @@ public sealed class SwtpmTransportTests
         using (ITpmTransport transport = swtpm.Connect())
         {
             TpmClient.Execute(transport, TpmClient.Startup);
-            Assert.Equal(TpmRc.Locality, TpmClient.CodeOf(TpmClient.Execute(transport, s_resetPcr20, locality: 0)));
-            Assert.Equal(TpmRc.Success, TpmClient.CodeOf(TpmClient.Execute(transport, s_resetPcr20, locality: 2)));
-            Assert.Equal(TpmRc.Locality, TpmClient.CodeOf(TpmClient.Execute(transport, s_resetPcr20, locality: 1)));
-            Assert.Equal(TpmRc.Success, TpmClient.CodeOf(TpmClient.Execute(transport, s_resetPcr20, locality: 2)));
+            Assert.Equal(TpmRc.Locality, TpmClient.CodeOf(TpmClient.Execute(transport, TpmClient.ResetPcr20, locality: 0)));
+            Assert.Equal(TpmRc.Success, TpmClient.CodeOf(TpmClient.Execute(transport, TpmClient.ResetPcr20, locality: 2)));
+            Assert.Equal(TpmRc.Locality, TpmClient.CodeOf(TpmClient.Execute(transport, TpmClient.ResetPcr20, locality: 1)));
+            Assert.Equal(TpmRc.Success, TpmClient.CodeOf(TpmClient.Execute(transport, TpmClient.ResetPcr20, locality: 2)));
         }
 
         // The next client, who knows nothing of localities, does not have the last one's.
         var deadline = Deadline.After(TpmClient.Patience);
         Assert.True(TpmSocket.TryConnect(new UnixDomainSocketEndPoint(swtpm.DataPath), deadline, out TpmSocket? next, out string problem), problem);
         byte[] response = new byte[10];
-        Assert.Equal(IoStatus.Ok, next!.SendAll(s_resetPcr20, deadline));
+        Assert.Equal(IoStatus.Ok, next!.SendAll(TpmClient.ResetPcr20, deadline));
         Assert.Equal(IoStatus.Ok, next.ReceiveExactly(response, deadline));
         Assert.Equal(TpmRc.Locality, TpmClient.CodeOf(response));
         next.Dispose();

@@ -20,9 +20,9 @@ public sealed class TctiTransportTests : IDisposable
         TpmClient.Connect(transport);
         Assert.Equal(4, transport.Features.HighestLocality);
         TpmClient.Execute(transport, TpmClient.Startup);
-        Assert.Equal(TpmRc.Success, TpmClient.CodeOf(TpmClient.Execute(transport, ResetPcr20, locality: 2)));
-        Assert.Equal(TpmRc.Locality, TpmClient.CodeOf(TpmClient.Execute(transport, ResetPcr20, locality: 0)));
-        Assert.Equal(TpmRc.Success, TpmClient.CodeOf(TpmClient.Execute(transport, ResetPcr20, locality: 2)));
+        Assert.Equal(TpmRc.Success, TpmClient.CodeOf(TpmClient.Execute(transport, TpmClient.ResetPcr20, locality: 2)));
+        Assert.Equal(TpmRc.Locality, TpmClient.CodeOf(TpmClient.Execute(transport, TpmClient.ResetPcr20, locality: 0)));
+        Assert.Equal(TpmRc.Success, TpmClient.CodeOf(TpmClient.Execute(transport, TpmClient.ResetPcr20, locality: 2)));
     }
 
     [Theory]
@@ -209,8 +209,6 @@ public sealed class TctiTransportTests : IDisposable
         Assert.Equal("TSS2_RC 0xA00FF", TctiRc.Describe(0xA00FF));
         Assert.Equal("TSS2_RC 0x101", TctiRc.Describe(0x101));
     }
-
-    private static byte[] ResetPcr20 => TpmClient.Command(TpmSt.Sessions, TpmCc.PcrReset, TpmClient.Hex("00000014 00000009 40000009 0000 00 0000"));
 
     /// <summary>The TCTI of native/odd_tcti.c, which the letters make odd.</summary>
     private ITpmTransport Odd(string letters, string name = "odd.so")

@@ -12,6 +12,7 @@ RANGES = {"transient": TRANSIENT, "loaded": LOADED, "saved": SAVED, "persistent"
 KINDS = {"hmac": 0x00, "policy": 0x01, "trial": 0x03}
 SESSION_TYPES = (0x02, 0x03)
 CAP_HANDLES, CAP_PROPERTIES = 1, 6
+AUDIT = 0x80
 EXTERNAL_KEY = 1 << 18 | 1 << 10 | 1 << 6  # sign | noDA | userWithAuth
 RESPONSE_HEADER = 10
 
@@ -38,9 +39,7 @@ def auth(side, words):
 
 def authorized(side, name, handle, parameters, words):
     session_handle, attributes = auth(side, words)
-    area = struct.pack(">IHBH", session_handle, 0, attributes, 0)
-    body = struct.pack(">I", side.handle(handle)) + struct.pack(">I", len(area)) + area + parameters
-    return struct.pack(">HII", 0x8002, 10 + len(body), tpm.CODES[name]) + body
+    return tpm.command(name, [side.handle(handle)], parameters, session_handle, attributes)
 
 
 def hmac(side, key, *words):
@@ -57,26 +56,32 @@ def complete(side, sequence, *words):
 
 def certify(side, key):
     """Of a key by itself: two handles, two passwords."""
-    one = struct.pack(">IHBH", tpm.PASSWORD, 0, 0, 0)
-    body = struct.pack(">II", side.handle(key), side.handle(key)) + struct.pack(">I", 2 * len(one)) + one + one
-    body += tpm.sized(b"") + struct.pack(">H", tpm.ALG_NULL)
-    return struct.pack(">HII", 0x8002, 10 + len(body), 0x148) + body
+    both = [side.handle(key), side.handle(key)]
+    parameters = tpm.sized(b"") + struct.pack(">H", tpm.ALG_NULL)
+    return tpm.command("Certify", both, parameters, attributes=0, sessions=[tpm.PASSWORD, tpm.PASSWORD])
 
 
 def audited(side, what, session):
-    """A command with a session that audits it, whose response nobody may change."""
-    inner = {"random": lambda: tpm.get_random(), "handles": lambda: handles(side, "transient"), "properties": lambda: properties(side, "0x10e")}[what]()
-    area = struct.pack(">IHBH", side.handle(session), 0, 0x81, 0)
-    return struct.pack(">HI", 0x8002, len(inner) + 4 + len(area)) + inner[6:10] + struct.pack(">I", len(area)) + area + inner[10:]
+    """Returns a command with a session that audits it, whose response nobody may change."""
+    name, parameters = {
+        "random": ("GetRandom", struct.pack(">H", 8)),
+        "handles": ("GetCapability", capability(CAP_HANDLES, TRANSIENT, 100)),
+        "properties": ("GetCapability", capability(CAP_PROPERTIES, 0x10e, 1)),
+    }[what]
+    return tpm.command(name, parameters=parameters, session=side.handle(session), attributes=AUDIT | tpm.CONTINUE)
+
+
+def capability(kind, first, count):
+    return struct.pack(">III", kind, first, count)
 
 
 def handles(side, kind, first=None, count="100"):
     start = side.handle(first) if first else RANGES[kind]
-    return tpm.command("GetCapability", parameters=struct.pack(">III", CAP_HANDLES, start, int(count)))
+    return tpm.command("GetCapability", parameters=capability(CAP_HANDLES, start, int(count)))
 
 
 def properties(side, first, count="1"):
-    return tpm.command("GetCapability", parameters=struct.pack(">III", CAP_PROPERTIES, int(first, 0), int(count)))
+    return tpm.command("GetCapability", parameters=capability(CAP_PROPERTIES, int(first, 0), int(count)))
 
 
 def restore(side, context, name):

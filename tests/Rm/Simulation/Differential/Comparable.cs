@@ -1,3 +1,5 @@
+using TpmFs.Simulation;
+
 namespace TpmFs.Rm.Tests.Simulation.Differential;
 
 /// <summary>What of an answer must be the same on every TPM: the code, and what does not hang on keys and random numbers.</summary>

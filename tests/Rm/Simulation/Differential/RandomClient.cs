@@ -1,3 +1,5 @@
+using TpmFs.Simulation;
+
 namespace TpmFs.Rm.Tests.Simulation.Differential;
 
 /// <summary>A client that does anything, right or wrong, by a seed: the same to both TPMs of a pair.</summary>

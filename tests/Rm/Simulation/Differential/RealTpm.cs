@@ -1,6 +1,7 @@
 using System.Buffers.Binary;
 using System.Diagnostics;
 using System.Net.Sockets;
+using TpmFs.Simulation;
 
 namespace TpmFs.Rm.Tests.Simulation.Differential;
 

@@ -1,3 +1,5 @@
+using TpmFs.Simulation;
+
 namespace TpmFs.Rm.Tests.Simulation.Differential;
 
 /// <summary>One of the two TPMs that are compared, with what a client of it remembers: answers by name.</summary>

@@ -1,3 +1,5 @@
+using TpmFs.Simulation;
+
 namespace TpmFs.Rm.Tests.Simulation.Differential;
 
 /// <summary>What the scripts for a pair of TPMs have in common.</summary>

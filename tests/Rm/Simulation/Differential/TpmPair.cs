@@ -1,3 +1,5 @@
+using TpmFs.Simulation;
+
 namespace TpmFs.Rm.Tests.Simulation.Differential;
 
 /// <summary>Sends the same to a simulated and to a real TPM, and demands the same answer as far as it does not hang on randomness.</summary>
