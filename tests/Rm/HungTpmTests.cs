@@ -1,5 +1,5 @@
 using TpmFs.Rm.Tests.Harness;
-using TpmFs.Rm.Tests.Simulation;
+using TpmFs.Simulation;
 using TpmFs.Tpm;
 
 namespace TpmFs.Rm.Tests;
