@@ -103,13 +103,30 @@ internal sealed class MountedTree
 }
 
 /// <summary>A line of an openers file.</summary>
-internal sealed record OpenerLine(
-    string Domain, ulong Id, string Uid, string Pid, string Command, string Node, string Locality, string Objects, string Sessions, string Commands, string Age)
+internal sealed class OpenerLine
 {
-    /// <summary>Null for what is no such line.</summary>
+    /// <summary>In the order in which they stand in the line.</summary>
+    private static readonly string[] s_columns =
+    [
+        "id", "uid", "pid", "command", "node", "locality", "objects", "sessions", "commands", "age", "state", "since", "tpm_command", "reads", "unread",
+    ];
+
+    private readonly string[] _words;
+
+    private OpenerLine(string domain, ulong id, string[] words) => (Domain, Id, _words) = (domain, id, words);
+
+    public string Domain { get; }
+
+    public ulong Id { get; }
+
+    /// <summary>What stands in a column.</summary>
+    public string this[string column] => _words[Array.IndexOf(s_columns, column)];
+
+    /// <summary>Reads a line.</summary>
+    /// <returns>Null for what is no such line.</returns>
     public static OpenerLine? Read(string domain, string line) =>
-        line.Split(' ') is [var id, var uid, var pid, var command, var node, var locality, var objects, var sessions, var commands, var age, ..]
-        && ulong.TryParse(id, NumberStyles.None, CultureInfo.InvariantCulture, out ulong number)
-            ? new OpenerLine(domain, number, uid, pid, command, node, locality, objects, sessions, commands, age)
+        line.Split(' ') is var words && words.Length >= s_columns.Length
+        && ulong.TryParse(words[0], NumberStyles.None, CultureInfo.InvariantCulture, out ulong id)
+            ? new OpenerLine(domain, id, words)
             : null;
 }

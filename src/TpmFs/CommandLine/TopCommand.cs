@@ -9,7 +9,7 @@ namespace TpmFs.CommandLine;
 internal static class TopCommand
 {
     private static readonly TimeSpan s_interval = TimeSpan.FromSeconds(1);
-    private static readonly string[] s_now = ["openers", "objects", "sessions"];
+    private static readonly string[] s_now = ["openers", "objects", "sessions", "running", "unread"];
 
     private static readonly (string Key, string Heading)[] s_perSecond =
         [("commands", "cmd/s"), ("tpm_commands", "tpm/s"), ("evictions", "evict/s"), ("denied", "deny/s"), ("errors", "err/s")];

@@ -14,7 +14,9 @@ internal static class TreeCommands
     };
 
     private const string PowerFileName = "power";
-    private static readonly string[] s_headings = ["id", "uid", "pid", "command", "node", "objects", "sessions", "commands", "age"];
+    private static readonly string[] s_headings =
+        ["id", "uid", "pid", "command", "node", "objects", "sessions", "commands", "age", "state", "for", "TPM command", "reads", "unread"];
+
 
     public static Command Status()
     {
@@ -63,7 +65,10 @@ internal static class TreeCommands
         MountedTree.TryFind(arguments.GetValue(MountPoint), out MountedTree? tree, out string? problem) ? action(tree) : ExitCode.Problem(problem);
 
     private static string[] Row(OpenerLine of) =>
-        [of.Id.ToString(CultureInfo.InvariantCulture), of.Uid, of.Pid, of.Command, MountedTree.At(of.Domain, of.Node), of.Objects, of.Sessions, of.Commands, of.Age + " s"];
+    [
+        of["id"], of["uid"], of["pid"], of["command"], MountedTree.At(of.Domain, of["node"]), of["objects"], of["sessions"], of["commands"],
+        of["age"] + " s", of["state"], of["since"] + " s", of["tpm_command"], of["reads"], of["unread"],
+    ];
 
     private static Command OfPower(string order, SleepState expected, string description)
     {

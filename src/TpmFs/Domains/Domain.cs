@@ -19,6 +19,7 @@ internal sealed class Domain
 
     private readonly Lock _gate = new();
     private readonly Dictionary<ulong, Opener> _openers = [];
+    private readonly Dictionary<ulong, int> _revoked = []; // openers that have ended and are not closed yet, and their TPMs
     private readonly Dictionary<(int Tpm, uint Uid), SchedulingGroup> _groups = [];
     private readonly SpaceLimits _spaceLimits = new();
     private readonly ILimitStore _store;
@@ -87,6 +88,16 @@ internal sealed class Domain
         }
     }
 
+    /// <summary>Returns how many openers were revoked and are still held open.</summary>
+    /// <param name="tpm">The TPM's number; null for all of them.</param>
+    public int CountRevoked(int? tpm)
+    {
+        lock (_gate)
+        {
+            return _revoked.Values.Count(of => tpm is null || of == tpm);
+        }
+    }
+
     /// <summary>
     /// The share of a TPM's time that a user has in this domain. Always the same one for a user, because saved sessions are shared
     /// within it.
@@ -123,10 +134,21 @@ internal sealed class Domain
     }
 
     /// <summary>
-    /// Takes the place of a user's opener back: nothing was opened after all, or its last descriptor is closed. One that is revoked keeps its
-    /// place until then, because its open file still costs memory.
+    /// Takes the place of a user's opener back: nothing was opened after all. An opener keeps its place until its last descriptor is closed,
+    /// revoked or not, because its open file still costs memory.
     /// </summary>
     public void Leave(uint uid) => _places.Return(uid);
+
+    /// <summary>Takes back the place of an opener whose last descriptor is closed.</summary>
+    public void Leave(Opener closed)
+    {
+        lock (_gate)
+        {
+            _revoked.Remove(closed.Identity.Id);
+        }
+
+        Leave(closed.Identity.Uid);
+    }
 
     /// <summary>One who had entered is open now. False when the domain went meanwhile.</summary>
     public bool TryAdd(Opener opener)
@@ -143,6 +165,10 @@ internal sealed class Domain
         lock (_gate)
         {
             _openers.Remove(opener.Identity.Id);
+            if (!opener.IsReleased)
+            {
+                _revoked[opener.Identity.Id] = opener.Identity.Tpm;
+            }
         }
     }
 

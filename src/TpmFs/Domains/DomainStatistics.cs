@@ -16,7 +16,13 @@ internal sealed record DomainStatistics(
     long AuthFailures,
     long Lockouts,
     long BusyMicroseconds,
-    long QueueMicroseconds)
+    long QueueMicroseconds,
+    long Running,
+    long RunningMicroseconds,
+    long Unread,
+    long UnreadBytes,
+    long WaitingReads,
+    long Revoked)
 {
     /// <summary>Every value with its name, and whether it only ever grows.</summary>
     public static IReadOnlyList<StatisticKey> Keys { get; } =
@@ -33,6 +39,12 @@ internal sealed record DomainStatistics(
         new("lockouts", true, "commands refused because the TPM is locked out", of => of.Lockouts),
         new("busy_usec", true, "the TPM's time used", of => of.BusyMicroseconds),
         new("queue_usec", true, "time that commands waited for the TPM", of => of.QueueMicroseconds),
+        new("running", false, "commands under way now", of => of.Running),
+        new("running_usec", false, "the age of the oldest command under way", of => of.RunningMicroseconds),
+        new("unread", false, "responses that wait to be read now", of => of.Unread),
+        new("unread_bytes", false, "their bytes", of => of.UnreadBytes),
+        new("waiting_reads", false, "reads that wait for a response now", of => of.WaitingReads),
+        new("revoked", false, "openers that were revoked and are still held open", of => of.Revoked),
     ];
 
     /// <param name="tpm">The number of the TPM that it is about; null for all of them together.</param>
@@ -40,6 +52,8 @@ internal sealed record DomainStatistics(
     {
         Opener[] openers = Array.FindAll(domain.Openers, opener => tpm is null || opener.Identity.Tpm == tpm);
         Usage[] usages = domain.UsagesOf(tpm);
+        OpenerActivity[] all = Array.ConvertAll(openers, opener => opener.Activity);
+        OpenerActivity[] running = Array.FindAll(all, activity => activity.State == OpenerState.Running);
         return new DomainStatistics(
             openers.Length,
             openers.Sum(opener => (long)opener.Space.ObjectCount),
@@ -52,7 +66,13 @@ internal sealed record DomainStatistics(
             usages.Sum(usage => usage.AuthorizationFailures),
             usages.Sum(usage => usage.Lockouts),
             usages.Sum(usage => usage.Busy.Ticks / TimeSpan.TicksPerMicrosecond),
-            usages.Sum(usage => usage.Queued.Ticks / TimeSpan.TicksPerMicrosecond));
+            usages.Sum(usage => usage.Queued.Ticks / TimeSpan.TicksPerMicrosecond),
+            running.Length,
+            running.Select(activity => activity.Since.Ticks / TimeSpan.TicksPerMicrosecond).DefaultIfEmpty().Max(),
+            all.Count(activity => activity.State == OpenerState.Unread),
+            all.Sum(activity => (long)activity.UnreadBytes),
+            all.Sum(activity => (long)activity.WaitingReads),
+            domain.CountRevoked(tpm));
     }
 }
 

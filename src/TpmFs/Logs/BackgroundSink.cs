@@ -6,7 +6,7 @@ namespace TpmFs.Logs;
 
 /// <summary>
 /// Takes events without ever waiting and hands them on from a thread of its own: a journal or terminal that does not drain holds up no
-/// TPM command. Past its bound events are dropped, and how many is said once there is room again.
+/// TPM command. Past its bounds (<see cref="LogShares"/>) events are dropped, and how many is said once there is room again.
 /// </summary>
 internal sealed class BackgroundSink : ILogEventSink, IDisposable
 {
@@ -15,14 +15,16 @@ internal sealed class BackgroundSink : ILogEventSink, IDisposable
     private readonly TimeSpan _patience;
     private readonly Thread _thread;
     private readonly LostEvents _lost = new();
+    private readonly LogShares _shares;
 
-    /// <param name="capacity">Events held at the most.</param>
+    /// <param name="capacity">Events held at the most, but for a reserve that is root's and the daemon's own.</param>
     /// <param name="patience">How long <see cref="Dispose"/> waits for what is held to be written.</param>
     public BackgroundSink(ILogEventSink next, int capacity, TimeSpan patience)
     {
         _next = next;
         _patience = patience;
-        _queue = Channel.CreateBounded<LogEvent>(new BoundedChannelOptions(capacity) { SingleReader = true });
+        _shares = new LogShares(capacity);
+        _queue = Channel.CreateUnbounded<LogEvent>(new UnboundedChannelOptions { SingleReader = true }); // bounded by the shares
         _thread = new Thread(Write) { IsBackground = true, Name = "log" };
         _thread.Start();
     }
@@ -30,9 +32,13 @@ internal sealed class BackgroundSink : ILogEventSink, IDisposable
     /// <summary>Any thread. After <see cref="Dispose"/> events are lost.</summary>
     public void Emit(LogEvent logEvent)
     {
-        if (!_queue.Writer.TryWrite(logEvent))
+        if (!_shares.TryEnter(logEvent))
         {
-            _lost.Add();
+            _lost.Add(LogShares.UserOf(logEvent));
+        }
+        else if (!_queue.Writer.TryWrite(logEvent))
+        {
+            _shares.Leave(logEvent);
         }
     }
 
@@ -48,8 +54,9 @@ internal sealed class BackgroundSink : ILogEventSink, IDisposable
         {
             while (_queue.Reader.TryRead(out LogEvent? logEvent))
             {
+                _shares.Leave(logEvent);
                 _next.Emit(logEvent);
-                if (_lost.Take(logEvent.Timestamp) is { } word)
+                foreach (LogEvent word in _lost.Take(logEvent.Timestamp))
                 {
                     _next.Emit(word);
                 }

@@ -34,11 +34,11 @@ internal sealed class Journal : ILogEventSink
     {
         if (!TrySend(logEvent))
         {
-            _lost.Add();
+            _lost.Add(LogShares.UserOf(logEvent));
         }
-        else if (_lost.Take(logEvent.Timestamp) is { } word)
+        else
         {
-            TrySend(word);
+            Array.ForEach(_lost.Take(logEvent.Timestamp), word => TrySend(word));
         }
     }
 

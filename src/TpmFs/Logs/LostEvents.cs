@@ -3,22 +3,51 @@ using Serilog.Parsing;
 
 namespace TpmFs.Logs;
 
-/// <summary>Counts events that could not be logged, until it can be said how many. Any thread.</summary>
+/// <summary>Counts the events that could not be logged, by the user who brought them about, until it can be said how many. Any thread.</summary>
 internal sealed class LostEvents
 {
-    private static readonly MessageTemplate s_template = new MessageTemplateParser().Parse("{Dropped} log events were dropped: the log does not drain");
+    /// <summary>As many users are named; what others lose is counted as root's and the daemon's own.</summary>
+    private const int MostUsers = 64;
 
-    private int _count;
+    private static readonly MessageTemplate s_ofDaemon = new MessageTemplateParser().Parse("{Dropped} log events were dropped: the log does not drain");
+    private static readonly MessageTemplate s_ofUser = new MessageTemplateParser().Parse(
+        "{Dropped} log events that user {Uid} brought about were dropped: they came faster than one user's may, so that others' are kept");
 
-    public void Add() => Interlocked.Increment(ref _count);
+    private readonly Lock _gate = new();
+    private readonly Dictionary<uint, int> _counts = [];
 
-    /// <summary>The event that says how many were lost since the last one; null where none was.</summary>
-    public LogEvent? Take(DateTimeOffset when) => Interlocked.Exchange(ref _count, 0) is > 0 and var lost
-        ? new LogEvent(
-            when,
-            LogEventLevel.Warning,
-            null,
-            s_template,
-            [new LogEventProperty("Dropped", new ScalarValue(lost)), new LogEventProperty(EventType.MessageIdProperty, new ScalarValue(EventType.Dropped.MessageId))])
-        : null;
+    public void Add(uint uid)
+    {
+        lock (_gate)
+        {
+            uint counted = _counts.Count < MostUsers || _counts.ContainsKey(uid) ? uid : 0;
+            _counts[counted] = _counts.GetValueOrDefault(counted) + 1;
+        }
+    }
+
+    /// <summary>Returns the events that say how many were lost since the last ones.</summary>
+    public LogEvent[] Take(DateTimeOffset when)
+    {
+        lock (_gate)
+        {
+            LogEvent[] words = [.. _counts.Select(lost => Word(when, lost.Key, lost.Value))];
+            _counts.Clear();
+            return words;
+        }
+    }
+
+    private static LogEvent Word(DateTimeOffset when, uint uid, int lost)
+    {
+        List<LogEventProperty> properties =
+        [
+            new("Dropped", new ScalarValue(lost)),
+            new(EventType.MessageIdProperty, new ScalarValue(EventType.Dropped.MessageId)),
+        ];
+        if (uid != 0)
+        {
+            properties.Add(new LogEventProperty("Uid", new ScalarValue(uid)));
+        }
+
+        return new LogEvent(when, LogEventLevel.Warning, null, uid == 0 ? s_ofDaemon : s_ofUser, properties);
+    }
 }

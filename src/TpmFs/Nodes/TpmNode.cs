@@ -29,7 +29,7 @@ internal sealed class TpmNode(NodeTable table, NodeAccess access, string name, D
         var owner = new SpaceOwner(domain.GroupOf(tpm.Number, caller.Uid), caller.Uid, locality);
         OpenerIdentity identity = OpenerIdentity.Of(caller, domain.Path, name, locality, context.Time) with { Tpm = tpm.Number };
         TpmDoor door = isRaw ? tpm.Raw : tpm.Managed;
-        var opener = Opener.TryOpen(context, identity, tpm.Facts.MaxCommandSize, client => door(owner, client), domain.Remove, LeaveDomain);
+        var opener = Opener.TryOpen(context, identity, tpm.Facts.MaxCommandSize, client => door(owner, client), domain.Remove, domain.Leave);
         if (opener is null)
         {
             domain.Leave(caller.Uid);
@@ -46,6 +46,4 @@ internal sealed class TpmNode(NodeTable table, NodeAccess access, string name, D
         file = opener;
         return Errno.None;
     }
-
-    private void LeaveDomain(Opener closed) => domain.Leave(closed.Identity.Uid);
 }

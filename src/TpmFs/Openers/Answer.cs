@@ -23,6 +23,9 @@ internal sealed class Answer(AnswerPool pool)
     /// <summary>Nothing of it was read yet.</summary>
     public bool Untouched => !_taken;
 
+    /// <summary>The bytes that nobody has read yet.</summary>
+    public int Unread => _length - _position;
+
     /// <summary>Nothing of it is left.</summary>
     public bool Spent => _taken && _position == _length;
 

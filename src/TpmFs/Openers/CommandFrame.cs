@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using TpmFs.Tpm;
 
 namespace TpmFs.Openers;
 
@@ -7,6 +8,10 @@ internal static class CommandFrame
 {
     public const int HeaderSize = 10;
     private const int SizeOffset = 2;
+    private const int CodeOffset = 6;
+
+    /// <summary>Returns the command code of a whole command.</summary>
+    public static TpmCc CodeOf(ReadOnlySpan<byte> command) => (TpmCc)BinaryPrimitives.ReadUInt32BigEndian(command[CodeOffset..]);
 
     /// <summary>
     /// The command that a write begins with, without what trails it. False when the write is shorter than a header, or than the size

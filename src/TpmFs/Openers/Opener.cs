@@ -27,6 +27,8 @@ internal sealed class Opener : OpenFile, ISpaceClient, IFuseInterruptible
     private readonly Action<Opener> _released;
     private readonly Lock _gate = new();
     private Phase _phase;
+    private long _since; // when phase became what it is, as TimeProvider.GetTimestamp counts
+    private TpmCc _command; // the last that was written
     private Answer? _answer; // exactly when phase is Ready, and then never spent
     private WaitingReads _waiting; // empty unless phase is Running
     private PollWaiters _pollers;
@@ -49,10 +51,34 @@ internal sealed class Opener : OpenFile, ISpaceClient, IFuseInterruptible
         _maxCommandSize = maxCommandSize;
         (_ended, _released) = (ended, released);
         Identity = identity;
+        _since = identity.OpenedAt;
         _space = openSpace(this)!;
     }
 
     public OpenerIdentity Identity { get; }
+
+    /// <summary>True once the last descriptor is closed.</summary>
+    public bool IsReleased => Volatile.Read(ref _isReleased);
+
+    /// <summary>What it is about at this moment.</summary>
+    public OpenerActivity Activity
+    {
+        get
+        {
+            lock (_gate)
+            {
+                OpenerState state = _phase switch
+                {
+                    Phase.Running => OpenerState.Running,
+                    Phase.Ready => OpenerState.Unread,
+                    _ => OpenerState.Idle,
+                };
+                TpmCc? command = state == OpenerState.Idle ? null : _command;
+                return new OpenerActivity(
+                    state, _context.Time.GetElapsedTime(_since), command, _waiting.Count, _phase == Phase.Ready ? _answer!.Unread : 0);
+            }
+        }
+    }
 
     /// <summary>What it holds and has used.</summary>
     public Space Space => _space;
@@ -129,6 +155,7 @@ internal sealed class Opener : OpenFile, ISpaceClient, IFuseInterruptible
             if (!refused.IsError)
             {
                 Drop(Phase.Running);
+                _command = CommandFrame.CodeOf(command);
             }
 
             woken = Woken(before);
@@ -276,7 +303,7 @@ internal sealed class Opener : OpenFile, ISpaceClient, IFuseInterruptible
 
             PollEvents before = Mask;
             _answer = result;
-            _phase = result is null ? Phase.Idle : Phase.Ready;
+            Become(result is null ? Phase.Idle : Phase.Ready);
             settled = SettleWaiting();
             woken = Woken(before);
             unread = _phase == Phase.Ready;
@@ -298,9 +325,9 @@ internal sealed class Opener : OpenFile, ISpaceClient, IFuseInterruptible
         {
             if (_phase == Phase.Running && blocking)
             {
-                portion = default;
-                _waiting.Add(reply, size);
-                return false;
+                bool waits = _waiting.TryAdd(reply, size);
+                portion = waits ? default : Portion.Of(Errno.EBUSY);
+                return !waits;
             }
 
             PollEvents before = Mask;
@@ -354,8 +381,10 @@ internal sealed class Opener : OpenFile, ISpaceClient, IFuseInterruptible
     {
         _answer?.Drop();
         _answer = null;
-        _phase = next;
+        Become(next);
     }
+
+    private void Become(Phase next) => (_phase, _since) = (next, _context.Time.GetTimestamp());
 
     private TimeSpan Remaining(Answer unread) => UnreadAnswers.Lifetime - _context.Time.GetElapsedTime(unread.ReadyAt);
 

@@ -19,14 +19,30 @@ internal sealed class WaitingRead
 /// <summary>The reads of one opener that wait, oldest first. Guarded by the opener's lock, but for <see cref="Send"/>.</summary>
 internal struct WaitingReads
 {
+    /// <summary>
+    /// As many reads of one opener may wait. A client needs one; without a bound, many threads of one client, or asynchronous reads, would
+    /// take any amount of the daemon's memory.
+    /// </summary>
+    public const int Most = 256;
+
     private WaitingRead? _first;
     private WaitingRead? _last;
 
     /// <summary>One that is not in use, so that an opener which waits again and again makes no other.</summary>
     private WaitingRead? _spare;
 
-    public void Add(FuseReadReply reply, int size)
+    public int Count { get; private set; }
+
+    /// <summary>Adds a read.</summary>
+    /// <returns>False when <see cref="Most"/> reads wait already.</returns>
+    public bool TryAdd(FuseReadReply reply, int size)
     {
+        if (Count == Most)
+        {
+            return false;
+        }
+
+        Count++;
         WaitingRead read = Interlocked.Exchange(ref _spare, null) ?? new WaitingRead();
         (read.Reply, read.Size) = (reply, size);
         if (_last is null)
@@ -39,6 +55,7 @@ internal struct WaitingReads
         }
 
         _last = read;
+        return true;
     }
 
     /// <summary>False when it does not wait.</summary>
@@ -62,6 +79,7 @@ internal struct WaitingReads
             }
 
             _last = _last == at ? before : _last;
+            Count--;
             return true;
         }
 
@@ -73,6 +91,7 @@ internal struct WaitingReads
     {
         WaitingRead? head = _first;
         _first = _last = null;
+        Count = 0;
         return head;
     }
 

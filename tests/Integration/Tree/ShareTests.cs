@@ -1,5 +1,6 @@
 using System.Globalization;
 using TpmFs.Integration.Tests.Harness;
+using TpmFs.Tpm;
 using Xunit.Abstractions;
 
 namespace TpmFs.Integration.Tests.Tree;
@@ -50,6 +51,39 @@ public sealed class ShareTests(Mount mount, ITestOutputHelper output) : TreeTest
         Assert.Equal((2048, "ENFILE"), (held, error));
         Assert.Contains("openers ", Read(At("stat"), NewAgent(User.OtherMember)), StringComparison.Ordinal);
         Assert.Contains("openers ", Read(At("stat")), StringComparison.Ordinal);
+    }
+
+    /// <summary>Nothing told an administrator who sat on responses, parked reads or a slow command.</summary>
+    [Fact]
+    public void Openers_and_stat_show_commands_under_way_waiting_reads_unread_responses_and_what_is_revoked()
+    {
+        string domain = NewDomain();
+        Opener slow = OpenAt($"{domain}/rm0");
+        TpmHold hold = Mount.Proxy.Hold(TpmCc.ReadClock);
+        slow.Submit(Tpm2.ReadClock());
+        hold.WaitUntilHeld();
+        Task<Reply> read = slow.BeginRead();
+        Deadline.Poll(() => ReadKeys($"{domain}/stat")["waiting_reads"] == 1, "a read that waits");
+        Deadline.Poll(() => ReadKeys($"{domain}/stat")["running_usec"] > 1_000_000, "a command that is a second old");
+        string[] line = Assert.Single(Openers(domain));
+        Assert.Equal(("running", "TPM2_ReadClock", "1", "0"), (line[10], line[12], line[13], line[14]));
+        Assert.InRange(long.Parse(line[11], CultureInfo.InvariantCulture), 1, 60);
+        Assert.Equal(1, ReadKeys($"{domain}/stat")["running"]);
+
+        hold.Release();
+        slow.Agent.End(read);
+        slow.Submit(Tpm2.GetRandom(8));
+        Deadline.Poll(() => ReadKeys($"{domain}/stat") is var stat && (stat["unread"], stat["unread_bytes"], stat["running"]) == (1, 20, 0), "a response");
+        line = Assert.Single(Openers(domain));
+        Assert.Equal(("unread", "TPM2_GetRandom", "0", "20"), (line[10], line[12], line[13], line[14]));
+        slow.Read();
+        line = Assert.Single(Openers(domain));
+        Assert.Equal(("idle", "-", "0", "0"), (line[10], line[12], line[13], line[14]));
+
+        Write($"{domain}/revoke", line[0]);
+        Assert.Equal((0, 1), (ReadKeys($"{domain}/stat")["openers"], ReadKeys($"{domain}/stat")["revoked"]));
+        slow.Close();
+        Deadline.Poll(() => ReadKeys($"{domain}/stat")["revoked"] == 0, "the end of the opener");
     }
 
     private (long Held, string Error) Hoard(User user, string operation, string path, int count)

@@ -90,6 +90,49 @@ public sealed class LogTests
         Assert.Single(slow.Messages, "3 log events were dropped: the log does not drain");
     }
 
+    /// <summary>The entries of one user's refused commands filled the queue, and an administrator's were lost.</summary>
+    [Fact]
+    public void What_one_user_brings_about_pushes_out_neither_another_users_events_nor_roots()
+    {
+        using var slow = new SlowSink();
+        using (var sink = new BackgroundSink(slow, capacity: 64, TimeSpan.FromSeconds(30)))
+        {
+            sink.Emit(Event(log => log.Information("first")));
+            Assert.True(slow.Entered.Wait(TimeSpan.FromSeconds(30)));
+            for (int i = 0; i < 100; i++)
+            {
+                sink.Emit(Event(log => log.Warning("refused to {Uid}", 1000u)));
+            }
+
+            sink.Emit(Event(log => log.Information("refused to {Uid}", 1001u)));
+            sink.Emit(Event(log => log.Information("changed by {Uid}", 0u)));
+            slow.Go.Set();
+        }
+
+        Assert.Contains("refused to 1001", slow.Messages);
+        Assert.Contains("changed by 0", slow.Messages);
+        Assert.Equal(32, slow.Messages.Count(message => message == "refused to 1000"));
+        Assert.Contains(
+            "68 log events that user 1000 brought about were dropped: they came faster than one user's may, so that others' are kept", slow.Messages);
+    }
+
+    /// <summary>journald takes 10,000 entries in 30 s of a service by default, whoever brings them about, and drops the others.</summary>
+    [Fact]
+    public void One_user_brings_about_no_more_than_a_tenth_of_what_journald_takes()
+    {
+        var shares = new LogShares(1_000_000);
+        DateTimeOffset now = DateTimeOffset.UnixEpoch;
+
+        Assert.Equal(1000, Enter(1500, 1000));
+        Assert.Equal(1000, Enter(1500, 1001));
+        Assert.Equal(1500, Enter(1500, 0));
+        now += LogShares.Stretch;
+        Assert.Equal(1000, Enter(1500, 1000));
+
+        int Enter(int count, uint uid) => Enumerable.Range(0, count).Count(_ => shares.TryEnter(
+            new LogEvent(now, LogEventLevel.Warning, null, Serilog.Events.MessageTemplate.Empty, [new LogEventProperty("Uid", new ScalarValue(uid))])));
+    }
+
     [Fact]
     public void A_log_that_never_drains_does_not_hold_up_the_exit()
     {

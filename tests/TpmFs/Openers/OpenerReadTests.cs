@@ -1,5 +1,6 @@
 using TpmFs.Daemon.Tests.Fakes;
 using TpmFs.Fuse;
+using TpmFs.Openers;
 using TpmFs.Rm;
 using static TpmFs.Daemon.Tests.Openers.OpenerFixture;
 
@@ -54,6 +55,27 @@ public sealed class OpenerReadTests : IDisposable
 
         _fixture.Space.Answer(1);
         Assert.Equal([1], _fixture.Read(flags: NonBlocking).Data);
+    }
+
+    /// <summary>One client could have any number of reads wait on one opener, each of which takes the daemon's memory.</summary>
+    [Fact]
+    public void No_more_than_256_reads_of_an_opener_wait_and_an_interrupted_one_makes_room()
+    {
+        _fixture.Write(Command());
+        FakeReply[] waiting = [.. Enumerable.Range(0, 256).Select(_ => _fixture.Read())];
+        Assert.Equal((OpenerState.Running, 256), (_fixture.Opener.Activity.State, _fixture.Opener.Activity.WaitingReads));
+
+        Assert.Equal(Errno.EBUSY, _fixture.Read().Error);
+        waiting[7].Interrupt();
+        FakeReply last = _fixture.Read();
+        Assert.False(last.Answered);
+
+        _fixture.Space.Answer(1);
+        Assert.Equal([1], waiting[0].Data);
+        Assert.Equal(Errno.EINTR, waiting[7].Error);
+        Assert.All(waiting[8..], read => Assert.Empty(read.Data));
+        Assert.Empty(last.Data);
+        Assert.Equal(0, _fixture.Opener.Activity.WaitingReads);
     }
 
     [Fact]
