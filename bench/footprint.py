@@ -1,14 +1,17 @@
-"""Opening and closing; memory and threads against openers; the time until a daemon is ready."""
+"""Opening and closing; memory and threads against openers, and after many; the time until a daemon is ready."""
 
+import os
 import time
 from statistics import median
 
 import tpm
 from figures import spread, table
-from processes import Passthrough, TpmFs
+from processes import INSTALLED, Passthrough, TpmFs
 from runtime import collect
 
 OPENERS = (0, 1, 100, 1000)
+LARGEST_PLATEAU = 60 * 1024  # KiB that a daemon may have resident after many openers
+CACHES = {'of this machine': {}, 'of 128 MiB': {'DOTNET_GCgen0size': '0x5000000'}}  # what the collector chooses on such a processor
 
 
 def _open_close(starter, quick):
@@ -45,6 +48,35 @@ def _memory(starter):
     return rows
 
 
+def _use_once(node):
+    """Opens the node, has the TPM's answer, closes: in a process of its own, which ends with 0 where that succeeds."""
+    child = os.fork()
+    if child:
+        return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    try:
+        opened = os.open(node, os.O_RDWR)
+        os.write(opened, tpm.get_random())
+        os._exit(0 if os.read(opened, 4096)[6:10] == bytes(4) else 1)
+    except OSError:
+        os._exit(1)
+
+
+def _plateau(starter, quick):
+    """What the installed daemon has resident after many processes have each used it once."""
+    rows = []
+    for cache, environment in CACHES.items():
+        folder = starter.folder / f'plateau-{len(rows)}'
+        socket, _, _ = starter.swtpm(folder.name)
+        server = starter.start(TpmFs(folder, f'swtpm:path={socket}', environment, INSTALLED))
+        row = {'cache': cache, 'processes': 4000 if quick else 10000, 'before_kib': server.status('VmRSS')}
+        for _ in range(row['processes']):
+            if _use_once(server.node):
+                raise RuntimeError('a process could not use the TPM')
+        rows.append(row | {'after_kib': server.status('VmRSS'), 'anonymous_kib': server.status('RssAnon'), 'peak_kib': server.status('VmHWM')})
+        starter.stop(server)
+    return rows
+
+
 def _start_up(starter, quick):
     found = {'C pass-through': [], 'TpmFs': []}
     for number in range(3 if quick else 10):
@@ -59,7 +91,14 @@ def _start_up(starter, quick):
 
 
 def run(starter, quick):
-    return {'open_close': _open_close(starter, quick), 'memory': _memory(starter), 'start_up': _start_up(starter, quick)}
+    return {'open_close': _open_close(starter, quick), 'memory': _memory(starter), 'plateau': _plateau(starter, quick),
+            'start_up': _start_up(starter, quick)}
+
+
+def judge(result):
+    """What must not be; each a sentence."""
+    return [f"{row['peak_kib'] / 1024:.0f} MiB were resident with {row['processes']} processes, on a cache {row['cache']}; "
+            f'{LARGEST_PLATEAU / 1024:.0f} may be' for row in result['plateau'] if row['peak_kib'] > LARGEST_PLATEAU]
 
 
 def report(result):
@@ -77,5 +116,9 @@ def report(result):
         + table('Memory of TpmFs against openers with a key each, after a full garbage collection, KiB',
                 ['openers', 'resident', 'of it anonymous', 'for each opener', 'threads'],
                 [[row['openers'], row['resident_kib'], row['anonymous_kib'], for_each(row), row['threads']] for row in memory])
+        + table('Memory of the installed build before and after many processes that each open, ask for random bytes, and close; KiB',
+                ['processor cache', 'processes', 'before', 'after', 'of it anonymous', 'at the most'],
+                [[row['cache'], row['processes'], row['before_kib'], row['after_kib'], row['anonymous_kib'], row['peak_kib']]
+                 for row in result['plateau']])
         + table('From start to a node that can be opened, beside a swtpm that runs, ms', ['server', 'median', 'lowest–highest'],
                 [[name, milli(median(times)), f'{milli(min(times))}–{milli(max(times))}'] for name, times in result['start_up'].items()]))

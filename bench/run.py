@@ -76,9 +76,12 @@ def main():
     results = {'machine': machine(), 'quick': options.quick}
     print('{cpus} CPUs ({cpu}), Linux {kernel}, load {load:.1f}'.format(**results['machine']))
 
+    failures = []
+
     def add(key, name, *profile):
         results[key], report = measure(name, options.quick, *profile)
         results['machine']['load_at_end'] = os.getloadavg()[0]
+        failures.extend(SECTIONS[name].judge(results[key]) if hasattr(SECTIONS[name], 'judge') else [])
         if options.document:
             document.fill(options.document, key, report)
             document.fill(options.document, 'machine', MACHINE.format(**results['machine']))
@@ -93,6 +96,7 @@ def main():
         print(f'{profile.name}: {profile.source()}\n')
     if options.svg:
         options.svg.write_text(plot.draw(results))
+    sys.exit('\n'.join(failures) or None)
 
 
 main()

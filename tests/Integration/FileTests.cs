@@ -48,6 +48,26 @@ public sealed class FileTests(Mount mount, ITestOutputHelper output) : MountTest
         Assert.Equal($"{ResponseSize}\n", size);
     }
 
+    /// <summary>What docs/differences.md says of RLIMIT_FSIZE: the kernel holds a regular file to it, and a device not.</summary>
+    [Theory]
+    [InlineData(0, "EFBIG")]
+    [InlineData(5, "EINVAL")]
+    [InlineData(11, "EINVAL")]
+    [InlineData(12, null)]
+    [InlineData(4096, null)]
+    public void A_limit_on_the_size_of_files_holds_for_the_node(int limit, string? errno)
+    {
+        Agent agent = NewAgent();
+        Opener opener = agent.Open(Mount.Node);
+        Assert.Null(agent.Call("limit_files", limit).Errno);
+        for (int i = 0; i < 3; i++)
+        {
+            Reply written = opener.Write(s_command);
+            Assert.Equal((errno, errno is null ? s_command.Length : written.Value), (written.Errno, written.Value));
+            Assert.Equal(errno is null ? ResponseSize : 0, opener.Read().Data.Length);
+        }
+    }
+
     [Fact]
     public void Truncating_the_node_changes_nothing()
     {

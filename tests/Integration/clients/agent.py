@@ -5,6 +5,7 @@ An outcome is "= NUMBER", "+ BYTES" in hexadecimal, or "! ERRNO". SIGUSR1 ends a
 import errno
 import fcntl
 import os
+import resource
 import select
 import signal
 import sys
@@ -72,6 +73,7 @@ operations = {
     "pwrite": lambda fd, data, offset: os.pwrite(int(fd), bytes.fromhex(data), int(offset)),
     "lseek": lambda fd, offset: os.lseek(int(fd), int(offset), os.SEEK_SET),
     "truncate": lambda fd, size: os.ftruncate(int(fd), int(size)) or 0,
+    "limit_files": lambda size: resource.setrlimit(resource.RLIMIT_FSIZE, (int(size), resource.RLIM_INFINITY)) or 0,  # python ignores SIGXFSZ
     "nonblock": nonblock,
     "poll": poll,
     "epoll_create": epoll_create,
