@@ -18,7 +18,7 @@ help:
 	@echo 'make build         leave a runnable out/tpmfs'
 	@echo 'make install       build, and install what needs no .NET below DESTDIR, in PREFIX (/usr/local); make uninstall removes it'
 	@echo 'make deb           build, and leave a Debian package in out/'
-	@echo 'make check-format  fail where dotnet format would change something'
+	@echo 'make check-format  fail where dotnet format would change something, or a line is longer than 120 columns'
 	@echo 'make clean         remove what the others made'
 
 run: sdk deps-run build
@@ -71,8 +71,12 @@ uninstall:
 deb: deps-deb standalone
 	@build/deb out
 
+# Both, even if the first fails. Names of fields and references of comments are errors of the build, which dotnet format tells too.
 check-format: sdk
-	@dotnet format TpmFs.sln --verify-no-changes
+	@status=0; build/check-lines || status=1; \
+	dotnet build TpmFs.sln --verbosity quiet || status=1; \
+	dotnet format TpmFs.sln --verify-no-changes --no-restore || status=1; \
+	exit $$status
 
 clean:
 	rm -rf out bench/bin bench/Hot/bin bench/Hot/obj TestResults src/*/bin src/*/obj tests/*/bin tests/*/obj

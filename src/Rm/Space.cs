@@ -14,7 +14,7 @@ public abstract class Space
 
     /// <summary>
     /// Queues a command. The caller has checked that it is a whole one (10 bytes at least, as long as its header says, within
-    /// <see cref="ResourceManager.MaxCommandSize"/>). The bytes are copied. False when a command is under way: at most one is.
+    /// <see cref="TpmFacts.MaxCommandSize"/>). The bytes are copied. False when a command is under way: at most one is.
     /// </summary>
     /// <param name="lends">
     /// The caller will lend its thread (<see cref="Lend"/>) in a moment: until then no other thread is woken for the command.

@@ -1,5 +1,5 @@
-using System.Diagnostics;
 using System.Buffers.Binary;
+using System.Diagnostics;
 using TpmFs.Tpm.Wire;
 
 namespace TpmFs.Tpm.Tests.Harness;

@@ -35,7 +35,10 @@ public sealed class ManagerOptionsTests
     {
         var settings = new Settings
         {
-            IdleRelease = TimeSpan.FromSeconds(3), CommandTimeout = TimeSpan.FromSeconds(9), ReserveObjects = 1, ReserveSessions = 2,
+            IdleRelease = TimeSpan.FromSeconds(3),
+            CommandTimeout = TimeSpan.FromSeconds(9),
+            ReserveObjects = 1,
+            ReserveSessions = 2,
         };
         ResourceManagerOptions options = ManagerOptions.For("embedded", settings);
         Assert.Equal(TimeSpan.FromSeconds(9), options.CommandTimeout);
