@@ -24,7 +24,7 @@ internal sealed class Kernel : IFuseOutput, IFuseLog, IFuseReadReplies
         ulong open = MemoryMarshal.Read<FuseOpenOut>(_reply.Written).Fh;
         _write = Request(FuseOpcode.Write, node, new FuseWriteIn(open, 0, (uint)Command.Length, 0, 0, 2, 0), Command);
         _poll = Request(FuseOpcode.Poll, node, new FusePollIn(open, PollHandle, FusePollFlags.ScheduleNotify, PollEvents.In));
-        _read = Request(FuseOpcode.Read, node, new FuseReadIn(open, 0, 4096, 0, 0, 2, 0));
+        _read = Request(FuseOpcode.Read, node, new FuseReadIn(open, 0, 4096, FuseReadFlags.LockOwner, 1, 2, 0));
     }
 
     /// <summary>What is written: TPM2_GetRandom of 8 bytes.</summary>
@@ -70,9 +70,9 @@ internal sealed class Kernel : IFuseOutput, IFuseLog, IFuseReadReplies
 /// <summary>A filesystem that takes every write and answers every read, and does nothing else.</summary>
 internal sealed class QuietFileSystem : FuseFileSystem
 {
-    public override Errno Lookup(in FuseCaller caller, NodeId parent, ReadOnlySpan<byte> name, out FuseAttributes attributes)
+    public override Errno Lookup(in FuseCaller caller, NodeId parent, ReadOnlySpan<byte> name, out FuseEntry entry)
     {
-        attributes = default;
+        entry = default;
         return Errno.ENOENT;
     }
 

@@ -18,8 +18,10 @@ public abstract class FuseFileSystem
     {
     }
 
-    /// <summary>Finds <paramref name="name"/> in a directory. Success counts one lookup of the node, which FORGET takes back.</summary>
-    public abstract Errno Lookup(in FuseCaller caller, NodeId parent, ReadOnlySpan<byte> name, out FuseAttributes attributes);
+    /// <summary>
+    /// Finds <paramref name="name"/> in a directory. Success counts one lookup of <see cref="FuseEntry.Node"/>, which FORGET takes back.
+    /// </summary>
+    public abstract Errno Lookup(in FuseCaller caller, NodeId parent, ReadOnlySpan<byte> name, out FuseEntry entry);
 
     /// <summary>The kernel gives back <paramref name="lookups"/> lookups of a node.</summary>
     public virtual void Forget(NodeId node, ulong lookups)
@@ -41,9 +43,9 @@ public abstract class FuseFileSystem
     public virtual Errno ReadLink(in FuseCaller caller, NodeId node, FuseBytesReply target) => Errno.EINVAL;
 
     /// <summary>Makes a directory. <paramref name="mode"/> is what mkdir(2) was given, less the umask.</summary>
-    public virtual Errno MakeDirectory(in FuseCaller caller, NodeId parent, ReadOnlySpan<byte> name, uint mode, out FuseAttributes attributes)
+    public virtual Errno MakeDirectory(in FuseCaller caller, NodeId parent, ReadOnlySpan<byte> name, uint mode, out FuseEntry entry)
     {
-        attributes = default;
+        entry = default;
         return Errno.EPERM;
     }
 
@@ -138,8 +140,15 @@ public abstract class FuseFileSystem
     }
 }
 
-/// <summary>Where in a file to read. Offset and size in bytes; <paramref name="Flags"/> are the descriptor's, as set now (O_NONBLOCK).</summary>
-public readonly record struct FuseReadArguments(ulong Offset, int Size, uint Flags);
+/// <summary>What a READ asks for.</summary>
+/// <param name="Offset">Where in the file to read, in bytes.</param>
+/// <param name="Size">The most to read, in bytes.</param>
+/// <param name="Flags">The descriptor's flags, as set now (O_NONBLOCK).</param>
+/// <param name="FillsPageCache">
+/// True when the kernel wants a page of its cache filled (mmap, readahead, splice, sendfile); it holds that page's lock until the answer. False for
+/// read(2) and its like on a file that is open with <see cref="FuseOpenFlags.DirectIo"/>.
+/// </param>
+public readonly record struct FuseReadArguments(ulong Offset, int Size, uint Flags, bool FillsPageCache = false);
 
 /// <summary>Where in a file to write. Offset in bytes; <paramref name="Flags"/> are the descriptor's, as set now (O_NONBLOCK).</summary>
 public readonly record struct FuseWriteArguments(ulong Offset, uint Flags);
@@ -212,10 +221,7 @@ public abstract class FuseDirectoryReply
 {
     /// <summary>
     /// Adds one entry; <paramref name="nextOffset"/> is where the listing goes on after it. False when it did not fit: the entry was
-    /// not taken. Whether the kernel counts a lookup for the entry (READDIRPLUS, not for "." and "..") is told by <see cref="CountsLookups"/>.
+    /// not taken.
     /// </summary>
     public abstract bool Add(ReadOnlySpan<byte> name, ulong nextOffset, in FuseAttributes attributes);
-
-    /// <summary>True for READDIRPLUS: each entry taken, but "." and "..", is one lookup that FORGET gives back.</summary>
-    public abstract bool CountsLookups { get; }
 }

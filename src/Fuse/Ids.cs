@@ -1,6 +1,8 @@
 namespace TpmFs.Fuse;
 
-/// <summary>The number of a node, as LOOKUP hands it out: 64 bits, also the node's st_ino, never reused.</summary>
+/// <summary>
+/// The number of a node, as LOOKUP hands it out: 64 bits, never reused. A node may have several at a time (<see cref="FuseEntry"/>).
+/// </summary>
 public readonly record struct NodeId(ulong Value)
 {
     /// <summary>FUSE_ROOT_ID of linux/fuse.h.</summary>

@@ -11,9 +11,9 @@ public sealed class FileTests(Mount mount, ITestOutputHelper output) : MountTest
     private const int ResponseSize = 20;
 
     [Fact]
-    public void The_node_belongs_to_root_and_the_group_tss_and_is_empty()
+    public void The_node_belongs_to_root_and_the_group_tss_and_is_as_large_as_the_largest_command()
     {
-        Assert.Equal($"regular empty file 660 0 {Requirements.Group("tss")} 0\n", Mount.Sandbox.Shell($"stat -c '%F %a %u %g %s' {Mount.Node}"));
+        Assert.Equal($"regular file 660 0 {Requirements.Group("tss")} 4096\n", Mount.Sandbox.Shell($"stat -c '%F %a %u %g %s' {Mount.Node}"));
     }
 
     [Fact]

@@ -2,7 +2,7 @@ using System.Runtime.CompilerServices;
 
 namespace TpmFs.Fuse;
 
-/// <summary>Writes a directory's entries: struct fuse_dirent for READDIR, struct fuse_direntplus for READDIRPLUS.</summary>
+/// <summary>Writes a directory's entries: struct fuse_dirent for each.</summary>
 internal sealed class DirectoryEntries(ReplyBuffer buffer) : FuseDirectoryReply
 {
     /// <summary>FUSE_NAME_MAX of the kernel's fs/fuse/fuse_i.h, in bytes: it takes a longer name for a broken filesystem.</summary>
@@ -12,16 +12,9 @@ internal sealed class DirectoryEntries(ReplyBuffer buffer) : FuseDirectoryReply
     private const int ModeTypeShift = 12;
 
     private int _limit;
-    private bool _plus;
-
-    public override bool CountsLookups => _plus;
 
     /// <summary>Starts a listing of at most <paramref name="limit"/> bytes.</summary>
-    public void Start(bool plus, uint limit)
-    {
-        _plus = plus;
-        _limit = (int)Math.Min(limit, ReplyBuffer.Capacity);
-    }
+    public void Start(uint limit) => _limit = (int)Math.Min(limit, ReplyBuffer.Capacity);
 
     public override bool Add(ReadOnlySpan<byte> name, ulong nextOffset, in FuseAttributes attributes)
     {
@@ -30,21 +23,13 @@ internal sealed class DirectoryEntries(ReplyBuffer buffer) : FuseDirectoryReply
             throw new ArgumentException($"A directory entry's name has {name.Length} bytes; 1 to {MaxName} can be listed.", nameof(name));
         }
 
-        int size = (_plus ? Unsafe.SizeOf<FuseEntryOut>() : 0) + Unsafe.SizeOf<FuseDirent>() + ((name.Length + 7) & ~7);
+        int size = Unsafe.SizeOf<FuseDirent>() + ((name.Length + 7) & ~7);
         if (size > _limit - buffer.Length)
         {
             return false;
         }
 
-        if (_plus)
-        {
-            // A nodeid of 0 tells the kernel to count no lookup.
-            bool isDots = name.SequenceEqual("."u8) || name.SequenceEqual(".."u8);
-            FuseEntryOut entry = attributes.ToEntry();
-            buffer.Put(isDots ? entry with { NodeId = 0 } : entry);
-        }
-
-        buffer.Put(new FuseDirent(attributes.Node.Value, nextOffset, (uint)name.Length, (attributes.Mode >> ModeTypeShift) & 0xF));
+        buffer.Put(new FuseDirent(attributes.Inode, nextOffset, (uint)name.Length, (attributes.Mode >> ModeTypeShift) & 0xF));
         buffer.PutAligned(name);
         return true;
     }

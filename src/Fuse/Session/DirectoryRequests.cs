@@ -19,17 +19,17 @@ internal static class DirectoryRequests
         return error;
     }
 
-    public static Errno Read(FuseFileSystem fileSystem, ref FuseRequest request, ReplyBuffer reply, bool plus)
+    public static Errno Read(FuseFileSystem fileSystem, ref FuseRequest request, ReplyBuffer reply)
     {
         if (!request.Body.TryRead(out FuseReadIn read))
         {
             return request.Malformed();
         }
 
-        reply.Entries.Start(plus, read.Size);
+        reply.Entries.Start(read.Size);
         Errno error = fileSystem.ReadDirectory(request.Caller, request.Node, new OpenId(read.Fh), read.Offset, reply.Entries);
 
-        // Entries that were taken are given, since their lookups are counted; the error comes again at the next call.
+        // Entries that were taken are given; the error comes again at the next call.
         return reply.Length > 0 ? Errno.None : error;
     }
 

@@ -10,8 +10,8 @@ internal static class NodeRequests
             return request.Malformed();
         }
 
-        Errno error = fileSystem.Lookup(request.Caller, request.Node, name, out FuseAttributes attributes);
-        return PutEntry(error, attributes, reply);
+        Errno error = fileSystem.Lookup(request.Caller, request.Node, name, out FuseEntry entry);
+        return PutEntry(error, entry, reply);
     }
 
     public static Errno Forget(FuseFileSystem fileSystem, ref FuseRequest request)
@@ -88,8 +88,8 @@ internal static class NodeRequests
             return request.Malformed();
         }
 
-        Errno error = fileSystem.MakeDirectory(request.Caller, request.Node, name, make.Mode, out FuseAttributes attributes);
-        return PutEntry(error, attributes, reply);
+        Errno error = fileSystem.MakeDirectory(request.Caller, request.Node, name, make.Mode, out FuseEntry entry);
+        return PutEntry(error, entry, reply);
     }
 
     public static Errno RemoveDirectory(FuseFileSystem fileSystem, ref FuseRequest request) =>
@@ -110,11 +110,11 @@ internal static class NodeRequests
         return error;
     }
 
-    private static Errno PutEntry(Errno error, in FuseAttributes attributes, ReplyBuffer reply)
+    private static Errno PutEntry(Errno error, in FuseEntry entry, ReplyBuffer reply)
     {
         if (!error.IsError)
         {
-            reply.Put(attributes.ToEntry());
+            reply.Put(entry.ToWire());
         }
 
         return error;

@@ -117,7 +117,7 @@ internal sealed class RequestDispatcher
 
         try
         {
-            var arguments = new FuseReadArguments(read.Offset, size, read.Flags);
+            var arguments = new FuseReadArguments(read.Offset, size, read.Flags, (read.ReadFlags & FuseReadFlags.LockOwner) == 0);
             _fileSystem.Read(request.Caller, request.Node, new OpenId(read.Fh), arguments, new FuseReadReply(_reads, unique));
             _reads.HandlerReturned(unique);
         }
@@ -222,8 +222,7 @@ internal sealed class RequestDispatcher
         FuseOpcode.FSync or FuseOpcode.FSyncDir => FileRequests.Sync(_fileSystem, ref request),
         FuseOpcode.Release => FileRequests.Release(_fileSystem, ref request),
         FuseOpcode.OpenDir => DirectoryRequests.Open(_fileSystem, ref request, reply),
-        FuseOpcode.ReadDir => DirectoryRequests.Read(_fileSystem, ref request, reply, plus: false),
-        FuseOpcode.ReadDirPlus => DirectoryRequests.Read(_fileSystem, ref request, reply, plus: true),
+        FuseOpcode.ReadDir => DirectoryRequests.Read(_fileSystem, ref request, reply),
         FuseOpcode.ReleaseDir => DirectoryRequests.Release(_fileSystem, ref request),
         FuseOpcode.GetXattr => XattrRequests.Get(_fileSystem, ref request, reply),
         FuseOpcode.ListXattr => XattrRequests.List(_fileSystem, ref request, reply),

@@ -6,8 +6,8 @@ internal enum FuseInitFlags : uint
 {
     None = 0,
     AsyncRead = 1 << 0,
-    DoReadDirPlus = 1 << 13,
-    ReadDirPlusAuto = 1 << 14,
+    PosixLocks = 1 << 1,
+    FlockLocks = 1 << 10,
     NoOpenSupport = 1 << 17,
     ParallelDirOps = 1 << 18,
     PosixAcl = 1 << 20,
@@ -38,6 +38,16 @@ internal enum FuseGetAttrFlags : uint
 {
     None = 0,
     Fh = 1 << 0,
+}
+
+/// <summary>FUSE_READ_*.</summary>
+[Flags]
+internal enum FuseReadFlags : uint
+{
+    None = 0,
+
+    /// <summary>The kernel names the caller's lock owner. It does so for read(2) and its like, and not when it fills its page cache.</summary>
+    LockOwner = 1 << 1,
 }
 
 /// <summary>FUSE_POLL_*.</summary>

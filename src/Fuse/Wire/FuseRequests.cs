@@ -40,7 +40,7 @@ internal readonly record struct FuseFlushIn(ulong Fh, uint Unused, uint Padding,
 
 [StructLayout(LayoutKind.Sequential)]
 internal readonly record struct FuseReadIn(
-    ulong Fh, ulong Offset, uint Size, uint ReadFlags, ulong LockOwner, uint Flags, uint Padding);
+    ulong Fh, ulong Offset, uint Size, FuseReadFlags ReadFlags, ulong LockOwner, uint Flags, uint Padding);
 
 [StructLayout(LayoutKind.Sequential)]
 internal readonly record struct FuseWriteIn(

@@ -18,13 +18,13 @@ internal static class WireConversions
         (ulong ctime, uint ctimeNsec) = ToWire(attributes.ChangeTime);
         ulong blocks = (attributes.Size / StatBlockSize) + (attributes.Size % StatBlockSize == 0 ? 0u : 1u);
         return new FuseAttr(
-            attributes.Node.Value, attributes.Size, blocks, atime, mtime, ctime, atimeNsec, mtimeNsec, ctimeNsec,
+            attributes.Inode, attributes.Size, blocks, atime, mtime, ctime, atimeNsec, mtimeNsec, ctimeNsec,
             attributes.Mode, attributes.LinkCount, attributes.Uid, attributes.Gid, RDev: 0, PreferredBlockSize, Flags: 0);
     }
 
     /// <summary>An entry that the kernel may not cache: it asks again each time.</summary>
-    public static FuseEntryOut ToEntry(this in FuseAttributes attributes) =>
-        new(attributes.Node.Value, Generation: 0, EntryValid: 0, AttrValid: 0, EntryValidNsec: 0, AttrValidNsec: 0, attributes.ToWire());
+    public static FuseEntryOut ToWire(this in FuseEntry entry) =>
+        new(entry.Node.Value, Generation: 0, EntryValid: 0, AttrValid: 0, EntryValidNsec: 0, AttrValidNsec: 0, entry.Attributes.ToWire());
 
     public static FuseAttributeChange ToChange(this in FuseSetAttrIn request)
     {

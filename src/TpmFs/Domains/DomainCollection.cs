@@ -9,14 +9,12 @@ namespace TpmFs.Domains;
 /// <remarks>The lock guards what is there by configuration, and puts each change of the directory in one order with what is kept of it.</remarks>
 internal abstract class DomainCollection : DirectoryNode
 {
-    private const uint PublicDirectory = 0b111_101_101;
-
     private readonly Lock _changes = new();
     private readonly string _path;
     private IReadOnlyDictionary<string, DomainPlan> _configured = new Dictionary<string, DomainPlan>();
 
     protected DomainCollection(TreeParts parts, string path, DirectoryNode root)
-        : base(parts.Table, parts.Administrators(path, PublicDirectory), root)
+        : base(parts.Table, parts.Administrators(path, Access.PublicDirectory), root)
     {
         _path = path;
         Parts = parts;

@@ -10,10 +10,10 @@ internal static class NodeOwner
     public const string DefaultGroup = "tss";
     private const uint OwnerAndGroup = 0b110_110_000;
     private const uint OwnerOnly = 0b110_000_000;
-    private const uint PublicDirectory = 0b111_101_101;
     private const uint PrivateDirectory = 0b111_000_000;
 
-    public static Access OfRoot(uint uid, uint gid) => new(uid == 0 ? PublicDirectory : PrivateDirectory, uid, gid);
+    /// <summary>Returns the access of the tree's root.</summary>
+    public static Access OfRoot(uint uid, uint gid) => new(uid == 0 ? Access.PublicDirectory : PrivateDirectory, uid, gid);
 
     /// <summary>The access of rm0, and a warning where the default could not be had.</summary>
     /// <param name="mode">As configured, or null.</param>

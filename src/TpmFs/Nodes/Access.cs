@@ -8,6 +8,12 @@ internal readonly record struct Access(uint Mode, uint Uid, uint Gid, PosixAcl? 
 {
     private const uint GroupShift = 3;
 
+    /// <summary>
+    /// The mode of a directory that everybody passes through, and only its owner lists: the kernel holds a directory's lock while it copies a listing
+    /// into memory that may never arrive, and everybody who opens a file of the directory by its name waits for that lock.
+    /// </summary>
+    public const uint PublicDirectory = 0b111_001_001;
+
     /// <summary>The bits that are kept; set-id and sticky bits mean nothing here.</summary>
     public const uint Permissions = 0x1FF;
 

@@ -134,18 +134,8 @@ internal class DirectoryNode : Node
 
         foreach (Entry entry in After(offset))
         {
-            if (entry.Node.FaceFor(caller) is not { } face || (entries.CountsLookups && !_table.TryLookup(face)))
+            if (entry.Node.FaceFor(caller) is { } face && !entries.Add(Encoding.Latin1.GetBytes(entry.Name), entry.Place, face.Attributes))
             {
-                continue;
-            }
-
-            if (!entries.Add(Encoding.Latin1.GetBytes(entry.Name), entry.Place, face.Attributes))
-            {
-                if (entries.CountsLookups)
-                {
-                    _table.Forget(face.Id, 1);
-                }
-
                 break;
             }
         }

@@ -29,12 +29,10 @@ internal abstract class Node
         get
         {
             Access access = Access;
-            return new(Id, (uint)Type | access.Mode, LinkCount, access.Uid, access.Gid, Size: 0, AccessTime: _made, ModifyTime: _made, ChangeTime: _made);
+            return new(
+                Id.Value, (uint)Type | access.Mode, LinkCount, access.Uid, access.Gid, Size, AccessTime: _made, ModifyTime: _made, ChangeTime: _made);
         }
     }
-
-    /// <summary>How often the kernel holds this node. Owned by <see cref="NodeTable"/>, under its lock.</summary>
-    internal ulong Lookups { get; set; }
 
     /// <summary>Its place in the tree; the root's, and that of what is in no directory, is empty.</summary>
     public virtual string Place => Parent is { } parent ? parent.PlaceOf(Name) : "";
@@ -47,6 +45,9 @@ internal abstract class Node
     protected NodeAccess Guard { get; }
 
     protected virtual uint LinkCount => 1;
+
+    /// <summary>Gets what stat(2) shows as the size, in bytes.</summary>
+    protected virtual ulong Size => 0;
 
     /// <summary>The place of what has a name in here.</summary>
     public string PlaceOf(string name) => Place is { Length: > 0 } place ? $"{place}/{name}" : name;

@@ -1,74 +1,168 @@
 using System.Collections.Concurrent;
 using System.Diagnostics.CodeAnalysis;
 using TpmFs.Fuse;
+using TpmFs.Policy;
 
 namespace TpmFs.Nodes;
 
 /// <summary>
-/// The nodes that the kernel may name: those in the tree, and those removed from it that the kernel still holds. Numbers are never reused.
+/// Maps the numbers that the kernel uses to nodes: those in the tree, and those removed from it that the kernel still holds. Numbers are never reused.
 /// </summary>
-/// <remarks>The lock owns every node's lookup count and is held for a few instructions; nothing is called under it.</remarks>
+/// <remarks>
+/// The kernel makes one inode for each number, and an inode has locks that a client can hold for as long as it likes. Therefore each lookup of a
+/// file gets a number of its own, so that a client shares an inode with nobody but those to whom it hands a descriptor or a bind mount.
+/// Directories and links keep one number, since a mount below a path stays only where the path's numbers stay. The lock owns all counts and
+/// is held for a few instructions; nothing is called under it.
+/// </remarks>
 internal sealed class NodeTable(TimeProvider time)
 {
-    private readonly ConcurrentDictionary<NodeId, Node> _nodes = new();
-    private readonly HashSet<NodeId> _unlinked = [];
+    /// <summary>The most numbers that lookups of files have made, of all users together. Each costs some 150 bytes while the kernel holds it.</summary>
+    public const int MaxFileNumbers = 65_536;
+
+    /// <summary>How many of them root gets in any case.</summary>
+    private const int RootsReserve = 4096;
+
+    private readonly ConcurrentDictionary<NodeId, Inode> _inodes = new();
+    private readonly FairShares _shares = new(RootsReserve);
+    private readonly Dictionary<(Node Node, uint Uid), NodeId> _shared = [];
     private readonly Lock _gate = new();
     private ulong _last;
+    private int _count;
 
+    /// <summary>Gets the time that new nodes show as theirs.</summary>
     public DateTimeOffset Now => time.GetUtcNow();
 
-    public int Count => _nodes.Count;
+    /// <summary>Gets how many nodes are in the tree.</summary>
+    public int Count => Volatile.Read(ref _count);
 
-    /// <summary>The next number; the first is FUSE_ROOT_ID, so the root is made first.</summary>
+    /// <summary>Gets how many numbers the kernel may use at this moment.</summary>
+    public int Inodes => _inodes.Count;
+
+    /// <summary>Returns the next number. The first is FUSE_ROOT_ID, so the root is made first.</summary>
     public NodeId Allocate() => new(Interlocked.Increment(ref _last));
 
-    public bool TryGet(NodeId id, [NotNullWhen(true)] out Node? node) => _nodes.TryGetValue(id, out node);
+    /// <summary>Finds the node that a number stands for.</summary>
+    /// <returns>False when the kernel has forgotten the number, or never had it.</returns>
+    public bool TryGet(NodeId id, [NotNullWhen(true)] out Node? node)
+    {
+        node = _inodes.TryGetValue(id, out Inode? inode) ? inode.Node : null;
+        return node is not null;
+    }
 
-    /// <summary>The node is in the tree now.</summary>
-    public void Link(Node node) => _nodes[node.Id] = node;
+    /// <summary>Puts a node into the tree.</summary>
+    public void Link(Node node)
+    {
+        lock (_gate)
+        {
+            _inodes[node.Id] = new Inode(node);
+            _count++;
+        }
+    }
 
-    /// <summary>The node is out of the tree; it stays known until the kernel has forgotten it.</summary>
+    /// <summary>Takes a node out of the tree. The node stays known until the kernel has forgotten all of its numbers.</summary>
     public void Unlink(Node node)
     {
         lock (_gate)
         {
-            _unlinked.Add(node.Id);
-            DropIfUnused(node);
+            if (_inodes.TryGetValue(node.Id, out Inode? inode) && !inode.IsUnlinked)
+            {
+                inode.IsUnlinked = true;
+                _count--;
+                DropIfUnused(node.Id, inode);
+            }
         }
     }
 
-    /// <summary>Counts one lookup. False when the node was removed, and forgotten, in the meantime.</summary>
-    public bool TryLookup(Node node)
+    /// <summary>Counts one lookup of a node, and says which number the kernel is to use for it.</summary>
+    /// <param name="node">The node that was found.</param>
+    /// <param name="uid">The user who looked it up.</param>
+    /// <param name="id">The number: the node's own, or a new one for a file.</param>
+    /// <returns>False when the node was removed in the meantime.</returns>
+    public bool TryLookup(Node node, uint uid, out NodeId id)
     {
         lock (_gate)
         {
-            if (!_nodes.ContainsKey(node.Id))
+            id = node.Id;
+            if (!_inodes.TryGetValue(id, out Inode? inode) || inode.IsUnlinked)
             {
                 return false;
             }
 
-            node.Lookups++;
+            if (node.Type == NodeType.Regular)
+            {
+                (id, inode) = InodeFor(node, uid);
+            }
+
+            inode.Lookups++;
             return true;
         }
     }
 
+    /// <summary>Takes lookups back. A number without lookups is dropped, unless it is that of a node in the tree.</summary>
     public void Forget(NodeId id, ulong lookups)
     {
         lock (_gate)
         {
-            if (_nodes.TryGetValue(id, out Node? node))
+            if (_inodes.TryGetValue(id, out Inode? inode))
             {
-                node.Lookups -= Math.Min(lookups, node.Lookups);
-                DropIfUnused(node);
+                inode.Lookups -= Math.Min(lookups, inode.Lookups);
+                DropIfUnused(id, inode);
             }
         }
     }
 
-    private void DropIfUnused(Node node)
+    /// <summary>Makes a new number; a user whose share is used up gets one for each file, which only further lookups of the same user get too.</summary>
+    private (NodeId Id, Inode Inode) InodeFor(Node node, uint uid)
     {
-        if (node.Lookups == 0 && _unlinked.Remove(node.Id))
+        bool isShared = !_shares.TryTake(uid, uid == 0 ? Standing.Administrator : Standing.User, MaxFileNumbers);
+        if (isShared && _shared.TryGetValue((node, uid), out NodeId shared))
         {
-            _nodes.TryRemove(node.Id, out _);
+            return (shared, _inodes[shared]);
         }
+
+        NodeId id = Allocate();
+        var inode = new Inode(node) { Uid = uid, IsShared = isShared, IsUnlinked = true };
+        _inodes[id] = inode;
+        if (isShared)
+        {
+            _shared.Add((node, uid), id);
+        }
+
+        return (id, inode);
+    }
+
+    private void DropIfUnused(NodeId id, Inode inode)
+    {
+        if (inode.Lookups > 0 || !inode.IsUnlinked || !_inodes.TryRemove(id, out _) || inode.Uid is not { } uid)
+        {
+            return;
+        }
+
+        if (inode.IsShared)
+        {
+            _shared.Remove((inode.Node, uid));
+        }
+        else
+        {
+            _shares.Return(uid);
+        }
+    }
+
+    /// <summary>Holds what the table knows of one number.</summary>
+    private sealed class Inode(Node node)
+    {
+        public Node Node { get; } = node;
+
+        /// <summary>Gets the user whose lookup made the number; null for a node's own number.</summary>
+        public uint? Uid { get; init; }
+
+        /// <summary>True when further lookups of the same user get this number too.</summary>
+        public bool IsShared { get; init; }
+
+        /// <summary>True when nothing but the kernel's lookups keeps the number: the node was removed, or the number was made for a lookup.</summary>
+        public bool IsUnlinked { get; set; }
+
+        /// <summary>Gets or sets how often the kernel holds this number.</summary>
+        public ulong Lookups { get; set; }
     }
 }

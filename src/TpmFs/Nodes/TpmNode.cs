@@ -14,6 +14,12 @@ internal sealed class TpmNode(NodeTable table, NodeAccess access, string name, D
 {
     public override NodeType Type => NodeType.Regular;
 
+    /// <summary>
+    /// Gets the size of the largest command: no write goes beyond it, so that the kernel's idea of the size never changes. Where the size is 0, and
+    /// grows by writes, the kernel takes an asynchronous read for one beyond the end, and truncates its page cache at each look at the node.
+    /// </summary>
+    protected override ulong Size => (ulong)tpm.Facts.MaxCommandSize;
+
     public override Node? FaceFor(in FuseCaller caller) => (isRaw || tpm.CanBeManaged) && tpm.Has(locality) ? this : null;
 
     public override Errno Open(in FuseCaller caller, uint flags, out OpenFile? file)

@@ -22,16 +22,16 @@ internal sealed class TreeFileSystem(NodeTable table, PollNotifier notifier, ILo
 
     public override void Started(IFuseNotifier session) => notifier.Attach(session);
 
-    public override Errno Lookup(in FuseCaller caller, NodeId parent, ReadOnlySpan<byte> name, out FuseAttributes attributes)
+    public override Errno Lookup(in FuseCaller caller, NodeId parent, ReadOnlySpan<byte> name, out FuseEntry entry)
     {
-        attributes = default;
+        entry = default;
         if (!table.TryGet(parent, out Node? directory))
         {
             return Errno.ENOENT;
         }
 
         Errno error = directory.Find(caller, name, out Node? child);
-        return error.IsError ? error : Enter(child!, out attributes);
+        return error.IsError ? error : Enter(caller, child!, out entry);
     }
 
     public override void Forget(NodeId node, ulong lookups) => table.Forget(node, lookups);
@@ -64,9 +64,9 @@ internal sealed class TreeFileSystem(NodeTable table, PollNotifier notifier, ILo
     public override Errno ReadLink(in FuseCaller caller, NodeId node, FuseBytesReply target) =>
         table.TryGet(node, out Node? found) ? found.ReadLink(caller, target) : Errno.ENOENT;
 
-    public override Errno MakeDirectory(in FuseCaller caller, NodeId parent, ReadOnlySpan<byte> name, uint mode, out FuseAttributes attributes)
+    public override Errno MakeDirectory(in FuseCaller caller, NodeId parent, ReadOnlySpan<byte> name, uint mode, out FuseEntry entry)
     {
-        attributes = default;
+        entry = default;
         if (!table.TryGet(parent, out Node? directory))
         {
             return Errno.ENOENT;
@@ -74,7 +74,7 @@ internal sealed class TreeFileSystem(NodeTable table, PollNotifier notifier, ILo
 
         Errno error = directory.MakeDirectory(caller, name, mode, out Node? made);
         Audit.Of(caller, log).Made(directory.PlaceOf(Encoding.Latin1.GetString(name)), "mkdir", error);
-        return error.IsError ? error : Enter(made!, out attributes);
+        return error.IsError ? error : Enter(caller, made!, out entry);
     }
 
     public override Errno RemoveDirectory(in FuseCaller caller, NodeId parent, ReadOnlySpan<byte> name)
@@ -116,7 +116,12 @@ internal sealed class TreeFileSystem(NodeTable table, PollNotifier notifier, ILo
 
     public override void Read(in FuseCaller caller, NodeId node, OpenId open, in FuseReadArguments arguments, FuseReadReply reply)
     {
-        if (_files.TryGetValue(open, out OpenFile? file))
+        if (arguments.FillsPageCache)
+        {
+            // A page stays locked until its READ is answered, and what a page holds could be read twice.
+            reply.Fail(Errno.EINVAL);
+        }
+        else if (_files.TryGetValue(open, out OpenFile? file))
         {
             file.Read(arguments, reply);
         }
@@ -230,9 +235,10 @@ internal sealed class TreeFileSystem(NodeTable table, PollNotifier notifier, ILo
         }
     }
 
-    private Errno Enter(Node node, out FuseAttributes attributes)
+    private Errno Enter(in FuseCaller caller, Node node, out FuseEntry entry)
     {
-        attributes = node.Attributes;
-        return table.TryLookup(node) ? Errno.None : Errno.ENOENT;
+        bool found = table.TryLookup(node, caller.Uid, out NodeId id);
+        entry = new FuseEntry(id, node.Attributes);
+        return found ? Errno.None : Errno.ENOENT;
     }
 }

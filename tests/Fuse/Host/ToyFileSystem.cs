@@ -83,17 +83,17 @@ internal sealed class ToyFileSystem(Action<string> say) : FuseFileSystem, IFuseI
 
     public override void Stopped() => say("stopped");
 
-    public override Errno Lookup(in FuseCaller caller, NodeId parent, ReadOnlySpan<byte> name, out FuseAttributes attributes)
+    public override Errno Lookup(in FuseCaller caller, NodeId parent, ReadOnlySpan<byte> name, out FuseEntry entry)
     {
-        attributes = default;
+        entry = default;
         lock (_gate)
         {
-            if (parent != NodeId.Root || !_names.TryGetValue(Encoding.UTF8.GetString(name), out (NodeId Node, uint Mode) entry))
+            if (parent != NodeId.Root || !_names.TryGetValue(Encoding.UTF8.GetString(name), out (NodeId Node, uint Mode) found))
             {
                 return Errno.ENOENT;
             }
 
-            attributes = Attributes(entry.Node, entry.Mode);
+            entry = Entry(found.Node, found.Mode);
             return Errno.None;
         }
     }
@@ -116,18 +116,18 @@ internal sealed class ToyFileSystem(Action<string> say) : FuseFileSystem, IFuseI
         return Errno.None;
     }
 
-    public override Errno MakeDirectory(in FuseCaller caller, NodeId parent, ReadOnlySpan<byte> name, uint mode, out FuseAttributes attributes)
+    public override Errno MakeDirectory(in FuseCaller caller, NodeId parent, ReadOnlySpan<byte> name, uint mode, out FuseEntry entry)
     {
-        attributes = default;
+        entry = default;
         lock (_gate)
         {
-            (NodeId, uint) entry = (new NodeId(++_lastId), Directory | (mode & 0xFFF));
-            if (!_names.TryAdd(Encoding.UTF8.GetString(name), entry))
+            (NodeId Node, uint Mode) made = (new NodeId(++_lastId), Directory | (mode & 0xFFF));
+            if (!_names.TryAdd(Encoding.UTF8.GetString(name), made))
             {
                 return Errno.EEXIST;
             }
 
-            attributes = Attributes(entry.Item1, entry.Item2);
+            entry = Entry(made.Node, made.Mode);
             return Errno.None;
         }
     }
@@ -278,8 +278,10 @@ internal sealed class ToyFileSystem(Action<string> say) : FuseFileSystem, IFuseI
         }
     }
 
+    private static FuseEntry Entry(NodeId node, uint mode) => new(node, Attributes(node, mode));
+
     private static FuseAttributes Attributes(NodeId node, uint mode) =>
-        new(node, mode, 1, 0, 0, node == s_hello ? (ulong)Greeting.Length : 0, DateTimeOffset.UnixEpoch, DateTimeOffset.UnixEpoch, DateTimeOffset.UnixEpoch);
+        new(node.Value, mode, 1, 0, 0, node == s_hello ? (ulong)Greeting.Length : 0, DateTimeOffset.UnixEpoch, DateTimeOffset.UnixEpoch, DateTimeOffset.UnixEpoch);
 
     private uint ModeOf(NodeId node) => _names.Values.FirstOrDefault(entry => entry.Node == node).Mode;
 }

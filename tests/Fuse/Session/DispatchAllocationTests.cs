@@ -40,9 +40,9 @@ public sealed class DispatchAllocationTests
     {
         private FuseReadReply _kept;
 
-        public override Errno Lookup(in FuseCaller caller, NodeId parent, ReadOnlySpan<byte> name, out FuseAttributes attributes)
+        public override Errno Lookup(in FuseCaller caller, NodeId parent, ReadOnlySpan<byte> name, out FuseEntry entry)
         {
-            attributes = default;
+            entry = default;
             return Errno.ENOENT;
         }
 

@@ -42,7 +42,7 @@ internal sealed class DispatcherFixture : IFuseOutput, IFuseLog
         where T : unmanaged => MemoryMarshal.AsBytes(new ReadOnlySpan<T>(in value)).ToArray();
 
     public static byte[] Read(ulong unique, uint size = 4096) =>
-        Request(FuseOpcode.Read, unique, Bytes(new FuseReadIn(7, 0, size, 0, 0, 0x8002, 0)));
+        Request(FuseOpcode.Read, unique, Bytes(new FuseReadIn(7, 0, size, FuseReadFlags.LockOwner, 1, 0x8002, 0)));
 
     public static byte[] Interrupt(ulong unique) => Request(FuseOpcode.Interrupt, unique | 1, Bytes(new FuseInterruptIn(unique)));
 

@@ -114,30 +114,27 @@ public sealed class DispatcherTests
     }
 
     [Theory]
-    [InlineData(31u, false, 0)]
-    [InlineData(32u, false, 1)]
-    [InlineData(64u, false, 2)]
-    [InlineData(159u, true, 0)]
-    [InlineData(160u, true, 1)]
-    [InlineData(320u, true, 2)]
-    public void A_listing_holds_whole_entries_only(uint size, bool plus, int entries)
+    [InlineData(31u, 0)]
+    [InlineData(32u, 1)]
+    [InlineData(64u, 2)]
+    public void A_listing_holds_whole_entries_only(uint size, int entries)
     {
         var read = new FuseReadIn(8, 0, size, 0, 0, 0, 0);
 
-        _fixture.Dispatch(DispatcherFixture.Request(plus ? FuseOpcode.ReadDirPlus : FuseOpcode.ReadDir, 2, DispatcherFixture.Bytes(read)));
+        _fixture.Dispatch(DispatcherFixture.Request(FuseOpcode.ReadDir, 2, DispatcherFixture.Bytes(read)));
 
-        Assert.Equal(entries * (plus ? 160 : 32), _fixture.Reply().Body.Length);
+        Assert.Equal(entries * 32, _fixture.Reply().Body.Length);
         Assert.EndsWith($"all={entries == 2}", Assert.Single(_fileSystem.Calls), StringComparison.Ordinal);
     }
 
     [Fact]
-    public void Dots_count_no_lookup_in_a_listing_with_attributes()
+    public void A_read_that_fills_the_page_cache_is_told_from_a_read_of_a_client_by_the_lock_owner_that_it_does_not_name()
     {
-        _fixture.Dispatch(Captured.ReadDirPlus);
+        _fixture.Dispatch(Captured.Read);
+        var read = new FuseReadIn(103, 0, 4096, FuseReadFlags.None, 0, 0, 0);
+        _fixture.Dispatch(DispatcherFixture.Request(FuseOpcode.Read, 3, DispatcherFixture.Bytes(read)));
 
-        byte[] body = _fixture.Reply().Body;
-        Assert.Equal(0u, MemoryMarshal.Read<ulong>(body));
-        Assert.NotEqual(0u, MemoryMarshal.Read<ulong>(body.AsSpan(160)));
+        Assert.Equal(["read 3 103 0 4096 8802", "read 2 103 0 4096 0 for the page cache"], _fileSystem.Calls);
     }
 
     [Fact]
@@ -214,9 +211,9 @@ public sealed class DispatcherTests
 
     private sealed class BareFileSystem : FuseFileSystem
     {
-        public override Errno Lookup(in FuseCaller caller, NodeId parent, ReadOnlySpan<byte> name, out FuseAttributes attributes)
+        public override Errno Lookup(in FuseCaller caller, NodeId parent, ReadOnlySpan<byte> name, out FuseEntry entry)
         {
-            attributes = default;
+            entry = default;
             return Errno.ENOENT;
         }
 

@@ -16,7 +16,7 @@ public sealed class NegotiationTests
 
         // major 7, minor 38, readahead 128 KiB cut to 64, flags, no background limits, max_write 64 KiB, 1 ns, 17 pages.
         Assert.Equal(
-            "50000000000000000200000000000000" + "0700000026000000000001000160640000000000000001000100000011000000"
+            "50000000000000000200000000000000" + "0700000026000000000001000304640000000000000001000100000011000000"
             + new string('0', 64),
             fixture.Reply().Hex);
         Assert.Equal(NegotiationState.Done, fixture.Dispatcher.State);
@@ -30,8 +30,7 @@ public sealed class NegotiationTests
         FuseInitFlags with = Init(new FuseSessionOptions { PosixAcl = true }, 7, 45, Everything).Flags;
 
         Assert.Equal(
-            FuseInitFlags.AsyncRead | FuseInitFlags.DoReadDirPlus | FuseInitFlags.ReadDirPlusAuto | FuseInitFlags.ParallelDirOps
-            | FuseInitFlags.AbortError | FuseInitFlags.MaxPages,
+            FuseInitFlags.AsyncRead | FuseInitFlags.PosixLocks | FuseInitFlags.FlockLocks | FuseInitFlags.ParallelDirOps | FuseInitFlags.AbortError | FuseInitFlags.MaxPages,
             without);
         Assert.Equal(without | FuseInitFlags.PosixAcl, with);
     }

@@ -273,9 +273,9 @@ public sealed class ReadReplyTests
     {
         public FuseReadReply Kept { get; private set; }
 
-        public override Errno Lookup(in FuseCaller caller, NodeId parent, ReadOnlySpan<byte> name, out FuseAttributes attributes)
+        public override Errno Lookup(in FuseCaller caller, NodeId parent, ReadOnlySpan<byte> name, out FuseEntry entry)
         {
-            attributes = default;
+            entry = default;
             return Errno.ENOENT;
         }
 

@@ -5,8 +5,11 @@ namespace TpmFs.Fuse.Tests;
 /// <summary>Writes down each call as the filesystem sees it, and answers all of them with one error, or with fixed values.</summary>
 internal sealed class RecordingFileSystem : FuseFileSystem, IFuseInterruptible
 {
+    /// <summary>Another number than the inode's, so that no test takes one for the other.</summary>
+    public static readonly NodeId Node = new(0x8877665544332211);
+
     public static readonly FuseAttributes Attributes = new(
-        new NodeId(0x1122334455667788), 0x81A4, 1, 1000, 999, 513,
+        0x1122334455667788, 0x81A4, 1, 1000, 999, 513,
         DateTimeOffset.UnixEpoch.AddSeconds(1.5), DateTimeOffset.UnixEpoch.AddSeconds(-2.25), DateTimeOffset.UnixEpoch.AddTicks(1));
 
     public List<string> Calls { get; } = [];
@@ -48,8 +51,8 @@ internal sealed class RecordingFileSystem : FuseFileSystem, IFuseInterruptible
 
     public override void Stopped() => Record("stopped");
 
-    public override Errno Lookup(in FuseCaller caller, NodeId parent, ReadOnlySpan<byte> name, out FuseAttributes attributes) =>
-        WithAttributes($"lookup {caller.Uid}:{caller.Gid} {parent.Value} {Text(name)}", out attributes);
+    public override Errno Lookup(in FuseCaller caller, NodeId parent, ReadOnlySpan<byte> name, out FuseEntry entry) =>
+        WithEntry($"lookup {caller.Uid}:{caller.Gid} {parent.Value} {Text(name)}", out entry);
 
     public override void Forget(NodeId node, ulong lookups) => Record($"forget {node.Value} {lookups}");
 
@@ -69,8 +72,8 @@ internal sealed class RecordingFileSystem : FuseFileSystem, IFuseInterruptible
 
     public override Errno ReadLink(in FuseCaller caller, NodeId node, FuseBytesReply target) => WithBytes($"readlink {node.Value}", target);
 
-    public override Errno MakeDirectory(in FuseCaller caller, NodeId parent, ReadOnlySpan<byte> name, uint mode, out FuseAttributes attributes) =>
-        WithAttributes($"mkdir {parent.Value} {Text(name)} {mode:x}", out attributes);
+    public override Errno MakeDirectory(in FuseCaller caller, NodeId parent, ReadOnlySpan<byte> name, uint mode, out FuseEntry entry) =>
+        WithEntry($"mkdir {parent.Value} {Text(name)} {mode:x}", out entry);
 
     public override Errno RemoveDirectory(in FuseCaller caller, NodeId parent, ReadOnlySpan<byte> name) =>
         Record($"rmdir {parent.Value} {Text(name)}");
@@ -83,7 +86,7 @@ internal sealed class RecordingFileSystem : FuseFileSystem, IFuseInterruptible
 
     public override void Read(in FuseCaller caller, NodeId node, OpenId open, in FuseReadArguments arguments, FuseReadReply reply)
     {
-        Record($"read {node.Value} {open.Value} {arguments.Offset} {arguments.Size} {arguments.Flags:x}");
+        Record($"read {node.Value} {open.Value} {arguments.Offset} {arguments.Size} {arguments.Flags:x}{(arguments.FillsPageCache ? " for the page cache" : "")}");
         LastRead = reply;
         if (OnRead is null)
         {
@@ -124,7 +127,7 @@ internal sealed class RecordingFileSystem : FuseFileSystem, IFuseInterruptible
     public override Errno ReadDirectory(in FuseCaller caller, NodeId node, OpenId open, ulong offset, FuseDirectoryReply entries)
     {
         bool all = entries.Add("."u8, 1, Attributes) && entries.Add("name"u8, 2, Attributes);
-        return Record($"readdir {node.Value} {open.Value} {offset} plus={entries.CountsLookups} all={all}");
+        return Record($"readdir {node.Value} {open.Value} {offset} all={all}");
     }
 
     public override void ReleaseDirectory(NodeId node, OpenId open) => Record($"releasedir {node.Value} {open.Value}");
@@ -149,6 +152,12 @@ internal sealed class RecordingFileSystem : FuseFileSystem, IFuseInterruptible
     public override Errno RemoveXattr(in FuseCaller caller, NodeId node, ReadOnlySpan<byte> name) => Record($"removexattr {node.Value} {Text(name)}");
 
     private static string Text(ReadOnlySpan<byte> bytes) => Encoding.UTF8.GetString(bytes);
+
+    private Errno WithEntry(string call, out FuseEntry entry)
+    {
+        entry = new FuseEntry(Node, Attributes);
+        return Record(call);
+    }
 
     private Errno WithAttributes(string call, out FuseAttributes attributes)
     {

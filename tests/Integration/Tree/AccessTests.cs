@@ -10,8 +10,8 @@ public sealed class AccessTests(Mount mount, ITestOutputHelper output) : TreeTes
 
     private static readonly AccessTable s_table = new("""
                                             member  acl     granted  owner   outsider  root
-        list .                              ok      ok      ok       ok      ok        ok
-        list users                          ok      ok      ok       ok      ok        ok
+        list .                              no      no      no       no      no        ok
+        list users                          no      no      no       no      no        ok
         list locality                       no      no      no       no      no        ok
         list users/54331                    no      no      ok       no      no        ok
         list users/54331/locality           no      no      no       no      no        ok

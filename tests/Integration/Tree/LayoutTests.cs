@@ -19,12 +19,12 @@ public sealed class LayoutTests(Mount mount, ITestOutputHelper output) : TreeTes
         string[] expected = [.. ((string[])[.. s_domainEntries, "raw0", "users", "domains", "status", "metrics", "power"]).Order(StringComparer.Ordinal)];
         Assert.Equal(expected, List(Mount.Daemon.MountPoint).Where(name => name != "self"));
         uint? tss = Requirements.Group("tss");
-        Assert.Equal("drwxr-xr-x 0:0", Show("."));
+        Assert.Equal("drwx--x--x 0:0", Show("."));
         Assert.Equal($"-rw-rw---- 0:{tss}", Show("rm0"));
         Assert.Equal("-rw------- 0:0", Show("raw0"));
         Assert.Equal("-rw------- 0:0", Show("power"));
-        Assert.Equal("drwxr-xr-x 0:0", Show("users"));
-        Assert.Equal("drwxr-xr-x 0:0", Show("domains"));
+        Assert.Equal("drwx--x--x 0:0", Show("users"));
+        Assert.Equal("drwx--x--x 0:0", Show("domains"));
         AssertControlFiles("");
     }
 

@@ -83,14 +83,14 @@ public sealed class DomainTests : IDisposable
     public void A_name_made_anew_is_another_domain_and_the_old_node_stays_ENODEV()
     {
         _tree.Make("domains", "web");
-        NodeId old = _tree.Find("domains/web/rm0").Node;
+        NodeId old = _tree.NumberOf("domains/web/rm0");
         OpenId oldLimit = _tree.Open("domains/web/objects.max");
         _tree.Write("domains/web/objects.max", "5");
         _tree.Change("domains/web", mode: 0x1C0);
         _tree.Remove("domains", "web");
         _tree.Make("domains", "web");
 
-        Assert.NotEqual(old, _tree.Find("domains/web/rm0").Node);
+        Assert.NotEqual(old, _tree.NumberOf("domains/web/rm0"));
         Assert.Equal(Errno.ENODEV, _tree.Kernel.Open(Root, old, 2, out _));
         Assert.Equal(Errno.ENODEV, _tree.Kernel.SetAttributes(Root, old, default(FuseAttributeChange) with { Mode = 0x1FF }, out _));
         Assert.Equal(Errno.ENODEV, _tree.WriteTo(oldLimit, "1"));
@@ -125,7 +125,7 @@ public sealed class DomainTests : IDisposable
         Assert.Equal(0u, _tree.Find("domains/web/openers").Uid);
         Assert.Equal(Errno.None, _tree.TryOpen("domains/web/openers", out _, Alice));
         Assert.Equal(Errno.EACCES, _tree.TryOpen("domains/web/openers", out _, Bob));
-        NodeId alices = _tree.Find("domains/web/revoke", Alice).Node;
+        NodeId alices = _tree.NumberOf("domains/web/revoke", Alice);
         Assert.Equal(Errno.EPERM, _tree.Kernel.SetAttributes(Alice, alices, default(FuseAttributeChange) with { Mode = 0x1FF }, out _));
         _tree.Change("domains/web", uid: Bob.Uid);
         Assert.Equal(Errno.EACCES, _tree.Kernel.Open(Alice, alices, 2, out _));

@@ -4,11 +4,9 @@ using TpmFs.Fuse;
 namespace TpmFs.Daemon.Tests.Fakes;
 
 /// <summary>Takes as many entries as a test allows.</summary>
-internal sealed class FakeDirectoryReply(int room = int.MaxValue, bool plus = false) : FuseDirectoryReply
+internal sealed class FakeDirectoryReply(int room = int.MaxValue) : FuseDirectoryReply
 {
     public List<(string Name, ulong Next, FuseAttributes Attributes)> Entries { get; } = [];
-
-    public override bool CountsLookups => plus;
 
     public override bool Add(ReadOnlySpan<byte> name, ulong nextOffset, in FuseAttributes attributes)
     {

@@ -53,9 +53,9 @@ public sealed class NodeOwnerTests
     }
 
     [Fact]
-    public void The_root_directory_is_public_for_roots_daemon_and_private_for_a_users()
+    public void Everybody_passes_through_the_root_directory_of_roots_daemon_and_nobody_through_a_users()
     {
-        Assert.Equal(new Access(0x1ED, 0, 0), NodeOwner.OfRoot(0, 0));
+        Assert.Equal(new Access(0x1C9, 0, 0), NodeOwner.OfRoot(0, 0));
         Assert.Equal(new Access(0x1C0, 1000, 1001), NodeOwner.OfRoot(1000, 1001));
     }
 

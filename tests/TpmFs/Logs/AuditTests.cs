@@ -93,9 +93,9 @@ public sealed class AuditTests : IDisposable
     [Fact]
     public void Another_attribute_is_no_change_of_access_and_an_acl_that_is_refused_is()
     {
-        Assert.Equal(Errno.EOPNOTSUPP, _tree.Kernel.SetXattr(Root, _tree.Find("rm0").Node, "user.x"u8, "y"u8, 0));
+        Assert.Equal(Errno.EOPNOTSUPP, _tree.Kernel.SetXattr(Root, _tree.NumberOf("rm0"), "user.x"u8, "y"u8, 0));
         Assert.DoesNotContain("access to be changed", _tree.Logged, StringComparison.Ordinal);
-        Assert.Equal(Errno.EINVAL, _tree.Kernel.SetXattr(Root, _tree.Find("rm0").Node, "system.posix_acl_access"u8, "y"u8, 0));
+        Assert.Equal(Errno.EINVAL, _tree.Kernel.SetXattr(Root, _tree.NumberOf("rm0"), "system.posix_acl_access"u8, "y"u8, 0));
         AssertLogged("rm0: access to be changed by");
     }
 
@@ -146,7 +146,7 @@ public sealed class AuditTests : IDisposable
     }
 
     private void Order(string file, string order) =>
-        Assert.Equal(Errno.None, _tree.Kernel.Write(Root, _tree.Find(file).Node, _tree.Open(file), default, System.Text.Encoding.ASCII.GetBytes(order), out _));
+        Assert.Equal(Errno.None, _tree.Kernel.Write(Root, _tree.NumberOf(file), _tree.Open(file), default, System.Text.Encoding.ASCII.GetBytes(order), out _));
 
     private Errno Reset(FuseCaller caller, string place) =>
         _tree.Kernel.SetXattr(caller, NodeId.Root, RootDirectory.ResetAttribute, System.Text.Encoding.ASCII.GetBytes(place), 0);

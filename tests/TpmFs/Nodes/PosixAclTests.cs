@@ -24,7 +24,7 @@ public sealed class PosixAclTests : IDisposable
         _tree.Change("rm0", mode: 0x1A4);
         Assert.Equal(Bytes([(1, 6, NoId), (2, 6, 1000), (4, 0, NoId), (16, 4, NoId), (32, 4, NoId)]), Get("rm0"));
 
-        Assert.Equal(Errno.None, _tree.Kernel.RemoveXattr(Root, _tree.Find("rm0").Node, "system.posix_acl_access"u8));
+        Assert.Equal(Errno.None, _tree.Kernel.RemoveXattr(Root, _tree.NumberOf("rm0"), "system.posix_acl_access"u8));
         Assert.Equal(0x8184u, _tree.Find("rm0").Mode);
         Assert.Null(Get("rm0"));
     }
@@ -98,12 +98,12 @@ public sealed class PosixAclTests : IDisposable
         return bytes;
     }
 
-    private Errno Set(string path, byte[] value) => _tree.Kernel.SetXattr(Root, _tree.Find(path).Node, "system.posix_acl_access"u8, value, 0);
+    private Errno Set(string path, byte[] value) => _tree.Kernel.SetXattr(Root, _tree.NumberOf(path), "system.posix_acl_access"u8, value, 0);
 
     private byte[]? Get(string path)
     {
         var reply = new Fakes.FakeBytesReply();
-        Errno error = _tree.Kernel.GetXattr(Root, _tree.Find(path).Node, "system.posix_acl_access"u8, reply);
+        Errno error = _tree.Kernel.GetXattr(Root, _tree.NumberOf(path), "system.posix_acl_access"u8, reply);
         Assert.True(error == Errno.None || error == Errno.ENODATA);
         return error.IsError ? null : reply.Bytes;
     }

@@ -109,9 +109,9 @@ public sealed class TpmNodeTests : IDisposable
     public void Truncation_and_times_are_taken_and_change_nothing()
     {
         Assert.Equal(Errno.None, _tree.Change("rm0", size: 100));
-        Assert.Equal(0ul, _tree.Find("rm0").Size);
+        Assert.Equal(4096ul, _tree.Find("rm0").Size);
         FuseAttributeChange touched = default(FuseAttributeChange) with { Size = 0, ModifyTime = DateTimeOffset.UnixEpoch };
-        Assert.Equal(Errno.None, _tree.Kernel.SetAttributes(Alice, _tree.Find("rm0").Node, touched, out FuseAttributes attributes));
+        Assert.Equal(Errno.None, _tree.Kernel.SetAttributes(Alice, _tree.NumberOf("rm0"), touched, out FuseAttributes attributes));
         Assert.NotEqual(DateTimeOffset.UnixEpoch, attributes.ModifyTime);
     }
 
@@ -122,9 +122,9 @@ public sealed class TpmNodeTests : IDisposable
         Assert.Equal(Errno.EPERM, _tree.Make("locality", "7"));
         Assert.Equal(Errno.EPERM, _tree.Remove("", "rm0"));
         Assert.Equal(Errno.EPERM, _tree.Remove("", "domains"));
-        Assert.Equal(Errno.EOPNOTSUPP, _tree.Kernel.SetXattr(Alice, _tree.Find("rm0").Node, "user.x"u8, [], 0));
+        Assert.Equal(Errno.EOPNOTSUPP, _tree.Kernel.SetXattr(Alice, _tree.NumberOf("rm0"), "user.x"u8, [], 0));
         Assert.Equal(Errno.EACCES, _tree.Kernel.Open(Alice, NodeId.Root, 0, out _));
         Assert.Equal(Errno.None, _tree.Kernel.OpenDirectory(Alice, NodeId.Root, 0, out _));
-        Assert.Equal(Errno.ENOTDIR, _tree.Kernel.OpenDirectory(Alice, _tree.Find("rm0").Node, 0, out _));
+        Assert.Equal(Errno.ENOTDIR, _tree.Kernel.OpenDirectory(Alice, _tree.NumberOf("rm0"), 0, out _));
     }
 }

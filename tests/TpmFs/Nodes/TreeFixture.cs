@@ -110,10 +110,26 @@ internal sealed class TreeFixture : IDisposable
 
     public Errno TryFind(string path, out FuseAttributes found, FuseCaller? caller = null)
     {
-        Assert.Equal(Errno.None, Kernel.GetAttributes(caller ?? Root, NodeId.Root, null, out found));
+        Errno error = TryWalk(path, out FuseEntry entry, caller);
+        found = entry.Attributes;
+        return error;
+    }
+
+    /// <summary>Looks a path up, as the kernel does, and returns the number that the last lookup gave.</summary>
+    public NodeId NumberOf(string path, FuseCaller? caller = null)
+    {
+        Errno error = TryWalk(path, out FuseEntry entry, caller);
+        Assert.True(!error.IsError, $"{path}: errno {error.Value}");
+        return entry.Node;
+    }
+
+    private Errno TryWalk(string path, out FuseEntry entry, FuseCaller? caller)
+    {
+        Assert.Equal(Errno.None, Kernel.GetAttributes(caller ?? Root, NodeId.Root, null, out FuseAttributes root));
+        entry = new FuseEntry(NodeId.Root, root);
         foreach (string step in path.Split('/', StringSplitOptions.RemoveEmptyEntries))
         {
-            Errno error = Kernel.Lookup(caller ?? Root, found.Node, Encoding.Latin1.GetBytes(step), out found);
+            Errno error = Kernel.Lookup(caller ?? Root, entry.Node, Encoding.Latin1.GetBytes(step), out entry);
             if (error.IsError)
             {
                 return error;
@@ -131,18 +147,18 @@ internal sealed class TreeFixture : IDisposable
     }
 
     public Errno Make(string parent, string name, uint mode = 0x1FF, FuseCaller? caller = null) =>
-        Kernel.MakeDirectory(caller ?? Root, Find(parent).Node, Encoding.Latin1.GetBytes(name), mode, out _);
+        Kernel.MakeDirectory(caller ?? Root, NumberOf(parent), Encoding.Latin1.GetBytes(name), mode, out _);
 
-    public Errno Remove(string parent, string name) => Kernel.RemoveDirectory(Root, Find(parent).Node, Encoding.Latin1.GetBytes(name));
+    public Errno Remove(string parent, string name) => Kernel.RemoveDirectory(Root, NumberOf(parent), Encoding.Latin1.GetBytes(name));
 
     public string[] List(string path, FuseCaller? caller = null)
     {
         var entries = new FakeDirectoryReply();
-        Assert.Equal(Errno.None, Kernel.ReadDirectory(caller ?? Root, Find(path).Node, default, 0, entries));
+        Assert.Equal(Errno.None, Kernel.ReadDirectory(caller ?? Root, NumberOf(path), default, 0, entries));
         return [.. entries.Entries.Select(entry => entry.Name).Where(name => name is not ("." or "..")).Order(StringComparer.Ordinal)];
     }
 
-    public Errno TryOpen(string path, out FuseOpened opened, FuseCaller? caller = null) => Kernel.Open(caller ?? Root, Find(path).Node, 2, out opened);
+    public Errno TryOpen(string path, out FuseOpened opened, FuseCaller? caller = null) => Kernel.Open(caller ?? Root, NumberOf(path), 2, out opened);
 
     public OpenId Open(string path, FuseCaller? caller = null)
     {
@@ -176,7 +192,7 @@ internal sealed class TreeFixture : IDisposable
     }
 
     public Errno Change(string path, uint? mode = null, uint? uid = null, uint? gid = null, ulong? size = null) =>
-        Kernel.SetAttributes(Root, Find(path).Node, default(FuseAttributeChange) with { Mode = mode, Uid = uid, Gid = gid, Size = size }, out _);
+        Kernel.SetAttributes(Root, NumberOf(path), default(FuseAttributeChange) with { Mode = mode, Uid = uid, Gid = gid, Size = size }, out _);
 
     private FakeSpace OpenSpace(SpaceOwner owner, ISpaceClient client)
     {

@@ -34,13 +34,13 @@ public sealed class UsersTests
         using var tree = new TreeFixture();
         tree.Make("users", "1000");
 
-        FuseAttributes link = tree.Find("self", Alice);
+        NodeId link = tree.NumberOf("self", Alice);
         var target = new FakeBytesReply();
-        Assert.Equal(Errno.None, tree.Kernel.ReadLink(Alice, link.Node, target));
+        Assert.Equal(Errno.None, tree.Kernel.ReadLink(Alice, link, target));
         Assert.Equal("users/1000", Encoding.ASCII.GetString(target.Bytes!));
         Assert.Contains("self", tree.List("", Alice));
         Assert.Equal(Errno.ENOENT, tree.TryFind("self", out _, Bob));
-        Assert.Equal(Errno.ENOENT, tree.Kernel.ReadLink(Bob, link.Node, target));
+        Assert.Equal(Errno.ENOENT, tree.Kernel.ReadLink(Bob, link, target));
         Assert.DoesNotContain("self", tree.List("", Bob));
     }
 
@@ -66,7 +66,7 @@ public sealed class UsersTests
         Assert.True(SpinWait.SpinUntil(() => !tree.TryFind("users/alice", out _).IsError, TimeSpan.FromSeconds(30)), "alice's number was never known");
 
         var target = new FakeBytesReply();
-        tree.Kernel.ReadLink(Bob, tree.Find("users/alice").Node, target);
+        tree.Kernel.ReadLink(Bob, tree.NumberOf("users/alice"), target);
         Assert.Equal("1000", Encoding.ASCII.GetString(target.Bytes!));
         Assert.Equal(["1000"], tree.List("users"));
         Assert.Equal(Errno.ENOENT, tree.TryFind("users/bob", out _));

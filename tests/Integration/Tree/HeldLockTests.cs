@@ -1,0 +1,152 @@
+using TpmFs.Integration.Tests.Harness;
+using Xunit.Abstractions;
+
+namespace TpmFs.Integration.Tests.Tree;
+
+/// <summary>
+/// The locks that the kernel has for each inode. A client can make the kernel hold one for as long as it likes, with memory that never arrives, and
+/// whoever waits for the lock cannot even be killed. So nobody else may need a lock that a client can hold.
+/// </summary>
+public sealed class HeldLockTests(Mount mount, ITestOutputHelper output) : TreeTests(mount, output)
+{
+    [Theory]
+    [InlineData("write")]
+    [InlineData("append")]
+    public void A_write_to_the_shared_node_from_memory_that_never_arrives_holds_up_nobody_else(string operation)
+    {
+        string node = Mount.Node;
+        using ChildProcess attacker = Hold(User.Member, operation, node);
+
+        foreach (User user in (User[])[User.OtherMember, User.Member, User.Root])
+        {
+            NewAgent(user).Call("use", node).Data.Succeeded();
+        }
+
+        Assert.Null(Admin.Call("chmod", node, "660").Errno);
+        Mount.Sandbox.Shell($"setfacl -m u:{User.Outsider.Uid}:rw {node}; touch {node}; setfacl -b {node}; : >{node}");
+        Release(attacker);
+    }
+
+    [Fact]
+    public void A_user_whose_write_never_ends_holds_up_neither_root_nor_another_container_at_the_users_own_node()
+    {
+        (User user, string path) = NewUser();
+        string own = Bind($"{path}/rm0"), other = Bind($"{path}/rm0");
+        using ChildProcess attacker = Hold(user, "write", own);
+
+        NewAgent(user).Call("use", other).Data.Succeeded();
+        NewAgent(user).Call("use", $"{path}/rm0").Data.Succeeded();
+        Admin.Call("use", $"{path}/rm0").Data.Succeeded();
+        Assert.Null(Admin.Call("chmod", $"{path}/rm0", "600").Errno);
+        Assert.Null(Admin.Call("rmdir", path).Errno);
+        Release(attacker);
+        Mount.Sandbox.Shell($"umount {own} {other}");
+    }
+
+    [Theory]
+    [InlineData("cancel")]
+    [InlineData("revoke")]
+    public void An_order_from_memory_that_never_arrives_holds_up_no_order_of_anybody_else(string order)
+    {
+        (User user, string path) = NewUser();
+        string file = $"{path}/{order}";
+        using ChildProcess attacker = Hold(user, "write", file);
+
+        Assert.Equal("ESRCH", TryWrite(file, "999999"));
+        Assert.Equal("ESRCH", TryWrite(file, "999999", NewAgent(user)));
+        User next = new((uint)NewNumber());
+        Assert.Null(Admin.Call("chown", path, next.Uid, -1).Errno);
+        Assert.Equal("ESRCH", TryWrite(file, "999999", NewAgent(next)));
+        Write($"{path}/weight", "200");
+        Release(attacker);
+    }
+
+    [Fact]
+    public void A_raw_node_and_one_of_a_locality_are_no_worse()
+    {
+        Mount.Sandbox.Shell($"setfacl -m u:{User.Outsider.Uid}:x {At("locality")} {At("locality/1")}");
+        foreach (string node in (string[])[At("raw0"), At("locality/1/rm0")])
+        {
+            Mount.Sandbox.Shell($"setfacl -m u:{User.Outsider.Uid}:rw {node}");
+            using ChildProcess attacker = Hold(User.Outsider, "write", node);
+            Assert.Null(Admin.Call("chmod", node, "600").Errno);
+            if (!node.EndsWith("raw0", StringComparison.Ordinal))
+            {
+                Admin.Call("use", node).Data.Succeeded();
+            }
+
+            Release(attacker);
+            Mount.Sandbox.Shell($"setfacl -b {node}; chmod 600 {node}");
+        }
+
+        Mount.Sandbox.Shell($"setfacl -b {At("locality")} {At("locality/1")}; chmod 700 {At("locality")} {At("locality/1")}");
+    }
+
+    [Theory]
+    [InlineData(".")]
+    [InlineData("users")]
+    [InlineData("domains")]
+    public void Nobody_but_root_can_list_a_directory_that_everybody_passes_through(string directory)
+    {
+        foreach (User user in (User[])[User.Outsider, User.Member])
+        {
+            using ChildProcess attacker = Start(user, "list", At(directory));
+            attacker.Input.Close();
+            Assert.Contains("Permission denied", attacker.Wait().Error, StringComparison.Ordinal);
+        }
+
+        // What waits for the directory's lock is a mkdir by anybody; without a listing that holds it, nothing waits.
+        Assert.Equal("EACCES", NewAgent(User.Outsider).Call("mkdir", At($"{directory}/x")).Errno);
+        NewAgent(User.Member).Call("use", Mount.Node).Data.Succeeded();
+    }
+
+    [Fact]
+    public void Who_lists_a_domain_of_their_own_for_ever_holds_up_nobody_outside_of_it()
+    {
+        (User user, string path) = NewUser();
+        (User other, string others) = NewUser();
+        using ChildProcess attacker = Hold(user, "list", path);
+        using ChildProcess waiter = Mount.Sandbox.Start(user, ["mkdir", $"{path}/x"]);
+        Deadline.Poll(() => File.ReadAllText($"/proc/{waiter.Id}/status").Contains("D (disk sleep)", StringComparison.Ordinal), "a mkdir that waits");
+
+        NewAgent(other).Call("use", $"{others}/rm0").Data.Succeeded();
+        NewAgent(User.Member).Call("use", Mount.Node).Data.Succeeded();
+        Assert.Contains("openers", Read(At("stat")), StringComparison.Ordinal);
+        Release(attacker);
+        waiter.Wait();
+        Admin.Call("use", $"{path}/rm0").Data.Succeeded();
+    }
+
+    /// <summary>Makes a user's system call on a file wait for memory for ever, with the file's lock held.</summary>
+    private ChildProcess Hold(User user, string operation, string path)
+    {
+        ChildProcess attacker = Start(user, operation, path);
+        Deadline.Poll(
+            () => attacker.HasExited || attacker.Printed.Contains("held", StringComparison.Ordinal), "memory that the kernel waits for", attacker.Describe);
+        Assert.False(attacker.HasExited, attacker.Describe());
+        return attacker;
+    }
+
+    private ChildProcess Start(User user, string operation, string path)
+    {
+        string folder = Mount.Sandbox.MakeFolder($"stuck{NewNumber()}");
+        string client = Path.Combine(Mount.Sandbox.Scripts, "clients", "stuck.py");
+        return Mount.Sandbox.Start(user, ["/usr/bin/python3", client, folder, operation, path]);
+    }
+
+    /// <summary>The attacker must have held on until now.</summary>
+    private static void Release(ChildProcess attacker)
+    {
+        Assert.False(attacker.HasExited, attacker.Describe());
+        attacker.Input.Close();
+        attacker.Wait().Succeeded();
+    }
+
+    private string Bind(string node)
+    {
+        string target = Path.Combine(Mount.Sandbox.MakeFolder($"bind{NewNumber()}"), "tpm");
+        File.WriteAllText(target, "");
+        Mount.Sandbox.Shell($"mount --bind {node} {target}");
+        return target;
+    }
+}
