@@ -5,9 +5,10 @@ public sealed class CircleTests
 {
     private const string Rule =
         """
-        Folders of one project may not use each other in a circle: neither could be understood, changed or tested without the other.
-        Move the type that is used into the lower folder (or into one below both), or let the upper folder hand in what the lower
-        one needs (an interface, a delegate). CONTRIBUTING.md, "Rooms and walls", says more.
+        Folders of one project may not use each other in a circle: neither could be understood, changed or tested
+        without the other. Move the type that is used into the lower folder (or into one below both), or let the upper
+        folder hand in what the lower one needs (an interface, a delegate). CONTRIBUTING.md, "Rooms and walls", says
+        more.
         """;
 
     /// <summary>Uses that are part of a circle today. Nothing is added here: mend the circle instead.</summary>
@@ -107,7 +108,8 @@ public sealed class CircleTests
     {
         FolderGraph graph = Graph(
             ("Upper/Manager.cs", "namespace TpmFs.Made.Upper;\nclass Manager\n{\n    public Lower.Worker? Worker;\n}"),
-            ("Lower/Worker.cs", "namespace TpmFs.Made.Lower;\nclass Worker\n{\n    void Report() => new Upper.Manager();\n}"));
+            ("Lower/Worker.cs",
+                "namespace TpmFs.Made.Lower;\nclass Worker\n{\n    void Report() => new Upper.Manager();\n}"));
 
         Assert.Equal([("Lower", "Upper"), ("Upper", "Lower")], graph.PairsInCircles());
         Assert.Equal(
@@ -125,7 +127,9 @@ public sealed class CircleTests
         FolderGraph graph = Graph(
             ("Entry.cs", "namespace TpmFs.Made;\nclass Entry { A.One? One; }"),
             ("A/One.cs", "namespace TpmFs.Made.A;\nclass One { int two = B.Two.Count; }"),
-            ("B/Two.cs", "namespace TpmFs.Made.B;\nstatic class Two { public static int Count; static string Name(this Entry entry) => \"\"; }"),
+            ("B/Two.cs",
+                "namespace TpmFs.Made.B;\nstatic class Two { public static int Count; static string Name(this Entry "
+                    + "entry) => \"\"; }"),
             ("C/Three.cs", "namespace TpmFs.Made.C;\nclass Three { Entry? entry; }"));
 
         Assert.Equal([("(root)", "A"), ("A", "B"), ("B", "(root)")], graph.PairsInCircles());
@@ -136,7 +140,9 @@ public sealed class CircleTests
     {
         FolderGraph graph = Graph(
             ("A/One.cs", "namespace TpmFs.Made.A;\nclass One { public B.Two Two = new(); public int Size; }"),
-            ("B/Two.cs", "namespace TpmFs.Made.B;\nclass Two { int Size(dynamic one) => 1; int More() => Made.Owner.First.Size; }"),
+            ("B/Two.cs",
+                "namespace TpmFs.Made.B;\nclass Two { int Size(dynamic one) => 1; int More() => "
+                    + "Made.Owner.First.Size; }"),
             ("Owner.cs", "namespace TpmFs.Made;\nstatic class Owner { public static A.One First = new(); }"));
 
         Assert.Contains(("B", "A"), graph.PairsInCircles());
@@ -146,11 +152,13 @@ public sealed class CircleTests
     public void Folders_that_use_each_other_one_way_make_no_circle()
     {
         FolderGraph graph = Graph(
-            ("A/One.cs", "namespace TpmFs.Made.A;\n/// <summary>Is told by <see cref=\"B.Two\"/>.</summary>\nclass One;"),
+            ("A/One.cs",
+                "namespace TpmFs.Made.A;\n/// <summary>Is told by <see cref=\"B.Two\"/>.</summary>\nclass One;"),
             ("B/Two.cs", "namespace TpmFs.Made.B;\nclass Two { A.One? one; }"));
 
         Assert.Empty(graph.PairsInCircles());
     }
 
-    private static FolderGraph Graph(params (string Path, string Text)[] files) => new(SourceProject.Parse("Made", files));
+    private static FolderGraph Graph(params (string Path, string Text)[] files) =>
+        new(SourceProject.Parse("Made", files));
 }

@@ -31,8 +31,8 @@ internal sealed class FolderGraph
     }
 
     /// <summary>
-    /// Returns each two folders of which one uses the other and is, perhaps by way of more folders, used by it. Where there are
-    /// none, the folders have an order in which each uses only those before it.
+    /// Returns each two folders of which one uses the other and is, perhaps by way of more folders, used by it. Where
+    /// there are none, the folders have an order in which each uses only those before it.
     /// </summary>
     public IEnumerable<(string From, string To)> PairsInCircles() =>
         from use in _uses
@@ -40,15 +40,19 @@ internal sealed class FolderGraph
         where Way(to, use.Key) is not null
         select (use.Key, to);
 
-    /// <summary>Returns a circle that begins with a use of one folder by another, one line for each use in it.</summary>
+    /// <summary>
+    /// Returns a circle that begins with a use of one folder by another, one line for each use in it.
+    /// </summary>
     public string Describe(string from, string to)
     {
         List<string> circle = [from, .. Way(to, from)!];
-        IEnumerable<string> places = circle.Zip(circle.Skip(1), (user, used) => $"    {user} -> {used}: {_uses[user][used]}");
+        IEnumerable<string> places =
+            circle.Zip(circle.Skip(1), (user, used) => $"    {user} -> {used}: {_uses[user][used]}");
         return $"  {string.Join(" -> ", circle)}\n{string.Join('\n', places)}";
     }
 
-    private static string NameOf(SyntaxTree file) => SourceProject.FolderOf(file) is { Length: > 0 } folder ? folder : Root;
+    private static string NameOf(SyntaxTree file) =>
+        SourceProject.FolderOf(file) is { Length: > 0 } folder ? folder : Root;
 
     private static INamedTypeSymbol? DeclaringType(SemanticModel model, SimpleNameSyntax name)
     {
@@ -72,7 +76,9 @@ internal sealed class FolderGraph
         used.TryAdd(to, place);
     }
 
-    /// <summary>Returns the folders on the shortest way by uses, both ends included; null where there is no way.</summary>
+    /// <summary>
+    /// Returns the folders on the shortest way by uses, both ends included; null where there is no way.
+    /// </summary>
     private List<string>? Way(string from, string to)
     {
         var cameFrom = new Dictionary<string, string?>(StringComparer.Ordinal) { [from] = null };
@@ -90,7 +96,8 @@ internal sealed class FolderGraph
                 return way;
             }
 
-            foreach (string used in _uses.TryGetValue(folder, out SortedDictionary<string, string>? all) ? all.Keys.AsEnumerable() : [])
+            foreach (string used in _uses.TryGetValue(folder, out SortedDictionary<string, string>? all)
+                ? all.Keys.AsEnumerable() : [])
             {
                 if (cameFrom.TryAdd(used, folder))
                 {

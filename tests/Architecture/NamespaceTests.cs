@@ -8,8 +8,8 @@ public sealed class NamespaceTests
 {
     private const string Rule =
         """
-        A file's namespace follows from its folder: src/Rm/Ledger is TpmFs.Rm.Ledger, and src/TpmFs/Doors is TpmFs.Doors.
-        Change the namespace line, or move the file.
+        A file's namespace follows from its folder: src/Rm/Ledger is TpmFs.Rm.Ledger, and src/TpmFs/Doors is
+        TpmFs.Doors. Change the namespace line, or move the file.
         """;
 
     /// <summary>Folders whose files have another namespace today. Nothing is added here.</summary>
@@ -50,7 +50,8 @@ public sealed class NamespaceTests
         ]);
 
         Assert.Equal(
-            [("Made/A", "  src/Made/A/None.cs has no namespace"), ("Made/A", "  src/Made/A/Wrong.cs has TpmFs.Made, and its folder is TpmFs.Made.A")],
+            [("Made/A", "  src/Made/A/None.cs has no namespace"),
+                ("Made/A", "  src/Made/A/Wrong.cs has TpmFs.Made, and its folder is TpmFs.Made.A")],
             Faults(project));
     }
 
@@ -59,14 +60,17 @@ public sealed class NamespaceTests
         foreach (SyntaxTree file in project.Files)
         {
             string folder = SourceProject.FolderOf(file);
-            string due = folder.Length == 0 ? project.RootNamespace : $"{project.RootNamespace}.{folder.Replace('/', '.')}";
+            string due =
+                folder.Length == 0 ? project.RootNamespace : $"{project.RootNamespace}.{folder.Replace('/', '.')}";
             string place = $"src/{project.Name}/{file.FilePath}";
             SyntaxNode root = file.GetRoot();
-            string? found = root.DescendantNodes().OfType<BaseNamespaceDeclarationSyntax>().FirstOrDefault()?.Name.ToString();
+            string? found = root.DescendantNodes().OfType<BaseNamespaceDeclarationSyntax>()
+                .FirstOrDefault()?.Name.ToString();
             bool hasTypes = root.DescendantNodes().OfType<BaseTypeDeclarationSyntax>().Any();
             if (found is null ? hasTypes : found != due)
             {
-                yield return ($"{project.Name}/{folder}".TrimEnd('/'), found is null ? $"  {place} has no namespace" : $"  {place} has {found}, and its folder is {due}");
+                yield return ($"{project.Name}/{folder}".TrimEnd('/'),
+                    found is null ? $"  {place} has no namespace" : $"  {place} has {found}, and its folder is {due}");
             }
         }
     }

@@ -4,19 +4,26 @@ using Microsoft.CodeAnalysis.CSharp;
 
 namespace TpmFs.Architecture.Tests;
 
-/// <summary>The sources of one project, parsed and bound as the compiler does it, without building the project.</summary>
+/// <summary>
+/// The sources of one project, parsed and bound as the compiler does it, without building the project.
+/// </summary>
 /// <param name="Name">The project's folder: Fuse for src/Fuse.</param>
 /// <param name="RootNamespace">The namespace of the files that are in no folder of the project.</param>
-/// <param name="Compilation">The parsed files. Generated code is missing in it, so it has errors, which nobody looks at.</param>
+/// <param name="Compilation">
+/// The parsed files. Generated code is missing in it, so it has errors, which nobody looks at.
+/// </param>
 internal sealed record SourceProject(string Name, string RootNamespace, CSharpCompilation Compilation)
 {
-    private static readonly CSharpParseOptions s_parse = CSharpParseOptions.Default.WithLanguageVersion(LanguageVersion.Preview);
+    private static readonly CSharpParseOptions s_parse =
+        CSharpParseOptions.Default.WithLanguageVersion(LanguageVersion.Preview);
 
     /// <summary>What ImplicitUsings gives each project.</summary>
     private static readonly string[] s_implicit =
-        ["System", "System.Collections.Generic", "System.IO", "System.Linq", "System.Net.Http", "System.Threading", "System.Threading.Tasks"];
+        ["System", "System.Collections.Generic", "System.IO", "System.Linq", "System.Net.Http", "System.Threading",
+            "System.Threading.Tasks"];
 
-    private static readonly MetadataReference[] s_platform = [.. ((string)AppContext.GetData("TRUSTED_PLATFORM_ASSEMBLIES")!).Split(':')
+    private static readonly MetadataReference[] s_platform = [.. ((string)AppContext.GetData(
+        "TRUSTED_PLATFORM_ASSEMBLIES")!).Split(':')
         .Where(path => !Path.GetFileName(path).StartsWith("tpmfs", StringComparison.OrdinalIgnoreCase))
         .Select(path => MetadataReference.CreateFromFile(path))];
 
@@ -35,7 +42,8 @@ internal sealed record SourceProject(string Name, string RootNamespace, CSharpCo
     /// <param name="usings">Namespaces that all files use, beside the implicit ones.</param>
     /// <param name="references">The projects that it references.</param>
     public static SourceProject Parse(
-        string name, IEnumerable<(string Path, string Text)> files, IEnumerable<string>? usings = null, IReadOnlyList<SourceProject>? references = null)
+        string name, IEnumerable<(string Path, string Text)> files, IEnumerable<string>? usings = null,
+        IReadOnlyList<SourceProject>? references = null)
     {
         IEnumerable<string> globals = [.. s_implicit, .. usings ?? []];
         string header = string.Concat(globals.Select(space => $"global using global::{space};\n"));
@@ -45,7 +53,8 @@ internal sealed record SourceProject(string Name, string RootNamespace, CSharpCo
         IReadOnlyList<SourceProject> referenced = references ?? [];
         var options = new CSharpCompilationOptions(OutputKind.DynamicallyLinkedLibrary, allowUnsafe: true);
         var compilation = CSharpCompilation.Create(
-            name, trees, [.. s_platform, .. referenced.Select(project => project.Compilation.ToMetadataReference())], options);
+            name, trees, [.. s_platform, .. referenced.Select(project => project.Compilation.ToMetadataReference())],
+            options);
         return new SourceProject(name, name == "TpmFs" ? "TpmFs" : $"TpmFs.{name}", compilation)
         {
             References = [.. referenced.Select(project => project.Name)],
@@ -67,12 +76,14 @@ internal sealed record SourceProject(string Name, string RootNamespace, CSharpCo
                 .Select(path => (Path.GetFileName(Path.GetDirectoryName(path))!, XDocument.Load(path)))];
         while (waiting.Count > 0)
         {
-            int next = waiting.FindIndex(project => ReferencesOf(project.File).All(name => read.Exists(other => other.Name == name)));
+            int next = waiting.FindIndex(
+                project => ReferencesOf(project.File).All(name => read.Exists(other => other.Name == name)));
             Assert.True(next >= 0, "The projects of src reference each other in a circle.");
             (string name, XDocument file) = waiting[next];
             waiting.RemoveAt(next);
             read.Add(Parse(
-                name, ReadFiles(Path.Combine(folder, name)), file.Descendants("Using").Select(item => item.Attribute("Include")!.Value),
+                name, ReadFiles(Path.Combine(folder, name)),
+                file.Descendants("Using").Select(item => item.Attribute("Include")!.Value),
                 [.. ReferencesOf(file).Select(reference => read.Single(other => other.Name == reference))]));
         }
 
@@ -80,11 +91,14 @@ internal sealed record SourceProject(string Name, string RootNamespace, CSharpCo
     }
 
     private static IEnumerable<string> ReferencesOf(XDocument project) =>
-        project.Descendants("ProjectReference").Select(item => Path.GetFileName(Path.GetDirectoryName(item.Attribute("Include")!.Value))!);
+        project.Descendants("ProjectReference")
+            .Select(item => Path.GetFileName(Path.GetDirectoryName(item.Attribute("Include")!.Value))!);
 
     private static IEnumerable<(string Path, string Text)> ReadFiles(string folder) =>
         Directory.GetFiles(folder, "*.cs", SearchOption.AllDirectories)
             .Select(path => (Path: Path.GetRelativePath(folder, path), Full: path))
-            .Where(file => !file.Path.StartsWith("bin/", StringComparison.Ordinal) && !file.Path.StartsWith("obj/", StringComparison.Ordinal))
+            .Where(
+                file => !file.Path.StartsWith("bin/", StringComparison.Ordinal)
+                    && !file.Path.StartsWith("obj/", StringComparison.Ordinal))
             .Select(file => (file.Path, File.ReadAllText(file.Full)));
 }

@@ -10,14 +10,16 @@ public sealed class WallTests
 {
     private const string Rule =
         """
-        A room uses only what CONTRIBUTING.md, "Rooms and walls", allows it. Let a room that may use it do what is to be done, and
-        hand the result in: a TimeProvider for the clock, an interface for what happens outside.
+        A room uses only what CONTRIBUTING.md, "Rooms and walls", allows it. Let a room that may use it do what is to be
+        done, and hand the result in: a TimeProvider for the clock, an interface for what happens outside.
         """;
 
     private static readonly string[] s_os =
     [
-        "System.IO.File*", "System.IO.Directory*", "System.IO.Drive*", "System.IO.Path", "System.IO.Pipes", "System.Net",
-        "System.Diagnostics.Process", "System.Environment", "System.Console", "System.Runtime.InteropServices.LibraryImport*",
+        "System.IO.File*", "System.IO.Directory*", "System.IO.Drive*", "System.IO.Path", "System.IO.Pipes",
+        "System.Net",
+        "System.Diagnostics.Process", "System.Environment", "System.Console",
+        "System.Runtime.InteropServices.LibraryImport*",
     ];
 
     private static readonly string[] s_clock =
@@ -54,7 +56,9 @@ public sealed class WallTests
     {
         foreach (SourceProject project in SourceProject.All)
         {
-            Assert.True(s_references.ContainsKey(project.Name), $"src/{project.Name} has no line in the table of this test and in CONTRIBUTING.md.");
+            Assert.True(
+                s_references.ContainsKey(project.Name),
+                $"src/{project.Name} has no line in the table of this test and in CONTRIBUTING.md.");
             Assert.Equal(s_references[project.Name], project.References.Order(StringComparer.Ordinal));
         }
     }
@@ -65,7 +69,8 @@ public sealed class WallTests
         var faults = new Dictionary<string, string>();
         foreach (Wall wall in s_walls)
         {
-            foreach ((string use, string place) in wall.Faults(SourceProject.All.Single(project => project.Name == wall.Room)))
+            foreach ((string use, string place) in wall.Faults(
+                SourceProject.All.Single(project => project.Name == wall.Room)))
             {
                 faults.TryAdd(use, $"  {place}");
             }
@@ -79,10 +84,16 @@ public sealed class WallTests
     {
         var project = SourceProject.Parse("Made",
         [
-            ("A.cs", "namespace TpmFs.Made;\nclass A\n{\n    object now = DateTime.UtcNow;\n    object read = System.IO.File.ReadAllText(\"a\");\n}"),
-            ("B.cs", "using static System.Threading.Thread;\nnamespace TpmFs.Made;\nclass B\n{\n    void Wait() => Sleep(1);\n    System.Net.Sockets.Socket? socket;\n}"),
+            ("A.cs",
+                "namespace TpmFs.Made;\nclass A\n{\n    object now = DateTime.UtcNow;\n    object read = "
+                    + "System.IO.File.ReadAllText(\"a\");\n}"),
+            ("B.cs",
+                "using static System.Threading.Thread;\nnamespace TpmFs.Made;\nclass B\n{\n    void Wait() => "
+                    + "Sleep(1);\n    System.Net.Sockets.Socket? socket;\n}"),
             ("D.cs", "namespace TpmFs.Made;\nclass FuseOfWhat;"),
-            ("C.cs", "namespace TpmFs.Made;\nclass C(TimeProvider time)\n{\n    DateTimeOffset now = time.GetUtcNow();\n    MemoryStream? bytes;\n}"),
+            ("C.cs",
+                "namespace TpmFs.Made;\nclass C(TimeProvider time)\n{\n    DateTimeOffset now = time.GetUtcNow();\n   "
+                    + " MemoryStream? bytes;\n}"),
         ]);
 
         Assert.Equal(
@@ -100,11 +111,17 @@ public sealed class WallTests
     /// <summary>A room, and what it may not use.</summary>
     /// <param name="Room">The project's name.</param>
     /// <param name="Forbidden">Full names of namespaces, types or members; a * stands for any text.</param>
-    /// <param name="Words">What no name in the room contains, as a regular expression: what the room knows nothing of.</param>
+    /// <param name="Words">
+    /// What no name in the room contains, as a regular expression: what the room knows nothing of.
+    /// </param>
     private sealed record Wall(string Room, string[] Forbidden, string Words = "(?!)")
     {
         private readonly Regex _forbidden = new(
-            string.Join('|', Forbidden.Select(pattern => $"^{Regex.Escape(pattern).Replace("\\*", ".*", StringComparison.Ordinal)}($|\\.)").Append("(?!)")));
+            string.Join(
+                '|',
+                Forbidden.Select(
+                    pattern => $"^{Regex.Escape(pattern).Replace("\\*", ".*", StringComparison.Ordinal)}($|\\.)")
+                    .Append("(?!)")));
 
         private readonly Regex _words = new(Words);
 
@@ -112,11 +129,13 @@ public sealed class WallTests
         {
             foreach (SyntaxTree file in project.Files)
             {
-                foreach (SyntaxToken token in file.GetRoot().DescendantTokens().Where(token => token.IsKind(SyntaxKind.IdentifierToken)))
+                foreach (SyntaxToken token in file.GetRoot().DescendantTokens()
+                    .Where(token => token.IsKind(SyntaxKind.IdentifierToken)))
                 {
                     if (_words.IsMatch(token.Text))
                     {
-                        yield return ($"{project.Name}/{file.FilePath}: the word {token.Text}", project.Locate(token.Parent!));
+                        yield return ($"{project.Name}/{file.FilePath}: the word {token.Text}",
+                            project.Locate(token.Parent!));
                     }
                 }
 

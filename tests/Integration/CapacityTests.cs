@@ -4,7 +4,9 @@ using Xunit.Abstractions;
 
 namespace TpmFs.Integration.Tests;
 
-/// <summary>More than the TPM has room for (three objects and three loaded sessions), with every answer checked.</summary>
+/// <summary>
+/// More than the TPM has room for (three objects and three loaded sessions), with every answer checked.
+/// </summary>
 public sealed class CapacityTests(Mount mount, ITestOutputHelper output) : MountTests(mount, output)
 {
     [Fact]
@@ -23,7 +25,8 @@ public sealed class CapacityTests(Mount mount, ITestOutputHelper output) : Mount
         uint parent = opener.Transact(Tpm2.CreatePrimary()).NewHandle();
         HmacKey[] keys = HmacKey.Make(opener, parent, 20);
         uint[] handles = [.. keys.Select(key => key.Load(opener, parent))];
-        Assert.Equal(handles.Order(), opener.Transact(Tpm2.ListHandles(Tpm2.TransientFirst)).HandleList().Except([parent]));
+        Assert.Equal(
+            handles.Order(), opener.Transact(Tpm2.ListHandles(Tpm2.TransientFirst)).HandleList().Except([parent]));
 
         var random = new Random(20);
         for (int i = 0; i < 200; i++)
@@ -44,9 +47,13 @@ public sealed class CapacityTests(Mount mount, ITestOutputHelper output) : Mount
         HmacKey[] keys = HmacKey.Make(maker, parent, 50);
         maker.Close();
 
-        Opener[] openers = [.. Enumerable.Range(0, 10).Select(_ => NewAgent()).SelectMany(agent => Enumerable.Range(0, 5).Select(_ => agent.Open(Mount.Node)))];
+        Opener[] openers = [.. Enumerable.Range(0, 10).Select(_ => NewAgent())
+            .SelectMany(agent => Enumerable.Range(0, 5).Select(_ => agent.Open(Mount.Node)))];
         uint[] parents = [.. All(openers, _ => Tpm2.CreatePrimary()).Select(Tpm2.NewHandle)];
-        uint[][] handles = [.. Enumerable.Range(0, 3).Select(round => All(openers, i => keys[(i + round) % 50].LoadCommand(parents[i])).Select(Tpm2.NewHandle).ToArray())];
+        uint[][] handles = [.. Enumerable.Range(0, 3)
+            .Select(
+                round => All(openers, i => keys[(i + round) % 50].LoadCommand(parents[i])).Select(Tpm2.NewHandle)
+                    .ToArray())];
         All(openers, i => Tpm2.FlushContext(parents[i]));
         uint[] sessions = [.. All(openers, _ => Tpm2.StartAuthSession(policy: true)).Select(Tpm2.NewHandle)];
         byte[][] cpHashes = [.. openers.Select((_, i) => SHA256.HashData([(byte)i]))];
@@ -76,7 +83,8 @@ public sealed class CapacityTests(Mount mount, ITestOutputHelper output) : Mount
     public void Sequence_objects_go_on_after_they_had_to_give_way()
     {
         Opener opener = Open();
-        uint[] sequences = [.. Enumerable.Range(0, 6).Select(_ => opener.Transact(Tpm2.HashSequenceStart()).NewHandle())];
+        uint[] sequences = [.. Enumerable.Range(0, 6)
+            .Select(_ => opener.Transact(Tpm2.HashSequenceStart()).NewHandle())];
         for (byte round = 0; round < 3; round++)
         {
             for (byte i = 0; i < sequences.Length; i++)
@@ -94,7 +102,9 @@ public sealed class CapacityTests(Mount mount, ITestOutputHelper output) : Mount
         Assert.Empty(opener.Transact(Tpm2.ListHandles(Tpm2.TransientFirst)).HandleList());
     }
 
-    /// <summary>Gives every opener its command before the first answer is read, and returns the answers, which all succeed.</summary>
+    /// <summary>
+    /// Gives every opener its command before the first answer is read, and returns the answers, which all succeed.
+    /// </summary>
     private static byte[][] All(Opener[] openers, Func<int, byte[]> command)
     {
         for (int i = 0; i < openers.Length; i++)

@@ -13,7 +13,9 @@ public sealed class FileTests(Mount mount, ITestOutputHelper output) : MountTest
     [Fact]
     public void The_node_belongs_to_root_and_the_group_tss_and_is_as_large_as_the_largest_command()
     {
-        Assert.Equal($"regular file 660 0 {Requirements.Group("tss")} 4096\n", Mount.Sandbox.Shell($"stat -c '%F %a %u %g %s' {Mount.Node}"));
+        Assert.Equal(
+            $"regular file 660 0 {Requirements.Group("tss")} 4096\n",
+            Mount.Sandbox.Shell($"stat -c '%F %a %u %g %s' {Mount.Node}"));
     }
 
     [Fact]
@@ -44,11 +46,14 @@ public sealed class FileTests(Mount mount, ITestOutputHelper output) : MountTest
     {
         Mount.Sandbox.Shell($@"printf '\200\001\000\000\000\014\000\000\001\173\000\010' >{Mount.Node}");
         Mount.Sandbox.Shell($@"printf '\200\001\000\000\000\014\000\000\001\173\000\010' >>{Mount.Node}");
-        string size = Mount.Sandbox.Shell($@"exec 3<>{Mount.Node}; printf '\200\001\000\000\000\014\000\000\001\173\000\010' >&3; head -c 4096 <&3 | wc -c");
+        string size = Mount.Sandbox.Shell(
+            $@"exec 3<>{Mount.Node}; printf '\200\001\000\000\000\014\000\000\001\173\000\010' >&3; head -c 4096 <&3 | wc -c");
         Assert.Equal($"{ResponseSize}\n", size);
     }
 
-    /// <summary>What docs/differences.md says of RLIMIT_FSIZE: the kernel holds a regular file to it, and a device not.</summary>
+    /// <summary>
+    /// What docs/differences.md says of RLIMIT_FSIZE: the kernel holds a regular file to it, and a device not.
+    /// </summary>
     [Theory]
     [InlineData(0, "EFBIG")]
     [InlineData(5, "EINVAL")]
@@ -240,7 +245,8 @@ public sealed class FileTests(Mount mount, ITestOutputHelper output) : MountTest
     [InlineData("rm rm0", "Operation not permitted")]
     public void What_the_filesystem_does_not_offer_is_refused_in_words_that_make_sense(string command, string message)
     {
-        Outcome outcome = Mount.Sandbox.Run(User.Root, "sh", "-c", $"cd {Mount.Daemon.MountPoint} && LC_ALL=C {command}");
+        Outcome outcome =
+            Mount.Sandbox.Run(User.Root, "sh", "-c", $"cd {Mount.Daemon.MountPoint} && LC_ALL=C {command}");
         Assert.NotEqual(0, outcome.ExitCode);
         Assert.Contains(message, outcome.Error, StringComparison.Ordinal);
     }

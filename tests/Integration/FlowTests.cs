@@ -4,8 +4,9 @@ using Xunit.Abstractions;
 namespace TpmFs.Integration.Tests;
 
 /// <summary>
-/// Unmodified clients, each tool its own process: what they print through a node is what they print on a bare TPM with the same seeds.
-/// The flows are in the folder flows; they leave out what is random, and the documented views of GetCapability.
+/// Unmodified clients, each tool its own process: what they print through a node is what they print on a bare TPM with
+/// the same seeds. The flows are in the folder flows; they leave out what is random, and the documented views of
+/// GetCapability.
 /// </summary>
 public sealed class FlowTests(Mount mount, ITestOutputHelper output) : MountTests(mount, output)
 {
@@ -36,7 +37,8 @@ public sealed class FlowTests(Mount mount, ITestOutputHelper output) : MountTest
     public void A_tls_server_may_ask_the_tpm_for_more_digests_at_once_than_it_has_slots()
     {
         string expected = Flow.Run(Mount.Sandbox, User.Root, "openssl.sh", Flow.BareTpm(Mount.Bare));
-        string actual = Flow.Run(Mount.Sandbox, User.Member, "openssl.sh", new(Flow.Node(Mount.Node)) { ["DIGESTS"] = "tpm2" });
+        string actual =
+            Flow.Run(Mount.Sandbox, User.Member, "openssl.sh", new(Flow.Node(Mount.Node)) { ["DIGESTS"] = "tpm2" });
         Assert.Equal(expected, actual);
     }
 

@@ -12,7 +12,9 @@ public sealed class HostileTests(Mount mount, ITestOutputHelper output) : MountT
     private const uint LayerMask = 0x000F_0000;
     private const uint Layer = 0x000B_0000;
 
-    /// <summary>Whole commands, as far as the size field goes, with something wrong inside; none of them names what exists.</summary>
+    /// <summary>
+    /// Whole commands, as far as the size field goes, with something wrong inside; none of them names what exists.
+    /// </summary>
     public static TheoryData<string, string> Malformed => new()
     {
         { "a header alone where handles are due", "8001 0000000a 00000173" },
@@ -29,7 +31,8 @@ public sealed class HostileTests(Mount mount, ITestOutputHelper output) : MountT
         { "ContextSave of a permanent handle", "8001 0000000e 00000162 40000001" },
         { "ContextLoad of nothing", "8001 0000000a 00000161" },
         { "ContextLoad cut in the middle", "8001 00000016 00000161 0000000000000001 80000000" },
-        { "ContextLoad whose blob is larger than the command", "8001 0000001c 00000161 0000000000000001 80000000 40000001 ffff" },
+        { "ContextLoad whose blob is larger than the command",
+            "8001 0000001c 00000161 0000000000000001 80000000 40000001 ffff" },
         { "a tag that does not exist", "8003 0000000c 0000017b 0008" },
         { "the tag of a TPM 1.2 command", "00c1 0000000c 0000017b 0008" },
         { "a command that does not exist", "8001 0000000a 00000001" },
@@ -37,13 +40,16 @@ public sealed class HostileTests(Mount mount, ITestOutputHelper output) : MountT
         { "sessions where there are none", "8002 0000000c 0000017b 0008" },
         { "an authorization area of zero bytes", "8002 00000010 0000017b 00000000 0008" },
         { "an authorization area smaller than an entry", "8002 00000014 0000017b 00000004 40000009 0008" },
-        { "an authorization area larger than the command", "8002 00000019 0000017b 7fffffff 40000009 0000 01 0000 0008" },
+        { "an authorization area larger than the command",
+            "8002 00000019 0000017b 7fffffff 40000009 0000 01 0000 0008" },
         { "an authorization area of a negative size", "8002 00000019 0000017b ffffffff 40000009 0000 01 0000 0008" },
         { "a nonce longer than its area", "8002 00000019 0000017b 00000009 40000009 0020 01 0000 0008" },
         { "an HMAC longer than its area", "8002 00000019 0000017b 00000009 40000009 0000 01 0020 0008" },
         { "a nonce longer than any digest", "8002 00000019 0000017b 00000009 40000009 ffff 01 0000 0008" },
         { "an HMAC longer than any digest", "8002 00000019 0000017b 00000009 40000009 0000 01 ffff 0008" },
-        { "four authorizations", "8002 00000034 0000017b 00000024 4000000900000100004000000900000100004000000900000100004000000900000100000008" },
+        { "four authorizations",
+            "8002 00000034 0000017b 00000024 "
+                + "4000000900000100004000000900000100004000000900000100004000000900000100000008" },
         { "an authorization that is not a session", "8002 00000019 0000017b 00000009 80000000 0000 01 0000 0008" },
         { "a password where nothing is authorized", "8002 00000019 0000017b 00000009 40000009 0000 01 0000 0008" },
         { "an authorization that is missing", "8001 0000000e 0000015d 81000000" },
@@ -78,7 +84,9 @@ public sealed class HostileTests(Mount mount, ITestOutputHelper output) : MountT
     [InlineData("a command that does not exist", "8001 0000000a 00000001", 0x143)]
     [InlineData("a transient handle that is not loaded", "8001 0000000e 00000173 80000000", 0x910)]
     [InlineData("a session that is not the opener's", "8001 0000000e 00000189 03000000", 0x910)]
-    [InlineData("an authorization by a session that is not the opener's", "8002 00000019 0000017b 00000009 02000000 0000 81 0000 0008", 0x918)]
+    [InlineData(
+        "an authorization by a session that is not the opener's",
+        "8002 00000019 0000017b 00000009 02000000 0000 81 0000 0008", 0x918)]
     [InlineData("a session that is not the opener's where an object is due", "8001 0000000e 00000173 02000000", 0x910)]
     [InlineData("a nonce longer than the command", "8002 00000019 0000017b 00000009 40000009 ffff 01 0000 0008", 0x995)]
     [InlineData("an HMAC longer than the command", "8002 00000019 0000017b 00000009 40000009 0000 01 ffff 0008", 0x995)]
@@ -117,11 +125,14 @@ public sealed class HostileTests(Mount mount, ITestOutputHelper output) : MountT
             {
                 Assert.Equal(command.Length, written.Value);
                 byte[] response = opener.Read().Data;
-                Assert.True(TpmHeader.TryRead(response, out TpmHeader header) && header.Size == response.Length, Convert.ToHexString(command));
+                Assert.True(
+                    TpmHeader.TryRead(response, out TpmHeader header) && header.Size == response.Length,
+                    Convert.ToHexString(command));
             }
             else
             {
-                Assert.True(written.Errno is "EINVAL" or "E2BIG", $"{written.Errno} for {Convert.ToHexString(command)}");
+                Assert.True(
+                    written.Errno is "EINVAL" or "E2BIG", $"{written.Errno} for {Convert.ToHexString(command)}");
             }
 
             if (i % 50 == 0)
@@ -133,10 +144,15 @@ public sealed class HostileTests(Mount mount, ITestOutputHelper output) : MountT
         keys[0].Use(neighbour, key, seed);
     }
 
-    /// <summary>A valid command, on an object or session of the opener's where it takes one. None of them changes what outlives the opener.</summary>
+    /// <summary>
+    /// A valid command, on an object or session of the opener's where it takes one. None of them changes what outlives
+    /// the opener.
+    /// </summary>
     private static byte[] Valid(Random random, Opener opener)
     {
-        uint? Own(uint first) => opener.Transact(Tpm2.ListHandles(first)).HandleList() is { Count: > 0 } list ? list[random.Next(list.Count)] : null;
+        uint? Own(uint first) =>
+            opener.Transact(Tpm2.ListHandles(first)).HandleList() is { Count: > 0 } list
+                ? list[random.Next(list.Count)] : null;
         uint primary = Own(Tpm2.TransientFirst) ?? opener.Transact(Tpm2.CreatePrimary(Tpm2.Null)).NewHandle();
         uint session = Own(Tpm2.LoadedSessions) ?? opener.Transact(Tpm2.StartAuthSession(policy: true)).NewHandle();
         return random.Next(10) switch
@@ -154,7 +170,10 @@ public sealed class HostileTests(Mount mount, ITestOutputHelper output) : MountT
         };
     }
 
-    /// <summary>Changes a few bytes behind the command code, cuts the command or makes it longer; half the time the size field follows.</summary>
+    /// <summary>
+    /// Changes a few bytes behind the command code, cuts the command or makes it longer; half the time the size field
+    /// follows.
+    /// </summary>
     private static byte[] Mutate(Random random, byte[] command)
     {
         byte[] mutated = [.. command];

@@ -26,12 +26,16 @@ public sealed class IsolationTests : MountTests
         _hmac = _owner.Transact(Tpm2.StartAuthSession(policy: false)).NewHandle();
     }
 
-    /// <summary>All handles that anybody could mean the key by: the owner's, and every one that the TPM itself could use.</summary>
-    private IEnumerable<uint> KeyHandles => Enumerable.Range(0, 4).Select(i => Tpm2.TransientFirst + (uint)i).Append(_key).Distinct();
+    /// <summary>
+    /// All handles that anybody could mean the key by: the owner's, and every one that the TPM itself could use.
+    /// </summary>
+    private IEnumerable<uint> KeyHandles =>
+        Enumerable.Range(0, 4).Select(i => Tpm2.TransientFirst + (uint)i).Append(_key).Distinct();
 
     /// <summary>Both sessions by either type byte.</summary>
     private IEnumerable<uint> SessionHandles =>
-        new[] { _policy, _hmac }.SelectMany(session => new[] { (session & 0xFF_FFFF) | 0x0200_0000, (session & 0xFF_FFFF) | 0x0300_0000 });
+        new[] { _policy, _hmac }.SelectMany(
+            session => new[] { (session & 0xFF_FFFF) | 0x0200_0000, (session & 0xFF_FFFF) | 0x0300_0000 });
 
     [Fact]
     public void An_object_cannot_be_used_saved_or_flushed()
@@ -74,7 +78,9 @@ public sealed class IsolationTests : MountTests
         Assert.Equal(0u, _stranger.Transact(Tpm2.GetCapability(6, activeSessions, 1)).Property());
         Assert.Equal(2u, _owner.Transact(Tpm2.GetCapability(6, loadedSessions, 1)).Property());
         Assert.Equal([_key], _owner.Transact(Tpm2.ListHandles(Tpm2.TransientFirst)).HandleList());
-        Assert.Equal(new[] { _policy, _hmac }.OrderBy(handle => handle & 0xFF_FFFF), _owner.Transact(Tpm2.ListHandles(Tpm2.LoadedSessions)).HandleList());
+        Assert.Equal(
+            new[] { _policy, _hmac }.OrderBy(handle => handle & 0xFF_FFFF),
+            _owner.Transact(Tpm2.ListHandles(Tpm2.LoadedSessions)).HandleList());
         AssertUntouched();
     }
 

@@ -4,7 +4,9 @@ using Xunit.Abstractions;
 
 namespace TpmFs.Integration.Tests;
 
-/// <summary>A client is killed with SIGKILL in each state: nothing of it is left in the TPM, and nobody else notices.</summary>
+/// <summary>
+/// A client is killed with SIGKILL in each state: nothing of it is left in the TPM, and nobody else notices.
+/// </summary>
 public sealed class KilledClientTests(Mount mount, ITestOutputHelper output) : MountTests(mount, output)
 {
     [Fact]
@@ -81,7 +83,9 @@ public sealed class KilledClientTests(Mount mount, ITestOutputHelper output) : M
         });
     }
 
-    /// <summary>Kills a client that holds a key and a session, in the state that <paramref name="prepare"/> brings it to.</summary>
+    /// <summary>
+    /// Kills a client that holds a key and a session, in the state that <paramref name="prepare"/> brings it to.
+    /// </summary>
     private void Check(Action<Opener> prepare, Action? afterwards = null)
     {
         Opener bystander = Open();

@@ -55,16 +55,22 @@ public sealed class LifeCycleTests : IDisposable
     public void It_says_when_it_is_ready_and_where()
     {
         using Daemon daemon = Start();
-        Deadline.Poll(() => daemon.Printed.Contains($"{_mountPoint}/rm0 is ready", StringComparison.Ordinal), "word of the mount", daemon.Describe);
+        Deadline.Poll(
+            () => daemon.Printed.Contains($"{_mountPoint}/rm0 is ready", StringComparison.Ordinal), "word of the mount",
+            daemon.Describe);
         daemon.Stop();
     }
 
     [Fact]
     public void On_a_terminal_it_says_what_to_type_next()
     {
-        string command = $"{_sandbox.Program} mount {_mountPoint} --tpm {Tcti} --state-dir {_sandbox.MakeFolder("state")}";
-        using ChildProcess terminal = _sandbox.Start(User.Root, ["script", "--quiet", "--return", "--flush", "--command", $"exec {command}", "/dev/null"]);
-        Deadline.Poll(() => terminal.Printed.Contains($"TPM2TOOLS_TCTI=device:{_mountPoint}/rm0", StringComparison.Ordinal), "a command to try", terminal.Describe);
+        string command =
+            $"{_sandbox.Program} mount {_mountPoint} --tpm {Tcti} --state-dir {_sandbox.MakeFolder("state")}";
+        using ChildProcess terminal = _sandbox.Start(
+            User.Root, ["script", "--quiet", "--return", "--flush", "--command", $"exec {command}", "/dev/null"]);
+        Deadline.Poll(
+            () => terminal.Printed.Contains($"TPM2TOOLS_TCTI=device:{_mountPoint}/rm0", StringComparison.Ordinal),
+            "a command to try", terminal.Describe);
         Signals.Send(ChildOf(terminal.Id), Signals.Int);
         terminal.Wait(Deadline.Step).Succeeded();
         Assert.Empty(_sandbox.FuseMounts);
@@ -154,7 +160,8 @@ public sealed class LifeCycleTests : IDisposable
             using var daemon = new Daemon(_sandbox, $"embedded:{state}", _mountPoint);
             using var agent = new Agent(_sandbox);
             Opener opener = agent.Open(daemon.Node);
-            publicParts.Add(opener.Transact(Tpm2.ReadPublic(opener.Transact(Tpm2.CreatePrimary()).NewHandle())).Succeeded());
+            publicParts.Add(
+                opener.Transact(Tpm2.ReadPublic(opener.Transact(Tpm2.CreatePrimary()).NewHandle())).Succeeded());
             int swtpm = ChildOf(daemon.Id);
             opener.Close();
             daemon.Stop();
@@ -260,7 +267,9 @@ public sealed class LifeCycleTests : IDisposable
         },
         "the opener works again");
 
-    /// <summary>Whether a process is gone, or a zombie that nobody has waited for, whose command line is empty.</summary>
+    /// <summary>
+    /// Whether a process is gone, or a zombie that nobody has waited for, whose command line is empty.
+    /// </summary>
     private static bool HasEnded(int process)
     {
         try
@@ -275,6 +284,8 @@ public sealed class LifeCycleTests : IDisposable
 
     /// <summary>The one child process of a process; the kernel lists them by the thread that made them.</summary>
     private static int ChildOf(int parent) => int.Parse(
-        Assert.Single(Directory.GetDirectories($"/proc/{parent}/task").Select(thread => File.ReadAllText($"{thread}/children").Trim()), list => list.Length > 0),
+        Assert.Single(
+            Directory.GetDirectories($"/proc/{parent}/task")
+                .Select(thread => File.ReadAllText($"{thread}/children").Trim()), list => list.Length > 0),
         CultureInfo.InvariantCulture);
 }

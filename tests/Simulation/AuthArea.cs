@@ -1,6 +1,9 @@
 namespace TpmFs.Simulation;
 
-/// <summary>The sessions of a command: unmarshalled, checked and answered in the order of the reference implementation (Part 1, 19).</summary>
+/// <summary>
+/// The sessions of a command: unmarshalled, checked and answered in the order of the reference implementation (Part 1,
+/// 19).
+/// </summary>
 internal sealed class AuthArea(TpmCore tpm)
 {
     private const int MaxSessions = 3;
@@ -46,7 +49,9 @@ internal sealed class AuthArea(TpmCore tpm)
         return call.Command.Authorizations > _entries.Count ? Rc.AuthMissing : Authorize(call);
     }
 
-    /// <summary>Rolls the nonces, and keeps the books of audit sessions, whether or not the command had any session.</summary>
+    /// <summary>
+    /// Rolls the nonces, and keeps the books of audit sessions, whether or not the command had any session.
+    /// </summary>
     public void CommandSucceeded(TpmCall call)
     {
         Entry? audit = _entries.Find(e => e.Has(AuditBit));
@@ -76,7 +81,8 @@ internal sealed class AuthArea(TpmCore tpm)
                 continue;
             }
 
-            response.Sized(session.Nonce).U8(entry.Attributes).Sized(entry.Value.Length == 0 ? [] : call.RpHash(session.HashAlgorithm));
+            response.Sized(session.Nonce).U8(entry.Attributes)
+                .Sized(entry.Value.Length == 0 ? [] : call.RpHash(session.HashAlgorithm));
             if (!entry.Has(Continue))
             {
                 tpm.Sessions.Flush(entry.Handle);
@@ -117,12 +123,14 @@ internal sealed class AuthArea(TpmCore tpm)
         }
 
         entry.Session = session;
-        if (session.HandleAt(Handles.IndexOf(entry.Handle)) != entry.Handle || _entries.Exists(e => e.Handle == entry.Handle))
+        if (session.HandleAt(Handles.IndexOf(entry.Handle)) != entry.Handle
+            || _entries.Exists(e => e.Handle == entry.Handle))
         {
             return Rc.Handle;
         }
 
-        foreach ((byte bit, bool allowed) in ((byte, bool)[])[(DecryptBit, command.CanDecrypt), (EncryptBit, command.CanEncrypt)])
+        foreach ((byte bit, bool allowed) in ((byte, bool)[])[(DecryptBit, command.CanDecrypt),
+            (EncryptBit, command.CanEncrypt)])
         {
             if (entry.Has(bit) && (!allowed || _entries.Exists(e => e.Has(bit))))
             {
@@ -146,7 +154,8 @@ internal sealed class AuthArea(TpmCore tpm)
         }
 
         bool goesOn = session.IsAudit && !entry.Has(AuditReset);
-        return goesOn && entry.Has(AuditExclusive) && tpm.State.ExclusiveAuditSession != entry.Handle ? Rc.Exclusive : Rc.Success;
+        return goesOn && entry.Has(AuditExclusive) && tpm.State.ExclusiveAuditSession != entry.Handle
+            ? Rc.Exclusive : Rc.Success;
     }
 
     private uint Authorize(TpmCall call)
@@ -181,7 +190,8 @@ internal sealed class AuthArea(TpmCore tpm)
                 : policy.HasKey && entry.Value.Length == 0 ? Rc.BadAuth : Rc.Success;
         }
 
-        bool isBound = entry.Session is { BoundTo.Length: > 0 } bound && bound.BoundTo.AsSpan().SequenceEqual(call.BindingOf(n, auth));
+        bool isBound = entry.Session is { BoundTo.Length: > 0 } bound && bound.BoundTo.AsSpan()
+            .SequenceEqual(call.BindingOf(n, auth));
         if (isProtected && !isBound && tpm.State.DictionaryAttack.Check() is not Rc.Success and var code)
         {
             return code;
@@ -221,7 +231,8 @@ internal sealed class AuthArea(TpmCore tpm)
             return Rc.PcrChanged;
         }
 
-        if (!session.PolicyDigest.AsSpan().SequenceEqual(target.Public!.AuthPolicy) || session.HashAlgorithm != target.Public.NameAlgorithm)
+        if (!session.PolicyDigest.AsSpan().SequenceEqual(target.Public!.AuthPolicy)
+            || session.HashAlgorithm != target.Public.NameAlgorithm)
         {
             return Rc.PolicyFail;
         }
@@ -244,9 +255,13 @@ internal sealed class AuthArea(TpmCore tpm)
             tpm.State.ExclusiveAuditSession = Handles.Unassigned;
         }
 
-        entry.Attributes = (byte)(tpm.State.ExclusiveAuditSession == entry.Handle ? entry.Attributes | AuditExclusive : entry.Attributes & ~AuditExclusive);
+        entry.Attributes = (byte)(tpm.State.ExclusiveAuditSession == entry.Handle
+            ? entry.Attributes | AuditExclusive : entry.Attributes & ~AuditExclusive);
         ushort algorithm = session.HashAlgorithm;
-        session.AuditDigest = Hashes.Digest(algorithm, new ByteWriter().Bytes(session.AuditDigest).Bytes(call.CpHash(algorithm)).Bytes(call.RpHash(algorithm)).Written);
+        session.AuditDigest = Hashes.Digest(
+            algorithm,
+            new ByteWriter().Bytes(session.AuditDigest).Bytes(call.CpHash(algorithm))
+                .Bytes(call.RpHash(algorithm)).Written);
     }
 
     private sealed class Entry(uint handle, byte attributes, byte[] value)

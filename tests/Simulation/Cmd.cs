@@ -12,7 +12,8 @@ internal static class Cmd
     public const uint ContextLoadCode = 0x161;
     public const uint FlushContextCode = 0x165;
 
-    public static byte[] Build(uint code, ReadOnlySpan<uint> handles, ReadOnlySpan<byte> parameters, params ReadOnlySpan<Auth> sessions)
+    public static byte[] Build(
+        uint code, ReadOnlySpan<uint> handles, ReadOnlySpan<byte> parameters, params ReadOnlySpan<Auth> sessions)
     {
         var command = new TpmCommandBuilder((TpmCc)code);
         foreach (uint handle in handles)
@@ -34,11 +35,13 @@ internal static class Cmd
 
     public static byte[] SelfTest() => Build(SelfTestCode, [], P().U8(1).Written, []);
 
-    public static byte[] GetRandom(int count, params ReadOnlySpan<Auth> sessions) => Build(GetRandomCode, [], P().U16(count).Written, sessions);
+    public static byte[] GetRandom(int count, params ReadOnlySpan<Auth> sessions) =>
+        Build(GetRandomCode, [], P().U16(count).Written, sessions);
 
     public static byte[] ReadClock() => Build(ReadClockCode, [], []);
 
-    public static byte[] GetCapability(uint capability, uint property, uint count, params ReadOnlySpan<Auth> sessions) =>
+    public static byte[] GetCapability(
+        uint capability, uint property, uint count, params ReadOnlySpan<Auth> sessions) =>
         Build(0x17A, [], P().U32(capability).U32(property).U32(count).Written, sessions);
 
     public static byte[] CreatePrimary(uint hierarchy, byte[] template, string data = "", string auth = "") =>
@@ -50,25 +53,32 @@ internal static class Cmd
     public static byte[] Load(uint parent, byte[] privatePart, byte[] publicPart) =>
         Build(0x157, [parent], P().Sized(privatePart).Sized(publicPart).Written, Auth.Password());
 
-    public static byte[] LoadExternal(byte[] publicPart, uint hierarchy) => Build(0x167, [], P().U16(0).Sized(publicPart).U32(hierarchy).Written);
+    public static byte[] LoadExternal(byte[] publicPart, uint hierarchy) =>
+        Build(0x167, [], P().U16(0).Sized(publicPart).U32(hierarchy).Written);
 
     public static byte[] CreateLoaded(uint parent, byte[] template, string data = "") =>
-        Build(0x191, [parent], P().Sized(P().Sized([]).Sized(Text(data)).Written).Sized(template).Written, Auth.Password());
+        Build(
+            0x191, [parent], P().Sized(P().Sized([]).Sized(Text(data)).Written).Sized(template).Written,
+            Auth.Password());
 
     public static byte[] ReadPublic(uint handle) => Build(0x173, [handle], []);
 
     /// <summary>Signs the SHA-256 digest of a text.</summary>
     public static byte[] Sign(uint key, string text, params ReadOnlySpan<Auth> sessions) => Build(0x15D, [key],
-        P().Sized(Hashes.Digest(Hashes.Sha256, Text(text))).U16(Hashes.None).U16(0x8024).U32(Handles.Null).U16(0).Written,
+        P().Sized(Hashes.Digest(Hashes.Sha256, Text(text))).U16(Hashes.None).U16(0x8024).U32(Handles.Null)
+            .U16(0).Written,
         sessions.IsEmpty ? [Auth.Password()] : sessions);
 
-    public static byte[] EvictControl(uint auth, uint handle, uint persistent) => Build(0x120, [auth, handle], P().U32(persistent).Written, Auth.Password());
+    public static byte[] EvictControl(uint auth, uint handle, uint persistent) =>
+        Build(0x120, [auth, handle], P().U32(persistent).Written, Auth.Password());
 
     public static byte[] HashSequenceStart(ushort hash) => Build(0x186, [], P().U16(0).U16(hash).Written);
 
-    public static byte[] HmacStart(uint key) => Build(0x15B, [key], P().U16(0).U16(Hashes.None).Written, Auth.Password());
+    public static byte[] HmacStart(uint key) =>
+        Build(0x15B, [key], P().U16(0).U16(Hashes.None).Written, Auth.Password());
 
-    public static byte[] SequenceUpdate(uint sequence, string text) => Build(0x15C, [sequence], P().Sized(Text(text)).Written, Auth.Password());
+    public static byte[] SequenceUpdate(uint sequence, string text) =>
+        Build(0x15C, [sequence], P().Sized(Text(text)).Written, Auth.Password());
 
     public static byte[] SequenceComplete(uint sequence, string text, uint hierarchy = Handles.Null) =>
         Build(0x13E, [sequence], P().Sized(Text(text)).U32(hierarchy).Written, Auth.Password());
@@ -76,7 +86,8 @@ internal static class Cmd
     public static byte[] EventSequenceComplete(uint pcr, uint sequence, string text) =>
         Build(0x185, [pcr, sequence], P().Sized(Text(text)).Written, Auth.Password(), Auth.Password());
 
-    public static byte[] StartAuthSession(SessionType type, uint bind = Handles.Null) => Build(0x176, [Handles.Null, bind],
+    public static byte[] StartAuthSession(SessionType type, uint bind = Handles.Null) =>
+        Build(0x176, [Handles.Null, bind],
         P().Sized(new byte[16]).U16(0).U8((byte)type).U16(Hashes.None).U16(Hashes.Sha256).Written);
 
     public static byte[] PolicyCommandCode(uint session, uint code) => Build(0x16C, [session], P().U32(code).Written);
@@ -96,7 +107,9 @@ internal static class Cmd
     public static byte[] FlushContext(uint handle) => Build(FlushContextCode, [], P().U32(handle).Written);
 
     public static byte[] PcrExtend(uint pcr, string text) =>
-        Build(0x182, [pcr], P().U32(1).U16(Hashes.Sha256).Bytes(Hashes.Digest(Hashes.Sha256, Text(text))).Written, Auth.Password());
+        Build(
+            0x182, [pcr], P().U32(1).U16(Hashes.Sha256).Bytes(Hashes.Digest(Hashes.Sha256, Text(text))).Written,
+            Auth.Password());
 
     public static byte[] PcrRead(int pcr) => Build(0x17E, [], Selection(P(), pcr).Written);
 
@@ -109,7 +122,8 @@ internal static class Cmd
     public static byte[] HierarchyControl(uint auth, uint hierarchy, bool enable) =>
         Build(0x121, [auth], P().U32(hierarchy).U8(enable ? (byte)1 : (byte)0).Written, Auth.Password());
 
-    public static byte[] HierarchyChangeAuth(uint hierarchy, string now, string next) => Build(0x129, [hierarchy], P().Sized(Text(next)).Written, Auth.Password(now));
+    public static byte[] HierarchyChangeAuth(uint hierarchy, string now, string next) =>
+        Build(0x129, [hierarchy], P().Sized(Text(next)).Written, Auth.Password(now));
 
     public static byte[] SetCommandCodeAuditStatus(params ReadOnlySpan<uint> set)
     {
@@ -150,30 +164,38 @@ internal readonly record struct Auth(uint Handle, byte Attributes = 1, byte[]? V
     public const byte AuditReset = 4;
     public const byte Audit = 0x80;
 
-    public static Auth Password(string value = "") => new(Handles.Password, Continue, System.Text.Encoding.UTF8.GetBytes(value));
+    public static Auth Password(string value = "") =>
+        new(Handles.Password, Continue, System.Text.Encoding.UTF8.GetBytes(value));
 
-    public static Auth AuditSession(uint handle, bool exclusive = false) => new(handle, (byte)(Continue | Audit | (exclusive ? AuditExclusive : 0)));
+    public static Auth AuditSession(uint handle, bool exclusive = false) =>
+        new(handle, (byte)(Continue | Audit | (exclusive ? AuditExclusive : 0)));
 }
 
 /// <summary>Templates (TPMT_PUBLIC) that a real TPM takes too.</summary>
 internal static class Templates
 {
-    private const uint Common = PublicArea.FixedTpm | PublicArea.FixedParent | PublicArea.SensitiveDataOrigin | PublicArea.UserWithAuth | PublicArea.NoDa;
+    private const uint Common = PublicArea.FixedTpm | PublicArea.FixedParent | PublicArea.SensitiveDataOrigin
+        | PublicArea.UserWithAuth | PublicArea.NoDa;
 
     /// <summary>A storage key: ECC P-256, AES-128 CFB.</summary>
-    public static byte[] Storage(uint more = 0) => Ecc(Common | PublicArea.Restricted | PublicArea.Decrypt | more, symmetric: true, []);
+    public static byte[] Storage(uint more = 0) =>
+        Ecc(Common | PublicArea.Restricted | PublicArea.Decrypt | more, symmetric: true, []);
 
     /// <summary>A signing key: ECC P-256, ECDSA with SHA-256.</summary>
-    public static byte[] Signing(uint more = 0, byte[]? policy = null, uint less = 0) => Ecc((Common | PublicArea.Sign | more) & ~less, symmetric: false, policy ?? []);
+    public static byte[] Signing(uint more = 0, byte[]? policy = null, uint less = 0) =>
+        Ecc((Common | PublicArea.Sign | more) & ~less, symmetric: false, policy ?? []);
 
     /// <summary>An HMAC key with SHA-256.</summary>
-    public static byte[] Hmac(uint more = 0) => new ByteWriter().U16(PublicArea.KeyedHash).U16(Hashes.Sha256).U32(Common | PublicArea.Sign | more)
+    public static byte[] Hmac(uint more = 0) =>
+        new ByteWriter().U16(PublicArea.KeyedHash).U16(Hashes.Sha256).U32(Common | PublicArea.Sign | more)
         .U16(0).U16(0x0005).U16(Hashes.Sha256).U16(0).ToArray();
 
     private static byte[] Ecc(uint attributes, bool symmetric, byte[] policy)
     {
         ByteWriter writer = new ByteWriter().U16(PublicArea.Ecc).U16(Hashes.Sha256).U32(attributes).Sized(policy);
-        _ = symmetric ? writer.U16(0x0006).U16(128).U16(0x0043).U16(Hashes.None) : writer.U16(Hashes.None).U16(0x0018).U16(Hashes.Sha256);
+        _ = symmetric
+            ? writer.U16(0x0006).U16(128).U16(0x0043).U16(Hashes.None)
+            : writer.U16(Hashes.None).U16(0x0018).U16(Hashes.Sha256);
         return writer.U16(0x0003).U16(Hashes.None).U16(0).U16(0).ToArray();
     }
 }
@@ -199,6 +221,7 @@ internal readonly record struct Answer(byte[] Bytes)
             at += 2 + System.Buffers.Binary.BinaryPrimitives.ReadUInt16BigEndian(Bytes.AsSpan(at));
         }
 
-        return Bytes.AsSpan(at + 2, System.Buffers.Binary.BinaryPrimitives.ReadUInt16BigEndian(Bytes.AsSpan(at))).ToArray();
+        return Bytes.AsSpan(at + 2, System.Buffers.Binary.BinaryPrimitives.ReadUInt16BigEndian(Bytes.AsSpan(at)))
+            .ToArray();
     }
 }

@@ -1,6 +1,8 @@
 namespace TpmFs.Simulation;
 
-/// <summary>Command audit (Part 1, 31): which commands are audited, and the digest of those that were executed.</summary>
+/// <summary>
+/// Command audit (Part 1, 31): which commands are audited, and the digest of those that were executed.
+/// </summary>
 internal sealed class CommandAudit
 {
     private readonly SortedSet<uint> _commands = [CommandTable.SetCommandCodeAuditStatus];

@@ -1,6 +1,9 @@
 namespace TpmFs.Simulation;
 
-/// <summary>Does a command. Parameters are read from the call, and all of them before anything is changed; success writes the response.</summary>
+/// <summary>
+/// Does a command. Parameters are read from the call, and all of them before anything is changed; success writes the
+/// response.
+/// </summary>
 internal delegate uint CommandAction(TpmCore tpm, TpmCall call);
 
 /// <summary>What is known of a command before its parameters are read.</summary>
@@ -8,7 +11,8 @@ internal delegate uint CommandAction(TpmCore tpm, TpmCall call);
 /// <param name="HandleKinds">Its handle area.</param>
 /// <param name="Authorizations">How many of the handles, from the first, need an authorization session.</param>
 /// <param name="Action">What it does.</param>
-internal sealed record CommandDescriptor(uint Attributes, HandleKind[] HandleKinds, int Authorizations, CommandAction Action)
+internal sealed record CommandDescriptor(
+    uint Attributes, HandleKind[] HandleKinds, int Authorizations, CommandAction Action)
 {
     private const uint VendorBit = 1 << 29;
 

@@ -23,7 +23,8 @@ internal sealed class CommandLog
     /// <summary>The codes of the last commands, oldest first.</summary>
     public IReadOnlyList<uint> Codes => [.. _last.Select(c => CodeOf(c))];
 
-    public static uint CodeOf(ReadOnlySpan<byte> command) => command.Length < 10 ? 0 : BinaryPrimitives.ReadUInt32BigEndian(command[6..]);
+    public static uint CodeOf(ReadOnlySpan<byte> command) =>
+        command.Length < 10 ? 0 : BinaryPrimitives.ReadUInt32BigEndian(command[6..]);
 
     public long Count(uint code) => _counts.GetValueOrDefault(code);
 

@@ -3,8 +3,9 @@ using System.Buffers.Binary;
 namespace TpmFs.Simulation;
 
 /// <summary>
-/// Unmarshals a command as the reference implementation does: field after field, and the first thing that is wrong is remembered with
-/// the handle, parameter or session that it is in. After that every read gives zero, so that the actions need one check, at the end.
+/// Unmarshals a command as the reference implementation does: field after field, and the first thing that is wrong is
+/// remembered with the handle, parameter or session that it is in. After that every read gives zero, so that the
+/// actions need one check, at the end.
 /// </summary>
 internal sealed class CommandReader
 {

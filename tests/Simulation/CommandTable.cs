@@ -3,7 +3,10 @@ using K = TpmFs.Simulation.HandleKind;
 
 namespace TpmFs.Simulation;
 
-/// <summary>The commands that the simulation has: attributes as libtpms reports them, handles and authorizations as Part 3 has them.</summary>
+/// <summary>
+/// The commands that the simulation has: attributes as libtpms reports them, handles and authorizations as Part 3 has
+/// them.
+/// </summary>
 internal static class CommandTable
 {
     public const uint EvictControl = 0x120;
@@ -25,7 +28,8 @@ internal static class CommandTable
         new(0x02C00126, [K.Clear], 1, HierarchyCommands.Clear),
         new(0x02400129, [K.HierarchyAuth], 1, HierarchyCommands.HierarchyChangeAuth) { CanDecrypt = true },
         new(0x12000131, [K.HierarchyOrNull], 1, KeyCommands.CreatePrimary) { CanDecrypt = true, CanEncrypt = true },
-        new(0x04400133, [K.Endorsement, K.ObjectOrNull], 2, AuditCommands.GetCommandAuditDigest) { CanDecrypt = true, CanEncrypt = true },
+        new(0x04400133, [K.Endorsement, K.ObjectOrNull], 2, AuditCommands.GetCommandAuditDigest) { CanDecrypt = true,
+            CanEncrypt = true },
         new(0x0300013E, [K.Object], 1, SequenceCommands.SequenceComplete) { CanDecrypt = true, CanEncrypt = true },
         new(0x02400140, [K.Provision], 1, AuditCommands.SetCommandCodeAuditStatus),
         new(0x00400143, [], 0, StartupCommands.SelfTest),
@@ -43,7 +47,8 @@ internal static class CommandTable
         new(0x10000167, [], 0, KeyCommands.LoadExternal) { CanDecrypt = true, CanEncrypt = true },
         new(0x0200016C, [K.PolicySession], 0, PolicyCommands.PolicyCommandCode),
         new(0x02000173, [K.Object], 0, ObjectCommands.ReadPublic) { CanEncrypt = true },
-        new(0x14000176, [K.ObjectOrNull, K.EntityOrNull], 0, SessionCommands.StartAuthSession) { CanDecrypt = true, CanEncrypt = true },
+        new(0x14000176, [K.ObjectOrNull, K.EntityOrNull], 0, SessionCommands.StartAuthSession) { CanDecrypt = true,
+            CanEncrypt = true },
         new(0x0000017A, [], 0, CapabilityCommands.GetCapability),
         new(0x0000017B, [], 0, RandomCommands.GetRandom) { CanEncrypt = true },
         new(0x0000017E, [], 0, PcrCommands.PcrRead),

@@ -1,8 +1,9 @@
 namespace TpmFs.Simulation;
 
 /// <summary>
-/// The protection against dictionary attacks (Part 1, 19.8), as far as it answers commands: the first use of a protected entity after
-/// a start-up must be noted in NV and is TPM_RC_RETRY; an unorderly shutdown after that counts as a failure.
+/// The protection against dictionary attacks (Part 1, 19.8), as far as it answers commands: the first use of a
+/// protected entity after a start-up must be noted in NV and is TPM_RC_RETRY; an unorderly shutdown after that counts
+/// as a failure.
 /// </summary>
 internal sealed class DictionaryAttack
 {

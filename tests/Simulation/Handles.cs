@@ -1,6 +1,8 @@
 namespace TpmFs.Simulation;
 
-/// <summary>Handles and their ranges (TPM_HT, TPM_RH, TPM_HC: Part 2, 7), as the reference implementation has them.</summary>
+/// <summary>
+/// Handles and their ranges (TPM_HT, TPM_RH, TPM_HC: Part 2, 7), as the reference implementation has them.
+/// </summary>
 internal static class Handles
 {
     public const uint Pcr = 0x00;
@@ -64,7 +66,8 @@ internal static class HandleKinds
     {
         HandleKind.Object => limits.IsObject(handle),
         HandleKind.ObjectOrNull => limits.IsObject(handle) || handle == Handles.Null,
-        HandleKind.EntityOrNull => limits.IsObject(handle) || Handles.IsHierarchy(handle) || handle is Handles.LockoutHandle or Handles.Null
+        HandleKind.EntityOrNull =>
+            limits.IsObject(handle) || Handles.IsHierarchy(handle) || handle is Handles.LockoutHandle or Handles.Null
             || IsPcr(handle) || Handles.TypeOf(handle) == Handles.NvIndex,
         HandleKind.ParentOrNull => limits.IsObject(handle) || Handles.IsHierarchy(handle) || handle == Handles.Null,
         HandleKind.Hierarchy => Handles.IsHierarchy(handle),
@@ -83,7 +86,10 @@ internal static class HandleKinds
     private static bool IsPcr(uint handle) => handle < PcrBank.Count;
 }
 
-/// <summary>The largest transient handle and session index that a TPM can give; the reference implementation takes a larger one for no handle at all.</summary>
+/// <summary>
+/// The largest transient handle and session index that a TPM can give; the reference implementation takes a larger one
+/// for no handle at all.
+/// </summary>
 internal readonly record struct HandleLimits(uint LastTransient, uint LastSession)
 {
     public bool IsTransient(uint handle) => Handles.IsTransient(handle) && handle <= LastTransient;

@@ -2,7 +2,10 @@ using System.Security.Cryptography;
 
 namespace TpmFs.Simulation;
 
-/// <summary>The hash algorithms that the simulation has (TPM_ALG_ID), as real as anywhere, so that digests can be compared with a real TPM's.</summary>
+/// <summary>
+/// The hash algorithms that the simulation has (TPM_ALG_ID), as real as anywhere, so that digests can be compared with
+/// a real TPM's.
+/// </summary>
 internal static class Hashes
 {
     public const ushort Sha1 = 0x0004;

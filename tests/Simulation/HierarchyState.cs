@@ -1,8 +1,8 @@
 namespace TpmFs.Simulation;
 
 /// <summary>
-/// The hierarchies: whether each is enabled, its authorization value, and the epochs of its seed and proof. A seed and a proof are
-/// digests of the handle and the epoch, so that two simulations with the same past have the same keys.
+/// The hierarchies: whether each is enabled, its authorization value, and the epochs of its seed and proof. A seed and
+/// a proof are digests of the handle and the epoch, so that two simulations with the same past have the same keys.
 /// </summary>
 internal sealed class HierarchyState
 {
@@ -61,5 +61,6 @@ internal sealed class HierarchyState
 
     public void ChangeProof(uint hierarchy) => _proofs[hierarchy] = _proofs.GetValueOrDefault(hierarchy) + 1;
 
-    private static byte[] Derive(uint hierarchy, byte use, uint epoch) => Hashes.Digest(new ByteWriter().U32(hierarchy).U8(use).U32(epoch));
+    private static byte[] Derive(uint hierarchy, byte use, uint epoch) =>
+        Hashes.Digest(new ByteWriter().U32(hierarchy).U8(use).U32(epoch));
 }

@@ -26,13 +26,17 @@ internal interface ISessionStore
 
     bool IsSaved(uint handle);
 
-    /// <summary>Takes in a new session. Answers TPM_RC_SESSION_MEMORY, CONTEXT_GAP or SESSION_HANDLES when it cannot.</summary>
+    /// <summary>
+    /// Takes in a new session. Answers TPM_RC_SESSION_MEMORY, CONTEXT_GAP or SESSION_HANDLES when it cannot.
+    /// </summary>
     uint Start(TpmSession session, out uint handle);
 
     /// <summary>Gives a loaded session a context id and forgets what it held.</summary>
     uint Save(uint handle, out ulong contextId);
 
-    /// <summary>Takes back a session whose context is authentic. A context that is not the last one saved is TPM_RC_HANDLE.</summary>
+    /// <summary>
+    /// Takes back a session whose context is authentic. A context that is not the last one saved is TPM_RC_HANDLE.
+    /// </summary>
     uint Load(uint handle, ulong contextId, TpmSession session);
 
     /// <summary>Ends a loaded or saved session; false when there is none.</summary>

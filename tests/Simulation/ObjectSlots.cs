@@ -12,7 +12,8 @@ internal sealed class ObjectSlots(int capacity, bool reusesHandles)
     public int Capacity => capacity;
 
     /// <summary>The largest handle that an object can have here.</summary>
-    public uint LastHandle { get; } = reusesHandles ? Handles.FirstTransient + (uint)capacity - 1 : Handles.LastTransient;
+    public uint LastHandle { get; } =
+        reusesHandles ? Handles.FirstTransient + (uint)capacity - 1 : Handles.LastTransient;
 
     public int Count => _objects.Count;
 
@@ -36,7 +37,9 @@ internal sealed class ObjectSlots(int capacity, bool reusesHandles)
         return handle;
     }
 
-    /// <summary>Marks a loaded object to go when the command ends: the copy of a persistent one, a sequence that is complete.</summary>
+    /// <summary>
+    /// Marks a loaded object to go when the command ends: the copy of a persistent one, a sequence that is complete.
+    /// </summary>
     public void FlushAfterCommand(uint handle) => _borrowed.Add(handle);
 
     public void CommandEnded()

@@ -36,7 +36,8 @@ internal sealed class PcrBank
     public void Startup(StartupKind kind, object? preserved)
     {
         _values = Initial();
-        UpdateCounter += (uint)Enumerable.Range(0, Count).Count(pcr => IsCounted(pcr) && !(kind == StartupKind.Resume && IsPreserved(pcr)));
+        UpdateCounter += (uint)Enumerable.Range(0, Count)
+            .Count(pcr => IsCounted(pcr) && !(kind == StartupKind.Resume && IsPreserved(pcr)));
         if (kind == StartupKind.Resume && preserved is Dictionary<ushort, byte[][]> saved)
         {
             foreach ((ushort bank, byte[][]? values) in saved)
@@ -64,7 +65,10 @@ internal sealed class PcrBank
 
     private static Dictionary<ushort, byte[][]> Initial() => Hashes.All.ToDictionary(
         bank => bank,
-        bank => Enumerable.Range(0, Count).Select(pcr => Enumerable.Repeat(pcr is >= 17 and <= 22 ? (byte)0xFF : (byte)0, Hashes.Size(bank)).ToArray()).ToArray());
+        bank => Enumerable.Range(0, Count)
+            .Select(
+                pcr => Enumerable.Repeat(pcr is >= 17 and <= 22 ? (byte)0xFF : (byte)0, Hashes.Size(bank)).ToArray())
+                .ToArray());
 }
 
 /// <summary>A TPMS_PCR_SELECTION (Part 2, 10.6.2).</summary>

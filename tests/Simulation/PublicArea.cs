@@ -1,6 +1,8 @@
 namespace TpmFs.Simulation;
 
-/// <summary>As much of a TPMT_PUBLIC (Part 2, 12.2.4) as decides what an object may do; the rest is kept as it came.</summary>
+/// <summary>
+/// As much of a TPMT_PUBLIC (Part 2, 12.2.4) as decides what an object may do; the rest is kept as it came.
+/// </summary>
 internal sealed class PublicArea
 {
     public const ushort Rsa = 0x0001;
@@ -20,7 +22,9 @@ internal sealed class PublicArea
 
     private readonly byte[] _beforeUnique;
 
-    private PublicArea(ushort type, ushort nameAlgorithm, uint attributes, byte[] authPolicy, ushort scheme, ushort schemeHash, byte[] beforeUnique)
+    private PublicArea(
+        ushort type, ushort nameAlgorithm, uint attributes, byte[] authPolicy, ushort scheme, ushort schemeHash,
+        byte[] beforeUnique)
     {
         Type = type;
         NameAlgorithm = nameAlgorithm;
@@ -95,7 +99,8 @@ internal sealed class PublicArea
 
         reader.Require(reader.Position == end, Rc.Size);
         byte[] head = reader.Failed ? [] : reader.Slice(start, unique - start).ToArray();
-        return new PublicArea(type, nameAlgorithm, attributes, policy, scheme, schemeHash, head) { UniqueSize = uniqueSize };
+        return new PublicArea(
+            type, nameAlgorithm, attributes, policy, scheme, schemeHash, head) { UniqueSize = uniqueSize };
     }
 
     /// <summary>The public area of a key of this template whose identity is given.</summary>

@@ -1,6 +1,9 @@
 namespace TpmFs.Simulation;
 
-/// <summary>The response codes that the simulation answers (TPM_RC, Part 2, 6.6.3), and how a format-one code names what it blames.</summary>
+/// <summary>
+/// The response codes that the simulation answers (TPM_RC, Part 2, 6.6.3), and how a format-one code names what it
+/// blames.
+/// </summary>
 internal static class Rc
 {
     public const uint Success = 0;
@@ -67,5 +70,6 @@ internal static class Rc
     public static uint S(this uint code, int n) => Blame(code, 0x800, n);
 
     /// <summary>Adds what is blamed to a format-one code; other codes have no room for it.</summary>
-    public static uint Blame(uint code, uint area, int n) => (code & 0x80) != 0 && code < 0x100 ? code + area + ((uint)n << 8) : code;
+    public static uint Blame(uint code, uint area, int n) =>
+        (code & 0x80) != 0 && code < 0x100 ? code + area + ((uint)n << 8) : code;
 }

@@ -3,8 +3,8 @@ using TpmFs.Tpm;
 namespace TpmFs.Simulation;
 
 /// <summary>
-/// A TPM in no time: it gives the answers that another one gave to the same commands, without allocating. Commands that were not answered
-/// before go to the other one. Only for commands that may be repeated.
+/// A TPM in no time: it gives the answers that another one gave to the same commands, without allocating. Commands that
+/// were not answered before go to the other one. Only for commands that may be repeated.
 /// </summary>
 internal sealed class RepeatingTpm(ITpmTransport inner) : ITpmTransport
 {

@@ -1,9 +1,10 @@
 namespace TpmFs.Simulation;
 
 /// <summary>
-/// Sessions as the reference implementation keeps them: one entry for each active session, which holds either the slot that the session
-/// is loaded in (from 1) or the low bits of the context id that it was saved under; the low bits must stay unambiguous, so that
-/// nothing may be saved while the oldest saved one has those that come next (Part 1, 30.5: the context gap).
+/// Sessions as the reference implementation keeps them: one entry for each active session, which holds either the slot
+/// that the session is loaded in (from 1) or the low bits of the context id that it was saved under; the low bits must
+/// stay unambiguous, so that nothing may be saved while the oldest saved one has those that come next (Part 1, 30.5:
+/// the context gap).
 /// </summary>
 internal sealed class SessionTable(int loadedMax, int activeMax, uint contextGap) : ISessionStore
 {
@@ -34,7 +35,8 @@ internal sealed class SessionTable(int loadedMax, int activeMax, uint contextGap
 
     private bool IsGapAtMaximum => _oldest >= 0 && _entries[_oldest] == Low(_counter);
 
-    public TpmSession? Loaded(uint handle) => Index(handle) is { } i && IsLoadedEntry(_entries[i]) ? _slots[_entries[i] - 1] : null;
+    public TpmSession? Loaded(uint handle) =>
+        Index(handle) is { } i && IsLoadedEntry(_entries[i]) ? _slots[_entries[i] - 1] : null;
 
     public bool IsSaved(uint handle) => Index(handle) is { } i && _entries[i] > loadedMax;
 

@@ -3,8 +3,8 @@ using TpmFs.Tpm;
 namespace TpmFs.Simulation;
 
 /// <summary>
-/// A TPM in memory behind the transport that a resource manager uses. Deterministic, without threads: latencies are told to
-/// <see cref="Wait"/>, faults and warnings come as scripted. All but <see cref="Cancel"/> belong to one thread.
+/// A TPM in memory behind the transport that a resource manager uses. Deterministic, without threads: latencies are
+/// told to <see cref="Wait"/>, faults and warnings come as scripted. All but <see cref="Cancel"/> belong to one thread.
 /// </summary>
 internal sealed class SimulatedTpm : ITpmTransport
 {
@@ -18,7 +18,8 @@ internal sealed class SimulatedTpm : ITpmTransport
         Parameters = parameters ?? new TpmParameters();
         State = new TpmState(Parameters);
         _sessions = new SessionTable(Parameters.SessionSlots, Parameters.ActiveSessionsMax, Parameters.ContextGap);
-        _core = new TpmCore(Parameters, State, new ObjectSlots(Parameters.ObjectSlots, Parameters.ReusesObjectHandles), _sessions);
+        _core = new TpmCore(
+            Parameters, State, new ObjectSlots(Parameters.ObjectSlots, Parameters.ReusesObjectHandles), _sessions);
     }
 
     public TpmParameters Parameters { get; }
@@ -37,7 +38,9 @@ internal sealed class SimulatedTpm : ITpmTransport
     /// <summary>How long a command takes, by its code; nothing takes any time when this is null.</summary>
     public Func<uint, TimeSpan>? Latency { get; set; }
 
-    /// <summary>Lets a latency pass: advances a manual clock, or blocks. May call <see cref="Cancel"/>, or let somebody do it.</summary>
+    /// <summary>
+    /// Lets a latency pass: advances a manual clock, or blocks. May call <see cref="Cancel"/>, or let somebody do it.
+    /// </summary>
     public Action<TimeSpan>? Wait { get; set; }
 
     /// <summary>What a cancelled command does: true, TPM_RC_CANCELED; false, it succeeds all the same.</summary>
@@ -93,7 +96,8 @@ internal sealed class SimulatedTpm : ITpmTransport
 
         if (locality > Features.HighestLocality)
         {
-            return new TransmitResult(TransmitStatus.LocalityRefused, 0, $"The simulated TPM has no locality {locality}.");
+            return new TransmitResult(
+                TransmitStatus.LocalityRefused, 0, $"The simulated TPM has no locality {locality}.");
         }
 
         _isCancelled = false;
@@ -105,7 +109,8 @@ internal sealed class SimulatedTpm : ITpmTransport
             return Fail(fault);
         }
 
-        ReadOnlySpan<byte> answer = fault.Code != Rc.Success ? Bare(fault.Code) : Execute(command.Span, locality, timeout);
+        ReadOnlySpan<byte> answer =
+            fault.Code != Rc.Success ? Bare(fault.Code) : Execute(command.Span, locality, timeout);
         if (fault.Status is not null)
         {
             return Fail(fault);
@@ -114,7 +119,9 @@ internal sealed class SimulatedTpm : ITpmTransport
         if (answer.IsEmpty || answer.Length > response.Length)
         {
             _isConnected = false;
-            return new TransmitResult(answer.IsEmpty ? TransmitStatus.TimedOut : TransmitStatus.Disconnected, 0, "No response of the simulated TPM.");
+            return new TransmitResult(
+                answer.IsEmpty ? TransmitStatus.TimedOut : TransmitStatus.Disconnected, 0,
+                "No response of the simulated TPM.");
         }
 
         answer.CopyTo(response.Span);
@@ -127,26 +134,37 @@ internal sealed class SimulatedTpm : ITpmTransport
         _isCancelled = true;
     }
 
-    /// <summary>_TPM_Init: the power goes and comes, and the TPM waits for a Startup. Without a Shutdown before it, that will be a reset.</summary>
+    /// <summary>
+    /// _TPM_Init: the power goes and comes, and the TPM waits for a Startup. Without a Shutdown before it, that will be
+    /// a reset.
+    /// </summary>
     public void PowerCycle() => _core.Init();
 
     /// <summary>A TPM Reset that the firmware sees through: what was saved is worth nothing any more.</summary>
     public void Reset() => Restart(shutdownState: null, startupState: false);
 
-    /// <summary>A TPM Restart (hibernation) that the firmware sees through: saved contexts load, but those of stClear objects.</summary>
+    /// <summary>
+    /// A TPM Restart (hibernation) that the firmware sees through: saved contexts load, but those of stClear objects.
+    /// </summary>
     public void Restart() => Restart(shutdownState: true, startupState: false);
 
     /// <summary>A TPM Resume (suspend to RAM) that the firmware sees through: all saved contexts load.</summary>
     public void Resume() => Restart(shutdownState: true, startupState: true);
 
-    /// <summary>Executes a command that does not come through the transport: the firmware's, or a test's own look. It is not counted.</summary>
+    /// <summary>
+    /// Executes a command that does not come through the transport: the firmware's, or a test's own look. It is not
+    /// counted.
+    /// </summary>
     public byte[] Direct(ReadOnlySpan<byte> command, byte locality = 0) => _core.Execute(command, locality).ToArray();
 
     public void Dispose() => _isConnected = false;
 
     private static ReadOnlySpan<byte> Bare(uint code) => new ByteWriter().U16(0x8001).U32(10).U32(code).Written;
 
-    /// <summary>Empty when the response comes too late for whoever waits; the command has had its effect, or was cancelled, all the same.</summary>
+    /// <summary>
+    /// Empty when the response comes too late for whoever waits; the command has had its effect, or was cancelled, all
+    /// the same.
+    /// </summary>
     private ReadOnlySpan<byte> Execute(ReadOnlySpan<byte> command, byte locality, TimeSpan timeout)
     {
         TimeSpan latency = Latency?.Invoke(CommandLog.CodeOf(command)) ?? TimeSpan.Zero;

@@ -61,7 +61,8 @@ internal sealed class TpmCall
     }
 
     /// <summary>rpHash (Part 1, 16.8) of a success.</summary>
-    public byte[] RpHash(ushort algorithm) => Hashes.Digest(algorithm, new ByteWriter().U32(Rc.Success).U32(Command.Code).Bytes(Out.Written).Written);
+    public byte[] RpHash(ushort algorithm) =>
+        Hashes.Digest(algorithm, new ByteWriter().U32(Rc.Success).U32(Command.Code).Bytes(Out.Written).Written);
 
     /// <summary>What a session that is bound to the n-th handle remembers.</summary>
     public byte[] BindingOf(int n, ReadOnlySpan<byte> auth)

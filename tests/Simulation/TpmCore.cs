@@ -1,8 +1,8 @@
 namespace TpmFs.Simulation;
 
 /// <summary>
-/// Executes commands: header, handle area, authorization area, parameters, response, in the order of the reference implementation's
-/// ExecuteCommand, so that of several errors in a command the same one is answered.
+/// Executes commands: header, handle area, authorization area, parameters, response, in the order of the reference
+/// implementation's ExecuteCommand, so that of several errors in a command the same one is answered.
 /// </summary>
 internal sealed class TpmCore
 {
@@ -45,7 +45,10 @@ internal sealed class TpmCore
         Objects.Flush(_ => true);
     }
 
-    /// <summary>Where the transient objects that another opener of an ideal TPM holds are flushed too; nothing for a TPM by itself.</summary>
+    /// <summary>
+    /// Where the transient objects that another opener of an ideal TPM holds are flushed too; nothing for a TPM by
+    /// itself.
+    /// </summary>
     public Action<Func<TpmObject, bool>>? FlushElsewhere { get; set; }
 
     /// <summary>Flushes the loaded objects that are chosen, whoever holds them.</summary>
@@ -148,7 +151,9 @@ internal sealed class TpmCore
         }
     }
 
-    /// <summary>The reference implementation copies a persistent object into a slot for the time of the command.</summary>
+    /// <summary>
+    /// The reference implementation copies a persistent object into a slot for the time of the command.
+    /// </summary>
     private uint ResolvePersistent(int n, uint handle)
     {
         if (!State.Hierarchies.IsEnabled(handle >= Handles.FirstPlatformPersistent ? Handles.Platform : Handles.Owner))

@@ -55,10 +55,13 @@ internal sealed class TpmObject
     public uint SavedHandle => IsSequence ? 0x80000001u : StClear ? 0x80000002u : 0x80000000u;
 
     /// <summary>A key of a template, its Name computed.</summary>
-    public static TpmObject Key(PublicArea template, byte[] identity, byte[] auth, uint hierarchy, TpmObject? parent, bool isExternal, byte[]? publicBytes = null)
+    public static TpmObject Key(
+        PublicArea template, byte[] identity, byte[] auth, uint hierarchy, TpmObject? parent, bool isExternal,
+        byte[]? publicBytes = null)
     {
         byte[] bytes = publicBytes ?? template.WithIdentity(identity);
-        byte[] name = new ByteWriter().U16(template.NameAlgorithm).Bytes(Hashes.Digest(template.NameAlgorithm, bytes)).ToArray();
+        byte[] name = new ByteWriter().U16(template.NameAlgorithm).Bytes(Hashes.Digest(template.NameAlgorithm, bytes))
+            .ToArray();
         return new TpmObject
         {
             Kind = ObjectKind.Key,
@@ -77,8 +80,10 @@ internal sealed class TpmObject
     public TpmObject Copy() => (TpmObject)MemberwiseClone();
 
     /// <summary>Its bytes in a context blob.</summary>
-    public byte[] Save() => new ByteWriter().U8((byte)Kind).U32(Hierarchy).U8((byte)((StClear ? 1 : 0) | (IsExternal ? 2 : 0))).U16(HashAlgorithm)
-        .Sized(PublicBytes).Sized(Identity).Sized(Auth).Sized(Name).Sized(QualifiedName).U32((uint)Data.Length).Bytes(Data).ToArray();
+    public byte[] Save() => new ByteWriter().U8((byte)Kind).U32(Hierarchy)
+        .U8((byte)((StClear ? 1 : 0) | (IsExternal ? 2 : 0))).U16(HashAlgorithm)
+        .Sized(PublicBytes).Sized(Identity).Sized(Auth).Sized(Name).Sized(QualifiedName).U32((uint)Data.Length)
+        .Bytes(Data).ToArray();
 
     public static TpmObject Load(CommandReader reader)
     {
@@ -118,7 +123,8 @@ internal sealed class TpmObject
     {
         byte[] above = new byte[4];
         BinaryPrimitives.WriteUInt32BigEndian(above, hierarchy);
-        byte[] digest = Hashes.Digest(algorithm, new ByteWriter().Bytes(parent?.QualifiedName ?? above).Bytes(name).Written);
+        byte[] digest =
+            Hashes.Digest(algorithm, new ByteWriter().Bytes(parent?.QualifiedName ?? above).Bytes(name).Written);
         return new ByteWriter().U16(algorithm).Bytes(digest).ToArray();
     }
 }

@@ -1,6 +1,8 @@
 namespace TpmFs.Simulation;
 
-/// <summary>How a simulated TPM is built. The defaults are those of the reference implementation as libtpms builds it.</summary>
+/// <summary>
+/// How a simulated TPM is built. The defaults are those of the reference implementation as libtpms builds it.
+/// </summary>
 internal sealed record TpmParameters
 {
     public int ObjectSlots { get; init; } = 3;
@@ -23,7 +25,9 @@ internal sealed record TpmParameters
     /// <summary>Whether a command that names a persistent object needs a free object slot while it runs.</summary>
     public bool PersistentObjectsNeedSlot { get; init; } = true;
 
-    /// <summary>Whether the first use of an entity with dictionary-attack protection is answered with TPM_RC_RETRY.</summary>
+    /// <summary>
+    /// Whether the first use of an entity with dictionary-attack protection is answered with TPM_RC_RETRY.
+    /// </summary>
     public bool DictionaryAttackProtection { get; init; } = true;
 
     /// <summary>What random bytes and nonces come from.</summary>

@@ -7,7 +7,10 @@ internal enum SessionType : byte
     Trial = 3,
 }
 
-/// <summary>An authorization session (Part 1, 19). Its nonce rolls at every use, so that a stale copy can be told from the real one.</summary>
+/// <summary>
+/// An authorization session (Part 1, 19). Its nonce rolls at every use, so that a stale copy can be told from the real
+/// one.
+/// </summary>
 internal sealed class TpmSession
 {
     public required SessionType Type { get; init; }
@@ -40,7 +43,9 @@ internal sealed class TpmSession
     /// <summary>The handle's type byte and index together.</summary>
     public uint HandleAt(uint index) => ((IsPolicy ? Handles.PolicySession : Handles.HmacSession) << 24) | index;
 
-    /// <summary>Forgets what the policy commands did (TPM2_PolicyRestart, and each use that continues the session).</summary>
+    /// <summary>
+    /// Forgets what the policy commands did (TPM2_PolicyRestart, and each use that continues the session).
+    /// </summary>
     public void RestartPolicy()
     {
         PolicyDigest = new byte[Hashes.Size(HashAlgorithm)];
@@ -49,7 +54,8 @@ internal sealed class TpmSession
     }
 
     /// <summary>Its bytes in a context blob.</summary>
-    public byte[] Save() => new ByteWriter().U8((byte)Type).U16(HashAlgorithm).U16(Symmetric).U8(HasKey ? (byte)1 : (byte)0).Sized(Nonce).Sized(BoundTo).U8(IsAudit ? (byte)1 : (byte)0)
+    public byte[] Save() => new ByteWriter().U8((byte)Type).U16(HashAlgorithm).U16(Symmetric)
+        .U8(HasKey ? (byte)1 : (byte)0).Sized(Nonce).Sized(BoundTo).U8(IsAudit ? (byte)1 : (byte)0)
         .Sized(AuditDigest).Sized(PolicyDigest).U32(PolicyCommandCode).U32(PolicyPcrCounter).ToArray();
 
     public static TpmSession Load(CommandReader reader) => new()

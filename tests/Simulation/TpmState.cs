@@ -1,8 +1,8 @@
 namespace TpmFs.Simulation;
 
 /// <summary>
-/// What a TPM holds besides loaded objects and sessions, with the lifetimes of Part 1, 12.2: across resets, across restarts, until
-/// the next power loss.
+/// What a TPM holds besides loaded objects and sessions, with the lifetimes of Part 1, 12.2: across resets, across
+/// restarts, until the next power loss.
 /// </summary>
 internal sealed class TpmState(TpmParameters parameters)
 {
@@ -66,8 +66,10 @@ internal sealed class TpmState(TpmParameters parameters)
     public void Shutdown(bool state, object sessions)
     {
         _shutdown = state ? SuState : SuClear;
-        _preserved = state ? new Preserved(sessions, Pcrs.Preserve(), Pcrs.UpdateCounter, RestartCount, ClearCount, ObjectContextId,
-            Hierarchies.OwnerEnabled, Hierarchies.EndorsementEnabled, Hierarchies.PlatformNvEnabled, Hierarchies.Auth(Handles.Platform)) : null;
+        _preserved = state
+            ? new Preserved(sessions, Pcrs.Preserve(), Pcrs.UpdateCounter, RestartCount, ClearCount, ObjectContextId,
+            Hierarchies.OwnerEnabled, Hierarchies.EndorsementEnabled, Hierarchies.PlatformNvEnabled,
+            Hierarchies.Auth(Handles.Platform)) : null;
     }
 
     /// <summary>Answers TPM_RC_VALUE for a Startup(STATE) without the Shutdown(STATE) before it.</summary>
@@ -84,7 +86,8 @@ internal sealed class TpmState(TpmParameters parameters)
         DictionaryAttack.Startup(WasOrderly);
         if (saved is not null)
         {
-            (Pcrs.UpdateCounter, RestartCount, ClearCount, ObjectContextId) = (saved.PcrUpdates, saved.RestartCount, saved.ClearCount, saved.ObjectContextId);
+            (Pcrs.UpdateCounter, RestartCount, ClearCount, ObjectContextId) =
+                (saved.PcrUpdates, saved.RestartCount, saved.ClearCount, saved.ObjectContextId);
         }
 
         Count(kind);
@@ -134,6 +137,7 @@ internal sealed class TpmState(TpmParameters parameters)
         }
     }
 
-    private sealed record Preserved(object Sessions, object Pcrs, uint PcrUpdates, uint RestartCount, uint ClearCount, ulong ObjectContextId,
+    private sealed record Preserved(
+        object Sessions, object Pcrs, uint PcrUpdates, uint RestartCount, uint ClearCount, ulong ObjectContextId,
         bool Owner, bool Endorsement, bool PlatformNv, byte[] PlatformAuth);
 }

@@ -1,6 +1,9 @@
 namespace TpmFs.TestSupport;
 
-/// <summary>A clock that stands still until a test moves it. Timers fire on the thread that moves it, in the order of their times.</summary>
+/// <summary>
+/// A clock that stands still until a test moves it. Timers fire on the thread that moves it, in the order of their
+/// times.
+/// </summary>
 public sealed class ManualTime : TimeProvider
 {
     private readonly Lock _gate = new();

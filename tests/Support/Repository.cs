@@ -7,5 +7,7 @@ public static class Repository
     public static string Folder { get; } = Find(AppContext.BaseDirectory);
 
     private static string Find(string folder) => File.Exists(Path.Combine(folder, "TpmFs.sln")) ? folder
-        : Find(Path.GetDirectoryName(folder) ?? throw new DirectoryNotFoundException("The tests do not run inside their repository."));
+        : Find(
+            Path.GetDirectoryName(folder)
+                ?? throw new DirectoryNotFoundException("The tests do not run inside their repository."));
 }

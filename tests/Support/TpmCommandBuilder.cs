@@ -3,7 +3,9 @@ using TpmFs.Tpm.Wire;
 
 namespace TpmFs.TestSupport;
 
-/// <summary>Builds a TPM command piece by piece, in the order of the wire: handles, authorizations, parameters.</summary>
+/// <summary>
+/// Builds a TPM command piece by piece, in the order of the wire: handles, authorizations, parameters.
+/// </summary>
 /// <param name="code">The command's code.</param>
 public sealed class TpmCommandBuilder(TpmCc code)
 {
@@ -29,7 +31,8 @@ public sealed class TpmCommandBuilder(TpmCc code)
         Session(PasswordSession, TpmAuthorization.ContinueSession, nonce: [], password);
 
     /// <summary>Adds an authorization by a session that needs neither nonce nor HMAC.</summary>
-    public TpmCommandBuilder Session(uint session, byte attributes) => Session(session, attributes, nonce: [], hmac: []);
+    public TpmCommandBuilder Session(uint session, byte attributes) =>
+        Session(session, attributes, nonce: [], hmac: []);
 
     /// <summary>Adds an authorization (TPMS_AUTH_COMMAND).</summary>
     public TpmCommandBuilder Session(uint session, byte attributes, ReadOnlySpan<byte> nonce, ReadOnlySpan<byte> hmac)
@@ -97,7 +100,9 @@ public sealed class TpmCommandBuilder(TpmCc code)
         }
     }
 
-    /// <summary>Fills in the tag and the authorization area's size when the first parameter, or the command's end, comes.</summary>
+    /// <summary>
+    /// Fills in the tag and the authorization area's size when the first parameter, or the command's end, comes.
+    /// </summary>
     private void EndAuthorizations()
     {
         if (!_hasParameters && _authorizationsAt > 0)

@@ -5,7 +5,10 @@ using Xunit.Abstractions;
 
 namespace TpmFs.Vm.Tests;
 
-/// <summary>What the same work costs through /dev/tpmrmN and through TpmFs over /dev/tpmN (bench/kernel.py). Times are printed, counts are held.</summary>
+/// <summary>
+/// What the same work costs through /dev/tpmrmN and through TpmFs over /dev/tpmN (bench/kernel.py). Times are printed,
+/// counts are held.
+/// </summary>
 [Collection(GuestCollection.Name)]
 public sealed class CostTests(Guest guest, ITestOutputHelper output)
 {
@@ -25,5 +28,6 @@ public sealed class CostTests(Guest guest, ITestOutputHelper output)
 
     private sealed record Comparison(string Table, Row[] Rows);
 
-    private sealed record Row(string Workload, int Held, [property: JsonPropertyName("tpm_commands")] Dictionary<string, double> TpmCommands);
+    private sealed record Row(
+        string Workload, int Held, [property: JsonPropertyName("tpm_commands")] Dictionary<string, double> TpmCommands);
 }

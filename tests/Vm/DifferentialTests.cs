@@ -6,21 +6,24 @@ using Xunit.Abstractions;
 namespace TpmFs.Vm.Tests;
 
 /// <summary>
-/// The same actions on the kernel's /dev/tpmrm0 and on TpmFs's rm0 over /dev/tpmN, their TPMs twins: whatever differs is in
-/// differential/differences.json and in docs/differences.md, or is a failure.
+/// The same actions on the kernel's /dev/tpmrm0 and on TpmFs's rm0 over /dev/tpmN, their TPMs twins: whatever differs
+/// is in differential/differences.json and in docs/differences.md, or is a failure.
 /// </summary>
 [Collection(GuestCollection.Name)]
-public sealed class DifferentialTests(Guest guest, ScriptedRun scripted, ITestOutputHelper output) : IClassFixture<ScriptedRun>
+public sealed class DifferentialTests(Guest guest, ScriptedRun scripted, ITestOutputHelper output)
+    : IClassFixture<ScriptedRun>
 {
     private const int ActionsOfPart = 2000;
 
     /// <summary>Of the guest's time: what fails is shrunk.</summary>
     private static readonly TimeSpan s_limit = TimeSpan.FromMinutes(10);
 
-    public static TheoryData<string> Names => [.. Difference.All.Where(one => DifferentialRun.IsSoak || !one.Slow).Select(one => one.Name)];
+    public static TheoryData<string> Names =>
+        [.. Difference.All.Where(one => DifferentialRun.IsSoak || !one.Slow).Select(one => one.Name)];
 
     [Fact]
-    public void Scripted_actions_differ_only_where_it_is_meant() => Assert.Equal("", string.Join('\n', scripted.Result.Unexplained));
+    public void Scripted_actions_differ_only_where_it_is_meant() =>
+        Assert.Equal("", string.Join('\n', scripted.Result.Unexplained));
 
     [Theory]
     [MemberData(nameof(Names))]
@@ -34,22 +37,29 @@ public sealed class DifferentialTests(Guest guest, ScriptedRun scripted, ITestOu
     public void The_document_has_every_difference_and_no_other()
     {
         IEnumerable<string> rows = File.ReadLines(Path.Combine(Guest.Repository, "docs", "differences.md"))
-            .SkipWhile(line => !line.StartsWith('|')).TakeWhile(line => line.StartsWith('|')).Skip(2); // the first table
+            // the first table
+            .SkipWhile(line => !line.StartsWith('|')).TakeWhile(line => line.StartsWith('|')).Skip(2);
         Assert.Equal(Difference.All.Select(one => $"| {one.Name} | {one.Kernel} | {one.Tpmfs} | {one.Why} |"), rows);
     }
 
-    /// <summary>Once, or for TPMFS_SOAK_SECONDS, with seeds that follow from one that is printed; TPMFS_SOAK_SEED repeats it.</summary>
+    /// <summary>
+    /// Once, or for TPMFS_SOAK_SECONDS, with seeds that follow from one that is printed; TPMFS_SOAK_SEED repeats it.
+    /// </summary>
     [Fact]
     public void Random_clients_see_no_other_difference()
     {
-        int seconds = int.Parse(Environment.GetEnvironmentVariable("TPMFS_SOAK_SECONDS") ?? "0", CultureInfo.InvariantCulture);
+        int seconds =
+            int.Parse(Environment.GetEnvironmentVariable("TPMFS_SOAK_SECONDS") ?? "0", CultureInfo.InvariantCulture);
         string seed = Environment.GetEnvironmentVariable("TPMFS_SOAK_SEED") ?? $"{Random.Shared.Next()}";
         var clock = Stopwatch.StartNew();
         int actions = 0;
         for (int part = 1; part == 1 || clock.Elapsed.TotalSeconds < seconds; part++)
         {
             var run = DifferentialRun.In(guest, $"random {ActionsOfPart} {seed}/{part}", s_limit);
-            Assert.True(run.Unexplained.Length == 0, $"seed {seed}: {string.Join('\n', [.. run.Unexplained, .. run.Failures!.SelectMany(failure => failure.Actions)])}");
+            IEnumerable<string> actionsOfFailures = run.Failures!.SelectMany(failure => failure.Actions);
+            Assert.True(
+                run.Unexplained.Length == 0,
+                $"seed {seed}: {string.Join('\n', [.. run.Unexplained, .. actionsOfFailures])}");
             actions += run.Actions;
         }
 
@@ -61,5 +71,6 @@ public sealed class DifferentialTests(Guest guest, ScriptedRun scripted, ITestOu
 /// <summary>All scripted actions, done once.</summary>
 public sealed class ScriptedRun(Guest guest)
 {
-    internal DifferentialRun Result { get; } = DifferentialRun.In(guest, "scripted", TimeSpan.FromMinutes(DifferentialRun.IsSoak ? 30 : 10));
+    internal DifferentialRun Result { get; } =
+        DifferentialRun.In(guest, "scripted", TimeSpan.FromMinutes(DifferentialRun.IsSoak ? 30 : 10));
 }

@@ -4,8 +4,8 @@ using TpmFs.Vm.Tests.Harness;
 namespace TpmFs.Vm.Tests;
 
 /// <summary>
-/// Unmodified clients through TpmFs over /dev/tpmN, in the guest: what they print is what they print here on a bare swtpm with the same seeds.
-/// The flows are those of tests/Integration.
+/// Unmodified clients through TpmFs over /dev/tpmN, in the guest: what they print is what they print here on a bare
+/// swtpm with the same seeds. The flows are those of tests/Integration.
 /// </summary>
 [Collection(GuestCollection.Name)]
 public sealed class FlowTests(Guest guest, FlowTpms tpms) : IClassFixture<FlowTpms>
@@ -14,7 +14,8 @@ public sealed class FlowTests(Guest guest, FlowTpms tpms) : IClassFixture<FlowTp
     private static readonly TimeSpan s_limit = TimeSpan.FromMinutes(5);
 
     public static TheoryData<string> Flows =>
-        [.. Directory.GetFiles(Path.Combine(AppContext.BaseDirectory, "flows")).Select(file => Path.GetFileName(file)!).Where(name => name != "lib.sh").Order()];
+        [.. Directory.GetFiles(Path.Combine(AppContext.BaseDirectory, "flows")).Select(file => Path.GetFileName(file)!)
+            .Where(name => name != "lib.sh").Order()];
 
     [Theory]
     [MemberData(nameof(Flows))]

@@ -11,7 +11,9 @@ public sealed class PullTests(Guest guest, ITestOutputHelper output)
 {
     private const int Cycles = 8;
 
-    /// <summary>What a daemon that leaked anything worth the name in each cycle would pass: KiB, threads, open files.</summary>
+    /// <summary>
+    /// What a daemon that leaked anything worth the name in each cycle would pass: KiB, threads, open files.
+    /// </summary>
     private const int MoreMemory = 2048;
     private const int MoreThreads = 2;
     private const int MoreFiles = 0;

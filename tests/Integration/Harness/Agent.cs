@@ -15,8 +15,8 @@ internal sealed record Reply(long Value, byte[] Data, string? Errno)
 }
 
 /// <summary>
-/// A child process that opens, reads and writes as it is told (clients/agent.py): the test's own process never touches the mount, so
-/// it cannot be caught in it.
+/// A child process that opens, reads and writes as it is told (clients/agent.py): the test's own process never touches
+/// the mount, so it cannot be caught in it.
 /// </summary>
 internal sealed class Agent : IDisposable
 {
@@ -28,7 +28,8 @@ internal sealed class Agent : IDisposable
     /// <param name="container">The words of a command that runs another: what puts it in a container.</param>
     public Agent(Sandbox sandbox, User? user = null, params string[] container) =>
         _process = sandbox.Start(
-            user ?? User.Root, [.. container, "/usr/bin/python3", Path.Combine(sandbox.Scripts, "clients", "agent.py")], onLine: Answered);
+            user ?? User.Root, [.. container, "/usr/bin/python3", Path.Combine(sandbox.Scripts, "clients", "agent.py")],
+            onLine: Answered);
 
     public int Id => _process.Id;
 
@@ -37,7 +38,8 @@ internal sealed class Agent : IDisposable
     {
         var reply = new TaskCompletionSource<Reply>(TaskCreationOptions.RunContinuationsAsynchronously);
         _pending.Enqueue(reply);
-        _process.Input.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{operation} {string.Join(' ', arguments)}"));
+        _process.Input.WriteLine(
+            string.Create(CultureInfo.InvariantCulture, $"{operation} {string.Join(' ', arguments)}"));
         _process.Input.Flush();
         return reply.Task;
     }
@@ -62,7 +64,8 @@ internal sealed class Agent : IDisposable
 
     /// <summary>Waits until the agent is inside poll(2).</summary>
     public void WaitUntilPolling() => Deadline.Poll(
-        () => File.ReadAllText($"/proc/{Id}/wchan").Contains("poll", StringComparison.Ordinal), "the agent polls", _process.Describe);
+        () => File.ReadAllText($"/proc/{Id}/wchan").Contains("poll", StringComparison.Ordinal), "the agent polls",
+        _process.Describe);
 
     public void Send(int signal) => _process.Send(signal);
 

@@ -25,7 +25,9 @@ internal sealed class ChildProcess : IDisposable
     /// <param name="command">The program and its arguments.</param>
     /// <param name="environment">What to add to the environment.</param>
     /// <param name="onLine">Gets each line of standard output.</param>
-    public ChildProcess(IEnumerable<string> command, IReadOnlyDictionary<string, string>? environment = null, Action<string>? onLine = null)
+    public ChildProcess(
+        IEnumerable<string> command, IReadOnlyDictionary<string, string>? environment = null,
+        Action<string>? onLine = null)
     {
         string[] words = [.. command];
         Command = string.Join(' ', words);
@@ -55,7 +57,8 @@ internal sealed class ChildProcess : IDisposable
     /// <summary>What it has printed so far, on standard output and on standard error.</summary>
     public string Printed => Text(_output) + Text(_error);
 
-    public Outcome Wait(TimeSpan? limit = null) => _outcome.Wait($"end of '{Command}'", Describe, limit ?? Deadline.Client);
+    public Outcome Wait(TimeSpan? limit = null) =>
+        _outcome.Wait($"end of '{Command}'", Describe, limit ?? Deadline.Client);
 
     public void Send(int signal) => Signals.Send(Id, signal);
 
@@ -84,7 +87,8 @@ internal sealed class ChildProcess : IDisposable
         try
         {
             return string.Join(", ", Directory.GetDirectories($"/proc/{Id}/task").Select(task =>
-                File.ReadLines($"{task}/status").First(line => line.StartsWith("State:", StringComparison.Ordinal)) + " in " + File.ReadAllText($"{task}/wchan")));
+                File.ReadLines($"{task}/status").First(line => line.StartsWith("State:", StringComparison.Ordinal))
+                    + " in " + File.ReadAllText($"{task}/wchan")));
         }
         catch (IOException)
         {
@@ -94,7 +98,8 @@ internal sealed class ChildProcess : IDisposable
 
     private async Task<Outcome> RunAsync(Action<string>? onLine)
     {
-        var copied = Task.WhenAll(CopyAsync(_process.StandardOutput, _output, onLine), CopyAsync(_process.StandardError, _error, null));
+        var copied = Task.WhenAll(
+            CopyAsync(_process.StandardOutput, _output, onLine), CopyAsync(_process.StandardError, _error, null));
         await _process.WaitForExitAsync().ConfigureAwait(false);
         await copied.ConfigureAwait(false);
         return new Outcome(_process.ExitCode, Text(_output), Text(_error));

@@ -23,7 +23,9 @@ internal sealed class Daemon : IDisposable
     }
 
     /// <summary>The program under test: TPMFS_PROGRAM, else what 'make build' leaves.</summary>
-    public static string Binary { get; } = Environment.GetEnvironmentVariable("TPMFS_PROGRAM") ?? typeof(Daemon).Assembly.GetCustomAttributes<AssemblyMetadataAttribute>().First(data => data.Key == "Daemon").Value!;
+    public static string Binary { get; } = Environment.GetEnvironmentVariable("TPMFS_PROGRAM")
+        ?? typeof(Daemon).Assembly.GetCustomAttributes<AssemblyMetadataAttribute>()
+            .First(data => data.Key == "Daemon").Value!;
 
     public string MountPoint { get; }
 
@@ -41,12 +43,18 @@ internal sealed class Daemon : IDisposable
     /// <param name="mountPoint">Where it mounts; its state's folder follows from that.</param>
     /// <param name="more">More words of the command line.</param>
     public static ChildProcess Start(Sandbox sandbox, string tpm, string mountPoint, params string[] more) =>
-        sandbox.Start(User.Root, [sandbox.Program, "mount", mountPoint, "--tpm", tpm, "--state-dir", StateFolder(sandbox, mountPoint), .. more]);
+        sandbox.Start(
+            User.Root,
+            [sandbox.Program, "mount", mountPoint, "--tpm", tpm, "--state-dir", StateFolder(sandbox, mountPoint),
+                .. more]);
 
     /// <summary>Where a daemon of these tests keeps its state.</summary>
-    public static string StateFolder(Sandbox sandbox, string mountPoint) => sandbox.MakeFolder("state-" + Path.GetFileName(mountPoint));
+    public static string StateFolder(Sandbox sandbox, string mountPoint) =>
+        sandbox.MakeFolder("state-" + Path.GetFileName(mountPoint));
 
-    /// <summary>Starts it as a user would who gives nothing but the TPM: where it mounts and keeps its state is its own choice.</summary>
+    /// <summary>
+    /// Starts it as a user would who gives nothing but the TPM: where it mounts and keeps its state is its own choice.
+    /// </summary>
     public static Daemon OfUser(Sandbox sandbox, User user, string home, string tpm) => new(
         sandbox,
         Path.Combine(home, "tpmfs"),
@@ -54,7 +62,8 @@ internal sealed class Daemon : IDisposable
         sandbox.Start(
             user,
             [sandbox.Program, "mount", "--tpm", tpm],
-            new Dictionary<string, string> { ["HOME"] = home, ["XDG_RUNTIME_DIR"] = home, ["XDG_STATE_HOME"] = Path.Combine(home, "state") }));
+            new Dictionary<string, string> { ["HOME"] = home, ["XDG_RUNTIME_DIR"] = home,
+                ["XDG_STATE_HOME"] = Path.Combine(home, "state") }));
 
     public void Send(int signal) => _process.Send(signal);
 

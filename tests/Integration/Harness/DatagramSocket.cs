@@ -3,7 +3,9 @@ using System.Text;
 
 namespace TpmFs.Integration.Tests.Harness;
 
-/// <summary>A socket that takes messages of other processes and keeps them, in the service manager's place, or in the journal's.</summary>
+/// <summary>
+/// A socket that takes messages of other processes and keeps them, in the service manager's place, or in the journal's.
+/// </summary>
 internal sealed class DatagramSocket : IDisposable
 {
     private const int MaxMessage = 256 * 1024;

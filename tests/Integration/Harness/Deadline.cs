@@ -5,7 +5,9 @@ namespace TpmFs.Integration.Tests.Harness;
 /// <summary>How long to wait for what: every wait of these tests has an end.</summary>
 internal static class Deadline
 {
-    /// <summary>For a step that takes milliseconds on an idle machine; generous, since the machine may be a loaded one.</summary>
+    /// <summary>
+    /// For a step that takes milliseconds on an idle machine; generous, since the machine may be a loaded one.
+    /// </summary>
     public static readonly TimeSpan Step = TimeSpan.FromSeconds(30);
 
     /// <summary>For a client that runs to its end.</summary>
@@ -30,7 +32,8 @@ internal static class Deadline
         {
             if (clock.Elapsed > (limit ?? Step))
             {
-                throw new TimeoutException($"Not within {(limit ?? Step).TotalSeconds:0} s: {what}.\n{evidence?.Invoke()}");
+                throw new TimeoutException(
+                    $"Not within {(limit ?? Step).TotalSeconds:0} s: {what}.\n{evidence?.Invoke()}");
             }
 
             Thread.Sleep(10);

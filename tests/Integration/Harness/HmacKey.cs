@@ -4,7 +4,9 @@ using System.Text;
 
 namespace TpmFs.Integration.Tests.Harness;
 
-/// <summary>A numbered HMAC key that can be loaded below the owner's storage key, by any opener; what it answers can be checked.</summary>
+/// <summary>
+/// A numbered HMAC key that can be loaded below the owner's storage key, by any opener; what it answers can be checked.
+/// </summary>
 internal sealed class HmacKey
 {
     private readonly byte[] _secret;
@@ -19,7 +21,8 @@ internal sealed class HmacKey
     }
 
     /// <summary>Makes keys 0 to <paramref name="count"/> - 1.</summary>
-    public static HmacKey[] Make(ITpmChannel tpm, uint parent, int count) => [.. Enumerable.Range(0, count).Select(number => new HmacKey(number, tpm, parent))];
+    public static HmacKey[] Make(ITpmChannel tpm, uint parent, int count) =>
+        [.. Enumerable.Range(0, count).Select(number => new HmacKey(number, tpm, parent))];
 
     public byte[] LoadCommand(uint parent) => Tpm2.Load(parent, _created);
 
@@ -31,7 +34,10 @@ internal sealed class HmacKey
     public static byte[] UseCommand(uint handle, int text) => Tpm2.Hmac(handle, Text(text));
 
     public void Check(byte[] response, int text) =>
-        Assert.True(response.FirstSized().AsSpan().SequenceEqual(HMACSHA256.HashData(_secret, Text(text))), $"a wrong answer of key {_number}");
+        Assert.True(
+            response.FirstSized().AsSpan().SequenceEqual(HMACSHA256.HashData(_secret, Text(text))),
+            $"a wrong answer of key {_number}");
 
-    private static byte[] Text(int text) => Encoding.ASCII.GetBytes(string.Create(CultureInfo.InvariantCulture, $"text {text}"));
+    private static byte[] Text(int text) =>
+        Encoding.ASCII.GetBytes(string.Create(CultureInfo.InvariantCulture, $"text {text}"));
 }

@@ -1,6 +1,8 @@
 namespace TpmFs.Integration.Tests.Harness;
 
-/// <summary>A TpmFs on a software TPM, with the proxy between the two, and the same TPM once more without TpmFs.</summary>
+/// <summary>
+/// A TpmFs on a software TPM, with the proxy between the two, and the same TPM once more without TpmFs.
+/// </summary>
 public class Mount : IDisposable
 {
     private readonly List<IDisposable> _parts = [];
@@ -23,7 +25,10 @@ public class Mount : IDisposable
             }
 
             Proxy = Own(new TpmProxy(Sandbox, Tpm));
-            Daemon = Own(new Daemon(Sandbox, $"swtpm:path={Proxy.Socket}", Sandbox.MakeFolder("mnt"), ConfigurationFile(configuration)));
+            Daemon = Own(
+                new Daemon(
+                    Sandbox, $"swtpm:path={Proxy.Socket}", Sandbox.MakeFolder("mnt"),
+                    ConfigurationFile(configuration)));
         }
         catch
         {

@@ -3,8 +3,8 @@ using Xunit.Abstractions;
 namespace TpmFs.Integration.Tests.Harness;
 
 /// <summary>
-/// Tests that share a mount. After each of them nothing of its openers is left in the TPM, and the daemon lives; a failed one shows
-/// what the daemon printed meanwhile.
+/// Tests that share a mount. After each of them nothing of its openers is left in the TPM, and the daemon lives; a
+/// failed one shows what the daemon printed meanwhile.
 /// </summary>
 public abstract class MountTests : IClassFixture<Mount>, IDisposable
 {
@@ -32,7 +32,8 @@ public abstract class MountTests : IClassFixture<Mount>, IDisposable
     }
 
     /// <summary>A client process of its own.</summary>
-    private protected Agent NewAgent(User? user = null, params string[] container) => EndWithTest(new Agent(Mount.Sandbox, user, container));
+    private protected Agent NewAgent(User? user = null, params string[] container) =>
+        EndWithTest(new Agent(Mount.Sandbox, user, container));
 
     /// <summary>Has a client process end with the test, however the test ends.</summary>
     private protected T EndWithTest<T>(T client)
@@ -45,7 +46,10 @@ public abstract class MountTests : IClassFixture<Mount>, IDisposable
     /// <summary>Opens the node in a process of its own.</summary>
     private protected Opener Open(string flags = "O_RDWR", User? user = null) => NewAgent(user).Open(Mount.Node, flags);
 
-    /// <summary>The TPM comes to hold no object and no session, loaded or saved: closes are worked off in the background.</summary>
+    /// <summary>
+    /// The TPM comes to hold no object and no session, loaded or saved: closes are worked off in the background.
+    /// </summary>
     private protected void AssertTpmEmpties() =>
-        Deadline.Poll(() => TpmContents.Of(Mount.Proxy).IsEmpty, "an empty TPM", () => TpmContents.Of(Mount.Proxy).ToString());
+        Deadline.Poll(
+            () => TpmContents.Of(Mount.Proxy).IsEmpty, "an empty TPM", () => TpmContents.Of(Mount.Proxy).ToString());
 }

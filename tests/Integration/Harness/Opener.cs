@@ -10,7 +10,8 @@ internal sealed class Opener(Agent agent, int descriptor) : ITpmChannel
 
     public int Descriptor { get; } = descriptor;
 
-    public Task<Reply> Begin(string operation, params object[] arguments) => Agent.Begin(operation, [Descriptor, .. arguments]);
+    public Task<Reply> Begin(string operation, params object[] arguments) =>
+        Agent.Begin(operation, [Descriptor, .. arguments]);
 
     public Reply Call(string operation, params object[] arguments) => Agent.Call(operation, [Descriptor, .. arguments]);
 
@@ -20,7 +21,9 @@ internal sealed class Opener(Agent agent, int descriptor) : ITpmChannel
 
     public Task<Reply> BeginRead(int size = Large) => Begin("read", size);
 
-    /// <summary>What poll(2) says is ready, in the kernel's numbers; 0 when <paramref name="timeout"/> has passed.</summary>
+    /// <summary>
+    /// What poll(2) says is ready, in the kernel's numbers; 0 when <paramref name="timeout"/> has passed.
+    /// </summary>
     public long Poll(int timeout = 0, int events = Events.All) => Call("poll", events, timeout).Value;
 
     /// <summary>Writes a command, which must be taken whole.</summary>

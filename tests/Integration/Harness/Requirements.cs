@@ -2,7 +2,9 @@ using System.Globalization;
 
 namespace TpmFs.Integration.Tests.Harness;
 
-/// <summary>What these tests need of the machine. What is missing fails them all and is named; nothing is skipped.</summary>
+/// <summary>
+/// What these tests need of the machine. What is missing fails them all and is named; nothing is skipped.
+/// </summary>
 internal static class Requirements
 {
     private static readonly Lazy<string> s_missing = new(() => string.Join("; ", Find()));
@@ -11,7 +13,9 @@ internal static class Requirements
     {
         if (s_missing.Value.Length > 0)
         {
-            throw new InvalidOperationException($"The integration tests cannot run here: {s_missing.Value}. 'make test' as root installs the packages.");
+            throw new InvalidOperationException(
+                $"The integration tests cannot run here: {s_missing.Value}. "
+                + "'make test' as root installs the packages.");
         }
     }
 
@@ -24,12 +28,15 @@ internal static class Requirements
 
         if (!File.Exists("/dev/fuse"))
         {
-            yield return "there is no /dev/fuse (modprobe fuse; in a container, --device /dev/fuse --cap-add SYS_ADMIN)";
+            yield return "there is no /dev/fuse "
+                + "(modprobe fuse; in a container, --device /dev/fuse --cap-add SYS_ADMIN)";
         }
 
-        foreach (string command in (string[])["swtpm", "tpm2_getrandom", "tsscreateprimary", "openssl", "fusermount3", "unshare", "nsenter", "setpriv", "setfacl", "bwrap", "/usr/bin/python3"])
+        foreach (string command in (string[])["swtpm", "tpm2_getrandom", "tsscreateprimary", "openssl", "fusermount3",
+            "unshare", "nsenter", "setpriv", "setfacl", "bwrap", "/usr/bin/python3"])
         {
-            if (!Environment.GetEnvironmentVariable("PATH")!.Split(':').Any(folder => File.Exists(Path.Combine(folder, command))))
+            if (!Environment.GetEnvironmentVariable("PATH")!.Split(':')
+                .Any(folder => File.Exists(Path.Combine(folder, command))))
             {
                 yield return $"there is no {command}";
             }

@@ -1,8 +1,8 @@
 namespace TpmFs.Integration.Tests.Harness;
 
 /// <summary>
-/// A mount namespace and a folder of its own. All that a test starts runs in it, so no mount is ever seen by the machine, and what
-/// is left of it when the test ends, however it ends, is killed.
+/// A mount namespace and a folder of its own. All that a test starts runs in it, so no mount is ever seen by the
+/// machine, and what is left of it when the test ends, however it ends, is killed.
 /// </summary>
 internal sealed class Sandbox : IDisposable
 {
@@ -25,9 +25,12 @@ internal sealed class Sandbox : IDisposable
         Folder = Directory.CreateTempSubdirectory("tpmfs-test-").FullName;
         File.SetUnixFileMode(Folder, (UnixFileMode)0b111_101_101);
         _keeper = new ChildProcess(["unshare", "--mount", "--propagation", "private", "sh", "-c", KeeperScript]);
-        Deadline.Poll(() => _keeper.Printed.Contains("ready", StringComparison.Ordinal) || _keeper.HasExited, "a mount namespace", _keeper.Describe);
+        Deadline.Poll(
+            () => _keeper.Printed.Contains("ready", StringComparison.Ordinal) || _keeper.HasExited, "a mount namespace",
+            _keeper.Describe);
         Assert.False(_keeper.HasExited, _keeper.Describe());
-        Shell("[ ! -d /etc/tpmfs ] || mount -t tmpfs none /etc/tpmfs"); // the machine's own configuration is none of the tests' business
+        // the machine's own configuration is none of the tests' business
+        Shell("[ ! -d /etc/tpmfs ] || mount -t tmpfs none /etc/tpmfs");
         Scripts = Bind(AppContext.BaseDirectory, "tests");
         Program = Path.Combine(Bind(Path.GetDirectoryName(Daemon.Binary)!, "out"), "tpmfs");
     }
@@ -64,7 +67,8 @@ internal sealed class Sandbox : IDisposable
         IReadOnlyDictionary<string, string>? environment = null,
         string? folder = null,
         Action<string>? onLine = null) =>
-        new(["nsenter", $"--mount=/proc/{_keeper.Id}/ns/mnt", "--", "env", "-C", folder ?? Folder, .. user.Prefix, .. command], environment, onLine);
+        new(["nsenter", $"--mount=/proc/{_keeper.Id}/ns/mnt", "--", "env", "-C", folder ?? Folder, .. user.Prefix,
+            .. command], environment, onLine);
 
     /// <summary>Runs a process in the namespace to its end.</summary>
     public Outcome Run(User user, params string[] command)

@@ -4,7 +4,9 @@ using System.Net.Sockets;
 
 namespace TpmFs.Integration.Tests.Harness;
 
-/// <summary>A swtpm of the test's own, on unix sockets or, where a client knows nothing else, on two TCP ports.</summary>
+/// <summary>
+/// A swtpm of the test's own, on unix sockets or, where a client knows nothing else, on two TCP ports.
+/// </summary>
 internal sealed class SoftwareTpm : IDisposable
 {
     private readonly Sandbox _sandbox;
@@ -14,9 +16,13 @@ internal sealed class SoftwareTpm : IDisposable
 
     /// <param name="sandbox">Where it runs.</param>
     /// <param name="name">The name of its folder.</param>
-    /// <param name="twin">A TPM that this one begins as a copy of, with the same seeds and so the same primary keys.</param>
+    /// <param name="twin">
+    /// A TPM that this one begins as a copy of, with the same seeds and so the same primary keys.
+    /// </param>
     /// <param name="tcp">Whether it listens on TCP.</param>
-    /// <param name="closes">Whether it closes its data connection after each response: by '-p PORT' on TCP, else by ',disconnect'.</param>
+    /// <param name="closes">
+    /// Whether it closes its data connection after each response: by '-p PORT' on TCP, else by ',disconnect'.
+    /// </param>
     public SoftwareTpm(Sandbox sandbox, string name, SoftwareTpm? twin = null, bool tcp = false, bool closes = false)
     {
         _closes = closes;
@@ -35,7 +41,9 @@ internal sealed class SoftwareTpm : IDisposable
     /// <summary>The data socket; control is at the same path with ".ctrl" behind it.</summary>
     public string Socket => Path.Combine(_folder, "socket");
 
-    /// <summary>The port of the data channel on 127.0.0.1, where it listens on TCP; control is at the next one.</summary>
+    /// <summary>
+    /// The port of the data channel on 127.0.0.1, where it listens on TCP; control is at the next one.
+    /// </summary>
     public int? Port { get; }
 
     /// <summary>What TSS clients call this TPM.</summary>
@@ -43,12 +51,14 @@ internal sealed class SoftwareTpm : IDisposable
 
     /// <summary>utime of proc_pid_stat(5), in hundredths of a second.</summary>
     private long ProcessorTime =>
-        long.Parse(File.ReadAllText($"/proc/{_process.Id}/stat").Split(')')[^1].Split(' ')[12], CultureInfo.InvariantCulture);
+        long.Parse(
+            File.ReadAllText($"/proc/{_process.Id}/stat").Split(')')[^1].Split(' ')[12], CultureInfo.InvariantCulture);
 
     private string State => Path.Combine(_folder, "state");
 
     public TpmConnection Connect() =>
-        TpmConnection.To(Port is int port ? new IPEndPoint(IPAddress.Loopback, port) : new UnixDomainSocketEndPoint(Socket));
+        TpmConnection.To(
+            Port is int port ? new IPEndPoint(IPAddress.Loopback, port) : new UnixDomainSocketEndPoint(Socket));
 
     public void Send(int signal) => _process.Send(signal);
 
@@ -67,7 +77,9 @@ internal sealed class SoftwareTpm : IDisposable
         File.Delete(Socket + ".ctrl");
     }
 
-    /// <summary>Who lost it may be quicker to have it again than anybody else, and it serves one: so it is not asked anything.</summary>
+    /// <summary>
+    /// Who lost it may be quicker to have it again than anybody else, and it serves one: so it is not asked anything.
+    /// </summary>
     public void Restart() => _process = Start(Listens);
 
     public void Dispose() => _process.Dispose();
@@ -78,12 +90,16 @@ internal sealed class SoftwareTpm : IDisposable
         {
             (int port, true) => ["-p", $"{port}", "--ctrl", $"type=tcp,port={port + 1}"],
             (int port, false) =>
-                ["--server", $"type=tcp,bindaddr=127.0.0.1,port={port}", "--ctrl", $"type=tcp,bindaddr=127.0.0.1,port={port + 1}"],
-            (null, true) => ["--server", $"type=unixio,path={Socket},disconnect", "--ctrl", $"type=unixio,path={Socket}.ctrl"],
+                ["--server", $"type=tcp,bindaddr=127.0.0.1,port={port}", "--ctrl",
+                    $"type=tcp,bindaddr=127.0.0.1,port={port + 1}"],
+            (null, true) =>
+                ["--server", $"type=unixio,path={Socket},disconnect", "--ctrl", $"type=unixio,path={Socket}.ctrl"],
             _ => ["--server", $"type=unixio,path={Socket}", "--ctrl", $"type=unixio,path={Socket}.ctrl"],
         };
         ChildProcess process = _sandbox.Start(
-            User.Root, ["swtpm", "socket", "--tpm2", "--tpmstate", $"dir={State}", "--flags", "not-need-init,startup-clear", .. sockets]);
+            User.Root,
+            ["swtpm", "socket", "--tpm2", "--tpmstate", $"dir={State}", "--flags", "not-need-init,startup-clear",
+                .. sockets]);
         Deadline.Poll(() => process.HasExited || isUp(), "a swtpm that answers", process.Describe);
         Assert.False(process.HasExited, process.Describe());
         return process;

@@ -18,8 +18,10 @@ internal static class Tpm2
     public const uint SavedSessions = 0x0300_0000;
     public const uint PersistentFirst = 0x8100_0000;
 
-    private const int AlgRsa = 0x01, AlgAes = 0x06, AlgKeyedHash = 0x08, AlgHmac = 0x05, AlgSha256 = 0x0B, AlgNull = 0x10, AlgEcc = 0x23, AlgCfb = 0x43;
-    private const uint StorageAttributes = 0x0003_0472; // fixedTPM, fixedParent, sensitiveDataOrigin, userWithAuth, noDA, restricted, decrypt
+    private const int AlgRsa = 0x01, AlgAes =
+        0x06, AlgKeyedHash = 0x08, AlgHmac = 0x05, AlgSha256 = 0x0B, AlgNull = 0x10, AlgEcc = 0x23, AlgCfb = 0x43;
+    // fixedTPM, fixedParent, sensitiveDataOrigin, userWithAuth, noDA, restricted, decrypt
+    private const uint StorageAttributes = 0x0003_0472;
     private const uint NoDa = 0x0000_0400;
     private const uint HmacKeyAttributes = 0x0004_0440; // userWithAuth, noDA, sign; the key is the caller's
 
@@ -34,7 +36,8 @@ internal static class Tpm2
     /// <summary>An ECC P-256 storage key, the same one every time in the same hierarchy.</summary>
     /// <param name="hierarchy">The hierarchy's handle.</param>
     /// <param name="dictionary">Whether the TPM protects the key against dictionary attacks.</param>
-    public static byte[] CreatePrimary(uint hierarchy = Owner, bool dictionary = false) => new TpmCommandBuilder(TpmCc.CreatePrimary)
+    public static byte[] CreatePrimary(uint hierarchy = Owner, bool dictionary = false) =>
+        new TpmCommandBuilder(TpmCc.CreatePrimary)
         .Handle(hierarchy).Password()
         .Sized([0, 0, 0, 0])
         .Sized(new ByteWriter().U16(AlgEcc).U16(AlgSha256).U32(StorageAttributes & ~(dictionary ? NoDa : 0)).U16(0)
@@ -49,7 +52,9 @@ internal static class Tpm2
             .U16(AlgAes).U16(128).U16(AlgCfb).U16(AlgNull).U16(3072).U32(0).U16(0).ToArray())
         .U16(0).U32(0).Build();
 
-    /// <summary>An HMAC key below <paramref name="parent"/> whose bytes are given, so that what it answers can be checked.</summary>
+    /// <summary>
+    /// An HMAC key below <paramref name="parent"/> whose bytes are given, so that what it answers can be checked.
+    /// </summary>
     public static byte[] CreateHmacKey(uint parent, ReadOnlySpan<byte> key) => new TpmCommandBuilder(TpmCc.Create)
         .Handle(parent).Password()
         .Sized(new ByteWriter().U16(0).Sized(key).ToArray())
@@ -81,12 +86,17 @@ internal static class Tpm2
 
     /// <summary>A policy session, or an HMAC session, that is neither salted nor bound.</summary>
     public static byte[] StartAuthSession(bool policy) => new TpmCommandBuilder(TpmCc.StartAuthSession)
-        .Handle(Null).Handle(Null).Sized(new byte[16]).U16(0).U8((byte)(policy ? 1 : 0)).U16(AlgNull).U16(AlgSha256).Build();
+        .Handle(Null).Handle(Null).Sized(new byte[16]).U16(0).U8((byte)(policy ? 1 : 0)).U16(AlgNull).U16(AlgSha256)
+        .Build();
 
-    public static byte[] PolicyGetDigest(uint session) => new TpmCommandBuilder(PolicyGetDigestCode).Handle(session).Build();
+    public static byte[] PolicyGetDigest(uint session) =>
+        new TpmCommandBuilder(PolicyGetDigestCode).Handle(session).Build();
 
-    /// <summary>Binds a policy to a cpHash, here any 32 bytes: a way to give each session a digest of its own.</summary>
-    public static byte[] PolicyCpHash(uint session, ReadOnlySpan<byte> cpHash) => new TpmCommandBuilder(PolicyCpHashCode).Handle(session).Sized(cpHash).Build();
+    /// <summary>
+    /// Binds a policy to a cpHash, here any 32 bytes: a way to give each session a digest of its own.
+    /// </summary>
+    public static byte[] PolicyCpHash(uint session, ReadOnlySpan<byte> cpHash) =>
+        new TpmCommandBuilder(PolicyCpHashCode).Handle(session).Sized(cpHash).Build();
 
     /// <summary>The digest of a policy after that and nothing else.</summary>
     public static byte[] PolicyCpHashDigest(ReadOnlySpan<byte> cpHash) =>
@@ -117,7 +127,8 @@ internal static class Tpm2
     public static uint Code(this byte[] response) => BinaryPrimitives.ReadUInt32BigEndian(response.AsSpan(6));
 
     /// <summary>The handle in the handle area of a response that must have succeeded.</summary>
-    public static uint NewHandle(this byte[] response) => BinaryPrimitives.ReadUInt32BigEndian(response.Succeeded().AsSpan(TpmHeader.Length));
+    public static uint NewHandle(this byte[] response) =>
+        BinaryPrimitives.ReadUInt32BigEndian(response.Succeeded().AsSpan(TpmHeader.Length));
 
     /// <summary>Fails with the response code unless it is TPM_RC_SUCCESS.</summary>
     public static byte[] Succeeded(this byte[] response)
@@ -129,13 +140,15 @@ internal static class Tpm2
     /// <summary>The first TPM2B among the parameters of a response that must have succeeded.</summary>
     public static byte[] FirstSized(this byte[] response)
     {
-        Assert.True(TpmResponse.TryReadParameters(response.Succeeded(), hasHandle: false, out ReadOnlySpan<byte> parameters));
+        Assert.True(
+            TpmResponse.TryReadParameters(response.Succeeded(), hasHandle: false, out ReadOnlySpan<byte> parameters));
         Assert.True(new TpmReader(parameters).TryReadSized(out ReadOnlySpan<byte> value));
         return value.ToArray();
     }
 
     /// <summary>The value of the one property that TPM_CAP_TPM_PROPERTIES answered.</summary>
-    public static uint Property(this byte[] response) => BinaryPrimitives.ReadUInt32BigEndian(response.Succeeded().AsSpan(23));
+    public static uint Property(this byte[] response) =>
+        BinaryPrimitives.ReadUInt32BigEndian(response.Succeeded().AsSpan(23));
 
     /// <summary>What TPM_CAP_HANDLES answered.</summary>
     public static IReadOnlyList<uint> HandleList(this byte[] response)

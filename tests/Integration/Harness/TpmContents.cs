@@ -1,7 +1,8 @@
 namespace TpmFs.Integration.Tests.Harness;
 
 /// <summary>What a TPM holds, as it says itself.</summary>
-internal sealed record TpmContents(IReadOnlyList<uint> Objects, IReadOnlyList<uint> LoadedSessions, IReadOnlyList<uint> SavedSessions)
+internal sealed record TpmContents(
+    IReadOnlyList<uint> Objects, IReadOnlyList<uint> LoadedSessions, IReadOnlyList<uint> SavedSessions)
 {
     public static TpmContents Of(ITpmChannel tpm) => new(
         tpm.Transact(Tpm2.ListHandles(Tpm2.TransientFirst)).HandleList(),

@@ -5,8 +5,9 @@ using TpmFs.Tpm.Wire;
 namespace TpmFs.Integration.Tests.Harness;
 
 /// <summary>
-/// Stands between TpmFs and swtpm. It counts the commands, can hold them up as a slow TPM would, can cut the connection, and asks the
-/// TPM itself between two commands of the daemon, which nobody else can: swtpm serves one data connection only.
+/// Stands between TpmFs and swtpm. It counts the commands, can hold them up as a slow TPM would, can cut the
+/// connection, and asks the TPM itself between two commands of the daemon, which nobody else can: swtpm serves one data
+/// connection only.
 /// </summary>
 internal sealed class TpmProxy : ITpmChannel, IDisposable
 {
@@ -45,7 +46,9 @@ internal sealed class TpmProxy : ITpmChannel, IDisposable
 
     public int Count(TpmCc code) => Commands.Count(command => command == code);
 
-    /// <summary>From now on the next command with this code does not reach the TPM before the hold is released.</summary>
+    /// <summary>
+    /// From now on the next command with this code does not reach the TPM before the hold is released.
+    /// </summary>
     public TpmHold Hold(TpmCc code)
     {
         var hold = new TpmHold(code);

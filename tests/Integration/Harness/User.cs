@@ -14,7 +14,12 @@ internal sealed record User(uint Uid, uint? Group = null)
     /// <summary>Nobody in particular.</summary>
     public static readonly User Outsider = new(54_323);
 
-    /// <summary>The words to put before a command; it is executed in place, so the process is still the one that was started.</summary>
+    /// <summary>
+    /// The words to put before a command; it is executed in place, so the process is still the one that was started.
+    /// </summary>
     public IEnumerable<string> Prefix =>
-        Uid == 0 ? [] : ["setpriv", $"--reuid={Uid}", $"--regid={Uid}", Group is uint group ? $"--groups={group}" : "--clear-groups", "--"];
+        Uid == 0
+            ? []
+            : ["setpriv", $"--reuid={Uid}", $"--regid={Uid}",
+                Group is uint group ? $"--groups={group}" : "--clear-groups", "--"];
 }

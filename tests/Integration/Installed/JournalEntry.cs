@@ -3,7 +3,10 @@ using System.Text;
 
 namespace TpmFs.Integration.Tests.Installed;
 
-/// <summary>A datagram of the journal's native protocol: lines NAME=value, or NAME, a length (64 bits, little-endian) and the value.</summary>
+/// <summary>
+/// A datagram of the journal's native protocol: lines NAME=value, or NAME, a length (64 bits, little-endian) and the
+/// value.
+/// </summary>
 internal static class JournalEntry
 {
     /// <summary>The fields in their order. Fails on anything that the journal would not take.</summary>

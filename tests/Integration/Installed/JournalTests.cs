@@ -19,7 +19,9 @@ public sealed class JournalTests : IDisposable
         _journal = new DatagramSocket(_sandbox.PathOf("journal"));
         _mountPoint = _sandbox.MakeFolder("mnt");
         string state = _sandbox.MakeFolder("state");
-        _sandbox.Shell($"mount -t tmpfs none /run; mkdir -p /run/systemd/journal; touch /run/systemd/journal/socket; mount --bind {_journal.Path} /run/systemd/journal/socket");
+        _sandbox.Shell(
+            $"mount -t tmpfs none /run; mkdir -p /run/systemd/journal; touch /run/systemd/journal/socket; "
+            + $"mount --bind {_journal.Path} /run/systemd/journal/socket");
         _daemon = _sandbox.Start(
             User.Root,
             [
@@ -39,7 +41,8 @@ public sealed class JournalTests : IDisposable
     [Fact]
     public void A_ready_daemon_says_so_with_its_event_and_its_place_in_the_source()
     {
-        IReadOnlyDictionary<string, string> entry = Entry("MESSAGE", $"{_mountPoint}/rm0 is ready; its TPM is {_tpm.Tcti}");
+        IReadOnlyDictionary<string, string> entry =
+            Entry("MESSAGE", $"{_mountPoint}/rm0 is ready; its TPM is {_tpm.Tcti}");
         Assert.Equal("6", entry["PRIORITY"]);
         Assert.Equal("tpmfs", entry["SYSLOG_IDENTIFIER"]);
         Assert.Matches("^[0-9a-f]{32}$", entry["MESSAGE_ID"]);
@@ -117,11 +120,13 @@ public sealed class JournalTests : IDisposable
             ! mkdir "$(printf 'users/x\377\376')"
             """);
 
-        IReadOnlyDictionary<string, string> entry = Change("weight", @"'a\x0aPRIORITY=0\x0aMESSAGE=forged\x00ÿb' written", "Invalid argument");
+        IReadOnlyDictionary<string, string> entry =
+            Change("weight", @"'a\x0aPRIORITY=0\x0aMESSAGE=forged\x00ÿb' written", "Invalid argument");
         Assert.Equal("6", entry["PRIORITY"]);
         Change(@"domains/x\x0aPRIORITY=0\x0a\x1b[2J", "mkdir", "Invalid argument");
         Change("users/xÿþ", "mkdir", "Invalid argument");
-        Assert.All(_journal.Messages, message => Assert.Single(JournalEntry.Parse(message), one => one.Name == "PRIORITY"));
+        Assert.All(
+            _journal.Messages, message => Assert.Single(JournalEntry.Parse(message), one => one.Name == "PRIORITY"));
     }
 
     /// <summary>Somebody's node, open, with a command refused.</summary>
@@ -141,7 +146,8 @@ public sealed class JournalTests : IDisposable
         IReadOnlyDictionary<string, string>? found = null;
         Deadline.Poll(
             () => (found = Entries.FirstOrDefault(entry =>
-                entry.GetValueOrDefault("TPMFS_NODE") == node && entry.GetValueOrDefault("TPMFS_CHANGE") == change && entry.GetValueOrDefault("TPMFS_RESULT") == result)) is not null,
+                entry.GetValueOrDefault("TPMFS_NODE") == node && entry.GetValueOrDefault("TPMFS_CHANGE") == change
+                    && entry.GetValueOrDefault("TPMFS_RESULT") == result)) is not null,
             $"{node}: {change}: {result}",
             () => string.Join("\n", Entries.Select(entry => entry["MESSAGE"])));
         Assert.Equal("0", found!["TPMFS_UID"]);
@@ -160,5 +166,6 @@ public sealed class JournalTests : IDisposable
     }
 
     private IEnumerable<IReadOnlyDictionary<string, string>> Entries =>
-        _journal.Messages.Select(message => JournalEntry.Parse(message).ToDictionary(one => one.Name, one => one.Value));
+        _journal.Messages.Select(
+            message => JournalEntry.Parse(message).ToDictionary(one => one.Name, one => one.Value));
 }

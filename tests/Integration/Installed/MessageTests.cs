@@ -3,35 +3,54 @@ using TpmFs.Integration.Tests.Harness;
 
 namespace TpmFs.Integration.Tests.Installed;
 
-/// <summary>What an administrator is told when something is missing, in use or wrong. docs/troubleshooting.md has each of these, by its words.</summary>
+/// <summary>
+/// What an administrator is told when something is missing, in use or wrong. docs/troubleshooting.md has each of these,
+/// by its words.
+/// </summary>
 public sealed partial class MessageTests : IDisposable
 {
     /// <summary>
-    /// struct fuse_in_header and the version of struct fuse_init_in (linux/fuse.h), little-endian, as x86 and arm are: what a kernel that
-    /// speaks FUSE 7.30, Linux 5.3, asks first.
+    /// struct fuse_in_header and the version of struct fuse_init_in (linux/fuse.h), little-endian, as x86 and arm are:
+    /// what a kernel that speaks FUSE 7.30, Linux 5.3, asks first.
     /// </summary>
     private const string InitOfOldKernel =
-        "68000000" + "1a000000" + "0200000000000000" + "0000000000000000" + "00000000" + "00000000" + "00000000" + "00000000" + "07000000" + "1e000000";
+        "68000000" + "1a000000" + "0200000000000000" + "0000000000000000" + "00000000" + "00000000" + "00000000"
+            + "00000000" + "07000000" + "1e000000";
 
     private readonly Sandbox _sandbox = new();
 
     public void Dispose() => _sandbox.Dispose();
 
-    /// <param name="obstacle">A script that makes it go wrong, in a folder of its own with the folders mnt and state.</param>
+    /// <param name="obstacle">
+    /// A script that makes it go wrong, in a folder of its own with the folders mnt and state.
+    /// </param>
     /// <param name="command">How tpmfs is started then.</param>
     /// <param name="what">What was wrong.</param>
     /// <param name="todo">What to do.</param>
     [Theory]
-    [InlineData("mount --bind /dev/null $(command -v swtpm)", "tpmfs mount mnt --tpm embedded --state-dir state", "swtpm is not on the PATH", "apt install swtpm")]
-    [InlineData("", "tpmfs mount mnt --tpm swtpm:path=/nowhere --state-dir state", "cannot connect to swtpm at /nowhere", "Is swtpm running?")]
-    [InlineData("", "tpmfs mount mnt --tpm tcti:nonsense --state-dir state", "the TCTI \"nonsense\" does not start", "Is its package installed")]
-    [InlineData("", "tpmfs mount mnt --tpm abacus: --state-dir state", "the TPM \"abacus:\" is none that can be specified", "expected")]
+    [InlineData(
+        "mount --bind /dev/null $(command -v swtpm)", "tpmfs mount mnt --tpm embedded --state-dir state",
+        "swtpm is not on the PATH", "apt install swtpm")]
+    [InlineData(
+        "", "tpmfs mount mnt --tpm swtpm:path=/nowhere --state-dir state", "cannot connect to swtpm at /nowhere",
+        "Is swtpm running?")]
+    [InlineData(
+        "", "tpmfs mount mnt --tpm tcti:nonsense --state-dir state", "the TCTI \"nonsense\" does not start",
+        "Is its package installed")]
+    [InlineData(
+        "", "tpmfs mount mnt --tpm abacus: --state-dir state", "the TPM \"abacus:\" is none that can be specified",
+        "expected")]
     [InlineData("", "tpmfs mount mnt --config empty.json --state-dir state", "which TPM?", "--tpm SPEC")]
     [InlineData("", "tpmfs mount nowhere --tpm embedded --state-dir state", "there is no such directory", "mkdir")]
-    [InlineData("mount -t tmpfs none mnt", "tpmfs mount mnt --tpm embedded --state-dir state", "is mounted there", "choose another mount point")]
-    [InlineData("", "tpmfs mount mnt --tpm embedded --config bad.json --state-dir state", "\"tmp\" is no key", "bad.json:1:3:")]
+    [InlineData(
+        "mount -t tmpfs none mnt", "tpmfs mount mnt --tpm embedded --state-dir state", "is mounted there",
+        "choose another mount point")]
+    [InlineData(
+        "", "tpmfs mount mnt --tpm embedded --config bad.json --state-dir state", "\"tmp\" is no key", "bad.json:1:3:")]
     [InlineData("echo '{' >bad.json", "tpmfs check-config --config bad.json", "this is not JSON", "bad.json:")]
-    [InlineData("mount -t tmpfs -o ro none state", "tpmfs mount mnt --tpm embedded --state-dir state", "cannot be written: Read-only file system", "Name another with --state-dir DIR")]
+    [InlineData(
+        "mount -t tmpfs -o ro none state", "tpmfs mount mnt --tpm embedded --state-dir state",
+        "cannot be written: Read-only file system", "Name another with --state-dir DIR")]
     [InlineData(
         "mount -t tmpfs -o size=8k none state; head -c 1M /dev/zero >state/file || true",
         "tpmfs mount mnt --tpm embedded --state-dir state",
@@ -42,18 +61,26 @@ public sealed partial class MessageTests : IDisposable
         "tpmfs mount mnt --tpm embedded --state-dir state",
         "cannot be written: No space left on device",
         "Make room there")]
-    [InlineData("mkdir -p state/state.lock", "tpmfs mount mnt --tpm embedded --state-dir state", "cannot be opened", "see who may write there")]
-    [InlineData("", "setpriv --bounding-set -sys_admin --inh-caps -sys_admin tpmfs mount mnt --tpm embedded --state-dir state", "Operation not permitted", "needs CAP_SYS_ADMIN")]
-    [InlineData("", "setpriv --reuid 54321 --regid 54321 --clear-groups tpmfs mount --tpm embedded", "XDG_RUNTIME_DIR is not set", "Log in as that user")]
+    [InlineData(
+        "mkdir -p state/state.lock", "tpmfs mount mnt --tpm embedded --state-dir state", "cannot be opened",
+        "see who may write there")]
+    [InlineData(
+        "", "setpriv --bounding-set -sys_admin --inh-caps -sys_admin tpmfs mount mnt --tpm embedded --state-dir state",
+        "Operation not permitted", "needs CAP_SYS_ADMIN")]
+    [InlineData(
+        "", "setpriv --reuid 54321 --regid 54321 --clear-groups tpmfs mount --tpm embedded",
+        "XDG_RUNTIME_DIR is not set", "Log in as that user")]
     [InlineData("", "tpmfs status --mount mnt", "no TPM is mounted at", "start one with 'tpmfs mount'")]
     [InlineData(
-        "mkdir dev; mount -t tmpfs none dev; for name in null urandom random zero tty; do cp -a /dev/$name dev/; done; mount --move dev /dev",
+        "mkdir dev; mount -t tmpfs none dev; for name in null urandom random zero tty; do cp -a /dev/$name dev/; "
+            + "done; mount --move dev /dev",
         "tpmfs mount mnt --tpm embedded --state-dir state",
         "'/dev/fuse' is missing",
         "modprobe fuse")]
     [InlineData(
         "",
-        $"strace -fq -o trace -P /dev/fuse -e trace=read -e inject=read:poke_exit=@arg2={InitOfOldKernel}:when=1 tpmfs mount mnt --tpm embedded --state-dir state",
+        $"strace -fq -o trace -P /dev/fuse -e trace=read -e inject=read:poke_exit=@arg2={InitOfOldKernel}:when=1 "
+            + "tpmfs mount mnt --tpm embedded --state-dir state",
         "the kernel's FUSE protocol is too old",
         "needs Linux 5.4 or newer")]
     [InlineData(
@@ -61,7 +88,8 @@ public sealed partial class MessageTests : IDisposable
         "tpmfs mount mnt --tpm embedded --config bad.json --state-dir state",
         "there is no group 'nobodys'",
         "groupadd --system nobodys")]
-    public void What_keeps_it_from_starting_is_named_with_what_to_do(string obstacle, string command, string what, string todo)
+    public void What_keeps_it_from_starting_is_named_with_what_to_do(
+        string obstacle, string command, string what, string todo)
     {
         Outcome outcome = Run(obstacle, command);
         Assert.NotEqual(0, outcome.ExitCode);
@@ -70,9 +98,14 @@ public sealed partial class MessageTests : IDisposable
     }
 
     [Theory]
-    [InlineData("", "tpmfs mount mnt --tpm device:/dev/tpm77 --state-dir state", "there is no /dev/tpm77", "is its driver loaded?")]
-    [InlineData("sed /^tss:/d /etc/group >group; mount --bind group /etc/group", "tpmfs mount mnt --tpm embedded --state-dir state", "there is no group tss", "groupadd --system tss")]
-    public void What_keeps_it_from_serving_some_is_logged_with_what_to_do(string obstacle, string command, string what, string todo)
+    [InlineData(
+        "", "tpmfs mount mnt --tpm device:/dev/tpm77 --state-dir state", "there is no /dev/tpm77",
+        "is its driver loaded?")]
+    [InlineData(
+        "sed /^tss:/d /etc/group >group; mount --bind group /etc/group",
+        "tpmfs mount mnt --tpm embedded --state-dir state", "there is no group tss", "groupadd --system tss")]
+    public void What_keeps_it_from_serving_some_is_logged_with_what_to_do(
+        string obstacle, string command, string what, string todo)
     {
         Outcome outcome = Run(obstacle, "timeout --signal=TERM 5 " + command);
         AssertSays(outcome.Error, what, todo);
@@ -87,11 +120,15 @@ public sealed partial class MessageTests : IDisposable
         _sandbox.Shell($"mount -t tmpfs -o size=8k none {state}");
         using var daemon = new Daemon(_sandbox, tpm.Tcti, mountPoint);
         _sandbox.Shell($"head -c 1M /dev/zero >{state}/file || true; echo 8 >{mountPoint}/objects.max");
-        Deadline.Poll(() => daemon.Printed.Contains("cannot be written", StringComparison.Ordinal), "word of the full disk", daemon.Describe);
+        Deadline.Poll(
+            () => daemon.Printed.Contains("cannot be written", StringComparison.Ordinal), "word of the full disk",
+            daemon.Describe);
         AssertSays(daemon.Printed, "No space left on device", "is tried again");
         Assert.Equal("8\n", _sandbox.Shell($"cat {mountPoint}/objects.max"));
         _sandbox.Shell($"rm {state}/file");
-        Deadline.Poll(() => daemon.Printed.Contains("could be written again", StringComparison.Ordinal), "word of the disk's room", daemon.Describe);
+        Deadline.Poll(
+            () => daemon.Printed.Contains("could be written again", StringComparison.Ordinal),
+            "word of the disk's room", daemon.Describe);
         daemon.Stop();
     }
 
@@ -100,9 +137,13 @@ public sealed partial class MessageTests : IDisposable
     {
         string mountPoint = _sandbox.MakeFolder("mnt");
         using var daemon = new Daemon(_sandbox, "embedded", mountPoint);
-        AssertSays(Run("", $"tpmfs mount {mountPoint} --tpm embedded --state-dir state").Error, "another tpmfs serves", "name another mount point");
+        AssertSays(
+            Run("", $"tpmfs mount {mountPoint} --tpm embedded --state-dir state").Error, "another tpmfs serves",
+            "name another mount point");
         string state = Daemon.StateFolder(_sandbox, mountPoint);
-        AssertSays(Run("", $"tpmfs mount mnt --tpm embedded --state-dir {state}").Error, "another tpmfs uses the state directory", "choose another directory");
+        AssertSays(
+            Run("", $"tpmfs mount mnt --tpm embedded --state-dir {state}").Error,
+            "another tpmfs uses the state directory", "choose another directory");
         daemon.Stop();
     }
 
@@ -114,8 +155,11 @@ public sealed partial class MessageTests : IDisposable
         string mountPoint = _sandbox.MakeFolder("mnt");
         using var daemon = new Daemon(_sandbox, tpm.Tcti, mountPoint);
         string state = Daemon.StateFolder(_sandbox, mountPoint);
-        AssertSays(Run("", $"tpmfs mount mnt --tpm {other.Tcti} --state-dir {state}").Error, "another tpmfs uses the state directory", state);
-        AssertSays(Run("", $"tpmfs reset --state-dir {state}").Error, "another tpmfs uses the state directory", "--mount DIR");
+        AssertSays(
+            Run("", $"tpmfs mount mnt --tpm {other.Tcti} --state-dir {state}").Error,
+            "another tpmfs uses the state directory", state);
+        AssertSays(
+            Run("", $"tpmfs reset --state-dir {state}").Error, "another tpmfs uses the state directory", "--mount DIR");
         daemon.Stop();
     }
 
@@ -130,7 +174,8 @@ public sealed partial class MessageTests : IDisposable
         string kept = """{ "version": 1, "made": ["domains/web"], "access": {}, "limits": {} }""";
         Assert.Equal("", Run($"echo '{kept}' >state/state.json", "tpmfs reset --state-dir state").Succeeded().Error);
         Assert.Equal("8\n", _sandbox.Shell("cat /run/tpmfs/objects.max"));
-        Assert.DoesNotContain("domains/web", _sandbox.Shell($"cat {_sandbox.Folder}/tmp.*/state/state.json"), StringComparison.Ordinal);
+        Assert.DoesNotContain(
+            "domains/web", _sandbox.Shell($"cat {_sandbox.Folder}/tmp.*/state/state.json"), StringComparison.Ordinal);
         Assert.Equal(1, Run("", "tpmfs reset --state-dir nowhere").ExitCode);
         Run("", "tpmfs reset").Succeeded();
         Assert.Equal("64\n", _sandbox.Shell("cat /run/tpmfs/objects.max"));
@@ -168,5 +213,7 @@ public sealed partial class MessageTests : IDisposable
     private static string Repository { get; } = Find(AppContext.BaseDirectory);
 
     private static string Find(string folder) => File.Exists(Path.Combine(folder, "TpmFs.sln")) ? folder
-        : Find(Path.GetDirectoryName(folder) ?? throw new DirectoryNotFoundException("the tests are not run from their repository"));
+        : Find(
+            Path.GetDirectoryName(folder)
+                ?? throw new DirectoryNotFoundException("the tests are not run from their repository"));
 }

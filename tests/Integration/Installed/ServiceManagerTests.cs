@@ -4,7 +4,9 @@ using TpmFs.Tpm;
 
 namespace TpmFs.Integration.Tests.Installed;
 
-/// <summary>What the daemon tells who started it (sd_notify(3)), with a socket in the service manager's place.</summary>
+/// <summary>
+/// What the daemon tells who started it (sd_notify(3)), with a socket in the service manager's place.
+/// </summary>
 public sealed class ServiceManagerTests : IDisposable
 {
     private const int Hup = 1;
@@ -88,7 +90,10 @@ public sealed class ServiceManagerTests : IDisposable
         TpmHold hold = HoldCreatePrimary(agent);
         _sandbox.Shell($"umount --force --lazy {_mountPoint}");
         UntilTold("STOPPING=1\n", daemon);
-        Deadline.Poll(() => daemon.Printed.Contains("was unmounted, or its connection aborted, by somebody else", StringComparison.Ordinal), "word of it", daemon.Describe);
+        Deadline.Poll(
+            () => daemon.Printed.Contains(
+                "was unmounted, or its connection aborted, by somebody else", StringComparison.Ordinal), "word of it",
+                daemon.Describe);
         Assert.False(daemon.HasExited);
         hold.Release();
         Assert.Equal(1, daemon.Wait(Deadline.Step).ExitCode);
@@ -102,7 +107,9 @@ public sealed class ServiceManagerTests : IDisposable
         using var agent = new Agent(_sandbox);
         TpmHold hold = HoldCreatePrimary(agent);
         daemon.Send(Signals.Term);
-        Deadline.Poll(() => daemon.Printed.Contains("is still at a command, which is waited for", StringComparison.Ordinal), "word of it", daemon.Describe);
+        Deadline.Poll(
+            () => daemon.Printed.Contains("is still at a command, which is waited for", StringComparison.Ordinal),
+            "word of it", daemon.Describe);
         hold.Release();
         Assert.Equal(0, daemon.Wait(Deadline.Step).ExitCode);
         Assert.True(TpmContents.Of(_proxy).IsEmpty, TpmContents.Of(_proxy).ToString());
@@ -113,7 +120,9 @@ public sealed class ServiceManagerTests : IDisposable
     {
         _sandbox.Shell("for library in /usr/lib/*/libsystemd.so.0; do mount --bind /dev/null $library; done");
         using ChildProcess daemon = Start();
-        Deadline.Poll(() => daemon.Printed.Contains("is ready", StringComparison.Ordinal) || daemon.HasExited, "a mount", daemon.Describe);
+        Deadline.Poll(
+            () => daemon.Printed.Contains("is ready", StringComparison.Ordinal) || daemon.HasExited, "a mount",
+            daemon.Describe);
         Use();
         Assert.Contains("libsystemd.so.0 is not there", daemon.Printed, StringComparison.Ordinal);
         Assert.Contains("package libsystemd0", daemon.Printed, StringComparison.Ordinal);
@@ -129,7 +138,10 @@ public sealed class ServiceManagerTests : IDisposable
         }
 
         string state = Daemon.StateFolder(_sandbox, _mountPoint);
-        return _sandbox.Start(User.Root, [_sandbox.Program, "mount", _mountPoint, "--tpm", $"swtpm:path={_proxy.Socket}", "--state-dir", state], environment);
+        return _sandbox.Start(
+            User.Root,
+            [_sandbox.Program, "mount", _mountPoint, "--tpm", $"swtpm:path={_proxy.Socket}", "--state-dir", state],
+            environment);
     }
 
     /// <summary>An opener's command is at the TPM, and cannot be cancelled.</summary>
@@ -142,7 +154,8 @@ public sealed class ServiceManagerTests : IDisposable
     }
 
     private void UntilTold(string begin, ChildProcess daemon) => Deadline.Poll(
-        () => daemon.HasExited || _manager.Texts.Any(text => text.StartsWith(begin, StringComparison.Ordinal)), begin, daemon.Describe);
+        () => daemon.HasExited || _manager.Texts.Any(text => text.StartsWith(begin, StringComparison.Ordinal)), begin,
+        daemon.Describe);
 
     private void UntilToldMore(ChildProcess daemon, int times)
     {

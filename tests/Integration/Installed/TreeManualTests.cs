@@ -10,8 +10,12 @@ public sealed partial class TreeManualTests(Mount mount) : IClassFixture<Mount>
     public void Tpmfs_tree_7_has_every_file_and_no_other()
     {
         string page = File.ReadAllText(Path.Combine(AppContext.BaseDirectory, "../../../../../docs/man/tpmfs-tree.7"));
-        string[] documented = [.. Item().Matches(page).SelectMany(match => match.Groups[1].Value.Split(" , Pa ")).Select(name => name.Split('/')[0])];
-        string[] mounted = mount.Sandbox.Shell($"mkdir {mount.Daemon.MountPoint}/users/0; ls {mount.Daemon.MountPoint}; rmdir {mount.Daemon.MountPoint}/users/0").Split('\n', StringSplitOptions.RemoveEmptyEntries);
+        string[] documented = [.. Item().Matches(page).SelectMany(match => match.Groups[1].Value.Split(" , Pa "))
+            .Select(name => name.Split('/')[0])];
+        string[] mounted = mount.Sandbox.Shell(
+            $"mkdir {mount.Daemon.MountPoint}/users/0; ls {mount.Daemon.MountPoint}; "
+            + $"rmdir {mount.Daemon.MountPoint}/users/0")
+            .Split('\n', StringSplitOptions.RemoveEmptyEntries);
         Assert.Equal(mounted.Order(StringComparer.Ordinal), documented.Order(StringComparer.Ordinal));
     }
 

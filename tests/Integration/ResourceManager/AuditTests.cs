@@ -19,7 +19,8 @@ public sealed class AuditTests(Mount mount, ITestOutputHelper output) : MountTes
     {
         Opener other = Open(user: User.Member);
         PrimaryKey[] theirs = [.. Enumerable.Range(0, 3).Select(i => PrimaryKey.Create(other, $"their key {i}"))];
-        uint[] theirSessions = [.. Enumerable.Range(0, 3).Select(_ => other.Transact(Tpm2.StartAuthSession(policy: true)).NewHandle())];
+        uint[] theirSessions = [.. Enumerable.Range(0, 3)
+            .Select(_ => other.Transact(Tpm2.StartAuthSession(policy: true)).NewHandle())];
 
         Opener opener = Open();
         PrimaryKey[] ours = [.. Enumerable.Range(0, 4).Select(i => PrimaryKey.Create(opener, $"our key {i}"))];
@@ -28,9 +29,11 @@ public sealed class AuditTests(Mount mount, ITestOutputHelper output) : MountTes
         for (int i = 0; i < 6; i++)
         {
             int swaps = Mount.Proxy.Count(TpmCc.ContextLoad);
-            uint copy = other.Transact(Tpm2.ContextLoad(other.Transact(Tpm2.ContextSave(theirs[i % 3].Handle)).Succeeded())).NewHandle();
+            uint copy = other.Transact(
+                Tpm2.ContextLoad(other.Transact(Tpm2.ContextSave(theirs[i % 3].Handle)).Succeeded())).NewHandle();
             other.Transact(Tpm2.FlushContext(copy)).Succeeded();
-            other.Transact(Tpm2.ContextLoad(other.Transact(Tpm2.ContextSave(theirSessions[i % 3])).Succeeded())).NewHandle();
+            other.Transact(Tpm2.ContextLoad(other.Transact(Tpm2.ContextSave(theirSessions[i % 3])).Succeeded()))
+                .NewHandle();
             Assert.True(Mount.Proxy.Count(TpmCc.ContextLoad) >= swaps + 2);
             if (i % 2 == 0)
             {
@@ -59,7 +62,8 @@ public sealed class AuditTests(Mount mount, ITestOutputHelper output) : MountTes
         for (int i = 0; i < 2; i++)
         {
             Assert.Equal(response, opener.Transact(Tpm2.ReadPublic(key)));
-            digest = Extended(digest, TpmCc.ReadPublic, parameters: NameIn(response), answer: response.AsSpan(TpmHeader.Length));
+            digest = Extended(
+                digest, TpmCc.ReadPublic, parameters: NameIn(response), answer: response.AsSpan(TpmHeader.Length));
             Assert.Equal(digest, AuditDigest(opener));
         }
 
@@ -79,13 +83,14 @@ public sealed class AuditTests(Mount mount, ITestOutputHelper output) : MountTes
         int flushed = Mount.Proxy.Count(TpmCc.FlushContext);
         opener.Transact(Tpm2.FlushContext(key)).Succeeded();
         Assert.Equal(flushed + 1, Mount.Proxy.Count(TpmCc.FlushContext));
-        Assert.Equal(Extended(digest, TpmCc.FlushContext, parameters: [0x80, 0, 0, 0], answer: []), AuditDigest(opener));
+        Assert.Equal(
+            Extended(digest, TpmCc.FlushContext, parameters: [0x80, 0, 0, 0], answer: []), AuditDigest(opener));
         opener.Transact(SetAudited([], [TpmCc.FlushContext])).Succeeded();
     }
 
     /// <summary>
-    /// Waits for the manager to save sessions, which it does last. The TPM must not be asked here: any other command ends the exclusive
-    /// audit session.
+    /// Waits for the manager to save sessions, which it does last. The TPM must not be asked here: any other command
+    /// ends the exclusive audit session.
     /// </summary>
     private void WaitForIdleRelease()
     {
@@ -102,7 +107,9 @@ public sealed class AuditTests(Mount mount, ITestOutputHelper output) : MountTes
 
     /// <summary>Uses a key, and insists that the audit session has been exclusive since its last use.</summary>
     private static byte[] HmacExclusively(uint key, uint audit) => new TpmCommandBuilder(Tpm2.HmacCode)
-        .Handle(key).Password().Session(audit, TpmAuthorization.ContinueSession | TpmAuthorization.Audit | AuditExclusive).Sized([1]).U16(AlgNull).Build();
+        .Handle(key).Password()
+        .Session(audit, TpmAuthorization.ContinueSession | TpmAuthorization.Audit | AuditExclusive).Sized([1])
+        .U16(AlgNull).Build();
 
     /// <summary>Has the TPM audit a command, with SHA-256, which the digest must be changed to before.</summary>
     private static void Audit(Opener opener, TpmCc code)
@@ -113,7 +120,8 @@ public sealed class AuditTests(Mount mount, ITestOutputHelper output) : MountTes
 
     private static byte[] SetAudited(TpmCc[] set, TpmCc[] clear, int algorithm = AlgNull)
     {
-        TpmCommandBuilder command = new TpmCommandBuilder(TpmCc.SetCommandCodeAuditStatus).Handle(Tpm2.Owner).Password().U16(algorithm);
+        TpmCommandBuilder command = new TpmCommandBuilder(TpmCc.SetCommandCodeAuditStatus).Handle(Tpm2.Owner).Password()
+            .U16(algorithm);
         foreach (TpmCc[] list in (TpmCc[][])[set, clear])
         {
             command.U32((uint)list.Length);
@@ -123,20 +131,29 @@ public sealed class AuditTests(Mount mount, ITestOutputHelper output) : MountTes
         return command.Build();
     }
 
-    /// <summary>The digest as TPM2_GetCommandAuditDigest attests it, here without a signature, which leaves it as it is.</summary>
+    /// <summary>
+    /// The digest as TPM2_GetCommandAuditDigest attests it, here without a signature, which leaves it as it is.
+    /// </summary>
     private static byte[] AuditDigest(Opener opener)
     {
         const int ClockAndFirmware = 8 + 4 + 4 + 1 + 8;
         byte[] attest = opener.Transact(new TpmCommandBuilder((TpmCc)0x133)
             .Handle(Endorsement).Handle(Tpm2.Null).Password().Password().U16(0).U16(AlgNull).Build()).FirstSized();
         var reader = new TpmReader(attest);
-        Assert.True(reader.TryReadUInt32(out _) & reader.TryReadUInt16(out _) & reader.TryReadSized(out _) & reader.TryReadSized(out _)
-            & reader.TryReadBytes(ClockAndFirmware + sizeof(ulong) + sizeof(ushort), out _) & reader.TryReadSized(out ReadOnlySpan<byte> digest));
+        Assert.True(
+            reader.TryReadUInt32(out _)
+                & reader.TryReadUInt16(out _) & reader.TryReadSized(out _) & reader.TryReadSized(out _)
+            & reader.TryReadBytes(ClockAndFirmware + sizeof(ulong) + sizeof(ushort), out _)
+            & reader.TryReadSized(out ReadOnlySpan<byte> digest));
         return digest.ToArray();
     }
 
-    /// <summary>Part 1, 31.3: the digest after one more audited command, of which <paramref name="parameters"/> are the names and parameters.</summary>
-    private static byte[] Extended(ReadOnlySpan<byte> digest, TpmCc code, ReadOnlySpan<byte> parameters, ReadOnlySpan<byte> answer)
+    /// <summary>
+    /// Part 1, 31.3: the digest after one more audited command, of which <paramref name="parameters"/> are the names
+    /// and parameters.
+    /// </summary>
+    private static byte[] Extended(
+        ReadOnlySpan<byte> digest, TpmCc code, ReadOnlySpan<byte> parameters, ReadOnlySpan<byte> answer)
     {
         byte[] command = SHA256.HashData(new ByteWriter().U32((uint)code).Bytes(parameters).ToArray());
         byte[] response = SHA256.HashData(new ByteWriter().U32(0).U32((uint)code).Bytes(answer).ToArray());

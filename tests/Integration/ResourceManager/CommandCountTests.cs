@@ -5,10 +5,12 @@ using Xunit.Abstractions;
 namespace TpmFs.Integration.Tests.ResourceManager;
 
 /// <summary>
-/// TPM commands per client command, counted between TpmFs and swtpm, once every key has been saved: what residency is for.
-/// swtpm has three object slots and three session slots. The daemon is never idle here, so nothing is counted but what clients cause.
+/// TPM commands per client command, counted between TpmFs and swtpm, once every key has been saved: what residency is
+/// for. swtpm has three object slots and three session slots. The daemon is never idle here, so nothing is counted but
+/// what clients cause.
 /// </summary>
-public sealed class CommandCountTests(BusyMount mount, ITestOutputHelper output) : MountTests(mount, output), IClassFixture<BusyMount>
+public sealed class CommandCountTests(BusyMount mount, ITestOutputHelper output)
+    : MountTests(mount, output), IClassFixture<BusyMount>
 {
     private const int Slots = 3;
     private readonly ITestOutputHelper _output = output;

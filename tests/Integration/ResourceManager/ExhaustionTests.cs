@@ -17,7 +17,8 @@ public sealed class ExhaustionTests(Mount mount, ITestOutputHelper output) : Mou
         Agent holder = NewAgent(User.Member);
         Opener[] holders = [.. Enumerable.Range(0, ActiveSessionsMax).Select(_ => holder.Open(Mount.Node))];
         uint[] sessions = [.. holders.Select(one => one.Transact(Tpm2.StartAuthSession(policy: true)).NewHandle())];
-        holders[0].Transact(Tpm2.PolicyGetDigest(sessions[0])).Succeeded(); // so the second one's is the least recently used
+        // so the second one's is the least recently used
+        holders[0].Transact(Tpm2.PolicyGetDigest(sessions[0])).Succeeded();
         var full = TpmContents.Of(Mount.Proxy);
         Assert.Equal(ActiveSessionsMax, full.LoadedSessions.Count + full.SavedSessions.Count);
 
@@ -44,7 +45,8 @@ public sealed class ExhaustionTests(Mount mount, ITestOutputHelper output) : Mou
         hold.WaitUntilHeld();
         var clock = Stopwatch.StartNew();
         using ChildProcess client = Mount.Sandbox.Start(
-            User.Member, ["tpm2_getrandom", "--hex", "16"], new Dictionary<string, string> { ["TPM2TOOLS_TCTI"] = $"device:{Mount.Node}" });
+            User.Member, ["tpm2_getrandom", "--hex", "16"],
+            new Dictionary<string, string> { ["TPM2TOOLS_TCTI"] = $"device:{Mount.Node}" });
         client.Input.Close();
         Deadline.Poll(() => client.HasExited || clock.Elapsed > length, "a long command's end");
         Assert.False(client.HasExited, client.Describe());
@@ -53,7 +55,8 @@ public sealed class ExhaustionTests(Mount mount, ITestOutputHelper output) : Mou
         hold.Release();
         clock.Restart();
         Assert.Equal(32, client.Wait().Succeeded().Output.Trim().Length);
-        _output.WriteLine($"held for {length.TotalSeconds:0} s; the client was done {clock.Elapsed.TotalSeconds:0.00} s after");
+        _output.WriteLine(
+            $"held for {length.TotalSeconds:0} s; the client was done {clock.Elapsed.TotalSeconds:0.00} s after");
         Assert.True(Mount.Proxy.Count(TpmCc.GetRandom) > random);
         slow.Read().Data.NewHandle();
     }

@@ -11,11 +11,13 @@ public sealed class IdleTests(Mount mount, ITestOutputHelper output) : MountTest
     {
         Opener opener = Open();
         PrimaryKey[] keys = [.. Enumerable.Range(0, 5).Select(i => PrimaryKey.Create(opener, $"key {i}"))];
-        uint[] sessions = [.. Enumerable.Range(0, 5).Select(_ => opener.Transact(Tpm2.StartAuthSession(policy: true)).NewHandle())];
+        uint[] sessions = [.. Enumerable.Range(0, 5)
+            .Select(_ => opener.Transact(Tpm2.StartAuthSession(policy: true)).NewHandle())];
         for (int round = 0; round < 3; round++)
         {
             Deadline.Poll(
-                () => TpmContents.Of(Mount.Proxy) is { Objects.Count: 0, LoadedSessions.Count: 0, SavedSessions.Count: 5 },
+                () => TpmContents.Of(
+                    Mount.Proxy) is { Objects.Count: 0, LoadedSessions.Count: 0, SavedSessions.Count: 5 },
                 "a TPM without our objects and loaded sessions",
                 () => TpmContents.Of(Mount.Proxy).ToString());
             Array.ForEach(keys, key => key.Use());

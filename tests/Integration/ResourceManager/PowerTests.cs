@@ -4,12 +4,14 @@ using Xunit.Abstractions;
 namespace TpmFs.Integration.Tests.ResourceManager;
 
 /// <summary>
-/// TPM Resume, Restart and Reset (Part 1, 12.2.3) of a real TPM below openers that stay open: each loses what the specification says and
-/// nothing else, whether the firmware has started the TPM again or TpmFs finds it down.
+/// TPM Resume, Restart and Reset (Part 1, 12.2.3) of a real TPM below openers that stay open: each loses what the
+/// specification says and nothing else, whether the firmware has started the TPM again or TpmFs finds it down.
 /// </summary>
 public sealed class PowerTests : MountTests, IClassFixture<BusyMount>
 {
-    /// <summary>TPM_RC_INTEGRITY for the first parameter: the TPM itself refuses a context from before the reset.</summary>
+    /// <summary>
+    /// TPM_RC_INTEGRITY for the first parameter: the TPM itself refuses a context from before the reset.
+    /// </summary>
     private const uint Integrity = 0x1DF;
 
     private readonly Opener _opener;
@@ -20,22 +22,28 @@ public sealed class PowerTests : MountTests, IClassFixture<BusyMount>
     private readonly uint _residentSession;
     private readonly byte[] _savedSession;
 
-    /// <summary>A key, a key with stClear, a policy session and a session saved by its client, all away from the TPM; a key and a session in it.</summary>
+    /// <summary>
+    /// A key, a key with stClear, a policy session and a session saved by its client, all away from the TPM; a key and
+    /// a session in it.
+    /// </summary>
     public PowerTests(BusyMount mount, ITestOutputHelper output)
         : base(mount, output)
     {
         _opener = Open();
         _awayKey = PrimaryKey.Create(_opener, "away");
         _awayStClearKey = PrimaryKey.Create(_opener, "away, stClear", PrimaryKey.StClear);
-        _savedSession = _opener.Transact(Tpm2.ContextSave(_opener.Transact(Tpm2.StartAuthSession(policy: true)).NewHandle())).Succeeded();
+        _savedSession = _opener.Transact(
+            Tpm2.ContextSave(_opener.Transact(Tpm2.StartAuthSession(policy: true)).NewHandle())).Succeeded();
         _awaySession = _opener.Transact(Tpm2.StartAuthSession(policy: true)).NewHandle();
         uint[] others = [.. Enumerable.Range(0, 2).Select(_ => _opener.Transact(Tpm2.HashSequenceStart()).NewHandle())];
-        uint[] otherSessions = [.. Enumerable.Range(0, 2).Select(_ => _opener.Transact(Tpm2.StartAuthSession(policy: true)).NewHandle())];
+        uint[] otherSessions = [.. Enumerable.Range(0, 2)
+            .Select(_ => _opener.Transact(Tpm2.StartAuthSession(policy: true)).NewHandle())];
         _residentKey = PrimaryKey.Create(_opener, "resident");
         _residentSession = _opener.Transact(Tpm2.StartAuthSession(policy: true)).NewHandle();
         Array.ForEach([.. others, .. otherSessions], other => _opener.Transact(Tpm2.FlushContext(other)).Succeeded());
         var contents = TpmContents.Of(Mount.Proxy);
-        Assert.True(contents is { Objects.Count: 1, LoadedSessions.Count: 1, SavedSessions.Count: 2 }, contents.ToString());
+        Assert.True(
+            contents is { Objects.Count: 1, LoadedSessions.Count: 1, SavedSessions.Count: 2 }, contents.ToString());
     }
 
     [Fact]
@@ -88,7 +96,9 @@ public sealed class PowerTests : MountTests, IClassFixture<BusyMount>
         AssertNewWorkSucceeds();
     }
 
-    /// <summary>A client's TPM2_Shutdown(STATE) finds everything saved, so a resume after it loses nothing at all.</summary>
+    /// <summary>
+    /// A client's TPM2_Shutdown(STATE) finds everything saved, so a resume after it loses nothing at all.
+    /// </summary>
     [Fact]
     public void A_shutdown_through_the_node_saves_everything_and_a_resume_then_loses_nothing()
     {

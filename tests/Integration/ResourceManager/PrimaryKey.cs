@@ -5,7 +5,9 @@ using TpmFs.Tpm;
 
 namespace TpmFs.Integration.Tests.ResourceManager;
 
-/// <summary>An HMAC key that is a primary object, not subject to dictionary attack protection, whose answers can be checked.</summary>
+/// <summary>
+/// An HMAC key that is a primary object, not subject to dictionary attack protection, whose answers can be checked.
+/// </summary>
 internal sealed class PrimaryKey
 {
     public const uint StClear = 1 << 2;
@@ -22,7 +24,9 @@ internal sealed class PrimaryKey
         Handle = tpm.Transact(new TpmCommandBuilder(TpmCc.CreatePrimary)
             .Handle(hierarchy).Password()
             .Sized(new ByteWriter().U16(0).Sized(_secret).ToArray())
-            .Sized(new ByteWriter().U16(AlgKeyedHash).U16(AlgSha256).U32(attributes).U16(0).U16(AlgHmac).U16(AlgSha256).U16(0).ToArray())
+            .Sized(
+                new ByteWriter().U16(AlgKeyedHash).U16(AlgSha256).U32(attributes).U16(0).U16(AlgHmac).U16(AlgSha256)
+                    .U16(0).ToArray())
             .U16(0).U32(0).Build()).NewHandle();
     }
 
@@ -34,7 +38,10 @@ internal sealed class PrimaryKey
     /// <summary>Uses the key and checks its answer.</summary>
     public void Use() => Check(_tpm.Transact(Tpm2.Hmac(Handle, _secret)));
 
-    /// <summary>Whether the opener still has the key: its answer is right, or it says that there is no such object, and nothing else.</summary>
+    /// <summary>
+    /// Whether the opener still has the key: its answer is right, or it says that there is no such object, and nothing
+    /// else.
+    /// </summary>
     public bool Lives()
     {
         byte[] response = _tpm.Transact(Tpm2.Hmac(Handle, _secret));

@@ -5,12 +5,17 @@ using Xunit.Abstractions;
 
 namespace TpmFs.Integration.Tests.ResourceManager;
 
-/// <summary>Sessions that outlive the process that started them: for their user, for as long as they are wanted, and to nobody's harm.</summary>
+/// <summary>
+/// Sessions that outlive the process that started them: for their user, for as long as they are wanted, and to nobody's
+/// harm.
+/// </summary>
 public sealed class SavedSessionTests(Mount mount, ITestOutputHelper output) : MountTests(mount, output)
 {
     private readonly ITestOutputHelper _output = output;
 
-    /// <summary>Each tool loads the session from its file, extends its policy, and saves it to the file again.</summary>
+    /// <summary>
+    /// Each tool loads the session from its file, extends its policy, and saves it to the file again.
+    /// </summary>
     [Fact]
     public void A_policy_session_in_a_file_serves_ten_more_processes_of_its_user_and_no_other_user()
     {
@@ -43,19 +48,22 @@ public sealed class SavedSessionTests(Mount mount, ITestOutputHelper output) : M
     {
         int count = Soak.Count(usually: 2_000, soaking: 10_000);
         var clock = Stopwatch.StartNew();
-        Agent[] users = [.. Enumerable.Range(0, 4).Select(i => NewAgent(new User(54_340 + (uint)i, User.Member.Group)))];
+        Agent[] users = [.. Enumerable.Range(0, 4)
+            .Select(i => NewAgent(new User(54_340 + (uint)i, User.Member.Group)))];
         byte[][] last = new byte[users.Length][];
         for (int i = 0; i < count; i++)
         {
             Opener opener = users[i % users.Length].Open(Mount.Node);
-            last[i % users.Length] = opener.Transact(Tpm2.ContextSave(opener.Transact(Tpm2.StartAuthSession(policy: true)).NewHandle())).Succeeded();
+            last[i % users.Length] = opener.Transact(
+                Tpm2.ContextSave(opener.Transact(Tpm2.StartAuthSession(policy: true)).NewHandle())).Succeeded();
             opener.Close();
         }
 
         _output.WriteLine($"{count} sessions abandoned in {clock.Elapsed.TotalSeconds:0.0} s");
         clock.Restart();
         Opener later = Open();
-        later.Transact(Tpm2.PolicyGetDigest(later.Transact(Tpm2.StartAuthSession(policy: true)).NewHandle())).Succeeded();
+        later.Transact(Tpm2.PolicyGetDigest(later.Transact(Tpm2.StartAuthSession(policy: true)).NewHandle()))
+            .Succeeded();
         Assert.True(clock.Elapsed < TimeLimit, $"a session after {clock.Elapsed}");
         later.Close();
         for (int i = 0; i < users.Length; i++)
@@ -68,7 +76,10 @@ public sealed class SavedSessionTests(Mount mount, ITestOutputHelper output) : M
         }
     }
 
-    /// <summary>A TPM that is asked to save more sessions than TPM_PT_CONTEXT_GAP_MAX after the oldest saved one refuses with TPM_RC_CONTEXT_GAP.</summary>
+    /// <summary>
+    /// A TPM that is asked to save more sessions than TPM_PT_CONTEXT_GAP_MAX after the oldest saved one refuses with
+    /// TPM_RC_CONTEXT_GAP.
+    /// </summary>
     [Fact]
     public void A_session_that_is_idle_while_others_are_saved_thousands_of_times_still_works()
     {
@@ -76,7 +87,8 @@ public sealed class SavedSessionTests(Mount mount, ITestOutputHelper output) : M
         Opener idle = Open();
         uint kept = idle.Transact(Tpm2.StartAuthSession(policy: true)).NewHandle();
         idle.Transact(Tpm2.PolicyCpHash(kept, new byte[32])).Succeeded();
-        byte[] saved = idle.Transact(Tpm2.ContextSave(idle.Transact(Tpm2.StartAuthSession(policy: true)).NewHandle())).Succeeded();
+        byte[] saved = idle.Transact(Tpm2.ContextSave(idle.Transact(Tpm2.StartAuthSession(policy: true)).NewHandle()))
+            .Succeeded();
         Opener busy = Open(user: User.Member);
         uint session = busy.Transact(Tpm2.StartAuthSession(policy: true)).NewHandle();
         var clock = Stopwatch.StartNew();
@@ -93,7 +105,9 @@ public sealed class SavedSessionTests(Mount mount, ITestOutputHelper output) : M
         idle.Transact(Tpm2.PolicyGetDigest(idle.Transact(Tpm2.ContextLoad(saved)).NewHandle())).Succeeded();
     }
 
-    /// <summary>Long before anybody would have to give a session up (2 s): those that nobody will miss go first.</summary>
+    /// <summary>
+    /// Long before anybody would have to give a session up (2 s): those that nobody will miss go first.
+    /// </summary>
     private static TimeSpan TimeLimit => TimeSpan.FromSeconds(1.5);
 
     private static void FlushSaved(Opener opener)
@@ -106,14 +120,16 @@ public sealed class SavedSessionTests(Mount mount, ITestOutputHelper output) : M
 
     private void RefusedToOther(string folder, string node)
     {
-        Outcome refused = Shell(User.OtherMember, folder, "TPM2TOOLS_TCTI=\"$2\" tpm2_policypcr -S session.ctx -l sha256:0", node);
+        Outcome refused =
+            Shell(User.OtherMember, folder, "TPM2TOOLS_TCTI=\"$2\" tpm2_policypcr -S session.ctx -l sha256:0", node);
         Assert.NotEqual(0, refused.ExitCode);
         Assert.Contains("0xB01CB", refused.Error, StringComparison.OrdinalIgnoreCase);
     }
 
     private Outcome Shell(User user, string folder, string script, string tcti)
     {
-        using ChildProcess process = Mount.Sandbox.Start(user, ["sh", "-euc", script, "sh", folder, tcti], folder: folder);
+        using ChildProcess process =
+            Mount.Sandbox.Start(user, ["sh", "-euc", script, "sh", folder, tcti], folder: folder);
         process.Input.Close();
         return process.Wait();
     }

@@ -5,8 +5,8 @@ using Xunit.Abstractions;
 namespace TpmFs.Integration.Tests.ResourceManager;
 
 /// <summary>
-/// The machine's sleep as a system-sleep hook tells of it, on a real TPM: between 'tpmfs suspend' and 'tpmfs resume' the kernel shuts the TPM
-/// down, the power goes, and the firmware starts the TPM in one of three ways.
+/// The machine's sleep as a system-sleep hook tells of it, on a real TPM: between 'tpmfs suspend' and 'tpmfs resume'
+/// the kernel shuts the TPM down, the power goes, and the firmware starts the TPM in one of three ways.
 /// </summary>
 public sealed class SleepTests : MountTests, IClassFixture<BusyMount>
 {
@@ -31,12 +31,15 @@ public sealed class SleepTests : MountTests, IClassFixture<BusyMount>
     [InlineData("resume", true, true, true)]
     [InlineData("restart", true, false, true)]
     [InlineData("reset", false, false, false)]
-    public void What_still_loads_after_it_goes_on_and_nothing_else(string how, bool keyLives, bool stClearLives, bool sessionsLive)
+    public void What_still_loads_after_it_goes_on_and_nothing_else(
+        string how, bool keyLives, bool stClearLives, bool sessionsLive)
     {
-        byte[] saved = _opener.Transact(Tpm2.ContextSave(_opener.Transact(Tpm2.StartAuthSession(policy: true)).NewHandle())).Succeeded();
+        byte[] saved = _opener.Transact(
+            Tpm2.ContextSave(_opener.Transact(Tpm2.StartAuthSession(policy: true)).NewHandle())).Succeeded();
         Tpmfs("suspend").Succeeded();
         var contents = TpmContents.Of(Mount.Proxy);
-        Assert.True(contents is { Objects.Count: 0, LoadedSessions.Count: 0, SavedSessions.Count: 2 }, contents.ToString());
+        Assert.True(
+            contents is { Objects.Count: 0, LoadedSessions.Count: 0, SavedSessions.Count: 2 }, contents.ToString());
         Mount.Proxy.Transact(SwtpmPower.Shutdown(state: how != "reset")).Succeeded();
         SwtpmPower.PowerCycle(Mount.Tpm);
         Mount.Proxy.Transact(SwtpmPower.Startup(state: how == "resume")).Succeeded();
@@ -63,7 +66,8 @@ public sealed class SleepTests : MountTests, IClassFixture<BusyMount>
         Task<Reply> polls = polling.Begin("poll", Events.In, 30_000);
         polling.Agent.WaitUntilPolling();
 
-        using ChildProcess suspend = Mount.Sandbox.Start(User.Root, [Mount.Sandbox.Program, "suspend", "--mount", Mount.Daemon.MountPoint]);
+        using ChildProcess suspend =
+            Mount.Sandbox.Start(User.Root, [Mount.Sandbox.Program, "suspend", "--mount", Mount.Daemon.MountPoint]);
         Assert.Equal(Retry, blocking.Agent.End(waits).Data.Code());
         Assert.Equal(Events.In, polling.Agent.End(polls).Value);
         Assert.Equal(Retry, polling.Read().Data.Code());
@@ -88,10 +92,15 @@ public sealed class SleepTests : MountTests, IClassFixture<BusyMount>
     [Fact]
     public void It_is_roots_to_say()
     {
-        Assert.Equal("EACCES", NewAgent(User.Member).Call("open", Path.Combine(Mount.Daemon.MountPoint, "power"), "O_WRONLY").Errno);
-        Assert.NotEqual(0, Mount.Sandbox.Run(User.Member, Mount.Sandbox.Program, "suspend", "--mount", Mount.Daemon.MountPoint).ExitCode);
+        Assert.Equal(
+            "EACCES",
+            NewAgent(User.Member).Call("open", Path.Combine(Mount.Daemon.MountPoint, "power"), "O_WRONLY").Errno);
+        Assert.NotEqual(
+            0, Mount.Sandbox.Run(
+                User.Member, Mount.Sandbox.Program, "suspend", "--mount", Mount.Daemon.MountPoint).ExitCode);
         Assert.True(_key.Lives());
     }
 
-    private Outcome Tpmfs(string command) => Mount.Sandbox.Run(User.Root, Mount.Sandbox.Program, command, "--mount", Mount.Daemon.MountPoint);
+    private Outcome Tpmfs(string command) =>
+        Mount.Sandbox.Run(User.Root, Mount.Sandbox.Program, command, "--mount", Mount.Daemon.MountPoint);
 }

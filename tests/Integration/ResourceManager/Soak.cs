@@ -1,6 +1,8 @@
 namespace TpmFs.Integration.Tests.ResourceManager;
 
-/// <summary>How much of what takes long is done: a part of it, or all of it where TPMFS_SOAK is set (make soak).</summary>
+/// <summary>
+/// How much of what takes long is done: a part of it, or all of it where TPMFS_SOAK is set (make soak).
+/// </summary>
 internal static class Soak
 {
     private static readonly bool s_isOn = Environment.GetEnvironmentVariable("TPMFS_SOAK") is { Length: > 0 };

@@ -9,11 +9,15 @@ internal static class SwtpmPower
 {
     private const int ShutdownClear = 0, ShutdownState = 1;
 
-    public static byte[] Shutdown(bool state) => new TpmCommandBuilder(TpmCc.Shutdown).U16(state ? ShutdownState : ShutdownClear).Build();
+    public static byte[] Shutdown(bool state) =>
+        new TpmCommandBuilder(TpmCc.Shutdown).U16(state ? ShutdownState : ShutdownClear).Build();
 
-    public static byte[] Startup(bool state) => new TpmCommandBuilder(TpmCc.Startup).U16(state ? ShutdownState : ShutdownClear).Build();
+    public static byte[] Startup(bool state) =>
+        new TpmCommandBuilder(TpmCc.Startup).U16(state ? ShutdownState : ShutdownClear).Build();
 
-    /// <summary>_TPM_Init by the control channel (CMD_INIT): the power goes and comes back. The data connection stays.</summary>
+    /// <summary>
+    /// _TPM_Init by the control channel (CMD_INIT): the power goes and comes back. The data connection stays.
+    /// </summary>
     public static void PowerCycle(SoftwareTpm tpm)
     {
         using var control = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);

@@ -3,8 +3,9 @@ using TpmFs.Integration.Tests.Harness;
 namespace TpmFs.Integration.Tests.Tree;
 
 /// <summary>
-/// Who may do what: a line of names, then a line for each operation with an outcome for each name: "ok", "no" (EACCES or EPERM), or
-/// another errno. A name's operations are done in the order of the lines; the names' turns in their own order.
+/// Who may do what: a line of names, then a line for each operation with an outcome for each name: "ok", "no" (EACCES
+/// or EPERM), or another errno. A name's operations are done in the order of the lines; the names' turns in their own
+/// order.
 /// </summary>
 internal sealed class AccessTable
 {
@@ -32,11 +33,15 @@ internal sealed class AccessTable
         Assert.True(wrong.Length == 0, string.Join('\n', wrong));
     }
 
-    /// <summary>The raw nodes have one opener at a time, and close(2) does not wait until the last one's end is known.</summary>
+    /// <summary>
+    /// The raw nodes have one opener at a time, and close(2) does not wait until the last one's end is known.
+    /// </summary>
     private static string Try(Agent agent, string[] operation)
     {
         string? errno = null;
-        Deadline.Poll(() => (errno = agent.Call(operation[0], [.. operation[1..]]).Errno) != "EBUSY", string.Join(' ', operation));
+        Deadline.Poll(
+            () => (errno = agent.Call(operation[0], [.. operation[1..]]).Errno) != "EBUSY",
+            string.Join(' ', operation));
         return errno switch
         {
             null => "ok",

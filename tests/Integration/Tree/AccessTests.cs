@@ -130,7 +130,8 @@ public sealed class AccessTests(Mount mount, ITestOutputHelper output) : TreeTes
     {
         var engineer = new User((uint)NewNumber(), (uint)NewNumber());
         Agent agent = NewAgent(engineer);
-        Mount.Sandbox.Shell($"cd {At("locality")}; chgrp {engineer.Group} . 3 3/raw0 3/rm0; chmod 710 . 3; chmod 660 3/raw0 3/rm0");
+        Mount.Sandbox.Shell(
+            $"cd {At("locality")}; chgrp {engineer.Group} . 3 3/raw0 3/rm0; chmod 710 . 3; chmod 660 3/raw0 3/rm0");
         agent.Call("use", At("locality/3/raw0")).Data.Succeeded();
         agent.Call("use", At("locality/3/rm0")).Data.Succeeded();
         Assert.Equal("EACCES", agent.Call("use", At("locality/2/rm0")).Errno);
@@ -150,7 +151,8 @@ public sealed class AccessTests(Mount mount, ITestOutputHelper output) : TreeTes
             """);
         (string Name, User User)[] users =
         [
-            ("member", User.Member), ("acl", s_acl), ("granted", s_granted), ("owner", s_owner), ("outsider", User.Outsider), ("root", User.Root),
+            ("member", User.Member), ("acl", s_acl), ("granted", s_granted), ("owner", s_owner),
+            ("outsider", User.Outsider), ("root", User.Root),
         ];
         s_table.Check(users.ToDictionary(user => user.Name, user =>
         {

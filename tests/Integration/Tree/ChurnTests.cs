@@ -10,7 +10,8 @@ public sealed class ChurnTests(Mount mount, ITestOutputHelper output) : TreeTest
     private const int Processes = 8;
 
     /// <summary>How often each process does its 14 operations: TPMFS_TEST_CHURN, or 60.</summary>
-    private static readonly int s_rounds = int.Parse(Environment.GetEnvironmentVariable("TPMFS_TEST_CHURN") ?? "60", CultureInfo.InvariantCulture);
+    private static readonly int s_rounds =
+        int.Parse(Environment.GetEnvironmentVariable("TPMFS_TEST_CHURN") ?? "60", CultureInfo.InvariantCulture);
 
     [Fact]
     public void Eight_processes_at_once_break_nothing_and_leave_nothing_behind()
@@ -22,7 +23,8 @@ public sealed class ChurnTests(Mount mount, ITestOutputHelper output) : TreeTest
         Churn("second");
         AssertTpmEmpties();
         Deadline.Poll(() => Nodes() <= nodes, "as few nodes as before", () => $"{Nodes()} nodes, {nodes} before");
-        Deadline.Poll(() => Files() <= files + 8, "as few open files as before", () => $"{Files()} files, {files} before");
+        Deadline.Poll(
+            () => Files() <= files + 8, "as few open files as before", () => $"{Files()} files, {files} before");
         Assert.Empty(Openers(Mount.Daemon.MountPoint));
 
         // Twice as much work as before cannot need much more memory, whenever the garbage collector last ran.
@@ -34,7 +36,8 @@ public sealed class ChurnTests(Mount mount, ITestOutputHelper output) : TreeTest
     {
         ChildProcess[] clients = [.. Enumerable.Range(0, Processes).Select(i => Mount.Sandbox.Start(
             User.Root,
-            ["/usr/bin/python3", Path.Combine(Mount.Sandbox.Scripts, "clients", "churn.py"), Mount.Daemon.MountPoint, $"{s_rounds}", $"{name}{i}"]))];
+            ["/usr/bin/python3", Path.Combine(Mount.Sandbox.Scripts, "clients", "churn.py"), Mount.Daemon.MountPoint,
+                $"{s_rounds}", $"{name}{i}"]))];
         try
         {
             Assert.All(clients, client => client.Wait(Deadline.Client + TimeSpan.FromSeconds(s_rounds)).Succeeded());
@@ -49,13 +52,15 @@ public sealed class ChurnTests(Mount mount, ITestOutputHelper output) : TreeTest
     }
 
     /// <summary>The nodes that the daemon knows, as statfs(2) tells.</summary>
-    private long Nodes() => long.Parse(Mount.Sandbox.Shell($"stat -f -c %c {Mount.Daemon.MountPoint}"), CultureInfo.InvariantCulture);
+    private long Nodes() =>
+        long.Parse(Mount.Sandbox.Shell($"stat -f -c %c {Mount.Daemon.MountPoint}"), CultureInfo.InvariantCulture);
 
     private long Files() => Directory.GetFiles($"/proc/{Mount.Daemon.Id}/fd").Length;
 
     /// <summary>In KiB.</summary>
     private long Memory() => long.Parse(
-        File.ReadLines($"/proc/{Mount.Daemon.Id}/status").First(line => line.StartsWith("VmRSS:", StringComparison.Ordinal))
+        File.ReadLines($"/proc/{Mount.Daemon.Id}/status")
+            .First(line => line.StartsWith("VmRSS:", StringComparison.Ordinal))
             .Split(' ', StringSplitOptions.RemoveEmptyEntries)[1],
         CultureInfo.InvariantCulture);
 }

@@ -10,7 +10,9 @@ public sealed class CommandPolicyTests(Mount mount, ITestOutputHelper output) : 
 {
     private const uint Denied = Layer | 0x143;
 
-    /// <summary>The commands of each set, by their codes; those that the TPM does not implement are refused for that reason.</summary>
+    /// <summary>
+    /// The commands of each set, by their codes; those that the TPM does not implement are refused for that reason.
+    /// </summary>
     public static TheoryData<string, uint[]> Sets => new()
     {
         {
@@ -31,7 +33,8 @@ public sealed class CommandPolicyTests(Mount mount, ITestOutputHelper output) : 
         (User user, string home) = NewUser();
         string domain = NewDomain();
         foreach ((Opener opener, string directory) in (IEnumerable<(Opener, string)>)[
-            (OpenAt($"{home}/rm0", user), home), (OpenAt($"{domain}/rm0"), domain), (OpenAt($"{domain}/locality/4/rm0"), domain)])
+            (OpenAt($"{home}/rm0", user), home), (OpenAt($"{domain}/rm0"), domain),
+            (OpenAt($"{domain}/locality/4/rm0"), domain)])
         {
             long before = ReadKeys($"{directory}/stat")["denied"];
             int atTpm = AtTpm();
@@ -44,7 +47,8 @@ public sealed class CommandPolicyTests(Mount mount, ITestOutputHelper output) : 
             opener.Transact(Tpm2.CreatePrimary()).NewHandle();
         }
 
-        int AtTpm() => Mount.Proxy.Commands.Count(code => code is TpmCc.Clear or TpmCc.HierarchyChangeAuth or TpmCc.Shutdown or TpmCc.Startup);
+        int AtTpm() => Mount.Proxy.Commands.Count(
+            code => code is TpmCc.Clear or TpmCc.HierarchyChangeAuth or TpmCc.Shutdown or TpmCc.Startup);
     }
 
     [Fact]
@@ -72,7 +76,8 @@ public sealed class CommandPolicyTests(Mount mount, ITestOutputHelper output) : 
         Assert.All(codes, code => Assert.Equal((code, Denied), (code, opener.Transact(Bare(code)).Code())));
         uint[] useful = [0x120, 0x12A, 0x122, 0x137, 0x182, 0x131, 0x153, 0x157, 0x15E, 0x176, 0x181];
         Assert.All(
-            useful.Except(codes).Except(Sets.Where(other => Equals(other[0], set)).SelectMany(other => (uint[])other[1])),
+            useful.Except(codes)
+                .Except(Sets.Where(other => Equals(other[0], set)).SelectMany(other => (uint[])other[1])),
             code => Assert.NotEqual((code, Denied), (code, opener.Transact(Bare(code)).Code())));
     }
 
@@ -165,7 +170,8 @@ public sealed class CommandPolicyTests(Mount mount, ITestOutputHelper output) : 
         Assert.Equal("EINVAL", TryWrite(file, text + "\n"));
         Assert.Equal("@admin\n@power\n", Read(file));
         Deadline.Poll(
-            () => Mount.Daemon.Printed[printed..].Contains(named, StringComparison.Ordinal), "what is wrong in the log", Mount.Daemon.Describe);
+            () => Mount.Daemon.Printed[printed..].Contains(named, StringComparison.Ordinal), "what is wrong in the log",
+            Mount.Daemon.Describe);
     }
 
     [Theory]
@@ -191,7 +197,8 @@ public sealed class CommandPolicyTests(Mount mount, ITestOutputHelper output) : 
         (User user, string home) = NewUser();
         const string script = """
             cd "$HOME"
-            printf 'a secret' | systemd-creds --with-key=tpm2 --tpm2-device="$0" --tpm2-pcrs=16 --name=secret encrypt - sealed
+            printf 'a secret' | systemd-creds --with-key=tpm2 --tpm2-device="$0" --tpm2-pcrs=16 \
+                --name=secret encrypt - sealed
             systemd-creds --tpm2-device="$0" --name=secret decrypt sealed -
             """;
         using ChildProcess client = Mount.Sandbox.Start(
@@ -202,7 +209,8 @@ public sealed class CommandPolicyTests(Mount mount, ITestOutputHelper output) : 
         Assert.EndsWith("a secret", client.Wait().Succeeded().Output.TrimEnd(), StringComparison.Ordinal);
     }
 
-    private string[] Lines(string file) => [.. Read(file).Split('\n', StringSplitOptions.RemoveEmptyEntries).Order(StringComparer.Ordinal)];
+    private string[] Lines(string file) =>
+        [.. Read(file).Split('\n', StringSplitOptions.RemoveEmptyEntries).Order(StringComparer.Ordinal)];
 
     /// <summary>A header alone: policy refuses it, and nothing else can come of it.</summary>
     private static byte[] Bare(uint code) => new TpmCommandBuilder((TpmCc)code).Build();

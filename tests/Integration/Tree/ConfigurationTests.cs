@@ -3,7 +3,9 @@ using TpmFs.Integration.Tests.Harness;
 
 namespace TpmFs.Integration.Tests.Tree;
 
-/// <summary>What an administrator configures is there from the start, can be checked beforehand, and is read again on SIGHUP.</summary>
+/// <summary>
+/// What an administrator configures is there from the start, can be checked beforehand, and is read again on SIGHUP.
+/// </summary>
 public sealed class ConfigurationTests : IDisposable
 {
     private const int Hangup = 1;
@@ -12,7 +14,10 @@ public sealed class ConfigurationTests : IDisposable
         {
           // granted, and made
           "users": { "54360": {}, "54361": { "objects.max": 3, "weight": 200 } },
-          "domains": { "web": { "mode": "0750", "owner": "54362", "objects.max": 5, "commands.deny": ["@all"] }, "plain": {} },
+          "domains": {
+            "web": { "mode": "0750", "owner": "54362", "objects.max": 5, "commands.deny": ["@all"] },
+            "plain": {}
+          },
           "defaults": { "sessions.max": 9 },
           "limits": { "objects.max": 33, "commands.deny": ["TPM2_Clear"] },
         }
@@ -60,7 +65,8 @@ public sealed class ConfigurationTests : IDisposable
     {
         _sandbox.Shell($"""
             cd {_sandbox.Folder}
-            (cat /etc/passwd; echo alice:x:54363:54363::/:/bin/sh; echo bob:x:54364:54364::/:/bin/sh; echo carol:x:54365:54399::/:/bin/sh) >passwd
+            (cat /etc/passwd; echo alice:x:54363:54363::/:/bin/sh; echo bob:x:54364:54364::/:/bin/sh;
+                echo carol:x:54365:54399::/:/bin/sh) >passwd
             (cat /etc/group; echo users54:x:54399:bob) >group
             chmod 644 passwd group
             mount --bind passwd /etc/passwd
@@ -68,10 +74,12 @@ public sealed class ConfigurationTests : IDisposable
             """);
         File.WriteAllText(_file, """{ "users": { "alice": {}, "@users54": { "objects.max": 4 } } }""");
         using Daemon daemon = Start();
-        foreach ((uint uid, string objects) in (IEnumerable<(uint, string)>)[(54_363, "64\n"), (54_364, "4\n"), (54_365, "4\n")])
+        foreach ((uint uid, string objects) in (IEnumerable<(uint, string)>)[(54_363, "64\n"), (54_364, "4\n"),
+            (54_365, "4\n")])
         {
             using var agent = new Agent(_sandbox, new User(uid));
-            Deadline.Poll(() => agent.Call("use", $"{_tree}/self/rm0").Errno is null, $"{uid} is granted", daemon.Describe);
+            Deadline.Poll(
+                () => agent.Call("use", $"{_tree}/self/rm0").Errno is null, $"{uid} is granted", daemon.Describe);
             Assert.Equal(objects, Shell(string.Create(CultureInfo.InvariantCulture, $"cat users/{uid}/objects.max")));
         }
 
@@ -131,7 +139,8 @@ public sealed class ConfigurationTests : IDisposable
         int printed = daemon.Printed.Length;
         daemon.Send(Hangup);
         Deadline.Poll(
-            () => daemon.Printed[printed..].Contains($"{_file}:", StringComparison.Ordinal) || daemon.HasExited, "word of the bad file", daemon.Describe);
+            () => daemon.Printed[printed..].Contains($"{_file}:", StringComparison.Ordinal) || daemon.HasExited,
+            "word of the bad file", daemon.Describe);
         Assert.Equal(before, Shell("find . | sort; cat *.max users/*/*.max domains/*/*.max commands.deny"));
         File.WriteAllText(_file, Good.Replace("33", "35", StringComparison.Ordinal));
         daemon.Send(Hangup);

@@ -4,7 +4,9 @@ using Xunit.Abstractions;
 
 namespace TpmFs.Integration.Tests.Tree;
 
-/// <summary>A node shown in another mount namespace, or used from another user namespace: the uid that counts is the host's.</summary>
+/// <summary>
+/// A node shown in another mount namespace, or used from another user namespace: the uid that counts is the host's.
+/// </summary>
 public sealed class ContainerTests(Mount mount, ITestOutputHelper output) : TreeTests(mount, output)
 {
     private const int FirstId = 100_000, Ids = 65_536;
@@ -18,7 +20,8 @@ public sealed class ContainerTests(Mount mount, ITestOutputHelper output) : Tree
         string node = Grant(domain, _tenant.Uid);
         string[] container =
         [
-            "bwrap", "--die-with-parent", "--unshare-user", "--unshare-pid", "--uid", "0", "--gid", "0", "--ro-bind", "/", "/", "--dev", "/dev",
+            "bwrap", "--die-with-parent", "--unshare-user", "--unshare-pid", "--uid", "0", "--gid", "0", "--ro-bind",
+            "/", "/", "--dev", "/dev",
             "--proc", "/proc", "--tmpfs", Mount.Daemon.MountPoint, "--dev-bind", node, "/dev/tpmrm0",
         ];
         Agent inside = NewAgent(_tenant, container);
@@ -42,7 +45,8 @@ public sealed class ContainerTests(Mount mount, ITestOutputHelper output) : Tree
         string node = Grant(NewDomain(), _tenant.Uid);
         using ChildProcess client = Mount.Sandbox.Start(
             _tenant,
-            ["bwrap", "--unshare-all", "--ro-bind", "/", "/", "--dev", "/dev", "--dev-bind", node, "/dev/tpmrm0", "tpm2_getrandom", "--hex", "16"],
+            ["bwrap", "--unshare-all", "--ro-bind", "/", "/", "--dev", "/dev", "--dev-bind", node, "/dev/tpmrm0",
+                "tpm2_getrandom", "--hex", "16"],
             Flow.Node("/dev/tpmrm0"));
         Assert.Equal(32, client.Wait().Succeeded().Output.Trim().Length);
     }
@@ -94,7 +98,8 @@ public sealed class ContainerTests(Mount mount, ITestOutputHelper output) : Tree
     public void A_node_is_bound_into_a_service_as_systemds_BindPaths_does_it()
     {
         string domain = NewDomain();
-        string target = Path.Combine(Mount.Sandbox.MakeFolder(string.Create(CultureInfo.InvariantCulture, $"service{_tenant.Uid}")), "tpm");
+        string target = Path.Combine(
+            Mount.Sandbox.MakeFolder(string.Create(CultureInfo.InvariantCulture, $"service{_tenant.Uid}")), "tpm");
         File.WriteAllText(target, "");
         Admin.Call("chown", $"{domain}/rm0", _tenant.Uid, -1);
 
@@ -138,5 +143,6 @@ public sealed class ContainerTests(Mount mount, ITestOutputHelper output) : Tree
     }
 
     private string[] Mapped(int inner) =>
-        ["/usr/bin/python3", Path.Combine(Mount.Sandbox.Scripts, "clients", "userns.py"), $"{FirstId}", $"{Ids}", $"{inner}"];
+        ["/usr/bin/python3", Path.Combine(Mount.Sandbox.Scripts, "clients", "userns.py"), $"{FirstId}", $"{Ids}",
+            $"{inner}"];
 }

@@ -140,7 +140,8 @@ public sealed class ControlFileTests(Mount mount, ITestOutputHelper output) : Tr
         Opener elsewhere = OpenAt($"{NewDomain()}/rm0");
         Opener here = OpenAt($"{domain}/rm0");
         Opener root = Open();
-        IEnumerable<string> others = List(At("domains")).Select(name => At($"domains/{name}")).Where(other => other != domain);
+        IEnumerable<string> others = List(At("domains")).Select(name => At($"domains/{name}"))
+            .Where(other => other != domain);
         string[] foreign = [.. others.Append(Mount.Daemon.MountPoint).SelectMany(Openers).Select(opener => opener[0])];
         string own = Assert.Single(Openers(domain))[0];
         Assert.Equal((2, false), (foreign.Length, foreign.Contains(own)));
@@ -181,13 +182,16 @@ public sealed class ControlFileTests(Mount mount, ITestOutputHelper output) : Tr
         {
             (Agent Agent, Task<Reply> Open)[] opens =
             [
-                .. Enumerable.Range(0, 5).SelectMany(_ => agents.Select(agent => (agent, agent.Begin("open", $"{domain}/rm0", "O_RDWR")))),
+                .. Enumerable.Range(0, 5)
+                    .SelectMany(_ => agents.Select(agent => (agent, agent.Begin("open", $"{domain}/rm0", "O_RDWR")))),
             ];
             (Agent Agent, Reply Reply)[] opened = [.. opens.Select(open => (open.Agent, open.Agent.End(open.Open)))];
             Assert.Equal(10, opened.Count(open => open.Reply.Errno is null));
             Assert.Equal(10, opened.Count(open => open.Reply.Errno == "ENFILE"));
             Assert.Equal(10, Openers(domain).Length);
-            Assert.All(opened.Where(open => open.Reply.Errno is null), open => Assert.Null(open.Agent.Call("close", open.Reply.Value).Errno));
+            Assert.All(
+                opened.Where(open => open.Reply.Errno is null),
+                open => Assert.Null(open.Agent.Call("close", open.Reply.Value).Errno));
             Deadline.Poll(() => Openers(domain).Length == 0, "the end of all openers");
         }
     }
@@ -204,7 +208,8 @@ public sealed class ControlFileTests(Mount mount, ITestOutputHelper output) : Tr
         opener.Transact(Tpm2.Load(parent, created)).NewHandle();
         opener.Transact(Tpm2.HashSequenceStart()).NewHandle();
         uint last = opener.Transact(Tpm2.ContextLoad(context)).NewHandle();
-        byte[][] oneMore = [Tpm2.CreatePrimary(), Tpm2.Load(parent, created), Tpm2.HashSequenceStart(), Tpm2.ContextLoad(context)];
+        byte[][] oneMore = [Tpm2.CreatePrimary(), Tpm2.Load(parent, created), Tpm2.HashSequenceStart(),
+            Tpm2.ContextLoad(context)];
         Assert.All(oneMore, command => Assert.Equal(ObjectMemory, opener.Transact(command).Code()));
         Assert.Equal(4, opener.Transact(Tpm2.ListHandles(Tpm2.TransientFirst)).HandleList().Count);
 
@@ -248,7 +253,8 @@ public sealed class ControlFileTests(Mount mount, ITestOutputHelper output) : Tr
         Write($"{domain}/sessions.saved.max", "2");
         Opener opener = OpenAt($"{domain}/rm0");
         byte[][] contexts = [.. Enumerable.Range(0, 3).Select(_ =>
-            opener.Transact(Tpm2.ContextSave(opener.Transact(Tpm2.StartAuthSession(policy: true)).NewHandle())).Succeeded())];
+            opener.Transact(Tpm2.ContextSave(opener.Transact(Tpm2.StartAuthSession(policy: true)).NewHandle()))
+                .Succeeded())];
         Assert.Equal(2, opener.Transact(Tpm2.ListHandles(Tpm2.SavedSessions)).HandleList().Count);
         Assert.NotEqual(0u, opener.Transact(Tpm2.ContextLoad(contexts[0])).Code());
         foreach (byte[] context in contexts[1..])
@@ -261,7 +267,8 @@ public sealed class ControlFileTests(Mount mount, ITestOutputHelper output) : Tr
     public void A_saved_session_of_one_domain_cannot_be_loaded_in_another()
     {
         Opener here = OpenAt($"{NewDomain()}/rm0");
-        byte[] context = here.Transact(Tpm2.ContextSave(here.Transact(Tpm2.StartAuthSession(policy: true)).NewHandle())).Succeeded();
+        byte[] context = here.Transact(Tpm2.ContextSave(here.Transact(Tpm2.StartAuthSession(policy: true)).NewHandle()))
+            .Succeeded();
         Assert.Equal(Layer | 0x1CB, OpenAt($"{NewDomain()}/rm0").Transact(Tpm2.ContextLoad(context)).Code());
         Assert.Equal(Layer | 0x1CB, Open().Transact(Tpm2.ContextLoad(context)).Code());
         here.Transact(Tpm2.FlushContext(here.Transact(Tpm2.ContextLoad(context)).NewHandle())).Succeeded();

@@ -8,15 +8,18 @@ namespace TpmFs.Integration.Tests.Tree;
 /// <summary>What is where, whose it is, and what permissions say.</summary>
 public sealed class LayoutTests(Mount mount, ITestOutputHelper output) : TreeTests(mount, output)
 {
-    private static readonly string[] s_limits = ["commands.deny", "objects.max", "openers.max", "sessions.max", "sessions.saved.max", "weight"];
+    private static readonly string[] s_limits = ["commands.deny", "objects.max", "openers.max", "sessions.max",
+        "sessions.saved.max", "weight"];
     private static readonly string[] s_actions = ["cancel", "openers", "revoke"];
-    private static readonly string[] s_domainEntries = [.. ((string[])[.. s_limits, .. s_actions, "locality", "rm0", "stat"]).Order(StringComparer.Ordinal)];
+    private static readonly string[] s_domainEntries = [.. ((string[])[.. s_limits, .. s_actions, "locality", "rm0",
+        "stat"]).Order(StringComparer.Ordinal)];
     private static readonly string[] s_localities = ["0", "1", "2", "3", "4"];
 
     [Fact]
     public void The_root_is_a_domain_with_the_tpm_itself_and_all_other_domains()
     {
-        string[] expected = [.. ((string[])[.. s_domainEntries, "raw0", "users", "domains", "status", "metrics", "power"]).Order(StringComparer.Ordinal)];
+        string[] expected = [.. ((string[])[.. s_domainEntries, "raw0", "users", "domains", "status", "metrics",
+            "power"]).Order(StringComparer.Ordinal)];
         Assert.Equal(expected, List(Mount.Daemon.MountPoint).Where(name => name != "self"));
         uint? tss = Requirements.Group("tss");
         Assert.Equal("drwx--x--x 0:0", Show("."));
@@ -96,7 +99,9 @@ public sealed class LayoutTests(Mount mount, ITestOutputHelper output) : TreeTes
         string listing = Mount.Sandbox.Shell($"ls -lR {Mount.Daemon.MountPoint}");
         Assert.Contains("locality/4:", listing, StringComparison.Ordinal);
         string permissions = Mount.Sandbox.Shell($"getfacl -pnR {Mount.Daemon.MountPoint}");
-        string expected = $"# file: {At("rm0")}\n# owner: 0\n# group: {Requirements.Group("tss")}\nuser::rw-\ngroup::rw-\nother::---\n";
+        string expected =
+            $"# file: {At("rm0")}\n# owner: 0\n# group: {Requirements.Group("tss")}\n"
+            + "user::rw-\ngroup::rw-\nother::---\n";
         Assert.Contains(expected, permissions, StringComparison.Ordinal);
     }
 
@@ -123,7 +128,8 @@ public sealed class LayoutTests(Mount mount, ITestOutputHelper output) : TreeTes
         string path = At($"users/{user.Uid}");
         Mount.Sandbox.Shell(string.Create(CultureInfo.InvariantCulture, $"""
             cd {Mount.Sandbox.Folder}
-            (cat /etc/passwd; echo alice:x:{user.Uid}:{user.Uid}::/:/bin/sh; echo bob:x:{other.Uid}:{other.Uid}::/:/bin/sh) >passwd
+            (cat /etc/passwd; echo alice:x:{user.Uid}:{user.Uid}::/:/bin/sh;
+                echo bob:x:{other.Uid}:{other.Uid}::/:/bin/sh) >passwd
             chmod 644 passwd
             mount --bind passwd /etc/passwd
             mkdir {path}
@@ -132,13 +138,15 @@ public sealed class LayoutTests(Mount mount, ITestOutputHelper output) : TreeTes
         {
 
             // The group database is asked in the background.
-            Deadline.Poll(() => Admin.Call("readlink", At("users/alice")).Errno is null, "alice's number", Mount.Daemon.Describe);
+            Deadline.Poll(
+                () => Admin.Call("readlink", At("users/alice")).Errno is null, "alice's number", Mount.Daemon.Describe);
             Assert.Equal($"{user.Uid}", Encoding.UTF8.GetString(Admin.Call("readlink", At("users/alice")).Data));
             NewAgent(user).Call("use", At("users/alice/rm0")).Data.Succeeded();
             Assert.DoesNotContain("alice", List(At("users")));
             Assert.Equal("EINVAL", Admin.Call("mkdir", At("users/bob")).Errno);
             Deadline.Poll(
-                () => Mount.Daemon.Printed.Contains($"{other.Uid}", StringComparison.Ordinal), "the number of bob in the log", Mount.Daemon.Describe);
+                () => Mount.Daemon.Printed.Contains($"{other.Uid}", StringComparison.Ordinal),
+                "the number of bob in the log", Mount.Daemon.Describe);
             Assert.Null(Admin.Call("mkdir", At($"users/{other.Uid}")).Errno);
         }
         finally
@@ -172,8 +180,10 @@ public sealed class LayoutTests(Mount mount, ITestOutputHelper output) : TreeTes
     {
         foreach (string name in (string[])["'a b'", "$'a\\nb'", "$'\\xff'"])
         {
-            Outcome outcome = Mount.Sandbox.Run(User.Root, "env", "LC_ALL=C", "bash", "-c", $"mkdir {At("domains")}/{name}");
-            Assert.Equal((1, true), (outcome.ExitCode, outcome.Error.Contains("Invalid argument", StringComparison.Ordinal)));
+            Outcome outcome =
+                Mount.Sandbox.Run(User.Root, "env", "LC_ALL=C", "bash", "-c", $"mkdir {At("domains")}/{name}");
+            Assert.Equal(
+                (1, true), (outcome.ExitCode, outcome.Error.Contains("Invalid argument", StringComparison.Ordinal)));
         }
     }
 
@@ -196,7 +206,8 @@ public sealed class LayoutTests(Mount mount, ITestOutputHelper output) : TreeTes
         Mount.Sandbox.Shell($"setfacl -m u:{user.Uid}:rw {node}");
         agent.Call("use", node).Data.Succeeded();
         Assert.StartsWith("-rw-rw----", Show(node), StringComparison.Ordinal);
-        Assert.Contains($"user::rw-\nuser:{user.Uid}:rw-\n", Mount.Sandbox.Shell($"getfacl -pn {node}"), StringComparison.Ordinal);
+        Assert.Contains(
+            $"user::rw-\nuser:{user.Uid}:rw-\n", Mount.Sandbox.Shell($"getfacl -pn {node}"), StringComparison.Ordinal);
 
         // chmod's group bits are the mask's.
         Mount.Sandbox.Shell($"chmod 640 {node}");
@@ -207,7 +218,8 @@ public sealed class LayoutTests(Mount mount, ITestOutputHelper output) : TreeTes
         Mount.Sandbox.Shell($"setfacl -b {node}");
         Assert.Equal("EACCES", agent.Call("use", node).Errno);
 
-        Outcome forChildren = Mount.Sandbox.Run(User.Root, "env", "LC_ALL=C", "setfacl", "-d", "-m", "u:1:r", Path.GetDirectoryName(node)!);
+        Outcome forChildren = Mount.Sandbox.Run(
+            User.Root, "env", "LC_ALL=C", "setfacl", "-d", "-m", "u:1:r", Path.GetDirectoryName(node)!);
         Assert.Contains("Operation not supported", forChildren.Error, StringComparison.Ordinal);
     }
 
@@ -233,6 +245,7 @@ public sealed class LayoutTests(Mount mount, ITestOutputHelper output) : TreeTes
         Assert.All(s_actions, action => Assert.Equal("-rw------- 0:0", Show(Path.Combine(domain, action))));
         Assert.Equal("-r--r--r-- 0:0", Show(Path.Combine(domain, "stat")));
         Assert.All(
-            [.. s_limits, .. s_actions, "stat"], file => Assert.Equal("0", Mount.Sandbox.Shell($"stat -c %s {At(Path.Combine(domain, file))}").Trim()));
+            [.. s_limits, .. s_actions, "stat"],
+            file => Assert.Equal("0", Mount.Sandbox.Shell($"stat -c %s {At(Path.Combine(domain, file))}").Trim()));
     }
 }

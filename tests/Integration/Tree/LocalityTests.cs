@@ -3,7 +3,9 @@ using Xunit.Abstractions;
 
 namespace TpmFs.Integration.Tests.Tree;
 
-/// <summary>A locality is a directory: proved by what the TPM itself says of the commands that come through its nodes.</summary>
+/// <summary>
+/// A locality is a directory: proved by what the TPM itself says of the commands that come through its nodes.
+/// </summary>
 public sealed class LocalityTests(Mount mount, ITestOutputHelper output) : TreeTests(mount, output)
 {
     private const uint LocalityRefused = 0x907;
@@ -44,7 +46,8 @@ public sealed class LocalityTests(Mount mount, ITestOutputHelper output) : TreeT
             for (int wanted = 0; wanted <= 4; wanted++)
             {
                 byte mask = (byte)(1 << wanted);
-                uint key = opener.Transact(TreeCommands.CreatePolicyKey(TreeCommands.PolicyLocalityDigest(mask))).NewHandle();
+                uint key = opener.Transact(TreeCommands.CreatePolicyKey(TreeCommands.PolicyLocalityDigest(mask)))
+                    .NewHandle();
                 uint session = opener.Transact(Tpm2.StartAuthSession(policy: true)).NewHandle();
                 opener.Transact(TreeCommands.PolicyLocality(session, mask)).Succeeded();
                 uint code = opener.Transact(TreeCommands.HmacByPolicy(key, session)).Code();
@@ -68,7 +71,8 @@ public sealed class LocalityTests(Mount mount, ITestOutputHelper output) : TreeT
         {
             Opener opener = OpenAt(At($"locality/{locality}/rm0"));
             uint expected = locality >= first && locality <= last ? 0 : LocalityRefused;
-            Assert.Equal((locality, expected), (locality, opener.Transact(TreeCommands.PcrExtend(pcr, new byte[32])).Code()));
+            Assert.Equal(
+                (locality, expected), (locality, opener.Transact(TreeCommands.PcrExtend(pcr, new byte[32])).Code()));
         }
     }
 
@@ -94,7 +98,8 @@ public sealed class LocalityTests(Mount mount, ITestOutputHelper output) : TreeT
     public void A_saved_session_stays_at_its_locality()
     {
         Opener owner = OpenAt(At("locality/2/rm0"));
-        byte[] context = owner.Transact(Tpm2.ContextSave(owner.Transact(Tpm2.StartAuthSession(policy: true)).NewHandle())).Succeeded();
+        byte[] context = owner.Transact(
+            Tpm2.ContextSave(owner.Transact(Tpm2.StartAuthSession(policy: true)).NewHandle())).Succeeded();
         Assert.Equal(Layer | 0x1CB, OpenAt(At("locality/3/rm0")).Transact(Tpm2.ContextLoad(context)).Code());
         Assert.Equal(Layer | 0x1CB, OpenAt(At("rm0")).Transact(Tpm2.ContextLoad(context)).Code());
         Opener same = OpenAt(At("locality/2/rm0"));
@@ -112,7 +117,8 @@ public sealed class LocalityTests(Mount mount, ITestOutputHelper output) : TreeT
     private Opener OpenWhenFree(string node)
     {
         Reply opened = new(-1, [], "EBUSY");
-        Deadline.Poll(() => (opened = Admin.Call("open", At(node), "O_RDWR")).Errno != "EBUSY", $"{node} can be opened");
+        Deadline.Poll(
+            () => (opened = Admin.Call("open", At(node), "O_RDWR")).Errno != "EBUSY", $"{node} can be opened");
         Assert.Null(opened.Errno);
         return new Opener(Admin, (int)opened.Value);
     }

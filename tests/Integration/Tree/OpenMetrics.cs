@@ -4,8 +4,8 @@ using System.Text.RegularExpressions;
 namespace TpmFs.Integration.Tests.Tree;
 
 /// <summary>
-/// Reads an exposition strictly by the OpenMetrics 1.0 specification, as far as gauges, counters, infos and state sets go; whatever breaks it fails
-/// the test with its line.
+/// Reads an exposition strictly by the OpenMetrics 1.0 specification, as far as gauges, counters, infos and state sets
+/// go; whatever breaks it fails the test with its line.
 /// </summary>
 internal sealed partial class OpenMetrics
 {
@@ -31,7 +31,9 @@ internal sealed partial class OpenMetrics
         {
             if (Metadata().Match(line) is { Success: true } metadata)
             {
-                metrics.Describe(metadata.Groups["family"].Value, metadata.Groups["kind"].Value, metadata.Groups["text"].Value, line);
+                metrics.Describe(
+                    metadata.Groups["family"].Value, metadata.Groups["kind"].Value, metadata.Groups["text"].Value,
+                    line);
             }
             else
             {
@@ -43,7 +45,9 @@ internal sealed partial class OpenMetrics
         return metrics;
     }
 
-    /// <summary>TYPE, UNIT and HELP come once each, before the samples of their family, and a family's lines stand together.</summary>
+    /// <summary>
+    /// TYPE, UNIT and HELP come once each, before the samples of their family, and a family's lines stand together.
+    /// </summary>
     private void Describe(string family, string kind, string text, string line)
     {
         if (family != _family)
@@ -63,7 +67,9 @@ internal sealed partial class OpenMetrics
                 _type = text;
                 break;
             case "UNIT":
-                Assert.True(text.Length == 0 || family.EndsWith("_" + text, StringComparison.Ordinal), $"the name does not end in the unit: {line}");
+                Assert.True(
+                    text.Length == 0 || family.EndsWith("_" + text, StringComparison.Ordinal),
+                    $"the name does not end in the unit: {line}");
                 break;
             default:
                 Assert.Matches(@"^([^\\""]|\\[\\n""])*$", text);

@@ -4,12 +4,15 @@ using Xunit.Abstractions;
 
 namespace TpmFs.Integration.Tests.Tree;
 
-/// <summary>Programs that know nothing of TPMs, on every file there is: none hangs, none costs anybody a command.</summary>
+/// <summary>
+/// Programs that know nothing of TPMs, on every file there is: none hangs, none costs anybody a command.
+/// </summary>
 public sealed class OrdinaryToolTests : TreeTests
 {
     private static readonly string[] s_neverSaid =
     [
-        "Function not implemented", "Input/output error", "Transport endpoint", "timed out", "Bad address", "Unknown error",
+        "Function not implemented", "Input/output error", "Transport endpoint", "timed out", "Bad address",
+        "Unknown error",
     ];
 
 
@@ -76,7 +79,8 @@ public sealed class OrdinaryToolTests : TreeTests
     [Fact]
     public void Reads_of_every_sort_of_every_file_come_back()
     {
-        Outcome outcome = Run($"exec /usr/bin/python3 {Path.Combine(Mount.Sandbox.Scripts, "clients", "reads.py")} .", User.Root);
+        Outcome outcome =
+            Run($"exec /usr/bin/python3 {Path.Combine(Mount.Sandbox.Scripts, "clients", "reads.py")} .", User.Root);
         Assert.True(outcome.ExitCode == 0, outcome.Output + outcome.Error);
     }
 

@@ -30,7 +30,8 @@ public sealed class RawRetryTests : IDisposable
         using (TpmConnection bare = _bare.Connect())
         {
             uint primary = bare.Transact(Tpm2.CreatePrimary(dictionary: true)).NewHandle();
-            Assert.Equal(Retry, bare.Transact(Tpm2.CreateHmacKey(primary, new byte[32])).Code()); // so the test tests something
+            // so the test tests something
+            Assert.Equal(Retry, bare.Transact(Tpm2.CreateHmacKey(primary, new byte[32])).Code());
         }
 
         using var daemon = new Daemon(_sandbox, _tpm.Tcti, _sandbox.MakeFolder("mnt"));

@@ -13,7 +13,8 @@ public sealed class RawTests(Mount mount, ITestOutputHelper output) : TreeTests(
 
     /// <summary>How long raw and managed clients hammer the TPM together: TPMFS_TEST_HAMMER_SECONDS, or 5.</summary>
     private static readonly TimeSpan s_hammering = TimeSpan.FromSeconds(
-        int.Parse(Environment.GetEnvironmentVariable("TPMFS_TEST_HAMMER_SECONDS") ?? "5", CultureInfo.InvariantCulture));
+        int.Parse(
+            Environment.GetEnvironmentVariable("TPMFS_TEST_HAMMER_SECONDS") ?? "5", CultureInfo.InvariantCulture));
 
     [Fact]
     public void All_raw_nodes_have_one_opener_together()
@@ -33,7 +34,9 @@ public sealed class RawTests(Mount mount, ITestOutputHelper output) : TreeTests(
         }
     }
 
-    /// <summary>The kernel does not wait for a close to be answered: what opens next may come while it is on its way.</summary>
+    /// <summary>
+    /// The kernel does not wait for a close to be answered: what opens next may come while it is on its way.
+    /// </summary>
     [Fact]
     public void A_raw_node_is_free_as_soon_as_it_is_closed() => Admin.Call("use", At("raw0"), 500).Data.Succeeded();
 
@@ -51,7 +54,8 @@ public sealed class RawTests(Mount mount, ITestOutputHelper output) : TreeTests(
     {
         Opener managed = Open();
         uint[] keys = [.. Enumerable.Range(0, 3).Select(_ => managed.Transact(Tpm2.CreatePrimary()).NewHandle())];
-        uint[] sessions = [.. Enumerable.Range(0, 3).Select(_ => managed.Transact(Tpm2.StartAuthSession(policy: true)).NewHandle())];
+        uint[] sessions = [.. Enumerable.Range(0, 3)
+            .Select(_ => managed.Transact(Tpm2.StartAuthSession(policy: true)).NewHandle())];
         byte[][] publicParts = [.. keys.Select(key => managed.Transact(Tpm2.ReadPublic(key)).Succeeded())];
 
         Opener raw = OpenRaw("raw0");
@@ -104,7 +108,8 @@ public sealed class RawTests(Mount mount, ITestOutputHelper output) : TreeTests(
     {
         Opener raw = OpenRaw("raw0");
         uint[] keys = [.. Enumerable.Range(0, 3).Select(_ => raw.Transact(Tpm2.CreatePrimary()).NewHandle())];
-        uint[] sessions = [.. Enumerable.Range(0, 3).Select(_ => raw.Transact(Tpm2.StartAuthSession(policy: true)).NewHandle())];
+        uint[] sessions = [.. Enumerable.Range(0, 3)
+            .Select(_ => raw.Transact(Tpm2.StartAuthSession(policy: true)).NewHandle())];
         Opener key = Open(), session = Open(), other = Open();
         var clock = Stopwatch.StartNew();
         key.Submit(Tpm2.CreatePrimary());
@@ -137,7 +142,9 @@ public sealed class RawTests(Mount mount, ITestOutputHelper output) : TreeTests(
         raw.Close();
         key.Transact(Tpm2.GetRandom(8)).Succeeded();
         Opener next = OpenRaw("raw0");
-        Assert.All([keys[0], keys[2], sessions[0], sessions[2]], handle => next.Transact(Tpm2.FlushContext(handle)).Succeeded());
+        Assert.All(
+            [keys[0], keys[2], sessions[0], sessions[2]],
+            handle => next.Transact(Tpm2.FlushContext(handle)).Succeeded());
     }
 
     [Fact]
@@ -163,18 +170,21 @@ public sealed class RawTests(Mount mount, ITestOutputHelper output) : TreeTests(
 
         AssertTpmEmpties();
         Deadline.Poll(
-            () => Directory.GetFiles($"/proc/{Mount.Daemon.Id}/fd").Length <= files + 8, "as few open files as before", Mount.Daemon.Describe);
+            () => Directory.GetFiles($"/proc/{Mount.Daemon.Id}/fd").Length <= files + 8, "as few open files as before",
+            Mount.Daemon.Describe);
         Assert.Empty(Openers(Mount.Daemon.MountPoint));
         Assert.True(Mount.Proxy.Count(TpmCc.CreatePrimary) > 10);
 
-        ChildProcess Start(User user, string node) => Mount.Sandbox.Start(user, ["/usr/bin/python3", script, At(node), seconds]);
+        ChildProcess Start(User user, string node) =>
+            Mount.Sandbox.Start(user, ["/usr/bin/python3", script, At(node), seconds]);
     }
 
     private Opener OpenRaw(string node)
     {
         Agent agent = NewAgent();
         Reply opened = new(-1, [], "EBUSY");
-        Deadline.Poll(() => (opened = agent.Call("open", At(node), "O_RDWR")).Errno != "EBUSY", $"{node} can be opened");
+        Deadline.Poll(
+            () => (opened = agent.Call("open", At(node), "O_RDWR")).Errno != "EBUSY", $"{node} can be opened");
         Assert.Null(opened.Errno);
         return new Opener(agent, (int)opened.Value);
     }

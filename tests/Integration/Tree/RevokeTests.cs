@@ -44,7 +44,9 @@ public sealed class RevokeTests(Mount mount, ITestOutputHelper output) : TreeTes
                 cat'
             """;
         using ChildProcess child = Mount.Sandbox.Start(User.Root, ["sh", "-euc", script]);
-        Deadline.Poll(() => child.Printed.Contains("20", StringComparison.Ordinal) || child.HasExited, "an answer", child.Describe);
+        Deadline.Poll(
+            () => child.Printed.Contains("20", StringComparison.Ordinal) || child.HasExited, "an answer",
+            child.Describe);
         Assert.Equal("0", Assert.Single(Openers(home))[1]);
         child.Input.Close();
         child.Wait(Deadline.Step).Succeeded();
@@ -62,7 +64,9 @@ public sealed class RevokeTests(Mount mount, ITestOutputHelper output) : TreeTes
             sys.stdin.read()
             """;
         using ChildProcess child = Mount.Sandbox.Start(User.Root, ["/usr/bin/python3", "-c", script]);
-        Deadline.Poll(() => child.Printed.Contains("open", StringComparison.Ordinal) || child.HasExited, "an opener", child.Describe);
+        Deadline.Poll(
+            () => child.Printed.Contains("open", StringComparison.Ordinal) || child.HasExited, "an opener",
+            child.Describe);
         string[] line = Assert.Single(Openers(domain));
         Assert.Equal(["0", $"{child.Id}"], line[1..3]);
         Assert.Contains("rm0", line[4], StringComparison.Ordinal);
@@ -75,7 +79,8 @@ public sealed class RevokeTests(Mount mount, ITestOutputHelper output) : TreeTes
         Dictionary<string, long> before = ReadKeys($"{domain}/stat");
         string[] documented =
         [
-            "openers", "objects", "sessions", "commands", "tpm_commands", "evictions", "denied", "errors", "busy_usec", "queue_usec",
+            "openers", "objects", "sessions", "commands", "tpm_commands", "evictions", "denied", "errors", "busy_usec",
+            "queue_usec",
         ];
         Assert.Subset(before.Keys.ToHashSet(), documented.ToHashSet());
         Assert.All(before.Values, value => Assert.Equal(0, value));
@@ -90,7 +95,9 @@ public sealed class RevokeTests(Mount mount, ITestOutputHelper output) : TreeTes
         Assert.NotEqual(0u, opener.Transact(Tpm2.ReadPublic(0x80FF_0000)).Code());
         opener.Transact(TreeCommands.Clear());
         Dictionary<string, long> after = ReadKeys($"{domain}/stat");
-        Assert.Equal((1, 5, 1, 8, 1), (after["openers"], after["objects"], after["sessions"], after["commands"], after["denied"]));
+        Assert.Equal(
+            (1, 5, 1, 8, 1),
+            (after["openers"], after["objects"], after["sessions"], after["commands"], after["denied"]));
         Assert.InRange(after["tpm_commands"], 6, 40);
         Assert.InRange(after["evictions"], 2, 10);
         Assert.InRange(after["errors"], 2, 2);
@@ -98,7 +105,8 @@ public sealed class RevokeTests(Mount mount, ITestOutputHelper output) : TreeTes
 
         opener.Close();
         Deadline.Poll(
-            () => ReadKeys($"{domain}/stat") is var end && (end["openers"], end["objects"], end["sessions"]) == (0, 0, 0), "that all is closed");
+            () => ReadKeys($"{domain}/stat") is var end
+                && (end["openers"], end["objects"], end["sessions"]) == (0, 0, 0), "that all is closed");
         Assert.Equal(8, ReadKeys($"{domain}/stat")["commands"]);
     }
 
@@ -242,7 +250,8 @@ public sealed class RevokeTests(Mount mount, ITestOutputHelper output) : TreeTes
         List<Reply> replies = [];
         for (int round = 0; round < 40 && replies.All(reply => reply.Errno is null); round++)
         {
-            Task<Reply[]> uses = Task.WhenAll(Enumerable.Range(0, 250).SelectMany(_ => agents.Select(agent => agent.Begin("use", $"{domain}/rm0"))));
+            Task<Reply[]> uses = Task.WhenAll(
+                Enumerable.Range(0, 250).SelectMany(_ => agents.Select(agent => agent.Begin("use", $"{domain}/rm0"))));
             while (!uses.IsCompleted)
             {
                 RevokeListed(domain);
@@ -261,7 +270,8 @@ public sealed class RevokeTests(Mount mount, ITestOutputHelper output) : TreeTes
     {
         (User user, string home) = NewUser();
         Agent owner = NewAgent(user);
-        using ChildProcess looker = Mount.Sandbox.Start(User.Root, ["sh", "-c", $"while stat {home}/openers {home}/cancel >/dev/null; do :; done"]);
+        using ChildProcess looker = Mount.Sandbox.Start(
+            User.Root, ["sh", "-c", $"while stat {home}/openers {home}/cancel >/dev/null; do :; done"]);
         for (int i = 0; i < 500; i++)
         {
             Assert.Null(owner.Call("cat", $"{home}/openers").Errno);
@@ -283,7 +293,9 @@ public sealed class RevokeTests(Mount mount, ITestOutputHelper output) : TreeTes
         Assert.Equal("64\n", Read($"{domain}/objects.max"));
     }
 
-    /// <summary>Ids ascend: an opener that was listed may have ended when it is named, those after it are about to come.</summary>
+    /// <summary>
+    /// Ids ascend: an opener that was listed may have ended when it is named, those after it are about to come.
+    /// </summary>
     private void RevokeListed(string domain)
     {
         foreach (string[] line in Openers(domain))
@@ -291,7 +303,9 @@ public sealed class RevokeTests(Mount mount, ITestOutputHelper output) : TreeTes
             ulong listed = ulong.Parse(line[0], CultureInfo.InvariantCulture);
             for (ulong id = listed; id < listed + 8; id++)
             {
-                Assert.Contains(TryWrite($"{domain}/revoke", id.ToString(CultureInfo.InvariantCulture)), (string?[])[null, "ESRCH"]);
+                Assert.Contains(
+                    TryWrite($"{domain}/revoke", id.ToString(CultureInfo.InvariantCulture)),
+                    (string?[])[null, "ESRCH"]);
             }
         }
     }

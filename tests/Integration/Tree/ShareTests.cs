@@ -10,7 +10,9 @@ public sealed class ShareTests(Mount mount, ITestOutputHelper output) : TreeTest
 {
     private readonly List<ChildProcess> _hoarders = [];
 
-    /// <summary>One member of the group took all 4,096 openers, and nobody, root included, could open rm0 or raw0.</summary>
+    /// <summary>
+    /// One member of the group took all 4,096 openers, and nobody, root included, could open rm0 or raw0.
+    /// </summary>
     [Fact]
     public void One_user_who_opens_all_they_can_keeps_neither_another_user_nor_root_out()
     {
@@ -26,7 +28,10 @@ public sealed class ShareTests(Mount mount, ITestOutputHelper output) : TreeTest
         OpenAt(At("raw0")).Transact(Tpm2.GetRandom(8)).Succeeded();
     }
 
-    /// <summary>The owner of a domain revoked their own openers while they stayed open, and had as many open files as they liked.</summary>
+    /// <summary>
+    /// The owner of a domain revoked their own openers while they stayed open, and had as many open files as they
+    /// liked.
+    /// </summary>
     [Fact]
     public void What_is_revoked_keeps_its_place_until_it_is_closed()
     {
@@ -73,7 +78,9 @@ public sealed class ShareTests(Mount mount, ITestOutputHelper output) : TreeTest
         hold.Release();
         slow.Agent.End(read);
         slow.Submit(Tpm2.GetRandom(8));
-        Deadline.Poll(() => ReadKeys($"{domain}/stat") is var stat && (stat["unread"], stat["unread_bytes"], stat["running"]) == (1, 20, 0), "a response");
+        Deadline.Poll(
+            () => ReadKeys($"{domain}/stat") is var stat
+                && (stat["unread"], stat["unread_bytes"], stat["running"]) == (1, 20, 0), "a response");
         line = Assert.Single(Openers(domain));
         Assert.Equal(("unread", "TPM2_GetRandom", "0", "20"), (line[10], line[12], line[13], line[14]));
         slow.Read();
@@ -90,7 +97,8 @@ public sealed class ShareTests(Mount mount, ITestOutputHelper output) : TreeTest
     {
         string script = Path.Combine(Mount.Sandbox.Scripts, "clients", "hoard.py");
         string limit = count.ToString(CultureInfo.InvariantCulture);
-        string[] command = ["prlimit", "--nofile=20000:20000", .. user.Prefix, "/usr/bin/python3", script, operation, path, limit];
+        string[] command = ["prlimit", "--nofile=20000:20000", .. user.Prefix, "/usr/bin/python3", script, operation,
+            path, limit];
         ChildProcess hoarder = EndWithTest(Mount.Sandbox.Start(User.Root, command));
         _hoarders.Add(hoarder);
         Deadline.Poll(

@@ -3,7 +3,9 @@ using Xunit.Abstractions;
 
 namespace TpmFs.Integration.Tests.Tree;
 
-/// <summary>The whole daemon, for people and for Prometheus, and the commands that read and write the files of the tree.</summary>
+/// <summary>
+/// The whole daemon, for people and for Prometheus, and the commands that read and write the files of the tree.
+/// </summary>
 public sealed class StatusTests(Mount mount, ITestOutputHelper output) : TreeTests(mount, output)
 {
     [Fact]
@@ -42,7 +44,8 @@ public sealed class StatusTests(Mount mount, ITestOutputHelper output) : TreeTes
         double Change(string counter)
         {
             string sample = Assert.Single(after.Keys, key => key.Contains(counter, StringComparison.Ordinal)
-                && !key.Contains("tpm_commands", StringComparison.Ordinal) && key.Contains(name, StringComparison.Ordinal));
+                && !key.Contains("tpm_commands", StringComparison.Ordinal)
+                && key.Contains(name, StringComparison.Ordinal));
             return after[sample] - before[sample];
         }
     }
@@ -63,7 +66,9 @@ public sealed class StatusTests(Mount mount, ITestOutputHelper output) : TreeTes
         Opener opener = OpenAt($"{domain}/rm0");
         string id = Assert.Single(Openers(domain))[0];
         string[] listed = Command("openers").Succeeded().Output.Split('\n');
-        Assert.Contains(listed, line => line.Contains(id, StringComparison.Ordinal) && line.Contains("python3", StringComparison.Ordinal));
+        Assert.Contains(
+            listed,
+            line => line.Contains(id, StringComparison.Ordinal) && line.Contains("python3", StringComparison.Ordinal));
         Command("cancel", id).Succeeded();
         opener.Transact(Tpm2.GetRandom(8)).Succeeded();
         Command("revoke", id).Succeeded();
@@ -76,7 +81,8 @@ public sealed class StatusTests(Mount mount, ITestOutputHelper output) : TreeTes
     [Fact]
     public void The_command_line_says_so_where_nothing_is_mounted()
     {
-        Outcome outcome = Mount.Sandbox.Run(User.Root, Mount.Sandbox.Program, "status", "--mount", Mount.Sandbox.MakeFolder("empty"));
+        Outcome outcome =
+            Mount.Sandbox.Run(User.Root, Mount.Sandbox.Program, "status", "--mount", Mount.Sandbox.MakeFolder("empty"));
         Assert.NotEqual(0, outcome.ExitCode);
         Assert.Contains("empty", outcome.Error, StringComparison.Ordinal);
         Assert.DoesNotContain("   at ", outcome.Error, StringComparison.Ordinal);
@@ -84,5 +90,6 @@ public sealed class StatusTests(Mount mount, ITestOutputHelper output) : TreeTes
 
     private IReadOnlyDictionary<string, double> Metrics() => OpenMetrics.Parse(Read(At("metrics"))).Samples;
 
-    private Outcome Command(params string[] words) => Mount.Sandbox.Run(User.Root, [Mount.Sandbox.Program, .. words, "--mount", Mount.Daemon.MountPoint]);
+    private Outcome Command(params string[] words) =>
+        Mount.Sandbox.Run(User.Root, [Mount.Sandbox.Program, .. words, "--mount", Mount.Daemon.MountPoint]);
 }

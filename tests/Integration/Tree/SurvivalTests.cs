@@ -4,13 +4,16 @@ using TpmFs.Integration.Tests.Harness;
 
 namespace TpmFs.Integration.Tests.Tree;
 
-/// <summary>What an administrator changed is there after a restart; what cannot be read lets nobody in beyond the configuration.</summary>
+/// <summary>
+/// What an administrator changed is there after a restart; what cannot be read lets nobody in beyond the configuration.
+/// </summary>
 public sealed class SurvivalTests : IDisposable
 {
     private const string Uid = "54350";
 
     /// <summary>How often the daemon is killed: TPMFS_TEST_KILLS, or 4.</summary>
-    private static readonly int s_kills = int.Parse(Environment.GetEnvironmentVariable("TPMFS_TEST_KILLS") ?? "4", CultureInfo.InvariantCulture);
+    private static readonly int s_kills =
+        int.Parse(Environment.GetEnvironmentVariable("TPMFS_TEST_KILLS") ?? "4", CultureInfo.InvariantCulture);
 
     private readonly Sandbox _sandbox = new();
     private readonly SoftwareTpm _tpm;
@@ -30,7 +33,8 @@ public sealed class SurvivalTests : IDisposable
     private string Everything => Shell("""
         find . ! -path ./self -printf '%p %M %U:%G\n' | sort
         getfacl -pnR . | grep -v '^# file: ./self'
-        for limit in $(find . -name '*.max' -o -name weight -o -name commands.deny | sort); do echo "$limit: $(cat $limit)"; done
+        for limit in $(find . -name '*.max' -o -name weight -o -name commands.deny | sort); do
+            echo "$limit: $(cat $limit)"; done
         """);
 
     public void Dispose()
@@ -77,8 +81,11 @@ public sealed class SurvivalTests : IDisposable
             Shell("echo 54351 >sessions.saved.max");
             before = Everything;
 
-            // Changes may reach the disk a little later: no request waits for a disk. What came last is there when all is.
-            Deadline.Poll(() => File.Exists(StateFile) && File.ReadAllText(StateFile).Contains("54351", StringComparison.Ordinal), "the state on disk");
+            // Changes may reach the disk a little later: no request waits for a disk. What came last is there when all
+            // is.
+            Deadline.Poll(
+                () => File.Exists(StateFile) && File.ReadAllText(StateFile).Contains("54351", StringComparison.Ordinal),
+                "the state on disk");
             first.Send(Signals.Kill);
             first.Wait();
         }
@@ -164,7 +171,8 @@ public sealed class SurvivalTests : IDisposable
         Assert.Equal(fresh, Everything);
         Assert.Contains(StateFile, second.Printed, StringComparison.Ordinal);
         Assert.Contains(
-            Directory.GetFiles(_state, "state.json?*"), other => other != StateFile && File.ReadAllBytes(other).AsSpan().SequenceEqual(damaged));
+            Directory.GetFiles(_state, "state.json?*"),
+            other => other != StateFile && File.ReadAllBytes(other).AsSpan().SequenceEqual(damaged));
         Change();
         second.Stop();
     }
@@ -178,7 +186,9 @@ public sealed class SurvivalTests : IDisposable
         Shell($"mount -t tmpfs -o size=4k,nr_inodes=1 none {_state}");
         Change();
         Assert.Equal("7\n", Shell("cat domains/web/objects.max"));
-        Deadline.Poll(() => daemon.Printed.Contains(_state, StringComparison.Ordinal), "word of the state that cannot be kept", daemon.Describe);
+        Deadline.Poll(
+            () => daemon.Printed.Contains(_state, StringComparison.Ordinal), "word of the state that cannot be kept",
+            daemon.Describe);
         Shell($"umount {_state}");
         daemon.Stop();
     }
@@ -200,14 +210,17 @@ public sealed class SurvivalTests : IDisposable
             Assert.DoesNotContain("damaged", daemon.Printed, StringComparison.Ordinal);
             int found = int.Parse(Shell("cat domains/kept/objects.max"), CultureInfo.InvariantCulture);
             Assert.InRange(found, 0, value);
-            ChildProcess[] clients = [.. Enumerable.Range(0, 3).Select(i => Client("churn.py", _tree, "1000000", $"{round}-{i}"))];
+            ChildProcess[] clients = [.. Enumerable.Range(0, 3)
+                .Select(i => Client("churn.py", _tree, "1000000", $"{round}-{i}"))];
             using ChildProcess counter = Client("count.py", $"{_tree}/domains/kept/objects.max", $"{found + 1}");
             Deadline.Poll(() => counter.Printed.Length > 0 || counter.HasExited, "a change", counter.Describe);
             Thread.Sleep(random.Next(400)); // the moment is to be any
             daemon.Send(Signals.Kill);
             daemon.Wait();
             counter.Wait(Deadline.Step);
-            value = int.Parse(counter.Printed.Split('\n', StringSplitOptions.RemoveEmptyEntries)[^1], CultureInfo.InvariantCulture) + 1;
+            value = int.Parse(
+                counter.Printed.Split('\n', StringSplitOptions.RemoveEmptyEntries)[^1], CultureInfo.InvariantCulture)
+                + 1;
             Array.ForEach(clients, client => client.Dispose());
         }
 
@@ -237,10 +250,12 @@ public sealed class SurvivalTests : IDisposable
         echo 12 >objects.max
         """);
 
-    private void Reset(params string[] arguments) => _sandbox.Run(User.Root, [_sandbox.Program, "reset", "--mount", _tree, .. arguments]).Succeeded();
+    private void Reset(params string[] arguments) =>
+        _sandbox.Run(User.Root, [_sandbox.Program, "reset", "--mount", _tree, .. arguments]).Succeeded();
 
     private ChildProcess Client(string script, params string[] arguments) =>
-        _sandbox.Start(User.Root, ["/usr/bin/python3", Path.Combine(_sandbox.Scripts, "clients", script), .. arguments]);
+        _sandbox.Start(
+            User.Root, ["/usr/bin/python3", Path.Combine(_sandbox.Scripts, "clients", script), .. arguments]);
 
     private string Shell(string script) => _sandbox.Shell($"cd {_tree}\n{script}");
 }

@@ -17,7 +17,8 @@ internal static class TreeCommands
     private const uint LockoutHierarchy = 0x4000_000A;
     private const int AlgHmac = 0x05, AlgKeyedHash = 0x08, AlgSha256 = 0x0B, AlgNull = 0x10;
     private const uint ProtectedKeyAttributes = 0x0004_0060; // sensitiveDataOrigin, userWithAuth, sign; without noDA
-    private const uint PolicyKeyAttributes = 0x0004_0420; // sensitiveDataOrigin, noDA, sign; without userWithAuth only a policy opens it
+    // sensitiveDataOrigin, noDA, sign; without userWithAuth only a policy opens it
+    private const uint PolicyKeyAttributes = 0x0004_0420;
 
     public static byte[] Startup() => new TpmCommandBuilder(TpmCc.Startup).U16(0).Build();
 
@@ -42,7 +43,8 @@ internal static class TreeCommands
     public static byte[] CreatePolicyKey(ReadOnlySpan<byte> policy) => CreateHmacKey([], PolicyKeyAttributes, policy);
 
     /// <summary>An HMAC key whose password is protected against dictionary attacks.</summary>
-    public static byte[] CreateKeyWithPassword(ReadOnlySpan<byte> password) => CreateHmacKey(password, ProtectedKeyAttributes, []);
+    public static byte[] CreateKeyWithPassword(ReadOnlySpan<byte> password) =>
+        CreateHmacKey(password, ProtectedKeyAttributes, []);
 
     public static byte[] Hmac(uint key, ReadOnlySpan<byte> password) =>
         new TpmCommandBuilder(TpmCc.Hmac).Handle(key).Password(password).Sized([1]).U16(AlgNull).Build();
@@ -53,10 +55,13 @@ internal static class TreeCommands
     public static byte[] HmacByPolicy(uint key, uint policySession) => new TpmCommandBuilder(TpmCc.Hmac)
         .Handle(key).Session(policySession, TpmAuthorization.ContinueSession).Sized([1]).U16(AlgNull).Build();
 
-    /// <summary>TPMA_LOCALITY of the creation data that CreatePrimary answered (TPMS_CREATION_DATA, Part 2, 15.1).</summary>
+    /// <summary>
+    /// TPMA_LOCALITY of the creation data that CreatePrimary answered (TPMS_CREATION_DATA, Part 2, 15.1).
+    /// </summary>
     public static byte CreationLocality(byte[] response)
     {
-        Assert.True(TpmResponse.TryReadParameters(response.Succeeded(), hasHandle: true, out ReadOnlySpan<byte> parameters));
+        Assert.True(
+            TpmResponse.TryReadParameters(response.Succeeded(), hasHandle: true, out ReadOnlySpan<byte> parameters));
         var reader = new TpmReader(parameters);
         reader.TryReadSized(out _);
         reader.TryReadSized(out ReadOnlySpan<byte> creation);
@@ -68,7 +73,8 @@ internal static class TreeCommands
         return locality;
     }
 
-    private static byte[] CreateHmacKey(ReadOnlySpan<byte> password, uint attributes, ReadOnlySpan<byte> policy) => new TpmCommandBuilder(TpmCc.CreatePrimary)
+    private static byte[] CreateHmacKey(ReadOnlySpan<byte> password, uint attributes, ReadOnlySpan<byte> policy) =>
+        new TpmCommandBuilder(TpmCc.CreatePrimary)
         .Handle(Tpm2.Owner).Password()
         .Sized(new ByteWriter().Sized(password).U16(0).ToArray())
         .Sized(new ByteWriter().U16(AlgKeyedHash).U16(AlgSha256).U32(attributes).Sized(policy)

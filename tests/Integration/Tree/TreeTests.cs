@@ -59,11 +59,16 @@ public abstract class TreeTests(Mount mount, ITestOutputHelper output) : MountTe
         Encoding.UTF8.GetString(Admin.Call("list", directory).Data).Split('\n', StringSplitOptions.RemoveEmptyEntries);
 
     /// <summary>The lines of a flat-keyed file.</summary>
-    private protected Dictionary<string, long> ReadKeys(string file) => Read(file).Split('\n', StringSplitOptions.RemoveEmptyEntries)
-        .Select(line => line.Split(' ')).ToDictionary(pair => pair[0], pair => long.Parse(pair[1], CultureInfo.InvariantCulture));
+    private protected Dictionary<string, long> ReadKeys(string file) =>
+        Read(file).Split('\n', StringSplitOptions.RemoveEmptyEntries)
+        .Select(line => line.Split(' '))
+        .ToDictionary(pair => pair[0], pair => long.Parse(pair[1], CultureInfo.InvariantCulture));
 
-    /// <summary>The openers of a domain: id, uid, pid and so on; a line that does not begin with an id is a heading.</summary>
+    /// <summary>
+    /// The openers of a domain: id, uid, pid and so on; a line that does not begin with an id is a heading.
+    /// </summary>
     private protected string[][] Openers(string domain) =>
-        [.. Read(Path.Combine(domain, "openers")).Split('\n').Select(line => line.Split([' ', '\t'], StringSplitOptions.RemoveEmptyEntries))
+        [.. Read(Path.Combine(domain, "openers")).Split('\n')
+            .Select(line => line.Split([' ', '\t'], StringSplitOptions.RemoveEmptyEntries))
             .Where(words => words.Length > 0 && words[0].All(char.IsAsciiDigit))];
 }

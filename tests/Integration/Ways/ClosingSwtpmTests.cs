@@ -2,7 +2,10 @@ using TpmFs.Integration.Tests.Harness;
 
 namespace TpmFs.Integration.Tests.Ways;
 
-/// <summary>A swtpm that closes its data connection after each response, as tpm2-tss' own scripts start it ('swtpm socket -p PORT').</summary>
+/// <summary>
+/// A swtpm that closes its data connection after each response, as tpm2-tss' own scripts start it ('swtpm socket -p
+/// PORT').
+/// </summary>
 public sealed class ClosingSwtpmTests : IDisposable
 {
     private readonly Sandbox _sandbox = new();

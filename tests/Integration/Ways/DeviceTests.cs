@@ -2,7 +2,9 @@ using TpmFs.Integration.Tests.Harness;
 
 namespace TpmFs.Integration.Tests.Ways;
 
-/// <summary>A device that is in use, appears late, goes away and comes back: the raw node of another TpmFs plays it.</summary>
+/// <summary>
+/// A device that is in use, appears late, goes away and comes back: the raw node of another TpmFs plays it.
+/// </summary>
 public sealed class DeviceTests : IDisposable
 {
     private readonly Sandbox _sandbox = new();

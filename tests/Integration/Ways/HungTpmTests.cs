@@ -65,7 +65,8 @@ public sealed class HungTpmTests : IDisposable
         Task<Reply> waits = opener.BeginRead();
         agent.WaitUntilBlockedIn(opener.Descriptor);
         daemon.Send(Signals.Term);
-        Deadline.Poll(() => daemon.HasExited, "the end", daemon.Describe, TimeSpan.FromSeconds(50)); // TimeoutStopSec= is 60 s
+        // TimeoutStopSec= is 60 s
+        Deadline.Poll(() => daemon.HasExited, "the end", daemon.Describe, TimeSpan.FromSeconds(50));
         Assert.Equal(0, daemon.Wait().ExitCode);
         Assert.DoesNotContain(daemon.MountPoint, _sandbox.FuseMounts);
         Assert.NotNull(agent.End(waits).Errno);

@@ -30,8 +30,10 @@ public sealed class SeveralTpmsTests : IDisposable
     {
         using Daemon daemon = Start(_first.Tcti, _second.Tcti);
         string second = Path.Combine(_mountPoint, "rm1"), stop = _sandbox.PathOf("stop");
-        using ChildProcess steady = _sandbox.Start(User.Root, ["/usr/bin/python3", Path.Combine(_sandbox.Scripts, "clients", "steady.py"), daemon.Node, stop]);
-        using ChildProcess hammer = _sandbox.Start(User.Root, ["/usr/bin/python3", Path.Combine(_sandbox.Scripts, "clients", "hammer.py"), daemon.Node, "8"]);
+        using ChildProcess steady = _sandbox.Start(
+            User.Root, ["/usr/bin/python3", Path.Combine(_sandbox.Scripts, "clients", "steady.py"), daemon.Node, stop]);
+        using ChildProcess hammer = _sandbox.Start(
+            User.Root, ["/usr/bin/python3", Path.Combine(_sandbox.Scripts, "clients", "hammer.py"), daemon.Node, "8"]);
         using var agent = new Agent(_sandbox);
         Opener opener = agent.Open(second);
         opener.Transact(Tpm2.GetRandom(8)).Succeeded();
@@ -57,7 +59,8 @@ public sealed class SeveralTpmsTests : IDisposable
         string[] told = steady.Wait().Succeeded().Output.Split(' ');
         Assert.InRange(int.Parse(told[0], CultureInfo.InvariantCulture), 1000, int.MaxValue);
 
-        // A pause of the second TPM's would be its 10 s of patience, or a reconnect's 2 s; commands of this one and a busy machine take less.
+        // A pause of the second TPM's would be its 10 s of patience, or a reconnect's 2 s; commands of this one and a
+        // busy machine take less.
         Assert.InRange(int.Parse(told[1], CultureInfo.InvariantCulture), 0, 1500);
         agent.Dispose();
         daemon.Stop();
@@ -74,7 +77,9 @@ public sealed class SeveralTpmsTests : IDisposable
         late.Submit(Tpm2.GetRandom(33));
         _second.Restart();
         late.Read().Data.Succeeded();
-        Deadline.Poll(() => daemon.Printed.Contains("TPM 1 is there", StringComparison.Ordinal), "the log says so", daemon.Describe);
+        Deadline.Poll(
+            () => daemon.Printed.Contains("TPM 1 is there", StringComparison.Ordinal), "the log says so",
+            daemon.Describe);
         Assert.Null(agent.Call("open", Path.Combine(_mountPoint, "locality/4/rm1"), "O_RDWR").Errno);
         agent.Dispose();
         daemon.Stop();
@@ -102,7 +107,9 @@ public sealed class SeveralTpmsTests : IDisposable
             agent.Open(Path.Combine(_mountPoint, node)).Transact(Tpm2.GetRandom(8)).Succeeded();
         }
 
-        Assert.Equal(["swtpm", "swtpm1"], Directory.GetDirectories(Daemon.StateFolder(_sandbox, _mountPoint)).Select(Path.GetFileName).Order());
+        Assert.Equal(
+            ["swtpm", "swtpm1"],
+            Directory.GetDirectories(Daemon.StateFolder(_sandbox, _mountPoint)).Select(Path.GetFileName).Order());
         agent.Dispose();
         daemon.Stop();
         using ChildProcess twice = Daemon.Start(_sandbox, _first.Tcti, _mountPoint, "--tpm", _first.Tcti);

@@ -2,12 +2,16 @@ using TpmFs.Integration.Tests.Harness;
 
 namespace TpmFs.Integration.Tests.Ways;
 
-/// <summary>Every flow of unmodified clients where TpmFs reaches its TPM through a TCTI, and some where that is a node of another TpmFs.</summary>
+/// <summary>
+/// Every flow of unmodified clients where TpmFs reaches its TPM through a TCTI, and some where that is a node of
+/// another TpmFs.
+/// </summary>
 public sealed class TctiFlowTests(TctiFlowTests.Ways ways) : IClassFixture<TctiFlowTests.Ways>
 {
     [Theory]
     [MemberData(nameof(Flow.All), MemberType = typeof(Flow))]
-    public void A_client_gets_the_same_answers_over_a_TCTI_as_straight_from_the_tpm(string flow) => AssertSame(flow, ways.Tcti.Node);
+    public void A_client_gets_the_same_answers_over_a_TCTI_as_straight_from_the_tpm(string flow) =>
+        AssertSame(flow, ways.Tcti.Node);
 
     [Fact]
     public void Ibms_tools_get_the_same_answers_over_a_TCTI()
@@ -24,7 +28,8 @@ public sealed class TctiFlowTests(TctiFlowTests.Ways ways) : IClassFixture<TctiF
     [InlineData("sequence.sh")]
     public void A_client_gets_the_same_answers_over_a_device_that_is_the_raw_node_of_another_TpmFs(string flow)
     {
-        using var stacked = new Daemon(ways.Sandbox, $"device:{ways.Tcti.MountPoint}/raw0", ways.Sandbox.MakeFolder("device"));
+        using var stacked =
+            new Daemon(ways.Sandbox, $"device:{ways.Tcti.MountPoint}/raw0", ways.Sandbox.MakeFolder("device"));
         AssertSame(flow, stacked.Node);
         stacked.Stop();
     }
@@ -32,7 +37,8 @@ public sealed class TctiFlowTests(TctiFlowTests.Ways ways) : IClassFixture<TctiF
     [Fact]
     public void The_TCTI_of_devices_works_on_a_node_too()
     {
-        using var stacked = new Daemon(ways.Sandbox, $"tcti:device:{ways.Tcti.MountPoint}/raw0", ways.Sandbox.MakeFolder("tcti-device"));
+        using var stacked = new Daemon(
+            ways.Sandbox, $"tcti:device:{ways.Tcti.MountPoint}/raw0", ways.Sandbox.MakeFolder("tcti-device"));
         AssertSame("keys.sh", stacked.Node);
         stacked.Stop();
     }

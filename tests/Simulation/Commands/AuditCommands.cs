@@ -50,7 +50,8 @@ internal static class AuditCommands
         }
 
         (TpmState? state, CommandAudit? audit) = (tpm.State, tpm.State.Audit);
-        byte[] attest = new ByteWriter().U32(Generated).U16(AttestCommandAudit).Sized(key?.QualifiedName ?? []).Sized(data)
+        byte[] attest = new ByteWriter().U32(Generated).U16(AttestCommandAudit).Sized(key?.QualifiedName ?? [])
+            .Sized(data)
             .U64(state.Clock).U32(state.ResetCount).U32(state.RestartCount).U8(1).U64(0)
             .U64(audit.Counter).U16(audit.Algorithm).Sized(audit.Digest).Sized(audit.CommandsDigest()).ToArray();
         call.Out.Sized(attest);

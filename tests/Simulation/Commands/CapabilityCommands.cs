@@ -30,9 +30,12 @@ internal static class CapabilityCommands
         switch (capability)
         {
             case HandleList:
-                return HandlesFrom(tpm, property) is { } all ? Write(call, capability, all, count, MostHandles) : Rc.Handle.P(2);
+                return HandlesFrom(tpm, property) is { } all
+                    ? Write(call, capability, all, count, MostHandles) : Rc.Handle.P(2);
             case Commands:
-                return Write(call, capability, CommandTable.All.Where(c => c.Code >= property).Select(c => c.Attributes), count, MostCommands);
+                return Write(
+                    call, capability, CommandTable.All.Where(c => c.Code >= property).Select(c => c.Attributes), count,
+                    MostCommands);
             case AuditedCommands:
                 return Write(call, capability, tpm.State.Audit.Commands.Where(c => c >= property), count, MostCommands);
             case Properties:
@@ -47,7 +50,9 @@ internal static class CapabilityCommands
         }
     }
 
-    /// <summary>The handles of a type from the one given, sorted as the TPM sorts them; null for a type that has none.</summary>
+    /// <summary>
+    /// The handles of a type from the one given, sorted as the TPM sorts them; null for a type that has none.
+    /// </summary>
     private static IEnumerable<uint>? HandlesFrom(TpmCore tpm, uint first)
     {
         uint index = Handles.IndexOf(first);
@@ -58,7 +63,8 @@ internal static class CapabilityCommands
             Handles.HmacSession => tpm.Sessions.LoadedHandles().Where(h => Handles.IndexOf(h) >= index),
             Handles.PolicySession => tpm.Sessions.SavedHandles().Where(h => Handles.IndexOf(h) >= index),
             Handles.Pcr => Enumerable.Range(0, PcrBank.Count).Select(i => (uint)i).Where(h => h >= first),
-            Handles.Permanent => ((uint[])[Handles.Owner, Handles.Null, Handles.Password, Handles.LockoutHandle, Handles.Endorsement, Handles.Platform, Handles.PlatformNv])
+            Handles.Permanent => ((uint[])[Handles.Owner, Handles.Null, Handles.Password, Handles.LockoutHandle,
+                Handles.Endorsement, Handles.Platform, Handles.PlatformNv])
                 .Where(h => h >= first),
             0x01 => [],
             _ => null,
@@ -91,7 +97,8 @@ internal static class CapabilityCommands
         return
         [
             (0x100, 0x322E3000), (0x101, 0), (0x102, 164), (0x105, 0x49424D00), (0x106, 0x53570000),
-            (0x10D, 1024), (0x10E, 3), (0x10F, 7), (0x110, (uint)tpm.Parameters.SessionSlots), (0x111, (uint)tpm.Parameters.ActiveSessionsMax),
+            (0x10D, 1024), (0x10E, 3), (0x10F, 7), (0x110, (uint)tpm.Parameters.SessionSlots),
+            (0x111, (uint)tpm.Parameters.ActiveSessionsMax),
             (0x112, PcrBank.Count), (0x113, 3), (0x114, tpm.Parameters.ContextGap), (0x116, 0), (0x117, 2048),
             (0x11E, (uint)tpm.Parameters.MaxCommandSize), (0x11F, (uint)tpm.Parameters.MaxCommandSize), (0x120, 64),
             (0x129, (uint)CommandTable.All.Count), (0x12A, (uint)CommandTable.All.Count - 1), (0x12B, 1), (0x12E, 1024),
@@ -99,13 +106,15 @@ internal static class CapabilityCommands
             (0x203, (uint)sessions.LoadedCount), (0x204, (uint)sessions.LoadedAvailable),
             (0x205, (uint)sessions.ActiveCount), (0x206, (uint)sessions.ActiveAvailable),
             (0x207, (uint)(objects.Capacity - objects.Count)),
-            (0x208, (uint)tpm.State.Persistent.Count), (0x209, 65), (0x20E, (uint)tpm.State.DictionaryAttack.FailedTries),
+            (0x208, (uint)tpm.State.Persistent.Count), (0x209, 65),
+            (0x20E, (uint)tpm.State.DictionaryAttack.FailedTries),
             (0x20F, (uint)tpm.State.DictionaryAttack.MaxTries),
         ];
     }
 
     /// <summary>TPMA_STARTUP_CLEAR (Part 2, 8.7).</summary>
     private static uint StartupClear(TpmState state) =>
-        (state.Hierarchies.PlatformEnabled ? 1u : 0) | (state.Hierarchies.OwnerEnabled ? 2u : 0) | (state.Hierarchies.EndorsementEnabled ? 4u : 0)
+        (state.Hierarchies.PlatformEnabled ? 1u : 0) | (state.Hierarchies.OwnerEnabled ? 2u : 0)
+            | (state.Hierarchies.EndorsementEnabled ? 4u : 0)
         | (state.Hierarchies.PlatformNvEnabled ? 8u : 0) | (state.WasOrderly ? 0x80000000 : 0);
 }

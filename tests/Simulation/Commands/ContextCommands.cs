@@ -75,8 +75,10 @@ internal static class ContextCommands
         return Rc.Success;
     }
 
-    private static void Write(TpmCore tpm, TpmCall call, ulong sequence, uint savedHandle, uint hierarchy, byte[] content) =>
-        call.Out.U64(sequence).U32(savedHandle).U32(hierarchy).Sized(ContextSeal.Seal(tpm.State, hierarchy, sequence, savedHandle, content));
+    private static void Write(
+        TpmCore tpm, TpmCall call, ulong sequence, uint savedHandle, uint hierarchy, byte[] content) =>
+        call.Out.U64(sequence).U32(savedHandle).U32(hierarchy)
+            .Sized(ContextSeal.Seal(tpm.State, hierarchy, sequence, savedHandle, content));
 
     private static uint LoadObject(TpmCore tpm, TpmCall call, uint hierarchy, CommandReader content)
     {

@@ -46,7 +46,9 @@ internal sealed class CreationInput
         return area;
     }
 
-    /// <summary>What is wrong with the template, as far as the parent and the use of the key decide it (CreateChecks).</summary>
+    /// <summary>
+    /// What is wrong with the template, as far as the parent and the use of the key decide it (CreateChecks).
+    /// </summary>
     public uint Check(TpmObject? parent)
     {
         bool isFixed = Template.Has(PublicArea.FixedTpm);
@@ -57,12 +59,14 @@ internal sealed class CreationInput
         }
 
         bool ofTpm = Template.Has(PublicArea.SensitiveDataOrigin);
-        if (Template.IsSymmetric && ((!ofTpm && _data.Length == 0) || (ofTpm && _data.Length != 0 && parent is not null)))
+        if (Template.IsSymmetric
+            && ((!ofTpm && _data.Length == 0) || (ofTpm && _data.Length != 0 && parent is not null)))
         {
             return Rc.Attributes.P(2);
         }
 
-        return Template.Has(PublicArea.Restricted) && Template.Has(PublicArea.Decrypt) == Template.Has(PublicArea.Sign) ? Rc.Attributes.P(2) : Rc.Success;
+        return Template.Has(PublicArea.Restricted) && Template.Has(PublicArea.Decrypt) == Template.Has(PublicArea.Sign)
+            ? Rc.Attributes.P(2) : Rc.Success;
     }
 
     public byte[] Identity(byte[] origin) =>
@@ -75,10 +79,13 @@ internal sealed class CreationInput
         BinaryPrimitives.WriteUInt32BigEndian(parentName, call.Handle(0));
         var data = new ByteWriter();
         PcrSelection.WriteList(data, _pcrs);
-        data.Sized(_pcrs.Count == 0 ? [] : tpm.State.Pcrs.DigestOf(Template.NameAlgorithm, _pcrs)).U8((byte)(1 << call.Locality))
-            .U16(parent?.Public!.NameAlgorithm ?? Hashes.None).Sized(parent?.Name ?? parentName).Sized(parent?.QualifiedName ?? parentName).Sized(_outsideInfo);
+        data.Sized(_pcrs.Count == 0 ? [] : tpm.State.Pcrs.DigestOf(Template.NameAlgorithm, _pcrs))
+            .U8((byte)(1 << call.Locality))
+            .U16(parent?.Public!.NameAlgorithm ?? Hashes.None).Sized(parent?.Name ?? parentName)
+            .Sized(parent?.QualifiedName ?? parentName).Sized(_outsideInfo);
         byte[] hash = Hashes.Digest(Template.NameAlgorithm, data.Written);
-        byte[] ticket = Hashes.Digest(new ByteWriter().Bytes(tpm.State.Hierarchies.Proof(key.Hierarchy)).Bytes(key.Name).Bytes(hash));
+        byte[] ticket = Hashes.Digest(
+            new ByteWriter().Bytes(tpm.State.Hierarchies.Proof(key.Hierarchy)).Bytes(key.Name).Bytes(hash));
         call.Out.Sized(data.Written).Sized(hash).U16(CreationTicketTag).U32(key.Hierarchy).Sized(ticket);
     }
 }

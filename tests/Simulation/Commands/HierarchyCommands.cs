@@ -111,12 +111,14 @@ internal static class HierarchyCommands
         return Rc.Success;
     }
 
-    private static void FlushLoaded(TpmCore tpm, uint hierarchy) => tpm.FlushLoaded(item => item.Hierarchy == hierarchy);
+    private static void FlushLoaded(TpmCore tpm, uint hierarchy) =>
+        tpm.FlushLoaded(item => item.Hierarchy == hierarchy);
 
     private static void FlushAll(TpmCore tpm, uint hierarchy)
     {
         FlushLoaded(tpm, hierarchy);
-        foreach (uint handle in tpm.State.Persistent.Where(p => p.Value.Hierarchy == hierarchy).Select(p => p.Key).ToArray())
+        foreach (uint handle in tpm.State.Persistent.Where(p => p.Value.Hierarchy == hierarchy).Select(p => p.Key)
+            .ToArray())
         {
             tpm.State.Persistent.Remove(handle);
         }

@@ -1,8 +1,9 @@
 namespace TpmFs.Simulation.Commands;
 
 /// <summary>
-/// Part 3, 12 and 24: making and loading keys. A key is its identity: a digest of what it was made from (the hierarchy's seed or the parent's
-/// identity, the template, the caller's data), so that the same commands give the same keys on another simulation.
+/// Part 3, 12 and 24: making and loading keys. A key is its identity: a digest of what it was made from (the
+/// hierarchy's seed or the parent's identity, the template, the caller's data), so that the same commands give the same
+/// keys on another simulation.
 /// </summary>
 internal static class KeyCommands
 {
@@ -25,7 +26,9 @@ internal static class KeyCommands
         }
 
         uint hierarchy = call.Handle(0);
-        var key = TpmObject.Key(input.Template, input.Identity(tpm.State.Hierarchies.Seed(hierarchy)), input.Auth, hierarchy, parent: null, isExternal: false);
+        var key = TpmObject.Key(
+            input.Template, input.Identity(tpm.State.Hierarchies.Seed(hierarchy)), input.Auth, hierarchy, parent: null,
+            isExternal: false);
         call.ResponseHandle = tpm.Objects.Add(key);
         call.Out.Sized(key.PublicBytes);
         input.WriteCreation(tpm, call, key, parent: null);
@@ -57,7 +60,8 @@ internal static class KeyCommands
             return wrong;
         }
 
-        var key = TpmObject.Key(input.Template, input.Identity(parent.Identity), input.Auth, parent.Hierarchy, parent, isExternal: false);
+        var key = TpmObject.Key(
+            input.Template, input.Identity(parent.Identity), input.Auth, parent.Hierarchy, parent, isExternal: false);
         call.Out.Sized(PrivateBlob.Wrap(key, parent)).Sized(key.PublicBytes);
         input.WriteCreation(tpm, call, key, parent);
         return Rc.Success;
@@ -88,7 +92,9 @@ internal static class KeyCommands
         }
 
         uint hierarchy = parent?.Hierarchy ?? call.Handle(0);
-        var key = TpmObject.Key(input.Template, input.Identity(parent?.Identity ?? tpm.State.Hierarchies.Seed(hierarchy)), input.Auth, hierarchy, parent, isExternal: false);
+        var key = TpmObject.Key(
+            input.Template, input.Identity(parent?.Identity ?? tpm.State.Hierarchies.Seed(hierarchy)), input.Auth,
+            hierarchy, parent, isExternal: false);
         call.ResponseHandle = tpm.Objects.Add(key);
         call.Out.Sized(parent is null ? [] : PrivateBlob.Wrap(key, parent)).Sized(key.PublicBytes).Sized(key.Name);
         return Rc.Success;
@@ -157,7 +163,8 @@ internal static class KeyCommands
             return Rc.Key.P(2);
         }
 
-        if (template.Has(PublicArea.FixedTpm) || template.Has(PublicArea.FixedParent) || (sensitive.Length != 0 && template.Has(PublicArea.Restricted)))
+        if (template.Has(PublicArea.FixedTpm) || template.Has(PublicArea.FixedParent)
+            || (sensitive.Length != 0 && template.Has(PublicArea.Restricted)))
         {
             return Rc.Attributes.P(2);
         }

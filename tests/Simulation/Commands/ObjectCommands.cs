@@ -22,7 +22,9 @@ internal static class ObjectCommands
         return Rc.Success;
     }
 
-    /// <summary>The "signature" is a digest of the key's identity and the data: what the right key, and no other, answers.</summary>
+    /// <summary>
+    /// The "signature" is a digest of the key's identity and the data: what the right key, and no other, answers.
+    /// </summary>
     public static uint Sign(TpmCore tpm, TpmCall call)
     {
         byte[] digest = call.In.Next().Sized(64).ToArray();
@@ -44,7 +46,8 @@ internal static class ObjectCommands
 
         (ushort own, ushort ownHash) = (key.Public.Scheme, key.Public.SchemeHash);
         bool isChosen = own == Hashes.None;
-        if ((isChosen && scheme == Hashes.None) || (!isChosen && scheme != Hashes.None && (scheme, hash) != (own, ownHash)))
+        if ((isChosen && scheme == Hashes.None)
+            || (!isChosen && scheme != Hashes.None && (scheme, hash) != (own, ownHash)))
         {
             return Rc.Scheme.P(2);
         }

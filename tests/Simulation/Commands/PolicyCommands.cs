@@ -1,6 +1,8 @@
 namespace TpmFs.Simulation.Commands;
 
-/// <summary>Part 3, 23: as much of enhanced authorization as shows that a policy session kept what it was told.</summary>
+/// <summary>
+/// Part 3, 23: as much of enhanced authorization as shows that a policy session kept what it was told.
+/// </summary>
 internal static class PolicyCommands
 {
     public static uint PolicyCommandCode(TpmCore tpm, TpmCall call)
@@ -86,5 +88,7 @@ internal static class PolicyCommands
     }
 
     private static void Extend(TpmSession session, uint command, ByteWriter arguments) => session.PolicyDigest =
-        Hashes.Digest(session.HashAlgorithm, new ByteWriter().Bytes(session.PolicyDigest).U32(command).Bytes(arguments.Written).Written);
+        Hashes.Digest(
+            session.HashAlgorithm,
+            new ByteWriter().Bytes(session.PolicyDigest).U32(command).Bytes(arguments.Written).Written);
 }

@@ -18,7 +18,8 @@ internal static class SequenceCommands
             return bad;
         }
 
-        return Start(tpm, call, hash == Hashes.None ? ObjectKind.EventSequence : ObjectKind.HashSequence, auth, hash, []);
+        return Start(
+            tpm, call, hash == Hashes.None ? ObjectKind.EventSequence : ObjectKind.HashSequence, auth, hash, []);
     }
 
     public static uint HmacStart(TpmCore tpm, TpmCall call)
@@ -92,9 +93,11 @@ internal static class SequenceCommands
 
         byte[] all = [.. sequence.Data, .. buffer];
         bool isHash = sequence.Kind == ObjectKind.HashSequence;
-        byte[] result = isHash ? Hashes.Digest(sequence.HashAlgorithm, all) : HMACSHA256.HashData(sequence.Identity, all);
+        byte[] result =
+            isHash ? Hashes.Digest(sequence.HashAlgorithm, all) : HMACSHA256.HashData(sequence.Identity, all);
         bool isSafe = isHash && hierarchy != Handles.Null && !IsGenerated(all);
-        byte[] ticket = isSafe ? Hashes.Digest(new ByteWriter().Bytes(tpm.State.Hierarchies.Proof(hierarchy)).Bytes(result)) : [];
+        byte[] ticket =
+            isSafe ? Hashes.Digest(new ByteWriter().Bytes(tpm.State.Hierarchies.Proof(hierarchy)).Bytes(result)) : [];
         call.Out.Sized(result).U16(HashCheckTag).U32(isSafe ? hierarchy : Handles.Null).Sized(ticket);
         tpm.Objects.FlushAfterCommand(call.Handle(0));
         return Rc.Success;
@@ -152,5 +155,6 @@ internal static class SequenceCommands
     }
 
     /// <summary>Data that begins with TPM_GENERATED_VALUE must not get a ticket (Part 3, 17.5).</summary>
-    private static bool IsGenerated(ReadOnlySpan<byte> data) => data.StartsWith((ReadOnlySpan<byte>)[0xFF, (byte)'T', (byte)'C', (byte)'G']);
+    private static bool IsGenerated(ReadOnlySpan<byte> data) =>
+        data.StartsWith((ReadOnlySpan<byte>)[0xFF, (byte)'T', (byte)'C', (byte)'G']);
 }

@@ -6,9 +6,12 @@ namespace TpmFs.Vm.Tests.Boot;
 [Collection(InstalledDebianCollection.Name)]
 public sealed class AccessTests(InstalledDebian debian)
 {
-    /// <summary>What a hardened service has; each gives it a mount namespace. The last is what docs/containers.md says it needs.</summary>
+    /// <summary>
+    /// What a hardened service has; each gives it a mount namespace. The last is what docs/containers.md says it needs.
+    /// </summary>
     private const string Hardened =
-        "-p ProtectSystem=strict -p ProtectHome=yes -p PrivateTmp=yes -p PrivateDevices=yes -p ReadWritePaths=-/run/tpmfs";
+        "-p ProtectSystem=strict -p ProtectHome=yes -p PrivateTmp=yes -p PrivateDevices=yes -p "
+            + "ReadWritePaths=-/run/tpmfs";
 
     private const string InsideContainer = "tpm2_getrandom --tcti=device:/dev/tpmrm0 --hex 8";
 
@@ -18,7 +21,9 @@ public sealed class AccessTests(InstalledDebian debian)
 
     [Fact]
     public void A_member_of_tss_who_is_nobody_else_gets_random_bytes_from_the_tpm() =>
-        Assert.Matches("^[0-9a-f]{16}$", _machine.RunAs(InstalledDebian.Member, InstalledDebian.GetRandom).Succeeded().Output.Trim());
+        Assert.Matches(
+            "^[0-9a-f]{16}$",
+            _machine.RunAs(InstalledDebian.Member, InstalledDebian.GetRandom).Succeeded().Output.Trim());
 
     [Fact]
     public void Who_is_no_member_is_refused()
@@ -45,19 +50,24 @@ public sealed class AccessTests(InstalledDebian debian)
 
     [Fact]
     public void A_login_uses_the_node() =>
-        Assert.Matches("^[0-9a-f]{16}$", _machine.Ask($"runuser --login {InstalledDebian.Member} --command '{InstalledDebian.GetRandom}'"));
+        Assert.Matches(
+            "^[0-9a-f]{16}$",
+            _machine.Ask($"runuser --login {InstalledDebian.Member} --command '{InstalledDebian.GetRandom}'"));
 
     [Fact]
     public void A_service_with_namespaces_of_its_own_uses_the_node() =>
         Assert.Matches(
             "^[0-9a-f]{16}$",
-            _machine.Ask($"systemd-run --quiet --wait --pipe --uid={InstalledDebian.Member} {Hardened} {InstalledDebian.GetRandom}"));
+            _machine.Ask(
+                $"systemd-run --quiet --wait --pipe --uid={InstalledDebian.Member} {Hardened} "
+                + $"{InstalledDebian.GetRandom}"));
 
     [Fact]
     public void A_container_uses_a_node_that_is_bound_into_it() =>
         Assert.Matches(
             "^[0-9a-f]{16}$",
-            _machine.RunAs(InstalledDebian.Member, $"{Bubblewrap} --dev-bind /run/tpmfs/rm0 /dev/tpmrm0 {InsideContainer}")
+            _machine.RunAs(
+                InstalledDebian.Member, $"{Bubblewrap} --dev-bind /run/tpmfs/rm0 /dev/tpmrm0 {InsideContainer}")
                 .Succeeded().Output.Trim());
 
     [Fact]
@@ -74,7 +84,8 @@ public sealed class AccessTests(InstalledDebian debian)
             foreach (string unit in new[] { "hardened", "container" })
             {
                 string process = _machine.Ask($"tail -n 1 /sys/fs/cgroup/system.slice/{unit}.service/cgroup.procs");
-                Assert.Matches("^[0-9a-f]{16}$", _machine.Ask($"nsenter --mount --target {process} {InstalledDebian.GetRandom}"));
+                Assert.Matches(
+                    "^[0-9a-f]{16}$", _machine.Ask($"nsenter --mount --target {process} {InstalledDebian.GetRandom}"));
             }
         }
         finally

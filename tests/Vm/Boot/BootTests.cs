@@ -11,8 +11,10 @@ public sealed class BootTests(InstalledDebian debian, ITestOutputHelper output)
     public void The_package_is_installed_without_a_question_or_a_warning()
     {
         Assert.Equal(0, debian.Installation.ExitCode);
-        Assert.DoesNotContain("warning", debian.Installation.Output + debian.Installation.Error, StringComparison.OrdinalIgnoreCase);
-        Assert.DoesNotContain("fail", debian.Installation.Output + debian.Installation.Error, StringComparison.OrdinalIgnoreCase);
+        Assert.DoesNotContain(
+            "warning", debian.Installation.Output + debian.Installation.Error, StringComparison.OrdinalIgnoreCase);
+        Assert.DoesNotContain(
+            "fail", debian.Installation.Output + debian.Installation.Error, StringComparison.OrdinalIgnoreCase);
     }
 
     [Fact]
@@ -30,7 +32,8 @@ public sealed class BootTests(InstalledDebian debian, ITestOutputHelper output)
     {
         Assert.Matches(@"\btpm0\.device", debian.Machine.Show("WantedBy", "tpmfs.target"));
         Assert.Equal("tpmfs.target", debian.Machine.Show("WantedBy"));
-        Assert.True(Moment("InactiveExitTimestampMonotonic") > Moment("ActiveEnterTimestampMonotonic", "dev-tpm0.device"));
+        Assert.True(
+            Moment("InactiveExitTimestampMonotonic") > Moment("ActiveEnterTimestampMonotonic", "dev-tpm0.device"));
     }
 
     [Fact]
@@ -44,7 +47,8 @@ public sealed class BootTests(InstalledDebian debian, ITestOutputHelper output)
     public void The_boots_log_has_no_warning_of_tpmfs_and_says_what_is_ready()
     {
         Assert.Empty(debian.BootWarnings);
-        Assert.Contains("/run/tpmfs/rm0 is ready; its TPM is device:/dev/tpm0", debian.BootMessages, StringComparison.Ordinal);
+        Assert.Contains(
+            "/run/tpmfs/rm0 is ready; its TPM is device:/dev/tpm0", debian.BootMessages, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -61,14 +65,18 @@ public sealed class BootTests(InstalledDebian debian, ITestOutputHelper output)
         string log = debian.Machine.Ask("journalctl --boot=-1 --quiet --no-pager --output=cat --unit=tpmfs.service");
         Assert.Contains("SIGTERM: unmounting /run/tpmfs", log, StringComparison.Ordinal);
         Assert.Contains("tpmfs.service: Deactivated successfully.", log, StringComparison.Ordinal);
-        Assert.Empty(debian.Machine.Ask("journalctl --boot=-1 --quiet --no-pager --priority=warning | grep -i tpmfs || true"));
+        Assert.Empty(
+            debian.Machine.Ask("journalctl --boot=-1 --quiet --no-pager --priority=warning | grep -i tpmfs || true"));
     }
 
-    /// <summary>On an emulated processor: only printed, but for a bound that tells a service which waits in vain.</summary>
+    /// <summary>
+    /// On an emulated processor: only printed, but for a bound that tells a service which waits in vain.
+    /// </summary>
     [Fact]
     public void The_service_is_ready_soon_after_its_start()
     {
-        var time = TimeSpan.FromMicroseconds(Moment("ActiveEnterTimestampMonotonic") - Moment("InactiveExitTimestampMonotonic"));
+        var time = TimeSpan.FromMicroseconds(
+            Moment("ActiveEnterTimestampMonotonic") - Moment("InactiveExitTimestampMonotonic"));
         output.WriteLine($"start to ready, all emulated: {time.TotalMilliseconds:0} ms");
         Assert.InRange(time, TimeSpan.Zero, TimeSpan.FromSeconds(90));
     }

@@ -4,10 +4,12 @@ using TpmFs.Vm.Tests.Harness;
 namespace TpmFs.Vm.Tests.Boot;
 
 /// <summary>
-/// A virtual machine with a Debian of its own, systemd as its first process, a TPM that is a device (unit tpm.service), and the source tree
-/// at /repository. See guest/prepare-debian.
+/// A virtual machine with a Debian of its own, systemd as its first process, a TPM that is a device (unit tpm.service),
+/// and the source tree at /repository. See guest/prepare-debian.
 /// </summary>
-/// <param name="disk">The file that holds what the guest writes, from one boot to the next: see <see cref="MakeDisk"/>.</param>
+/// <param name="disk">
+/// The file that holds what the guest writes, from one boot to the next: see <see cref="MakeDisk"/>.
+/// </param>
 internal sealed class DebianGuest(string disk) : Guest("/sbin/init", Prepare(), [
     "-drive", $"file={disk},format=raw,if=virtio",
     "-fsdev", $"local,id=repository,path={Repository},security_model=none,readonly=on,multidevs=remap",
@@ -20,7 +22,8 @@ internal sealed class DebianGuest(string disk) : Guest("/sbin/init", Prepare(), 
     private static readonly TimeSpan s_awaitLimit = TimeSpan.FromSeconds(180);
 
     private const string Evidence =
-        "systemctl --no-pager status tpmfs.service tpmfs.target; journalctl --boot --no-pager --lines=40 _PID=1 + _COMM=tpmfs";
+        "systemctl --no-pager status tpmfs.service tpmfs.target; journalctl --boot --no-pager --lines=40 _PID=1 + "
+            + "_COMM=tpmfs";
 
     public static void MakeDisk(string path)
     {
@@ -36,26 +39,40 @@ internal sealed class DebianGuest(string disk) : Guest("/sbin/init", Prepare(), 
     /// <summary>The standard output of a script that succeeds, without spaces around it.</summary>
     public string Ask(string script) => Run(script).Succeeded().Output.Trim();
 
-    /// <summary>Waits until the service is active with another process than before, to which it comes by itself.</summary>
+    /// <summary>
+    /// Waits until the service is active with another process than before, to which it comes by itself.
+    /// </summary>
     public void AwaitNewDaemon(string before) =>
-        Await($"systemctl --quiet is-active tpmfs.service && [ $(systemctl show --value --property=MainPID tpmfs.service) != {before} ]");
+        Await(
+            $"systemctl --quiet is-active tpmfs.service && "
+            + $"[ $(systemctl show --value --property=MainPID tpmfs.service) != {before} ]");
 
-    /// <summary>Asks again and again until a script succeeds; a failure has the log of the guest's last minutes.</summary>
+    /// <summary>
+    /// Asks again and again until a script succeeds; a failure has the log of the guest's last minutes.
+    /// </summary>
     public void Await(string script) =>
-        Deadline.Poll(() => Run(script).ExitCode == 0, $"success of '{script}'", () => Run(Evidence).Output, s_awaitLimit);
+        Deadline.Poll(
+            () => Run(script).ExitCode == 0, $"success of '{script}'", () => Run(Evidence).Output, s_awaitLimit);
 
     /// <summary>One property of a unit, tpmfs.service unless said otherwise.</summary>
-    public string Show(string property, string unit = "tpmfs.service") => Ask($"systemctl show --value --property={property} {unit}");
+    public string Show(string property, string unit = "tpmfs.service") =>
+        Ask($"systemctl show --value --property={property} {unit}");
 
-    /// <summary>Waits until the service is in a state, such as "active" or "inactive", that it comes to by itself.</summary>
+    /// <summary>
+    /// Waits until the service is in a state, such as "active" or "inactive", that it comes to by itself.
+    /// </summary>
     public void AwaitService(string state) => Await($"[ \"$(systemctl is-active tpmfs.service)\" = {state} ]");
 
-    /// <summary>What the service and its target have logged since a moment of <see cref="Now"/>, one message a line.</summary>
+    /// <summary>
+    /// What the service and its target have logged since a moment of <see cref="Now"/>, one message a line.
+    /// </summary>
     /// <param name="options">More options of journalctl, such as --priority=warning.</param>
     public string Log(string since, string options = "") =>
         Ask($"journalctl --sync; journalctl --quiet --no-pager --output=cat --since={since} --unit=tpmfs.* {options}");
 
-    /// <summary>A moment as journalctl takes it. Not a cursor: with a match, what follows a cursor lacks the first that matches.</summary>
+    /// <summary>
+    /// A moment as journalctl takes it. Not a cursor: with a match, what follows a cursor lacks the first that matches.
+    /// </summary>
     public string Now() => Ask("date +@%s.%6N");
 
     /// <summary>Runs a command as a user.</summary>

@@ -4,8 +4,8 @@ using TpmFs.Vm.Tests.Harness;
 namespace TpmFs.Vm.Tests.Boot;
 
 /// <summary>
-/// A Debian on which, while it ran, the package was installed as its documentation says, and which then was booted again. Tests leave it
-/// as they found it: the package installed, its service running.
+/// A Debian on which, while it ran, the package was installed as its documentation says, and which then was booted
+/// again. Tests leave it as they found it: the package installed, its service running.
 /// </summary>
 public sealed class InstalledDebian : IDisposable
 {
@@ -17,7 +17,9 @@ public sealed class InstalledDebian : IDisposable
     /// <summary>What a user types to see that it works.</summary>
     public const string GetRandom = "tpm2_getrandom --tcti=device:/run/tpmfs/rm0 --hex 8";
 
-    /// <summary>What the kernel says about the emulated processor and its timers depends on how busy this machine is.</summary>
+    /// <summary>
+    /// What the kernel says about the emulated processor and its timers depends on how busy this machine is.
+    /// </summary>
     private const string WithoutHardware = "sed '/ kernel: /{ /fuse\\|tpm/I!d }'";
 
     private readonly string _folder = Directory.CreateTempSubdirectory("tpmfs-debian-").FullName;
@@ -43,9 +45,12 @@ public sealed class InstalledDebian : IDisposable
 
             _guest = new DebianGuest(disk);
             BootState = _guest.Run("systemctl is-system-running --wait").Output.Trim();
-            BootErrors = _guest.Ask($"journalctl --sync; journalctl --boot --quiet --no-pager --priority=err | {WithoutHardware}");
-            BootMessages = _guest.Ask("journalctl --boot --quiet --no-pager --output=cat --unit=tpmfs.service --unit=tpmfs.target");
-            BootWarnings = _guest.Ask("journalctl --boot --quiet --no-pager --priority=warning | grep -i tpmfs || true");
+            BootErrors = _guest.Ask(
+                $"journalctl --sync; journalctl --boot --quiet --no-pager --priority=err | {WithoutHardware}");
+            BootMessages = _guest.Ask(
+                "journalctl --boot --quiet --no-pager --output=cat --unit=tpmfs.service --unit=tpmfs.target");
+            BootWarnings =
+                _guest.Ask("journalctl --boot --quiet --no-pager --priority=warning | grep -i tpmfs || true");
         }
         catch
         {
@@ -54,7 +59,9 @@ public sealed class InstalledDebian : IDisposable
         }
     }
 
-    /// <summary>The package that was installed, and one that only has a higher version, as paths of the guest.</summary>
+    /// <summary>
+    /// The package that was installed, and one that only has a higher version, as paths of the guest.
+    /// </summary>
     internal string Package { get; }
 
     internal string NextPackage { get; }
@@ -65,8 +72,8 @@ public sealed class InstalledDebian : IDisposable
     internal Outcome FirstUse { get; }
 
     /// <summary>
-    /// What systemd thinks of the second boot, and what had been logged at its end: as an error, by whatever program; as a warning about
-    /// TpmFs; by its units.
+    /// What systemd thinks of the second boot, and what had been logged at its end: as an error, by whatever program;
+    /// as a warning about TpmFs; by its units.
     /// </summary>
     internal string BootState { get; }
 
@@ -86,7 +93,9 @@ public sealed class InstalledDebian : IDisposable
     }
 }
 
-/// <summary>One such Debian for all tests that ask for it; they run after those of other collections, some of which measure.</summary>
+/// <summary>
+/// One such Debian for all tests that ask for it; they run after those of other collections, some of which measure.
+/// </summary>
 [CollectionDefinition(Name, DisableParallelization = true)]
 public sealed class InstalledDebianCollection : ICollectionFixture<InstalledDebian>
 {

@@ -14,18 +14,22 @@ public sealed class JournalTests(InstalledDebian debian)
         _machine.Run($"mkdir /run/tpmfs/users/{uid}").Succeeded();
         try
         {
-            Assert.NotEqual(0, _machine.RunAs(InstalledDebian.Member, "tpm2_clear --tcti=device:/run/tpmfs/self/rm0").ExitCode);
+            Assert.NotEqual(
+                0, _machine.RunAs(InstalledDebian.Member, "tpm2_clear --tcti=device:/run/tpmfs/self/rm0").ExitCode);
         }
         finally
         {
             _machine.Run($"rmdir /run/tpmfs/users/{uid}").Succeeded();
         }
 
-        string[] matches = ["TPM_CC=TPM2_Clear", $"TPMFS_UID={uid} TPM_RC=0x000B0143", $"TPM_CC=TPM2_Clear TPMFS_DOMAIN=users/{uid}"];
+        string[] matches = ["TPM_CC=TPM2_Clear", $"TPMFS_UID={uid} TPM_RC=0x000B0143",
+            $"TPM_CC=TPM2_Clear TPMFS_DOMAIN=users/{uid}"];
         string[] found = [.. matches.Select(match => Find(begin, match))];
         Assert.Contains($"refuses TPM2_Clear to opener", found[0], StringComparison.Ordinal);
         Assert.All(found, text => Assert.Equal(found[0], text));
-        Assert.Contains("A command was refused", Find(begin, "TPM_CC=TPM2_Clear", "--catalog --output=short"), StringComparison.Ordinal);
+        Assert.Contains(
+            "A command was refused", Find(begin, "TPM_CC=TPM2_Clear", "--catalog --output=short"),
+            StringComparison.Ordinal);
         Assert.Empty(_machine.Ask(Search(begin, "TPM_CC=TPM2_Clear TPMFS_UID=0")));
     }
 
@@ -33,7 +37,8 @@ public sealed class JournalTests(InstalledDebian debian)
     public void A_change_of_a_limit_is_found_by_who_made_it()
     {
         string begin = _machine.Now();
-        _machine.Run("weight=$(cat /run/tpmfs/weight); echo 77 >/run/tpmfs/weight; echo $weight >/run/tpmfs/weight").Succeeded();
+        _machine.Run("weight=$(cat /run/tpmfs/weight); echo 77 >/run/tpmfs/weight; echo $weight >/run/tpmfs/weight")
+            .Succeeded();
         Assert.Contains("'77' written", Find(begin, "TPMFS_UID=0 TPMFS_NODE=weight"), StringComparison.Ordinal);
     }
 

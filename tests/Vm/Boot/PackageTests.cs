@@ -5,7 +5,8 @@ namespace TpmFs.Vm.Tests.Boot;
 public sealed class PackageTests(InstalledDebian debian)
 {
     /// <summary>What is there as long as a daemon runs, or was killed: fails if there is any of it.</summary>
-    private const string NothingRuns = "! grep /run/tpmfs /proc/mounts; ! grep -lx tpmfs /proc/[0-9]*/comm; [ ! -e /run/tpmfs ]";
+    private const string NothingRuns =
+        "! grep /run/tpmfs /proc/mounts; ! grep -lx tpmfs /proc/[0-9]*/comm; [ ! -e /run/tpmfs ]";
 
     private readonly DebianGuest _machine = debian.Machine;
 
@@ -44,12 +45,16 @@ public sealed class PackageTests(InstalledDebian debian)
         _machine.Run("apt-get remove --yes tpmfs").Succeeded();
         try
         {
-            _machine.Run($"{NothingRuns}; [ -e /etc/tpmfs/tpmfs.json ]; [ -e /var/lib/tpmfs ]; [ ! -e /usr/lib/tpmfs ]").Succeeded();
+            _machine.Run($"{NothingRuns}; [ -e /etc/tpmfs/tpmfs.json ]; [ -e /var/lib/tpmfs ]; [ ! -e /usr/lib/tpmfs ]")
+                .Succeeded();
             Assert.Equal("not-found", _machine.Show("LoadState"));
             Assert.Empty(_machine.Log(begin, "--priority=warning"));
 
             _machine.Run("apt-get purge --yes tpmfs").Succeeded();
-            Assert.Empty(_machine.Ask($"{NothingRuns}; find /etc /run /usr /var -xdev -name '*tpmfs*' -print; find /run -name '*tpmfs*'"));
+            Assert.Empty(
+                _machine.Ask(
+                    $"{NothingRuns}; find /etc /run /usr /var -xdev -name '*tpmfs*' -print; "
+                    + $"find /run -name '*tpmfs*'"));
         }
         finally
         {

@@ -12,7 +12,8 @@ internal static class Packages
     public static string Built { get; } =
         Directory.GetFiles(Path.Combine(Guest.Repository, "out"), "tpmfs_*.deb") is [var only]
             ? only
-            : throw new FileNotFoundException($"there must be one tpmfs_*.deb in {Guest.Repository}out, which 'make deb' makes");
+            : throw new FileNotFoundException(
+                $"there must be one tpmfs_*.deb in {Guest.Repository}out, which 'make deb' makes");
 
     /// <summary>Packs the same files with a higher version.</summary>
     public static string MakeNext()

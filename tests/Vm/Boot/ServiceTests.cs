@@ -25,7 +25,8 @@ public sealed class ServiceTests(InstalledDebian debian)
         try
         {
             Assert.Equal("success", _machine.Show("Result"));
-            _machine.Run("! grep /run/tpmfs /proc/mounts; [ ! -e /run/tpmfs ]; ! grep -lx tpmfs /proc/[0-9]*/comm").Succeeded();
+            _machine.Run("! grep /run/tpmfs /proc/mounts; [ ! -e /run/tpmfs ]; ! grep -lx tpmfs /proc/[0-9]*/comm")
+                .Succeeded();
             Assert.Empty(_machine.Log(begin, "--priority=warning"));
         }
         finally
@@ -87,7 +88,9 @@ public sealed class ServiceTests(InstalledDebian debian)
         }
         finally
         {
-            _machine.Run("rm -r /run/systemd/system/tpmfs.service.d; systemctl daemon-reload; systemctl restart tpmfs.service").Succeeded();
+            _machine.Run(
+                "rm -r /run/systemd/system/tpmfs.service.d; systemctl daemon-reload; systemctl restart tpmfs.service")
+                .Succeeded();
         }
     }
 

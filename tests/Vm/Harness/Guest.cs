@@ -7,15 +7,18 @@ using TpmFs.Integration.Tests.Harness;
 namespace TpmFs.Vm.Tests.Harness;
 
 /// <summary>
-/// A virtual machine with Debian's kernel, whose root is this machine's own, read-only below a tmpfs: programs, paths and the built
-/// TpmFs are the same there, and whatever is written there is lost with it. See guest/boot.
+/// A virtual machine with Debian's kernel, whose root is this machine's own, read-only below a tmpfs: programs, paths
+/// and the built TpmFs are the same there, and whatever is written there is lost with it. See guest/boot.
 /// </summary>
 public class Guest : IDisposable
 {
     /// <summary>The guest takes some 10 s of an idle CPU to boot, all of it emulated.</summary>
     private static readonly TimeSpan s_bootLimit = TimeSpan.FromMinutes(5);
 
-    /// <summary>How many times slower than its own clock says a guest may be, since that stands still while this machine does something else.</summary>
+    /// <summary>
+    /// How many times slower than its own clock says a guest may be, since that stands still while this machine does
+    /// something else.
+    /// </summary>
     private const int Slowest = 10;
 
     /// <summary>A kernel of 70 MB is downloaded, once.</summary>
@@ -34,7 +37,9 @@ public class Guest : IDisposable
     {
     }
 
-    /// <param name="init">The guest's first program, as a path of the guest. Something has to start guest/agent.py.</param>
+    /// <param name="init">
+    /// The guest's first program, as a path of the guest. Something has to start guest/agent.py.
+    /// </param>
     /// <param name="root">The folder of this machine that is the guest's root.</param>
     /// <param name="options">More options of qemu.</param>
     private protected Guest(string init, string root, params string[] options)
@@ -64,14 +69,15 @@ public class Guest : IDisposable
 
     /// <summary>The top of the source tree, here and in the guest.</summary>
     public static string Repository { get; } =
-        typeof(Guest).Assembly.GetCustomAttributes<AssemblyMetadataAttribute>().First(data => data.Key == "Repository").Value!;
+        typeof(Guest).Assembly.GetCustomAttributes<AssemblyMetadataAttribute>()
+            .First(data => data.Key == "Repository").Value!;
 
     /// <summary>The folder of these tests, here and in the guest.</summary>
     public static string Scripts { get; } = Path.Combine(Repository, "tests", "Vm");
 
     /// <summary>
-    /// Runs a script of sh(1), with -e and -u, as root in the guest. When its time, by the guest's clock, is up, it is killed with all that
-    /// it has started; else what it leaves running goes on.
+    /// Runs a script of sh(1), with -e and -u, as root in the guest. When its time, by the guest's clock, is up, it is
+    /// killed with all that it has started; else what it leaves running goes on.
     /// </summary>
     internal Outcome Run(string script, TimeSpan? limit = null)
     {
@@ -81,7 +87,8 @@ public class Guest : IDisposable
         Answer answer = Receive<Answer>($"end of '{script}'", (Slowest * time) + Deadline.Step);
         return answer.Code is int code
             ? new Outcome(code, answer.Output, answer.Error)
-            : throw new TimeoutException($"Not done within {time.TotalSeconds:0} s in the guest: {script}\n{answer.Output}\n{answer.Error}");
+            : throw new TimeoutException(
+                $"Not done within {time.TotalSeconds:0} s in the guest: {script}\n{answer.Output}\n{answer.Error}");
     }
 
     /// <summary>Waits until the guest has powered itself off.</summary>
