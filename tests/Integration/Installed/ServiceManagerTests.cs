@@ -121,7 +121,8 @@ public sealed class ServiceManagerTests : IDisposable
         _sandbox.Shell("for library in /usr/lib/*/libsystemd.so.0; do mount --bind /dev/null $library; done");
         using ChildProcess daemon = Start();
         Deadline.Poll(
-            () => daemon.Printed.Contains("is ready", StringComparison.Ordinal) || daemon.HasExited, "a mount",
+            () => daemon.Printed.Contains($"{_mountPoint}/rm0 is ready", StringComparison.Ordinal) || daemon.HasExited,
+            "word of the mount",
             daemon.Describe);
         Use();
         Assert.Contains("libsystemd.so.0 is not there", daemon.Printed, StringComparison.Ordinal);
