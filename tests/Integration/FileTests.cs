@@ -47,7 +47,8 @@ public sealed class FileTests(Mount mount, ITestOutputHelper output) : MountTest
         Mount.Sandbox.Shell($@"printf '\200\001\000\000\000\014\000\000\001\173\000\010' >{Mount.Node}");
         Mount.Sandbox.Shell($@"printf '\200\001\000\000\000\014\000\000\001\173\000\010' >>{Mount.Node}");
         string size = Mount.Sandbox.Shell(
-            $@"exec 3<>{Mount.Node}; printf '\200\001\000\000\000\014\000\000\001\173\000\010' >&3; head -c 4096 <&3 | wc -c");
+            $@"exec 3<>{Mount.Node}; printf '\200\001\000\000\000\014\000\000\001\173\000\010' >&3; "
+            + "head -c 4096 <&3 | wc -c");
         Assert.Equal($"{ResponseSize}\n", size);
     }
 
