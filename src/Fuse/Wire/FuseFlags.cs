@@ -46,7 +46,10 @@ internal enum FuseReadFlags : uint
 {
     None = 0,
 
-    /// <summary>The kernel names the caller's lock owner. It does so for read(2) and its like, and not when it fills its page cache.</summary>
+    /// <summary>
+    /// The kernel names the caller's lock owner. It does so for
+    /// read(2) and its like, and not when it fills its page cache.
+    /// </summary>
     LockOwner = 1 << 1,
 }
 

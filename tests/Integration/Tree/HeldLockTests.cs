@@ -4,8 +4,9 @@ using Xunit.Abstractions;
 namespace TpmFs.Integration.Tests.Tree;
 
 /// <summary>
-/// The locks that the kernel has for each inode. A client can make the kernel hold one for as long as it likes, with memory that never arrives, and
-/// whoever waits for the lock cannot even be killed. So nobody else may need a lock that a client can hold.
+/// The locks that the kernel has for each inode. A client can make the kernel hold one for as long as it likes, with
+/// memory that never arrives, and whoever waits for the lock cannot even be killed. So nobody else may need a lock that
+/// a client can hold.
 /// </summary>
 public sealed class HeldLockTests(Mount mount, ITestOutputHelper output) : TreeTests(mount, output)
 {
@@ -79,7 +80,8 @@ public sealed class HeldLockTests(Mount mount, ITestOutputHelper output) : TreeT
             Mount.Sandbox.Shell($"setfacl -b {node}; chmod 600 {node}");
         }
 
-        Mount.Sandbox.Shell($"setfacl -b {At("locality")} {At("locality/1")}; chmod 700 {At("locality")} {At("locality/1")}");
+        string directories = $"{At("locality")} {At("locality/1")}";
+        Mount.Sandbox.Shell($"setfacl -b {directories}; chmod 700 {directories}");
     }
 
     [Theory]
@@ -107,7 +109,9 @@ public sealed class HeldLockTests(Mount mount, ITestOutputHelper output) : TreeT
         (User other, string others) = NewUser();
         using ChildProcess attacker = Hold(user, "list", path);
         using ChildProcess waiter = Mount.Sandbox.Start(user, ["mkdir", $"{path}/x"]);
-        Deadline.Poll(() => File.ReadAllText($"/proc/{waiter.Id}/status").Contains("D (disk sleep)", StringComparison.Ordinal), "a mkdir that waits");
+        Deadline.Poll(
+            () => File.ReadAllText($"/proc/{waiter.Id}/status").Contains("D (disk sleep)", StringComparison.Ordinal),
+            "a mkdir that waits");
 
         NewAgent(other).Call("use", $"{others}/rm0").Data.Succeeded();
         NewAgent(User.Member).Call("use", Mount.Node).Data.Succeeded();
@@ -122,7 +126,9 @@ public sealed class HeldLockTests(Mount mount, ITestOutputHelper output) : TreeT
     {
         ChildProcess attacker = Start(user, operation, path);
         Deadline.Poll(
-            () => attacker.HasExited || attacker.Printed.Contains("held", StringComparison.Ordinal), "memory that the kernel waits for", attacker.Describe);
+            () => attacker.HasExited || attacker.Printed.Contains("held", StringComparison.Ordinal),
+            "memory that the kernel waits for",
+            attacker.Describe);
         Assert.False(attacker.HasExited, attacker.Describe());
         return attacker;
     }

@@ -4,8 +4,8 @@ using Xunit.Abstractions;
 namespace TpmFs.Integration.Tests.Tree;
 
 /// <summary>
-/// A file has an inode in the kernel for each time that its path was walked. They are one file to people: one number, one owner, one mode, and what
-/// one inode's change forbids, the others forbid too.
+/// A file has an inode in the kernel for each time that its path was walked. They are one file to people: one number,
+/// one owner, one mode, and what one inode's change forbids, the others forbid too.
 /// </summary>
 public sealed class InodeTests(Mount mount, ITestOutputHelper output) : TreeTests(mount, output)
 {
@@ -42,13 +42,18 @@ public sealed class InodeTests(Mount mount, ITestOutputHelper output) : TreeTest
         string node = NewNode();
         Agent holder = NewAgent();
         Opener held = holder.Open(node, "O_PATH");
-        string[] shown = Mount.Sandbox.Shell(
-            $"stat -c '%d %i' {node} {node}; stat -L -c '%d %i' /proc/{holder.Id}/fd/{held.Descriptor}; exec 3<>{node}; stat -L -c '%d %i' /dev/fd/3")
-            .Split('\n', StringSplitOptions.RemoveEmptyEntries);
+        string script = $"""
+            stat -c '%d %i' {node} {node}
+            stat -L -c '%d %i' /proc/{holder.Id}/fd/{held.Descriptor}
+            exec 3<>{node}
+            stat -L -c '%d %i' /dev/fd/3
+            """;
+        string[] shown = Mount.Sandbox.Shell(script).Split('\n', StringSplitOptions.RemoveEmptyEntries);
 
         Assert.Equal(4, shown.Length);
         Assert.Single(shown.Distinct());
-        Assert.Contains($" {shown[0].Split(' ')[1]} rm0", Mount.Sandbox.Shell($"ls -ai1 {Path.GetDirectoryName(node)} | sed 's/^ */ /'"), StringComparison.Ordinal);
+        string listing = Mount.Sandbox.Shell($"ls -ai1 {Path.GetDirectoryName(node)} | sed 's/^ */ /'");
+        Assert.Contains($" {shown[0].Split(' ')[1]} rm0", listing, StringComparison.Ordinal);
     }
 
     [Theory]
@@ -65,7 +70,8 @@ public sealed class InodeTests(Mount mount, ITestOutputHelper output) : TreeTest
             except OSError as error:
                 print(errno.errorcode[error.errno])
             """;
-        Assert.Equal("ENOTSUP", Mount.Sandbox.Run(User.Root, "/usr/bin/python3", "-c", script).Succeeded().Output.Trim());
+        string outcome = Mount.Sandbox.Run(User.Root, "/usr/bin/python3", "-c", script).Succeeded().Output.Trim();
+        Assert.Equal("ENOTSUP", outcome);
     }
 
     [Fact]

@@ -5,8 +5,9 @@ using Xunit.Abstractions;
 namespace TpmFs.Integration.Tests.Tree;
 
 /// <summary>
-/// Reads that go through the kernel's page cache. The kernel holds a page's lock until such a read is answered, which stops whoever truncates the
-/// cache; and it cuts what it reads to the file's size, which is not the response's. So they are refused, and the response stays.
+/// Reads that go through the kernel's page cache. The kernel holds a page's lock until such a read is answered, which
+/// stops whoever truncates the cache; and it cuts what it reads to the file's size, which is not the response's. So
+/// they are refused, and the response stays.
 /// </summary>
 public sealed class PageCacheTests(Mount mount, ITestOutputHelper output) : TreeTests(mount, output)
 {
@@ -24,10 +25,12 @@ public sealed class PageCacheTests(Mount mount, ITestOutputHelper output) : Tree
     [InlineData("readv", "20 0")]
     [InlineData("asynchronous", "20 0")]
     [InlineData("direct asynchronous", "20 0")]
-    public void A_way_to_read_gives_the_whole_response_or_leaves_it(string way, string expected) => Assert.Equal(expected, Read(way));
+    public void A_way_to_read_gives_the_whole_response_or_leaves_it(string way, string expected) =>
+        Assert.Equal(expected, Read(way));
 
     [Fact]
-    public void A_page_of_the_node_cannot_be_read_and_the_response_stays() => Assert.Equal($"{SigBus} 20", Read("mmap"));
+    public void A_page_of_the_node_cannot_be_read_and_the_response_stays() =>
+        Assert.Equal($"{SigBus} 20", Read("mmap"));
 
     [Fact]
     public void A_readahead_behind_a_slow_command_holds_up_no_open_and_no_stat()
@@ -36,11 +39,15 @@ public sealed class PageCacheTests(Mount mount, ITestOutputHelper output) : Tree
         TpmHold hold = Mount.Proxy.Hold(TpmCc.CreatePrimary);
         slow.Submit(Tpm2.CreatePrimary());
         hold.WaitUntilHeld();
-        using ChildProcess attacker = Mount.Sandbox.Start(
-            User.Member, ["/usr/bin/python3", Path.Combine(Mount.Sandbox.Scripts, "clients", "pagecache.py"), "readahead", Mount.Node]);
-        Deadline.Poll(() => Openers(Mount.Daemon.MountPoint).Any(line => line[2] == $"{attacker.Id}"), "the attacker's opener", attacker.Describe);
+        using ChildProcess attacker = Mount.Sandbox.Start(User.Member, Client("readahead"));
         Deadline.Poll(
-            () => File.ReadAllText($"/proc/{attacker.Id}/syscall").StartsWith("0 ", StringComparison.Ordinal), "a read that waits", attacker.Describe);
+            () => Openers(Mount.Daemon.MountPoint).Any(line => line[2] == $"{attacker.Id}"),
+            "the attacker's opener",
+            attacker.Describe);
+        Deadline.Poll(
+            () => File.ReadAllText($"/proc/{attacker.Id}/syscall").StartsWith("0 ", StringComparison.Ordinal),
+            "a read that waits",
+            attacker.Describe);
 
         foreach (User user in (User[])[User.Member, User.OtherMember, User.Outsider])
         {
@@ -54,6 +61,8 @@ public sealed class PageCacheTests(Mount mount, ITestOutputHelper output) : Tree
         slow.Read().Data.Succeeded();
     }
 
-    private string Read(string way) => Mount.Sandbox.Run(
-        User.Member, "/usr/bin/python3", Path.Combine(Mount.Sandbox.Scripts, "clients", "pagecache.py"), way, Mount.Node).Succeeded().Output.Trim();
+    private string[] Client(string way) =>
+        ["/usr/bin/python3", Path.Combine(Mount.Sandbox.Scripts, "clients", "pagecache.py"), way, Mount.Node];
+
+    private string Read(string way) => Mount.Sandbox.Run(User.Member, Client(way)).Succeeded().Output.Trim();
 }

@@ -1,6 +1,7 @@
-"""pagecache.py WAY NODE: writes a command to a node, reads in a way that goes through the kernel's page cache, and then reads the response.
+"""pagecache.py WAY NODE: writes a command to a node, reads in a way of its own, and then reads the response.
 
-Prints what the way gave, an errno or a number of bytes or the signal that ended it, and the size of the response.
+Most ways go through the kernel's page cache. Prints what the way gave (an errno, a number of bytes, or the signal that
+ended it), and the size of the response.
 """
 import ctypes
 import errno

@@ -1,7 +1,8 @@
-"""stuck.py FOLDER OPERATION PATH: hands the kernel memory that never arrives, as any user can, and says "held" once the kernel waits for it.
+"""stuck.py FOLDER OPERATION PATH: hands the kernel memory that never arrives, as any user can.
 
-The memory is a file of a filesystem of its own, mounted in FOLDER, whose server answers no READ. OPERATION is "write", "append" (write with O_APPEND
-set by fcntl) or "list" (getdents). Ends when its input does; the server goes first, so that the kernel's wait ends too.
+Says "held" once the kernel waits for that memory. The memory is a file of a filesystem of its own, mounted in FOLDER,
+whose server answers no READ. OPERATION is "write", "append" (write with O_APPEND set by fcntl) or "list" (getdents).
+Ends when its input does; the server goes first, so that the kernel's wait ends too.
 """
 import ctypes
 import fcntl
@@ -84,7 +85,8 @@ options = f"fd={device},rootmode=40000,user_id=0,group_id=0".encode()
 checked(libc.mount(b"stuck", folder.encode(), b"fuse", 0, options))
 server = child(lambda: serve(device))
 os.close(device)
-memory = libc.mmap(None, 65536, mmap.PROT_READ | mmap.PROT_WRITE, mmap.MAP_PRIVATE, os.open(f"{folder}/file", os.O_RDONLY), 0)
+file = os.open(f"{folder}/file", os.O_RDONLY)
+memory = libc.mmap(None, 65536, mmap.PROT_READ | mmap.PROT_WRITE, mmap.MAP_PRIVATE, file, 0)
 
 
 def hold():
