@@ -28,10 +28,12 @@ public sealed class ResourceManager : IDisposable
     private readonly IResourceManagerLog _log;
     private readonly ManagerBell _bell;
     private readonly CommandDesk _desk;
+    private readonly SpaceServices _services;
     private readonly TpmChannel _channel;
     private readonly TpmProfile _profile;
     private readonly ObjectResidency _objects;
     private readonly SessionTable _sessions;
+    private readonly SessionFairness _fairness;
     private readonly RoomMaker _room;
     private readonly CommandRunner _runner;
     private readonly Housekeeping _housekeeping;
@@ -52,14 +54,16 @@ public sealed class ResourceManager : IDisposable
         _profile = new TpmProfile(_channel);
         _bell = new ManagerBell(time);
         _desk = new CommandDesk(_reserve, _profile, _bell, time, _channel.Cancel);
+        _services = new SpaceServices(_desk, Lend, new ObjectBudget(options.ObjectsInAll));
         _objects = new ObjectResidency(_channel, time, options.ReserveObjects);
         _sessions = new SessionTable(_channel, time);
         var sessionSlots = new SessionResidency(_channel, _sessions, options.ReserveSessions);
         var power = new PowerState(_channel, _profile, _objects, _sessions, sessionSlots, _spaces, time, log);
         var capabilities = new CapabilityView(_sessions);
         var tracker = new ResponseTracker(_profile, _objects, _sessions, power, capabilities, _spaces);
-        _room = new RoomMaker(_objects, _sessions, sessionSlots, power, log);
-        var patience = new Patience(_channel, time, _objects, () => _desk.HasSessionWaiters);
+        _fairness = new SessionFairness(_sessions, time);
+        _room = new RoomMaker(_objects, _sessions, sessionSlots, _fairness, power, log);
+        var patience = new Patience(_channel, time, _objects, MustQueueForSession);
         _meter = new WorkMeter(_channel, _objects, sessionSlots, time);
         _runner = new CommandRunner(
             _channel,
@@ -106,7 +110,7 @@ public sealed class ResourceManager : IDisposable
         _thread.Start();
     }
 
-    public Space OpenSpace(SpaceOwner owner, ISpaceClient client) => new ManagedSpace(_desk, Lend, owner, client);
+    public Space OpenSpace(SpaceOwner owner, ISpaceClient client) => new ManagedSpace(_services, owner, client);
 
     /// <summary>
     /// Opens the TPM itself. False while there is a raw opener already: it has one at a time. Managed openers go on beside it; before each
@@ -115,7 +119,9 @@ public sealed class ResourceManager : IDisposable
     public bool TryOpenRaw(SpaceOwner owner, ISpaceClient client, [NotNullWhen(true)] out Space? space)
     {
         bool isFree = Interlocked.CompareExchange(ref _rawOpeners, 1, 0) == 0;
-        space = isFree ? new ManagedSpace(_desk, Lend, owner, client, isRaw: true, () => Volatile.Write(ref _rawOpeners, 0)) : null;
+        space = isFree
+            ? new ManagedSpace(_services, owner, client, isRaw: true, () => Volatile.Write(ref _rawOpeners, 0))
+            : null;
         return isFree;
     }
 
@@ -309,9 +315,9 @@ public sealed class ResourceManager : IDisposable
         }
 
         _runner.Wipe(commandLength, verdict);
-        if (_channel.IsUp)
+        if (_channel.IsUp && IsManaging)
         {
-            _housekeeping.FlushOneDoomed();
+            _housekeeping.AfterCommand(mayFill: !pending.Space.IsRaw);
         }
     }
 
@@ -347,9 +353,24 @@ public sealed class ResourceManager : IDisposable
     {
         if (_releasedSessions != _sessions.ReleasedCount)
         {
-            _desk.SessionsReleased(_sessions.ReleasedCount - _releasedSessions);
+            _desk.SessionsReleased(_sessions.ReleasedCount - _releasedSessions, _fairness.OrderOf);
             _releasedSessions = _sessions.ReleasedCount;
         }
+    }
+
+    /// <summary>
+    /// Returns true when others wait for a session who come before this newcomer: those who hold as little, by what is due to them, or less.
+    /// </summary>
+    private bool MustQueueForSession(SpaceOwner newcomer)
+    {
+        SpaceOwner[] waiting = _desk.SessionWaiters;
+        if (waiting.Length == 0)
+        {
+            return false;
+        }
+
+        Func<SpaceOwner, ShareLevel> order = _fairness.OrderOf([.. waiting, newcomer]);
+        return waiting.Any(other => order(other).CompareTo(order(newcomer)) <= 0);
     }
 
     /// <summary>The opener is gone: what the TPM holds for it is flushed by and by.</summary>

@@ -12,6 +12,12 @@ public sealed record ResourceManagerOptions
     /// <summary>Loaded session slots left free for the TPM's other users; gives way to what a single command needs.</summary>
     public int ReserveSessions { get; init; }
 
+    /// <summary>
+    /// The most transient objects of all openers together: their contexts are the manager's memory, some 1.5 KiB each. One user of a
+    /// domain may hold half of them, a second one half of the rest, and so on.
+    /// </summary>
+    public int ObjectsInAll { get; init; } = 65_536;
+
     /// <summary>Whether the TPM is this manager's alone, so that what it holds at the start is left over and is flushed.</summary>
     public bool FlushAtStart { get; init; }
 

@@ -45,7 +45,8 @@ public sealed class CommandDeskTests : IDisposable
 
     private sealed class Pending(CommandDesk desk, Opener opener) : IDisposable
     {
-        public PendingCommand Command { get; } = new ManagedSpace(desk, () => { }, opener.Owner, opener).Pending;
+        public PendingCommand Command { get; } =
+            new ManagedSpace(new SpaceServices(desk, () => { }, new ObjectBudget(16)), opener.Owner, opener).Pending;
 
         public void Dispose() => Command.Drop();
     }

@@ -113,7 +113,7 @@ public sealed class SchedulingTests
             {
                 for (int i = 0; i < 100; i++)
                 {
-                    Opener newcomer = rig.Open();
+                    Opener newcomer = rig.Open($"user {i % 4}"); // one alone would get half of the bytes
                     newcomer.Send(Cmd.GetRandom(8));
                     rig.Time.Advance(TimeSpan.FromMilliseconds(260));
                     Assert.True(seen.Add(Convert.ToHexString(newcomer.Response!)));

@@ -47,21 +47,114 @@ public sealed class SessionQueueTests
         Assert.True(waiting.Await().IsSuccess);
     }
 
+    /// <summary>A user who touched each session often enough used to keep all of them from everybody, for ever.</summary>
     [Fact]
-    public void A_session_that_is_used_every_second_is_not_taken()
+    public void A_session_beyond_its_owner_s_share_is_taken_after_the_grace_time_though_it_is_used_every_second()
     {
         using var rig = new Rig(new TpmParameters { ActiveSessionsMax = 4 });
         Opener holder = rig.Open(uid: 1);
         uint[] sessions = [.. Enumerable.Range(0, 4).Select(_ => holder.NewSession(SessionType.Policy))];
         Opener newcomer = rig.Open("other", uid: 2);
         newcomer.Send(Cmd.StartAuthSession(SessionType.Policy));
-        for (int second = 0; second < 15; second++)
+        rig.Run();
+        for (int second = 0; second < 3; second++)
         {
-            rig.Pass(TimeSpan.FromSeconds(1));
-            Array.ForEach(sessions, session => holder.Must(Cmd.PolicyGetDigest(session)));
+            rig.Pass(TimeSpan.FromMilliseconds(990));
+            Array.ForEach(sessions, session => holder.Do(Cmd.PolicyGetDigest(session)));
         }
 
-        Assert.Equal(0x000B0000 | Rc.SessionHandles, newcomer.Await().Code);
+        Assert.True(newcomer.IsDone);
+        Assert.True(newcomer.Await().IsSuccess);
+        Assert.StartsWith("taken: 1 ", Assert.Single(rig.Log.Entries), StringComparison.Ordinal);
+        Assert.Equal(0x000B0910u, holder.Do(Cmd.PolicyGetDigest(sessions[0])).Code);
+        Array.ForEach(sessions[1..], session => holder.Must(Cmd.PolicyGetDigest(session)));
+    }
+
+    [Fact]
+    public void Nobody_within_a_fair_share_gives_way_to_a_user_who_holds_more()
+    {
+        using var rig = new Rig(new TpmParameters { ActiveSessionsMax = 4 });
+        Opener modest = rig.Open("modest", uid: 1);
+        uint kept = modest.NewSession(SessionType.Policy);
+        Opener greedy = rig.Open("greedy", uid: 2);
+        uint[] sessions = [.. Enumerable.Range(0, 3).Select(_ => greedy.NewSession(SessionType.Policy))];
+        rig.Pass(TimeSpan.FromSeconds(60));
+        Array.ForEach(sessions, session => greedy.Must(Cmd.PolicyGetDigest(session)));
+        Assert.Equal(0x000B0000 | Rc.SessionHandles, greedy.Do(Cmd.StartAuthSession(SessionType.Policy)).Code);
+        modest.Must(Cmd.PolicyGetDigest(kept));
+        Assert.Empty(rig.Log.Entries);
+    }
+
+    /// <summary>A saved session used to be the first to go, whoever asked and however much they held.</summary>
+    [Fact]
+    public void A_session_that_a_user_saved_within_a_fair_share_survives_what_another_user_starts()
+    {
+        using var rig = new Rig(new TpmParameters { ActiveSessionsMax = 6 });
+        Opener saver = rig.Open(uid: 1);
+        byte[] file = saver.Must(Cmd.ContextSave(saver.NewSession(SessionType.Policy))).Body;
+        saver.Close();
+        Opener greedy = rig.Open("greedy", uid: 2);
+        Array.ForEach((int[])[1, 2, 3, 4, 5], _ => greedy.NewSession(SessionType.Policy));
+        Assert.Equal(0x000B0000 | Rc.SessionHandles, greedy.Do(Cmd.StartAuthSession(SessionType.Policy)).Code);
+        rig.Open(uid: 1).Must(Cmd.ContextLoad(file));
+    }
+
+    [Fact]
+    public void Who_asks_for_more_than_a_share_loses_an_own_session_that_was_left_behind()
+    {
+        using var rig = new Rig(new TpmParameters { ActiveSessionsMax = 4 });
+        Opener saver = rig.Open("modest", uid: 1);
+        byte[] kept = saver.Must(Cmd.ContextSave(saver.NewSession(SessionType.Policy))).Body;
+        saver.Close();
+        byte[][] files = [.. Enumerable.Range(0, 3).Select(_ => LeaveSaved(rig, uid: 2))];
+        rig.Open("greedy", uid: 2).NewSession(SessionType.Policy);
+        Assert.Equal(0x000B01CBu, rig.Open("greedy", uid: 2).Do(Cmd.ContextLoad(files[0])).Code);
+        rig.Open("modest", uid: 1).Must(Cmd.ContextLoad(kept));
+    }
+
+    /// <summary>Two users of one domain hold as much as one of another: the domain's part is shared by its users.</summary>
+    [Fact]
+    public void A_domain_s_sessions_are_shared_by_its_users()
+    {
+        using var rig = new Rig(new TpmParameters { ActiveSessionsMax = 8 });
+        Opener alone = rig.Open("alone", uid: 1);
+        Array.ForEach((int[])[1, 2, 3, 4], _ => alone.NewSession(SessionType.Policy));
+        Opener first = rig.Open("shared", uid: 2);
+        Array.ForEach((int[])[1, 2, 3], _ => first.NewSession(SessionType.Policy));
+        rig.Open("shared", uid: 3).NewSession(SessionType.Policy);
+        rig.Open("shared", uid: 3).NewSession(SessionType.Policy);
+        Assert.StartsWith("taken: 2 ", Assert.Single(rig.Log.Entries), StringComparison.Ordinal);
+    }
+
+    /// <summary>Fifty commands of one user wait, each in an opener of its own: they used to be first, since they came first.</summary>
+    [Fact]
+    public void A_session_that_is_given_back_goes_to_whoever_holds_the_least()
+    {
+        using var rig = new Rig(new TpmParameters { ActiveSessionsMax = 4 });
+        Opener holder = rig.Open("greedy", uid: 1);
+        uint[] sessions = [.. Enumerable.Range(0, 4).Select(_ => holder.NewSession(SessionType.Policy))];
+        Opener[] crowd = [.. Enumerable.Range(0, 50).Select(_ => rig.Open("greedy", uid: 1))];
+        Array.ForEach(crowd, waiting => waiting.Send(Cmd.StartAuthSession(SessionType.Policy)));
+        rig.Pass(TimeSpan.FromMilliseconds(500));
+        Opener newcomer = rig.Open("other", uid: 2);
+        newcomer.Send(Cmd.StartAuthSession(SessionType.Policy));
+        rig.Pass(TimeSpan.FromMilliseconds(500));
+        holder.Must(Cmd.FlushContext(sessions[0]));
+        rig.Run();
+        Assert.True(newcomer.IsDone);
+        Assert.True(newcomer.Await().IsSuccess);
+        Assert.DoesNotContain(crowd, waiting => waiting.IsDone);
+    }
+
+    [Fact]
+    public void Every_one_of_more_users_than_the_tpm_has_sessions_gets_one_in_turn()
+    {
+        using var rig = new Rig(new TpmParameters { ActiveSessionsMax = 3 });
+        for (uint uid = 1; uid <= 9; uid++)
+        {
+            rig.Open("root:" + uid, uid).NewSession(SessionType.Policy);
+            rig.Pass(TimeSpan.FromSeconds(3));
+        }
     }
 
     /// <summary>Four sessions against two older ones: who holds the most gives way, unless that is due to them by weight.</summary>
@@ -112,5 +205,14 @@ public sealed class SessionQueueTests
         Assert.True(newcomer.IsDone);
         Assert.Empty(rig.Log.Entries);
         holder.Must(Cmd.PolicyGetDigest(held));
+    }
+
+    private static byte[] LeaveSaved(Rig rig, uint uid)
+    {
+        Opener leaving = rig.Open("greedy", uid);
+        byte[] file = leaving.Must(Cmd.ContextSave(leaving.NewSession(SessionType.Policy))).Body;
+        leaving.Close();
+        rig.Run();
+        return file;
     }
 }

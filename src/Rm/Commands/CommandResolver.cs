@@ -200,17 +200,17 @@ internal sealed class CommandResolver(TpmProfile profile, ObjectResidency object
 
     private TpmRc Limit(ManagedSpace space, CommandPlan plan)
     {
-        SpaceLimits limits = space.Owner.Group.Limits;
-        if (plan.NewObjects > 0 && space.ObjectCount >= limits.ObjectsMax)
+        if (plan.NewObjects > 0 && !space.HasRoomForObject)
         {
             space.ForgetLost(objects.Ended);
         }
 
-        if (plan.NewObjects > 0 && space.ObjectCount >= limits.ObjectsMax)
+        if (plan.NewObjects > 0 && !space.HasRoomForObject)
         {
             return TpmRc.ObjectMemory;
         }
 
-        return plan.NewSessions > 0 && space.Sessions.Count >= limits.SessionsMax ? TpmRc.SessionMemory : TpmRc.Success;
+        int sessionsMax = space.Owner.Group.Limits.SessionsMax;
+        return plan.NewSessions > 0 && space.Sessions.Count >= sessionsMax ? TpmRc.SessionMemory : TpmRc.Success;
     }
 }

@@ -3,13 +3,18 @@ using TpmFs.Tpm;
 namespace TpmFs.Rm;
 
 /// <summary>How long a command waits, for what, and when it has waited long enough.</summary>
-internal sealed class Patience(TpmChannel channel, TimeProvider time, ObjectResidency objects, Func<bool> othersWaitForSession)
+internal sealed class Patience(
+    TpmChannel channel,
+    TimeProvider time,
+    ObjectResidency objects,
+    Func<SpaceOwner, bool> mustQueueForSession)
 {
     /// <summary>How soon a command that waits for somebody else's slot or session tries again.</summary>
     private static readonly TimeSpan s_tryAgain = TimeSpan.FromMilliseconds(100);
 
-    /// <summary>Others wait for a session already: a newcomer goes behind them.</summary>
-    public bool MustQueueForSession(PendingCommand pending) => pending.WaitingSince is null && othersWaitForSession();
+    /// <summary>Returns true when the command is new, and others who wait for a session come first.</summary>
+    public bool MustQueueForSession(PendingCommand pending) =>
+        pending.WaitingSince is null && mustQueueForSession(pending.Space.Owner);
 
     public TimeSpan Waited(PendingCommand pending) =>
         pending.WaitingSince is { } since ? time.GetElapsedTime(since) : TimeSpan.Zero;

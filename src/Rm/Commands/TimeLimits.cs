@@ -8,7 +8,10 @@ internal static class TimeLimits
     /// <summary>How long a command waits for a slot or session that somebody else holds.</summary>
     public static readonly TimeSpan WaitForRoom = TimeSpan.FromSeconds(10);
 
-    /// <summary>After this long a waiting command takes a session from who holds the most; a session used more recently is safe.</summary>
+    /// <summary>
+    /// How long a command waits before it takes a session that an opener holds; and how long a session must not have been used before it
+    /// gives way to somebody who is due no more than its owner.
+    /// </summary>
     public static readonly TimeSpan SessionGrace = TimeSpan.FromSeconds(2);
 
     /// <summary>A first command that asks for a few random bytes is answered from the reserve when it has waited this long.</summary>

@@ -4,7 +4,13 @@ using TpmFs.Tpm.Wire;
 namespace TpmFs.Rm;
 
 /// <summary>Makes room in the TPM when it says that it has none, and learns which commands need a slot of their own.</summary>
-internal sealed class RoomMaker(ObjectResidency objects, SessionTable sessions, SessionResidency sessionSlots, PowerState power, IResourceManagerLog log)
+internal sealed class RoomMaker(
+    ObjectResidency objects,
+    SessionTable sessions,
+    SessionResidency sessionSlots,
+    SessionFairness fairness,
+    PowerState power,
+    IResourceManagerLog log)
 {
     private readonly HashSet<(TpmCc Code, bool OnPersistent)> _needSlot = [];
 
@@ -30,20 +36,28 @@ internal sealed class RoomMaker(ObjectResidency objects, SessionTable sessions, 
     }
 
     /// <summary>
-    /// The TPM has no session left: one that nobody can name or will miss goes first; after the grace time, one of the domain that holds
-    /// the most for its weight.
+    /// Gives one session back to a TPM that has none left: one that nobody can name, else the one that gives way to the asker.
+    /// <see cref="Step.NoRoom"/> when there is none, or none yet.
     /// </summary>
+    /// <param name="waited">How long the asker has waited for a session.</param>
     public Step GiveSessionBack(PendingCommand asker, TimeSpan waited)
     {
-        Step step = sessions.GiveBackOne();
-        if (step == Step.NoRoom && waited >= TimeLimits.SessionGrace && sessions.Victim(asker.Space) is { } victim)
+        if (!sessions.HasDoomed)
         {
-            log.SessionTaken(victim.Owner, victim.Handle);
-            sessions.Doom(victim);
-            step = sessions.FlushDoomed();
+            if (fairness.FindLeaving(asker.Space, waited) is not { } leaving)
+            {
+                return Step.NoRoom;
+            }
+
+            if (!leaving.IsAbandoned)
+            {
+                log.SessionTaken(leaving.Owner, leaving.Handle);
+            }
+
+            sessions.Doom(leaving);
         }
 
-        return step;
+        return sessions.FlushDoomed();
     }
 
     /// <summary>Whether the TPM holds something that nobody can name.</summary>

@@ -30,6 +30,9 @@ internal sealed class SessionTable(TpmChannel channel, TimeProvider time)
     /// <summary>A session that nobody can name takes a slot.</summary>
     public bool HasDoomedLoaded => _doomedLoaded > 0;
 
+    /// <summary>The sessions that somebody may still name.</summary>
+    public IReadOnlyCollection<Session> All => _byIndex.Values;
+
     /// <summary>All that the TPM may hold for the manager.</summary>
     public int Count => _byIndex.Count + _doomed.Count;
 
@@ -200,28 +203,6 @@ internal sealed class SessionTable(TpmChannel channel, TimeProvider time)
     /// <summary>The sessions that this owner's clients saved.</summary>
     public IEnumerable<Session> SavedBy(SpaceOwner owner) =>
         _byIndex.Values.Where(saved => saved.SavedByClient && saved.Owner == owner);
-
-    /// <summary>The TPM has no session left: flushes one that nobody will miss, if there is one.</summary>
-    public Step GiveBackOne()
-    {
-        if (_doomed.Count == 0 && _byIndex.Values.Where(saved => saved.IsAbandoned).MinBy(saved => saved.LastUse) is { } abandoned)
-        {
-            Doom(abandoned);
-        }
-
-        return FlushDoomed();
-    }
-
-    /// <summary>
-    /// Who gives way when no session is left: the least recently used session, not used for the grace time, of the domain that holds the
-    /// most for its weight; never one of the asker's own.
-    /// </summary>
-    public Session? Victim(ManagedSpace asker) =>
-        _byIndex.Values
-            .Where(held => held.Opener != asker && time.GetElapsedTime(held.LastUse) >= TimeLimits.SessionGrace)
-            .GroupBy(held => held.Owner.Group)
-            .MaxBy(domain => _byIndex.Values.Count(held => held.Owner.Group == domain.Key) / (double)domain.Key.Weight)
-            ?.MinBy(held => held.LastUse);
 
     /// <summary>Whatever was thought to have this session handle is not there.</summary>
     public void Vacate(TpmHandle handle)

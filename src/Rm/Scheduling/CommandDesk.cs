@@ -51,14 +51,14 @@ internal sealed class CommandDesk : IDisposable
         }
     }
 
-    /// <summary>Somebody waits for a session, in order.</summary>
-    public bool HasSessionWaiters
+    /// <summary>The owners of the spaces whose commands wait for a session; one for each command.</summary>
+    public SpaceOwner[] SessionWaiters
     {
         get
         {
             lock (_gate)
             {
-                return _scheduler.HasSessionWaiters;
+                return _scheduler.SessionWaiters;
             }
         }
     }
@@ -280,14 +280,15 @@ internal sealed class CommandDesk : IDisposable
         }
     }
 
-    /// <summary>The TPM got sessions back: as many of those that wait are tried again.</summary>
-    public void SessionsReleased(long count)
+    /// <summary>Tries as many of the commands that wait for a session again as the TPM got sessions back.</summary>
+    /// <param name="order">Tells who comes first among those who wait; must not block.</param>
+    public void SessionsReleased(long count, Func<IEnumerable<SpaceOwner>, Func<SpaceOwner, ShareLevel>> order)
     {
         lock (_gate)
         {
-            for (; count > 0 && _scheduler.HasSessionWaiters; count--)
+            for (; count > 0 && _scheduler.SessionWaiters is { Length: > 0 } waiting; count--)
             {
-                _scheduler.SessionReleased();
+                _scheduler.SessionReleased(order(waiting));
             }
         }
     }
@@ -378,7 +379,7 @@ internal sealed class CommandDesk : IDisposable
 
             bool waits = pending is { State: CommandState.Queued or CommandState.Parked, Count: 1 };
             bool mustReachTpm = !_profile.MayAnswerFor(TpmCc.GetRandom) || pending.Space.Owner.Group.Denied.Contains(TpmCc.GetRandom);
-            if (!waits || mustReachTpm || !_reserve.TryAnswer(pending.Bytes, response, out length))
+            if (!waits || mustReachTpm || !_reserve.TryAnswer(DomainUser.Of(pending.Space.Owner), pending.Bytes, response, out length))
             {
                 return;
             }

@@ -6,8 +6,11 @@ namespace TpmFs.Rm;
 
 /// <summary>
 /// Random bytes of the TPM's, each used once. They answer the command with which a device TCTI probes the node it has opened
-/// (TPM2_GetRandom of a few bytes, for which it waits 1 s) while somebody else's long command holds the TPM. Any thread.
+/// (TPM2_GetRandom of a few bytes, for which it waits 1 s) while another opener's long command holds the TPM. Any thread.
 /// </summary>
+/// <remarks>
+/// One user of a domain gets no more than is left for the others: half at the most, until the reserve has been full again.
+/// </remarks>
 internal sealed class RandomReserve
 {
     /// <summary>The most bytes that one answer may have.</summary>
@@ -21,6 +24,10 @@ internal sealed class RandomReserve
 
     private readonly Lock _lock = new();
     private readonly byte[] _bytes = new byte[Target];
+
+    /// <summary>The bytes that each user has had since the reserve was full; at most as many entries as bytes.</summary>
+    private readonly Dictionary<DomainUser, int> _had = [];
+
     private int _count;
 
     public int Missing
@@ -48,20 +55,27 @@ internal sealed class RandomReserve
             int taken = Math.Min(random.Length, Target - _count);
             random[..taken].CopyTo(_bytes.AsSpan(_count));
             _count += taken;
+            if (_count == Target)
+            {
+                _had.Clear();
+            }
         }
     }
 
-    /// <summary>Writes the response to a probe; false when too few bytes are left.</summary>
-    public bool TryAnswer(ReadOnlySpan<byte> probe, Span<byte> response, out int length)
+    /// <summary>Writes the response to a probe; false when too few bytes are left for this user.</summary>
+    public bool TryAnswer(DomainUser user, ReadOnlySpan<byte> probe, Span<byte> response, out int length)
     {
         int wanted = BinaryPrimitives.ReadUInt16BigEndian(probe[TpmHeader.Length..]);
         lock (_lock)
         {
             length = 0;
-            if (wanted > _count)
+            int had = _had.GetValueOrDefault(user);
+            if (had + wanted > _count)
             {
                 return false;
             }
+
+            _had[user] = had + wanted;
 
             Span<byte> used = _bytes.AsSpan(_count - wanted, wanted);
             var writer = new TpmWriter(response);

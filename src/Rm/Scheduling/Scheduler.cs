@@ -23,8 +23,9 @@ internal sealed class Scheduler(TimeProvider time)
     public bool HasJustOneRunnable =>
         _groups.Count == 1 && _parked.Count + _sessionWaiters.Count == 0 && _groups.First is { Commands.Count: 1 };
 
-    /// <summary>Somebody waits for a session already, and is first.</summary>
-    public bool HasSessionWaiters => _sessionWaiters.Count > 0;
+    /// <summary>The owners of the spaces whose commands wait for a session; one for each command.</summary>
+    public SpaceOwner[] SessionWaiters =>
+        _sessionWaiters.Count == 0 ? [] : [.. _sessionWaiters.Select(waiting => waiting.Space.Owner)];
 
     /// <summary>Commands that are not running.</summary>
     public IEnumerable<PendingCommand> Waiting => _shares.SelectMany(share => share.Value.Commands.Items).Concat(_parked).Concat(_sessionWaiters);
@@ -83,15 +84,15 @@ internal sealed class Scheduler(TimeProvider time)
         _sessionWaiters.Insert(place < 0 ? _sessionWaiters.Count : place, parked);
     }
 
-    /// <summary>A session was given back: the first who waits for one is tried again.</summary>
-    public void SessionReleased()
+    /// <summary>
+    /// Tries a command again that waits for a session: that of the space whose owner has the lowest level; among equals, the one that has
+    /// waited longest. There must be one.
+    /// </summary>
+    public void SessionReleased(Func<SpaceOwner, ShareLevel> level)
     {
-        if (_sessionWaiters.Count > 0)
-        {
-            PendingCommand first = _sessionWaiters[0];
-            _sessionWaiters.RemoveAt(0);
-            Enqueue(first);
-        }
+        PendingCommand first = _sessionWaiters.MinBy(waiting => level(waiting.Space.Owner))!;
+        _sessionWaiters.Remove(first);
+        Enqueue(first);
     }
 
     /// <summary>Takes a command that is not running out of wherever it waits.</summary>

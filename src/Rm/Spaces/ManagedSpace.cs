@@ -7,18 +7,20 @@ namespace TpmFs.Rm;
 /// </summary>
 internal sealed class ManagedSpace : Space
 {
-    private readonly CommandDesk _desk;
-    private readonly Action _lend;
+    private readonly SpaceServices _services;
     private readonly Action? _closed;
     private readonly Dictionary<VirtualHandle, TransientObject> _objects = [];
     private VirtualHandle _next = VirtualHandle.First;
 
     /// <param name="closed">Told when the opener closes the space.</param>
-    /// <param name="lend">Runs the command under way on the caller's thread, if that can be.</param>
-    public ManagedSpace(CommandDesk desk, Action lend, SpaceOwner owner, ISpaceClient client, bool isRaw = false, Action? closed = null)
+    public ManagedSpace(
+        SpaceServices services,
+        SpaceOwner owner,
+        ISpaceClient client,
+        bool isRaw = false,
+        Action? closed = null)
     {
-        _desk = desk;
-        _lend = lend;
+        _services = services;
         Owner = owner;
         Client = client;
         IsRaw = isRaw;
@@ -41,6 +43,10 @@ internal sealed class ManagedSpace : Space
 
     public override int ObjectCount => _objects.Count;
 
+    /// <summary>True when the space's limit and what is left for its user allow one more object.</summary>
+    public bool HasRoomForObject =>
+        _objects.Count < Owner.Group.Limits.ObjectsMax && _services.Budget.HasRoomFor(DomainUser.Of(Owner));
+
     public override int SessionCount => Sessions.Count;
 
     public IReadOnlyDictionary<VirtualHandle, TransientObject> Objects => _objects;
@@ -56,13 +62,14 @@ internal sealed class ManagedSpace : Space
         VirtualHandle handle = _next;
         _next = _next.Next;
         _objects.Add(handle, added);
+        _services.Budget.Add(DomainUser.Of(Owner));
         return handle;
     }
 
     public bool TryFind(TpmHandle named, out TransientObject found) =>
         _objects.TryGetValue(new VirtualHandle(named.Value), out found!) && !found.IsLost;
 
-    public void Remove(TpmHandle named) => _objects.Remove(new VirtualHandle(named.Value));
+    public void Remove(TpmHandle named) => Remove(new VirtualHandle(named.Value));
 
     /// <summary>Forgets objects that are lost, which nobody can name but which were counted.</summary>
     public void ForgetLost(Action<TransientObject> removed) => RemoveWhere(held => held.IsLost, removed);
@@ -74,23 +81,37 @@ internal sealed class ManagedSpace : Space
         {
             if (gone(candidate))
             {
-                _objects.Remove(handle);
+                Remove(handle);
                 removed(candidate);
             }
         }
     }
 
-    public override bool TrySubmit(ReadOnlySpan<byte> command, bool lends = false) => _desk.Submit(Pending, command, lends);
+    public override bool TrySubmit(ReadOnlySpan<byte> command, bool lends = false) => _services.Desk.Submit(Pending, command, lends);
 
-    public override void Lend() => _lend();
+    public override void Lend() => _services.Lend();
 
-    public override void Cancel() => _desk.Cancel(Pending);
+    public override void Cancel() => _services.Desk.Cancel(Pending);
 
     public override void Close()
     {
-        if (_desk.Close(Pending))
+        if (_services.Desk.Close(Pending))
         {
             _closed?.Invoke();
         }
     }
+
+    private void Remove(VirtualHandle handle)
+    {
+        if (_objects.Remove(handle))
+        {
+            _services.Budget.Remove(DomainUser.Of(Owner));
+        }
+    }
 }
+
+/// <summary>What every space of a manager uses.</summary>
+/// <param name="Desk">Takes the spaces' commands.</param>
+/// <param name="Lend">Runs the command under way on the caller's thread, where that can be.</param>
+/// <param name="Budget">Counts the objects of all spaces.</param>
+internal sealed record SpaceServices(CommandDesk Desk, Action Lend, ObjectBudget Budget);

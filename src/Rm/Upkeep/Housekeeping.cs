@@ -62,12 +62,24 @@ internal sealed class Housekeeping(
         return true;
     }
 
-    /// <summary>Flushes one thing that nobody can name, if there is one.</summary>
-    public void FlushOneDoomed()
+    /// <summary>
+    /// Does what cannot be left until no client wants anything, one command of each at the most: flushes one thing that nobody can name,
+    /// and fills the random reserve where less than a quarter of it is left.
+    /// </summary>
+    /// <param name="mayFill">False after a raw command, whose opener may have an exclusive audit session of its own.</param>
+    public void AfterCommand(bool mayFill)
     {
-        if (!_isQuiet)
+        if (_isQuiet)
         {
-            _ = room.FlushDoomed();
+            return;
+        }
+
+        _ = room.FlushDoomed();
+        bool isPaused = _pausedSince is { } since && Left(s_pause, since) > TimeSpan.Zero;
+        bool isLow = reserve.Missing > RandomReserve.Target / 4 * 3;
+        if (mayFill && isLow && MayFill && !isPaused && Fill() != Step.Done)
+        {
+            _pausedSince = time.GetTimestamp();
         }
     }
 

@@ -35,6 +35,55 @@ public sealed class ExhaustionTests(Mount mount, ITestOutputHelper output) : Mou
         Assert.Equal(ActiveSessionsMax - 1, codes.Count(code => code == 0));
     }
 
+    /// <summary>Sessions that were used more often than every 2 s used to be safe: everybody else, root too, got 0xB0905 for ever.</summary>
+    [Fact]
+    public void A_newcomer_and_root_get_sessions_though_another_user_holds_all_of_them_and_uses_each_all_the_time()
+    {
+        Agent holder = NewAgent(User.Member);
+        Opener[] holders = [.. Enumerable.Range(0, ActiveSessionsMax).Select(_ => holder.Open(Mount.Node))];
+        uint[] sessions = [.. holders.Select(one => one.Transact(Tpm2.StartAuthSession(policy: true)).NewHandle())];
+        foreach (User user in (User[])[User.OtherMember, User.Root])
+        {
+            Opener newcomer = Open(user: user);
+            newcomer.Submit(Tpm2.StartAuthSession(policy: true));
+            Task<Reply> response = newcomer.BeginRead();
+            var clock = Stopwatch.StartNew();
+            while (!response.IsCompleted)
+            {
+                Assert.True(clock.Elapsed < TimeSpan.FromSeconds(8), "no session in 8 s");
+                for (int i = 0; i < holders.Length; i++)
+                {
+                    holders[i].Transact(Tpm2.PolicyGetDigest(sessions[i]));
+                }
+            }
+
+            uint session = newcomer.Agent.End(response).Data.NewHandle();
+            _output.WriteLine($"uid {user.Uid}: a session after {clock.Elapsed.TotalSeconds:0.00} s");
+            newcomer.Transact(Tpm2.PolicyGetDigest(session)).Succeeded();
+        }
+
+        uint[] codes = [.. holders.Select((one, i) => one.Transact(Tpm2.PolicyGetDigest(sessions[i])).Code())];
+        Assert.Equal(2, codes.Count(code => code == 0x000B_0910u));
+        Assert.Equal(ActiveSessionsMax - 2, codes.Count(code => code == 0));
+    }
+
+    /// <summary>Of all sessions, those that a client had saved used to go first, whoever asked for more.</summary>
+    [Fact]
+    public void A_saved_session_survives_that_another_user_starts_all_the_others_and_asks_for_more()
+    {
+        Opener saver = Open(user: User.OtherMember);
+        byte[] saved = saver.Transact(Tpm2.ContextSave(saver.Transact(Tpm2.StartAuthSession(policy: true)).NewHandle()));
+        saver.Close();
+        Agent greedy = NewAgent(User.Member);
+        Opener[] openers = [.. Enumerable.Range(0, ActiveSessionsMax).Select(_ => greedy.Open(Mount.Node))];
+        Array.ForEach(openers[1..], opener => opener.Transact(Tpm2.StartAuthSession(policy: true)).Succeeded());
+        uint refused = openers[0].Transact(Tpm2.StartAuthSession(policy: true)).Code();
+        Opener later = Open(user: User.OtherMember);
+        uint session = later.Transact(Tpm2.ContextLoad(saved)).NewHandle();
+        later.Transact(Tpm2.PolicyGetDigest(session)).Succeeded();
+        _output.WriteLine($"the 64th session of one user: 0x{refused:X}");
+    }
+
     [Fact]
     public void A_device_client_initialises_while_another_opener_s_long_command_runs_and_is_served_right_after_it()
     {
