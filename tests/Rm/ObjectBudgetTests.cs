@@ -1,5 +1,5 @@
 using TpmFs.Rm.Tests.Harness;
-using TpmFs.Rm.Tests.Simulation;
+using TpmFs.Simulation;
 
 namespace TpmFs.Rm.Tests;
 
