@@ -8,7 +8,9 @@ public sealed class ObjectBudgetTests
 {
     private const uint Refused = 0x000B0000 | Rc.ObjectMemory;
 
-    /// <summary>Each opener's limit used to be the only one, so that one user's openers could hold any number.</summary>
+    /// <summary>
+    /// Each opener's limit used to be the only one, so that one user's openers could hold any number.
+    /// </summary>
     [Fact]
     public void A_user_may_hold_no_more_than_is_left_for_the_others()
     {

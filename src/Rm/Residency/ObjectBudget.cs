@@ -1,8 +1,9 @@
 namespace TpmFs.Rm;
 
 /// <summary>
-/// Bounds the transient objects of all openers together, whose contexts the manager keeps in memory. Each user of a domain may hold no
-/// more than is left for others: one user alone gets half, and a newcomer always finds room. Used by the manager's thread alone.
+/// Bounds the transient objects of all openers together, whose contexts the manager keeps in memory. Each user of a
+/// domain may hold no more than is left for others: one user alone gets half, and a newcomer always finds room. Used by
+/// the manager's thread alone.
 /// </summary>
 /// <param name="whole">How many objects there may be in all.</param>
 internal sealed class ObjectBudget(int whole)

@@ -1,17 +1,23 @@
 namespace TpmFs.Rm;
 
 /// <summary>
-/// Decides whose session gives way when the TPM has none left. A session goes from the user who is furthest beyond a fair share to one who
-/// is less so, used or not; nobody gives way to a user who would then be further beyond. Used by the manager's thread alone.
+/// Decides whose session gives way when the TPM has none left. A session goes from the user who is furthest beyond a
+/// fair share to one who is less so, used or not; nobody gives way to a user who would then be further beyond. Used by
+/// the manager's thread alone.
 /// </summary>
 /// <remarks>
-/// Taking needs a strict difference, so that a session is never taken back and forth. Between equals, and between the openers of one
-/// user, only a session that was saved and left behind gives way, or one that has not been used for the grace time.
+/// Taking needs a strict difference, so that a session is never taken back and forth. Between equals, and between the
+/// openers of one user, only a session that was saved and left behind gives way, or one that has not been used for the
+/// grace time.
 /// </remarks>
 internal sealed class SessionFairness(SessionTable sessions, TimeProvider time)
 {
-    /// <summary>Returns the session that makes room for one more of the asker's; null when there is none, or none yet.</summary>
-    /// <param name="waited">How long the asker has waited. A session that an opener still holds is taken after the grace time.</param>
+    /// <summary>
+    /// Returns the session that makes room for one more of the asker's; null when there is none, or none yet.
+    /// </summary>
+    /// <param name="waited">
+    /// How long the asker has waited. A session that an opener still holds is taken after the grace time.
+    /// </param>
     public Session? FindLeaving(ManagedSpace asker, TimeSpan waited)
     {
         var shares = new SessionShares(sessions.All, [asker.Owner]);
@@ -31,7 +37,9 @@ internal sealed class SessionFairness(SessionTable sessions, TimeProvider time)
             ?? (mayTake ? FirstIdle(asker, [.. equal, holder]) : null);
     }
 
-    /// <summary>Returns the place in the order in which those who wait for a session get one: the lowest first.</summary>
+    /// <summary>
+    /// Returns the place in the order in which those who wait for a session get one: the lowest first.
+    /// </summary>
     /// <param name="waiting">Everybody who waits.</param>
     public Func<SpaceOwner, ShareLevel> OrderOf(IEnumerable<SpaceOwner> waiting)
     {
@@ -40,7 +48,8 @@ internal sealed class SessionFairness(SessionTable sessions, TimeProvider time)
     }
 
     private Session? FirstAbandoned(IEnumerable<DomainUser> holders) =>
-        holders.Select(holder => LeastRecent(holder, session => session.IsAbandoned)).FirstOrDefault(found => found is not null);
+        holders.Select(holder => LeastRecent(holder, session => session.IsAbandoned))
+            .FirstOrDefault(found => found is not null);
 
     private Session? FirstIdle(ManagedSpace asker, IEnumerable<DomainUser> holders) =>
         holders

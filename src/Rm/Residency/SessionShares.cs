@@ -1,8 +1,9 @@
 namespace TpmFs.Rm;
 
 /// <summary>
-/// Measures what each user holds of the TPM's sessions by what is due to that user. Groups share the sessions by their weights, and the
-/// users of a group share the group's part equally; only those count who hold a session or ask for one.
+/// Measures what each user holds of the TPM's sessions by what is due to that user. Groups share the sessions by their
+/// weights, and the users of a group share the group's part equally; only those count who hold a session or ask for
+/// one.
 /// </summary>
 internal sealed class SessionShares
 {
@@ -44,7 +45,9 @@ internal sealed class SessionShares
     }
 }
 
-/// <summary>What somebody holds, divided by what is due to them; comparable within one <see cref="SessionShares"/>.</summary>
+/// <summary>
+/// What somebody holds, divided by what is due to them; comparable within one <see cref="SessionShares"/>.
+/// </summary>
 /// <param name="Held">Sessions, times the number of users that the group's part is shared by.</param>
 /// <param name="Weight">The group's weight.</param>
 internal readonly record struct ShareLevel(long Held, long Weight) : IComparable<ShareLevel>

@@ -35,7 +35,10 @@ public sealed class ExhaustionTests(Mount mount, ITestOutputHelper output) : Mou
         Assert.Equal(ActiveSessionsMax - 1, codes.Count(code => code == 0));
     }
 
-    /// <summary>Sessions that were used more often than every 2 s used to be safe: everybody else, root too, got 0xB0905 for ever.</summary>
+    /// <summary>
+    /// Sessions that were used more often than every 2 s used to be safe: everybody else, root too, got 0xB0905 for
+    /// ever.
+    /// </summary>
     [Fact]
     public void A_newcomer_and_root_get_sessions_though_another_user_holds_all_of_them_and_uses_each_all_the_time()
     {
@@ -72,7 +75,8 @@ public sealed class ExhaustionTests(Mount mount, ITestOutputHelper output) : Mou
     public void A_saved_session_survives_that_another_user_starts_all_the_others_and_asks_for_more()
     {
         Opener saver = Open(user: User.OtherMember);
-        byte[] saved = saver.Transact(Tpm2.ContextSave(saver.Transact(Tpm2.StartAuthSession(policy: true)).NewHandle()));
+        byte[] saved =
+            saver.Transact(Tpm2.ContextSave(saver.Transact(Tpm2.StartAuthSession(policy: true)).NewHandle()));
         saver.Close();
         Agent greedy = NewAgent(User.Member);
         Opener[] openers = [.. Enumerable.Range(0, ActiveSessionsMax).Select(_ => greedy.Open(Mount.Node))];
