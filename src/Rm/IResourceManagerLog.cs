@@ -2,7 +2,9 @@ using TpmFs.Tpm.Wire;
 
 namespace TpmFs.Rm;
 
-/// <summary>What the manager has to tell an administrator. Called by the manager's thread, which it must not hold up.</summary>
+/// <summary>
+/// What the manager has to tell an administrator. Called by the manager's thread, which it must not hold up.
+/// </summary>
 public interface IResourceManagerLog
 {
     /// <summary>The way to the TPM is lost; it is being tried again.</summary>

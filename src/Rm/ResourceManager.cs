@@ -4,12 +4,13 @@ using TpmFs.Tpm;
 namespace TpmFs.Rm;
 
 /// <summary>
-/// The resource manager of one TPM. Openers' threads hand commands in at the <see cref="CommandDesk"/>; one thread at a time takes them
-/// out and knows what the TPM holds.
+/// The resource manager of one TPM. Openers' threads hand commands in at the <see cref="CommandDesk"/>; one thread at a
+/// time takes them out and knows what the TPM holds.
 /// </summary>
 /// <remarks>
-/// That thread is the manager's own, but for a command that comes while nothing else is to do: the opener's thread, which has just handed
-/// it in, carries it out itself. <see cref="_turn"/> is held meanwhile; everything but the desk belongs to who holds it.
+/// That thread is the manager's own, but for a command that comes while nothing else is to do: the opener's thread,
+/// which has just handed it in, carries it out itself. <see cref="_turn"/> is held meanwhile; everything but the desk
+/// belongs to who holds it.
 /// </remarks>
 public sealed class ResourceManager : IDisposable
 {
@@ -45,7 +46,8 @@ public sealed class ResourceManager : IDisposable
     private int _rawOpeners;
     private int _isDisposed;
 
-    public ResourceManager(ITpmTransport transport, ResourceManagerOptions options, TimeProvider time, IResourceManagerLog log)
+    public ResourceManager(
+        ITpmTransport transport, ResourceManagerOptions options, TimeProvider time, IResourceManagerLog log)
     {
         _options = options;
         _time = time;
@@ -77,8 +79,10 @@ public sealed class ResourceManager : IDisposable
             _room,
             patience,
             new RawPassage(_channel, _profile, _sessions, power, tracker, _room, patience));
-        _housekeeping = new Housekeeping(_channel, _profile, _objects, _sessions, sessionSlots, power, _room, _reserve, time, options.IdleRelease);
-        _keeper = new TpmKeeper(_channel, _profile, _objects, _sessions, sessionSlots, power, _reserve, options, time, log);
+        _housekeeping = new Housekeeping(
+            _channel, _profile, _objects, _sessions, sessionSlots, power, _room, _reserve, time, options.IdleRelease);
+        _keeper =
+            new TpmKeeper(_channel, _profile, _objects, _sessions, sessionSlots, power, _reserve, options, time, log);
         _sleep = new MachineSleep(_desk, _room, _keeper, time);
     }
 
@@ -88,7 +92,10 @@ public sealed class ResourceManager : IDisposable
     /// <summary>Why the TPM is not there, for a person; empty while it is. Any thread.</summary>
     public string Problem => _keeper.Problem;
 
-    /// <summary>Connects to the TPM, starts it, learns what it is, and begins to serve. False with what went wrong and what to do.</summary>
+    /// <summary>
+    /// Connects to the TPM, starts it, learns what it is, and begins to serve. False with what went wrong and what to
+    /// do.
+    /// </summary>
     public bool TryStart(out string problem)
     {
         if (!TryPrepare(out problem))
@@ -101,8 +108,8 @@ public sealed class ResourceManager : IDisposable
     }
 
     /// <summary>
-    /// Begins to serve a TPM that could not be reached yet: it is tried again and again, and commands wait for it, or fail, as for one that
-    /// was lost.
+    /// Begins to serve a TPM that could not be reached yet: it is tried again and again, and commands wait for it, or
+    /// fail, as for one that was lost.
     /// </summary>
     public void Start()
     {
@@ -113,8 +120,8 @@ public sealed class ResourceManager : IDisposable
     public Space OpenSpace(SpaceOwner owner, ISpaceClient client) => new ManagedSpace(_services, owner, client);
 
     /// <summary>
-    /// Opens the TPM itself. False while there is a raw opener already: it has one at a time. Managed openers go on beside it; before each
-    /// raw command everything of theirs leaves the TPM.
+    /// Opens the TPM itself. False while there is a raw opener already: it has one at a time. Managed openers go on
+    /// beside it; before each raw command everything of theirs leaves the TPM.
     /// </summary>
     public bool TryOpenRaw(SpaceOwner owner, ISpaceClient client, [NotNullWhen(true)] out Space? space)
     {
@@ -125,26 +132,32 @@ public sealed class ResourceManager : IDisposable
         return isFree;
     }
 
-    /// <summary>A group that nobody will open a space of any more, and whose spaces are closed: its saved sessions are flushed too.</summary>
+    /// <summary>
+    /// A group that nobody will open a space of any more, and whose spaces are closed: its saved sessions are flushed
+    /// too.
+    /// </summary>
     public void EndGroup(SchedulingGroup group) => _desk.End(group);
 
     /// <summary>
-    /// The machine is about to sleep: lets the command that runs end, saves everything, and answers all other commands with TPM_RC_RETRY
-    /// (0x000B0922) until <see cref="Resume"/>.
-    /// Sends no TPM2_Shutdown: that is for who takes the TPM's power. Any thread; does not wait.
+    /// The machine is about to sleep: lets the command that runs end, saves everything, and answers all other commands
+    /// with TPM_RC_RETRY (0x000B0922) until <see cref="Resume"/>. Sends no TPM2_Shutdown: that is for who takes the
+    /// TPM's power. Any thread; does not wait.
     /// </summary>
     /// <param name="saved">Called by the manager's thread when nothing is left in the TPM that would be lost.</param>
     public void Suspend(Action saved) => _sleep.Begin(saved);
 
-    /// <summary>The machine is awake: asks the TPM what it still holds, and goes on. Any thread; does not wait.</summary>
+    /// <summary>
+    /// The machine is awake: asks the TPM what it still holds, and goes on. Any thread; does not wait.
+    /// </summary>
     public void Resume() => _sleep.End();
 
     /// <summary>Cancels what the TPM does at this moment, where that is possible. Any thread; does not wait.</summary>
     public void CancelRunning() => _desk.CancelRunning();
 
     /// <summary>
-    /// Cancels what runs, fails what waits, flushes everything that is held, saved sessions too, and leaves the TPM empty. Takes
-    /// <see cref="ResourceManagerOptions.StopPatience"/> at the most, once. The transport is the caller's to dispose of, afterwards.
+    /// Cancels what runs, fails what waits, flushes everything that is held, saved sessions too, and leaves the TPM
+    /// empty. Takes <see cref="ResourceManagerOptions.StopPatience"/> at the most, once. The transport is the caller's
+    /// to dispose of, afterwards.
     /// </summary>
     public void Dispose()
     {
@@ -160,8 +173,8 @@ public sealed class ResourceManager : IDisposable
     internal bool TryPrepare(out string problem) => _keeper.TryStart(out problem);
 
     /// <summary>
-    /// Does the next thing that is to do: an opener's end, an attempt to get the TPM back, a command, housekeeping. False when there is
-    /// none.
+    /// Does the next thing that is to do: an opener's end, an attempt to get the TPM back, a command, housekeeping.
+    /// False when there is none.
     /// </summary>
     internal bool RunOne()
     {
@@ -343,7 +356,8 @@ public sealed class ResourceManager : IDisposable
         _keeper.NoteLoss();
         if (_keeper.LostFor > _options.ReconnectPatience)
         {
-            _desk.FailWaiting(_channel.Loss, pending => _time.GetElapsedTime(pending.Submitted) > _options.ReconnectPatience);
+            _desk.FailWaiting(
+                _channel.Loss, pending => _time.GetElapsedTime(pending.Submitted) > _options.ReconnectPatience);
         }
 
         return _keeper.UntilNextTry() == TimeSpan.Zero && _keeper.TryReturn();
@@ -359,7 +373,8 @@ public sealed class ResourceManager : IDisposable
     }
 
     /// <summary>
-    /// Returns true when others wait for a session who come before this newcomer: those who hold as little, by what is due to them, or less.
+    /// Returns true when others wait for a session who come before this newcomer: those who hold as little, by what is
+    /// due to them, or less.
     /// </summary>
     private bool MustQueueForSession(SpaceOwner newcomer)
     {
@@ -382,7 +397,8 @@ public sealed class ResourceManager : IDisposable
     }
 
     /// <summary>
-    /// Flushes what the TPM holds for anybody. The TPM may put that off, or the cancellation of the command that ran last may hit it.
+    /// Flushes what the TPM holds for anybody. The TPM may put that off, or the cancellation of the command that ran
+    /// last may hit it.
     /// </summary>
     private void Empty()
     {

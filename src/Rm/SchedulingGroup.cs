@@ -15,8 +15,8 @@ public sealed class SchedulingGroup(string name, SpaceLimits limits)
     public Usage Usage { get; } = new();
 
     /// <summary>
-    /// The commands that its managed openers may not use: TPM_RC_COMMAND_CODE at the manager's layer, but for Startup, which is answered
-    /// as by a TPM that is started. Replaced as a whole; holds for the next command.
+    /// The commands that its managed openers may not use: TPM_RC_COMMAND_CODE at the manager's layer, but for Startup,
+    /// which is answered as by a TPM that is started. Replaced as a whole; holds for the next command.
     /// </summary>
     public IReadOnlySet<TpmCc> Denied { get; set; } = FrozenSet<TpmCc>.Empty;
 

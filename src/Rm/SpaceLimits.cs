@@ -1,6 +1,8 @@
 namespace TpmFs.Rm;
 
-/// <summary>The limits of a domain, changeable while spaces are open. A limit holds for what is made after the change.</summary>
+/// <summary>
+/// The limits of a domain, changeable while spaces are open. A limit holds for what is made after the change.
+/// </summary>
 public sealed class SpaceLimits
 {
     public const int Unlimited = int.MaxValue;

@@ -3,7 +3,9 @@ using TpmFs.Tpm;
 
 namespace TpmFs.Rm;
 
-/// <summary>What a TPM says it is, for people (TPM_PT_MANUFACTURER, _VENDOR_STRING_n, _FIRMWARE_VERSION_n, _REVISION).</summary>
+/// <summary>
+/// What a TPM says it is, for people (TPM_PT_MANUFACTURER, _VENDOR_STRING_n, _FIRMWARE_VERSION_n, _REVISION).
+/// </summary>
 /// <param name="Manufacturer">Four characters.</param>
 /// <param name="Model">The vendor's string.</param>
 /// <param name="Firmware">Major and minor, then the vendor's own two numbers.</param>
@@ -21,7 +23,9 @@ public sealed record TpmDescription(string Manufacturer, string Model, string Fi
             profile.Property(TpmPt.Revision, 0));
     }
 
-    /// <summary>The printable characters of properties that hold four each; the TPM's bytes are not trusted to be text.</summary>
+    /// <summary>
+    /// The printable characters of properties that hold four each; the TPM's bytes are not trusted to be text.
+    /// </summary>
     private static string Text(TpmProfile profile, params ReadOnlySpan<TpmPt> properties)
     {
         var text = new StringBuilder();

@@ -12,8 +12,13 @@ public enum TpmFamily
     Tpm20,
 }
 
-/// <summary>What is known of a TPM and of the way to it, once it has been reached; does not change after that.</summary>
-/// <param name="MaxCommandSize">The largest command that it takes, in bytes: TPM_PT_MAX_COMMAND_SIZE, at least 4096 where the way to it takes as much.</param>
+/// <summary>
+/// What is known of a TPM and of the way to it, once it has been reached; does not change after that.
+/// </summary>
+/// <param name="MaxCommandSize">
+/// The largest command that it takes, in bytes: TPM_PT_MAX_COMMAND_SIZE, at least 4096 where the way to it takes as
+/// much.
+/// </param>
 /// <param name="HighestLocality">The highest locality that can be set, 0 to 4.</param>
 /// <param name="Description">What a TPM 2.0 says it is; null for others.</param>
 public sealed record TpmFacts(TpmFamily Family, int MaxCommandSize, byte HighestLocality, TpmDescription? Description)

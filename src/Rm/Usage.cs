@@ -2,7 +2,10 @@ using TpmFs.Tpm;
 
 namespace TpmFs.Rm;
 
-/// <summary>What an opener, or a domain, has used since it began. Its work is written by the manager's thread alone, its answers and all reading are any thread's.</summary>
+/// <summary>
+/// What an opener, or a domain, has used since it began. Its work is written by the manager's thread alone, its answers
+/// and all reading are any thread's.
+/// </summary>
 public sealed class Usage
 {
     private long _commands;
@@ -30,7 +33,10 @@ public sealed class Usage
     /// <summary>Responses other than success, and commands that got none.</summary>
     public long Errors => Volatile.Read(ref _errors);
 
-    /// <summary>Responses TPM_RC_AUTH_FAIL (0x98E for the first session): each counts towards the TPM's lockout, which is everybody's.</summary>
+    /// <summary>
+    /// Responses TPM_RC_AUTH_FAIL (0x98E for the first session): each counts towards the TPM's lockout, which is
+    /// everybody's.
+    /// </summary>
     public long AuthorizationFailures => Volatile.Read(ref _authorizationFailures);
 
     /// <summary>Responses TPM_RC_LOCKOUT (0x921).</summary>
@@ -39,7 +45,9 @@ public sealed class Usage
     /// <summary>The TPM's time used.</summary>
     public TimeSpan Busy => new(Volatile.Read(ref _busyTicks));
 
-    /// <summary>Time that commands spent between being written and being answered, without the TPM's time for them.</summary>
+    /// <summary>
+    /// Time that commands spent between being written and being answered, without the TPM's time for them.
+    /// </summary>
     public TimeSpan Queued => new(Volatile.Read(ref _queueTicks));
 
     internal void AddWork(long tpmCommands, long evictions, TimeSpan busy)

@@ -154,7 +154,8 @@ public sealed class AdversityTests
         rig.Tpm.Reset();
         uint session = opener.NewSession(SessionType.Hmac);
         byte[] hashSequenceStart = Cmd.HashSequenceStart(Hashes.Sha256);
-        uint sequence = opener.Must(Cmd.Build(0x186, [], hashSequenceStart.AsSpan(10), new Auth(session, Auth.Audit))).Handle;
+        uint sequence =
+            opener.Must(Cmd.Build(0x186, [], hashSequenceStart.AsSpan(10), new Auth(session, Auth.Audit))).Handle;
         Assert.Contains("back: Reset", rig.Log.Entries);
         opener.Must(Cmd.SequenceUpdate(sequence, "text"));
     }
@@ -177,7 +178,8 @@ public sealed class AdversityTests
     public void A_tpm_whose_lists_never_end_is_refused()
     {
         using var tpm = new EndlessTpm();
-        using var manager = new ResourceManager(tpm, new ResourceManagerOptions(), TimeProvider.System, new RecordingLog());
+        using var manager =
+            new ResourceManager(tpm, new ResourceManagerOptions(), TimeProvider.System, new RecordingLog());
         Assert.False(manager.TryPrepare(out string problem));
         Assert.NotEmpty(problem);
     }
@@ -192,7 +194,8 @@ public sealed class AdversityTests
 
         public bool TryConnect(TimeSpan timeout, out string problem) => _tpm.TryConnect(timeout, out problem);
 
-        public TransmitResult Transmit(ReadOnlyMemory<byte> command, byte locality, Memory<byte> response, TimeSpan timeout)
+        public TransmitResult Transmit(
+            ReadOnlyMemory<byte> command, byte locality, Memory<byte> response, TimeSpan timeout)
         {
             Assert.True(_left-- > 0, "The manager does not stop asking.");
             byte[] asked = command.ToArray();

@@ -22,7 +22,8 @@ public sealed class AuditTests
         {
             rig.Settle();
             Array.ForEach(theirs, key => Assert.True(other.Do(Cmd.ContextSave(key)).IsSuccess));
-            other.Must(Cmd.FlushContext(other.Must(Cmd.ContextLoad(other.Must(Cmd.ContextSave(theirs[0])).Body)).Handle));
+            other.Must(
+                Cmd.FlushContext(other.Must(Cmd.ContextLoad(other.Must(Cmd.ContextSave(theirs[0])).Body)).Handle));
             opener.Must(Cmd.Sign(keys[i % 4], "text", Auth.Password(), Auth.AuditSession(audit, exclusive: true)));
         }
     }
@@ -44,7 +45,8 @@ public sealed class AuditTests
             }
         };
         uint key = opener.Must(Cmd.CreatePrimary(Handles.Owner, Templates.Signing())).Handle;
-        opener.Must(Cmd.Sign(key, "text", Auth.Password(), new Auth(audit, Auth.Continue | Auth.Audit | Auth.AuditReset)));
+        opener.Must(
+            Cmd.Sign(key, "text", Auth.Password(), new Auth(audit, Auth.Continue | Auth.Audit | Auth.AuditReset)));
         rig.Tpm.Log.Clear();
         rig.Settle();
         Assert.Equal(0, rig.Tpm.Log.Count(Cmd.GetRandomCode));

@@ -17,7 +17,8 @@ public sealed class AwayTests
         using var tpm = new SimulatedTpm(new TpmParameters { Time = _time }) { IsReachable = false };
         using var manager = new ResourceManager(tpm, new ResourceManagerOptions(), _time, _log);
         Assert.False(manager.TryPrepare(out string problem));
-        Assert.Equal((problem, TpmFamily.Unknown, 4096), (manager.Problem, manager.Facts.Family, manager.Facts.MaxCommandSize));
+        Assert.Equal(
+            (problem, TpmFamily.Unknown, 4096), (manager.Problem, manager.Facts.Family, manager.Facts.MaxCommandSize));
 
         var client = new Client();
         Space space = manager.OpenSpace(new SpaceOwner(new SchedulingGroup("root", new SpaceLimits()), 0, 0), client);
@@ -56,7 +57,9 @@ public sealed class AwayTests
         Opener opener = rig.Open();
         for (int i = 0; i < 100_000; i++)
         {
-            rig.Tpm.Faults.Break(TransmitStatus.NotSent, executed: false, command: 0x17B, then: () => rig.Time.Advance(TimeSpan.FromSeconds(1)));
+            rig.Tpm.Faults.Break(
+                TransmitStatus.NotSent, executed: false, command: 0x17B,
+                then: () => rig.Time.Advance(TimeSpan.FromSeconds(1)));
         }
 
         opener.Send(Cmd.GetRandom(33));
@@ -78,7 +81,9 @@ public sealed class AwayTests
     [Fact]
     public void The_way_to_the_TPM_may_take_less_than_the_TPM()
     {
-        using var tpm = new SimulatedTpm(new TpmParameters { Time = _time, MaxCommandSize = 8192 }) { Features = new(false, 0, LargestCommand: 4096) };
+        using var tpm = new SimulatedTpm(
+            new TpmParameters { Time = _time, MaxCommandSize = 8192 }) { Features = new(
+                false, 0, LargestCommand: 4096) };
         using var manager = new ResourceManager(tpm, new ResourceManagerOptions(), _time, _log);
         Assert.True(manager.TryPrepare(out _));
         Assert.Equal(4096, manager.Facts.MaxCommandSize);
@@ -131,7 +136,9 @@ public sealed class AwayTests
         using var rig = new Rig();
         Opener opener = rig.Open();
         rig.Tpm.Faults.Break(TransmitStatus.NotSent, executed: false);
-        rig.Tpm.Faults.Break(TransmitStatus.TimedOut, executed: false, command: Cmd.ReadClockCode, then: () => Assert.True(rig.Tpm.LastLimit < TimeSpan.FromSeconds(10)));
+        rig.Tpm.Faults.Break(
+            TransmitStatus.TimedOut, executed: false, command: Cmd.ReadClockCode,
+            then: () => Assert.True(rig.Tpm.LastLimit < TimeSpan.FromSeconds(10)));
         opener.Must(Cmd.GetRandom(33));
         Assert.True(rig.Tpm.LastLimit > TimeSpan.FromSeconds(100));
     }
@@ -146,7 +153,9 @@ public sealed class AwayTests
         Assert.Null(manager.Facts.Description);
 
         var client = new Client();
-        Assert.True(manager.TryOpenRaw(new SpaceOwner(new SchedulingGroup("root", new SpaceLimits()), 0, 0), client, out Space? raw));
+        Assert.True(
+            manager.TryOpenRaw(
+                new SpaceOwner(new SchedulingGroup("root", new SpaceLimits()), 0, 0), client, out Space? raw));
         tpm.Received.Clear();
         byte[] getVersion = Convert.FromHexString("00C1000000120000006500000006" + "00000000");
         Assert.True(raw.TrySubmit(getVersion));
@@ -202,7 +211,8 @@ public sealed class AwayTests
             return true;
         }
 
-        public TransmitResult Transmit(ReadOnlyMemory<byte> command, byte locality, Memory<byte> response, TimeSpan timeout)
+        public TransmitResult Transmit(
+            ReadOnlyMemory<byte> command, byte locality, Memory<byte> response, TimeSpan timeout)
         {
             Assert.True(timeout < longest, $"{timeout}");
             time.Advance(timeout);
@@ -218,7 +228,10 @@ public sealed class AwayTests
         }
     }
 
-    /// <summary>Answers each command of TPM 1.2 with success, and each of TPM 2.0 as a TPM 1.2 does: TPM_BADTAG under its own tag.</summary>
+    /// <summary>
+    /// Answers each command of TPM 1.2 with success, and each of TPM 2.0 as a TPM 1.2 does: TPM_BADTAG under its own
+    /// tag.
+    /// </summary>
     private sealed class Tpm12 : ITpmTransport
     {
         public List<byte[]> Received { get; } = [];
@@ -233,7 +246,8 @@ public sealed class AwayTests
             return !IsLost;
         }
 
-        public TransmitResult Transmit(ReadOnlyMemory<byte> command, byte locality, Memory<byte> response, TimeSpan timeout)
+        public TransmitResult Transmit(
+            ReadOnlyMemory<byte> command, byte locality, Memory<byte> response, TimeSpan timeout)
         {
             if (IsLost)
             {

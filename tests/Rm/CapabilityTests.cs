@@ -87,7 +87,9 @@ public sealed class CapabilityTests
         Assert.Equal(HandlesCapability, BinaryPrimitives.ReadUInt32BigEndian(body.AsSpan(1)));
         int listed = BinaryPrimitives.ReadInt32BigEndian(body.AsSpan(5));
         Assert.Equal(9 + (4 * listed), body.Length);
-        return (body[0] != 0, [.. Enumerable.Range(0, listed).Select(i => BinaryPrimitives.ReadUInt32BigEndian(body.AsSpan(9 + (4 * i))))]);
+        return (body[0] != 0,
+            [.. Enumerable.Range(0, listed)
+                .Select(i => BinaryPrimitives.ReadUInt32BigEndian(body.AsSpan(9 + (4 * i))))]);
     }
 
     private static uint Property(Opener opener, uint property)

@@ -16,7 +16,9 @@ public sealed class CommandDeskTests : IDisposable
         _desk = new CommandDesk(new RandomReserve(), profile, _bell, TimeProvider.System, () => { });
     }
 
-    /// <summary>The manager's thread has seen nothing to do, and a lent thread leaves it something before it sleeps.</summary>
+    /// <summary>
+    /// The manager's thread has seen nothing to do, and a lent thread leaves it something before it sleeps.
+    /// </summary>
     [Fact]
     public void Who_is_called_before_going_to_sleep_does_not_sleep()
     {

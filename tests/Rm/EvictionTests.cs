@@ -28,12 +28,14 @@ public sealed class EvictionTests
     {
         using var rig = new Rig();
         Opener opener = rig.Open();
-        uint[] parents = [.. Enumerable.Range(0, 3).Select(i => opener.Must(Cmd.CreatePrimary(Handles.Owner, Templates.Storage(), $"{i}")).Handle)];
+        uint[] parents = [.. Enumerable.Range(0, 3)
+            .Select(i => opener.Must(Cmd.CreatePrimary(Handles.Owner, Templates.Storage(), $"{i}")).Handle)];
         uint[] keys = opener.NewKeys(3);
         var random = new Random(5);
         for (int i = 0; i < 300; i++)
         {
-            opener.Must(Cmd.FlushContext(opener.Must(StartSalted(parents[random.Next(3)], keys[random.Next(3)])).Handle));
+            opener.Must(
+                Cmd.FlushContext(opener.Must(StartSalted(parents[random.Next(3)], keys[random.Next(3)])).Handle));
             opener.Must(Cmd.Sign(keys[random.Next(3)], "text"));
         }
     }
@@ -63,7 +65,9 @@ public sealed class EvictionTests
         opener.Must(Cmd.Sign(key, "text", new Auth(sessions[1], Auth.Continue), Auth.AuditSession(sessions[2])));
     }
 
-    /// <summary>Three keys in two slots: 2.0 at best. Finding the third slot taken again at each miss would make it 2.5.</summary>
+    /// <summary>
+    /// Three keys in two slots: 2.0 at best. Finding the third slot taken again at each miss would make it 2.5.
+    /// </summary>
     [Fact]
     public void An_object_slot_that_somebody_else_took_is_not_tried_again_at_each_miss()
     {
@@ -101,9 +105,12 @@ public sealed class EvictionTests
         return rig.Tpm.Log.Total / 200.0;
     }
 
-    /// <summary>A session that is salted by one object and bound to another. The salt means nothing to the simulation.</summary>
+    /// <summary>
+    /// A session that is salted by one object and bound to another. The salt means nothing to the simulation.
+    /// </summary>
     private static byte[] StartSalted(uint salting, uint bound) => Cmd.Build(
         0x176,
         [salting, bound],
-        new ByteWriter().Sized(new byte[16]).Sized(new byte[68]).U8((byte)SessionType.Hmac).U16(Hashes.None).U16(Hashes.Sha256).Written);
+        new ByteWriter().Sized(new byte[16]).Sized(new byte[68]).U8((byte)SessionType.Hmac).U16(Hashes.None)
+            .U16(Hashes.Sha256).Written);
 }

@@ -3,7 +3,10 @@ using TpmFs.Simulation;
 
 namespace TpmFs.Rm.Tests;
 
-/// <summary>What one opener can do to another: nothing. And the codes that tell so, which are the TPM's with the manager's layer.</summary>
+/// <summary>
+/// What one opener can do to another: nothing. And the codes that tell so, which are the TPM's with the manager's
+/// layer.
+/// </summary>
 public sealed class IsolationTests
 {
     private const uint Layer = 0x000B0000;
@@ -77,7 +80,8 @@ public sealed class IsolationTests
     [InlineData("8002000000190000017b000000098000000000000100000008", 0x984u)]
     [InlineData("8002000000190000017b000000090200000000000100000008", 0x918u)]
     [InlineData("80020000001b0000016500000009400000090000010000" + "80000000", 0x145u)]
-    public void A_command_that_cannot_be_right_is_answered_as_the_tpm_would_and_does_not_reach_it(string command, uint code)
+    public void A_command_that_cannot_be_right_is_answered_as_the_tpm_would_and_does_not_reach_it(
+        string command, uint code)
     {
         using var rig = new Rig();
         Opener opener = rig.Open();

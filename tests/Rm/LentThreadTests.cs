@@ -49,15 +49,21 @@ public sealed class LentThreadTests
     public void With_many_threads_every_command_is_answered_once_and_the_slots_are_given_back()
     {
         using var tpm = new SimulatedTpm();
-        using var manager = new ResourceManager(tpm, new ResourceManagerOptions(), TimeProvider.System, new RecordingLog());
+        using var manager =
+            new ResourceManager(tpm, new ResourceManagerOptions(), TimeProvider.System, new RecordingLog());
         Assert.True(manager.TryStart(out string problem), problem);
         var group = new SchedulingGroup("root", new SpaceLimits());
         int done = 0;
-        Thread[] threads = [.. Enumerable.Range(0, 6).Select(i => new Thread(() => Interlocked.Add(ref done, Work(manager, new SpaceOwner(group, (uint)i, 0), lends: i % 3 != 0) ? 1 : 0)))];
+        Thread[] threads = [.. Enumerable.Range(0, 6)
+            .Select(
+                i => new Thread(
+                    () => Interlocked.Add(
+                        ref done, Work(manager, new SpaceOwner(group, (uint)i, 0), lends: i % 3 != 0) ? 1 : 0)))];
         Array.ForEach(threads, thread => thread.Start());
         Array.ForEach(threads, thread => Assert.True(thread.Join(s_deadline), "A thread did not end."));
         Assert.Equal(threads.Length, done);
-        Assert.True(SpinWait.SpinUntil(() => tpm.TransientHandles.Count == 0, s_deadline), "The slots were not given back.");
+        Assert.True(
+            SpinWait.SpinUntil(() => tpm.TransientHandles.Count == 0, s_deadline), "The slots were not given back.");
     }
 
     /// <summary>True when every command was answered.</summary>
@@ -69,7 +75,9 @@ public sealed class LentThreadTests
             Space space = manager.OpenSpace(owner, client);
             for (int i = 0; i < 50; i++)
             {
-                byte[] command = i == 0 ? Cmd.CreatePrimary(Handles.Owner, Templates.Signing(), $"{owner.Uid}") : Cmd.Sign(0x80000000, "text");
+                byte[] command = i == 0
+                    ? Cmd.CreatePrimary(Handles.Owner, Templates.Signing(), $"{owner.Uid}")
+                    : Cmd.Sign(0x80000000, "text");
                 if (!space.TrySubmit(command, lends))
                 {
                     return false;

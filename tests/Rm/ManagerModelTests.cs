@@ -4,7 +4,9 @@ using TpmFs.Simulation;
 
 namespace TpmFs.Rm.Tests;
 
-/// <summary>The resource manager against the ideal TPM: random commands of several openers, and every answer compared.</summary>
+/// <summary>
+/// The resource manager against the ideal TPM: random commands of several openers, and every answer compared.
+/// </summary>
 public sealed class ManagerModelTests
 {
     private static readonly ModelLimits s_tight = new(ObjectsMax: 7, SessionsMax: 4, SavedSessionsMax: 5);
@@ -26,8 +28,13 @@ public sealed class ManagerModelTests
 
     [Fact]
     public void Sixty_four_openers_see_ideal_tpms_for_a_long_time() =>
-        Assert.Null(ManagerModel.Soak(new ModelSettings(64, s_tight), () => new RigUnderTest(s_tight, s_smallGap), seed: (int)ManagerModel.Seed, s_soakCommands));
+        Assert.Null(
+            ManagerModel.Soak(
+                new ModelSettings(64, s_tight), () => new RigUnderTest(s_tight, s_smallGap),
+                seed: (int)ManagerModel.Seed, s_soakCommands));
 
     private static void Check(int openers, int runs, bool hasPower = false) =>
-        ManagerModel.Check(new ModelSettings(openers, s_tight) { HasPower = hasPower }, () => new RigUnderTest(s_tight, s_smallGap), runs);
+        ManagerModel.Check(
+            new ModelSettings(openers, s_tight) { HasPower = hasPower }, () => new RigUnderTest(s_tight, s_smallGap),
+            runs);
 }

@@ -9,13 +9,16 @@ public sealed class ModelTests
     private const uint ActiveAvailable = 0x206;
 
     private static readonly ModelSettings s_alone =
-        new(Openers: 1, new ModelLimits(ObjectsMax: 1000, SessionsMax: 200, SavedSessionsMax: 1000)) { HasPower = false, ListsHandlesLocally = false, Uncompared = [ActiveAvailable] };
+        new(Openers: 1, new ModelLimits(ObjectsMax: 1000, SessionsMax: 200, SavedSessionsMax: 1000)) { HasPower = false,
+            ListsHandlesLocally = false, Uncompared = [ActiveAvailable] };
 
     [Fact]
-    public void A_tpm_with_room_for_all_is_ideal_for_one_opener() => ManagerModel.Check(s_alone, () => new PassThrough(), runs: 300);
+    public void A_tpm_with_room_for_all_is_ideal_for_one_opener() =>
+        ManagerModel.Check(s_alone, () => new PassThrough(), runs: 300);
 
     [Fact]
-    public void It_stays_ideal_for_a_long_time() => Assert.Null(ManagerModel.Soak(s_alone, () => new PassThrough(), seed: 1, commands: 20_000));
+    public void It_stays_ideal_for_a_long_time() =>
+        Assert.Null(ManagerModel.Soak(s_alone, () => new PassThrough(), seed: 1, commands: 20_000));
 
     [Theory]
     [InlineData(nameof(ForgetsToFlush))]
@@ -35,7 +38,8 @@ public sealed class ModelTests
             nameof(HidesAHandle) => HidesAHandle,
             _ => EndsASequenceThatFailed,
         };
-        Exception found = Assert.ThrowsAny<Exception>(() => ManagerModel.Check(s_alone, () => new PassThrough(spoil), runs: 2000));
+        Exception found =
+            Assert.ThrowsAny<Exception>(() => ManagerModel.Check(s_alone, () => new PassThrough(spoil), runs: 2000));
         Assert.Contains("Shrunk", found.Message, StringComparison.Ordinal);
     }
 
@@ -52,7 +56,8 @@ public sealed class ModelTests
 
     private static Answer FlushesTheWrongSession(SimulatedTpm tpm, byte[] command, Answer answer)
     {
-        if (CommandLog.CodeOf(command) == Cmd.FlushContextCode && !answer.IsSuccess && tpm.LoadedSessions is [var first, ..])
+        if (CommandLog.CodeOf(command) == Cmd.FlushContextCode && !answer.IsSuccess
+            && tpm.LoadedSessions is [var first, ..])
         {
             tpm.Direct(Cmd.FlushContext(first));
         }
@@ -63,7 +68,8 @@ public sealed class ModelTests
     private static Answer UsesAnotherKey(SimulatedTpm tpm, byte[] command, Answer answer)
     {
         bool isSign = answer.IsSuccess && CommandLog.CodeOf(command) == 0x15D;
-        return isSign && tpm.TransientHandles is [_, var second, ..] && command[13] == 0 ? new Answer([.. answer.Bytes[..^10], .. new byte[10]]) : answer;
+        return isSign && tpm.TransientHandles is [_, var second, ..] && command[13] == 0
+            ? new Answer([.. answer.Bytes[..^10], .. new byte[10]]) : answer;
     }
 
     private static Answer EndsExclusiveAudit(SimulatedTpm tpm, byte[] command, Answer answer)
@@ -79,7 +85,8 @@ public sealed class ModelTests
     private static Answer HidesAHandle(SimulatedTpm tpm, byte[] command, Answer answer)
     {
         byte[] bytes = answer.Bytes;
-        if (answer.IsSuccess && CommandLog.CodeOf(command) == 0x17A && bytes.Length >= 27 && bytes[14] == 1 && bytes[19] == Handles.Transient)
+        if (answer.IsSuccess && CommandLog.CodeOf(command) == 0x17A && bytes.Length >= 27 && bytes[14] == 1
+            && bytes[19] == Handles.Transient)
         {
             bytes[22] ^= 1;
         }

@@ -4,13 +4,19 @@ using TpmFs.Tpm;
 
 namespace TpmFs.Rm.Tests;
 
-/// <summary>TPM Reset, Restart and Resume, cleared and disabled hierarchies, and a lost link: each loses what the specification says, no more.</summary>
+/// <summary>
+/// TPM Reset, Restart and Resume, cleared and disabled hierarchies, and a lost link: each loses what the specification
+/// says, no more.
+/// </summary>
 public sealed class PowerTests
 {
     private const uint Layer = 0x000B0000;
     private const uint StClear = 1 << 2;
 
-    /// <summary>An opener with an idle key, an idle stClear key, a key in use, an idle session, a saved session and a session in use.</summary>
+    /// <summary>
+    /// An opener with an idle key, an idle stClear key, a key in use, an idle session, a saved session and a session in
+    /// use.
+    /// </summary>
     private sealed class Scene : IDisposable
     {
         public Scene()
@@ -38,11 +44,14 @@ public sealed class PowerTests
 
         public bool Lives(uint key) => Opener.Do(Cmd.Sign(key, "text")) is var answer && answer.IsSuccess
             ? true
-            : answer.Code == (Layer | Rc.ReferenceH0) ? false : throw new InvalidOperationException($"0x{answer.Code:X}");
+            : answer.Code == (Layer | Rc.ReferenceH0)
+                ? false : throw new InvalidOperationException($"0x{answer.Code:X}");
 
-        public bool LivesSession(uint session) => Opener.Do(Cmd.PolicyGetDigest(session)) is var answer && answer.IsSuccess
+        public bool LivesSession(uint session) =>
+            Opener.Do(Cmd.PolicyGetDigest(session)) is var answer && answer.IsSuccess
             ? true
-            : answer.Code == (Layer | Rc.ReferenceH0) ? false : throw new InvalidOperationException($"0x{answer.Code:X}");
+            : answer.Code == (Layer | Rc.ReferenceH0)
+                ? false : throw new InvalidOperationException($"0x{answer.Code:X}");
 
         public bool LoadsSaved() => Opener.Do(Cmd.ContextLoad(SavedSession)).IsSuccess;
 
@@ -293,7 +302,8 @@ public sealed class PowerTests
         tpm.Direct(Cmd.CreatePrimary(Handles.Owner, Templates.Signing()));
         tpm.Direct(Cmd.ContextSave(new Answer(tpm.Direct(Cmd.StartAuthSession(SessionType.Hmac))).Handle));
         tpm.Direct(Cmd.StartAuthSession(SessionType.Policy));
-        using var manager = new ResourceManager(tpm, new ResourceManagerOptions { FlushAtStart = true }, TimeProvider.System, new RecordingLog());
+        using var manager = new ResourceManager(
+            tpm, new ResourceManagerOptions { FlushAtStart = true }, TimeProvider.System, new RecordingLog());
         Assert.True(manager.TryPrepare(out string problem), problem);
         Assert.Empty(tpm.TransientHandles);
         Assert.Equal(0, tpm.ActiveSessions);

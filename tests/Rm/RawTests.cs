@@ -4,7 +4,9 @@ using TpmFs.Tpm;
 
 namespace TpmFs.Rm.Tests;
 
-/// <summary>The one raw opener, beside managed ones: it has the TPM to itself, and what it does to the others is followed.</summary>
+/// <summary>
+/// The one raw opener, beside managed ones: it has the TPM to itself, and what it does to the others is followed.
+/// </summary>
 public sealed class RawTests
 {
     private const uint Layer = 0x000B0000;
@@ -41,7 +43,8 @@ public sealed class RawTests
     {
         using var rig = new Rig();
         Opener managed = rig.Open();
-        uint[] keys = [.. new[] { Handles.Owner, Handles.Platform }.Select(hierarchy => managed.Must(Cmd.CreatePrimary(hierarchy, Templates.Signing())).Handle)];
+        uint[] keys = [.. new[] { Handles.Owner, Handles.Platform }.Select(
+            hierarchy => managed.Must(Cmd.CreatePrimary(hierarchy, Templates.Signing())).Handle)];
         using var raw = new RawOpener(rig);
         Assert.True(raw.Do(Cmd.Clear()).IsSuccess);
         Assert.Equal(Layer | Rc.ReferenceH0, managed.Do(Cmd.Sign(keys[0], "text")).Code);
@@ -75,7 +78,8 @@ public sealed class RawTests
         using var raw = new RawOpener(rig);
         Assert.True(raw.Do(Cmd.GetRandom(8)).IsSuccess);
         Assert.Empty(rig.Tpm.LoadedSessions);
-        Assert.True(rig.Tpm.TransientHandles.Count <= (refused == Cmd.FlushContextCode ? 1 : 0)); // what is not flushed stays
+        // what is not flushed stays
+        Assert.True(rig.Tpm.TransientHandles.Count <= (refused == Cmd.FlushContextCode ? 1 : 0));
     }
 
     [Fact]
@@ -223,7 +227,8 @@ public sealed class RawTests
         public uint[] Handles(uint first)
         {
             byte[] list = Do(Cmd.GetCapability(1, first, 100)).Body;
-            return [.. Enumerable.Range(0, list[8]).Select(i => System.Buffers.Binary.BinaryPrimitives.ReadUInt32BigEndian(list.AsSpan(9 + (4 * i))))];
+            return [.. Enumerable.Range(0, list[8])
+                .Select(i => System.Buffers.Binary.BinaryPrimitives.ReadUInt32BigEndian(list.AsSpan(9 + (4 * i))))];
         }
 
         public void Dispose()

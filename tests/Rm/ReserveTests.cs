@@ -107,7 +107,10 @@ public sealed class ReserveTests
         rig.Tpm.Wait = rig.Time.Advance;
     }
 
-    /// <summary>Sends the command with which a device TCTI begins, while the TPM is busy for 30 s; it is not answered before that is over.</summary>
+    /// <summary>
+    /// Sends the command with which a device TCTI begins, while the TPM is busy for 30 s; it is not answered before
+    /// that is over.
+    /// </summary>
     private static void AssertWaits(Rig rig, Opener newcomer)
     {
         rig.Tpm.Latency = code => code == 0x131 ? s_long : TimeSpan.Zero;

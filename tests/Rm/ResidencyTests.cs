@@ -78,7 +78,8 @@ public sealed class ResidencyTests
     public void Four_openers_with_a_key_each_take_turns_at_three_commands_at_most()
     {
         using var rig = new Rig();
-        (Opener Opener, uint Key)[] openers = [.. Enumerable.Range(0, 4).Select(i => rig.Open(uid: (uint)i)).Select(opener => (opener, opener.NewKeys(1)[0]))];
+        (Opener Opener, uint Key)[] openers = [.. Enumerable.Range(0, 4).Select(i => rig.Open(uid: (uint)i))
+            .Select(opener => (opener, opener.NewKeys(1)[0]))];
         for (int round = 0; round < 2; round++)
         {
             rig.Tpm.Log.Clear();
@@ -120,7 +121,9 @@ public sealed class ResidencyTests
             Array.ForEach(keys, key => opener.Must(Cmd.FlushContext(key)));
         }
 
-        Assert.Equal(other.Must(Cmd.SequenceComplete(same, "end")).Body, opener.Must(Cmd.SequenceComplete(sequence, "end")).Body);
+        Assert.Equal(
+            other.Must(Cmd.SequenceComplete(same, "end")).Body,
+            opener.Must(Cmd.SequenceComplete(sequence, "end")).Body);
     }
 
     [Fact]

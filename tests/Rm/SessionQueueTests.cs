@@ -6,7 +6,9 @@ namespace TpmFs.Rm.Tests;
 /// <summary>Who has to wait when the TPM has no session left, and who has not.</summary>
 public sealed class SessionQueueTests
 {
-    /// <summary>Loading a saved session takes none of the TPM's: it must not queue behind those that wait for one.</summary>
+    /// <summary>
+    /// Loading a saved session takes none of the TPM's: it must not queue behind those that wait for one.
+    /// </summary>
     [Fact]
     public void A_saved_session_is_loaded_at_once_while_others_wait_for_a_new_one()
     {
@@ -47,7 +49,9 @@ public sealed class SessionQueueTests
         Assert.True(waiting.Await().IsSuccess);
     }
 
-    /// <summary>A user who touched each session often enough used to keep all of them from everybody, for ever.</summary>
+    /// <summary>
+    /// A user who touched each session often enough used to keep all of them from everybody, for ever.
+    /// </summary>
     [Fact]
     public void A_session_beyond_its_owner_s_share_is_taken_after_the_grace_time_though_it_is_used_every_second()
     {
@@ -112,7 +116,9 @@ public sealed class SessionQueueTests
         rig.Open("modest", uid: 1).Must(Cmd.ContextLoad(kept));
     }
 
-    /// <summary>Two users of one domain hold as much as one of another: the domain's part is shared by its users.</summary>
+    /// <summary>
+    /// Two users of one domain hold as much as one of another: the domain's part is shared by its users.
+    /// </summary>
     [Fact]
     public void A_domain_s_sessions_are_shared_by_its_users()
     {
@@ -126,7 +132,9 @@ public sealed class SessionQueueTests
         Assert.StartsWith("taken: 2 ", Assert.Single(rig.Log.Entries), StringComparison.Ordinal);
     }
 
-    /// <summary>Fifty commands of one user wait, each in an opener of its own: they used to be first, since they came first.</summary>
+    /// <summary>
+    /// Fifty commands of one user wait, each in an opener of its own: they used to be first, since they came first.
+    /// </summary>
     [Fact]
     public void A_session_that_is_given_back_goes_to_whoever_holds_the_least()
     {
@@ -157,7 +165,9 @@ public sealed class SessionQueueTests
         }
     }
 
-    /// <summary>Four sessions against two older ones: who holds the most gives way, unless that is due to them by weight.</summary>
+    /// <summary>
+    /// Four sessions against two older ones: who holds the most gives way, unless that is due to them by weight.
+    /// </summary>
     [Theory]
     [InlineData(100, "taken: 1 ")]
     [InlineData(400, "taken: 2 ")]
@@ -167,7 +177,8 @@ public sealed class SessionQueueTests
         rig.Group("most").Weight = weightOfMost;
         Opener fewest = rig.Open("fewest", uid: 2);
         Opener most = rig.Open("most", uid: 1);
-        Array.ForEach((Opener[])[fewest, fewest, most, most, most, most], holder => holder.NewSession(SessionType.Policy));
+        Array.ForEach(
+            (Opener[])[fewest, fewest, most, most, most, most], holder => holder.NewSession(SessionType.Policy));
         rig.Pass(TimeSpan.FromSeconds(5));
         rig.Open("newcomer", uid: 3).NewSession(SessionType.Policy);
         Assert.StartsWith(taken, Assert.Single(rig.Log.Entries), StringComparison.Ordinal);

@@ -3,7 +3,9 @@ using TpmFs.Simulation;
 
 namespace TpmFs.Rm.Tests;
 
-/// <summary>Sessions: saved and loaded across openers, kept from growing too old, and what happens when the TPM has none left.</summary>
+/// <summary>
+/// Sessions: saved and loaded across openers, kept from growing too old, and what happens when the TPM has none left.
+/// </summary>
 public sealed class SessionTests
 {
     private const uint Layer = 0x000B0000;
@@ -35,7 +37,8 @@ public sealed class SessionTests
             opener.Must(Cmd.PolicyPcr(sessions[i], i));
         }
 
-        string[] digests = [.. sessions.Select(session => Convert.ToHexString(opener.Must(Cmd.PolicyGetDigest(session)).Body))];
+        string[] digests = [.. sessions.Select(
+            session => Convert.ToHexString(opener.Must(Cmd.PolicyGetDigest(session)).Body))];
         Assert.Equal(16, digests.Distinct().Count());
         Assert.Equal(Layer | Rc.SessionMemory, opener.Do(Cmd.StartAuthSession(SessionType.Policy)).Code);
     }
@@ -245,7 +248,8 @@ public sealed class SessionTests
     {
         using var rig = new Rig();
         (Opener Opener, uint Session)[] holders =
-            [.. Enumerable.Range(0, 64).Select(i => rig.Open("greedy", uid: 1)).Select(opener => (opener, opener.NewSession(SessionType.Hmac)))];
+            [.. Enumerable.Range(0, 64).Select(i => rig.Open("greedy", uid: 1))
+                .Select(opener => (opener, opener.NewSession(SessionType.Hmac)))];
         rig.Pass(TimeSpan.FromSeconds(5));
         holders[0].Opener.Must(Cmd.GetRandom(8, Auth.AuditSession(holders[0].Session)));
         Opener newcomer = rig.Open("modest", uid: 2);
@@ -253,7 +257,9 @@ public sealed class SessionTests
         newcomer.NewSession(SessionType.Hmac);
         Assert.InRange(rig.Time.GetElapsedTime(start).TotalSeconds, 2, 3);
         Assert.Contains(rig.Log.Entries, entry => entry.StartsWith("taken: 1", StringComparison.Ordinal));
-        int lost = holders.Count(holder => holder.Opener.Do(Cmd.GetRandom(8, Auth.AuditSession(holder.Session))).Code == (Layer | Rc.ReferenceS0));
+        int lost = holders.Count(
+            holder =>
+                holder.Opener.Do(Cmd.GetRandom(8, Auth.AuditSession(holder.Session))).Code == (Layer | Rc.ReferenceS0));
         Assert.Equal(1, lost);
         holders[0].Opener.Must(Cmd.GetRandom(8, Auth.AuditSession(holders[0].Session)));
     }
@@ -301,7 +307,8 @@ public sealed class SessionTests
     {
         using var rig = new Rig();
         Opener opener = rig.Open(uid: 1);
-        List<byte[]> files = [.. Enumerable.Range(0, 8).Select(_ => opener.Must(Cmd.ContextSave(opener.NewSession(SessionType.Policy))).Body)];
+        List<byte[]> files = [.. Enumerable.Range(0, 8)
+            .Select(_ => opener.Must(Cmd.ContextSave(opener.NewSession(SessionType.Policy))).Body)];
         uint last = opener.NewSession(SessionType.Policy);
         rig.Group("root").Limits.SavedSessionsMax = 1;
         Opener stranger = rig.Open(uid: 2);
@@ -331,5 +338,6 @@ public sealed class SessionTests
         saver.Must(Cmd.PolicyGetDigest(saver.Must(Cmd.ContextLoad(file)).Handle));
     }
 
-    private static byte[] SaveNew(Opener opener) => opener.Must(Cmd.ContextSave(opener.NewSession(SessionType.Policy))).Body;
+    private static byte[] SaveNew(Opener opener) =>
+        opener.Must(Cmd.ContextSave(opener.NewSession(SessionType.Policy))).Body;
 }

@@ -3,7 +3,9 @@ using TpmFs.Simulation;
 
 namespace TpmFs.Rm.Tests;
 
-/// <summary>The machine's sleep: before it everything is saved, during it nothing is sent, after it what the TPM kept goes on.</summary>
+/// <summary>
+/// The machine's sleep: before it everything is saved, during it nothing is sent, after it what the TPM kept goes on.
+/// </summary>
 public sealed class SleepTests : IDisposable
 {
     private const uint Layer = 0x000B0000;
@@ -44,7 +46,10 @@ public sealed class SleepTests : IDisposable
         _rig.Manager.Resume();
         _opener.Must(Cmd.Sign(_key, "text"));
         _opener.Must(Cmd.PolicyGetDigest(_session));
-        Assert.DoesNotContain(_rig.Log.Entries, entry => entry.StartsWith("lost", StringComparison.Ordinal) || entry.StartsWith("back", StringComparison.Ordinal));
+        Assert.DoesNotContain(
+            _rig.Log.Entries,
+            entry => entry.StartsWith("lost", StringComparison.Ordinal)
+                || entry.StartsWith("back", StringComparison.Ordinal));
     }
 
     [Theory]
@@ -52,7 +57,8 @@ public sealed class SleepTests : IDisposable
     [InlineData("restart", true, true)]
     [InlineData("reset", false, false)]
     [InlineData("power cycle", false, false)]
-    public void What_the_TPM_has_kept_over_it_goes_on_and_what_not_is_gone(string what, bool keyLives, bool sessionLives)
+    public void What_the_TPM_has_kept_over_it_goes_on_and_what_not_is_gone(
+        string what, bool keyLives, bool sessionLives)
     {
         Suspend();
         Action happen = what switch

@@ -7,8 +7,8 @@ using Xunit.Abstractions;
 namespace TpmFs.Rm.Tests;
 
 /// <summary>
-/// The resource manager against the ideal TPM with new seeds every time, for as long as TPMFS_SOAK_SECONDS says in all (make soak); for a
-/// moment otherwise. A seed that finds a difference is tried again by TPMFS_SOAK_SEED.
+/// The resource manager against the ideal TPM with new seeds every time, for as long as TPMFS_SOAK_SECONDS says in all
+/// (make soak); for a moment otherwise. A seed that finds a difference is tried again by TPMFS_SOAK_SEED.
 /// </summary>
 public sealed class SoakTests(ITestOutputHelper output)
 {
@@ -16,7 +16,8 @@ public sealed class SoakTests(ITestOutputHelper output)
     private const int Kinds = 4;
 
     private static readonly TimeSpan s_time = TimeSpan.FromSeconds(
-        double.Parse(Environment.GetEnvironmentVariable("TPMFS_SOAK_SECONDS") ?? "2", CultureInfo.InvariantCulture) / Kinds);
+        double.Parse(Environment.GetEnvironmentVariable("TPMFS_SOAK_SECONDS") ?? "2", CultureInfo.InvariantCulture)
+            / Kinds);
 
     [Theory]
     [InlineData(1, true, 0xFFFFu)]
@@ -32,7 +33,8 @@ public sealed class SoakTests(ITestOutputHelper output)
         foreach (int seed in Seeds())
         {
             string? difference = ManagerModel.Soak(
-                settings, () => new RigUnderTest(limits, new TpmParameters { ContextGap = contextGap }), seed, CommandsOfARun);
+                settings, () => new RigUnderTest(limits, new TpmParameters { ContextGap = contextGap }), seed,
+                CommandsOfARun);
             Assert.True(difference is null, $"TPMFS_SOAK_SEED={seed}: {difference}");
             output.WriteLine($"seed {seed}: no difference");
             commands += CommandsOfARun;

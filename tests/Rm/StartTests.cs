@@ -14,7 +14,8 @@ public sealed class StartTests
         tpm.Direct(Cmd.Startup());
         tpm.Direct(Cmd.CreatePrimary(Handles.Owner, Templates.Signing()));
         tpm.Direct(Cmd.StartAuthSession(SessionType.Policy));
-        using var manager = new ResourceManager(tpm, new ResourceManagerOptions(), TimeProvider.System, new RecordingLog());
+        using var manager =
+            new ResourceManager(tpm, new ResourceManagerOptions(), TimeProvider.System, new RecordingLog());
         Assert.True(manager.TryPrepare(out string problem), problem);
         Assert.Single(tpm.TransientHandles);
         Assert.Single(tpm.LoadedSessions);

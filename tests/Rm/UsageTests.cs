@@ -19,7 +19,8 @@ public sealed class UsageTests
         uint[] keys = opener.NewKeys(4);
         rig.Tpm.Latency = _ => TimeSpan.FromMilliseconds(10);
         Usage usage = rig.Group("mine").Usage;
-        (long commands, long tpmCommands, long evictions, long errors) = (usage.Commands, usage.TpmCommands, usage.Evictions, usage.Errors);
+        (long commands, long tpmCommands, long evictions, long errors) =
+            (usage.Commands, usage.TpmCommands, usage.Evictions, usage.Errors);
         TimeSpan busy = usage.Busy;
         rig.Tpm.Log.Clear();
         Array.ForEach(keys, key => opener.Must(Cmd.Sign(key, "text")));
@@ -45,7 +46,9 @@ public sealed class UsageTests
         Assert.True(cancelled.IsDone && rescued.IsDone);
         Assert.Equal((1, 1), (rig.Group("cancelled").Usage.Commands, rig.Group("cancelled").Usage.Errors));
         Assert.Equal((1, 0), (rig.Group("rescued").Usage.Commands, rig.Group("rescued").Usage.Errors));
-        Assert.All([rig.Group("cancelled").Usage, rig.Group("rescued").Usage], usage => Assert.InRange(usage.Queued.TotalMilliseconds, 250, 300));
+        Assert.All(
+            [rig.Group("cancelled").Usage, rig.Group("rescued").Usage],
+            usage => Assert.InRange(usage.Queued.TotalMilliseconds, 250, 300));
     }
 
     [Fact]

@@ -4,17 +4,20 @@ using TpmFs.Tpm.Wire;
 namespace TpmFs.Rm;
 
 /// <summary>
-/// Finds what a command names among what its space holds. What is not the space's own is answered here, as a TPM answers for what is not
-/// loaded, and never reaches the TPM.
+/// Finds what a command names among what its space holds. What is not the space's own is answered here, as a TPM
+/// answers for what is not loaded, and never reaches the TPM.
 /// </summary>
 internal sealed class CommandResolver(TpmProfile profile, ObjectResidency objects, SessionTable sessions)
 {
-    /// <summary>Fills the plan. Anything but success is the answer, still without the resource manager's layer.</summary>
+    /// <summary>
+    /// Fills the plan. Anything but success is the answer, still without the resource manager's layer.
+    /// </summary>
     public TpmRc Resolve(ManagedSpace space, ReadOnlySpan<byte> bytes, CommandPlan plan, out TpmCommand command)
     {
         plan.Clear();
         command = default;
-        if (!TpmHeader.TryRead(bytes, out TpmHeader header) || !profile.TryGetCommand(header.CommandCode, out TpmaCc attributes))
+        if (!TpmHeader.TryRead(bytes, out TpmHeader header)
+            || !profile.TryGetCommand(header.CommandCode, out TpmaCc attributes))
         {
             return TpmRc.CommandCode;
         }
@@ -102,7 +105,8 @@ internal sealed class CommandResolver(TpmProfile profile, ObjectResidency object
         return TpmRc.Success;
     }
 
-    private TpmRc ResolveParameters(ManagedSpace space, ReadOnlySpan<byte> bytes, CommandPlan plan, in TpmCommand command)
+    private TpmRc ResolveParameters(
+        ManagedSpace space, ReadOnlySpan<byte> bytes, CommandPlan plan, in TpmCommand command)
     {
         ReadOnlySpan<byte> parameters = bytes[command.ParametersOffset..];
         switch (command.Code)
@@ -122,8 +126,11 @@ internal sealed class CommandResolver(TpmProfile profile, ObjectResidency object
         return Limit(space, plan);
     }
 
-    /// <summary>FlushContext has its handle among the parameters. A session is flushed by either of its types.</summary>
-    private TpmRc ResolveFlush(ManagedSpace space, ReadOnlySpan<byte> parameters, CommandPlan plan, in TpmCommand command)
+    /// <summary>
+    /// FlushContext has its handle among the parameters. A session is flushed by either of its types.
+    /// </summary>
+    private TpmRc ResolveFlush(
+        ManagedSpace space, ReadOnlySpan<byte> parameters, CommandPlan plan, in TpmCommand command)
     {
         if (command.HasSessions)
         {
@@ -163,8 +170,8 @@ internal sealed class CommandResolver(TpmProfile profile, ObjectResidency object
     }
 
     /// <summary>
-    /// A saved session is loaded once, by an opener of the same owner, from the context that its client was given last. A session that is
-    /// not known, and an object, are for the TPM to judge.
+    /// A saved session is loaded once, by an opener of the same owner, from the context that its client was given last.
+    /// A session that is not known, and an object, are for the TPM to judge.
     /// </summary>
     private TpmRc ResolveLoad(ManagedSpace space, ReadOnlySpan<byte> context, CommandPlan plan)
     {

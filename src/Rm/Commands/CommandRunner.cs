@@ -5,8 +5,8 @@ using TpmFs.Tpm.Wire;
 namespace TpmFs.Rm;
 
 /// <summary>
-/// Carries one command out: finds what it names, makes that resident, gives it the TPM's handles, sends it, and deals with a TPM that has
-/// no room, wants it again later, or was restarted. Used by the manager's thread alone.
+/// Carries one command out: finds what it names, makes that resident, gives it the TPM's handles, sends it, and deals
+/// with a TPM that has no room, wants it again later, or was restarted. Used by the manager's thread alone.
 /// </summary>
 internal sealed class CommandRunner(
     TpmChannel channel,
@@ -21,7 +21,10 @@ internal sealed class CommandRunner(
     Patience patience,
     RawPassage raw)
 {
-    /// <summary>How often a command is tried in one go. Each try but the last has changed something: made room, or dropped what is gone.</summary>
+    /// <summary>
+    /// How often a command is tried in one go. Each try but the last has changed something: made room, or dropped what
+    /// is gone.
+    /// </summary>
     private const int MaxPasses = 200;
 
     private readonly CommandPlan _plan = new();
@@ -38,11 +41,14 @@ internal sealed class CommandRunner(
     public bool HasSucceeded(in Verdict verdict) =>
         TpmHeader.TryRead(Response(verdict.Length), out TpmHeader header) && header.ResponseCode.IsSuccess;
 
-    /// <summary>Zeroes the command that was run last and its response; of one that failed a part of any length may be there.</summary>
+    /// <summary>
+    /// Zeroes the command that was run last and its response; of one that failed a part of any length may be there.
+    /// </summary>
     public void Wipe(int commandLength, in Verdict verdict)
     {
         _command.AsSpan(0, commandLength).Clear();
-        _response.AsSpan(0, verdict.Kind == VerdictKind.Failed ? _response.Length : Math.Max(commandLength, verdict.Length)).Clear();
+        _response.AsSpan(
+            0, verdict.Kind == VerdictKind.Failed ? _response.Length : Math.Max(commandLength, verdict.Length)).Clear();
     }
 
     /// <summary>Whether policy refused the command that was run last.</summary>
@@ -209,7 +215,8 @@ internal sealed class CommandRunner(
 
         if (code.IsPutOff())
         {
-            bool wanted = (code == TpmRc.Testing && command.Code == TpmCc.SelfTest) || (code == TpmRc.Canceled && pending.IsCanceled);
+            bool wanted = (code == TpmRc.Testing && command.Code == TpmCc.SelfTest)
+                || (code == TpmRc.Canceled && pending.IsCanceled);
             return wanted ? verdict : patience.AfterPutOff(pending) ?? verdict;
         }
 
@@ -217,8 +224,8 @@ internal sealed class CommandRunner(
     }
 
     /// <summary>
-    /// The TPM says that it does not know what should be there: it was restarted, or somebody else flushed it. False when its answer is
-    /// not about anything of the manager's.
+    /// The TPM says that it does not know what should be there: it was restarted, or somebody else flushed it. False
+    /// when its answer is not about anything of the manager's.
     /// </summary>
     private bool DropUnknown(PendingCommand pending, in TpmCommand command, TpmRc code)
     {
@@ -265,7 +272,9 @@ internal sealed class CommandRunner(
         return unknown is not null || ended is not null;
     }
 
-    /// <summary>What follows from a step before or after the exchange; null when the command is to be tried again at once.</summary>
+    /// <summary>
+    /// What follows from a step before or after the exchange; null when the command is to be tried again at once.
+    /// </summary>
     private Verdict? AfterStep(Step step, PendingCommand pending)
     {
         switch (step)
@@ -279,7 +288,8 @@ internal sealed class CommandRunner(
             case Step.NoRoom:
                 return patience.UntilSlot(pending, _plan) ?? Answer(_lacking);
             case Step.Gap:
-                return AfterStep(sessionSlots.Regap(_plan) is var closed && closed == Step.Gap ? Step.NoRoom : closed, pending);
+                return AfterStep(
+                    sessionSlots.Regap(_plan) is var closed && closed == Step.Gap ? Step.NoRoom : closed, pending);
             default:
                 Step verified = power.Verify();
                 return verified == Step.Inconsistent ? Answer(TpmRc.Failure) : AfterStep(verified, pending);

@@ -4,15 +4,17 @@ using TpmFs.Tpm.Wire;
 namespace TpmFs.Rm;
 
 /// <summary>
-/// Answers that need no TPM, because the TPM would give the same. Only for commands of the exact length without sessions, and only for
-/// commands that the TPM does not audit.
+/// Answers that need no TPM, because the TPM would give the same. Only for commands of the exact length without
+/// sessions, and only for commands that the TPM does not audit.
 /// </summary>
-internal sealed class LocalAnswers(TpmProfile profile, ObjectResidency objects, SessionTable sessions, CapabilityView capabilities)
+internal sealed class LocalAnswers(
+    TpmProfile profile, ObjectResidency objects, SessionTable sessions, CapabilityView capabilities)
 {
     private const int OneHandleCommand = TpmHeader.Length + sizeof(uint);
 
     public bool TryAnswer(
-        ManagedSpace space, ReadOnlySpan<byte> bytes, in TpmCommand command, CommandPlan plan, Span<byte> response, out int length)
+        ManagedSpace space, ReadOnlySpan<byte> bytes, in TpmCommand command, CommandPlan plan, Span<byte> response,
+        out int length)
     {
         length = 0;
         if (command.Code == TpmCc.GetCapability)
@@ -35,8 +37,8 @@ internal sealed class LocalAnswers(TpmProfile profile, ObjectResidency objects, 
     }
 
     /// <summary>
-    /// A transient object's public area does not change while it lives: the TPM's earlier response stands. Not beside an exclusive audit
-    /// session, which the command would end in the TPM.
+    /// A transient object's public area does not change while it lives: the TPM's earlier response stands. Not beside
+    /// an exclusive audit session, which the command would end in the TPM.
     /// </summary>
     private static bool TryReadPublic(CommandPlan plan, Span<byte> response, out int length)
     {
@@ -47,7 +49,8 @@ internal sealed class LocalAnswers(TpmProfile profile, ObjectResidency objects, 
     }
 
     /// <summary>An object that is not in the TPM is flushed by forgetting its context.</summary>
-    private bool TryFlush(ManagedSpace space, ReadOnlySpan<byte> bytes, CommandPlan plan, Span<byte> response, out int length)
+    private bool TryFlush(
+        ManagedSpace space, ReadOnlySpan<byte> bytes, CommandPlan plan, Span<byte> response, out int length)
     {
         length = 0;
         if (plan.Subject is not { Resident: null } flushed)
@@ -62,14 +65,16 @@ internal sealed class LocalAnswers(TpmProfile profile, ObjectResidency objects, 
     }
 
     /// <summary>
-    /// A context of the present state, which the manager took itself, is as good as a new one. A session that is named with the other
-    /// type is for the TPM to refuse.
+    /// A context of the present state, which the manager took itself, is as good as a new one. A session that is named
+    /// with the other type is for the TPM to refuse.
     /// </summary>
-    private bool TrySave(ManagedSpace space, ReadOnlySpan<byte> bytes, CommandPlan plan, Span<byte> response, out int length)
+    private bool TrySave(
+        ManagedSpace space, ReadOnlySpan<byte> bytes, CommandPlan plan, Span<byte> response, out int length)
     {
         length = 0;
         byte[]? context = plan.Subject?.Context ?? plan.SubjectSession?.Context;
-        bool isOtherType = plan.SubjectSession is { } session && session.Handle != TpmHandle.Read(bytes[TpmHeader.Length..]);
+        bool isOtherType =
+            plan.SubjectSession is { } session && session.Handle != TpmHandle.Read(bytes[TpmHeader.Length..]);
         if (context is null || isOtherType)
         {
             return false;

@@ -30,8 +30,8 @@ internal sealed class Patience(
     }
 
     /// <summary>
-    /// Waits for a slot that somebody beside the manager holds; null when it has waited long enough, or when the TPM has never had as many
-    /// slots as the command needs.
+    /// Waits for a slot that somebody beside the manager holds; null when it has waited long enough, or when the TPM
+    /// has never had as many slots as the command needs.
     /// </summary>
     public Verdict? UntilSlot(PendingCommand pending, CommandPlan plan)
     {
@@ -41,8 +41,8 @@ internal sealed class Patience(
     }
 
     /// <summary>
-    /// Waits before a command that the TPM put off is sent again; null when its time limit would be over. The limit runs from its first
-    /// turn: the time in which others had the TPM is not its own.
+    /// Waits before a command that the TPM put off is sent again; null when its time limit would be over. The limit
+    /// runs from its first turn: the time in which others had the TPM is not its own.
     /// </summary>
     public Verdict? AfterPutOff(PendingCommand pending)
     {
@@ -52,16 +52,16 @@ internal sealed class Patience(
     }
 
     /// <summary>
-    /// Returns the pause before a raw command that the TPM put off is sent again; null after as many attempts as Linux makes for
-    /// /dev/tpm0 (tpm_transmit in drivers/char/tpm/tpm-interface.c).
+    /// Returns the pause before a raw command that the TPM put off is sent again; null after as many attempts as Linux
+    /// makes for /dev/tpm0 (tpm_transmit in drivers/char/tpm/tpm-interface.c).
     /// </summary>
     public static Verdict? AfterRawPutOff(PendingCommand pending) => pending.RawPutOffs < TimeLimits.RawAttempts - 1
         ? Verdict.Later(TimeLimits.Backoff(pending.RawPutOffs++))
         : null;
 
     /// <summary>
-    /// Waits for a TPM that is lost. It may come back and be lost again, any number of times, but the command fails when its time limit is
-    /// over, which runs from its first turn.
+    /// Waits for a TPM that is lost. It may come back and be lost again, any number of times, but the command fails
+    /// when its time limit is over, which runs from its first turn.
     /// </summary>
     public Verdict UntilTpmIsBack(PendingCommand pending) =>
         time.GetElapsedTime(pending.Begun ?? pending.Submitted) < TimeLimits.Of(pending.Code)

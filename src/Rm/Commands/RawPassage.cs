@@ -4,9 +4,9 @@ using TpmFs.Tpm.Wire;
 namespace TpmFs.Rm;
 
 /// <summary>
-/// Sends a raw opener's command as it is, to a TPM from which the manager has taken everything of its own. No handle is mapped. A
-/// command that the TPM puts off is sent again, as Linux does for /dev/tpm0; meanwhile the TPM serves others. What the command did to
-/// managed spaces is followed.
+/// Sends a raw opener's command as it is, to a TPM from which the manager has taken everything of its own. No handle is
+/// mapped. A command that the TPM puts off is sent again, as Linux does for /dev/tpm0; meanwhile the TPM serves others.
+/// What the command did to managed spaces is followed.
 /// </summary>
 internal sealed class RawPassage(
     TpmChannel channel,
@@ -44,7 +44,8 @@ internal sealed class RawPassage(
 
         pending.Bytes.CopyTo(command);
         TransmitResult result = channel.Transmit(
-            command.AsMemory(0, pending.Bytes.Length), pending.Space.Owner.Locality, response, TimeLimits.Of(pending.Code));
+            command.AsMemory(0, pending.Bytes.Length), pending.Space.Owner.Locality, response,
+            TimeLimits.Of(pending.Code));
         if (patience.Unanswered(pending, result.Status, response) is { } unanswered)
         {
             return unanswered;
@@ -60,8 +61,9 @@ internal sealed class RawPassage(
     }
 
     /// <summary>
-    /// Returns when to send the command again; null when its client is to have the TPM's answer. The TPM has not executed a command
-    /// that it answers with TPM_RC_RETRY or TPM_RC_TESTING (Part 2, 6.6.3). SelfTest is answered with TPM_RC_TESTING by design.
+    /// Returns when to send the command again; null when its client is to have the TPM's answer. The TPM has not
+    /// executed a command that it answers with TPM_RC_RETRY or TPM_RC_TESTING (Part 2, 6.6.3). SelfTest is answered
+    /// with TPM_RC_TESTING by design.
     /// </summary>
     private static Verdict? WhenPutOff(PendingCommand pending, ReadOnlySpan<byte> response)
     {

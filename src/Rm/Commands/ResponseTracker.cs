@@ -5,8 +5,8 @@ using TpmFs.Tpm.Wire;
 namespace TpmFs.Rm;
 
 /// <summary>
-/// Follows what a successful command did, from its response alone: what was made, what ended, what was saved; and gives the response the
-/// space's own handles.
+/// Follows what a successful command did, from its response alone: what was made, what ended, what was saved; and gives
+/// the response the space's own handles.
 /// </summary>
 internal sealed class ResponseTracker(
     TpmProfile profile,
@@ -17,7 +17,8 @@ internal sealed class ResponseTracker(
     IReadOnlyCollection<ManagedSpace> spaces)
 {
     /// <summary>Applies a successful response, and rewrites it for the client.</summary>
-    public void Apply(ManagedSpace space, ReadOnlySpan<byte> bytes, in TpmCommand command, CommandPlan plan, Span<byte> response)
+    public void Apply(
+        ManagedSpace space, ReadOnlySpan<byte> bytes, in TpmCommand command, CommandPlan plan, Span<byte> response)
     {
         TouchNamed(plan);
         EnterNew(space, bytes, command, plan, response);
@@ -48,8 +49,8 @@ internal sealed class ResponseTracker(
     }
 
     /// <summary>
-    /// Applies what a successful command did to all spaces: hierarchies that are gone, commands that are audited from now on, counters of
-    /// the TPM's that are back at zero.
+    /// Applies what a successful command did to all spaces: hierarchies that are gone, commands that are audited from
+    /// now on, counters of the TPM's that are back at zero.
     /// </summary>
     public void ApplyToEverybody(ReadOnlySpan<byte> bytes, in TpmCommand command)
     {
@@ -79,7 +80,8 @@ internal sealed class ResponseTracker(
         }
     }
 
-    private void EnterNew(ManagedSpace space, ReadOnlySpan<byte> bytes, in TpmCommand command, CommandPlan plan, Span<byte> response)
+    private void EnterNew(
+        ManagedSpace space, ReadOnlySpan<byte> bytes, in TpmCommand command, CommandPlan plan, Span<byte> response)
     {
         if (!command.Attributes.ResponseHandle || !TpmResponse.TryReadHandle(response, out TpmHandle handle))
         {
@@ -109,7 +111,8 @@ internal sealed class ResponseTracker(
     }
 
     /// <summary>
-    /// A TPM does not give a handle twice: where it seems to, it was restarted unnoticed, and what had the handle before is gone.
+    /// A TPM does not give a handle twice: where it seems to, it was restarted unnoticed, and what had the handle
+    /// before is gone.
     /// </summary>
     private void VerifyUnused(TpmHandle handle, Session? expected)
     {
@@ -124,7 +127,9 @@ internal sealed class ResponseTracker(
         }
     }
 
-    /// <summary>A session was started, or loaded by a client; one that was saved moves to the opener that loaded it.</summary>
+    /// <summary>
+    /// A session was started, or loaded by a client; one that was saved moves to the opener that loaded it.
+    /// </summary>
     private void EnterSession(ManagedSpace space, TpmHandle handle, Session? saved)
     {
         if (saved is null)
@@ -144,8 +149,8 @@ internal sealed class ResponseTracker(
     }
 
     /// <summary>
-    /// The response's session attributes say whether a session goes on, and whether it is the exclusive audit session. Any command but
-    /// those about contexts ends the exclusivity of a session that it does not name.
+    /// The response's session attributes say whether a session goes on, and whether it is the exclusive audit session.
+    /// Any command but those about contexts ends the exclusivity of a session that it does not name.
     /// </summary>
     private void TrackAuthorizations(in TpmCommand command, CommandPlan plan, ReadOnlySpan<byte> response)
     {
@@ -203,7 +208,9 @@ internal sealed class ResponseTracker(
         }
     }
 
-    /// <summary>SequenceComplete and their like: the transient object of the handle area is gone. Of several it is the last one.</summary>
+    /// <summary>
+    /// SequenceComplete and their like: the transient object of the handle area is gone. Of several it is the last one.
+    /// </summary>
     private void EndNamed(ManagedSpace space, ReadOnlySpan<byte> bytes, in TpmCommand command, CommandPlan plan)
     {
         for (int i = command.HandleCount - 1; i >= 0; i--)
@@ -219,8 +226,9 @@ internal sealed class ResponseTracker(
     }
 
     /// <summary>
-    /// Clear, HierarchyControl, ChangeEPS, ChangePPS: the TPM has flushed what is in a hierarchy; contexts of it go too, since a
-    /// hierarchy that is enabled again would let them be loaded, which objects that were flushed never are.
+    /// Clear, HierarchyControl, ChangeEPS, ChangePPS: the TPM has flushed what is in a hierarchy; contexts of it go
+    /// too, since a hierarchy that is enabled again would let them be loaded, which objects that were flushed never
+    /// are.
     /// </summary>
     private void ForgetHierarchies(ReadOnlySpan<byte> bytes, in TpmCommand command)
     {
@@ -245,6 +253,7 @@ internal sealed class ResponseTracker(
     private static uint[] DisabledHierarchy(ReadOnlySpan<byte> parameters)
     {
         var reader = new TpmReader(parameters);
-        return reader.TryReadUInt32(out uint hierarchy) && reader.TryReadByte(out byte state) && state == 0 ? [hierarchy] : [];
+        return reader.TryReadUInt32(out uint hierarchy) && reader.TryReadByte(out byte state) && state == 0
+            ? [hierarchy] : [];
     }
 }

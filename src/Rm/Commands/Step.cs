@@ -26,8 +26,8 @@ internal enum Step
 internal static class StepExtensions
 {
     /// <summary>
-    /// Whether the TPM wants the same command again, later. TPM_RC_CANCELED counts: who did not ask for it was hit by a cancellation
-    /// that came too late for its own command.
+    /// Whether the TPM wants the same command again, later. TPM_RC_CANCELED counts: who did not ask for it was hit by a
+    /// cancellation that came too late for its own command.
     /// </summary>
     public static bool IsPutOff(this TpmRc code) =>
         code == TpmRc.Retry || code == TpmRc.Yielded || code == TpmRc.Testing || code == TpmRc.Canceled;

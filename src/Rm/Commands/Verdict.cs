@@ -23,7 +23,8 @@ internal enum VerdictKind
 }
 
 /// <summary>What becomes of a command, and the one figure that goes with it.</summary>
-internal readonly record struct Verdict(VerdictKind Kind, int Length = 0, TimeSpan Delay = default, SpaceFailure Failure = default)
+internal readonly record struct Verdict(
+    VerdictKind Kind, int Length = 0, TimeSpan Delay = default, SpaceFailure Failure = default)
 {
     /// <summary>Nothing more is to be done for the command.</summary>
     public bool IsOver => Kind is VerdictKind.Answered or VerdictKind.Failed;
@@ -31,7 +32,8 @@ internal readonly record struct Verdict(VerdictKind Kind, int Length = 0, TimeSp
     public static Verdict Answered(int length) => new(VerdictKind.Answered, Length: length);
 
     /// <summary>Answers with a code of the manager's own, which it writes.</summary>
-    public static Verdict Answered(Span<byte> response, TpmRc code) => Answered(TpmResponse.Write(response, code.FromResourceManager));
+    public static Verdict Answered(Span<byte> response, TpmRc code) =>
+        Answered(TpmResponse.Write(response, code.FromResourceManager));
 
     public static Verdict Later(TimeSpan delay) => new(VerdictKind.Later, Delay: delay);
 

@@ -1,17 +1,20 @@
 namespace TpmFs.Rm;
 
 /// <summary>
-/// Which resident object leaves: the one whose next use seems farthest off. An object that comes back is expected to do so after as many
-/// uses of others as the last time; one that is overdue, or was used once, after as many as it has waited already. Work that goes round
-/// in more objects than there are slots, the worst case of "least recently used", so keeps a part of them in place, and everything
-/// else fares as well as under that rule or better. Used by the manager's thread alone.
+/// Which resident object leaves: the one whose next use seems farthest off. An object that comes back is expected to do
+/// so after as many uses of others as the last time; one that is overdue, or was used once, after as many as it has
+/// waited already. Work that goes round in more objects than there are slots, the worst case of "least recently used",
+/// so keeps a part of them in place, and everything else fares as well as under that rule or better. Used by the
+/// manager's thread alone.
 /// </summary>
 internal sealed class EvictionPolicy
 {
     /// <summary>Uses of any object since the start: the policy's clock.</summary>
     private long _uses;
 
-    /// <summary>An object is put into the TPM. Making one counts as its use, without which it would be the first to leave.</summary>
+    /// <summary>
+    /// An object is put into the TPM. Making one counts as its use, without which it would be the first to leave.
+    /// </summary>
     public void Enter(TransientObject entered)
     {
         if (entered.LastUse == 0)

@@ -5,8 +5,8 @@ namespace TpmFs.Rm;
 
 /// <summary>Which transient objects are in the TPM's slots. Used by the manager's thread alone.</summary>
 /// <remarks>
-/// An object that leaves without a context of its present state, or whose context the TPM refuses, is lost: it is neither
-/// resident nor has it a context.
+/// An object that leaves without a context of its present state, or whose context the TPM refuses, is lost: it is
+/// neither resident nor has it a context.
 /// </remarks>
 internal sealed class ObjectResidency(TpmChannel channel, TimeProvider time, int reserve)
 {
@@ -28,7 +28,9 @@ internal sealed class ObjectResidency(TpmChannel channel, TimeProvider time, int
     /// <summary>Whether something is left to flush whose opener is gone.</summary>
     public bool HasDoomed => _doomed.Count > 0;
 
-    /// <summary>The slots that the TPM says it has, while the manager holds none of them (TPM_PT_HR_TRANSIENT_AVAIL).</summary>
+    /// <summary>
+    /// The slots that the TPM says it has, while the manager holds none of them (TPM_PT_HR_TRANSIENT_AVAIL).
+    /// </summary>
     public void Guess(int slots)
     {
         _firstGuess = Math.Max(slots, 1);
@@ -78,7 +80,9 @@ internal sealed class ObjectResidency(TpmChannel channel, TimeProvider time, int
         return EvictOne(plan);
     }
 
-    /// <summary>Takes one object out of the TPM that the plan does not name; <see cref="Step.NoRoom"/> when there is none.</summary>
+    /// <summary>
+    /// Takes one object out of the TPM that the plan does not name; <see cref="Step.NoRoom"/> when there is none.
+    /// </summary>
     public Step EvictOne(CommandPlan? plan)
     {
         if (_doomed.Count > 0)
@@ -90,7 +94,9 @@ internal sealed class ObjectResidency(TpmChannel channel, TimeProvider time, int
         return victim is null ? Step.NoRoom : Evict(victim);
     }
 
-    /// <summary>Gives every slot back, one command at a time: <see cref="Step.Done"/> while there was one to give back.</summary>
+    /// <summary>
+    /// Gives every slot back, one command at a time: <see cref="Step.Done"/> while there was one to give back.
+    /// </summary>
     public Step ReleaseOne()
     {
         Step step = EvictOne(null);
@@ -116,7 +122,9 @@ internal sealed class ObjectResidency(TpmChannel channel, TimeProvider time, int
         return step;
     }
 
-    /// <summary>Saves every resident object of which there is no context yet, since only a context tells the hierarchy.</summary>
+    /// <summary>
+    /// Saves every resident object of which there is no context yet, since only a context tells the hierarchy.
+    /// </summary>
     public Step LearnHierarchies()
     {
         foreach (TransientObject resident in _residents.Where(resident => resident.Hierarchy is null).ToArray())
@@ -164,7 +172,9 @@ internal sealed class ObjectResidency(TpmChannel channel, TimeProvider time, int
         }
     }
 
-    /// <summary>Whether the TPM still takes an object's context: loads it, and flushes it again. One that it refuses is dropped.</summary>
+    /// <summary>
+    /// Whether the TPM still takes an object's context: loads it, and flushes it again. One that it refuses is dropped.
+    /// </summary>
     public Step TryContext(TransientObject away)
     {
         OwnResult loaded = channel.ContextLoad(away.Context, out TpmHandle handle);
@@ -225,7 +235,9 @@ internal sealed class ObjectResidency(TpmChannel channel, TimeProvider time, int
         ended.PublicAnswer = null;
     }
 
-    /// <summary>Nobody can name the object any more: it is flushed when its slot is wanted or nothing else is to do.</summary>
+    /// <summary>
+    /// Nobody can name the object any more: it is flushed when its slot is wanted or nothing else is to do.
+    /// </summary>
     public void Doom(TransientObject orphan)
     {
         if (orphan.Resident is { } handle)
@@ -265,8 +277,8 @@ internal sealed class ObjectResidency(TpmChannel channel, TimeProvider time, int
     }
 
     /// <summary>
-    /// Whether a TPM handle is that of something which the manager has in the TPM. When the TPM gives it to something new, it has been
-    /// restarted unnoticed.
+    /// Whether a TPM handle is that of something which the manager has in the TPM. When the TPM gives it to something
+    /// new, it has been restarted unnoticed.
     /// </summary>
     public bool Holds(TpmHandle handle)
     {

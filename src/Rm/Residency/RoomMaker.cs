@@ -3,7 +3,9 @@ using TpmFs.Tpm.Wire;
 
 namespace TpmFs.Rm;
 
-/// <summary>Makes room in the TPM when it says that it has none, and learns which commands need a slot of their own.</summary>
+/// <summary>
+/// Makes room in the TPM when it says that it has none, and learns which commands need a slot of their own.
+/// </summary>
 internal sealed class RoomMaker(
     ObjectResidency objects,
     SessionTable sessions,
@@ -14,7 +16,10 @@ internal sealed class RoomMaker(
 {
     private readonly HashSet<(TpmCc Code, bool OnPersistent)> _needSlot = [];
 
-    /// <summary>Object slots that a command was seen to need beyond those of what it names and makes (Create; any use of a persistent key).</summary>
+    /// <summary>
+    /// Object slots that a command was seen to need beyond those of what it names and makes (Create; any use of a
+    /// persistent key).
+    /// </summary>
     public int AppetiteOf(in TpmCommand command, ReadOnlySpan<byte> bytes) =>
         _needSlot.Count > 0 && _needSlot.Contains(KindOf(command, bytes)) ? 1 : 0;
 
@@ -36,8 +41,8 @@ internal sealed class RoomMaker(
     }
 
     /// <summary>
-    /// Gives one session back to a TPM that has none left: one that nobody can name, else the one that gives way to the asker.
-    /// <see cref="Step.NoRoom"/> when there is none, or none yet.
+    /// Gives one session back to a TPM that has none left: one that nobody can name, else the one that gives way to the
+    /// asker. <see cref="Step.NoRoom"/> when there is none, or none yet.
     /// </summary>
     /// <param name="waited">How long the asker has waited for a session.</param>
     public Step GiveSessionBack(PendingCommand asker, TimeSpan waited)
@@ -63,12 +68,14 @@ internal sealed class RoomMaker(
     /// <summary>Whether the TPM holds something that nobody can name.</summary>
     public bool HasDoomed => objects.HasDoomed || sessions.HasDoomed;
 
-    /// <summary>Flushes one thing that nobody can name, objects first; <see cref="Step.NoRoom"/> when there is none.</summary>
+    /// <summary>
+    /// Flushes one thing that nobody can name, objects first; <see cref="Step.NoRoom"/> when there is none.
+    /// </summary>
     public Step FlushDoomed() => objects.HasDoomed ? objects.FlushDoomed() : sessions.FlushDoomed();
 
     /// <summary>
-    /// Takes everything out of the TPM, as before TPM2_Shutdown. Anything but <see cref="Step.Done"/> says that something is left there, and
-    /// why.
+    /// Takes everything out of the TPM, as before TPM2_Shutdown. Anything but <see cref="Step.Done"/> says that
+    /// something is left there, and why.
     /// </summary>
     public Step ReleaseAll()
     {

@@ -3,8 +3,8 @@ using TpmFs.Tpm;
 namespace TpmFs.Rm;
 
 /// <summary>
-/// Which sessions are in the TPM's slots, and how far its context counter may run before the oldest saved one is saved anew. Used by the
-/// manager's thread alone.
+/// Which sessions are in the TPM's slots, and how far its context counter may run before the oldest saved one is saved
+/// anew. Used by the manager's thread alone.
 /// </summary>
 internal sealed class SessionResidency(TpmChannel channel, SessionTable sessions, int reserve)
 {
@@ -32,13 +32,14 @@ internal sealed class SessionResidency(TpmChannel channel, SessionTable sessions
     public void TpmRestarted() => _slots = _firstGuess;
 
     /// <summary>
-    /// Makes room for the command, keeps the oldest saved session young enough, and loads what the command names. A session that its
-    /// client loads, but that was left loaded when the manager could not save it anew, is saved first.
+    /// Makes room for the command, keeps the oldest saved session young enough, and loads what the command names. A
+    /// session that its client loads, but that was left loaded when the manager could not save it anew, is saved first.
     /// </summary>
     public Step Prepare(CommandPlan plan)
     {
         Step step = CloseGap(plan);
-        if (step == Step.Done && plan is { NewSessions: > 0, SubjectSession: { SavedByClient: true, IsLoaded: true } kept })
+        if (step == Step.Done
+            && plan is { NewSessions: > 0, SubjectSession: { SavedByClient: true, IsLoaded: true } kept })
         {
             step = Save(kept);
         }
@@ -64,7 +65,9 @@ internal sealed class SessionResidency(TpmChannel channel, SessionTable sessions
         return step;
     }
 
-    /// <summary>The TPM refused for want of a session slot: it has no more than are taken now. Gives one back.</summary>
+    /// <summary>
+    /// The TPM refused for want of a session slot: it has no more than are taken now. Gives one back.
+    /// </summary>
     public Step MakeRoom(CommandPlan? plan)
     {
         _slots = Math.Max(sessions.LoadedCount, 1);
@@ -88,7 +91,9 @@ internal sealed class SessionResidency(TpmChannel channel, SessionTable sessions
         return Save(leaving);
     }
 
-    /// <summary>Gives every slot back, one command at a time: <see cref="Step.Done"/> while there was one to give back.</summary>
+    /// <summary>
+    /// Gives every slot back, one command at a time: <see cref="Step.Done"/> while there was one to give back.
+    /// </summary>
     public Step ReleaseOne()
     {
         Step step = SaveOne(null);
@@ -97,8 +102,8 @@ internal sealed class SessionResidency(TpmChannel channel, SessionTable sessions
     }
 
     /// <summary>
-    /// Loads the oldest saved session and saves it anew, which moves the gap along; <see cref="Step.NoRoom"/> when there is none, so that
-    /// the oldest is somebody else's.
+    /// Loads the oldest saved session and saves it anew, which moves the gap along; <see cref="Step.NoRoom"/> when
+    /// there is none, so that the oldest is somebody else's.
     /// </summary>
     public Step Regap(CommandPlan? plan)
     {
@@ -143,7 +148,10 @@ internal sealed class SessionResidency(TpmChannel channel, SessionTable sessions
         return Step.NoRoom;
     }
 
-    /// <summary>Room for one more is kept for the oldest saved session once the gap is half used up: only it could be loaded then.</summary>
+    /// <summary>
+    /// Room for one more is kept for the oldest saved session once the gap is half used up: only it could be loaded
+    /// then.
+    /// </summary>
     private int Capacity => Math.Max(_slots - reserve - (sessions.Gap > _gapMax / 2 ? 1 : 0), 1);
 
     private Step CloseGap(CommandPlan plan)

@@ -4,7 +4,8 @@ using TpmFs.Tpm.Wire;
 namespace TpmFs.Rm;
 
 /// <summary>
-/// The sessions of all openers: whose they are, who may still name them, and which are loaded. Used by the manager's thread alone.
+/// The sessions of all openers: whose they are, who may still name them, and which are loaded. Used by the manager's
+/// thread alone.
 /// </summary>
 internal sealed class SessionTable(TpmChannel channel, TimeProvider time)
 {
@@ -43,7 +44,8 @@ internal sealed class SessionTable(TpmChannel channel, TimeProvider time)
     public ulong Gap => OldestSaved is { } oldest ? _counter - oldest.Sequence : 0;
 
     /// <summary>
-    /// The session whose last response had auditExclusive set: a command of the manager's own that is not about contexts would end that.
+    /// The session whose last response had auditExclusive set: a command of the manager's own that is not about
+    /// contexts would end that.
     /// </summary>
     public Session? Exclusive { get; set; }
 
@@ -53,7 +55,9 @@ internal sealed class SessionTable(TpmChannel channel, TimeProvider time)
     /// <summary>Whether a TPM handle is that of a session the manager knows.</summary>
     public bool Holds(TpmHandle handle) => _byIndex.ContainsKey(handle.Index) || IsDoomed(handle);
 
-    /// <summary>The session is to be flushed: nobody may name it, though its context may be in a client's hands.</summary>
+    /// <summary>
+    /// The session is to be flushed: nobody may name it, though its context may be in a client's hands.
+    /// </summary>
     public bool IsDoomed(TpmHandle handle)
     {
         foreach (Session orphan in _doomed)
@@ -112,7 +116,8 @@ internal sealed class SessionTable(TpmChannel channel, TimeProvider time)
     }
 
     /// <summary>
-    /// The session's client has its present context: it outlives its opener, who may not use it any more until it is loaded again.
+    /// The session's client has its present context: it outlives its opener, who may not use it any more until it is
+    /// loaded again.
     /// </summary>
     public void SavedByClient(Session saved, ManagedSpace by)
     {
@@ -152,15 +157,17 @@ internal sealed class SessionTable(TpmChannel channel, TimeProvider time)
     /// <summary>The group is gone, with its openers: nobody will load what they saved.</summary>
     public void GroupGone(SchedulingGroup group)
     {
-        foreach (Session session in _byIndex.Values.Where(session => session.Owner.Group == group && session.IsAbandoned).ToArray())
+        foreach (Session session in _byIndex.Values.Where(
+            session => session.Owner.Group == group && session.IsAbandoned).ToArray())
         {
             Doom(session);
         }
     }
 
     /// <summary>
-    /// Nobody may name the session any more: it is flushed when room is wanted or nothing else is to do. So goes one that the TPM will not
-    /// load or save, or does not find loaded: it may be there all the same, where a response was lost with the link.
+    /// Nobody may name the session any more: it is flushed when room is wanted or nothing else is to do. So goes one
+    /// that the TPM will not load or save, or does not find loaded: it may be there all the same, where a response was
+    /// lost with the link.
     /// </summary>
     public void Doom(Session orphan)
     {
@@ -216,7 +223,9 @@ internal sealed class SessionTable(TpmChannel channel, TimeProvider time)
         KeepDoomed(others);
     }
 
-    /// <summary>The TPM was restarted: what it does not hold any more is gone, and its context counter may have begun anew.</summary>
+    /// <summary>
+    /// The TPM was restarted: what it does not hold any more is gone, and its context counter may have begun anew.
+    /// </summary>
     public void TpmRestarted(TpmHoldings holdings)
     {
         foreach (Session gone in _byIndex.Values.Where(session => !holdings.Has(session)).ToArray())
@@ -238,7 +247,10 @@ internal sealed class SessionTable(TpmChannel channel, TimeProvider time)
         }
     }
 
-    /// <summary>False when it was removed before: a command may end a session that a late look at the TPM has already found gone.</summary>
+    /// <summary>
+    /// False when it was removed before: a command may end a session that a late look at the TPM has already found
+    /// gone.
+    /// </summary>
     private bool Remove(Session ended)
     {
         if (!_byIndex.TryGetValue(ended.Handle.Index, out Session? known) || known != ended)

@@ -8,8 +8,9 @@ namespace TpmFs.Rm;
 /// Where openers' threads hand commands in, cancel them and leave, and the manager's thread takes them out.
 /// </summary>
 /// <remarks>
-/// <see cref="_gate"/> guards the scheduler, the state of every <see cref="PendingCommand"/>, the spaces that close and what runs. It is
-/// held for moments only, and never while a client or the TPM is called, but for the cancellation, which does not block.
+/// <see cref="_gate"/> guards the scheduler, the state of every <see cref="PendingCommand"/>, the spaces that close and
+/// what runs. It is held for moments only, and never while a client or the TPM is called, but for the cancellation,
+/// which does not block.
 /// </remarks>
 internal sealed class CommandDesk : IDisposable
 {
@@ -29,7 +30,8 @@ internal sealed class CommandDesk : IDisposable
 
     /// <param name="bell">Rung for what the manager's thread has to look after.</param>
     /// <param name="cancelRunning">Cancels what the TPM is doing; must not block.</param>
-    public CommandDesk(RandomReserve reserve, TpmProfile profile, ManagerBell bell, TimeProvider time, Action cancelRunning)
+    public CommandDesk(
+        RandomReserve reserve, TpmProfile profile, ManagerBell bell, TimeProvider time, Action cancelRunning)
     {
         _reserve = reserve;
         _profile = profile;
@@ -64,8 +66,8 @@ internal sealed class CommandDesk : IDisposable
     }
 
     /// <summary>
-    /// Hands a command in. False when one is under way, or the opener is gone. One that comes while the manager stops fails, and one that comes while
-    /// commands are held is given back.
+    /// Hands a command in. False when one is under way, or the opener is gone. One that comes while the manager stops
+    /// fails, and one that comes while commands are held is given back.
     /// </summary>
     /// <param name="lends">The caller will offer its own thread for it: the manager's is not woken.</param>
     public bool Submit(PendingCommand pending, ReadOnlySpan<byte> command, bool lends)
@@ -116,7 +118,9 @@ internal sealed class CommandDesk : IDisposable
         Answer(pending, TpmRc.Canceled);
     }
 
-    /// <summary>From now on no command is begun, until <see cref="Release"/>: those that wait or come are given back.</summary>
+    /// <summary>
+    /// From now on no command is begun, until <see cref="Release"/>: those that wait or come are given back.
+    /// </summary>
     public void Hold()
     {
         lock (_gate)
@@ -151,7 +155,9 @@ internal sealed class CommandDesk : IDisposable
         }
     }
 
-    /// <summary>Answers all commands that do not run with TPM_RC_RETRY, the TPM's word for one that it could not start.</summary>
+    /// <summary>
+    /// Answers all commands that do not run with TPM_RC_RETRY, the TPM's word for one that it could not start.
+    /// </summary>
     public void GiveBackWaiting()
     {
         foreach (PendingCommand pending in TakeWaiting(_ => true, TpmRc.Retry.FromResourceManager))
@@ -227,7 +233,9 @@ internal sealed class CommandDesk : IDisposable
         }
     }
 
-    /// <summary>The next command to run; it is the caller's until <see cref="Finish"/>. None once the desk stops.</summary>
+    /// <summary>
+    /// The next command to run; it is the caller's until <see cref="Finish"/>. None once the desk stops.
+    /// </summary>
     public bool TryTake([NotNullWhen(true)] out PendingCommand? next)
     {
         lock (_gate)
@@ -237,7 +245,10 @@ internal sealed class CommandDesk : IDisposable
         }
     }
 
-    /// <summary>As <see cref="TryTake"/>, but only where there is exactly one command, and no opener that left: for a lent thread.</summary>
+    /// <summary>
+    /// As <see cref="TryTake"/>, but only where there is exactly one command, and no opener that left: for a lent
+    /// thread.
+    /// </summary>
     public bool TryTakeOnly([NotNullWhen(true)] out PendingCommand? only)
     {
         lock (_gate)
@@ -248,8 +259,8 @@ internal sealed class CommandDesk : IDisposable
     }
 
     /// <summary>
-    /// The command that was taken has been run. True when it is over and somebody wants its answer; one that is not over is kept, to be
-    /// taken again.
+    /// The command that was taken has been run. True when it is over and somebody wants its answer; one that is not
+    /// over is kept, to be taken again.
     /// </summary>
     public bool Finish(PendingCommand pending, Verdict verdict, TimeSpan used)
     {
@@ -362,8 +373,8 @@ internal sealed class CommandDesk : IDisposable
     }
 
     /// <summary>
-    /// A first command has waited for long: answers it from the reserve, if it still waits. One that the TPM has at this moment may yet be
-    /// put off, and is looked at again. A timer's thread.
+    /// A first command has waited for long: answers it from the reserve, if it still waits. One that the TPM has at
+    /// this moment may yet be put off, and is looked at again. A timer's thread.
     /// </summary>
     private void AnswerFromReserve(PendingCommand pending)
     {
@@ -378,8 +389,10 @@ internal sealed class CommandDesk : IDisposable
             }
 
             bool waits = pending is { State: CommandState.Queued or CommandState.Parked, Count: 1 };
-            bool mustReachTpm = !_profile.MayAnswerFor(TpmCc.GetRandom) || pending.Space.Owner.Group.Denied.Contains(TpmCc.GetRandom);
-            if (!waits || mustReachTpm || !_reserve.TryAnswer(DomainUser.Of(pending.Space.Owner), pending.Bytes, response, out length))
+            bool mustReachTpm =
+                !_profile.MayAnswerFor(TpmCc.GetRandom) || pending.Space.Owner.Group.Denied.Contains(TpmCc.GetRandom);
+            if (!waits || mustReachTpm
+                || !_reserve.TryAnswer(DomainUser.Of(pending.Space.Owner), pending.Bytes, response, out length))
             {
                 return;
             }

@@ -11,8 +11,8 @@ internal abstract class FairShare
 }
 
 /// <summary>
-/// Start-time fair queueing (Goyal, Vin, Cheng 1996): who has used the least for their weight goes first, and who was away gets no credit
-/// for it, but goes before all that have been served since. One is served at a time.
+/// Start-time fair queueing (Goyal, Vin, Cheng 1996): who has used the least for their weight goes first, and who was
+/// away gets no credit for it, but goes before all that have been served since. One is served at a time.
 /// </summary>
 internal sealed class FairQueue<T>
     where T : FairShare

@@ -6,7 +6,10 @@ internal sealed class ManagerBell(TimeProvider time)
     private readonly object _gate = new();
     private bool _isRung;
 
-    /// <summary>When the manager's thread wakes by itself; past every time while it is awake, since it may be about to sleep for long.</summary>
+    /// <summary>
+    /// When the manager's thread wakes by itself; past every time while it is awake, since it may be about to sleep for
+    /// long.
+    /// </summary>
     private long _sleepsUntil = long.MaxValue;
 
     /// <summary>Any thread.</summary>
@@ -31,7 +34,9 @@ internal sealed class ManagerBell(TimeProvider time)
         }
     }
 
-    /// <summary>The manager's thread sleeps until the bell rings, at the longest for this time; not at all where it rang before.</summary>
+    /// <summary>
+    /// The manager's thread sleeps until the bell rings, at the longest for this time; not at all where it rang before.
+    /// </summary>
     public void Await(TimeSpan longest)
     {
         lock (_gate)
@@ -47,5 +52,6 @@ internal sealed class ManagerBell(TimeProvider time)
         }
     }
 
-    private long TimestampAfter(TimeSpan span) => time.GetTimestamp() + (long)(span.TotalSeconds * time.TimestampFrequency);
+    private long TimestampAfter(TimeSpan span) =>
+        time.GetTimestamp() + (long)(span.TotalSeconds * time.TimestampFrequency);
 }

@@ -14,7 +14,9 @@ internal enum CommandState
     Parked,
 }
 
-/// <summary>The one command that a space may have under way, and how far it has come. Under the scheduler's lock.</summary>
+/// <summary>
+/// The one command that a space may have under way, and how far it has come. Under the scheduler's lock.
+/// </summary>
 internal sealed class PendingCommand(ManagedSpace space) : FairShare
 {
     private byte[] _buffer = [];

@@ -3,8 +3,8 @@ using System.Diagnostics.CodeAnalysis;
 namespace TpmFs.Rm;
 
 /// <summary>
-/// Watches the first commands of openers: one that has waited too long, for others or for a TPM that puts it off, is to be answered from
-/// the reserve. Any thread.
+/// Watches the first commands of openers: one that has waited too long, for others or for a TPM that puts it off, is to
+/// be answered from the reserve. Any thread.
 /// </summary>
 internal sealed class ProbeRescue : IDisposable
 {
@@ -26,7 +26,9 @@ internal sealed class ProbeRescue : IDisposable
     {
         lock (_lock)
         {
-            _watched.Enqueue((first, _time.GetTimestamp() + (long)(TimeLimits.ProbePatience.TotalSeconds * _time.TimestampFrequency)));
+            _watched.Enqueue(
+                (first,
+                    _time.GetTimestamp() + (long)(TimeLimits.ProbePatience.TotalSeconds * _time.TimestampFrequency)));
             if (_watched.Count == 1)
             {
                 _timer.Change(TimeLimits.ProbePatience, Timeout.InfiniteTimeSpan);

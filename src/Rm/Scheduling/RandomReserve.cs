@@ -5,11 +5,13 @@ using TpmFs.Tpm.Wire;
 namespace TpmFs.Rm;
 
 /// <summary>
-/// Random bytes of the TPM's, each used once. They answer the command with which a device TCTI probes the node it has opened
-/// (TPM2_GetRandom of a few bytes, for which it waits 1 s) while another opener's long command holds the TPM. Any thread.
+/// Random bytes of the TPM's, each used once. They answer the command with which a device TCTI probes the node it has
+/// opened (TPM2_GetRandom of a few bytes, for which it waits 1 s) while another opener's long command holds the TPM.
+/// Any thread.
 /// </summary>
 /// <remarks>
-/// One user of a domain gets no more than is left for the others: half at the most, until the reserve has been full again.
+/// One user of a domain gets no more than is left for the others: half at the most, until the reserve has been full
+/// again.
 /// </remarks>
 internal sealed class RandomReserve
 {
@@ -25,7 +27,9 @@ internal sealed class RandomReserve
     private readonly Lock _lock = new();
     private readonly byte[] _bytes = new byte[Target];
 
-    /// <summary>The bytes that each user has had since the reserve was full; at most as many entries as bytes.</summary>
+    /// <summary>
+    /// The bytes that each user has had since the reserve was full; at most as many entries as bytes.
+    /// </summary>
     private readonly Dictionary<DomainUser, int> _had = [];
 
     private int _count;

@@ -3,14 +3,14 @@ using System.Runtime.CompilerServices;
 namespace TpmFs.Rm;
 
 /// <summary>
-/// Whose command is next: fair among domains by their weights and the TPM's time that they used, fair among the openers of a domain, and
-/// within an opener there is only one. Not synchronised: its owner holds its lock.
+/// Whose command is next: fair among domains by their weights and the TPM's time that they used, fair among the openers
+/// of a domain, and within an opener there is only one. Not synchronised: its owner holds its lock.
 /// </summary>
 internal sealed class Scheduler(TimeProvider time)
 {
     /// <summary>
-    /// What a command costs at the least. One that needs no TPM would otherwise cost nothing, and a few openers that send nothing else
-    /// would be first for ever.
+    /// What a command costs at the least. One that needs no TPM would otherwise cost nothing, and a few openers that
+    /// send nothing else would be first for ever.
     /// </summary>
     private static readonly TimeSpan s_leastCost = TimeSpan.FromMicroseconds(100);
 
@@ -28,7 +28,8 @@ internal sealed class Scheduler(TimeProvider time)
         _sessionWaiters.Count == 0 ? [] : [.. _sessionWaiters.Select(waiting => waiting.Space.Owner)];
 
     /// <summary>Commands that are not running.</summary>
-    public IEnumerable<PendingCommand> Waiting => _shares.SelectMany(share => share.Value.Commands.Items).Concat(_parked).Concat(_sessionWaiters);
+    public IEnumerable<PendingCommand> Waiting =>
+        _shares.SelectMany(share => share.Value.Commands.Items).Concat(_parked).Concat(_sessionWaiters);
 
     public void Enqueue(PendingCommand arrived)
     {
@@ -76,7 +77,9 @@ internal sealed class Scheduler(TimeProvider time)
         _parked.Add(parked);
     }
 
-    /// <summary>The command waits, in order, for a session; it is tried again after <paramref name="delay"/> all the same.</summary>
+    /// <summary>
+    /// The command waits, in order, for a session; it is tried again after <paramref name="delay"/> all the same.
+    /// </summary>
     public void ParkForSession(PendingCommand parked, TimeSpan delay)
     {
         ParkUntil(parked, delay);
@@ -85,8 +88,8 @@ internal sealed class Scheduler(TimeProvider time)
     }
 
     /// <summary>
-    /// Tries a command again that waits for a session: that of the space whose owner has the lowest level; among equals, the one that has
-    /// waited longest. There must be one.
+    /// Tries a command again that waits for a session: that of the space whose owner has the lowest level; among
+    /// equals, the one that has waited longest. There must be one.
     /// </summary>
     public void SessionReleased(Func<SpaceOwner, ShareLevel> level)
     {
@@ -160,7 +163,8 @@ internal sealed class Scheduler(TimeProvider time)
         parked.Due = time.GetTimestamp() + (long)(delay.TotalSeconds * time.TimestampFrequency);
     }
 
-    private GroupShare ShareOf(PendingCommand command) => command.Share ??= _shares.GetOrCreateValue(command.Space.Owner.Group);
+    private GroupShare ShareOf(PendingCommand command) =>
+        command.Share ??= _shares.GetOrCreateValue(command.Space.Owner.Group);
 
     private void List(GroupShare group)
     {

@@ -4,7 +4,9 @@ using TpmFs.Tpm.Wire;
 
 namespace TpmFs.Rm;
 
-/// <summary>TPM2_GetCapability as one space sees it: its own transient objects and sessions, and what it may still have of them.</summary>
+/// <summary>
+/// TPM2_GetCapability as one space sees it: its own transient objects and sessions, and what it may still have of them.
+/// </summary>
 internal sealed class CapabilityView(SessionTable sessions)
 {
     /// <summary>The parameters of GetCapability: capability, property, propertyCount.</summary>
@@ -16,10 +18,11 @@ internal sealed class CapabilityView(SessionTable sessions)
     private readonly List<TpmHandle> _handles = [];
 
     /// <summary>
-    /// Answers what only the space can answer: which transient objects and sessions there are. With a session attached the response would
-    /// have to be authenticated by the TPM, and would show other openers' handles: refused.
+    /// Answers what only the space can answer: which transient objects and sessions there are. With a session attached
+    /// the response would have to be authenticated by the TPM, and would show other openers' handles: refused.
     /// </summary>
-    public bool TryAnswer(ManagedSpace space, ReadOnlySpan<byte> bytes, in TpmCommand command, Span<byte> response, out int length)
+    public bool TryAnswer(
+        ManagedSpace space, ReadOnlySpan<byte> bytes, in TpmCommand command, Span<byte> response, out int length)
     {
         length = 0;
         ReadOnlySpan<byte> parameters = bytes[command.ParametersOffset..];
@@ -53,7 +56,9 @@ internal sealed class CapabilityView(SessionTable sessions)
         return true;
     }
 
-    /// <summary>Sets the properties in the TPM's answer that are the space's own; an authenticated answer stays as it is.</summary>
+    /// <summary>
+    /// Sets the properties in the TPM's answer that are the space's own; an authenticated answer stays as it is.
+    /// </summary>
     public void Rewrite(ManagedSpace space, in TpmCommand command, Span<byte> response)
     {
         if (command.HasSessions)
@@ -81,7 +86,8 @@ internal sealed class CapabilityView(SessionTable sessions)
         }
     }
 
-    private static bool TryReadParameters(ReadOnlySpan<byte> parameters, out TpmCap capability, out TpmHandle first, out uint count)
+    private static bool TryReadParameters(
+        ReadOnlySpan<byte> parameters, out TpmCap capability, out TpmHandle first, out uint count)
     {
         var reader = new TpmReader(parameters);
         bool read = reader.TryReadUInt32(out uint value);
@@ -90,20 +96,26 @@ internal sealed class CapabilityView(SessionTable sessions)
         return read & reader.TryReadUInt32(out count);
     }
 
-    /// <summary>The handles of the asked type from the asked one on, in the TPM's order; saved sessions are all listed with type 0x02.</summary>
+    /// <summary>
+    /// The handles of the asked type from the asked one on, in the TPM's order; saved sessions are all listed with type
+    /// 0x02.
+    /// </summary>
     private void Collect(ManagedSpace space, TpmHandle first)
     {
         _handles.Clear();
         switch (first.Type)
         {
             case TpmHt.Transient:
-                _handles.AddRange(space.Objects.Where(held => !held.Value.IsLost).Select(held => new TpmHandle(held.Key.Value)));
+                _handles.AddRange(
+                    space.Objects.Where(held => !held.Value.IsLost).Select(held => new TpmHandle(held.Key.Value)));
                 break;
             case TpmHt.LoadedSession:
                 _handles.AddRange(space.Sessions.Select(held => held.Handle));
                 break;
             default:
-                _handles.AddRange(sessions.SavedBy(space.Owner).Select(saved => new TpmHandle(((uint)TpmHt.LoadedSession << 24) | saved.Handle.Index)));
+                _handles.AddRange(
+                    sessions.SavedBy(space.Owner)
+                        .Select(saved => new TpmHandle(((uint)TpmHt.LoadedSession << 24) | saved.Handle.Index)));
                 break;
         }
 

@@ -3,7 +3,8 @@ using TpmFs.Tpm.Wire;
 namespace TpmFs.Rm;
 
 /// <summary>
-/// One opener's handle space. The handles are the manager's thread's; the command and its state are the scheduler's, under its lock.
+/// One opener's handle space. The handles are the manager's thread's; the command and its state are the scheduler's,
+/// under its lock.
 /// </summary>
 internal sealed class ManagedSpace : Space
 {
@@ -38,7 +39,9 @@ internal sealed class ManagedSpace : Space
     /// <summary>The sessions that this opener holds and may use.</summary>
     public HashSet<Session> Sessions { get; } = [];
 
-    /// <summary>The opener talks to the TPM itself: nothing is mapped, and nothing is tracked but what concerns managed spaces.</summary>
+    /// <summary>
+    /// The opener talks to the TPM itself: nothing is mapped, and nothing is tracked but what concerns managed spaces.
+    /// </summary>
     public bool IsRaw { get; }
 
     public override int ObjectCount => _objects.Count;
@@ -51,7 +54,9 @@ internal sealed class ManagedSpace : Space
 
     public IReadOnlyDictionary<VirtualHandle, TransientObject> Objects => _objects;
 
-    /// <summary>Names a new object with a handle that no object of this space has, nor had until the range wrapped around.</summary>
+    /// <summary>
+    /// Names a new object with a handle that no object of this space has, nor had until the range wrapped around.
+    /// </summary>
     public VirtualHandle Add(TransientObject added)
     {
         while (_objects.ContainsKey(_next))
@@ -87,7 +92,8 @@ internal sealed class ManagedSpace : Space
         }
     }
 
-    public override bool TrySubmit(ReadOnlySpan<byte> command, bool lends = false) => _services.Desk.Submit(Pending, command, lends);
+    public override bool TrySubmit(ReadOnlySpan<byte> command, bool lends = false) =>
+        _services.Desk.Submit(Pending, command, lends);
 
     public override void Lend() => _services.Lend();
 

@@ -20,10 +20,14 @@ internal sealed class Session
 
     public SpaceOwner Owner { get; }
 
-    /// <summary>Who holds the session; for one that its client saved, who saved it. Null once that opener is gone.</summary>
+    /// <summary>
+    /// Who holds the session; for one that its client saved, who saved it. Null once that opener is gone.
+    /// </summary>
     public ManagedSpace? Opener { get; set; }
 
-    /// <summary>Its client saved it: no command may use it until it is loaded again, by whoever its owner allows.</summary>
+    /// <summary>
+    /// Its client saved it: no command may use it until it is loaded again, by whoever its owner allows.
+    /// </summary>
     public bool SavedByClient => Token is not null;
 
     /// <summary>The context that the client holds for it; null unless its client saved it.</summary>
@@ -46,7 +50,10 @@ internal sealed class Session
     /// <summary>Saved by its client, whose opener is gone.</summary>
     public bool IsAbandoned => SavedByClient && Opener is null;
 
-    /// <summary>The session was saved. Its contexts are all of one size, so that the last one's buffer serves, unless that is the token.</summary>
+    /// <summary>
+    /// The session was saved. Its contexts are all of one size, so that the last one's buffer serves, unless that is
+    /// the token.
+    /// </summary>
     public void Keep(ReadOnlySpan<byte> context)
     {
         if (_buffer is null || _buffer.Length != context.Length || ReferenceEquals(_buffer, Token))

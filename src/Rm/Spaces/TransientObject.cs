@@ -20,7 +20,9 @@ internal sealed class TransientObject
     /// <summary>TPM_RH_OWNER, _ENDORSEMENT, _PLATFORM or _NULL; null until the first context tells.</summary>
     public uint? Hierarchy { get; set; }
 
-    /// <summary>A hash, HMAC or event sequence: its state changes with each use, and ReadPublic does not know it.</summary>
+    /// <summary>
+    /// A hash, HMAC or event sequence: its state changes with each use, and ReadPublic does not know it.
+    /// </summary>
     public bool IsSequence { get; set; }
 
     /// <summary>The object does not survive TPM Restart (its context's savedHandle said so).</summary>

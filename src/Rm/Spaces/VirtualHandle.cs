@@ -2,7 +2,10 @@ using TpmFs.Tpm.Wire;
 
 namespace TpmFs.Rm;
 
-/// <summary>The handle by which one opener knows one of its transient objects: inside the TPM's transient range, meaningless in any other space.</summary>
+/// <summary>
+/// The handle by which one opener knows one of its transient objects: inside the TPM's transient range, meaningless in
+/// any other space.
+/// </summary>
 internal readonly record struct VirtualHandle(uint Value)
 {
     public static VirtualHandle First => new(TpmHandle.TransientFirst);

@@ -4,9 +4,9 @@ using TpmFs.Tpm.Wire;
 namespace TpmFs.Rm;
 
 /// <summary>
-/// What the manager does while no client wants anything: flushes what nobody can name, gives the slots back when the TPM has been idle,
-/// keeps the random reserve full, and reads anew what commands have changed. One TPM command at a time, so that no client waits longer
-/// than for one. Used by the manager's thread alone.
+/// What the manager does while no client wants anything: flushes what nobody can name, gives the slots back when the
+/// TPM has been idle, keeps the random reserve full, and reads anew what commands have changed. One TPM command at a
+/// time, so that no client waits longer than for one. Used by the manager's thread alone.
 /// </summary>
 internal sealed class Housekeeping(
     TpmChannel channel,
@@ -28,8 +28,8 @@ internal sealed class Housekeeping(
     private bool _isQuiet;
 
     /// <summary>
-    /// A client's command had its turn. After a TPM2_Shutdown that the TPM accepted nothing is sent until the next one: it would undo the
-    /// preparation.
+    /// A client's command had its turn. After a TPM2_Shutdown that the TPM accepted nothing is sent until the next one:
+    /// it would undo the preparation.
     /// </summary>
     /// <param name="now">The time provider's timestamp.</param>
     /// <param name="isShutdown">The command was a TPM2_Shutdown, and succeeded.</param>
@@ -63,10 +63,12 @@ internal sealed class Housekeeping(
     }
 
     /// <summary>
-    /// Does what cannot be left until no client wants anything, one command of each at the most: flushes one thing that nobody can name,
-    /// and fills the random reserve where less than a quarter of it is left.
+    /// Does what cannot be left until no client wants anything, one command of each at the most: flushes one thing that
+    /// nobody can name, and fills the random reserve where less than a quarter of it is left.
     /// </summary>
-    /// <param name="mayFill">False after a raw command, whose opener may have an exclusive audit session of its own.</param>
+    /// <param name="mayFill">
+    /// False after a raw command, whose opener may have an exclusive audit session of its own.
+    /// </param>
     public void AfterCommand(bool mayFill)
     {
         if (_isQuiet)
@@ -101,10 +103,14 @@ internal sealed class Housekeeping(
             due = Left(idleRelease, _lastCommand);
         }
 
-        return due is { } earliest && _pausedSince is { } since && Left(s_pause, since) > earliest ? Left(s_pause, since) : due;
+        return due is { } earliest && _pausedSince is { } since && Left(s_pause, since) > earliest
+            ? Left(s_pause, since) : due;
     }
 
-    /// <summary>Whether the manager may ask the TPM anything that is not about contexts: it would end an exclusive audit session.</summary>
+    /// <summary>
+    /// Whether the manager may ask the TPM anything that is not about contexts: it would end an exclusive audit
+    /// session.
+    /// </summary>
     private bool MayAsk => sessions.Exclusive is null;
 
     private bool MustReadAnew => MayAsk && (!profile.AuditedIsKnown || !power.CountsAreKnown);
@@ -138,7 +144,8 @@ internal sealed class Housekeeping(
 
     private Step Fill()
     {
-        OwnResult result = channel.GetRandom((ushort)Math.Min(RandomReserve.LargestAnswer, reserve.Missing), out ReadOnlySpan<byte> bytes);
+        OwnResult result = channel.GetRandom(
+            (ushort)Math.Min(RandomReserve.LargestAnswer, reserve.Missing), out ReadOnlySpan<byte> bytes);
         if (!result.Succeeded)
         {
             return result.AsStep();

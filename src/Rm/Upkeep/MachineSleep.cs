@@ -1,9 +1,9 @@
 namespace TpmFs.Rm;
 
 /// <summary>
-/// The machine is about to sleep: the command that runs ends, everything is saved, and nothing is sent to the TPM until the machine is awake. Nobody is
-/// kept waiting meanwhile: who waits in a request of FUSE's cannot be frozen.
-/// Used by the manager's thread alone, but for <see cref="Begin"/>, <see cref="End"/> and <see cref="IsWanted"/>.
+/// The machine is about to sleep: the command that runs ends, everything is saved, and nothing is sent to the TPM until
+/// the machine is awake. Nobody is kept waiting meanwhile: who waits in a request of FUSE's cannot be frozen. Used by
+/// the manager's thread alone, but for <see cref="Begin"/>, <see cref="End"/> and <see cref="IsWanted"/>.
 /// </summary>
 internal sealed class MachineSleep(CommandDesk desk, RoomMaker room, TpmKeeper keeper, TimeProvider time)
 {
@@ -35,12 +35,16 @@ internal sealed class MachineSleep(CommandDesk desk, RoomMaker room, TpmKeeper k
                 return null;
             }
 
-            TimeSpan left = (_putOffs == 0 ? TimeSpan.Zero : TimeLimits.Backoff(_putOffs - 1)) - time.GetElapsedTime(_triedAt);
+            TimeSpan left =
+                (_putOffs == 0 ? TimeSpan.Zero : TimeLimits.Backoff(_putOffs - 1)) - time.GetElapsedTime(_triedAt);
             return left > TimeSpan.Zero ? left : TimeSpan.Zero;
         }
     }
 
-    /// <summary>Gives commands back from now on. <paramref name="saved"/> is called when everything is saved, unless it ends before. Any thread.</summary>
+    /// <summary>
+    /// Gives commands back from now on. <paramref name="saved"/> is called when everything is saved, unless it ends
+    /// before. Any thread.
+    /// </summary>
     public void Begin(Action saved)
     {
         lock (_lock)
@@ -81,7 +85,8 @@ internal sealed class MachineSleep(CommandDesk desk, RoomMaker room, TpmKeeper k
         desk.GiveBackWaiting(); // the one that ran may have come to wait
         _triedAt = time.GetTimestamp();
 
-        // A TPM that is lost holds what it holds. One that refuses to the end, or has no room for the last, is asked anew when the machine is awake.
+        // A TPM that is lost holds what it holds. One that refuses to the end, or has no room for the last, is asked
+        // anew when the machine is awake.
         if (!keeper.IsAway && room.ReleaseAll() == Step.PutOff)
         {
             _putOffs++;

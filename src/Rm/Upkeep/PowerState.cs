@@ -4,8 +4,8 @@ using TpmFs.Tpm.Wire;
 namespace TpmFs.Rm;
 
 /// <summary>
-/// Whether the TPM is still the one that was left: tells TPM Reset, Restart and Resume (Part 1, 12.2) apart, and lets go of what each
-/// takes away. Used by the manager's thread alone.
+/// Whether the TPM is still the one that was left: tells TPM Reset, Restart and Resume (Part 1, 12.2) apart, and lets
+/// go of what each takes away. Used by the manager's thread alone.
 /// </summary>
 internal sealed class PowerState(
     TpmChannel channel,
@@ -48,7 +48,8 @@ internal sealed class PowerState(
     }
 
     /// <summary>
-    /// Something does not fit, or the link was lost: asks the TPM whether it was restarted, starts it if need be, and drops what is gone.
+    /// Something does not fit, or the link was lost: asks the TPM whether it was restarted, starts it if need be, and
+    /// drops what is gone.
     /// </summary>
     public Step Verify()
     {
@@ -123,7 +124,8 @@ internal sealed class PowerState(
     /// <summary>When the TPM was started, by its own clock, which may be 15 % off (Part 1, 36.1).</summary>
     private long EarliestStart(Clock clock)
     {
-        TimeSpan running = TimeSpan.FromMilliseconds(Math.Min(clock.Time, int.MaxValue) * 1.15) + TimeSpan.FromMilliseconds(2);
+        TimeSpan running =
+            TimeSpan.FromMilliseconds(Math.Min(clock.Time, int.MaxValue) * 1.15) + TimeSpan.FromMilliseconds(2);
         return time.GetTimestamp() - (long)(running.TotalSeconds * time.TimestampFrequency);
     }
 
@@ -171,6 +173,8 @@ internal sealed class PowerState(
         return read ? Step.Done : Step.Inconsistent;
     }
 
-    /// <summary>What of TPMS_TIME_INFO matters here. <paramref name="Time"/> is in milliseconds since the TPM was powered on.</summary>
+    /// <summary>
+    /// What of TPMS_TIME_INFO matters here. <paramref name="Time"/> is in milliseconds since the TPM was powered on.
+    /// </summary>
     private readonly record struct Clock(ulong Time, uint ResetCount, uint RestartCount);
 }

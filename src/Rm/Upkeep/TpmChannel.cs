@@ -11,8 +11,8 @@ internal readonly record struct OwnResult(bool Answered, TpmRc Code)
 }
 
 /// <summary>
-/// The manager's side of the transport: clients' commands as they are, and the few commands that the manager sends of its own accord.
-/// Used by the manager's thread alone, but for <see cref="Cancel"/>.
+/// The manager's side of the transport: clients' commands as they are, and the few commands that the manager sends of
+/// its own accord. Used by the manager's thread alone, but for <see cref="Cancel"/>.
 /// </summary>
 internal sealed class TpmChannel(ITpmTransport transport, TimeProvider time, TimeSpan commandTimeout)
 {
@@ -26,7 +26,9 @@ internal sealed class TpmChannel(ITpmTransport transport, TimeProvider time, Tim
     /// <summary>False from a loss until <see cref="TryConnect"/> succeeds.</summary>
     public bool IsUp { get; private set; }
 
-    /// <summary>Why commands fail while the channel is down: the TPM did not answer in time, or the way to it is lost.</summary>
+    /// <summary>
+    /// Why commands fail while the channel is down: the TPM did not answer in time, or the way to it is lost.
+    /// </summary>
     public SpaceFailure Loss { get; private set; } = SpaceFailure.TransportLost;
 
     /// <summary>What went wrong when the channel was lost.</summary>
@@ -38,8 +40,8 @@ internal sealed class TpmChannel(ITpmTransport transport, TimeProvider time, Tim
     public byte HighestLocality => transport.Features.HighestLocality;
 
     /// <summary>
-    /// Whether the last own command was answered with the tag of a TPM 1.2 (TPM_ST_RSP_COMMAND, Part 2, 6.9): a TPM 2.0 answers so to a bad
-    /// tag alone, and those of the manager are good.
+    /// Whether the last own command was answered with the tag of a TPM 1.2 (TPM_ST_RSP_COMMAND, Part 2, 6.9): a TPM 2.0
+    /// answers so to a bad tag alone, and those of the manager are good.
     /// </summary>
     public bool IsTpm12 { get; private set; }
 
@@ -57,18 +59,23 @@ internal sealed class TpmChannel(ITpmTransport transport, TimeProvider time, Tim
         return IsUp;
     }
 
-    /// <summary>The TPM may be gone, though nobody has seen it go: the next answer is not waited for as long as others.</summary>
+    /// <summary>
+    /// The TPM may be gone, though nobody has seen it go: the next answer is not waited for as long as others.
+    /// </summary>
     public void Doubt() => _hasAnswered = false;
 
     /// <summary>Any thread; never blocks.</summary>
     public void Cancel() => transport.Cancel();
 
     /// <summary>Sends a command; the response is in <paramref name="response"/> when the status is Ok.</summary>
-    /// <param name="limit">How long the command may take where <see cref="ResourceManagerOptions.CommandTimeout"/> is not shorter.</param>
+    /// <param name="limit">
+    /// How long the command may take where <see cref="ResourceManagerOptions.CommandTimeout"/> is not shorter.
+    /// </param>
     public TransmitResult Transmit(ReadOnlyMemory<byte> command, byte locality, Memory<byte> response, TimeSpan limit)
     {
         long start = time.GetTimestamp();
-        TransmitResult result = transport.Transmit(command, locality, response, limit < commandTimeout ? limit : commandTimeout);
+        TransmitResult result =
+            transport.Transmit(command, locality, response, limit < commandTimeout ? limit : commandTimeout);
         Busy += time.GetElapsedTime(start);
         Commands++;
         _hasAnswered |= result.Status == TransmitStatus.Ok;
@@ -103,7 +110,8 @@ internal sealed class TpmChannel(ITpmTransport transport, TimeProvider time, Tim
         command.WriteBytes(context);
         OwnResult result = Send(command.FinishMessage(), out ReadOnlySpan<byte> parameters);
         loaded = default;
-        return result.Succeeded && !new TpmReader(parameters).TryReadHandle(out loaded) ? Malformed(TpmCc.ContextLoad) : result;
+        return result.Succeeded && !new TpmReader(parameters).TryReadHandle(out loaded)
+            ? Malformed(TpmCc.ContextLoad) : result;
     }
 
     public OwnResult FlushContext(TpmHandle handle)
@@ -122,7 +130,8 @@ internal sealed class TpmChannel(ITpmTransport transport, TimeProvider time, Tim
         return Send(command.FinishMessage(), out data);
     }
 
-    public OwnResult ReadClock(out ReadOnlySpan<byte> timeInfo) => Send(Begin(TpmCc.ReadClock).FinishMessage(), out timeInfo);
+    public OwnResult ReadClock(out ReadOnlySpan<byte> timeInfo) =>
+        Send(Begin(TpmCc.ReadClock).FinishMessage(), out timeInfo);
 
     public OwnResult GetRandom(ushort count, out ReadOnlySpan<byte> bytes)
     {
@@ -130,7 +139,8 @@ internal sealed class TpmChannel(ITpmTransport transport, TimeProvider time, Tim
         command.WriteUInt16(count);
         OwnResult result = Send(command.FinishMessage(), out ReadOnlySpan<byte> parameters);
         bytes = default;
-        return result.Succeeded && !new TpmReader(parameters).TryReadSized(out bytes) ? Malformed(TpmCc.GetRandom) : result;
+        return result.Succeeded && !new TpmReader(parameters).TryReadSized(out bytes)
+            ? Malformed(TpmCc.GetRandom) : result;
     }
 
     /// <summary>Zeroes what the last exchange of the manager's own left in its buffers.</summary>
@@ -147,12 +157,18 @@ internal sealed class TpmChannel(ITpmTransport transport, TimeProvider time, Tim
         return writer;
     }
 
-    /// <summary>Sends an own command, which is in the own buffer; <paramref name="parameters"/> is what follows the response's header.</summary>
+    /// <summary>
+    /// Sends an own command, which is in the own buffer; <paramref name="parameters"/> is what follows the response's
+    /// header.
+    /// </summary>
     private OwnResult Send(ReadOnlySpan<byte> command, out ReadOnlySpan<byte> parameters)
     {
         parameters = default;
-        TransmitResult result = Transmit(_ownCommand.AsMemory(0, command.Length), 0, _ownResponse, _hasAnswered ? TimeLimits.Own : TimeLimits.FirstAnswer);
-        if (result.Status != TransmitStatus.Ok || !TpmHeader.TryRead(_ownResponse.AsSpan(0, result.Length), out TpmHeader header))
+        TransmitResult result = Transmit(
+            _ownCommand.AsMemory(0, command.Length), 0, _ownResponse,
+            _hasAnswered ? TimeLimits.Own : TimeLimits.FirstAnswer);
+        if (result.Status != TransmitStatus.Ok
+            || !TpmHeader.TryRead(_ownResponse.AsSpan(0, result.Length), out TpmHeader header))
         {
             return Lost(result.Problem ?? "The TPM sent what is no response.");
         }

@@ -4,8 +4,9 @@ using TpmFs.Tpm.Wire;
 namespace TpmFs.Rm;
 
 /// <summary>
-/// What the TPM still has of the manager's after it was restarted. When the manager started the TPM itself, nothing was put into it since;
-/// when somebody else did and the manager noticed later, what it has put into the TPM since then is there.
+/// What the TPM still has of the manager's after it was restarted. When the manager started the TPM itself, nothing was
+/// put into it since; when somebody else did and the manager noticed later, what it has put into the TPM since then is
+/// there.
 /// </summary>
 internal sealed class TpmHoldings
 {
@@ -47,8 +48,8 @@ internal sealed class TpmHoldings
         resident.Resident is { } handle && _transient.Contains(handle) && resident.Entered >= _restart.Started;
 
     /// <summary>
-    /// Whether an object's context can still be loaded: not from before a reset, and not with stClear from before a restart. Null when only
-    /// loading it tells, because the reset may have been before the restart that was noticed.
+    /// Whether an object's context can still be loaded: not from before a reset, and not with stClear from before a
+    /// restart. Null when only loading it tells, because the reset may have been before the restart that was noticed.
     /// </summary>
     public bool? HasContextOf(TransientObject held)
     {
@@ -89,4 +90,5 @@ internal sealed class TpmHoldings
 /// <param name="IsUnderstood">What was started just now is the only event since: nothing need be asked.</param>
 /// <param name="Started">When the TPM was started last, at the earliest.</param>
 /// <param name="LastSure">When the TPM was last known to be the same.</param>
-internal readonly record struct TpmRestart(bool IsReset, bool WasSeenDown, bool IsUnderstood, long Started, long LastSure);
+internal readonly record struct TpmRestart(
+    bool IsReset, bool WasSeenDown, bool IsUnderstood, long Started, long LastSure);

@@ -4,8 +4,8 @@ using TpmFs.Tpm.Wire;
 namespace TpmFs.Rm;
 
 /// <summary>
-/// Brings the TPM up at the start, and back after the way to it was lost or the machine slept. Used by the manager's thread alone, but for
-/// <see cref="Facts"/> and <see cref="Problem"/>.
+/// Brings the TPM up at the start, and back after the way to it was lost or the machine slept. Used by the manager's
+/// thread alone, but for <see cref="Facts"/> and <see cref="Problem"/>.
 /// </summary>
 internal sealed class TpmKeeper(
     TpmChannel channel,
@@ -57,7 +57,8 @@ internal sealed class TpmKeeper(
             TimeSpan left = s_startTimeout - time.GetElapsedTime(start);
             if ((left <= TimeSpan.Zero && attempt > 0) || (!channel.IsUp && !channel.TryConnect(left)))
             {
-                problem = _problem = channel.Problem.Length > 0 ? channel.Problem : $"The TPM did not get ready within {s_startTimeout.TotalSeconds} s ({step}).";
+                problem = _problem = channel.Problem.Length > 0
+                    ? channel.Problem : $"The TPM did not get ready within {s_startTimeout.TotalSeconds} s ({step}).";
                 return false;
             }
 
@@ -107,8 +108,8 @@ internal sealed class TpmKeeper(
     }
 
     /// <summary>
-    /// One attempt to get the TPM back, with all that it still holds of the manager's. A TPM that puts this off is asked again; one that
-    /// only fails is for its clients to hear.
+    /// One attempt to get the TPM back, with all that it still holds of the manager's. A TPM that puts this off is
+    /// asked again; one that only fails is for its clients to hear.
     /// </summary>
     public bool TryReturn()
     {
@@ -181,7 +182,8 @@ internal sealed class TpmKeeper(
             (int)Math.Min(profile.Property(TpmPt.HrLoadedAvail, 3), int.MaxValue),
             (int)Math.Min(profile.Property(TpmPt.ActiveSessionsMax, 64), int.MaxValue),
             profile.Property(TpmPt.ContextGapMax, ushort.MaxValue));
-        for (int i = 0; i < FirstFills && channel.GetRandom(RandomReserve.LargestAnswer, out ReadOnlySpan<byte> bytes).Succeeded; i++)
+        for (int i = 0; i < FirstFills
+            && channel.GetRandom(RandomReserve.LargestAnswer, out ReadOnlySpan<byte> bytes).Succeeded; i++)
         {
             reserve.Add(bytes);
         }
@@ -191,13 +193,14 @@ internal sealed class TpmKeeper(
             return Step.Lost;
         }
 
-        _facts = new TpmFacts(TpmFamily.Tpm20, profile.MaxCommandSize, channel.HighestLocality, TpmDescription.Read(profile));
+        _facts = new TpmFacts(
+            TpmFamily.Tpm20, profile.MaxCommandSize, channel.HighestLocality, TpmDescription.Read(profile));
         return Step.Done;
     }
 
     /// <summary>
-    /// Where the TPM is the manager's alone, what it holds and the manager does not know is left over, from an earlier daemon or from the
-    /// command that was under way when the link was lost.
+    /// Where the TPM is the manager's alone, what it holds and the manager does not know is left over, from an earlier
+    /// daemon or from the command that was under way when the link was lost.
     /// </summary>
     private Step FlushLeftovers()
     {

@@ -3,7 +3,9 @@ using TpmFs.Tpm.Wire;
 
 namespace TpmFs.Rm;
 
-/// <summary>What the TPM says of itself: its commands, sizes and limits, read at the start; and which commands it audits.</summary>
+/// <summary>
+/// What the TPM says of itself: its commands, sizes and limits, read at the start; and which commands it audits.
+/// </summary>
 internal sealed class TpmProfile(TpmChannel channel)
 {
     /// <summary>The fewest bytes of a command or response that a client may count on.</summary>
@@ -34,12 +36,14 @@ internal sealed class TpmProfile(TpmChannel channel)
     public uint Property(TpmPt property, uint otherwise) => _properties.GetValueOrDefault(property, otherwise);
 
     /// <summary>
-    /// Whether a command may be answered without the TPM: not while the TPM audits it, or may audit it, since the digest would lack it.
-    /// Any thread.
+    /// Whether a command may be answered without the TPM: not while the TPM audits it, or may audit it, since the
+    /// digest would lack it. Any thread.
     /// </summary>
     public bool MayAnswerFor(TpmCc code) => _audited?.Contains(code) == false;
 
-    /// <summary>The audited commands are no longer known; nothing is answered locally until <see cref="ReadAudited"/>.</summary>
+    /// <summary>
+    /// The audited commands are no longer known; nothing is answered locally until <see cref="ReadAudited"/>.
+    /// </summary>
     public void ForgetAudited() => _audited = null;
 
     public bool AuditedIsKnown => _audited is not null;
@@ -86,7 +90,8 @@ internal sealed class TpmProfile(TpmChannel channel)
         return read;
     });
 
-    private Step ReadProperties(TpmPt first) => ReadPages(TpmCap.TpmProperties, (uint)first, (ref TpmReader page, out uint next) =>
+    private Step ReadProperties(TpmPt first) =>
+        ReadPages(TpmCap.TpmProperties, (uint)first, (ref TpmReader page, out uint next) =>
     {
         bool read = page.TryReadUInt32(out uint property) & page.TryReadUInt32(out uint value);
         _properties[(TpmPt)property] = value;
@@ -107,7 +112,8 @@ internal sealed class TpmProfile(TpmChannel channel)
             }
 
             var page = new TpmReader(data);
-            if (!page.TryReadByte(out byte moreData) || !page.TryReadUInt32(out _) || !page.TryReadUInt32(out uint count))
+            if (!page.TryReadByte(out byte moreData) || !page.TryReadUInt32(out _)
+                || !page.TryReadUInt32(out uint count))
             {
                 return Step.Inconsistent;
             }

@@ -3,8 +3,11 @@ using TpmFs.Tpm.Wire;
 
 namespace TpmFs.Rm;
 
-/// <summary>Measures what one command costs, and puts it down to its opener and its domain. Used by the manager's thread alone.</summary>
-internal sealed class WorkMeter(TpmChannel channel, ObjectResidency objects, SessionResidency sessionSlots, TimeProvider time)
+/// <summary>
+/// Measures what one command costs, and puts it down to its opener and its domain. Used by the manager's thread alone.
+/// </summary>
+internal sealed class WorkMeter(
+    TpmChannel channel, ObjectResidency objects, SessionResidency sessionSlots, TimeProvider time)
 {
     private long _commands;
     private long _evictions;

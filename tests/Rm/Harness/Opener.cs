@@ -88,7 +88,8 @@ internal sealed class Opener : ISpaceClient
 
     /// <summary>That many primary signing keys, each another one.</summary>
     public uint[] NewKeys(int count) =>
-        [.. Enumerable.Range(0, count).Select(i => Must(Cmd.CreatePrimary(Handles.Owner, Templates.Signing(), $"{Owner.Uid}/{i}")).Handle)];
+        [.. Enumerable.Range(0, count)
+            .Select(i => Must(Cmd.CreatePrimary(Handles.Owner, Templates.Signing(), $"{Owner.Uid}/{i}")).Handle)];
 
     public uint NewSession(SessionType type) => Must(Cmd.StartAuthSession(type)).Handle;
 

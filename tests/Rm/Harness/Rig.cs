@@ -26,9 +26,11 @@ internal sealed class Rig : IDisposable
     public ResourceManager Manager { get; }
 
     public SchedulingGroup Group(string name) =>
-        _groups.TryGetValue(name, out SchedulingGroup? group) ? group : _groups[name] = new SchedulingGroup(name, new SpaceLimits());
+        _groups.TryGetValue(name, out SchedulingGroup? group)
+            ? group : _groups[name] = new SchedulingGroup(name, new SpaceLimits());
 
-    public Opener Open(string group = "root", uint uid = 1000, byte locality = 0) => new(this, new SpaceOwner(Group(group), uid, locality));
+    public Opener Open(string group = "root", uint uid = 1000, byte locality = 0) =>
+        new(this, new SpaceOwner(Group(group), uid, locality));
 
     /// <summary>Runs the manager until it has nothing to do at this moment.</summary>
     public void Run()
@@ -58,7 +60,8 @@ internal sealed class Rig : IDisposable
     public void Settle() => Pass(TimeSpan.FromSeconds(1));
 
     /// <summary>Somebody beside the manager takes an object slot; the TPM's handle of what is in it.</summary>
-    public uint TakeSlot() => new Answer(Tpm.Direct(Cmd.CreatePrimary(Handles.Owner, Templates.Signing(), "theirs"))).Handle;
+    public uint TakeSlot() =>
+        new Answer(Tpm.Direct(Cmd.CreatePrimary(Handles.Owner, Templates.Signing(), "theirs"))).Handle;
 
     public void Dispose()
     {

@@ -4,8 +4,9 @@ using TpmFs.Tpm;
 namespace TpmFs.Rm.Tests.Harness;
 
 /// <summary>
-/// A transport that expects an exact list of commands and answers what the list says. The first command that is not the expected one
-/// fails the test, at the exchange and again in <see cref="AssertDone"/>, should the exception have been caught on the way.
+/// A transport that expects an exact list of commands and answers what the list says. The first command that is not the
+/// expected one fails the test, at the exchange and again in <see cref="AssertDone"/>, should the exception have been
+/// caught on the way.
 /// </summary>
 internal sealed class ScriptedTpm : ITpmTransport
 {
@@ -42,7 +43,9 @@ internal sealed class ScriptedTpm : ITpmTransport
     public void AssertDone()
     {
         Assert.Null(_failure);
-        Assert.True(_steps.Count == 0, $"{_steps.Count} commands did not come, first 0x{(_steps.TryPeek(out Step? step) ? step.Code : 0):X}.");
+        Assert.True(
+            _steps.Count == 0,
+            $"{_steps.Count} commands did not come, first 0x{(_steps.TryPeek(out Step? step) ? step.Code : 0):X}.");
     }
 
     public bool TryConnect(TimeSpan timeout, out string problem)
@@ -58,7 +61,8 @@ internal sealed class ScriptedTpm : ITpmTransport
             throw Unexpected(command, "nothing");
         }
 
-        if (step.Code != CommandLog.CodeOf(command.Span) || (step.Command is not null && !command.Span.SequenceEqual(step.Command)))
+        if (step.Code != CommandLog.CodeOf(command.Span)
+            || (step.Command is not null && !command.Span.SequenceEqual(step.Command)))
         {
             throw Unexpected(command, step.Command is null ? $"0x{step.Code:X}" : Convert.ToHexString(step.Command));
         }

@@ -21,8 +21,9 @@ internal interface IManagerUnderTest : IDisposable
     void Advance(TimeSpan time);
 
     /// <summary>
-    /// The machine sleeps (resume), hibernates (restart) or loses power (reset). Before a sleep or a hibernation the manager has the time to save
-    /// everything. After a sleep the firmware has started the TPM; otherwise the TPM waits for a Startup(CLEAR), so that the manager cannot miss it.
+    /// The machine sleeps (resume), hibernates (restart) or loses power (reset). Before a sleep or a hibernation the
+    /// manager has the time to save everything. After a sleep the firmware has started the TPM; otherwise the TPM waits
+    /// for a Startup(CLEAR), so that the manager cannot miss it.
     /// </summary>
     void Power(StartupKind kind);
 }

@@ -3,8 +3,8 @@ using TpmFs.Simulation;
 namespace TpmFs.Rm.Tests.Model;
 
 /// <summary>
-/// The sessions of a TPM that has room for all and shows each opener its own: a loaded session is its opener's, a saved one belongs to
-/// everybody of the same uid, group and locality. Indices are never given twice.
+/// The sessions of a TPM that has room for all and shows each opener its own: a loaded session is its opener's, a saved
+/// one belongs to everybody of the same uid, group and locality. Indices are never given twice.
 /// </summary>
 internal sealed class IdealSessions(ModelLimits limits) : ISessionStore
 {
@@ -73,11 +73,14 @@ internal sealed class IdealSessions(ModelLimits limits) : ISessionStore
         return Rc.Success;
     }
 
-    public bool Flush(uint handle) => (Loaded(handle) is not null || IsSaved(handle)) && _entries.Remove(Handles.IndexOf(handle));
+    public bool Flush(uint handle) =>
+        (Loaded(handle) is not null || IsSaved(handle)) && _entries.Remove(Handles.IndexOf(handle));
 
-    public IEnumerable<uint> LoadedHandles() => from e in _entries where IsOwn(e.Value) select e.Value.Session!.HandleAt(e.Key);
+    public IEnumerable<uint> LoadedHandles() =>
+        from e in _entries where IsOwn(e.Value) select e.Value.Session!.HandleAt(e.Key);
 
-    public IEnumerable<uint> SavedHandles() => from e in _entries where IsSharedWith(e.Value, Current) select (Handles.HmacSession << 24) | e.Key;
+    public IEnumerable<uint> SavedHandles() =>
+        from e in _entries where IsSharedWith(e.Value, Current) select (Handles.HmacSession << 24) | e.Key;
 
     public object Preserve() => this;
 
@@ -93,7 +96,8 @@ internal sealed class IdealSessions(ModelLimits limits) : ISessionStore
     /// <summary>An opener is gone, and what it had loaded with it.</summary>
     public void Close(IdealOpener opener)
     {
-        foreach (uint index in _entries.Where(e => e.Value.Session is not null && e.Value.Holder == opener).Select(e => e.Key).ToArray())
+        foreach (uint index in _entries.Where(e => e.Value.Session is not null && e.Value.Holder == opener)
+            .Select(e => e.Key).ToArray())
         {
             _entries.Remove(index);
         }

@@ -11,8 +11,9 @@ internal sealed class IdealOpener(ModelOwner owner, TpmCore core)
 }
 
 /// <summary>
-/// What each opener would see if the TPM had memory without end and each opener had it to itself, but for what is one TPM's by nature:
-/// hierarchies, persistent objects, PCRs, the clock, the exclusive audit session. It executes commands with the same code as the simulated TPM.
+/// What each opener would see if the TPM had memory without end and each opener had it to itself, but for what is one
+/// TPM's by nature: hierarchies, persistent objects, PCRs, the clock, the exclusive audit session. It executes commands
+/// with the same code as the simulated TPM.
 /// </summary>
 internal sealed class IdealTpm
 {
@@ -25,7 +26,8 @@ internal sealed class IdealTpm
     /// <param name="settings">The manager's limits and ways.</param>
     public IdealTpm(TpmParameters tpm, ModelSettings settings)
     {
-        _parameters = tpm with { CreateNeedsSlot = false, PersistentObjectsNeedSlot = false, ContextGap = uint.MaxValue };
+        _parameters =
+            tpm with { CreateNeedsSlot = false, PersistentObjectsNeedSlot = false, ContextGap = uint.MaxValue };
         _settings = settings;
         _state = new TpmState(_parameters);
         Sessions = new IdealSessions(settings.Limits);
@@ -39,7 +41,9 @@ internal sealed class IdealTpm
 
     public IdealOpener Open(ModelOwner owner)
     {
-        var core = new TpmCore(_parameters, _state, new ObjectSlots(_settings.Limits.ObjectsMax, reusesHandles: false), Sessions) { FlushElsewhere = FlushEverywhere };
+        var core = new TpmCore(
+            _parameters, _state, new ObjectSlots(_settings.Limits.ObjectsMax, reusesHandles: false),
+            Sessions) { FlushElsewhere = FlushEverywhere };
         var opener = new IdealOpener(owner, core);
         _openers.Add(opener);
         return opener;
@@ -62,10 +66,13 @@ internal sealed class IdealTpm
     public bool IsLoaded(IdealOpener opener, uint handle)
     {
         Sessions.Current = opener;
-        return Handles.IsTransient(handle) ? opener.Core.Objects.Find(handle) is not null : Sessions.Loaded(handle) is not null;
+        return Handles.IsTransient(handle)
+            ? opener.Core.Objects.Find(handle) is not null : Sessions.Loaded(handle) is not null;
     }
 
-    /// <summary>Whether TPM_RC_OBJECT_MEMORY or TPM_RC_SESSION_MEMORY is what the opener would get for one more.</summary>
+    /// <summary>
+    /// Whether TPM_RC_OBJECT_MEMORY or TPM_RC_SESSION_MEMORY is what the opener would get for one more.
+    /// </summary>
     public bool IsAtLimit(IdealOpener opener, uint code)
     {
         Sessions.Current = opener;
@@ -83,7 +90,10 @@ internal sealed class IdealTpm
         _openers.Remove(opener);
     }
 
-    /// <summary>What the manager was told of in time is all saved and goes on, but for what the specification says is lost (Part 1, 30.4).</summary>
+    /// <summary>
+    /// What the manager was told of in time is all saved and goes on, but for what the specification says is lost (Part
+    /// 1, 30.4).
+    /// </summary>
     public void Power(StartupKind kind)
     {
         if (kind != StartupKind.Reset)

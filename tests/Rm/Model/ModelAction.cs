@@ -1,6 +1,9 @@
 namespace TpmFs.Rm.Tests.Model;
 
-/// <summary>What one opener does. The numbers say which of the things that exist at that moment is meant, so that a shorter list of actions still means something.</summary>
+/// <summary>
+/// What one opener does. The numbers say which of the things that exist at that moment is meant, so that a shorter list
+/// of actions still means something.
+/// </summary>
 /// <param name="Opener">Which opener, modulo their count.</param>
 /// <param name="Kind">What it does.</param>
 /// <param name="What">The object, session or context it does it to: see <see cref="References"/>.</param>

@@ -4,15 +4,19 @@ using TpmFs.Simulation;
 namespace TpmFs.Rm.Tests.Model;
 
 /// <summary>
-/// Compares a manager's answer with the ideal one: equal but for the numbers of handles, random bytes, nonces, context blobs, and the
-/// layer that a manager marks its own codes with.
+/// Compares a manager's answer with the ideal one: equal but for the numbers of handles, random bytes, nonces, context
+/// blobs, and the layer that a manager marks its own codes with.
 /// </summary>
 internal static class ModelComparison
 {
     private const uint ManagerLayer = 0x000B0000;
 
-    /// <summary>Null when they are the same, properties (TPM_PT) of the list left out. <paramref name="ideal"/> says what one of the manager's handles is on the ideal side.</summary>
-    public static string? Difference(uint command, Answer expected, Answer actual, IReadOnlyList<uint> uncompared, Func<uint, uint> ideal)
+    /// <summary>
+    /// Null when they are the same, properties (TPM_PT) of the list left out. <paramref name="ideal"/> says what one of
+    /// the manager's handles is on the ideal side.
+    /// </summary>
+    public static string? Difference(
+        uint command, Answer expected, Answer actual, IReadOnlyList<uint> uncompared, Func<uint, uint> ideal)
     {
         uint code = actual.Code & 0xFFFF;
         if ((actual.Code & ~0xFFFFu) is not (0 or ManagerLayer) || !AreSameCodes(command, expected.Code, code))
@@ -25,15 +29,18 @@ internal static class ModelComparison
             return null;
         }
 
-        (string? wanted, string? got) = (Describe(command, expected, uncompared, h => h), Describe(command, actual, uncompared, ideal));
+        (string? wanted, string? got) =
+            (Describe(command, expected, uncompared, h => h), Describe(command, actual, uncompared, ideal));
         return wanted == got ? null : $"0x{command:X}:\n{got} instead of\n{wanted}";
     }
 
     /// <summary>
-    /// A session's context that is stale after a reset is TPM_RC_INTEGRITY for a TPM; a manager that knows the session for dead may say TPM_RC_HANDLE.
+    /// A session's context that is stale after a reset is TPM_RC_INTEGRITY for a TPM; a manager that knows the session
+    /// for dead may say TPM_RC_HANDLE.
     /// </summary>
     private static bool AreSameCodes(uint command, uint expected, uint actual) =>
-        expected == actual || (command == Cmd.ContextLoadCode && expected == Rc.Integrity.P(1) && actual == Rc.Handle.P(1));
+        expected == actual
+            || (command == Cmd.ContextLoadCode && expected == Rc.Integrity.P(1) && actual == Rc.Handle.P(1));
 
     private static string Describe(uint command, Answer answer, IReadOnlyList<uint> uncompared, Func<uint, uint> ideal)
     {
@@ -46,13 +53,16 @@ internal static class ModelComparison
             at += 4;
         }
 
-        int length = hasSessions ? BinaryPrimitives.ReadInt32BigEndian(answer.Bytes.AsSpan(at)) : answer.Bytes.Length - at;
+        int length =
+            hasSessions ? BinaryPrimitives.ReadInt32BigEndian(answer.Bytes.AsSpan(at)) : answer.Bytes.Length - at;
         at += hasSessions ? 4 : 0;
         text += $" parameters {Parameters(command, answer.Bytes.AsSpan(at, length), uncompared, ideal)}";
         return hasSessions ? text + Sessions(answer.Bytes.AsSpan(at + length)) : text;
     }
 
-    private static string Parameters(uint command, ReadOnlySpan<byte> bytes, IReadOnlyList<uint> uncompared, Func<uint, uint> ideal) => command switch
+    private static string Parameters(
+        uint command, ReadOnlySpan<byte> bytes, IReadOnlyList<uint> uncompared, Func<uint, uint> ideal) =>
+            command switch
     {
         Cmd.GetRandomCode or 0x176 => $"{bytes.Length} random",
         Cmd.ContextSaveCode => Context(BinaryPrimitives.ReadUInt32BigEndian(bytes[8..]), bytes[12..16], ideal),
@@ -76,7 +86,9 @@ internal static class ModelComparison
         }
 
         bool isOfSessions = handles.Count > 0 && Handles.IsSession(handles[0]);
-        return isOfSessions && bytes[0] != 0 ? $"more, {handles.Count} sessions" : $"more {bytes[0]} {string.Join(' ', handles.Order().Select(h => $"{h:X}"))}";
+        return isOfSessions && bytes[0] != 0
+            ? $"more, {handles.Count} sessions"
+            : $"more {bytes[0]} {string.Join(' ', handles.Order().Select(h => $"{h:X}"))}";
     }
 
     private static string PropertyList(ReadOnlySpan<byte> bytes, IReadOnlyList<uint> uncompared)
@@ -85,7 +97,8 @@ internal static class ModelComparison
         for (int at = 9; at < bytes.Length; at += 8)
         {
             uint property = BinaryPrimitives.ReadUInt32BigEndian(bytes[at..]);
-            text += uncompared.Contains(property) ? $" {property:X}=?" : $" {property:X}={BinaryPrimitives.ReadUInt32BigEndian(bytes[(at + 4)..]):X}";
+            text += uncompared.Contains(property)
+                ? $" {property:X}=?" : $" {property:X}={BinaryPrimitives.ReadUInt32BigEndian(bytes[(at + 4)..]):X}";
         }
 
         return text;

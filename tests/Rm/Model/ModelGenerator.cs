@@ -3,24 +3,35 @@ using FsCheck.Fluent;
 
 namespace TpmFs.Rm.Tests.Model;
 
-/// <summary>Random lists of actions for FsCheck, and how to make a failing list shorter and its actions simpler.</summary>
+/// <summary>
+/// Random lists of actions for FsCheck, and how to make a failing list shorter and its actions simpler.
+/// </summary>
 internal static class ModelGenerator
 {
     private static readonly (int Weight, ActionKind[] Kinds)[] s_weights =
     [
-        (6, [ActionKind.CreatePrimary, ActionKind.ReadPublic, ActionKind.Sign, ActionKind.StartSession, ActionKind.LoadContext, ActionKind.SignWithSession]),
-        (4, [ActionKind.SaveSession, ActionKind.SaveObject, ActionKind.FlushObject, ActionKind.Audited, ActionKind.Create, ActionKind.Load, ActionKind.GetRandom]),
-        (3, [ActionKind.FlushSession, ActionKind.HashStart, ActionKind.HmacStart, ActionKind.SequenceUpdate, ActionKind.Policy, ActionKind.PolicyGetDigest, ActionKind.ListHandles]),
-        (2, [ActionKind.SequenceComplete, ActionKind.EventSequenceComplete, ActionKind.CreateLoaded, ActionKind.LoadExternal, ActionKind.VendorCopy, ActionKind.Advance,
+        (6, [ActionKind.CreatePrimary, ActionKind.ReadPublic, ActionKind.Sign, ActionKind.StartSession,
+            ActionKind.LoadContext, ActionKind.SignWithSession]),
+        (4, [ActionKind.SaveSession, ActionKind.SaveObject, ActionKind.FlushObject, ActionKind.Audited,
+            ActionKind.Create, ActionKind.Load, ActionKind.GetRandom]),
+        (3, [ActionKind.FlushSession, ActionKind.HashStart, ActionKind.HmacStart, ActionKind.SequenceUpdate,
+            ActionKind.Policy, ActionKind.PolicyGetDigest, ActionKind.ListHandles]),
+        (2, [ActionKind.SequenceComplete, ActionKind.EventSequenceComplete, ActionKind.CreateLoaded,
+            ActionKind.LoadExternal, ActionKind.VendorCopy, ActionKind.Advance,
             ActionKind.ListProperties, ActionKind.Malformed]),
-        (1, [ActionKind.ReadClock, ActionKind.PcrExtend, ActionKind.PcrRead, ActionKind.EvictControl, ActionKind.ChangeHierarchy, ActionKind.Reopen, ActionKind.Power]),
+        (1, [ActionKind.ReadClock, ActionKind.PcrExtend, ActionKind.PcrRead, ActionKind.EvictControl,
+            ActionKind.ChangeHierarchy, ActionKind.Reopen, ActionKind.Power]),
     ];
 
-    private static readonly ActionKind[] s_choice = [.. s_weights.SelectMany(w => w.Kinds.SelectMany(k => Enumerable.Repeat(k, w.Weight)))];
+    private static readonly ActionKind[] s_choice = [.. s_weights.SelectMany(
+        w => w.Kinds.SelectMany(k => Enumerable.Repeat(k, w.Weight)))];
 
-    /// <summary>What neither ends an audit session's exclusivity nor may be made to end it, and some of what does.</summary>
+    /// <summary>
+    /// What neither ends an audit session's exclusivity nor may be made to end it, and some of what does.
+    /// </summary>
     private static readonly ActionKind[] s_betweenAudits =
-        [ActionKind.SaveObject, ActionKind.LoadContext, ActionKind.FlushObject, ActionKind.SaveSession, ActionKind.Advance, ActionKind.ListHandles, ActionKind.ReadPublic, ActionKind.Sign];
+        [ActionKind.SaveObject, ActionKind.LoadContext, ActionKind.FlushObject, ActionKind.SaveSession,
+            ActionKind.Advance, ActionKind.ListHandles, ActionKind.ReadPublic, ActionKind.Sign];
 
     public static Arbitrary<List<ModelAction>> Actions(int openers, int longest) => Arb.From(
         from length in Gen.Choose(1, longest)
@@ -72,7 +83,8 @@ internal static class ModelGenerator
 
     private static IEnumerable<ModelAction> Simpler(ModelAction action)
     {
-        foreach (ModelAction simpler in (ModelAction[])[action with { Opener = 0 }, action with { What = 0 }, action with { What = action.What / 2 }, action with { How = 0 }, action with { How = action.How / 2 }])
+        foreach (ModelAction simpler in (ModelAction[])[action with { Opener = 0 }, action with { What = 0 },
+            action with { What = action.What / 2 }, action with { How = 0 }, action with { How = action.How / 2 }])
         {
             if (simpler != action)
             {

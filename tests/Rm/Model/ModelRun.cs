@@ -5,12 +5,18 @@ namespace TpmFs.Rm.Tests.Model;
 /// <summary>What kind of run.</summary>
 /// <param name="Openers">How many openers there are at any time.</param>
 /// <param name="Limits">The limits that the manager was given.</param>
-/// <param name="ActiveSessionsMax">No more sessions than this are started: with more, the TPM's own limit would be seen, which is another test's matter.</param>
+/// <param name="ActiveSessionsMax">
+/// No more sessions than this are started: with more, the TPM's own limit would be seen, which is another test's
+/// matter.
+/// </param>
 /// <param name="IsIsolated">Whether openers also try what is not theirs, and what no longer is.</param>
 /// <param name="HasPower">Whether the machine sleeps and loses power.</param>
-internal sealed record ModelSettings(int Openers, ModelLimits Limits, int ActiveSessionsMax = 60, bool IsIsolated = true, bool HasPower = true)
+internal sealed record ModelSettings(
+    int Openers, ModelLimits Limits, int ActiveSessionsMax = 60, bool IsIsolated = true, bool HasPower = true)
 {
-    /// <summary>Whether a space's own handles are listed without the TPM, so that an audit session stays exclusive.</summary>
+    /// <summary>
+    /// Whether a space's own handles are listed without the TPM, so that an audit session stays exclusive.
+    /// </summary>
     public bool ListsHandlesLocally { get; init; } = true;
 
     /// <summary>Properties (TPM_PT) whose values are not compared.</summary>
@@ -57,9 +63,12 @@ internal sealed class ModelRun
         }
 
         SimulatedTpm tpm = _manager.Tpm;
-        if (Difference is null && (tpm.TransientHandles.Count != 0 || tpm.LoadedSessions.Count != 0 || tpm.ActiveSessions != _ideal.Sessions.SavedTotal))
+        if (Difference is null
+            && (tpm.TransientHandles.Count != 0 || tpm.LoadedSessions.Count != 0
+                || tpm.ActiveSessions != _ideal.Sessions.SavedTotal))
         {
-            Differ($"with all openers closed the TPM holds {tpm.TransientHandles.Count} objects and {tpm.LoadedSessions.Count} loaded sessions, "
+            Differ(
+                $"with all openers closed the TPM holds {tpm.TransientHandles.Count} objects and {tpm.LoadedSessions.Count} loaded sessions, "
                 + $"{tpm.ActiveSessions} sessions in all where {_ideal.Sessions.SavedTotal} are saved");
         }
 
@@ -89,18 +98,23 @@ internal sealed class ModelRun
                 return true;
             case ActionKind.Advance:
                 Note("time passes");
-                _manager.Advance(TimeSpan.FromMilliseconds((int[])[1, 99, 150, 2000, 130_000] is var times ? times[action.How % times.Length] : 0));
+                _manager.Advance(
+                    TimeSpan.FromMilliseconds(
+                        (int[])[1, 99, 150, 2000, 130_000] is var times ? times[action.How % times.Length] : 0));
                 return true;
             case ActionKind.Power:
                 return Power((StartupKind)(action.How % 3));
             case ActionKind.ListHandles:
                 return ListHandles(opener, action);
             default:
-                return _commands.For(opener, action) is not { } build || IsTooMany(action.Kind) || IsAmbiguous(action) || Compare(opener, action.Kind, build);
+                return _commands.For(opener, action) is not { } build || IsTooMany(action.Kind) || IsAmbiguous(action)
+                    || Compare(opener, action.Kind, build);
         }
     }
 
-    /// <summary>The first command after it is one that reaches the TPM: until then nobody knows that anything happened.</summary>
+    /// <summary>
+    /// The first command after it is one that reaches the TPM: until then nobody knows that anything happened.
+    /// </summary>
     private bool Power(StartupKind kind)
     {
         if (!_settings.HasPower)
@@ -114,18 +128,24 @@ internal sealed class ModelRun
         return Compare(0, ActionKind.GetRandom, _ => Cmd.GetRandom(1));
     }
 
-    private bool IsTooMany(ActionKind kind) => kind == ActionKind.StartSession && _ideal.Sessions.ActiveTotal >= _settings.ActiveSessionsMax;
+    private bool IsTooMany(ActionKind kind) =>
+        kind == ActionKind.StartSession && _ideal.Sessions.ActiveTotal >= _settings.ActiveSessionsMax;
 
     /// <summary>
-    /// TPM2_Clear sets the clear count back, and with it spoils the contexts of stClear objects that were saved since a restart; loaded ones stay
-    /// good. Which of the two an object is, is not the openers' business.
+    /// TPM2_Clear sets the clear count back, and with it spoils the contexts of stClear objects that were saved since a
+    /// restart; loaded ones stay good. Which of the two an object is, is not the openers' business.
     /// </summary>
-    private bool IsAmbiguous(ModelAction action) => action.Kind == ActionKind.ChangeHierarchy && ModelCommands.IsClear(action.How) && _ideal.HasRestarted;
+    private bool IsAmbiguous(ModelAction action) =>
+        action.Kind == ActionKind.ChangeHierarchy && ModelCommands.IsClear(action.How) && _ideal.HasRestarted;
 
     private bool ListHandles(int opener, ModelAction action)
     {
-        uint first = (uint[])[0x80000000, 0x02000000, 0x03000000, 0x81000000, 0x40000000, 0] is var all ? all[action.What % all.Length] : 0;
-        return !_settings.IsIsolated || Compare(opener, action.Kind, _ => Cmd.GetCapability(1, first, action.How % 3 == 0 ? (uint)action.How % 7 : 100));
+        uint first = (uint[])[0x80000000, 0x02000000, 0x03000000, 0x81000000, 0x40000000, 0] is var all
+            ? all[action.What % all.Length] : 0;
+        return !_settings.IsIsolated
+            || Compare(
+                opener, action.Kind,
+                _ => Cmd.GetCapability(1, first, action.How % 3 == 0 ? (uint)action.How % 7 : 100));
     }
 
     private bool Compare(int opener, ActionKind kind, Func<CommandView, byte[]> build)
@@ -134,7 +154,8 @@ internal sealed class ModelRun
         byte[] sent = build(new CommandView(h => h, c => c.Manager));
         uint command = CommandLog.CodeOf(sent);
         var actual = new Answer(_manager.Execute(manager, sent));
-        var expected = new Answer(_ideal.Execute(ideal, build(new CommandView(h => _references.Ideal(opener, h), c => c.Ideal))));
+        var expected =
+            new Answer(_ideal.Execute(ideal, build(new CommandView(h => _references.Ideal(opener, h), c => c.Ideal))));
         Compared++;
         Note($"{opener} {kind} {Convert.ToHexString(sent)} -> {actual.Code:X}");
         if (expected.IsSuccess && actual.IsSuccess)
@@ -147,7 +168,8 @@ internal sealed class ModelRun
             return true;
         }
 
-        if (ModelComparison.Difference(command, expected, actual, _settings.Uncompared, h => _references.Ideal(opener, h)) is { } difference)
+        if (ModelComparison.Difference(
+            command, expected, actual, _settings.Uncompared, h => _references.Ideal(opener, h)) is { } difference)
         {
             Differ(difference);
         }
@@ -156,8 +178,8 @@ internal sealed class ModelRun
     }
 
     /// <summary>
-    /// Both refuse, and the manager because of something that the opener indeed does not have, or of a limit that it indeed has reached: the manager
-    /// looks at these before the TPM sees the command.
+    /// Both refuse, and the manager because of something that the opener indeed does not have, or of a limit that it
+    /// indeed has reached: the manager looks at these before the TPM sees the command.
     /// </summary>
     private bool IsRightToBlame(int opener, byte[] sent, Answer expected, Answer actual)
     {
@@ -191,7 +213,8 @@ internal sealed class ModelRun
         }
     }
 
-    private (int Manager, IdealOpener Ideal) Open(int opener) => (_manager.Open(OwnerOf(opener)), _ideal.Open(OwnerOf(opener)));
+    private (int Manager, IdealOpener Ideal) Open(int opener) =>
+        (_manager.Open(OwnerOf(opener)), _ideal.Open(OwnerOf(opener)));
 
     private void Note(string what)
     {
@@ -202,5 +225,6 @@ internal sealed class ModelRun
         }
     }
 
-    private void Differ(string what) => Difference = $"{what}\nafter the commands (opener, action, bytes, code)\n{string.Join('\n', _history)}";
+    private void Differ(string what) =>
+        Difference = $"{what}\nafter the commands (opener, action, bytes, code)\n{string.Join('\n', _history)}";
 }

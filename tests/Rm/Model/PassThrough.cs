@@ -2,8 +2,14 @@ using TpmFs.Simulation;
 
 namespace TpmFs.Rm.Tests.Model;
 
-/// <summary>No manager at all: everybody's commands go to a TPM with room for all. With one opener that is what the ideal TPM is.</summary>
-/// <param name="spoil">What it does wrong: gets each command and its answer, and gives the answer that the opener sees. Null does nothing wrong.</param>
+/// <summary>
+/// No manager at all: everybody's commands go to a TPM with room for all. With one opener that is what the ideal TPM
+/// is.
+/// </summary>
+/// <param name="spoil">
+/// What it does wrong: gets each command and its answer, and gives the answer that the opener sees. Null does nothing
+/// wrong.
+/// </param>
 internal sealed class PassThrough(Func<SimulatedTpm, byte[], Answer, Answer>? spoil = null) : IManagerUnderTest
 {
     private readonly HashSet<uint> _handles = [];

@@ -4,12 +4,16 @@ using TpmFs.Simulation;
 namespace TpmFs.Rm.Tests.Model;
 
 /// <summary>
-/// The manager looks whether all that a command names is there before the TPM sees it, so that of several errors in one command it may answer
-/// TPM_RC_REFERENCE where a TPM would answer another. That is right when what it blames is really not there.
+/// The manager looks whether all that a command names is there before the TPM sees it, so that of several errors in one
+/// command it may answer TPM_RC_REFERENCE where a TPM would answer another. That is right when what it blames is really
+/// not there.
 /// </summary>
 internal static class ReferenceErrors
 {
-    /// <summary>The handle that a TPM_RC_REFERENCE_Hn or Sn of this command is about; null when the code is another, or there is no such handle.</summary>
+    /// <summary>
+    /// The handle that a TPM_RC_REFERENCE_Hn or Sn of this command is about; null when the code is another, or there is
+    /// no such handle.
+    /// </summary>
     public static uint? Blamed(uint code, byte[] command)
     {
         int n = (int)code & 7;
@@ -34,7 +38,9 @@ internal static class ReferenceErrors
         return Read(command, at);
     }
 
-    private static uint? Read(byte[] bytes, int at) => at + 4 <= bytes.Length ? BinaryPrimitives.ReadUInt32BigEndian(bytes.AsSpan(at)) : null;
+    private static uint? Read(byte[] bytes, int at) =>
+        at + 4 <= bytes.Length ? BinaryPrimitives.ReadUInt32BigEndian(bytes.AsSpan(at)) : null;
 
-    private static int Size(byte[] bytes, int at) => at + 2 <= bytes.Length ? BinaryPrimitives.ReadUInt16BigEndian(bytes.AsSpan(at)) : 0;
+    private static int Size(byte[] bytes, int at) =>
+        at + 2 <= bytes.Length ? BinaryPrimitives.ReadUInt16BigEndian(bytes.AsSpan(at)) : 0;
 }

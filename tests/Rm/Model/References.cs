@@ -3,8 +3,9 @@ using TpmFs.Simulation;
 namespace TpmFs.Rm.Tests.Model;
 
 /// <summary>
-/// What the openers got so far, by the numbers of the manager's side, and what each number is on the ideal side. A number means the right
-/// thing, mostly; sometimes it is another opener's handle, one the TPM itself uses, a session under its other type byte, or no handle.
+/// What the openers got so far, by the numbers of the manager's side, and what each number is on the ideal side. A
+/// number means the right thing, mostly; sometimes it is another opener's handle, one the TPM itself uses, a session
+/// under its other type byte, or no handle.
 /// </summary>
 internal sealed class References(int openers, bool wrongOnes)
 {
@@ -25,7 +26,8 @@ internal sealed class References(int openers, bool wrongOnes)
             12 => Pick(_objects[(opener + 1 + nth) % openers], nth, Handles.FirstTransient),
             13 => Handles.FirstTransient + ((uint)nth % 6),
             14 => 0x81000000 + ((uint)nth % 2),
-            15 => (uint[])[Handles.FirstTransient + Handles.IndexMask, Handles.Owner, 0x90000000, Pick(_sessions[opener], nth, 0x02000000)] is var odd ? odd[nth % odd.Length] : 0,
+            15 => (uint[])[Handles.FirstTransient + Handles.IndexMask, Handles.Owner, 0x90000000,
+                Pick(_sessions[opener], nth, 0x02000000)] is var odd ? odd[nth % odd.Length] : 0,
             _ => Pick(_objects[opener], nth, Handles.FirstTransient),
         };
     }
@@ -44,7 +46,8 @@ internal sealed class References(int openers, bool wrongOnes)
     }
 
     /// <summary>The n-th context that anybody saved, for each side; null when there is none.</summary>
-    public (byte[] Manager, byte[] Ideal)? Context(int n) => _contexts.Count == 0 ? null : _contexts[n % _contexts.Count];
+    public (byte[] Manager, byte[] Ideal)? Context(int n) =>
+        _contexts.Count == 0 ? null : _contexts[n % _contexts.Count];
 
     /// <summary>The n-th key that anybody created, which is the same on both sides.</summary>
     public (byte[] Private, byte[] Public)? Created(int n) => _created.Count == 0 ? null : _created[n % _created.Count];
@@ -75,15 +78,22 @@ internal sealed class References(int openers, bool wrongOnes)
         }
     }
 
-    /// <summary>What a number of the manager's side is on the ideal side; something that is never there, when it is nothing here.</summary>
+    /// <summary>
+    /// What a number of the manager's side is on the ideal side; something that is never there, when it is nothing
+    /// here.
+    /// </summary>
     public uint Ideal(int opener, uint handle) => Handles.TypeOf(handle) switch
     {
-        Handles.Transient when handle <= Handles.LastTransient => _idealObjects.GetValueOrDefault((opener, handle), Handles.LastTransient),
-        Handles.HmacSession or Handles.PolicySession => (handle & ~Handles.IndexMask) | _idealSessions.GetValueOrDefault(Handles.IndexOf(handle), Handles.IndexMask - 1),
+        Handles.Transient when handle <= Handles.LastTransient =>
+            _idealObjects.GetValueOrDefault((opener, handle), Handles.LastTransient),
+        Handles.HmacSession
+            or Handles.PolicySession => (handle & ~Handles.IndexMask)
+                | _idealSessions.GetValueOrDefault(Handles.IndexOf(handle), Handles.IndexMask - 1),
         _ => handle,
     };
 
-    private static uint Pick(List<uint> from, int n, uint otherwise) => from.Count == 0 ? otherwise : from[^(1 + (n % from.Count))];
+    private static uint Pick(List<uint> from, int n, uint otherwise) =>
+        from.Count == 0 ? otherwise : from[^(1 + (n % from.Count))];
 
     private static void Keep<T>(List<T> list, T item)
     {

@@ -21,7 +21,8 @@ internal sealed class RigUnderTest : IManagerUnderTest
     public int Open(ModelOwner owner)
     {
         SpaceLimits limits = _rig.Group(owner.Group).Limits;
-        (limits.ObjectsMax, limits.SessionsMax, limits.SavedSessionsMax) = (_limits.ObjectsMax, _limits.SessionsMax, _limits.SavedSessionsMax);
+        (limits.ObjectsMax, limits.SessionsMax, limits.SavedSessionsMax) =
+            (_limits.ObjectsMax, _limits.SessionsMax, _limits.SavedSessionsMax);
         _openers.Add(_rig.Open(owner.Group, owner.Uid, owner.Locality));
         return _openers.Count - 1;
     }

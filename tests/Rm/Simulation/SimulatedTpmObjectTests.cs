@@ -3,7 +3,9 @@ using TpmFs.Simulation;
 
 namespace TpmFs.Rm.Tests.Simulation;
 
-/// <summary>Objects of a real TPM (libtpms, the reference implementation) and of the simulated one have the same fate.</summary>
+/// <summary>
+/// Objects of a real TPM (libtpms, the reference implementation) and of the simulated one have the same fate.
+/// </summary>
 public sealed class SimulatedTpmObjectTests : IDisposable
 {
     private readonly TpmPair _pair = new();
@@ -113,11 +115,16 @@ public sealed class SimulatedTpmObjectTests : IDisposable
         _stage.Start();
         foreach (uint hierarchy in (uint[])[Handles.Owner, Handles.Endorsement, Handles.Platform, Handles.Null])
         {
-            foreach (byte[] change in (byte[][])[Cmd.Clear(), Cmd.Clear(Handles.Platform), Cmd.ChangeEps(), Cmd.ChangePps(),
-                Cmd.HierarchyControl(Handles.Owner, Handles.Owner, false), Cmd.HierarchyControl(Handles.Owner, Handles.Owner, true),
-                Cmd.HierarchyControl(Handles.Endorsement, Handles.Endorsement, false), Cmd.HierarchyControl(Handles.Platform, Handles.Endorsement, true),
-                Cmd.HierarchyControl(Handles.Platform, Handles.Owner, true), Cmd.HierarchyControl(Handles.Owner, Handles.Endorsement, false),
-                Cmd.HierarchyControl(Handles.Owner, Handles.Platform, false), Cmd.HierarchyControl(Handles.Platform, Handles.PlatformNv, false)])
+            foreach (byte[] change in (byte[][])[Cmd.Clear(), Cmd.Clear(Handles.Platform), Cmd.ChangeEps(),
+                Cmd.ChangePps(),
+                Cmd.HierarchyControl(Handles.Owner, Handles.Owner, false),
+                Cmd.HierarchyControl(Handles.Owner, Handles.Owner, true),
+                Cmd.HierarchyControl(Handles.Endorsement, Handles.Endorsement, false),
+                Cmd.HierarchyControl(Handles.Platform, Handles.Endorsement, true),
+                Cmd.HierarchyControl(Handles.Platform, Handles.Owner, true),
+                Cmd.HierarchyControl(Handles.Owner, Handles.Endorsement, false),
+                Cmd.HierarchyControl(Handles.Owner, Handles.Platform, false),
+                Cmd.HierarchyControl(Handles.Platform, Handles.PlatformNv, false)])
             {
                 _pair.Send(Cmd.CreatePrimary(hierarchy, Templates.Signing()), "key");
                 _pair.Send(s => Cmd.ContextSave(s["key"].Handle), "context");

@@ -3,7 +3,9 @@ using TpmFs.Simulation;
 
 namespace TpmFs.Rm.Tests.Simulation;
 
-/// <summary>Sessions of a real TPM (libtpms, the reference implementation) and of the simulated one have the same fate.</summary>
+/// <summary>
+/// Sessions of a real TPM (libtpms, the reference implementation) and of the simulated one have the same fate.
+/// </summary>
 public sealed class SimulatedTpmSessionTests : IDisposable
 {
     private readonly TpmPair _pair = new();
@@ -17,7 +19,8 @@ public sealed class SimulatedTpmSessionTests : IDisposable
     public void Sessions_in_slots_and_saved()
     {
         _stage.Start();
-        foreach ((SessionType type, string? name) in ((SessionType, string)[])[(SessionType.Hmac, "h"), (SessionType.Policy, "p"), (SessionType.Trial, "t")])
+        foreach ((SessionType type, string? name) in ((SessionType, string)[])[(SessionType.Hmac, "h"),
+            (SessionType.Policy, "p"), (SessionType.Trial, "t")])
         {
             _pair.Send(Cmd.StartAuthSession(type), name);
         }
@@ -111,7 +114,8 @@ public sealed class SimulatedTpmSessionTests : IDisposable
         _pair.Send(s => Cmd.Sign(s["key"].Handle, "x", new Auth(s["b"].Handle)));
         _pair.Send(Cmd.CreatePrimary(Handles.Owner, Templates.Signing(less: PublicArea.UserWithAuth)), "policyOnly");
         _pair.Send(s => Cmd.Sign(s["policyOnly"].Handle, "x"));
-        _pair.Send(Cmd.CreatePrimary(Handles.Owner, Templates.Signing(less: PublicArea.NoDa), auth: "secret"), "protected");
+        _pair.Send(
+            Cmd.CreatePrimary(Handles.Owner, Templates.Signing(less: PublicArea.NoDa), auth: "secret"), "protected");
         for (int i = 0; i < 5; i++)
         {
             _pair.Send(s => Cmd.Sign(s["protected"].Handle, "x", Auth.Password("wrong")));
@@ -132,7 +136,9 @@ public sealed class SimulatedTpmSessionTests : IDisposable
         _pair.Send(s => Cmd.PolicyCommandCode(s["t"].Handle, 0x15D));
         _pair.Send(s => Cmd.PolicyCommandCode(s["t"].Handle, 0x15E));
         _pair.Send(s => Cmd.PolicyGetDigest(s["t"].Handle), "digest");
-        _pair.Send(s => Cmd.CreatePrimary(Handles.Owner, Templates.Signing(policy: s["digest"].Sized(10), less: PublicArea.UserWithAuth)), "key");
+        _pair.Send(
+            s => Cmd.CreatePrimary(
+                Handles.Owner, Templates.Signing(policy: s["digest"].Sized(10), less: PublicArea.UserWithAuth)), "key");
         _pair.Send(Cmd.StartAuthSession(SessionType.Policy), "p");
         for (int i = 0; i < 3; i++)
         {
@@ -170,9 +176,12 @@ public sealed class SimulatedTpmSessionTests : IDisposable
         _pair.Send(Cmd.StartAuthSession(SessionType.Hmac), "b");
         List<Func<Side, byte[]>> between =
         [
-            s => Cmd.ContextSave(s["key"].Handle), s => Cmd.ContextLoad(s["keyContext"].Body), _ => Cmd.FlushContext(0x80000001), _ => Cmd.FlushContext(0x80000001),
-            _ => Cmd.GetRandom(1), _ => Cmd.ReadClock(), _ => Cmd.GetCapability(1, 0x80000000, 1), s => Cmd.ReadPublic(s["key"].Handle), s => Cmd.ReadPublic(0x80000002),
-            s => Cmd.GetRandom(1, Auth.AuditSession(s["b"].Handle)), s => Cmd.Sign(s["key"].Handle, "x"), s => Cmd.StartAuthSession(SessionType.Policy), _ => Cmd.FlushContext(0x03000002),
+            s => Cmd.ContextSave(s["key"].Handle), s => Cmd.ContextLoad(s["keyContext"].Body),
+            _ => Cmd.FlushContext(0x80000001), _ => Cmd.FlushContext(0x80000001),
+            _ => Cmd.GetRandom(1), _ => Cmd.ReadClock(), _ => Cmd.GetCapability(1, 0x80000000, 1),
+            s => Cmd.ReadPublic(s["key"].Handle), s => Cmd.ReadPublic(0x80000002),
+            s => Cmd.GetRandom(1, Auth.AuditSession(s["b"].Handle)), s => Cmd.Sign(s["key"].Handle, "x"),
+            s => Cmd.StartAuthSession(SessionType.Policy), _ => Cmd.FlushContext(0x03000002),
         ];
         foreach (Func<Side, byte[]> command in between)
         {

@@ -3,7 +3,10 @@ using TpmFs.Simulation;
 
 namespace TpmFs.Rm.Tests.Simulation;
 
-/// <summary>A real TPM (libtpms, the reference implementation) and the simulated one remember the same, across power events and through anything.</summary>
+/// <summary>
+/// A real TPM (libtpms, the reference implementation) and the simulated one remember the same, across power events and
+/// through anything.
+/// </summary>
 public sealed class SimulatedTpmStateTests : IDisposable
 {
     private readonly TpmPair _pair = new();
@@ -108,10 +111,14 @@ public sealed class SimulatedTpmStateTests : IDisposable
 
     private static List<byte[]> Spoiling(Side s) =>
     [
-        Cmd.GetRandom(1), Cmd.ReadClock(), Cmd.ContextSave(s["key"].Handle), Cmd.ContextSave(s["b"].Handle), Cmd.ContextLoad(s["keyContext"].Body), Cmd.ContextLoad(s["aContext"].Body),
-        Cmd.FlushContext(s["key"].Handle), Cmd.FlushContext(s["a"].Handle), Cmd.FlushContext(s["b"].Handle), Cmd.StartAuthSession(SessionType.Hmac), Cmd.Sign(s["key"].Handle, "x"),
-        Cmd.PcrExtend(3, "x"), Cmd.PcrExtend(16, "x"), Cmd.HierarchyControl(Handles.Owner, Handles.Owner, true), Cmd.HierarchyControl(Handles.Owner, Handles.Owner, false),
-        Cmd.Clear(), Cmd.ChangeEps(), Cmd.ChangePps(), Cmd.HierarchyChangeAuth(Handles.Platform, "", ""), Cmd.HierarchyChangeAuth(Handles.Owner, "", ""),
+        Cmd.GetRandom(1), Cmd.ReadClock(), Cmd.ContextSave(s["key"].Handle), Cmd.ContextSave(s["b"].Handle),
+        Cmd.ContextLoad(s["keyContext"].Body), Cmd.ContextLoad(s["aContext"].Body),
+        Cmd.FlushContext(s["key"].Handle), Cmd.FlushContext(s["a"].Handle), Cmd.FlushContext(s["b"].Handle),
+        Cmd.StartAuthSession(SessionType.Hmac), Cmd.Sign(s["key"].Handle, "x"),
+        Cmd.PcrExtend(3, "x"), Cmd.PcrExtend(16, "x"), Cmd.HierarchyControl(Handles.Owner, Handles.Owner, true),
+        Cmd.HierarchyControl(Handles.Owner, Handles.Owner, false),
+        Cmd.Clear(), Cmd.ChangeEps(), Cmd.ChangePps(), Cmd.HierarchyChangeAuth(Handles.Platform, "", ""),
+        Cmd.HierarchyChangeAuth(Handles.Owner, "", ""),
         Cmd.SetCommandCodeAuditStatus(0x17B), Cmd.CreatePrimary(Handles.Owner, Templates.Signing()),
     ];
 }

@@ -4,7 +4,9 @@ using TpmFs.Tpm;
 
 namespace TpmFs.Rm.Tests.Simulation;
 
-/// <summary>What the simulation does beyond answering as a TPM does: slots to choose, faults, latencies, counts.</summary>
+/// <summary>
+/// What the simulation does beyond answering as a TPM does: slots to choose, faults, latencies, counts.
+/// </summary>
 public sealed class SimulatedTpmTests
 {
     private static readonly TimeSpan s_long = TimeSpan.FromMinutes(1);
@@ -16,7 +18,8 @@ public sealed class SimulatedTpmTests
         tpm.Faults.Warn(Rc.Retry, times: 2);
         tpm.Faults.Warn(Rc.Yielded, skip: 1, command: 0x181);
         Assert.Equal([Rc.Retry, Rc.Retry, 0u, 0u, Rc.Yielded, 0u],
-            [Send(tpm, Cmd.ReadClock()), Send(tpm, Cmd.GetRandom(1)), Send(tpm, Cmd.GetRandom(1)), Send(tpm, Cmd.ReadClock()), Send(tpm, Cmd.ReadClock()), Send(tpm, Cmd.ReadClock())]);
+            [Send(tpm, Cmd.ReadClock()), Send(tpm, Cmd.GetRandom(1)), Send(tpm, Cmd.GetRandom(1)),
+                Send(tpm, Cmd.ReadClock()), Send(tpm, Cmd.ReadClock()), Send(tpm, Cmd.ReadClock())]);
         Assert.Equal(0, tpm.Faults.Outstanding);
     }
 
@@ -140,7 +143,8 @@ public sealed class SimulatedTpmTests
     [Fact]
     public void Slots_and_sessions_are_as_many_as_were_asked_for()
     {
-        using SimulatedTpm tpm = Started(new TpmParameters { ObjectSlots = 5, SessionSlots = 2, ActiveSessionsMax = 3 });
+        using SimulatedTpm tpm =
+            Started(new TpmParameters { ObjectSlots = 5, SessionSlots = 2, ActiveSessionsMax = 3 });
         var objects = Enumerable.Range(0, 6).Select(_ => Send(tpm, Cmd.HashSequenceStart(Hashes.Sha256))).ToList();
         Assert.Equal([0u, 0u, 0u, 0u, 0u, Rc.ObjectMemory], objects);
         uint first = Ask(tpm, Cmd.StartAuthSession(SessionType.Hmac)).Handle;
@@ -157,7 +161,8 @@ public sealed class SimulatedTpmTests
     [InlineData(false, Rc.Success)]
     public void Create_and_persistent_objects_need_a_slot_where_they_were_asked_to(bool needSlot, uint code)
     {
-        using SimulatedTpm tpm = Started(new TpmParameters { ObjectSlots = 1, CreateNeedsSlot = needSlot, PersistentObjectsNeedSlot = needSlot });
+        using SimulatedTpm tpm = Started(
+            new TpmParameters { ObjectSlots = 1, CreateNeedsSlot = needSlot, PersistentObjectsNeedSlot = needSlot });
         uint parent = Ask(tpm, Cmd.CreatePrimary(Handles.Owner, Templates.Storage())).Handle;
         Assert.Equal(code, Send(tpm, Cmd.Create(parent, Templates.Signing())));
         Ask(tpm, Cmd.EvictControl(Handles.Owner, parent, 0x81000000));
@@ -210,7 +215,8 @@ public sealed class SimulatedTpmTests
         return tpm;
     }
 
-    private static TransmitResult Transmit(ITpmTransport tpm, byte[] command) => tpm.Transmit(command, 0, new byte[4096], s_long);
+    private static TransmitResult Transmit(ITpmTransport tpm, byte[] command) =>
+        tpm.Transmit(command, 0, new byte[4096], s_long);
 
     private static uint Send(SimulatedTpm tpm, byte[] command) => Ask(tpm, command).Code;
 

@@ -3,7 +3,9 @@ using TpmFs.Simulation;
 
 namespace TpmFs.Rm.Tests.Simulation;
 
-/// <summary>A real TPM (libtpms, the reference implementation) and the simulated one refuse the same, with the same codes.</summary>
+/// <summary>
+/// A real TPM (libtpms, the reference implementation) and the simulated one refuse the same, with the same codes.
+/// </summary>
 public sealed class SimulatedTpmWireTests : IDisposable
 {
     private readonly TpmPair _pair = new();
@@ -68,9 +70,12 @@ public sealed class SimulatedTpmWireTests : IDisposable
     {
         uint[] odd =
         [
-            0, 23, 24, 0x01000000, 0x02000000, 0x02000001, 0x02000002, 0x0200003F, 0x02000040, 0x02FFFFFE, 0x02FFFFFF, 0x03000000, 0x03000001, 0x03000002, 0x0300003F, 0x03000040, 0x03FFFFFF,
-            0x40000000, 0x40000001, 0x40000006, 0x40000007, 0x40000008, 0x40000009, 0x4000000A, 0x4000000B, 0x4000000C, 0x4000000D, 0x4000000E,
-            0x80000000, 0x80000001, 0x80000002, 0x80000003, 0x80FFFFFE, 0x80FFFFFF, 0x81000000, 0x81000001, 0x81800000, 0x82000000, 0xFFFFFFFF,
+            0, 23, 24, 0x01000000, 0x02000000, 0x02000001, 0x02000002, 0x0200003F, 0x02000040, 0x02FFFFFE, 0x02FFFFFF,
+            0x03000000, 0x03000001, 0x03000002, 0x0300003F, 0x03000040, 0x03FFFFFF,
+            0x40000000, 0x40000001, 0x40000006, 0x40000007, 0x40000008, 0x40000009, 0x4000000A, 0x4000000B, 0x4000000C,
+            0x4000000D, 0x4000000E,
+            0x80000000, 0x80000001, 0x80000002, 0x80000003, 0x80FFFFFE, 0x80FFFFFF, 0x81000000, 0x81000001, 0x81800000,
+            0x82000000, 0xFFFFFFFF,
         ];
         _stage.Start();
         foreach (uint handle in odd)
@@ -100,9 +105,12 @@ public sealed class SimulatedTpmWireTests : IDisposable
     {
         _stage.Start();
         _stage.Populate();
-        foreach ((uint capability, uint property, uint count) in ((uint, uint, uint)[])[(1, 0, 100), (1, 5, 3), (1, 0x80000000, 1), (1, 0x80000001, 1), (1, 0x80000002, 0), (1, 0x80FFFFFF, 1),
-            (1, 0x02000000, 10), (1, 0x03000000, 10), (1, 0x81000000, 10), (1, 0x01000000, 10), (1, 0x40000000, 3), (1, 0x40000008, 100), (1, 0x50000000, 1), (1, 0x90000000, 1),
-            (5, 0, 1), (11, 0, 1), (0x100, 0, 1), (0xFFFFFFFF, 0, 1), (6, 0x203, 5), (6, 0x20E, 1), (6, 0x10E, 1), (6, 0x110, 2), (6, 0x114, 1), (6, 0x11E, 2),
+        foreach ((uint capability, uint property, uint count) in ((uint, uint, uint)[])[(1, 0, 100), (1, 5, 3),
+            (1, 0x80000000, 1), (1, 0x80000001, 1), (1, 0x80000002, 0), (1, 0x80FFFFFF, 1),
+            (1, 0x02000000, 10), (1, 0x03000000, 10), (1, 0x81000000, 10), (1, 0x01000000, 10), (1, 0x40000000, 3),
+            (1, 0x40000008, 100), (1, 0x50000000, 1), (1, 0x90000000, 1),
+            (5, 0, 1), (11, 0, 1), (0x100, 0, 1), (0xFFFFFFFF, 0, 1), (6, 0x203, 5), (6, 0x20E, 1), (6, 0x10E, 1),
+            (6, 0x110, 2), (6, 0x114, 1), (6, 0x11E, 2),
             (6, 0x300, 10), (6, 0x2FF, 10)])
         {
             _pair.Send(Cmd.GetCapability(capability, property, count));

@@ -2,7 +2,9 @@ using TpmFs.Simulation;
 
 namespace TpmFs.Rm.Tests.Simulation.Differential;
 
-/// <summary>What of an answer must be the same on every TPM: the code, and what does not hang on keys and random numbers.</summary>
+/// <summary>
+/// What of an answer must be the same on every TPM: the code, and what does not hang on keys and random numbers.
+/// </summary>
 internal static class Comparable
 {
     public static string Of(uint command, Answer answer)
@@ -14,7 +16,8 @@ internal static class Comparable
         }
 
         bool isSessions = answer.Bytes[1] == 2;
-        string body = (CommandTable.Find(command)?.HasResponseHandle ?? false) ? $"handle {answer.Handle:X}" : command switch
+        string body =
+            (CommandTable.Find(command)?.HasResponseHandle ?? false) ? $"handle {answer.Handle:X}" : command switch
         {
             _ when isSessions => string.Empty,
             0x17A => Convert.ToHexString(answer.Body),

@@ -27,7 +27,12 @@ internal sealed class RandomClient(TpmPair pair, int seed)
         switch (_random.Next(44))
         {
             case < 4:
-                pair.Send(Cmd.CreatePrimary(hierarchy, Pick<byte[]>(Templates.Hmac(), Templates.Hmac(PublicArea.StClearBit), Templates.Storage(), Templates.Signing()), word));
+                pair.Send(
+                    Cmd.CreatePrimary(
+                        hierarchy,
+                        Pick<byte[]>(
+                            Templates.Hmac(), Templates.Hmac(PublicArea.StClearBit), Templates.Storage(),
+                            Templates.Signing()), word));
                 break;
             case < 6:
                 pair.Send(Cmd.Create(any, Templates.Hmac(), word), $"created{name}");
@@ -51,7 +56,9 @@ internal sealed class RandomClient(TpmPair pair, int seed)
                 pair.Send(Cmd.FlushContext(Pick(any, session)));
                 break;
             case < 24:
-                pair.Send(Cmd.StartAuthSession(Pick(SessionType.Hmac, SessionType.Policy, SessionType.Trial), Pick(Handles.Null, any)));
+                pair.Send(
+                    Cmd.StartAuthSession(
+                        Pick(SessionType.Hmac, SessionType.Policy, SessionType.Trial), Pick(Handles.Null, any)));
                 break;
             case < 27:
                 pair.Send(Cmd.Sign(any, word, auths));
@@ -81,7 +88,9 @@ internal sealed class RandomClient(TpmPair pair, int seed)
                 Policy(session);
                 break;
             case 37:
-                pair.Send(Cmd.EvictControl(Pick(Handles.Owner, Handles.Platform), any, Pick(0x81000000u, 0x81800000u, other)));
+                pair.Send(
+                    Cmd.EvictControl(
+                        Pick(Handles.Owner, Handles.Platform), any, Pick(0x81000000u, 0x81800000u, other)));
                 break;
             case 38:
                 pair.Send(Cmd.PcrExtend(Pick(3u, 16u), word));
@@ -100,12 +109,16 @@ internal sealed class RandomClient(TpmPair pair, int seed)
 
     private void Policy(uint session)
     {
-        pair.Send(Pick<byte[]>(Cmd.PolicyPcr(session, Pick(3, 16)), Cmd.PolicyCommandCode(session, Pick(0x15Du, 0x17Bu)), Cmd.PolicyRestart(session)));
+        pair.Send(
+            Pick<byte[]>(
+                Cmd.PolicyPcr(session, Pick(3, 16)), Cmd.PolicyCommandCode(session, Pick(0x15Du, 0x17Bu)),
+                Cmd.PolicyRestart(session)));
         pair.Send(Cmd.PolicyGetDigest(session));
     }
 
     private void ChangeHierarchy() => pair.Send(Pick<byte[]>(Cmd.Clear(), Cmd.ChangeEps(), Cmd.ChangePps(),
-        Cmd.HierarchyControl(Pick(s_hierarchy), Pick(s_hierarchy), _random.Next(3) == 0), Cmd.HierarchyControl(Handles.Platform, Pick(s_hierarchy[..2]), true)));
+        Cmd.HierarchyControl(Pick(s_hierarchy), Pick(s_hierarchy), _random.Next(3) == 0),
+        Cmd.HierarchyControl(Handles.Platform, Pick(s_hierarchy[..2]), true)));
 
     private void Power()
     {
@@ -123,12 +136,14 @@ internal sealed class RandomClient(TpmPair pair, int seed)
 
     private void Look()
     {
-        pair.Send(Cmd.GetCapability(1, Pick<uint>(0x80000000, 0x81000000, 0x02000000, 0x03000000), (uint)_random.Next(4)));
+        pair.Send(
+            Cmd.GetCapability(1, Pick<uint>(0x80000000, 0x81000000, 0x02000000, 0x03000000), (uint)_random.Next(4)));
         pair.Send(Cmd.GetCapability(6, 0x203, 5));
         pair.Send(Cmd.ReadClock());
     }
 
-    private uint AnyObject() => Pick<uint>(0x80000000, 0x80000000, 0x80000001, 0x80000001, 0x80000002, 0x80000003, 0x81000000, 0x81800000);
+    private uint AnyObject() =>
+        Pick<uint>(0x80000000, 0x80000000, 0x80000001, 0x80000001, 0x80000002, 0x80000003, 0x81000000, 0x81800000);
 
     private uint AnySession() => (Pick(0x02u, 0x02u, 0x03u) << 24) | (uint)_random.Next(5);
 
@@ -139,7 +154,10 @@ internal sealed class RandomClient(TpmPair pair, int seed)
         var list = new List<Auth>();
         for (int i = _random.Next(3); i >= 0; i--)
         {
-            list.Add(_random.Next(3) == 0 ? Auth.Password() : new Auth(AnySession(), Pick<byte>(0, 1, 1, 1, 0x81, 0x81, 0x83, 0x85, 0x21, 0x41)));
+            list.Add(
+                _random.Next(3) == 0
+                    ? Auth.Password()
+                    : new Auth(AnySession(), Pick<byte>(0, 1, 1, 1, 0x81, 0x81, 0x83, 0x85, 0x21, 0x41)));
         }
 
         return [.. list];

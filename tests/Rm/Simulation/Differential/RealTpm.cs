@@ -71,7 +71,8 @@ internal sealed class RealTpm : IDisposable
         var start = new ProcessStartInfo("swtpm");
         foreach (string argument in (string[])["socket", "--tpm2", "--terminate", "--flags", "not-need-init",
             "--tpmstate", $"dir={_directory.FullName}", "--log", $"file={_directory.FullName}/log",
-            "--server", $"type=unixio,path={_directory.FullName}/data", "--ctrl", $"type=unixio,path={_directory.FullName}/control"])
+            "--server", $"type=unixio,path={_directory.FullName}/data", "--ctrl",
+            $"type=unixio,path={_directory.FullName}/control"])
         {
             start.ArgumentList.Add(argument);
         }
@@ -82,7 +83,8 @@ internal sealed class RealTpm : IDisposable
         }
         catch (System.ComponentModel.Win32Exception e)
         {
-            throw new Xunit.Sdk.XunitException($"This test compares with a real TPM and needs swtpm (Debian: apt install swtpm): {e.Message}");
+            throw new Xunit.Sdk.XunitException(
+                $"This test compares with a real TPM and needs swtpm (Debian: apt install swtpm): {e.Message}");
         }
     }
 
@@ -93,7 +95,9 @@ internal sealed class RealTpm : IDisposable
         long started = Stopwatch.GetTimestamp();
         while (true)
         {
-            var socket = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified) { ReceiveTimeout = 30_000, SendTimeout = 30_000 };
+            var socket = new Socket(
+                AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified) { ReceiveTimeout = 30_000,
+                    SendTimeout = 30_000 };
             try
             {
                 socket.Connect(address);

@@ -25,7 +25,9 @@ internal sealed class Stage(TpmPair pair)
         pair.Send(Cmd.GetCapability(6, 0x203, 5));
     }
 
-    /// <summary>A key, an stClear key, their contexts; a saved and a loaded session; a changed PCR; a disabled hierarchy.</summary>
+    /// <summary>
+    /// A key, an stClear key, their contexts; a saved and a loaded session; a changed PCR; a disabled hierarchy.
+    /// </summary>
     public void Populate()
     {
         pair.Send(Cmd.CreatePrimary(Handles.Owner, Templates.Signing()), "key");
@@ -54,7 +56,9 @@ internal sealed class Stage(TpmPair pair)
         ListSessions();
     }
 
-    /// <summary>Fills slots 0 and 1 with a storage key and a sequence, and sessions 0 and 1; what is there already stays.</summary>
+    /// <summary>
+    /// Fills slots 0 and 1 with a storage key and a sequence, and sessions 0 and 1; what is there already stays.
+    /// </summary>
     public void MakeOneOfEach()
     {
         if (!pair.Send(Cmd.ReadPublic(0x80000000)).IsSuccess)
@@ -88,14 +92,22 @@ internal sealed class Stage(TpmPair pair)
         pair.Send(Cmd.ContextSave(key), "context");
         return
         [
-            _ => Cmd.GetRandom(4), _ => Cmd.ReadClock(), _ => Cmd.GetCapability(1, 0x80000000, 1), _ => Cmd.CreatePrimary(Handles.Owner, Templates.Hmac()),
-            _ => Cmd.Create(key, Templates.Hmac()), s => Cmd.Load(key, Private(s["child"]), Public(s["child"])), _ => Cmd.CreateLoaded(key, Templates.Hmac()),
-            s => Cmd.LoadExternal(Public(s["child"]), Handles.Owner), _ => Cmd.ReadPublic(key), _ => Cmd.Sign(key, "x"), _ => Cmd.EvictControl(Handles.Owner, sequence, 0x81000000),
-            _ => Cmd.HashSequenceStart(Hashes.Sha1), _ => Cmd.HmacStart(key), _ => Cmd.SequenceUpdate(sequence, "x"), _ => Cmd.StartAuthSession(SessionType.Trial),
-            _ => Cmd.PolicyCommandCode(policy, 0x15D), _ => Cmd.PolicyPcr(policy, 16), _ => Cmd.PolicyGetDigest(policy), _ => Cmd.PolicyRestart(policy), _ => Cmd.ContextSave(key),
-            s => Cmd.ContextLoad(s["context"].Body), _ => Cmd.FlushContext(0x80000002), _ => Cmd.PcrExtend(16, "x"), _ => Cmd.PcrRead(16),
-            _ => Cmd.HierarchyControl(Handles.Platform, Handles.Owner, true), _ => Cmd.HierarchyChangeAuth(Handles.Owner, "", ""), _ => Cmd.SetCommandCodeAuditStatus(0x17B),
-            _ => Cmd.GetCommandAuditDigest(Handles.Null), _ => Cmd.SequenceComplete(sequence, "x"), _ => Cmd.EventSequenceComplete(16, sequence, "x"),
+            _ => Cmd.GetRandom(4), _ => Cmd.ReadClock(), _ => Cmd.GetCapability(1, 0x80000000, 1),
+            _ => Cmd.CreatePrimary(Handles.Owner, Templates.Hmac()),
+            _ => Cmd.Create(key, Templates.Hmac()), s => Cmd.Load(key, Private(s["child"]), Public(s["child"])),
+            _ => Cmd.CreateLoaded(key, Templates.Hmac()),
+            s => Cmd.LoadExternal(Public(s["child"]), Handles.Owner), _ => Cmd.ReadPublic(key), _ => Cmd.Sign(key, "x"),
+            _ => Cmd.EvictControl(Handles.Owner, sequence, 0x81000000),
+            _ => Cmd.HashSequenceStart(Hashes.Sha1), _ => Cmd.HmacStart(key), _ => Cmd.SequenceUpdate(sequence, "x"),
+            _ => Cmd.StartAuthSession(SessionType.Trial),
+            _ => Cmd.PolicyCommandCode(policy, 0x15D), _ => Cmd.PolicyPcr(policy, 16), _ => Cmd.PolicyGetDigest(policy),
+            _ => Cmd.PolicyRestart(policy), _ => Cmd.ContextSave(key),
+            s => Cmd.ContextLoad(s["context"].Body), _ => Cmd.FlushContext(0x80000002), _ => Cmd.PcrExtend(16, "x"),
+            _ => Cmd.PcrRead(16),
+            _ => Cmd.HierarchyControl(Handles.Platform, Handles.Owner, true),
+            _ => Cmd.HierarchyChangeAuth(Handles.Owner, "", ""), _ => Cmd.SetCommandCodeAuditStatus(0x17B),
+            _ => Cmd.GetCommandAuditDigest(Handles.Null), _ => Cmd.SequenceComplete(sequence, "x"),
+            _ => Cmd.EventSequenceComplete(16, sequence, "x"),
         ];
     }
 }

@@ -2,7 +2,10 @@ using TpmFs.Simulation;
 
 namespace TpmFs.Rm.Tests.Simulation.Differential;
 
-/// <summary>Sends the same to a simulated and to a real TPM, and demands the same answer as far as it does not hang on randomness.</summary>
+/// <summary>
+/// Sends the same to a simulated and to a real TPM, and demands the same answer as far as it does not hang on
+/// randomness.
+/// </summary>
 internal sealed class TpmPair : IDisposable
 {
     private readonly RealTpm _real = new();
@@ -15,7 +18,8 @@ internal sealed class TpmPair : IDisposable
     public TpmPair()
     {
         Simulated = new SimulatedTpm();
-        _simulatedSide = new Side(c => Simulated.Direct(c, _locality), Simulated.PowerCycle, locality => _locality = locality);
+        _simulatedSide =
+            new Side(c => Simulated.Direct(c, _locality), Simulated.PowerCycle, locality => _locality = locality);
         _realSide = new Side(c => _real.Execute(c), _real.PowerCycle, _real.SetLocality);
     }
 
@@ -27,7 +31,10 @@ internal sealed class TpmPair : IDisposable
     /// <summary>The same bytes for both.</summary>
     public Answer Send(byte[] command, string? keep = null) => Send(_ => command, keep);
 
-    /// <summary>A command of each side's own remembered answers. Its answer is kept under a name, when one is given and it succeeded.</summary>
+    /// <summary>
+    /// A command of each side's own remembered answers. Its answer is kept under a name, when one is given and it
+    /// succeeded.
+    /// </summary>
     public Answer Send(Func<Side, byte[]> build, string? keep = null)
     {
         (Answer simulated, Answer real) = (Run(_simulatedSide, build, keep), Run(_realSide, build, keep));
@@ -72,7 +79,8 @@ internal sealed class TpmPair : IDisposable
         (string? expected, string? actual) = (Comparable.Of(command, real), Comparable.Of(command, simulated));
         if (expected != actual && _differences.Count < 20)
         {
-            _differences.Add($"a real TPM: {expected}, the simulated one: {actual}, to the last of\n{string.Join('\n', _history.TakeLast(Context))}");
+            _differences.Add(
+                $"a real TPM: {expected}, the simulated one: {actual}, to the last of\n{string.Join('\n', _history.TakeLast(Context))}");
         }
     }
 }
