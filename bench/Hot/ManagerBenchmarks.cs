@@ -66,5 +66,6 @@ public class ManagerBenchmarks
     [Benchmark]
     public void WholeManager() => _machine.Run(_machine.Sign);
 
-    private ManagedSpace NewSpace(SpaceOwner owner) => new(null!, static () => { }, owner, _machine);
+    private ManagedSpace NewSpace(SpaceOwner owner) =>
+        new(new SpaceServices(null!, static () => { }, new ObjectBudget(int.MaxValue)), owner, _machine);
 }

@@ -172,7 +172,8 @@ internal sealed class TpmKeeper(
         if (step != Step.Done)
         {
             _problem = step is Step.Inconsistent or Step.NoRoom or Step.Gap
-                ? "The TPM does not answer as a TPM 2.0 does: TPM2_Startup, TPM2_GetCapability or TPM2_ReadClock failed."
+                ? "The TPM does not answer as a TPM 2.0 does: TPM2_Startup, TPM2_GetCapability or TPM2_ReadClock "
+                    + "failed."
                 : _problem;
             return step;
         }
