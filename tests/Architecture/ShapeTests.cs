@@ -30,7 +30,6 @@ public sealed class ShapeTests
         "Rm: Housekeeping takes 10 parameters",
         "Rm: PowerState takes 8 parameters",
         "Rm: TpmKeeper takes 10 parameters",
-        "TpmFs: OpenerLine takes 11 parameters",
         "TpmFs: DomainStatistics takes 18 parameters",
         "TpmFs: Daemon.Serve has 61 lines",
         "TpmFs: Tree takes 10 parameters",
