@@ -8,15 +8,17 @@ export MSBUILDDISABLENODEREUSE = 1
 .PHONY: deps-run deps-test deps-vm deps-bench deps-deb
 
 help:
-	@echo 'make run           build, and mount a software TPM at /run/tpmfs (without root: in $$XDG_RUNTIME_DIR) until Ctrl-C'
+	@echo 'make run           build, and mount a software TPM at /run/tpmfs until Ctrl-C; without root: in $$XDG_RUNTIME_DIR'
 	@echo 'make test          build, and run every test; as root, since the tests mount'
-	@echo 'make test-vm       build, and test in virtual machines: beside /dev/tpmrm0 of a kernel, and the Debian package from its installation'
-	@echo '                   over boots and an upgrade to its purge; about 10 minutes'
-	@echo 'make soak          what takes long: the resource manager against its model for SOAK_SECONDS (600), and all sessions of a real TPM'
-	@echo 'make bench         build, and measure beside tpm2-abrmd and others; as root, about 15 minutes; QUICK=1: 4 minutes'
+	@echo 'make test-vm       build, and test in virtual machines: beside /dev/tpmrm0 of a kernel, and the Debian package'
+	@echo '                   from its installation over boots and an upgrade to its purge; about 10 minutes'
+	@echo 'make soak          what takes long: the resource manager against its model for SOAK_SECONDS (600), and all'
+	@echo '                   sessions of a real TPM'
+	@echo 'make bench         build, and measure beside tpm2-abrmd and others; as root, 15 minutes; QUICK=1: 4 minutes'
 	@echo 'make bench-hot     of those, only the steps inside, with the memory that they allocate; 1 minute'
 	@echo 'make build         leave a runnable out/tpmfs'
-	@echo 'make install       build, and install what needs no .NET below DESTDIR, in PREFIX (/usr/local); make uninstall removes it'
+	@echo 'make install       build, and install what needs no .NET below DESTDIR, in PREFIX (/usr/local)'
+	@echo 'make uninstall     remove that'
 	@echo 'make deb           build, and leave a Debian package in out/'
 	@echo 'make check-format  fail where dotnet format would change something, or a line is longer than 120 columns'
 	@echo 'make clean         remove what the others made'
@@ -24,23 +26,27 @@ help:
 run: sdk deps-run build
 	@exec out/tpmfs mount --tpm embedded
 
+TESTS := $(filter-out tests/Vm/,$(sort $(dir $(wildcard tests/*/*.Tests.csproj))))
+
 # On real mounts runs what is installed.
 test: sdk deps-test build standalone
 	@dotnet build TpmFs.sln --verbosity quiet
-	@TPMFS_PROGRAM=$(CURDIR)/$(STANDALONE)/tpmfs build/run-tests $(filter-out tests/Vm/,$(sort $(dir $(wildcard tests/*/*.Tests.csproj))))
+	@TPMFS_PROGRAM=$(CURDIR)/$(STANDALONE)/tpmfs build/run-tests $(TESTS)
 
 test-vm: sdk deps-vm build deb
 	@dotnet build tests/Vm --verbosity quiet
 	@cd bench && /usr/bin/python3 -c 'import processes; processes.build()'
 	@build/run-tests tests/Vm/
 
-# The model with new seeds, which are printed, for SOAK_SECONDS; then, for some two minutes, the full counts on a real mount.
+# The model with new seeds, which are printed, for SOAK_SECONDS; then, for two minutes, the full counts on a real mount.
 SOAK_SECONDS ?= 600
 
 soak: sdk deps-test build
 	@dotnet build TpmFs.sln --verbosity quiet
-	@TPMFS_SOAK_SECONDS=$(SOAK_SECONDS) dotnet test tests/Rm --no-build --filter FullyQualifiedName~SoakTests --logger 'console;verbosity=detailed'
-	@TPMFS_SOAK=1 dotnet test tests/Integration --no-build --filter FullyQualifiedName~Tests.ResourceManager --logger 'console;verbosity=detailed'
+	@TPMFS_SOAK_SECONDS=$(SOAK_SECONDS) dotnet test tests/Rm --no-build \
+		--filter FullyQualifiedName~SoakTests --logger 'console;verbosity=detailed'
+	@TPMFS_SOAK=1 dotnet test tests/Integration --no-build \
+		--filter FullyQualifiedName~Tests.ResourceManager --logger 'console;verbosity=detailed'
 
 bench: deps-bench build standalone
 	@/usr/bin/python3 bench/run.py $(if $(QUICK),--quick) $(BENCH)
@@ -55,10 +61,12 @@ build: sdk
 STANDALONE := out/standalone
 RUNTIME := linux-$(if $(filter aarch64,$(shell uname --machine)),arm64,x64)
 
-# From nothing each time: a program's list of its parts (tpmfs.deps.json) is not made anew when trimming leaves another part of .NET in.
+# From nothing each time: a program's list of its parts (tpmfs.deps.json) is not made anew when trimming leaves another
+# part of .NET in.
 standalone: sdk
 	@rm -rf $(STANDALONE) src/TpmFs/obj/Release/net*/$(RUNTIME)
-	@dotnet publish src/TpmFs/tpmfs.csproj --configuration Release --runtime $(RUNTIME) --self-contained --output $(STANDALONE) --verbosity quiet
+	@dotnet publish src/TpmFs/tpmfs.csproj --configuration Release --runtime $(RUNTIME) --self-contained \
+		--output $(STANDALONE) --verbosity quiet
 
 export DESTDIR PREFIX SYSCONFDIR SYSTEMDDIR UDEVDIR SLEEPDIR
 
@@ -71,7 +79,7 @@ uninstall:
 deb: deps-deb standalone
 	@build/deb out
 
-# Both, even if the first fails. Names of fields and references of comments are errors of the build, which dotnet format tells too.
+# All, even if the first fails. Names of fields and references of comments are errors of the build.
 check-format: sdk
 	@status=0; build/check-lines || status=1; \
 	dotnet build TpmFs.sln --verbosity quiet || status=1; \
@@ -82,7 +90,8 @@ clean:
 	rm -rf out bench/bin bench/Hot/bin bench/Hot/obj TestResults src/*/bin src/*/obj tests/*/bin tests/*/obj
 
 sdk:
-	@dotnet --version >/dev/null || { echo 'TpmFs needs the .NET 10 SDK: https://dotnet.microsoft.com/download' >&2; exit 1; }
+	@dotnet --version >/dev/null \
+		|| { echo 'TpmFs needs the .NET 10 SDK: https://dotnet.microsoft.com/download' >&2; exit 1; }
 
 deps-run:
 	@build/install-deps run

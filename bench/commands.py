@@ -1,4 +1,5 @@
-"""TPM commands and time per client command, workload by workload: straight to swtpm, TpmFs, tpm2-abrmd, and the kernel's policy computed."""
+"""TPM commands and time per client command, workload by workload: straight to swtpm, TpmFs, tpm2-abrmd, and the
+kernel's policy computed."""
 
 from operator import truediv
 from statistics import median
@@ -9,16 +10,17 @@ from processes import one_cpu
 
 LATE = (0.9, 0.99)
 PERCENTILES = (0.5, *LATE)
-SLOTS = 3  # loaded objects that swtpm has room for; also what Linux's manager allows an opener, of objects and of sessions
+# loaded objects that swtpm has room for; also what Linux's manager allows an opener, of objects and of sessions
+SLOTS = 3
 
 
 class Workload:
     """
     What a client does again and again.
 
-    prepare(run) makes keys and sessions and returns the steps of a round; 'held' are, for each command of a round, the objects and
-    sessions that the opener holds before and after it, which is all that the kernel's policy depends on; openers and keys, what the TPM
-    must have room for where nobody manages it.
+    prepare(run) makes keys and sessions and returns the steps of a round; 'held' are, for each command of a round,
+    the objects and sessions that the opener holds before and after it, which is all that the kernel's policy depends
+    on; openers and keys, what the TPM must have room for where nobody manages it.
     """
 
     def __init__(self, name, prepare, held, openers=1, objects=0, opens=False):
@@ -31,7 +33,8 @@ class Workload:
         return self.objects <= SLOTS and self.openers == 1
 
     def kernel_commands(self):
-        """tpm2-space.c loads all that the opener holds before each command, and saves it after (objects are flushed besides)."""
+        """tpm2-space.c loads all that the opener holds before each command, and saves it after (objects are flushed
+        besides)."""
         if any(count > SLOTS for each in self.held for count in each):
             return None
         return sum(1 + o + s + 2 * o2 + s2 for o, s, o2, s2 in self.held) / self.commands
@@ -39,7 +42,8 @@ class Workload:
     def kernel_seconds(self, own, swap):
         if self.kernel_commands() is None:
             return None
-        extra = sum((o + s) * swap['ContextLoad'] + (o2 + s2) * swap['ContextSave'] + o2 * swap['FlushContext'] for o, s, o2, s2 in self.held)
+        extra = sum((o + s) * swap['ContextLoad'] + (o2 + s2) * swap['ContextSave'] + o2 * swap['FlushContext']
+                    for o, s, o2, s2 in self.held)
         return own + extra / self.commands
 
 
@@ -98,7 +102,8 @@ def _sign(run):
 
 
 def _hash(_):
-    return [step(tpm.hash_start(), use='>'), *[step(tpm.sequence_update(), use='<')] * 4, step(tpm.sequence_complete(), use='<')]
+    return [step(tpm.hash_start(), use='>'), *[step(tpm.sequence_update(), use='<')] * 4,
+            step(tpm.sequence_complete(), use='<')]
 
 
 def _open(run):
@@ -113,9 +118,11 @@ WORKLOADS = [
     Workload('HMAC, 4 openers with a key each, in turn', _openers(4), [(1, 0, 1, 0)] * 4, openers=4, objects=4),
     Workload('GetRandom, 3 keys and 3 sessions held', _held, [(3, 3, 3, 3)], objects=3),
     Workload('ReadPublic, 3 keys in turn', _read_public, [(3, 0, 3, 0)] * 3, objects=3),
-    Workload('PolicyGetDigest, 1 policy session', lambda run: [step(tpm.policy_get_digest(run.session(tpm.POLICY_SESSION)))], [(0, 1, 0, 1)]),
+    Workload('PolicyGetDigest, 1 policy session',
+             lambda run: [step(tpm.policy_get_digest(run.session(tpm.POLICY_SESSION)))], [(0, 1, 0, 1)]),
     Workload('ECC Sign with an HMAC session', _sign, [(1, 1, 1, 1)], objects=1),
-    Workload('hash sequence: start, 4 updates, complete', _hash, [(0, 0, 1, 0), *[(1, 0, 1, 0)] * 4, (1, 0, 0, 0)], objects=1),
+    Workload('hash sequence: start, 4 updates, complete', _hash, [(0, 0, 1, 0), *[(1, 0, 1, 0)] * 4, (1, 0, 0, 0)],
+             objects=1),
     Workload('GetRandom', lambda _: [step(tpm.get_random())], [(0, 0, 0, 0)]),
     Workload('open, GetRandom, close', _open, [(0, 0, 0, 0)], opens=True),
 ]
@@ -128,7 +135,8 @@ def swap_seconds(site, client):
     key = client.handle(number, tpm.create_hmac_key())
     context = client.run(number, tpm.context_save(key))[10:]
     client.run(number, tpm.flush(key))
-    commands = {'ContextLoad': tpm.context_load(context), 'ContextSave': tpm.context_save(key), 'FlushContext': tpm.flush(key)}
+    commands = {'ContextLoad': tpm.context_load(context), 'ContextSave': tpm.context_save(key),
+                'FlushContext': tpm.flush(key)}
     seconds = {name: [] for name in commands}
     for _ in range(20):  # the only object that is loaded gets the same handle each time
         for name, command in commands.items():
@@ -191,14 +199,16 @@ def measure(sites, starter, workload, blocks, rounds):
 
 def _sites(starter, counted):
     name = 'counted-' if counted else ''
-    sites = [starter.direct(counted, f'{name}direct'), starter.tpmfs(counted, f'{name}tpmfs'), starter.abrmd(counted, f'{name}abrmd')]
+    sites = [starter.direct(counted, f'{name}direct'), starter.tpmfs(counted, f'{name}tpmfs'),
+             starter.abrmd(counted, f'{name}abrmd')]
     for site in sites:
         site.pin(one_cpu())
     return sites
 
 
 def run(starter, quick, profile=None):
-    """All workloads; a profile makes each command last as long as on that TPM. Without one nothing that counts stands in the way of what is timed."""
+    """All workloads; a profile makes each command last as long as on that TPM. Without one nothing that counts stands
+    in the way of what is timed."""
     counted = _sites(starter, True)
     timed = counted if profile else _sites(starter, False)
     blocks, rounds = (3, 4) if profile else (3, 100) if quick else (10, 300)
@@ -216,12 +226,16 @@ def run(starter, quick, profile=None):
         own = median(bare.seconds) if bare else median(results[0]['seconds']['straight to swtpm'])
         results.append({
             'workload': workload.name,
-            'tpm_commands': {name: result.per_command for name, result in counts.items()} | {'kernel (computed)': workload.kernel_commands()},
-            'seconds': {name: result.seconds for name, result in measured.items()} | {'kernel (computed)': workload.kernel_seconds(own, swap)},
+            'tpm_commands': {name: result.per_command for name, result in counts.items()}
+            | {'kernel (computed)': workload.kernel_commands()},
+            'seconds': {name: result.seconds for name, result in measured.items()}
+            | {'kernel (computed)': workload.kernel_seconds(own, swap)},
             'late_seconds': {name: [result.percentiles[share] for share in LATE] for name, result in measured.items()},
-            'codes': {name: {tpm.NAMES.get(code, hex(code)): count for code, count in result.codes.items()} for name, result in counts.items()},
+            'codes': {name: {tpm.NAMES.get(code, hex(code)): count for code, count in result.codes.items()}
+                      for name, result in counts.items()},
         })
-    return {'profile': profile.name if profile else None, 'blocks': blocks, 'rounds': rounds, 'swap_seconds': swap, 'rows': results}
+    return {'profile': profile.name if profile else None, 'blocks': blocks, 'rounds': rounds, 'swap_seconds': swap,
+            'rows': results}
 
 
 COLUMNS = ['straight to swtpm', 'TpmFs', 'tpm2-abrmd', 'kernel (computed)']
@@ -238,14 +252,18 @@ def report(result):
 
     def parts(row):
         own, other = row['seconds']['TpmFs'], row['seconds']['tpm2-abrmd']
-        late = [f'{median(map(truediv, *of_both)):.2f}' for of_both in zip(row['late_seconds']['TpmFs'], row['late_seconds']['tpm2-abrmd'])]
+        late = [f'{median(map(truediv, *of_both)):.2f}'
+                for of_both in zip(row['late_seconds']['TpmFs'], row['late_seconds']['tpm2-abrmd'])]
         bare = row['seconds'].get('straight to swtpm')
-        managers = f'{median((ours - tpm) / (theirs - tpm) for ours, theirs, tpm in zip(own, other, bare)):.2f}' if bare else '-'
+        ratios = [(ours - tpm) / (theirs - tpm) for ours, theirs, tpm in zip(own, other, bare)] if bare else []
+        managers = f'{median(ratios):.2f}' if ratios else '-'
         return [ratio_spread(list(map(truediv, own, other))), *late, managers]
 
     under = f" with the latencies of {result['profile']}" if result['profile'] else ''
     head = ['workload', *COLUMNS]
-    counts = table('TPM commands per client command', head, [[row['workload'], *[count(row, name) for name in COLUMNS]] for row in result['rows']])
+    counts = table('TPM commands per client command', head,
+                   [[row['workload'], *[count(row, name) for name in COLUMNS]] for row in result['rows']])
     return ('' if result['profile'] else counts) + table(
-        'Time per client command' + under + ', all on one CPU, µs: median of the blocks (lowest–highest)', [*head, 'TpmFs / tpm2-abrmd', 'at p90', 'at p99', 'of both without the TPM\'s time'],
+        'Time per client command' + under + ', all on one CPU, µs: median of the blocks (lowest–highest)',
+        [*head, 'TpmFs / tpm2-abrmd', 'at p90', 'at p99', 'of both without the TPM\'s time'],
         [[row['workload'], *[time(row, name) for name in COLUMNS], *parts(row)] for row in result['rows']])

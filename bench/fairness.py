@@ -9,7 +9,8 @@ from figures import percentile, table
 COMMAND = 0.002  # seconds
 LIGHT = 16  # openers that take turns, so that there are many samples though each asks for less than its share
 FLOOD = 84  # openers; with the light ones as many as tpm2-abrmd allows
-ROUND = 0.8  # seconds from a light opener's command to its next; its share is one in FLOOD commands of up to three TPM commands each
+# seconds from a light opener's command to its next; its share is one in FLOOD commands of up to three TPM commands each
+ROUND = 0.8
 OTHER_USER = 65534
 START = 0.5  # seconds until every opener of a flood has had several turns: before that all are equal
 HEAVY = 300  # the weight of one domain beside another of 100
@@ -50,7 +51,8 @@ def _light(starter, site, way, flood, seconds):
 
 
 def _single(starter, site, way, with_objects):
-    """The longest that a command of the flood takes when no other one is there: four openers in turn, so that keys move in and out."""
+    """The longest that a command of the flood takes when no other one is there: four openers in turn, so that keys move
+    in and out."""
     client, commands = _flooding(starter, site, way, False, 4, with_objects)
     steps = [f'{number}:{command.hex()}' for number, command in commands.items()]
     client.loop(2, *steps)
@@ -62,7 +64,8 @@ def _single(starter, site, way, with_objects):
 def _beside_floods(starter, site, way, flood_way, seconds):
     rows = []
     alone = _light(starter, site, way, None, seconds / 4)
-    rows.append({'site': site.name, 'beside': 'nobody', 'p50': percentile(alone, 0.5), 'p99': percentile(alone, 0.99), 'single': None})
+    rows.append({'site': site.name, 'beside': 'nobody', 'p50': percentile(alone, 0.5), 'p99': percentile(alone, 0.99),
+                 'single': None})
     for other in (False, True) if 'file' in site.targets else (False,):
         for with_objects in (False, True):
             single = _single(starter, site, flood_way, with_objects)
@@ -70,8 +73,10 @@ def _beside_floods(starter, site, way, flood_way, seconds):
             samples = _light(starter, site, way, flood, seconds)
             starter.stop(flood[0])
             whose = 'another user' if other else 'the same user'
-            rows.append({'site': site.name, 'beside': f"{FLOOD} openers of {whose}, {'a key each' if with_objects else 'GetRandom'}",
-                         'p50': percentile(samples, 0.5), 'p99': percentile(samples, 0.99), 'single': single, 'samples': samples})
+            rows.append({'site': site.name,
+                         'beside': f"{FLOOD} openers of {whose}, {'a key each' if with_objects else 'GetRandom'}",
+                         'p50': percentile(samples, 0.5), 'p99': percentile(samples, 0.99), 'single': single,
+                         'samples': samples})
     return rows
 
 
@@ -93,7 +98,8 @@ class Domain:
 
 
 def _counts(starter, site, floods, seconds):
-    """Commands of each opener of floods at the same time: of a user, through a domain's node or the site's own, that many openers."""
+    """Commands of each opener of floods at the same time: of a user, through a domain's node or the site's own, that
+    many openers."""
     clients = []
     for other, node, openers in floods:
         client = _client(starter, site, other)
@@ -110,8 +116,8 @@ def _counts(starter, site, floods, seconds):
 
 def _shares(starter, site, seconds):
     """
-    What those get who all flood: domains, of the TPM's time; openers and users, whose time is not told, of the commands, each of which
-    takes the TPM as long.
+    What those get who all flood: domains, of the TPM's time; openers and users, whose time is not told, of the
+    commands, each of which takes the TPM as long.
     """
     rows = []
 
@@ -125,7 +131,8 @@ def _shares(starter, site, seconds):
         before = [domain.busy() for domain in domains]
         _counts(starter, site, [(False, domain.node, count) for domain, count in zip(domains, openers)], seconds)
         used = [domain.busy() - earlier for domain, earlier in zip(domains, before)]
-        rows.append({'what': f'a domain of weight {HEAVY} with {openers[0]} openers beside one of 100 with {openers[1]}',
+        rows.append({'what': f'a domain of weight {HEAVY} with {openers[0]} openers '
+                             f'beside one of 100 with {openers[1]}',
                      'due': HEAVY / (HEAVY + 100), 'got': used[0] / sum(used)})
     return rows
 
@@ -145,9 +152,11 @@ def report(result):
         return '-' if seconds is None else f'{seconds * 1e3:.1f}'
 
     return table(
-        f"GetRandom of light openers, each one command in {ROUND} s, on a TPM that takes {COMMAND * 1e3:.0f} ms for each of its commands; ms",
+        f"GetRandom of light openers, each one command in {ROUND} s, "
+        f"on a TPM that takes {COMMAND * 1e3:.0f} ms for each of its commands; ms",
         ['way', 'beside', 'p50', 'p99', 'longest command of the flood, alone', 'p99 / longest'],
         [[row['site'], row['beside'], milli(row['p50']), milli(row['p99']), milli(row['single']),
           f"{row['p99'] / row['single']:.2f}" if row['single'] else '-'] for row in result['rows']]) + table(
         'Shares of the TPM where all flood', ['who', 'by weight', 'measured', 'off by'],
-        [[row['what'], f"{row['due']:.1%}", f"{row['got']:.1%}", f"{row['got'] / row['due'] - 1:+.1%}"] for row in result['shares']])
+        [[row['what'], f"{row['due']:.1%}", f"{row['got']:.1%}", f"{row['got'] / row['due'] - 1:+.1%}"]
+         for row in result['shares']])

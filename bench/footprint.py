@@ -11,7 +11,8 @@ from runtime import collect
 
 OPENERS = (0, 1, 100, 1000)
 LARGEST_PLATEAU = 60 * 1024  # KiB that a daemon may have resident after many openers
-CACHES = {'of this machine': {}, 'of 128 MiB': {'DOTNET_GCgen0size': '0x5000000'}}  # what the collector chooses on such a processor
+# what the collector chooses on such a processor
+CACHES = {'of this machine': {}, 'of 128 MiB': {'DOTNET_GCgen0size': '0x5000000'}}
 
 
 def _open_close(starter, quick):
@@ -42,7 +43,8 @@ def _memory(starter):
         for number in range(0, openers):  # nothing was lost
             client.run(number, tpm.get_random())
         collect(site.manager.pid)
-        rows.append({'openers': openers, 'resident_kib': site.manager.status('VmRSS'), 'anonymous_kib': site.manager.status('RssAnon'),
+        rows.append({'openers': openers, 'resident_kib': site.manager.status('VmRSS'),
+                     'anonymous_kib': site.manager.status('RssAnon'),
                      'threads': site.manager.status('Threads')})
     starter.stop(client)
     return rows
@@ -72,7 +74,9 @@ def _plateau(starter, quick):
         for _ in range(row['processes']):
             if _use_once(server.node):
                 raise RuntimeError('a process could not use the TPM')
-        rows.append(row | {'after_kib': server.status('VmRSS'), 'anonymous_kib': server.status('RssAnon'), 'peak_kib': server.status('VmHWM')})
+        rows.append(row
+                    | {'after_kib': server.status('VmRSS'), 'anonymous_kib': server.status('RssAnon'),
+                       'peak_kib': server.status('VmHWM')})
         starter.stop(server)
     return rows
 
@@ -80,7 +84,8 @@ def _plateau(starter, quick):
 def _start_up(starter, quick):
     found = {'C pass-through': [], 'TpmFs': []}
     for number in range(3 if quick else 10):
-        for name, program, arguments in (('C pass-through', Passthrough, lambda socket: [socket, 'before']), ('TpmFs', TpmFs, lambda socket: [f'swtpm:path={socket}'])):
+        for name, program, arguments in (('C pass-through', Passthrough, lambda socket: [socket, 'before']),
+                                         ('TpmFs', TpmFs, lambda socket: [f'swtpm:path={socket}'])):
             folder = starter.folder / f'start-{program.__name__}-{number}'
             socket, _, _ = starter.swtpm(folder.name)
             begin = time.monotonic()
@@ -97,7 +102,8 @@ def run(starter, quick):
 
 def judge(result):
     """What must not be; each a sentence."""
-    return [f"{row['peak_kib'] / 1024:.0f} MiB were resident with {row['processes']} processes, on a cache {row['cache']}; "
+    return [f"{row['peak_kib'] / 1024:.0f} MiB were resident with {row['processes']} processes, "
+            f"on a cache {row['cache']}; "
             f'{LARGEST_PLATEAU / 1024:.0f} may be' for row in result['plateau'] if row['peak_kib'] > LARGEST_PLATEAU]
 
 
@@ -112,13 +118,19 @@ def report(result):
 
     return (
         table('Open and close, µs', ['way', 'client', 'time', 'a second'],
-              [[row['site'], row['way'], spread(row['blocks']), f"{1 / median(row['blocks']):.0f}"] for row in result['open_close']])
+              [[row['site'], row['way'], spread(row['blocks']), f"{1 / median(row['blocks']):.0f}"]
+               for row in result['open_close']])
         + table('Memory of TpmFs against openers with a key each, after a full garbage collection, KiB',
                 ['openers', 'resident', 'of it anonymous', 'for each opener', 'threads'],
-                [[row['openers'], row['resident_kib'], row['anonymous_kib'], for_each(row), row['threads']] for row in memory])
-        + table('Memory of the installed build before and after many processes that each open, ask for random bytes, and close; KiB',
+                [[row['openers'], row['resident_kib'], row['anonymous_kib'], for_each(row), row['threads']]
+                 for row in memory])
+        + table('Memory of the installed build before and after many processes that each open, '
+                'ask for random bytes, and close; KiB',
                 ['processor cache', 'processes', 'before', 'after', 'of it anonymous', 'at the most'],
-                [[row['cache'], row['processes'], row['before_kib'], row['after_kib'], row['anonymous_kib'], row['peak_kib']]
+                [[row['cache'], row['processes'], row['before_kib'], row['after_kib'], row['anonymous_kib'],
+                  row['peak_kib']]
                  for row in result['plateau']])
-        + table('From start to a node that can be opened, beside a swtpm that runs, ms', ['server', 'median', 'lowest–highest'],
-                [[name, milli(median(times)), f'{milli(min(times))}–{milli(max(times))}'] for name, times in result['start_up'].items()]))
+        + table('From start to a node that can be opened, beside a swtpm that runs, ms',
+                ['server', 'median', 'lowest–highest'],
+                [[name, milli(median(times)), f'{milli(min(times))}–{milli(max(times))}']
+                 for name, times in result['start_up'].items()]))

@@ -11,7 +11,8 @@ OPENERS = 100
 
 
 def _start(starter, number):
-    """Elapsed and CPU seconds until the node can be opened, and the KiB that are resident then; beside a swtpm that runs."""
+    """Elapsed and CPU seconds until the node can be opened, and the KiB that are resident then; beside a swtpm that
+    runs."""
     folder = starter.folder / f'installed-{number}'
     socket, _, _ = starter.swtpm(folder.name)
     begin = time.monotonic()

@@ -1,5 +1,6 @@
 #!/usr/bin/python3
-"""TpmFs over /dev/tpmN beside the kernel's manager, /dev/tpmrmN, for the workloads of commands.py: both on TPMs of the kernel's in front of swtpm.
+"""TpmFs over /dev/tpmN beside the kernel's manager, /dev/tpmrmN, for the workloads of commands.py: both on TPMs of
+the kernel's in front of swtpm.
 
 It needs a kernel with tpm_vtpm_proxy, as the virtual machine of the tests has; 'make test-vm' runs it there.
 """
@@ -37,9 +38,11 @@ def run(starter, blocks, rounds):
 
 def report(result):
     names = list(result['rows'][0]['seconds'])
-    return table('TPM commands per client command, and time per client command, µs: median of the blocks (lowest–highest)',
+    return table('TPM commands per client command, and time per client command, µs: '
+                 'median of the blocks (lowest–highest)',
                  ['workload', *names, *names],
-                 [[row['workload'], *[f"{row['tpm_commands'][name]:.2f}" for name in names], *[spread(row['seconds'][name]) for name in names]]
+                 [[row['workload'], *[f"{row['tpm_commands'][name]:.2f}" for name in names],
+                   *[spread(row['seconds'][name]) for name in names]]
                   for row in result['rows']])
 
 

@@ -1,4 +1,5 @@
-"""How long a short command (GetRandom of 8 bytes) takes, by every way to a TPM; and the CPU time that the servers spend on it."""
+"""How long a short command (GetRandom of 8 bytes) takes, by every way to a TPM; and the CPU time that the servers spend
+on it."""
 
 import os
 from statistics import median
@@ -73,13 +74,16 @@ def _ratios(cells):
 
     def ratio(way, others, percentile=0):
         floor = min(others, key=lambda cell: median(cell.medians))
-        return [own['percentiles'][percentile] / other['percentiles'][percentile] for own, other in zip(of('TpmFs', way).blocks, floor.blocks)]
+        return [own['percentiles'][percentile] / other['percentiles'][percentile]
+                for own, other in zip(of('TpmFs', way).blocks, floor.blocks)]
 
-    floors = {way: [cell for cell in cells if cell.name.startswith('C pass') and cell.way == way] for way in ('file', 'epoll', 'tcti')}
+    floors = {way: [cell for cell in cells if cell.name.startswith('C pass') and cell.way == way]
+              for way in ('file', 'epoll', 'tcti')}
     return (
         {f'TpmFs / faster C pass-through, {WAYS[way]}': ratio(way, floors[way]) for way in floors}
         | {f'TpmFs / {name}, TCTI{which}': ratio('tcti', [of(name, 'tcti')], index)
-           for name in ('tpm2-abrmd', 'tpm2-abrmd on a device node') for index, which in enumerate(('', ', p90', ', p99'))})
+           for name in ('tpm2-abrmd', 'tpm2-abrmd on a device node')
+           for index, which in enumerate(('', ', p90', ', p99'))})
 
 
 def run(starter, quick):
@@ -91,7 +95,8 @@ def run(starter, quick):
         cells = measure(starter, sites, cpus, blocks, count)
         result[name] = {
             'cells': [{'site': cell.name, 'way': cell.way, 'blocks': cell.blocks} for cell in cells],
-            'rows': [[cell.name, WAYS[cell.way], spread(cell.medians), *[micro(cell.middle('percentiles', i)) for i in (1, 2)],
+            'rows': [[cell.name, WAYS[cell.way], spread(cell.medians),
+                      *[micro(cell.middle('percentiles', i)) for i in (1, 2)],
                       *[micro(cell.middle('cpu', i)) for i in range(3)]] for cell in cells],
             'ratios': _ratios(cells),
         }
@@ -102,7 +107,9 @@ def report(result):
     head = ['way to the TPM', 'client', 'p50 (blocks)', 'p90', 'p99', 'CPU: manager', 'CPU: swtpm', 'CPU: client']
     text = ''
     for name, title in (('pinned', 'all on one CPU'), ('unpinned', 'on any CPU')):
-        text += table(f"GetRandom, {title}, µs: {result['blocks']} interleaved blocks of {result['count']}", head, result[name]['rows'])
-        text += table(f'Ratios, of medians but where a percentile is said, {title}: median of the blocks (lowest–highest)', ['ratio', 'value'],
+        text += table(f"GetRandom, {title}, µs: {result['blocks']} interleaved blocks of {result['count']}", head,
+                      result[name]['rows'])
+        text += table(f'Ratios, of medians but where a percentile is said, {title}: '
+                      f'median of the blocks (lowest–highest)', ['ratio', 'value'],
                       [[what, ratio_spread(values)] for what, values in result[name]['ratios'].items()])
     return text

@@ -4,7 +4,8 @@ from statistics import median
 from xml.sax.saxutils import escape
 
 WIDTH, LABELS, VALUES, BAR, GAP = 860, 320, 60, 12, 10
-COLOURS = {'TpmFs': '#2a6fbb', 'tpm2-abrmd': '#d98032', 'tpm2-abrmd on a device node': '#e8b382', 'kernel (computed)': '#8a8a8a',
+COLOURS = {'TpmFs': '#2a6fbb', 'tpm2-abrmd': '#d98032', 'tpm2-abrmd on a device node': '#e8b382',
+           'kernel (computed)': '#8a8a8a',
            'C pass-through': '#6aa56a', 'straight to swtpm': '#b5b5b5'}
 
 
@@ -23,8 +24,10 @@ class Panel:
             lines.append(f'<text x="{LABELS - 8}" y="{middle:.0f}" text-anchor="end">{escape(label)}</text>')
             for name, value in bars:
                 width = max(1, value * scale)
-                lines.append(f'<rect x="{LABELS}" y="{y}" width="{width:.1f}" height="{BAR - 1}" fill="{COLOURS[name]}"/>')
-                lines.append(f'<text x="{LABELS + width + 4:.1f}" y="{y + BAR - 2}" font-size="10">{self.text(value)}</text>')
+                lines.append(f'<rect x="{LABELS}" y="{y}" width="{width:.1f}" height="{BAR - 1}" '
+                             f'fill="{COLOURS[name]}"/>')
+                lines.append(f'<text x="{LABELS + width + 4:.1f}" y="{y + BAR - 2}" '
+                             f'font-size="10">{self.text(value)}</text>')
                 y += BAR
             y += GAP
         return lines, y + GAP
@@ -44,7 +47,8 @@ def _latency(result):
 
 def _commands(result):
     names = ('TpmFs', 'tpm2-abrmd', 'kernel (computed)')
-    return [(row['workload'], [(name, row['tpm_commands'][name]) for name in names if row['tpm_commands'].get(name) is not None])
+    return [(row['workload'],
+             [(name, row['tpm_commands'][name]) for name in names if row['tpm_commands'].get(name) is not None])
             for row in result['rows']]
 
 
@@ -53,9 +57,12 @@ def draw(results):
     for number, (name, colour) in enumerate(COLOURS.items()):
         x = number * 140
         lines.append(f'<rect x="{x}" y="4" width="10" height="10" fill="{colour}"/>'
-                     f'<text x="{x + 14}" y="13" font-size="10">{escape(name.replace("tpm2-abrmd on a device", "abrmd on device"))}</text>')
-    for panel in (Panel('GetRandom, all on one CPU: median, µs', _latency(results['latency']), lambda value: f'{value:.0f}'),
-                  Panel('TPM commands per client command', _commands(results['commands']), lambda value: f'{value:.2f}')):
+                     f'<text x="{x + 14}" y="13" font-size="10">'
+                      f'{escape(name.replace("tpm2-abrmd on a device", "abrmd on device"))}</text>')
+    for panel in (Panel('GetRandom, all on one CPU: median, µs', _latency(results['latency']),
+                        lambda value: f'{value:.0f}'),
+                  Panel('TPM commands per client command', _commands(results['commands']),
+                        lambda value: f'{value:.2f}')):
         drawn, y = panel.draw(y)
         lines += drawn
     size = f'width="{WIDTH}" height="{y}" viewBox="0 0 {WIDTH} {y}"'

@@ -32,7 +32,8 @@ def wait_for(condition, what):
 
 
 def one_cpu():
-    """Where all that is judged runs: whether a wake-up crosses CPUs changes a latency by several times, and is a matter of luck."""
+    """Where all that is judged runs: whether a wake-up crosses CPUs changes a latency by several times, and is a matter
+    of luck."""
     return {max(os.sched_getaffinity(0))}
 
 
@@ -48,7 +49,8 @@ class Process:
         self.name, self.folder = name, folder
         log = open(folder / f'{name}.log', 'ab')
         self.popen = subprocess.Popen(
-            [str(word) for word in command], stdin=pipes.get('stdin', subprocess.DEVNULL), stdout=pipes.get('stdout', log), stderr=log,
+            [str(word) for word in command], stdin=pipes.get('stdin', subprocess.DEVNULL),
+            stdout=pipes.get('stdout', log), stderr=log,
             env={**os.environ, **(environment or {})}, text=True, bufsize=1, preexec_fn=_die_with_parent)
         log.close()
 
@@ -58,7 +60,8 @@ class Process:
 
     def check(self):
         if self.popen.poll() is not None:
-            raise RuntimeError(f'{self.name} ended with {self.popen.returncode}: ' + (self.folder / f'{self.name}.log').read_text()[-2000:])
+            raise RuntimeError(f'{self.name} ended with {self.popen.returncode}: '
+                               + (self.folder / f'{self.name}.log').read_text()[-2000:])
 
     def wait_for(self, condition, what):
         def ready():
@@ -156,7 +159,8 @@ class Client(Talker):
 
 
 class Swtpm(Process):
-    """twin: the state folder of another one, which has ended, that this one begins as a copy of, with the same seeds."""
+    """twin: the state folder of another one, which has ended, that this one begins as a copy of, with the same seeds.
+    """
 
     def __init__(self, folder, twin=None):
         self.socket = folder / 'swtpm'
@@ -224,7 +228,8 @@ class TpmFs(Process):
         self.mount = folder / 'mnt'
         self.node = self.mount / 'rm0'
         self.mount.mkdir(parents=True)
-        super().__init__(folder, 'tpmfs', [program, 'mount', self.mount, '--tpm', tpm, '--state-dir', folder / 'state'], environment)
+        super().__init__(folder, 'tpmfs', [program, 'mount', self.mount, '--tpm', tpm, '--state-dir', folder / 'state'],
+                         environment)
         self.wait_for(lambda: os.path.ismount(self.mount) and self.node.exists(), 'tpmfs')
 
 
@@ -243,12 +248,14 @@ class Abrmd(Process):
     def __init__(self, folder, bus, tcti, name):
         self.tcti = f'tabrmd:bus_type=session,bus_name={name}'
         super().__init__(folder, 'abrmd', [
-            shutil.which('tpm2-abrmd') or '/usr/sbin/tpm2-abrmd', '--session', '--allow-root', '--max-connections=100', f'--dbus-name={name}',
+            shutil.which('tpm2-abrmd') or '/usr/sbin/tpm2-abrmd', '--session', '--allow-root', '--max-connections=100',
+            f'--dbus-name={name}',
             f'--tcti={tcti}'], {'DBUS_SESSION_BUS_ADDRESS': bus.address})
 
         def owns_its_name():
             found = subprocess.run(
-                ['dbus-send', f'--bus={bus.address}', '--print-reply', '--dest=org.freedesktop.DBus', '/org/freedesktop/DBus',
+                ['dbus-send', f'--bus={bus.address}', '--print-reply', '--dest=org.freedesktop.DBus',
+                 '/org/freedesktop/DBus',
                  'org.freedesktop.DBus.NameHasOwner', f'string:{name}'], capture_output=True, text=True, check=True)
             return 'boolean true' in found.stdout
         self.wait_for(owns_its_name, 'tpm2-abrmd')

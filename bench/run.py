@@ -24,7 +24,8 @@ import throughput
 from profiles import PROFILES
 from sites import Sites
 
-SECTIONS = {'commands': commands, 'latency': latency, 'throughput': throughput, 'fairness': fairness, 'footprint': footprint, 'installed': installed, 'inside': inside}
+SECTIONS = {'commands': commands, 'latency': latency, 'throughput': throughput, 'fairness': fairness,
+            'footprint': footprint, 'installed': installed, 'inside': inside}
 
 MACHINE = '{cpus} CPUs ({cpu}), Linux {kernel}; load {load:.1f} at the start, {load_at_end:.1f} at the end.'
 PRIORITY = -15  # so that other work on the machine disturbs less; the same for all that is compared
@@ -40,8 +41,10 @@ def in_namespace():
 
 
 def machine():
-    model = next((line.split(':')[1].strip() for line in Path('/proc/cpuinfo').read_text().splitlines() if line.startswith('model name')), '?')
-    return {'cpu': model, 'cpus': len(os.sched_getaffinity(0)), 'kernel': platform.release(), 'load': os.getloadavg()[0]}
+    model = next((line.split(':')[1].strip() for line in Path('/proc/cpuinfo').read_text().splitlines()
+                  if line.startswith('model name')), '?')
+    return {'cpu': model, 'cpus': len(os.sched_getaffinity(0)), 'kernel': platform.release(),
+            'load': os.getloadavg()[0]}
 
 
 def measure(name, quick, profile=None):
@@ -60,8 +63,10 @@ def measure(name, quick, profile=None):
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('--quick', action='store_true', help='fewer and shorter blocks')
-    parser.add_argument('--only', nargs='+', choices=SECTIONS, default=list(SECTIONS), metavar='SECTION', help=', '.join(SECTIONS))
-    parser.add_argument('--tpm-latency', choices=PROFILES, default='infineon-slb9670', metavar='PROFILE', help=', '.join(PROFILES))
+    parser.add_argument('--only', nargs='+', choices=SECTIONS, default=list(SECTIONS), metavar='SECTION',
+                        help=', '.join(SECTIONS))
+    parser.add_argument('--tpm-latency', choices=PROFILES, default='infineon-slb9670', metavar='PROFILE',
+                        help=', '.join(PROFILES))
     parser.add_argument('--document', type=Path, help='a text whose marked tables are replaced')
     parser.add_argument('--json', type=Path, help='where to put every figure')
     parser.add_argument('--svg', type=Path, help='where to put the plot of commands and latency')
@@ -69,7 +74,8 @@ def main():
     if options.svg and not {'commands', 'latency'} <= set(options.only):
         parser.error('--svg draws commands and latency: measure both')
     in_namespace()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit('ended by a signal'))  # so that what was started is ended, and its folders go
+    # so that what was started is ended, and its folders go
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit('ended by a signal'))
     processes.build()
     os.setpriority(os.PRIO_PROCESS, 0, PRIORITY)  # all that is started here has it too
     resource.setrlimit(resource.RLIMIT_NOFILE, (8192, 8192))

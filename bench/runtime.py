@@ -30,7 +30,8 @@ def _answer(connection):
 
 def collect(pid):
     """Returns when the collection is over: the events end after it."""
-    path = max(glob.glob(f'/tmp/dotnet-diagnostic-{pid}-*-socket'), key=os.path.getmtime)  # older ones are dead namesakes'
+    # older ones are dead namesakes'
+    path = max(glob.glob(f'/tmp/dotnet-diagnostic-{pid}-*-socket'), key=os.path.getmtime)
     provider = struct.pack('<QI', COLLECT_HEAP, 4) + _text('Microsoft-Windows-DotNETRuntime') + _text('')
     with _ask(path, START, struct.pack('<III', 1, 1, 1) + provider) as events:
         session = _answer(events)

@@ -1,4 +1,5 @@
-"""The ways to a TPM that are compared. Each has a swtpm of its own, so that all are up at the same time and take turns."""
+"""The ways to a TPM that are compared. Each has a swtpm of its own, so that all are up at the same time and take turns.
+"""
 
 import os
 
@@ -86,10 +87,12 @@ class Sites:
 
     def abrmd_on_node(self):
         below = self.passthrough('before', 'node')
-        return self._abrmd('tpm2-abrmd on a device node', 'abrmd-node', f'device:{below.manager.node}', below.servers, None)
+        return self._abrmd('tpm2-abrmd on a device node', 'abrmd-node', f'device:{below.manager.node}', below.servers,
+                           None)
 
     def kernel_and_tpmfs(self, twin=None):
-        """The kernel's manager, and TpmFs on the kernel's raw node: two TPMs of the kernel's with the same seeds, those of 'twin' if given."""
+        """The kernel's manager, and TpmFs on the kernel's raw node: two TPMs of the kernel's with the same seeds, those
+        of 'twin' if given."""
         if twin is None:
             original = self.start(Swtpm(self.folder / 'original'))
             self.stop(original)
@@ -98,7 +101,8 @@ class Sites:
         kernel, below = (self.start(Vtpm(tpm.folder, tpm)) for tpm in tpms)
         server = self.start(TpmFs(self.folder / 'daemon', f'device:{below.raw}'))
         return (Site('/dev/tpmrm0', [kernel, tpms[0]], _node_targets(kernel.managed) | {'raw': kernel.raw}, kernel),
-                Site('TpmFs', [server, below, tpms[1]], _node_targets(server.node) | {'raw': server.node.with_name('raw0')}, below))
+                Site('TpmFs', [server, below, tpms[1]],
+                     _node_targets(server.node) | {'raw': server.node.with_name('raw0')}, below))
 
     def _abrmd(self, name, folder, tcti, servers, proxy):
         if self._bus is None:

@@ -33,7 +33,8 @@ def run(starter, quick):
     for with_objects in (False, True):
         for openers in OPENERS:
             fitting = [(site, way) for site, way in sites
-                       if openers <= MOST.get(site.name, openers) and not (with_objects and site.name == 'C pass-through')]
+                       if openers <= MOST.get(site.name, openers)
+                       and not (with_objects and site.name == 'C pass-through')]
             found = {site.name: [] for site, _ in fitting}
             for _ in range(blocks):
                 for site, way in fitting:

@@ -4,9 +4,11 @@ import struct
 
 CODES = {
     'Certify': 0x148, 'CreatePrimary': 0x131, 'ContextLoad': 0x161, 'ContextSave': 0x162, 'FlushContext': 0x165,
-    'HMAC': 0x155, 'Sign': 0x15D, 'SequenceUpdate': 0x15C, 'SequenceComplete': 0x13E, 'HashSequenceStart': 0x186, 'ReadPublic': 0x173,
+    'HMAC': 0x155, 'Sign': 0x15D, 'SequenceUpdate': 0x15C, 'SequenceComplete': 0x13E, 'HashSequenceStart': 0x186,
+    'ReadPublic': 0x173,
     'StartAuthSession': 0x176, 'GetCapability': 0x17A, 'GetRandom': 0x17B, 'PolicyGetDigest': 0x189,
-    'SelfTest': 0x143, 'Startup': 0x144, 'Shutdown': 0x145, 'LoadExternal': 0x167, 'PolicyCommandCode': 0x16C, 'GetTestResult': 0x17C, 'Hash': 0x17D,
+    'SelfTest': 0x143, 'Startup': 0x144, 'Shutdown': 0x145, 'LoadExternal': 0x167, 'PolicyCommandCode': 0x16C,
+    'GetTestResult': 0x17C, 'Hash': 0x17D,
     'PCR_Read': 0x17E, 'PolicyRestart': 0x180,
 }
 NAMES = {code: name for name, code in CODES.items()}
@@ -26,7 +28,8 @@ def sized(data):
 def command(name, handles=(), parameters=b'', session=None, attributes=CONTINUE, sessions=None):
     """Returns a command's bytes.
 
-    session authorizes the first handle: PASSWORD (which is empty), or a session without nonce and HMAC; sessions are all of several.
+    session authorizes the first handle: PASSWORD (which is empty), or a session without nonce and HMAC; sessions are
+    all of several.
     """
     if sessions is None:
         sessions = [] if session is None else [session]
@@ -57,7 +60,8 @@ def create_ecc_key():
 def _create_primary(public):
     """With an empty password, exempt from dictionary-attack protection, which costs a TPM writes to NV."""
     sensitive = sized(b'') + sized(b'')
-    return command('CreatePrimary', [OWNER], sized(sensitive) + sized(public) + sized(b'') + struct.pack('>I', 0), PASSWORD)
+    return command('CreatePrimary', [OWNER], sized(sensitive) + sized(public) + sized(b'') + struct.pack('>I', 0),
+                   PASSWORD)
 
 
 def hmac(key, session=PASSWORD):

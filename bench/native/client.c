@@ -1,16 +1,18 @@
 /*
- * A client of TPMs that does what it is told, and says how long it took. It knows no command: its driver makes them. Lines on standard
- * input, one line on standard output for each, which begins with "error" where it failed:
+ * A client of TPMs that does what it is told, and says how long it took. It knows no command: its driver makes them.
+ * Lines on standard input, one line on standard output for each, which begins with "error" where it failed:
  *
- *     open ID KIND TARGET     ID: 0 to 4095. KIND: file (blocking), epoll (non-blocking), tcti (TARGET as libtss2-tctildr takes it), unix
+ *     open ID KIND TARGET     ID: 0 to 4095. KIND: file (blocking), epoll (non-blocking), tcti (TARGET as
+ *                             libtss2-tctildr takes it), unix
  *     close ID
  *     send ID HEX             answered with the response
  *     loop ROUNDS STEP...     the nanoseconds that each round took
  *     flood SECONDS ID:HEX... every connection repeats its command, all at the same time:
  *                             nanoseconds in all, "|", commands of each connection, "|", nanoseconds of each command
  *
- * A STEP is ID:HEX, a command; ID:HEX> whose response begins with a handle to be remembered; ID:HEX< whose first handle is that one;
- * ID:HEX* the same with the second; +ID:KIND:TARGET; -ID. A response code other than 0 fails all but "send".
+ * A STEP is ID:HEX, a command; ID:HEX> whose response begins with a handle to be remembered; ID:HEX< whose first handle
+ * is that one; ID:HEX* the same with the second; +ID:KIND:TARGET; -ID. A response code other than 0 fails all but
+ * "send".
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -94,7 +96,8 @@ static bool open_file(struct connection *c, const char *path) {
     c->fd = open(path, O_RDWR | O_CLOEXEC | (c->kind == EPOLL ? O_NONBLOCK : 0));
     if (c->fd < 0)
         return fail("open %s: %m", path);
-    if (c->kind == EPOLL && ((c->epoll = epoll_create1(EPOLL_CLOEXEC)) < 0 || epoll_ctl(c->epoll, EPOLL_CTL_ADD, c->fd, &readable) < 0))
+    if (c->kind == EPOLL && ((c->epoll = epoll_create1(EPOLL_CLOEXEC)) < 0
+            || epoll_ctl(c->epoll, EPOLL_CTL_ADD, c->fd, &readable) < 0))
         return fail("epoll %s: %m", path);
     return true;
 }

@@ -1,11 +1,12 @@
 /*
- * The least that a filesystem can be which passes TPM commands on: the floor that TpmFs is measured against. One thread, no library,
- * no checks but those that keep it from crashing, no resource management; it holds swtpm's socket itself. One file, "tpm0".
+ * The least that a filesystem can be which passes TPM commands on: the floor that TpmFs is measured against. One
+ * thread, no library, no checks but those that keep it from crashing, no resource management; it holds swtpm's socket
+ * itself. One file, "tpm0".
  *
  *     passthrough MOUNTPOINT SWTPM_SOCKET after|before
  *
- * "after" answers a write when the TPM has answered, "before" as soon as it was read; which of the two is faster depends on the machine,
- * so both are measured and the faster is the floor. The protocol: linux/fuse.h.
+ * "after" answers a write when the TPM has answered, "before" as soon as it was read; which of the two is faster
+ * depends on the machine, so both are measured and the faster is the floor. The protocol: linux/fuse.h.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -71,7 +72,8 @@ static void transact(struct opener *opener, const uint8_t *command, uint32_t siz
             fail("recv");
         got += count;
         if (got >= HEADER)
-            whole = (uint32_t)opener->response[2] << 24 | opener->response[3] << 16 | opener->response[4] << 8 | opener->response[5];
+            whole = (uint32_t)opener->response[2] << 24 | opener->response[3] << 16
+                | opener->response[4] << 8 | opener->response[5];
     }
     opener->length = got;
     if (opener->waits)
@@ -79,11 +81,13 @@ static void transact(struct opener *opener, const uint8_t *command, uint32_t siz
 }
 
 static struct fuse_attr attributes(uint64_t node) {
-    return (struct fuse_attr) { .ino = node, .mode = node == FUSE_ROOT_ID ? S_IFDIR | 0755 : S_IFREG | 0666, .nlink = 1, .blksize = BUFFER };
+    mode_t mode = node == FUSE_ROOT_ID ? S_IFDIR | 0755 : S_IFREG | 0666;
+    return (struct fuse_attr) { .ino = node, .mode = mode, .nlink = 1, .blksize = BUFFER };
 }
 
 static void init(const struct fuse_in_header *in) {
-    struct fuse_init_out out = { .major = FUSE_KERNEL_VERSION, .minor = FUSE_KERNEL_MINOR_VERSION, .max_write = BUFFER, .time_gran = 1 };
+    struct fuse_init_out out = { .major = FUSE_KERNEL_VERSION, .minor = FUSE_KERNEL_MINOR_VERSION,
+        .max_write = BUFFER, .time_gran = 1 };
     reply(in->unique, 0, &out, sizeof out);
 }
 
@@ -174,7 +178,8 @@ int main(int count, char **arguments) {
     if (count != 4)
         return 2;
     strncpy(address.sun_path, arguments[2], sizeof address.sun_path - 1);
-    if ((tpm = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)) < 0 || connect(tpm, (void *)&address, sizeof address) < 0)
+    if ((tpm = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)) < 0
+        || connect(tpm, (void *)&address, sizeof address) < 0)
         fail(arguments[2]);
     if ((fuse = open("/dev/fuse", O_RDWR | O_CLOEXEC)) < 0)
         fail("/dev/fuse");

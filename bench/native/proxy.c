@@ -1,12 +1,15 @@
 /*
- * Stands between a manager and its swtpm: counts the commands by their code, and can make each last as long as on a hardware TPM.
+ * Stands between a manager and its swtpm: counts the commands by their code, and can make each last as long as on a
+ * hardware TPM.
  *
  *     proxy LISTEN_SOCKET SWTPM_SOCKET
  *
- * The control channels are LISTEN_SOCKET.ctrl and SWTPM_SOCKET.ctrl. swtpm takes one data connection, which is held open; managers may
- * connect anew for each command, as tpm2-abrmd's TCTI does. Lines on standard input, a line on standard output for each:
+ * The control channels are LISTEN_SOCKET.ctrl and SWTPM_SOCKET.ctrl. swtpm takes one data connection, which is held
+ * open; managers may connect anew for each command, as tpm2-abrmd's TCTI does. Lines on standard input, a line on
+ * standard output for each:
  *
- *     delay CODE MICROSECONDS   from now on the command takes that long at least; code 0: those without a line of their own
+ *     delay CODE MICROSECONDS   from now on the command takes that long at least; code 0: those without a line of their
+ *                               own
  *     reset                     all counts to 0
  *     counts                    "CODE:COUNT ..."
  */
@@ -30,7 +33,7 @@ static long counts[CODES], delays[CODES];
 static int tpm;
 static const char *control_path;
 
-/* Connections behind the fixed descriptors; a control connection has its peer's descriptor, a data connection has -1. */
+/* Connections behind the fixed descriptors; a control connection has its peer's descriptor, a data one has -1. */
 static struct pollfd watched[MAX_CONNECTIONS];
 static int peers[MAX_CONNECTIONS];
 static int watched_count;

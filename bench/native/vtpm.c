@@ -5,7 +5,8 @@
  *
  * Prints N, then answers each line of standard input with a line:
  *
- *     counts             "CODE:COUNT ..." of the commands that came for the TPM; SET_LOCALITY, which the kernel sends before many, is not counted
+ *     counts             "CODE:COUNT ..." of the commands that came for the TPM; SET_LOCALITY, which the kernel sends
+ *                        before many, is not counted
  *     reset              all counts to 0
  *     delay CODE MICROSECONDS
  *                        from now on the command takes that long at least
@@ -13,7 +14,8 @@
  *     held               answered when such a command is there: "CODE"
  *     release            it may go on; so may all that come later
  *     pull               the device goes away, with whatever is under way
- *     give               it comes back, under the same number; whoever still holds the old one has to let go first: "no" until then
+ *     give               it comes back, under the same number; whoever still holds the old one has to let go first:
+ *                        "no" until then
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -166,7 +168,8 @@ int main(int count, char **arguments) {
     tpm = connect_to(arguments[1]);
     printf("%d\n", give(true));
     for (;;) {
-        struct pollfd watched[] = { { .fd = STDIN_FILENO, .events = POLLIN }, { .fd = kept ? -1 : device, .events = POLLIN } };
+        struct pollfd watched[] = {
+            { .fd = STDIN_FILENO, .events = POLLIN }, { .fd = kept ? -1 : device, .events = POLLIN } };
         if (poll(watched, 2, -1) < 0 && errno != EINTR)
             return 1;
         if (watched[0].revents)

@@ -44,14 +44,16 @@ def cycle(side):
     give_back(side.tpm)
     side.tpm.ask("release")
     outcomes["waiting"] = side.act("waiting read")
-    for name, action in {"key": "running do hmac k1", "session": "running do digest s1", "other": "waiting do hmac k2", "random": "waiting do random 64"}.items():
+    for name, action in {"key": "running do hmac k1", "session": "running do digest s1", "other": "waiting do hmac k2",
+                         "random": "waiting do random 64"}.items():
         outcomes[name] = side.act(action)
     return outcomes
 
 
 def state(process):
     collect(process.pid)
-    return {"anonymous": process.status("RssAnon"), "threads": process.status("Threads"), "files": len(os.listdir(f"/proc/{process.pid}/fd"))}
+    return {"anonymous": process.status("RssAnon"), "threads": process.status("Threads"),
+            "files": len(os.listdir(f"/proc/{process.pid}/fd"))}
 
 
 def main():
@@ -59,9 +61,11 @@ def main():
     with tempfile.TemporaryDirectory() as folder, Sites(Path(folder)) as sites:
         _, site = sites.kernel_and_tpmfs()
         side = Side(site)
-        for action in ("running open", "waiting open", "running do load k1 1", "running do session s1 policy", "waiting do load k2 2"):
+        for action in ("running open", "waiting open", "running do load k1 1", "running do session s1 policy",
+                       "waiting do load k2 2"):
             side.act(action)
-        before = [side.act("running do hmac k1"), side.act("running do digest s1"), side.act("waiting do hmac k2"), side.act("waiting do pcr")]
+        before = [side.act("running do hmac k1"), side.act("running do digest s1"), side.act("waiting do hmac k2"),
+                  side.act("waiting do pcr")]
         cycles = [{**cycle(side), **state(site.manager)} for _ in range(int(sys.argv[1]))]
     print(json.dumps({"before": before, "cycles": cycles}))
 

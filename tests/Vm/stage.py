@@ -1,5 +1,6 @@
 #!/usr/bin/python3
-"""stage.py FOLDER STATE: the kernel's manager and TpmFs, each over a TPM of the kernel's, twins of the swtpm whose state is in STATE, until SIGTERM.
+"""stage.py FOLDER STATE: the kernel's manager and TpmFs, each over a TPM of the kernel's, twins of the swtpm whose
+state is in STATE, until SIGTERM.
 
 FOLDER/ready appears when all is there: lines of shell that set KERNEL and TPMFS, the managed nodes.
 """

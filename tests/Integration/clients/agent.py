@@ -1,4 +1,5 @@
-"""Does on files what it is told, a line at a time: an operation and its arguments on standard input, its outcome on standard output.
+"""Does on files what it is told, a line at a time: an operation and its arguments on standard input, its outcome on
+standard output.
 
 An outcome is "= NUMBER", "+ BYTES" in hexadecimal, or "! ERRNO". SIGUSR1 ends a system call with EINTR.
 """
@@ -73,7 +74,8 @@ operations = {
     "pwrite": lambda fd, data, offset: os.pwrite(int(fd), bytes.fromhex(data), int(offset)),
     "lseek": lambda fd, offset: os.lseek(int(fd), int(offset), os.SEEK_SET),
     "truncate": lambda fd, size: os.ftruncate(int(fd), int(size)) or 0,
-    "limit_files": lambda size: resource.setrlimit(resource.RLIMIT_FSIZE, (int(size), resource.RLIM_INFINITY)) or 0,  # python ignores SIGXFSZ
+    # python ignores SIGXFSZ
+    "limit_files": lambda size: resource.setrlimit(resource.RLIMIT_FSIZE, (int(size), resource.RLIM_INFINITY)) or 0,
     "nonblock": nonblock,
     "poll": poll,
     "epoll_create": epoll_create,

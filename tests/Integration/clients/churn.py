@@ -1,7 +1,7 @@
 """churn.py TREE ROUNDS NAME: makes, changes, uses and removes domains, and opens the shared nodes, as fast as it can.
 
-Other processes do the same to the same names, so some errors are right; any other one is printed and ends it with 1. When the
-tree is gone it ends with 0.
+Other processes do the same to the same names, so some errors are right; any other one is printed and ends it with 1.
+When the tree is gone it ends with 0.
 """
 import errno
 import os

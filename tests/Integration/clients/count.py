@@ -1,4 +1,5 @@
-"""count.py FILE FROM: writes one number after the other until the file cannot be written, and prints each that was taken."""
+"""count.py FILE FROM: writes one number after the other until the file cannot be written, and prints each that was
+taken."""
 import itertools
 import sys
 

@@ -1,4 +1,5 @@
-"""hammer.py NODE SECONDS: makes, checks and flushes objects and sessions through a node, which must always be exactly its own."""
+"""hammer.py NODE SECONDS: makes, checks and flushes objects and sessions through a node, which must always be exactly
+its own."""
 import os
 import random
 import struct
@@ -48,7 +49,8 @@ def unique():
     """An HMAC key of its own making, below the null hierarchy."""
     sensitive = sized(struct.pack(">H", 0) + sized(os.urandom(16)))
     public = sized(struct.pack(">HHIHHHH", 0x08, 0x0B, 0x00040440, 0, 0x05, 0x0B, 0))
-    return handle_of(ok(transact(0x131, [NULL_HIERARCHY], True, sensitive + public + struct.pack(">HI", 0, 0)), "CreatePrimary"))
+    return handle_of(ok(transact(0x131, [NULL_HIERARCHY], True, sensitive + public + struct.pack(">HI", 0, 0)),
+                        "CreatePrimary"))
 
 
 def answer(key):
@@ -56,7 +58,8 @@ def answer(key):
 
 
 def session():
-    return handle_of(ok(transact(0x176, [NULL_HIERARCHY, NULL_HIERARCHY], False, sized(bytes(16)) + struct.pack(">HBHH", 0, 1, 0x10, 0x0B)), "StartAuthSession"))
+    return handle_of(ok(transact(0x176, [NULL_HIERARCHY, NULL_HIERARCHY], False,
+                                 sized(bytes(16)) + struct.pack(">HBHH", 0, 1, 0x10, 0x0B)), "StartAuthSession"))
 
 
 keys, sessions = {}, set()

@@ -1,7 +1,8 @@
 """Takes what it can get and sits on it: hoard.py OPERATION PATH COUNT.
 
-"open" opens the file until COUNT or an error, "peek" reads one byte of each open file as well, and "ask" has each opener get a response that
-nobody reads. Prints how many there are and the name of the error (or "-"), and lives until its input ends.
+"open" opens the file until COUNT or an error, "peek" reads one byte of each open file as well, and "ask" has each
+opener get a response that nobody reads. Prints how many there are and the name of the error (or "-"), and lives
+until its input ends.
 """
 import errno
 import os

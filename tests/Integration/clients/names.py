@@ -33,7 +33,8 @@ def echo(path, data=""):
 
 def acl(path, uid, permissions):
     """Lets one more user in: an ACL as linux/posix_acl_xattr.h has it, with nothing for the group and for others."""
-    entries = [(1, 6, 0xFFFFFFFF), (2, int(permissions), int(uid)), (4, 0, 0xFFFFFFFF), (16, 7, 0xFFFFFFFF), (32, 0, 0xFFFFFFFF)]
+    entries = [(1, 6, 0xFFFFFFFF), (2, int(permissions), int(uid)), (4, 0, 0xFFFFFFFF), (16, 7, 0xFFFFFFFF),
+               (32, 0, 0xFFFFFFFF)]
     value = struct.pack("<I", 2) + b"".join(struct.pack("<HHI", *entry) for entry in entries)
     return os.setxattr(path, "system.posix_acl_access", value) or 0
 

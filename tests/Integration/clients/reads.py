@@ -1,10 +1,12 @@
-"""reads.py TREE: reads every file in every way that programs read files, and prints what is answered in no sensible way."""
+"""reads.py TREE: reads every file in every way that programs read files, and prints what is answered in no sensible
+way."""
 import errno
 import os
 import select
 import sys
 
-SENSIBLE = {errno.EACCES, errno.EPERM, errno.EBUSY, errno.EINVAL, errno.ESPIPE, errno.ENODEV, errno.EOPNOTSUPP, errno.EAGAIN, errno.EXDEV, errno.EBADF}
+SENSIBLE = {errno.EACCES, errno.EPERM, errno.EBUSY, errno.EINVAL, errno.ESPIPE, errno.ENODEV, errno.EOPNOTSUPP,
+            errno.EAGAIN, errno.EXDEV, errno.EBADF}
 LIMIT = 1 << 20
 
 
@@ -38,7 +40,8 @@ sink = os.memfd_create("sink")
 wrong = 0
 for folder, _, names in os.walk(sys.argv[1]):
     for path in (os.path.join(folder, name) for name in names):
-        for flags in os.O_RDONLY, os.O_RDONLY | os.O_NONBLOCK, os.O_RDONLY | os.O_NOATIME, os.O_PATH, os.O_RDONLY | os.O_DIRECT:
+        for more in 0, os.O_NONBLOCK, os.O_NOATIME, os.O_PATH, os.O_DIRECT:
+            flags = os.O_RDONLY | more
             for way, read in WAYS.items():
                 try:
                     fd = os.open(path, flags)

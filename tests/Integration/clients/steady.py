@@ -1,4 +1,5 @@
-"""steady.py NODE STOP: asks for random bytes without a pause until the file STOP is there; prints how often, and the longest that one took in ms."""
+"""steady.py NODE STOP: asks for random bytes without a pause until the file STOP is there; prints how often, and the
+longest that one took in ms."""
 import os
 import sys
 import time

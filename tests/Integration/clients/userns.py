@@ -1,4 +1,5 @@
-"""userns.py BASE COUNT UID COMMAND...: runs a command in a user namespace where ids 0 to COUNT - 1 are BASE and up outside, as UID."""
+"""userns.py BASE COUNT UID COMMAND...: runs a command in a user namespace where ids 0 to COUNT - 1 are BASE and up
+outside, as UID."""
 import ctypes
 import os
 import sys

@@ -9,7 +9,8 @@ flush
 tpm2_startauthsession --session=trial.ctx
 tpm2_policycommandcode --session=trial.ctx --policy=duplicate.policy TPM2_CC_Duplicate
 tpm2_flushcontext trial.ctx
-tpm2_create --parent-context=old.ctx --key-algorithm=ecc --policy=duplicate.policy --attributes='sensitivedataorigin|userwithauth|sign' \
+tpm2_create --parent-context=old.ctx --key-algorithm=ecc --policy=duplicate.policy \
+    --attributes='sensitivedataorigin|userwithauth|sign' \
     --public=key.pub --private=key.priv >/dev/null
 flush
 tpm2_load --parent-context=old.ctx --public=key.pub --private=key.priv --key-context=key.ctx >/dev/null
@@ -22,7 +23,8 @@ tpm2_duplicate --parent-context=parent.ctx --key-context=key.ctx --wrapper-algor
     --private=moved.priv --encrypted-seed=moved.seed
 flush
 tpm2_flushcontext session.ctx
-tpm2_import --parent-context=new.ctx --public=key.pub --input=moved.priv --seed=moved.seed --private=imported.priv >/dev/null
+tpm2_import --parent-context=new.ctx --public=key.pub --input=moved.priv --seed=moved.seed --private=imported.priv \
+    >/dev/null
 flush
 tpm2_load --parent-context=new.ctx --public=key.pub --private=imported.priv --key-context=imported.ctx >/dev/null
 flush

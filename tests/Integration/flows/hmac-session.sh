@@ -11,7 +11,8 @@ printf 'through a session' >secret
 tpm2_create --parent-context=primary.ctx --parent-auth=session:session.ctx --key-auth=abc --sealing-input=secret \
     --public=seal.pub --private=seal.priv >/dev/null
 flush
-tpm2_load --parent-context=primary.ctx --auth=session:session.ctx --public=seal.pub --private=seal.priv --key-context=seal.ctx >/dev/null
+tpm2_load --parent-context=primary.ctx --auth=session:session.ctx --public=seal.pub --private=seal.priv \
+    --key-context=seal.ctx >/dev/null
 flush
 tpm2_unseal --object-context=seal.ctx --auth=session:session.ctx+abc
 flush

@@ -4,7 +4,8 @@ export TPM_DATA_DIR=.
 tpm2_createprimary --key-algorithm=ecc --key-context=primary.ctx >/dev/null
 flush
 tpm2_evictcontrol --hierarchy=o --object-context=primary.ctx 0x81000200 >/dev/null
-tpm2_create --parent-context=0x81000200 --key-algorithm=ecc --attributes='fixedtpm|fixedparent|sensitivedataorigin|userwithauth|sign' \
+tpm2_create --parent-context=0x81000200 --key-algorithm=ecc \
+    --attributes='fixedtpm|fixedparent|sensitivedataorigin|userwithauth|sign' \
     --public=key.pub --private=key.priv >/dev/null
 flush
 tpm2_load --parent-context=0x81000200 --public=key.pub --private=key.priv --key-context=key.ctx >/dev/null

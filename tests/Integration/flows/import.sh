@@ -4,7 +4,8 @@ openssl ecparam -name prime256v1 -genkey -noout -out key.pem
 openssl ec -in key.pem -pubout -out key.pub.pem 2>/dev/null
 tpm2_createprimary --key-context=primary.ctx >/dev/null
 flush
-tpm2_import --parent-context=primary.ctx --key-algorithm=ecc --input=key.pem --public=key.pub --private=key.priv >/dev/null
+tpm2_import --parent-context=primary.ctx --key-algorithm=ecc --input=key.pem --public=key.pub --private=key.priv \
+    >/dev/null
 flush
 tpm2_load --parent-context=primary.ctx --public=key.pub --private=key.priv --key-context=key.ctx >/dev/null
 flush

@@ -14,13 +14,15 @@ for algorithm in rsa2048 ecc256; do
     size key.name
     tpm2_sign --key-context=key.ctx --hash-algorithm=sha256 --signature=message.sig message
     flush
-    tpm2_verifysignature --key-context=key.ctx --hash-algorithm=sha256 --message=message --signature=message.sig --ticket=ticket
+    tpm2_verifysignature --key-context=key.ctx --hash-algorithm=sha256 --message=message --signature=message.sig \
+        --ticket=ticket
     flush
     echo "verified by the TPM"
     tpm2_sign --key-context=key.ctx --hash-algorithm=sha256 --format=plain --signature=plain.sig message
     flush
     openssl dgst -verify key.pem -keyform pem -sha256 -signature plain.sig message
     echo "another message" >other
-    refused "another message" tpm2_verifysignature --key-context=key.ctx --hash-algorithm=sha256 --message=other --signature=message.sig
+    refused "another message" tpm2_verifysignature --key-context=key.ctx --hash-algorithm=sha256 --message=other \
+        --signature=message.sig
     flush
 done

@@ -1,6 +1,6 @@
 . "$FLOWS/lib.sh"
-# tpm2-openssl: a CMS signature and a TLS handshake whose private key never leaves the TPM. A bare TPM has too few slots to do the
-# digests of a handshake as well; with DIGESTS=tpm2 they are asked of it too.
+# tpm2-openssl: a CMS signature and a TLS handshake whose private key never leaves the TPM. A bare TPM has too few slots
+# to do the digests of a handshake as well; with DIGESTS=tpm2 they are asked of it too.
 export TPM2OPENSSL_TCTI="$TPM2TOOLS_TCTI" OPENSSL_CONF=openssl.cnf
 case ${DIGESTS-default} in
 tpm2) properties='?provider=tpm2' ;;
@@ -34,6 +34,7 @@ OPENSSL_CONF= openssl cms -verify -in message.cms -CAfile cert.pem -purpose any
 openssl s_server -unix server -naccept 1 -key key.pem -cert cert.pem -www >server.log 2>&1 &
 waited=0
 until [ -S server ] || [ $((waited += 1)) -gt 500 ]; do sleep 0.02; done
-echo "GET / HTTP/1.0" | OPENSSL_CONF= openssl s_client -unix server -CAfile cert.pem -verify_return_error -quiet -ign_eof >client.log 2>&1 || cat client.log
+echo "GET / HTTP/1.0" | OPENSSL_CONF= openssl s_client -unix server -CAfile cert.pem -verify_return_error -quiet \
+    -ign_eof >client.log 2>&1 || cat client.log
 wait $! || cat server.log
 sed -n 's/.*\(TLSv1.3\).*\(Cipher is .*\)/\1 \2/p; s/^HTTP.*200 ok.*/answered/p' client.log

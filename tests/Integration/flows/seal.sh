@@ -6,7 +6,8 @@ flush
 tpm2_startauthsession --session=trial.ctx
 tpm2_policypcr --session=trial.ctx --pcr-list=sha256:14 --policy=pcr.policy
 tpm2_flushcontext trial.ctx
-tpm2_create --parent-context=primary.ctx --sealing-input=secret --policy=pcr.policy --public=seal.pub --private=seal.priv >/dev/null
+tpm2_create --parent-context=primary.ctx --sealing-input=secret --policy=pcr.policy --public=seal.pub \
+    --private=seal.priv >/dev/null
 flush
 tpm2_load --parent-context=primary.ctx --public=seal.pub --private=seal.priv --key-context=seal.ctx >/dev/null
 flush

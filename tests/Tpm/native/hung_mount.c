@@ -1,6 +1,6 @@
 /*
- * Has a descriptor on a mount that nobody serves, in a mount namespace of its own: mounts FUSE at the directory that it is given, opens that by name
- * alone, says so, and waits. Needs root.
+ * Has a descriptor on a mount that nobody serves, in a mount namespace of its own: mounts FUSE at the directory that it
+ * is given, opens that by name alone, says so, and waits. Needs root.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>

@@ -1,6 +1,6 @@
 /*
- * A TCTI for tests, loaded by libtss2-tctildr as "PATH:CONF". It answers each command with success after the number of receive calls
- * that CONF's letters say, and can be cancelled. Letters of CONF:
+ * A TCTI for tests, loaded by libtss2-tctildr as "PATH:CONF". It answers each command with success after the number of
+ * receive calls that CONF's letters say, and can be cancelled. Letters of CONF:
  *   p  says what to poll: a socket that is readable when the response is there
  *   w  the response comes only when the command is cancelled (TPM_RC_CANCELED)
  *   t  receive says TRY_AGAIN twice before each response
@@ -52,7 +52,10 @@ struct info {
     uint32_t (*init)(struct context *, size_t *, const char *);
 };
 
-static int has(const struct context *context, char letter) { return memchr(context->conf, letter, context->mark - context->conf) != NULL; }
+static int has(const struct context *context, char letter)
+{
+    return memchr(context->conf, letter, context->mark - context->conf) != NULL;
+}
 
 static void leave_mark(const struct context *context)
 {

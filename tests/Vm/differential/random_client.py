@@ -15,7 +15,8 @@ class OpenerModel:
 
 
 class RandomClient:
-    """One run of actions on openers that share nothing with those of another run. A model of what each holds keeps most actions sensible."""
+    """One run of actions on openers that share nothing with those of another run. A model of what each holds keeps most
+    actions sensible."""
 
     def __init__(self, seed):
         self._random = random.Random(seed)
@@ -36,12 +37,15 @@ class RandomClient:
             self._openers[who] = OpenerModel()
             return [f"{who} open" + self._random.choice(["", " nonblock", " append"])]
         who = self._random.choice(sorted(self._openers))
-        steps = [self._simple] * 3 + [self._object] * 6 + [self._session] * 6 + [self._use] * 12 + [self._save, self._restore] * 3
+        steps = [self._simple] * 3 + [self._object] * 6 + [self._session] * 6 + [self._use] * 12
+        steps += [self._save, self._restore] * 3
         steps += [self._file] * 4 + [self._look] * 3 + [self._flush] * 3 + [self._close, self._wrong]
         return self._random.choice(steps)(who, self._openers[who]) or self._simple(who, None)
 
     def _simple(self, who, _):
-        return [f"{who} do " + self._random.choice(["random 8", "random 40", "hash", "pcr", "testresult", "selftest", "startup", "properties 0x10e 1", self._junk()])]
+        return [f"{who} do "
+                + self._random.choice(["random 8", "random 40", "hash", "pcr", "testresult", "selftest", "startup",
+                                       "properties 0x10e 1", self._junk()])]
 
     def _junk(self):
         """A command without handles, whose parameters are anything."""
@@ -57,7 +61,8 @@ class RandomClient:
             opener.sequences.append(name)
             return [f"{who} do sequence {name}"]
         opener.keys.append(name)
-        return [f"{who} do create {name}" if self._chance(0.1) else f"{who} do load {name} {self._random.randint(1, 5)}"]
+        return [f"{who} do create {name}" if self._chance(0.1)
+                else f"{who} do load {name} {self._random.randint(1, 5)}"]
 
     def _session(self, who, opener):
         if len(opener.sessions) >= SLOTS and not self._chance(0.03):
@@ -74,7 +79,8 @@ class RandomClient:
         if opener.sequences:
             choices.append(self._use_sequence)
         if policies:
-            choices += [lambda *_: [f"{who} do {self._random.choice(['digest', 'policy', 'restart'])} {self._random.choice(policies)}"]] * 2
+            choices += [lambda *_: [f"{who} do {self._random.choice(['digest', 'policy', 'restart'])} "
+                                    f"{self._random.choice(policies)}"]] * 2
         return self._random.choice(choices)(who, opener) if choices else None
 
     def _use_key(self, who, opener):
@@ -146,8 +152,10 @@ class RandomClient:
         command = self._random.choice(["random 8", "hash", "pcr"])
         return self._random.choice([
             [f"{who} write {command}", f"{who} wait", f"{who} poll", f"{who} read"],
-            [f"{who} write {command}", f"{who} wait", f"{who} write {command}", f"{who} read 10", f"{who} poll", f"{who} read"],
-            [f"{who} write {command}", f"{who} wait", f"{who} read {self._random.randint(1, 12)}", f"{who} do random 16", f"{who} read"],
+            [f"{who} write {command}", f"{who} wait", f"{who} write {command}", f"{who} read 10", f"{who} poll",
+             f"{who} read"],
+            [f"{who} write {command}", f"{who} wait", f"{who} read {self._random.randint(1, 12)}",
+             f"{who} do random 16", f"{who} read"],
             [f"{who} cut {self._random.choice([1, 6, 9, 10, 11, 4097, 9000])} random 8", f"{who} read"],
             [f"{who} cut {self._random.choice([13, 60, 4096])} random 8", f"{who} wait", f"{who} read"],
             [f"{who} nonblock {self._random.choice(['on', 'off'])}", f"{who} poll", f"{who} read"],
@@ -161,12 +169,14 @@ class RandomClient:
         """What the opener does not have."""
         others = [session for one in self._openers.values() if one is not opener for session in one.sessions]
         theirs = others + sorted(self._saved)
-        choices = [f"{who} do digest 0x03000039", f"{who} do hmac 0x81000123", f"{who} do flush 0x02000039", f"{who} do public 0x81000123"]
+        choices = [f"{who} do digest 0x03000039", f"{who} do hmac 0x81000123", f"{who} do flush 0x02000039",
+                   f"{who} do public 0x81000123"]
         choices += [f"{who} do digest {session}" for session in theirs]
         if opener.keys:
             choices += [f"{who} do hmac {opener.keys[0]} with {session}" for session in theirs]
         if self._chance(0.1):
-            choices = [f"{who} do hmac 0x80000123", f"{who} do flush 0x80000123"] + [f"{who} do flush {session}" for session in others]
+            choices = [f"{who} do hmac 0x80000123",
+                       f"{who} do flush 0x80000123"] + [f"{who} do flush {session}" for session in others]
         return [self._random.choice(choices)]
 
     def _name(self, kind):

@@ -1,11 +1,12 @@
 #!/usr/bin/python3
-"""Does the same on the kernel's /dev/tpmrm0 and on TpmFs's rm0, each over a TPM of the kernel's with the same seeds, and says where they differ.
+"""Does the same on the kernel's /dev/tpmrm0 and on TpmFs's rm0, each over a TPM of the kernel's with the same seeds,
+and says where they differ.
 
     run.py scripted             the actions of actions.txt, and of slow.txt where TPMFS_SOAK is set
     run.py random ACTIONS SEED  random clients, until they have done so much; the seed makes all of them
 
-Prints JSON: how many actions, and each difference: "WHERE: ACTION: KERNEL'S OUTCOME <> TPMFS'S", and the name that it has in
-differences.json or null. VERBOSE=1 shows every action on standard error.
+Prints JSON: how many actions, and each difference: "WHERE: ACTION: KERNEL'S OUTCOME <> TPMFS'S", and the name that
+it has in differences.json or null. VERBOSE=1 shows every action on standard error.
 """
 import collections
 import json
@@ -29,7 +30,8 @@ class Differences:
     """differences.json, and what was found."""
 
     def __init__(self):
-        self._allowed = [(re.compile(case), entry) for entry in json.loads((HERE / "differences.json").read_text()) for case in entry["cases"]]
+        self._allowed = [(re.compile(case), entry) for entry in json.loads((HERE / "differences.json").read_text())
+                         for case in entry["cases"]]
         self.found = collections.Counter()
         self.unexplained = []
         self.actions = 0
@@ -116,7 +118,8 @@ def main():
             more = scripted(pair, differences) or {}
         else:
             more = randomly(pair, differences, int(sys.argv[2]), sys.argv[3])
-    print(json.dumps({"actions": differences.actions, "found": differences.found, "unexplained": differences.unexplained, **more}, indent=1))
+    print(json.dumps({"actions": differences.actions, "found": differences.found,
+                      "unexplained": differences.unexplained, **more}, indent=1))
 
 
 main()

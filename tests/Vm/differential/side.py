@@ -30,7 +30,8 @@ class Opener:
 
 
 class Side:
-    """Actions are lines: 'OPENER VERB ...', or 'tpm ...' for the TPM below. Each has an outcome, a line too, which never tells a handle's value."""
+    """Actions are lines: 'OPENER VERB ...', or 'tpm ...' for the TPM below. Each has an outcome, a line too, which
+    never tells a handle's value."""
 
     def __init__(self, site):
         self.node, self.raw, self.tpm = site.targets["file"], site.targets["raw"], site.proxy
@@ -83,7 +84,8 @@ class Side:
         self.givers[name] = self.acting
 
     def name_of(self, handle):
-        """The last name that was given to it. An object's number means something to its opener only; a session is the low 24 bits of its handle."""
+        """The last name that was given to it. An object's number means something to its opener only; a session is the
+        low 24 bits of its handle."""
         session = handle >> 24 in vocabulary.SESSION_TYPES
         for name, value in reversed(self.names.items()):
             if value == handle and self.givers[name] == self.acting or \
@@ -192,7 +194,8 @@ def nonblock(side, who, word):
 
 
 def interrupted(side, who, verb, *words):
-    """A write or a read that a signal comes into, while it waits if it does. Python's own calls begin again after a signal."""
+    """A write or a read that a signal comes into, while it waits if it does. Python's own calls begin again after a
+    signal."""
     opener = side.openers[who]
     signal.signal(signal.SIGALRM, lambda *_: None)
     signal.setitimer(signal.ITIMER_REAL, WAITED / 2)
@@ -240,7 +243,8 @@ def number(side, who, name):
 
 def order(side, who, first, second):
     """Which of two handles is the larger number."""
-    return "ascending" if side.handle(first) < side.handle(second) else "descending" if side.handle(first) > side.handle(second) else "the same"
+    difference = side.handle(second) - side.handle(first)
+    return "ascending" if difference > 0 else "descending" if difference < 0 else "the same"
 
 
 def kind(side, who):
@@ -249,7 +253,8 @@ def kind(side, who):
 
 
 VERBS = {
-    "open": open_node, "openraw": open_raw, "again": open_again, "close": close, "write": write, "cut": cut, "read": read, "do": do, "poll": poll, "wait": wait,
+    "open": open_node, "openraw": open_raw, "again": open_again, "close": close, "write": write, "cut": cut,
+    "read": read, "do": do, "poll": poll, "wait": wait,
     "nonblock": nonblock, "interrupted": interrupted, "number": number, "order": order, "kind": kind,
     "leave": leave, "spin": spin,
     "empty": call(lambda fd: os.write(fd, b"")),

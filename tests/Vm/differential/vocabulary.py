@@ -1,6 +1,8 @@
-"""The commands of a client's actions: the words of an action to bytes, and a response to text that is the same on two TPMs with the same seeds.
+"""The commands of a client's actions: the words of an action to bytes, and a response to text that is the same on
+two TPMs with the same seeds.
 
-A handle is a name that an earlier command gave it, or a number. COMMANDS has, for each word, what makes the bytes and what makes the text.
+A handle is a name that an earlier command gave it, or a number. COMMANDS has, for each word, what makes the bytes
+and what makes the text.
 """
 import hashlib
 import struct
@@ -23,7 +25,9 @@ def load(side, name, secret="1"):
     sensitive = struct.pack(">H", tpm.KEYEDHASH) + tpm.sized(b"") + tpm.sized(seed) + tpm.sized(secret.encode())
     public = struct.pack(">HHIHHH", tpm.KEYEDHASH, tpm.SHA256, EXTERNAL_KEY, 0, tpm.HMAC_ALG, tpm.SHA256)
     unique = hashlib.sha256(seed + secret.encode()).digest()  # part 1, 27.5.3.2
-    return tpm.command("LoadExternal", parameters=tpm.sized(sensitive) + tpm.sized(public + tpm.sized(unique)) + struct.pack(">I", tpm.NULL))
+    return tpm.command("LoadExternal",
+                       parameters=tpm.sized(sensitive) + tpm.sized(public + tpm.sized(unique))
+                       + struct.pack(">I", tpm.NULL))
 
 
 def session(side, name, kind="hmac"):
@@ -154,7 +158,8 @@ COMMANDS = {
     "create": (lambda side, name: tpm.create_ecc_key(), handle),
     "hmac": (hmac, exact),
     "sign": (lambda side, key, *words: authorized(
-        side, "Sign", key, tpm.sized(bytes(32)) + struct.pack(">HHIH", tpm.ALG_NULL, 0x8024, tpm.NULL, 0), words), length),
+        side, "Sign", key, tpm.sized(bytes(32)) + struct.pack(">HHIH", tpm.ALG_NULL, 0x8024, tpm.NULL, 0), words),
+        length),
     "public": (lambda side, what: tpm.read_public(side.handle(what)), exact),
     "flush": (lambda side, what: tpm.flush(side.handle(what)), exact),
     "certify": (certify, length),

@@ -1,9 +1,9 @@
 #!/usr/bin/python3
 """Runs scripts in the guest for whoever is at the other end of its virtio port.
 
-A line of JSON for each: {"script": of sh, "limit": seconds}, answered with {"code": its exit code, null where the time was up, "output",
-"error"}. What a script leaves running goes on, as long as it does not keep the script's own process. As the guest's first process it also
-takes in orphans; it announces itself with {"ready": true}.
+A line of JSON for each: {"script": of sh, "limit": seconds}, answered with {"code": its exit code, null where the
+time was up, "output", "error"}. What a script leaves running goes on, as long as it does not keep the script's own
+process. As the guest's first process it also takes in orphans; it announces itself with {"ready": true}.
 """
 import ctypes
 import glob
@@ -19,13 +19,15 @@ PORT = "/dev/vport*p1"  # the number in the middle is the device's
 def set_up():
     """What an init would do."""
     os.environ.update(PATH="/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", HOME="/root", LANG="C.UTF-8")
-    for command in ("mkdir -p /dev/pts /dev/shm", "mount -t devpts devpts /dev/pts", "mount -t tmpfs tmpfs /dev/shm", "busybox ifconfig lo up"):
+    for command in ("mkdir -p /dev/pts /dev/shm", "mount -t devpts devpts /dev/pts", "mount -t tmpfs tmpfs /dev/shm",
+                    "busybox ifconfig lo up"):
         subprocess.run(command.split(), check=True)
 
 
 def run(script, limit):
     with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as error:
-        process = subprocess.Popen(["/bin/sh", "-euc", script], stdin=subprocess.DEVNULL, stdout=output, stderr=error, start_new_session=True)
+        process = subprocess.Popen(["/bin/sh", "-euc", script], stdin=subprocess.DEVNULL, stdout=output, stderr=error,
+                                   start_new_session=True)
         try:
             code = process.wait(limit)
         except subprocess.TimeoutExpired:
