@@ -8,7 +8,7 @@ export MSBUILDDISABLENODEREUSE = 1
 .PHONY: deps-run deps-test deps-vm deps-bench deps-deb
 
 help:
-	@echo 'make run           build, and mount a software TPM at /run/tpmfs until Ctrl-C; without root: in $$XDG_RUNTIME_DIR'
+	@echo 'make run           build, and mount a software TPM at /run/tpmfs until Ctrl-C; not root: in $$XDG_RUNTIME_DIR'
 	@echo 'make test          build, and run every test; as root, since the tests mount'
 	@echo 'make test-vm       build, and test in virtual machines: beside /dev/tpmrm0 of a kernel, and the Debian package'
 	@echo '                   from its installation over boots and an upgrade to its purge; about 10 minutes'
