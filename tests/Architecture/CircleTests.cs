@@ -31,6 +31,7 @@ public sealed class CircleTests
         "Rm: Residency -> Upkeep",
         "Rm: Scheduling -> (root)",
         "Rm: Scheduling -> Commands",
+        "Rm: Scheduling -> Residency",
         "Rm: Scheduling -> Spaces",
         "Rm: Scheduling -> Upkeep",
         "Rm: Spaces -> (root)",
