@@ -7,8 +7,8 @@ public static unsafe class BootClock
     private const int BootTime = 7;
 
     /// <summary>
-    /// Returns how long the machine has slept since it was booted: the difference of two clocks, of which one stands still
-    /// meanwhile.
+    /// Returns how long the machine has slept since it was booted: the difference of two clocks, of which one stands
+    /// still meanwhile.
     /// </summary>
     public static TimeSpan TimeAsleep()
     {

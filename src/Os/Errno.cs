@@ -3,8 +3,8 @@ using System.Runtime.InteropServices;
 namespace TpmFs.Os;
 
 /// <summary>
-/// An error number of the kernel's ABI (asm-generic/errno.h), positive; zero is success. It is negated only where a reply
-/// to the kernel is written.
+/// An error number of the kernel's ABI (asm-generic/errno.h), positive; zero is success. It is negated only where a
+/// reply to the kernel is written.
 /// </summary>
 public readonly record struct Errno(int Value)
 {
@@ -53,6 +53,8 @@ public readonly record struct Errno(int Value)
     /// <summary>Returns what strerror(3) says of it, for messages to people.</summary>
     public string Text() => Marshal.GetPInvokeErrorMessage(Value);
 
-    /// <summary>Returns success for the result of a system call that is not negative, and else the error that it left.</summary>
+    /// <summary>
+    /// Returns success for the result of a system call that is not negative, and else the error that it left.
+    /// </summary>
     internal static Errno Of(nint result) => result < 0 ? Last : None;
 }

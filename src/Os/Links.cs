@@ -1,7 +1,8 @@
 namespace TpmFs.Os;
 
 /// <summary>
-/// Follows symbolic links by readlink(2) alone. stat(2) on a mount point would ask its server, which may be dead or hang.
+/// Follows symbolic links by readlink(2) alone. stat(2) on a mount point would ask its server, which may be dead or
+/// hang.
 /// </summary>
 public static class Links
 {
@@ -12,8 +13,8 @@ public static class Links
     public static string? Read(string path) => new FileInfo(path).LinkTarget;
 
     /// <summary>
-    /// Returns the absolute path without symbolic links, whether or not it exists. A path with more than <see cref="Max"/>
-    /// links is returned as far as they were followed.
+    /// Returns the absolute path without symbolic links, whether or not it exists. A path with more than
+    /// <see cref="Max"/> links is returned as far as they were followed.
     /// </summary>
     public static string Resolve(string path)
     {

@@ -31,8 +31,8 @@ public static unsafe class SocketCalls
         Errno.Of(LibC.fcntl(socket, SetStatusFlags, blocking ? 0 : OpenOptions.NonBlock));
 
     /// <summary>
-    /// Sends what there is room for, on a connected socket. EINTR is left to the caller; EAGAIN comes after the socket's
-    /// SO_SNDTIMEO.
+    /// Sends what there is room for, on a connected socket. EINTR is left to the caller; EAGAIN comes after the
+    /// socket's SO_SNDTIMEO.
     /// </summary>
     public static Errno Send(SafeHandle socket, ReadOnlySpan<byte> data, out int count)
     {
@@ -47,8 +47,8 @@ public static unsafe class SocketCalls
     }
 
     /// <summary>
-    /// Receives what there is, at least a byte, or none at the stream's end. EINTR is left to the caller; EAGAIN comes after
-    /// the socket's SO_RCVTIMEO.
+    /// Receives what there is, at least a byte, or none at the stream's end. EINTR is left to the caller; EAGAIN comes
+    /// after the socket's SO_RCVTIMEO.
     /// </summary>
     public static Errno Receive(SafeHandle socket, Span<byte> buffer, out int count)
     {
@@ -63,8 +63,8 @@ public static unsafe class SocketCalls
     }
 
     /// <summary>
-    /// True when a receive would have to wait: nothing is there, and the stream has not ended. True also for a socket that
-    /// fails; a send meets that error.
+    /// True when a receive would have to wait: nothing is there, and the stream has not ended. True also for a socket
+    /// that fails; a send meets that error.
     /// </summary>
     public static bool IsQuiet(SafeHandle socket)
     {
@@ -72,7 +72,9 @@ public static unsafe class SocketCalls
         return LibC.recv_now(socket, &first, 1, MessagePeek | MessageDontWait) < 0;
     }
 
-    /// <summary>Receives one descriptor (SCM_RIGHTS). Does not wait: returns EAGAIN or ENODATA when none was sent.</summary>
+    /// <summary>
+    /// Receives one descriptor (SCM_RIGHTS). Does not wait: returns EAGAIN or ENODATA when none was sent.
+    /// </summary>
     public static Errno ReceiveDescriptor(SafeFileHandle socket, out SafeFileHandle? received)
     {
         received = null;

@@ -3,10 +3,14 @@ using System.Runtime.InteropServices;
 
 namespace TpmFs.Os;
 
-/// <summary>Starts programs with posix_spawn(3), which System.Diagnostics.Process cannot do with chosen descriptors.</summary>
+/// <summary>
+/// Starts programs with posix_spawn(3), which System.Diagnostics.Process cannot do with chosen descriptors.
+/// </summary>
 public static unsafe class Spawner
 {
-    /// <summary>More than any C library's posix_spawnattr_t (336 bytes) and posix_spawn_file_actions_t (80) take.</summary>
+    /// <summary>
+    /// More than any C library's posix_spawnattr_t (336 bytes) and posix_spawn_file_actions_t (80) take.
+    /// </summary>
     private const int StructSize = 512;
 
     /// <summary>Bytes of a sigset_t.</summary>
@@ -18,9 +22,10 @@ public static unsafe class Spawner
     private const short SetSession = 0x80;
 
     /// <summary>
-    /// Starts <paramref name="executable"/> in a session of its own, with the descriptors in <paramref name="inherited"/> under the
-    /// numbers that they have here, its output to <paramref name="output"/>, no input, and the signals that end a group of processes
-    /// blocked. All other descriptors are closed where they are closed on exec.
+    /// Starts <paramref name="executable"/> in a session of its own, with the descriptors in
+    /// <paramref name="inherited"/> under the numbers that they have here, its output to <paramref name="output"/>, no
+    /// input, and the signals that end a group of processes blocked. All other descriptors are closed where they are
+    /// closed on exec.
     /// </summary>
     public static Errno Spawn(
         string executable, string[] arguments, ReadOnlySpan<int> inherited, int output, out int process)
@@ -81,7 +86,8 @@ public static unsafe class Spawner
     {
         foreach (DictionaryEntry entry in System.Environment.GetEnvironmentVariables())
         {
-            if (entry.Key is not ("NOTIFY_SOCKET" or "LISTEN_PID" or "LISTEN_FDS" or "LISTEN_FDNAMES" or "WATCHDOG_PID" or "WATCHDOG_USEC"))
+            if (entry.Key is not ("NOTIFY_SOCKET" or "LISTEN_PID" or "LISTEN_FDS" or "LISTEN_FDNAMES" or "WATCHDOG_PID"
+                or "WATCHDOG_USEC"))
             {
                 yield return $"{entry.Key}={entry.Value}";
             }

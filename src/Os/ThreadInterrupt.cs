@@ -11,9 +11,10 @@ public static class ThreadInterrupt
     public static nint CurrentThread => LibC.pthread_self();
 
     /// <summary>
-    /// Makes SIGURG end the system call in which a thread waits (EINTR), for the whole process. By default the signal does
-    /// nothing, and the kernel sends it only to a process that asked for urgent data on a socket. The handler must be code
-    /// that may interrupt any other, which no managed method may: abs(3), for want of a function that does nothing.
+    /// Makes SIGURG end the system call in which a thread waits (EINTR), for the whole process. By default the signal
+    /// does nothing, and the kernel sends it only to a process that asked for urgent data on a socket. The handler must
+    /// be code that may interrupt any other, which no managed method may: abs(3), for want of a function that does
+    /// nothing.
     /// </summary>
     public static void Enable()
     {

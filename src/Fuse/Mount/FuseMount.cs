@@ -4,8 +4,9 @@ using Microsoft.Win32.SafeHandles;
 namespace TpmFs.Fuse;
 
 /// <summary>
-/// A mounted filesystem: the connection's descriptor, the lock that says so, and the layer on the mount point. A <see cref="FuseSession"/>
-/// serves it; until then, and after the session, who uses the mount point waits in the kernel.
+/// A mounted filesystem: the connection's descriptor, the lock that says so, and the layer on the mount point. A
+/// <see cref="FuseSession"/> serves it; until then, and after the session, who uses the mount point waits in the
+/// kernel.
 /// </summary>
 public sealed class FuseMount : IDisposable
 {
@@ -19,7 +20,9 @@ public sealed class FuseMount : IDisposable
     private readonly IFuseLog _log;
     private int _unmounted;
 
-    private FuseMount(MountPoint mountPoint, string device, bool created, FileLock taken, IMounter mounter, SafeFileHandle descriptor, IFuseLog log)
+    private FuseMount(
+        MountPoint mountPoint, string device, bool created, FileLock taken, IMounter mounter, SafeFileHandle descriptor,
+        IFuseLog log)
     {
         _mountPoint = mountPoint;
         _device = device;
@@ -30,7 +33,9 @@ public sealed class FuseMount : IDisposable
         _log = log;
     }
 
-    /// <summary>Raised before the connection is closed: a thread that waits for requests does not notice that by itself.</summary>
+    /// <summary>
+    /// Raised before the connection is closed: a thread that waits for requests does not notice that by itself.
+    /// </summary>
     internal event Action? Unmounting;
 
     /// <summary>Where it is mounted, without symbolic links.</summary>
@@ -40,20 +45,23 @@ public sealed class FuseMount : IDisposable
     internal SafeFileHandle Device { get; }
 
     /// <summary>
-    /// Mounts: by mount(2) as root, else by fusermount3. What dead servers of the same kind left on the mount point is removed first;
-    /// a live one, and any other mount, is refused.
+    /// Mounts: by mount(2) as root, else by fusermount3. What dead servers of the same kind left on the mount point is
+    /// removed first; a live one, and any other mount, is refused.
     /// </summary>
     /// <param name="options">Where and how.</param>
     /// <param name="log">Told what was cleaned up.</param>
     /// <param name="mount">The mount, to be disposed of.</param>
     /// <param name="problem">For people: what was wrong, where, and what to do.</param>
-    public static bool TryMount(FuseMountOptions options, IFuseLog log, [NotNullWhen(true)] out FuseMount? mount, out string problem)
+    public static bool TryMount(
+        FuseMountOptions options, IFuseLog log, [NotNullWhen(true)] out FuseMount? mount, out string problem)
     {
         MountOptionRules.Check(options);
         mount = null;
         if (!File.Exists(DevicePath))
         {
-            problem = $"'{DevicePath}' is missing. Load the kernel's module (modprobe fuse); in a container, pass the device in (--device {DevicePath}).";
+            problem =
+                $"'{DevicePath}' is missing. Load the kernel's module (modprobe fuse); in a container, pass the "
+                    + $"device in (--device {DevicePath}).";
             return false;
         }
 
@@ -74,8 +82,8 @@ public sealed class FuseMount : IDisposable
     }
 
     /// <summary>
-    /// Closes the connection, so that whoever still waits gets an error at once, and takes our layer off the mount point, ours only. Then
-    /// gives the lock back. To be called after <see cref="FuseSession.Stop"/>. Idempotent.
+    /// Closes the connection, so that whoever still waits gets an error at once, and takes our layer off the mount
+    /// point, ours only. Then gives the lock back. To be called after <see cref="FuseSession.Stop"/>. Idempotent.
     /// </summary>
     public void Unmount()
     {
@@ -93,7 +101,8 @@ public sealed class FuseMount : IDisposable
     public void Dispose() => Unmount();
 
     private static FuseMount? TryMount(
-        MountPoint mountPoint, FuseMountOptions options, FileLock taken, IMounter mounter, IFuseLog log, out string problem)
+        MountPoint mountPoint, FuseMountOptions options, FileLock taken, IMounter mounter, IFuseLog log,
+        out string problem)
     {
         if (!TryClean(mountPoint, options, mounter, log, out problem)
             || !mountPoint.TryPrepare(options.CreateMountPoint, out bool created, out problem))
@@ -120,14 +129,20 @@ public sealed class FuseMount : IDisposable
         return null;
     }
 
-    /// <summary>Takes off what dead servers left. The caller holds the lock, so whatever is of our kind is dead.</summary>
-    private static bool TryClean(MountPoint mountPoint, FuseMountOptions options, IMounter mounter, IFuseLog log, out string problem)
+    /// <summary>
+    /// Takes off what dead servers left. The caller holds the lock, so whatever is of our kind is dead.
+    /// </summary>
+    private static bool TryClean(
+        MountPoint mountPoint, FuseMountOptions options, IMounter mounter, IFuseLog log, out string problem)
     {
         IReadOnlyList<MountInfo> layers = mountPoint.Layers;
-        MountInfo? foreign = layers.FirstOrDefault(layer => layer.Type != $"fuse.{options.Subtype}" || layer.Source != options.Source);
+        MountInfo? foreign =
+            layers.FirstOrDefault(layer => layer.Type != $"fuse.{options.Subtype}" || layer.Source != options.Source);
         if (foreign is not null)
         {
-            problem = $"Cannot mount on '{mountPoint.Path}': a filesystem of type {foreign.Type} from '{foreign.Source}' is mounted there. "
+            problem =
+                $"Cannot mount on '{mountPoint.Path}': a filesystem of type {foreign.Type} from '{foreign.Source}' is "
+                    + "mounted there. "
                 + $"Unmount it (umount '{mountPoint.Path}'), or choose another mount point.";
             return false;
         }
@@ -158,7 +173,9 @@ public sealed class FuseMount : IDisposable
         }
         else if (top.Device != _device)
         {
-            _log.Warning($"'{MountPoint}' stays mounted below a filesystem of type {top.Type}. Unmount both: umount '{MountPoint}'");
+            _log.Warning(
+                $"'{MountPoint}' stays mounted below a filesystem of type {top.Type}. Unmount both: umount "
+                    + $"'{MountPoint}'");
             return;
         }
         else if (!_mounter.TryUnmount(MountPoint, out string problem))

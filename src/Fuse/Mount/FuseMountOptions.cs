@@ -13,21 +13,25 @@ public sealed record FuseMountOptions
     public string Subtype { get; init; } = "tpmfs";
 
     /// <summary>
-    /// Other users may use the mount. Without root this needs the line user_allow_other in /etc/fuse.conf; where that is missing, the
-    /// mount is for its own user alone.
+    /// Other users may use the mount. Without root this needs the line user_allow_other in /etc/fuse.conf; where that
+    /// is missing, the mount is for its own user alone.
     /// </summary>
     public bool AllowOther { get; init; }
 
     /// <summary>The kernel checks modes (and ACLs). Without it the filesystem must check every access itself.</summary>
     public bool DefaultPermissions { get; init; } = true;
 
-    /// <summary>Make the last directory of <see cref="MountPoint"/> (mode 0755) where it is missing, and remove it when unmounted.</summary>
+    /// <summary>
+    /// Make the last directory of <see cref="MountPoint"/> (mode 0755) where it is missing, and remove it when
+    /// unmounted.
+    /// </summary>
     public bool CreateMountPoint { get; init; }
 
     /// <summary>
-    /// The file that the server of this mount point keeps locked (flock) while it lives; made with mode 0600 where missing, in a directory
-    /// that exists. Who gets the lock takes what an earlier server left on the mount point for dead and removes it. So the
-    /// path must follow from the mount point alone, and nobody may delete or rename the file.
+    /// The file that the server of this mount point keeps locked (flock) while it lives; made with mode 0600 where
+    /// missing, in a directory that exists. Who gets the lock takes what an earlier server left on the mount point for
+    /// dead and removes it. So the path must follow from the mount point alone, and nobody may delete or rename the
+    /// file.
     /// </summary>
     public required string LockFile { get; init; }
 }

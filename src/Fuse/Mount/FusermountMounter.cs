@@ -7,17 +7,19 @@ using Microsoft.Win32.SafeHandles;
 namespace TpmFs.Fuse;
 
 /// <summary>
-/// The set-uid helper of package fuse3, for users who are not root. It opens /dev/fuse, mounts, and sends the descriptor through the
-/// socket whose number _FUSE_COMMFD holds.
+/// The set-uid helper of package fuse3, for users who are not root. It opens /dev/fuse, mounts, and sends the
+/// descriptor through the socket whose number _FUSE_COMMFD holds.
 /// </summary>
-internal sealed class FusermountMounter(IFuseLog log, string configurationPath = FusermountMounter.ConfigurationPath) : IMounter
+internal sealed class FusermountMounter(IFuseLog log, string configurationPath = FusermountMounter.ConfigurationPath)
+    : IMounter
 {
     public const string ConfigurationPath = "/etc/fuse.conf";
 
     private const string Program = "fusermount3";
     private static readonly TimeSpan s_timeout = TimeSpan.FromSeconds(10);
 
-    public bool TryMount(string mountPoint, FuseMountOptions options, [NotNullWhen(true)] out SafeFileHandle? device, out string problem)
+    public bool TryMount(
+        string mountPoint, FuseMountOptions options, [NotNullWhen(true)] out SafeFileHandle? device, out string problem)
     {
         device = null;
         Errno error = SocketCalls.Pair(out SafeFileHandle? ours, out SafeFileHandle? theirs);
@@ -48,7 +50,8 @@ internal sealed class FusermountMounter(IFuseLog log, string configurationPath =
     }
 
     public bool TryUnmount(string mountPoint, out string problem) =>
-        TryRun(["-u", "-q", "--", mountPoint], null, out problem) || TryRun(["-u", "-z", "--", mountPoint], null, out problem);
+        TryRun(["-u", "-q", "--", mountPoint], null, out problem)
+            || TryRun(["-u", "-z", "--", mountPoint], null, out problem);
 
     /// <summary>Whether /etc/fuse.conf lets users open their mounts to others.</summary>
     private bool MayAllowOther()
@@ -59,7 +62,8 @@ internal sealed class FusermountMounter(IFuseLog log, string configurationPath =
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            log.Information($"'{configurationPath}' cannot be read ({e.Message}), so user_allow_other is taken as not set.");
+            log.Information(
+                $"'{configurationPath}' cannot be read ({e.Message}), so user_allow_other is taken as not set.");
             return false;
         }
     }
@@ -83,7 +87,8 @@ internal sealed class FusermountMounter(IFuseLog log, string configurationPath =
 
     private static bool TryRun(string[] arguments, SafeFileHandle? socket, out string problem)
     {
-        var start = new ProcessStartInfo(Program, arguments) { RedirectStandardError = true, RedirectStandardOutput = true };
+        var start =
+            new ProcessStartInfo(Program, arguments) { RedirectStandardError = true, RedirectStandardOutput = true };
         if (socket is not null)
         {
             start.Environment["_FUSE_COMMFD"] = socket.DangerousGetHandle().ToString(CultureInfo.InvariantCulture);
@@ -91,7 +96,8 @@ internal sealed class FusermountMounter(IFuseLog log, string configurationPath =
 
         try
         {
-            using Process process = Process.Start(start) ?? throw new UnreachableException("A program started without a shell is a new process.");
+            using Process process = Process.Start(start)
+                ?? throw new UnreachableException("A program started without a shell is a new process.");
             Task<string> said = process.StandardError.ReadToEndAsync();
             if (!process.WaitForExit(s_timeout))
             {
@@ -100,12 +106,15 @@ internal sealed class FusermountMounter(IFuseLog log, string configurationPath =
                 return false;
             }
 
-            problem = process.ExitCode == 0 ? string.Empty : $"{Program} failed: {said.GetAwaiter().GetResult().Trim()}";
+            problem =
+                process.ExitCode == 0 ? string.Empty : $"{Program} failed: {said.GetAwaiter().GetResult().Trim()}";
             return process.ExitCode == 0;
         }
         catch (Win32Exception e)
         {
-            problem = $"{Program}, which mounts for users who are not root, cannot be started ({e.Message}). Install the package fuse3.";
+            problem =
+                $"{Program}, which mounts for users who are not root, cannot be started ({e.Message}). Install the "
+                    + "package fuse3.";
             return false;
         }
     }

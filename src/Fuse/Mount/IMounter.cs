@@ -7,7 +7,9 @@ namespace TpmFs.Fuse;
 internal interface IMounter
 {
     /// <summary>Mounts on a directory that is ready for it, and gives the connection's descriptor.</summary>
-    bool TryMount(string mountPoint, FuseMountOptions options, [NotNullWhen(true)] out SafeFileHandle? device, out string problem);
+    bool TryMount(
+        string mountPoint, FuseMountOptions options, [NotNullWhen(true)] out SafeFileHandle? device,
+        out string problem);
 
     /// <summary>Takes the topmost layer off, at once even when it is in use.</summary>
     bool TryUnmount(string mountPoint, out string problem);

@@ -34,14 +34,15 @@ internal sealed record MountInfo(int Id, int ParentId, string Device, string Mou
     }
 
     /// <summary>
-    /// The layers mounted on a path, lowest first. <paramref name="parentId"/> is the mount that the path's directory lies in, so that
-    /// mounts of that path which are hidden below another mount do not count.
+    /// The layers mounted on a path, lowest first. <paramref name="parentId"/> is the mount that the path's directory
+    /// lies in, so that mounts of that path which are hidden below another mount do not count.
     /// </summary>
     public static IReadOnlyList<MountInfo> Layers(IReadOnlyList<MountInfo> mounts, int parentId, string mountPoint)
     {
         var layers = new List<MountInfo>();
         int below = parentId;
-        while (mounts.FirstOrDefault(mount => mount.ParentId == below && mount.MountPoint == mountPoint && mount.Id != below) is { } layer
+        while (mounts.FirstOrDefault(
+            mount => mount.ParentId == below && mount.MountPoint == mountPoint && mount.Id != below) is { } layer
             && layers.Count < mounts.Count)
         {
             layers.Add(layer);
@@ -66,10 +67,15 @@ internal sealed record MountInfo(int Id, int ParentId, string Device, string Mou
             return null;
         }
 
-        return new MountInfo(id, parentId, fields[2], Unescape(fields[4]), Unescape(fields[separator + 1]), Unescape(fields[separator + 2]));
+        return new MountInfo(
+            id, parentId, fields[2], Unescape(fields[4]), Unescape(fields[separator + 1]),
+            Unescape(fields[separator + 2]));
     }
 
-    /// <summary>Takes back what the kernel wrote as three octal digits after a backslash: space, tab, newline, backslash, number sign.</summary>
+    /// <summary>
+    /// Takes back what the kernel wrote as three octal digits after a backslash: space, tab, newline, backslash, number
+    /// sign.
+    /// </summary>
     private static string Unescape(string field)
     {
         const int EscapeLength = 4;
@@ -81,7 +87,8 @@ internal sealed record MountInfo(int Id, int ParentId, string Device, string Mou
         var text = new StringBuilder(field.Length);
         for (int i = 0; i < field.Length; i++)
         {
-            if (field[i] == '\\' && i + EscapeLength <= field.Length && TryOctal(field.AsSpan(i + 1, EscapeLength - 1), out char character))
+            if (field[i] == '\\' && i + EscapeLength <= field.Length
+                && TryOctal(field.AsSpan(i + 1, EscapeLength - 1), out char character))
             {
                 text.Append(character);
                 i += EscapeLength - 1;

@@ -8,7 +8,8 @@ internal static class MountOptionRules
     {
         if (!IsPlain(options.Source) || !IsPlain(options.Subtype))
         {
-            throw new ArgumentException("Source and subtype of a mount are made of letters, digits and -_.:/", nameof(options));
+            throw new ArgumentException(
+                "Source and subtype of a mount are made of letters, digits and -_.:/", nameof(options));
         }
     }
 

@@ -6,7 +6,8 @@ namespace TpmFs.Fuse;
 /// <summary>mount(2) and umount2(2), for root.</summary>
 internal sealed class RootMounter : IMounter
 {
-    public bool TryMount(string mountPoint, FuseMountOptions options, [NotNullWhen(true)] out SafeFileHandle? device, out string problem)
+    public bool TryMount(
+        string mountPoint, FuseMountOptions options, [NotNullWhen(true)] out SafeFileHandle? device, out string problem)
     {
         const ulong Flags = MountCalls.NoSuid | MountCalls.NoDev | MountCalls.NoExec;
         device = null;
@@ -14,7 +15,9 @@ internal sealed class RootMounter : IMounter
         if (error.IsError)
         {
             opened.Dispose();
-            problem = $"'{FuseMount.DevicePath}' cannot be opened: {error.Text()}. If the kernel's module is not loaded: modprobe fuse";
+            problem =
+                $"'{FuseMount.DevicePath}' cannot be opened: {error.Text()}. If the kernel's module is not loaded: "
+                    + "modprobe fuse";
             return false;
         }
 

@@ -27,7 +27,8 @@ internal static class DirectoryRequests
         }
 
         reply.Entries.Start(read.Size);
-        Errno error = fileSystem.ReadDirectory(request.Caller, request.Node, new OpenId(read.Fh), read.Offset, reply.Entries);
+        Errno error =
+            fileSystem.ReadDirectory(request.Caller, request.Node, new OpenId(read.Fh), read.Offset, reply.Entries);
 
         // Entries that were taken are given; the error comes again at the next call.
         return reply.Length > 0 ? Errno.None : error;

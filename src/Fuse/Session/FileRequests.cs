@@ -21,13 +21,15 @@ internal static class FileRequests
 
     public static Errno Write(FuseFileSystem fileSystem, ref FuseRequest request, ReplyBuffer reply)
     {
-        if (!request.Body.TryRead(out FuseWriteIn write) || !request.Body.TryReadBytes(write.Size, out ReadOnlySpan<byte> data))
+        if (!request.Body.TryRead(out FuseWriteIn write)
+            || !request.Body.TryReadBytes(write.Size, out ReadOnlySpan<byte> data))
         {
             return request.Malformed();
         }
 
         var arguments = new FuseWriteArguments(write.Offset, write.Flags);
-        Errno error = fileSystem.Write(request.Caller, request.Node, new OpenId(write.Fh), arguments, data, out int written);
+        Errno error =
+            fileSystem.Write(request.Caller, request.Node, new OpenId(write.Fh), arguments, data, out int written);
         if (!error.IsError)
         {
             request.Written = new WrittenFile(request.Node, new OpenId(write.Fh));
@@ -45,7 +47,8 @@ internal static class FileRequests
         }
 
         PollId? notify = (poll.Flags & FusePollFlags.ScheduleNotify) != 0 ? new PollId(poll.Kh) : null;
-        Errno error = fileSystem.Poll(request.Caller, request.Node, new OpenId(poll.Fh), notify, poll.Events, out PollEvents ready);
+        Errno error = fileSystem.Poll(
+            request.Caller, request.Node, new OpenId(poll.Fh), notify, poll.Events, out PollEvents ready);
         if (!error.IsError)
         {
             reply.Put(new FusePollOut(ready, Padding: 0));
@@ -56,7 +59,8 @@ internal static class FileRequests
 
     public static Errno Ioctl(FuseFileSystem fileSystem, ref FuseRequest request, ReplyBuffer reply)
     {
-        if (!request.Body.TryRead(out FuseIoctlIn ioctl) || !request.Body.TryReadBytes(ioctl.InSize, out ReadOnlySpan<byte> input))
+        if (!request.Body.TryRead(out FuseIoctlIn ioctl)
+            || !request.Body.TryReadBytes(ioctl.InSize, out ReadOnlySpan<byte> input))
         {
             return request.Malformed();
         }

@@ -3,7 +3,10 @@ using Microsoft.Win32.SafeHandles;
 
 namespace TpmFs.Fuse;
 
-/// <summary>An open /dev/fuse with a connection on it. A device closed under a caller's hands reads as a connection that is gone.</summary>
+/// <summary>
+/// An open /dev/fuse with a connection on it. A device closed under a caller's hands reads as a connection that is
+/// gone.
+/// </summary>
 internal sealed class FuseDevice(SafeFileHandle file) : IFuseOutput
 {
     public Errno Write(in FuseOutHeader header, ReadOnlySpan<byte> body)
@@ -18,7 +21,9 @@ internal sealed class FuseDevice(SafeFileHandle file) : IFuseOutput
         }
     }
 
-    /// <summary>Waits for a request and takes it. EINTR: a signal came. ENOENT: its caller was interrupted before it was read.</summary>
+    /// <summary>
+    /// Waits for a request and takes it. EINTR: a signal came. ENOENT: its caller was interrupted before it was read.
+    /// </summary>
     public Errno Read(Span<byte> buffer, out int count)
     {
         try

@@ -27,7 +27,8 @@ internal ref struct FuseRequest
     public bool IsMalformed { get; private set; }
 
     /// <summary>
-    /// Takes the header off. <paramref name="header"/> is right as far as there is one. False when the header's lengths are not those of what was read.
+    /// Takes the header off. <paramref name="header"/> is right as far as there is one. False when the header's lengths
+    /// are not those of what was read.
     /// </summary>
     public static bool TryParse(ReadOnlySpan<byte> bytes, out FuseInHeader header, out FuseRequest request)
     {

@@ -7,11 +7,12 @@ namespace TpmFs.Fuse;
 /// Serves a mounted filesystem until it is stopped, or until somebody unmounts it.
 /// </summary>
 /// <remarks>
-/// To stop: <see cref="Stop"/>, then <see cref="FuseMount.Unmount"/>. Stop lets running handlers end, joins the threads, and answers
-/// every read that still waits with ENODEV. Requests that come between the two calls wait in the kernel; Unmount closes the device,
-/// which ends them with ECONNABORTED. So no client hangs, and nothing is served twice. Unmount alone, as a last resort while
-/// handlers hang, ends the session as well; reads that wait then get ECONNABORTED, or ENODEV. To wake the thread that reads the device
-/// a session takes SIGURG for itself, in the whole process.
+/// To stop: <see cref="Stop"/>, then <see cref="FuseMount.Unmount"/>. Stop lets running handlers end, joins the
+/// threads, and answers every read that still waits with ENODEV. Requests that come between the two calls wait in the
+/// kernel; Unmount closes the device, which ends them with ECONNABORTED. So no client hangs, and nothing is served
+/// twice. Unmount alone, as a last resort while handlers hang, ends the session as well; reads that wait then get
+/// ECONNABORTED, or ENODEV. To wake the thread that reads the device a session takes SIGURG for itself, in the whole
+/// process.
 /// </remarks>
 public sealed class FuseSession : IDisposable
 {
@@ -23,7 +24,9 @@ public sealed class FuseSession : IDisposable
     /// <summary>How long <see cref="Stop"/> waits for handlers that run, in all.</summary>
     private static readonly TimeSpan s_joinTimeout = TimeSpan.FromSeconds(5);
 
-    /// <summary>A write that takes longer than this to go on with is worth waking another thread for, which costs some 6 µs.</summary>
+    /// <summary>
+    /// A write that takes longer than this to go on with is worth waking another thread for, which costs some 6 µs.
+    /// </summary>
     private static readonly TimeSpan s_longWrite = TimeSpan.FromMilliseconds(0.5);
 
     /// <summary>How long who asks for a sign of life waits before it interrupts the reader again.</summary>
@@ -38,8 +41,10 @@ public sealed class FuseSession : IDisposable
     private readonly int _bufferSize;
 
     private readonly TaskCompletionSource _initialised = new(TaskCreationOptions.RunContinuationsAsynchronously);
-    private readonly TaskCompletionSource<FuseSessionEnd> _ending = new(TaskCreationOptions.RunContinuationsAsynchronously);
-    private readonly TaskCompletionSource<FuseSessionEnd> _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly TaskCompletionSource<FuseSessionEnd> _ending =
+        new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly TaskCompletionSource<FuseSessionEnd> _ended =
+        new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     /// <summary>Guards <see cref="_started"/> and the threads' start.</summary>
     private readonly Lock _life = new();
@@ -51,10 +56,15 @@ public sealed class FuseSession : IDisposable
     private int _running;
     private bool _started;
 
-    /// <summary>The file that was written to last. The holder's; who was overtaken may write it too, which costs a needless look at most.</summary>
+    /// <summary>
+    /// The file that was written to last. The holder's; who was overtaken may write it too, which costs a needless look
+    /// at most.
+    /// </summary>
     private WrittenFile _lastWritten;
 
-    /// <summary>Whether the last write took long to go on with. Written by who had the turn for it, read by who has it.</summary>
+    /// <summary>
+    /// Whether the last write took long to go on with. Written by who had the turn for it, read by who has it.
+    /// </summary>
     private volatile bool _takesLong;
 
     /// <exception cref="ArgumentOutOfRangeException">An option is outside its bounds.</exception>
@@ -115,8 +125,8 @@ public sealed class FuseSession : IDisposable
     }
 
     /// <summary>
-    /// Ends the session: threads are woken and joined, for 5 s at most, then reads that wait are answered with ENODEV. Not to be
-    /// called by a handler. Idempotent: threads are waited for once.
+    /// Ends the session: threads are woken and joined, for 5 s at most, then reads that wait are answered with ENODEV.
+    /// Not to be called by a handler. Idempotent: threads are waited for once.
     /// </summary>
     public void Stop()
     {
@@ -132,8 +142,9 @@ public sealed class FuseSession : IDisposable
     }
 
     /// <summary>
-    /// Completes when a thread that serves requests has come round to the next one, which while any of them is free is at once; does
-    /// not while all of them are in handlers. Cancelled when the session ends. To be asked once at a time.
+    /// Completes when a thread that serves requests has come round to the next one, which while any of them is free is
+    /// at once; does not while all of them are in handlers. Cancelled when the session ends. To be asked once at a
+    /// time.
     /// </summary>
     public async Task BeatAsync()
     {
@@ -172,14 +183,18 @@ public sealed class FuseSession : IDisposable
         {
             if (!thread.Join(TimeSpan.FromMilliseconds(Math.Max(0, deadline - Environment.TickCount64))))
             {
-                _log.Error($"Thread '{thread.Name}' did not leave its handler within {s_joinTimeout.TotalSeconds} s; it is left behind.", null);
+                _log.Error(
+                    $"Thread '{thread.Name}' did not leave its handler within {s_joinTimeout.TotalSeconds} s; it is "
+                        + "left behind.", null);
             }
         }
 
         Finish();
     }
 
-    /// <summary>The kernel demands room for its largest request: headers, and max_write bytes (or 8 KiB, FUSE_MIN_READ_BUFFER).</summary>
+    /// <summary>
+    /// The kernel demands room for its largest request: headers, and max_write bytes (or 8 KiB, FUSE_MIN_READ_BUFFER).
+    /// </summary>
     private static int RequestBufferSize(int maxWrite)
     {
         const int RoomForHeaders = 4096;
@@ -215,7 +230,10 @@ public sealed class FuseSession : IDisposable
         _turn.Leave();
     }
 
-    /// <summary>False when the turn is another thread's afterwards. Apart from the loop, which is compiled once and for all while it runs.</summary>
+    /// <summary>
+    /// False when the turn is another thread's afterwards. Apart from the loop, which is compiled once and for all
+    /// while it runs.
+    /// </summary>
     private bool ServeOne(Span<byte> request, ReplyBuffer reply)
     {
         long step = _turn.Serve();
@@ -228,8 +246,9 @@ public sealed class FuseSession : IDisposable
     }
 
     /// <summary>
-    /// Goes on with a write, which may take long. The turn is passed on before where the last one did, and where others have requests at the
-    /// same time, so that the filesystem knows of all that wait. False when it is another thread's afterwards.
+    /// Goes on with a write, which may take long. The turn is passed on before where the last one did, and where others
+    /// have requests at the same time, so that the filesystem knows of all that wait. False when it is another thread's
+    /// afterwards.
     /// </summary>
     private bool CarryOn(WrittenFile file, long step)
     {
@@ -290,7 +309,9 @@ public sealed class FuseSession : IDisposable
         }
     }
 
-    /// <summary>Says why the session ends, unless that is said, and wakes every thread: who waits for its turn, and who reads.</summary>
+    /// <summary>
+    /// Says why the session ends, unless that is said, and wakes every thread: who waits for its turn, and who reads.
+    /// </summary>
     private void End(FuseSessionEnd end)
     {
         if (Interlocked.CompareExchange(ref _end, (int)end, NotEnded) != NotEnded)

@@ -4,17 +4,19 @@ namespace TpmFs.Fuse;
 public sealed record FuseSessionOptions
 {
     /// <summary>
-    /// The threads that take turns at the device; 1 to 64. One of them reads and serves, and another takes over from it when a handler takes
-    /// long; where there is only one, that holds up all other requests.
+    /// The threads that take turns at the device; 1 to 64. One of them reads and serves, and another takes over from it
+    /// when a handler takes long; where there is only one, that holds up all other requests.
     /// </summary>
     public int Threads { get; init; } = 2;
 
-    /// <summary>The most that one WRITE or READ carries, in bytes; 4096 to 512 KiB. A longer write(2) is split by the kernel.</summary>
+    /// <summary>
+    /// The most that one WRITE or READ carries, in bytes; 4096 to 512 KiB. A longer write(2) is split by the kernel.
+    /// </summary>
     public int MaxWrite { get; init; } = 64 * 1024;
 
     /// <summary>
-    /// POSIX ACLs (FUSE_POSIX_ACL): the kernel enforces what the filesystem keeps in system.posix_acl_access, and modes with it,
-    /// whatever <see cref="FuseMountOptions.DefaultPermissions"/> says.
+    /// POSIX ACLs (FUSE_POSIX_ACL): the kernel enforces what the filesystem keeps in system.posix_acl_access, and modes
+    /// with it, whatever <see cref="FuseMountOptions.DefaultPermissions"/> says.
     /// </summary>
     public bool PosixAcl { get; init; }
 }

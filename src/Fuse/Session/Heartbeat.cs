@@ -1,6 +1,9 @@
 namespace TpmFs.Fuse;
 
-/// <summary>A sign of life that is asked of the threads that serve a session: each passes here when it comes round to the next request.</summary>
+/// <summary>
+/// A sign of life that is asked of the threads that serve a session: each passes here when it comes round to the next
+/// request.
+/// </summary>
 internal sealed class Heartbeat
 {
     private TaskCompletionSource? _asked;

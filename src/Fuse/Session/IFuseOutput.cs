@@ -3,6 +3,8 @@ namespace TpmFs.Fuse;
 /// <summary>Where replies and notifications go: the device, or a test's list. Any thread.</summary>
 internal interface IFuseOutput
 {
-    /// <summary>Writes header and body as one message. ENOENT: the kernel does not wait for it. ENODEV: the connection is gone.</summary>
+    /// <summary>
+    /// Writes header and body as one message. ENOENT: the kernel does not wait for it. ENODEV: the connection is gone.
+    /// </summary>
     Errno Write(in FuseOutHeader header, ReadOnlySpan<byte> body);
 }

@@ -14,10 +14,11 @@ internal sealed class Negotiation(FuseSessionOptions options, IFuseLog log)
     private static readonly int s_pageSize = Environment.SystemPageSize;
 
     /// <summary>
-    /// Asked for where the kernel offers it. Never: FUSE_CACHE_SYMLINKS (a link may differ by who reads it), FUSE_NO_OPEN(DIR)_SUPPORT
-    /// (every open is a thing of its own), FUSE_ALLOW_IDMAP (requests would carry no uid), FUSE_ATOMIC_O_TRUNC (truncation comes as SETATTR),
-    /// FUSE_DO_READDIRPLUS (an entry has no lifetime, so that the kernel could not use what it brings). FUSE_POSIX_LOCKS and FUSE_FLOCK_LOCKS bring
-    /// locks here, where they are refused: the kernel would keep them for each inode, and a file may have several (<see cref="FuseEntry"/>).
+    /// Asked for where the kernel offers it. Never: FUSE_CACHE_SYMLINKS (a link may differ by who reads it),
+    /// FUSE_NO_OPEN(DIR)_SUPPORT (every open is a thing of its own), FUSE_ALLOW_IDMAP (requests would carry no uid),
+    /// FUSE_ATOMIC_O_TRUNC (truncation comes as SETATTR), FUSE_DO_READDIRPLUS (an entry has no lifetime, so that the
+    /// kernel could not use what it brings). FUSE_POSIX_LOCKS and FUSE_FLOCK_LOCKS bring locks here, where they are
+    /// refused: the kernel would keep them for each inode, and a file may have several (<see cref="FuseEntry"/>).
     /// </summary>
     private const FuseInitFlags Wanted = FuseInitFlags.AsyncRead | FuseInitFlags.PosixLocks | FuseInitFlags.FlockLocks
         | FuseInitFlags.ParallelDirOps | FuseInitFlags.AbortError | FuseInitFlags.MaxPages;
@@ -27,8 +28,8 @@ internal sealed class Negotiation(FuseSessionOptions options, IFuseLog log)
     public NegotiationState State => _state;
 
     /// <summary>
-    /// The pages of one request's data. One more than max_write needs, so that a buffer which does not begin at a page's start is
-    /// not split over two requests.
+    /// The pages of one request's data. One more than max_write needs, so that a buffer which does not begin at a
+    /// page's start is not split over two requests.
     /// </summary>
     public int MaxPages => ((options.MaxWrite + s_pageSize - 1) / s_pageSize) + 1;
 
@@ -58,7 +59,9 @@ internal sealed class Negotiation(FuseSessionOptions options, IFuseLog log)
 
         if (init.Major < Major || init.Minor < OldestMinor)
         {
-            log.Error($"The kernel speaks FUSE {init.Major}.{init.Minor}; {Major}.{OldestMinor} (Linux 5.4) or newer is needed.", null);
+            log.Error(
+                $"The kernel speaks FUSE {init.Major}.{init.Minor}; {Major}.{OldestMinor} (Linux 5.4) or newer is "
+                    + "needed.", null);
             return Refuse();
         }
 
@@ -71,7 +74,9 @@ internal sealed class Negotiation(FuseSessionOptions options, IFuseLog log)
 
         if (options.PosixAcl && !init.Flags.HasFlag(FuseInitFlags.PosixAcl))
         {
-            log.Error("The kernel does not offer POSIX ACLs on FUSE (FUSE_POSIX_ACL), which this filesystem's access rules need.", null);
+            log.Error(
+                "The kernel does not offer POSIX ACLs on FUSE (FUSE_POSIX_ACL), which this filesystem's access rules "
+                    + "need.", null);
             return Refuse();
         }
 
@@ -91,7 +96,8 @@ internal sealed class Negotiation(FuseSessionOptions options, IFuseLog log)
     }
 
     private FuseInitOut Answer(uint maxReadahead, FuseInitFlags flags) =>
-        new(Major, Minor, maxReadahead, flags, MaxBackground: 0, CongestionThreshold: 0, (uint)options.MaxWrite, TimeGran: 1,
+        new(Major, Minor, maxReadahead, flags, MaxBackground: 0, CongestionThreshold: 0, (uint)options.MaxWrite,
+            TimeGran: 1,
             (ushort)MaxPages, MapAlignment: 0, Flags2: 0, default);
 }
 

@@ -64,7 +64,8 @@ internal static class NodeRequests
             return request.Malformed();
         }
 
-        Errno error = fileSystem.SetAttributes(request.Caller, request.Node, set.ToChange(), out FuseAttributes attributes);
+        Errno error =
+            fileSystem.SetAttributes(request.Caller, request.Node, set.ToChange(), out FuseAttributes attributes);
         return PutAttributes(error, attributes, reply);
     }
 
@@ -103,7 +104,8 @@ internal static class NodeRequests
         if (!error.IsError)
         {
             reply.Put(new FuseStatFsOut(
-                stat.Blocks, stat.BlocksFree, stat.BlocksFree, stat.Files, stat.FilesFree, stat.BlockSize, stat.NameLength,
+                stat.Blocks, stat.BlocksFree, stat.BlocksFree, stat.Files, stat.FilesFree, stat.BlockSize,
+                stat.NameLength,
                 stat.BlockSize, Padding: 0, default));
         }
 

@@ -1,12 +1,14 @@
 namespace TpmFs.Fuse;
 
 /// <summary>
-/// The reads that are not answered yet, by the kernel's number for them. Whoever takes a read out of the table answers it; so each
-/// is answered once, whatever races with whatever.
+/// The reads that are not answered yet, by the kernel's number for them. Whoever takes a read out of the table answers
+/// it; so each is answered once, whatever races with whatever.
 /// </summary>
 internal sealed class PendingReads(ReplyChannel channel, IFuseLog log) : IFuseReadReplies
 {
-    /// <summary>How many reads that were answered after an interrupt are remembered, to tell a lost race from a bug.</summary>
+    /// <summary>
+    /// How many reads that were answered after an interrupt are remembered, to tell a lost race from a bug.
+    /// </summary>
     private const int RememberedRaces = 64;
 
     /// <summary>Guards every field; nothing is called while it is held.</summary>
@@ -16,7 +18,9 @@ internal sealed class PendingReads(ReplyChannel channel, IFuseLog log) : IFuseRe
     private int _nextRace;
     private bool _closed;
 
-    /// <summary>The read that was answered last, mostly by its handler. Numbers are not used again. Written under the gate.</summary>
+    /// <summary>
+    /// The read that was answered last, mostly by its handler. Numbers are not used again. Written under the gate.
+    /// </summary>
     private ulong _lastAnswered;
 
     /// <summary>How many reads wait.</summary>
@@ -31,16 +35,21 @@ internal sealed class PendingReads(ReplyChannel channel, IFuseLog log) : IFuseRe
         }
     }
 
-    /// <summary>A read goes to the filesystem. False when its number is in use, or the session has ended: it must not.</summary>
+    /// <summary>
+    /// A read goes to the filesystem. False when its number is in use, or the session has ended: it must not.
+    /// </summary>
     public bool TryBegin(ulong unique, int size)
     {
         lock (_gate)
         {
-            return !_closed && _reads.TryAdd(unique, new PendingRead(size, Owner: null, Returned: false, Interrupted: false));
+            return !_closed
+                && _reads.TryAdd(unique, new PendingRead(size, Owner: null, Returned: false, Interrupted: false));
         }
     }
 
-    /// <summary>The filesystem's handler has returned: a read that it neither answered nor kept is answered here.</summary>
+    /// <summary>
+    /// The filesystem's handler has returned: a read that it neither answered nor kept is answered here.
+    /// </summary>
     public void HandlerReturned(ulong unique)
     {
         if (Volatile.Read(ref _lastAnswered) == unique)
@@ -77,7 +86,9 @@ internal sealed class PendingReads(ReplyChannel channel, IFuseLog log) : IFuseRe
         }
     }
 
-    /// <summary>The handler has thrown: the read is answered with EIO unless it has been answered, even when it was kept.</summary>
+    /// <summary>
+    /// The handler has thrown: the read is answered with EIO unless it has been answered, even when it was kept.
+    /// </summary>
     public void HandlerThrew(ulong unique)
     {
         if (TryTake(unique, out _))
@@ -86,7 +97,9 @@ internal sealed class PendingReads(ReplyChannel channel, IFuseLog log) : IFuseRe
         }
     }
 
-    /// <summary>The kernel interrupts a request. False when it is no read that is known: answered already, or not begun yet.</summary>
+    /// <summary>
+    /// The kernel interrupts a request. False when it is no read that is known: answered already, or not begun yet.
+    /// </summary>
     public bool Interrupt(ulong unique)
     {
         PendingRead read;
@@ -129,7 +142,9 @@ internal sealed class PendingReads(ReplyChannel channel, IFuseLog log) : IFuseRe
 
         if (data.Length > read.Size)
         {
-            log.Error($"The filesystem answered read {reply.Unique} with {data.Length} bytes where {read.Size} were asked for; it becomes EIO.", null);
+            log.Error(
+                $"The filesystem answered read {reply.Unique} with {data.Length} bytes where {read.Size} were asked "
+                    + "for; it becomes EIO.", null);
             channel.Reply(reply.Unique, Errno.EIO);
             return false;
         }
@@ -146,8 +161,8 @@ internal sealed class PendingReads(ReplyChannel channel, IFuseLog log) : IFuseRe
     }
 
     /// <summary>
-    /// The session has ended. What still waits is answered with <paramref name="error"/>; on a connection that is gone the answers
-    /// go nowhere. Later answers do nothing.
+    /// The session has ended. What still waits is answered with <paramref name="error"/>; on a connection that is gone
+    /// the answers go nowhere. Later answers do nothing.
     /// </summary>
     public void Close(Errno error)
     {

@@ -3,20 +3,25 @@ using System.Diagnostics;
 namespace TpmFs.Fuse;
 
 /// <summary>
-/// Whose turn it is to read the device. One thread at a time reads a request, serves it and reads on, so that a request wakes nobody
-/// but who serves it. Another one takes the turn when it is passed on, or when the holder has been at one request for too long.
+/// Whose turn it is to read the device. One thread at a time reads a request, serves it and reads on, so that a request
+/// wakes nobody but who serves it. Another one takes the turn when it is passed on, or when the holder has been at one
+/// request for too long.
 /// </summary>
 /// <remarks>
-/// <see cref="_step"/> grows: it is even while the holder reads and odd while it serves. Who takes it from an odd number to the next has
-/// the turn from then on, be it the holder that keeps it or another thread that takes it over; so there is one holder, and its way costs no
-/// lock. The gate guards everything else.
+/// <see cref="_step"/> grows: it is even while the holder reads and odd while it serves. Who takes it from an odd
+/// number to the next has the turn from then on, be it the holder that keeps it or another thread that takes it over;
+/// so there is one holder, and its way costs no lock. The gate guards everything else.
 /// </remarks>
 internal sealed class ReadingTurn
 {
-    /// <summary>How often who waits looks whether the holder gets on; one that does not is overtaken after one to two of these.</summary>
+    /// <summary>
+    /// How often who waits looks whether the holder gets on; one that does not is overtaken after one to two of these.
+    /// </summary>
     private static readonly TimeSpan s_lookInterval = TimeSpan.FromMilliseconds(5);
 
-    /// <summary>After as many looks without a request who waits looks no more, until it is called at the next request.</summary>
+    /// <summary>
+    /// After as many looks without a request who waits looks no more, until it is called at the next request.
+    /// </summary>
     private const int IdleLooks = 2;
 
     private readonly object _gate = new();
@@ -49,7 +54,9 @@ internal sealed class ReadingTurn
         }
     }
 
-    /// <summary>The holder begins to serve a request. What this returns is for <see cref="TryKeep"/>, or <see cref="Pass"/>.</summary>
+    /// <summary>
+    /// The holder begins to serve a request. What this returns is for <see cref="TryKeep"/>, or <see cref="Pass"/>.
+    /// </summary>
     public long Serve()
     {
         long step = Interlocked.Increment(ref _step);
@@ -64,7 +71,10 @@ internal sealed class ReadingTurn
     /// <summary>The request is served. False when the turn was taken over meanwhile.</summary>
     public bool TryKeep(long step) => Interlocked.CompareExchange(ref _step, step + 1, step) == step;
 
-    /// <summary>Gives the turn to whoever waits for it, while a request is served still. Does nothing when it was taken over meanwhile.</summary>
+    /// <summary>
+    /// Gives the turn to whoever waits for it, while a request is served still. Does nothing when it was taken over
+    /// meanwhile.
+    /// </summary>
     public void Pass(long step)
     {
         lock (_gate)
@@ -86,8 +96,9 @@ internal sealed class ReadingTurn
     }
 
     /// <summary>
-    /// No more turns: who waits for one is let go, and who reads is interrupted until it leaves. The caller has made sure that a holder
-    /// which comes to read from now on leaves. False when one did not leave within <paramref name="patience"/>.
+    /// No more turns: who waits for one is let go, and who reads is interrupted until it leaves. The caller has made
+    /// sure that a holder which comes to read from now on leaves. False when one did not leave within
+    /// <paramref name="patience"/>.
     /// </summary>
     public bool End(TimeSpan patience)
     {
@@ -174,7 +185,8 @@ internal sealed class ReadingTurn
     {
         _mustCall = true;
 
-        // The holder takes its step before it looks whether it must call; here it is the other way round. So one of the two sees the other.
+        // The holder takes its step before it looks whether it must call; here it is the other way round. So one of the
+        // two sees the other.
         Interlocked.MemoryBarrier();
         if (Volatile.Read(ref _step) == step && !_isFree && !_hasEnded)
         {

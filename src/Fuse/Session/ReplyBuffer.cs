@@ -6,7 +6,10 @@ namespace TpmFs.Fuse;
 /// <summary>Holds the body of one reply while it is made. One for each thread of a session.</summary>
 internal sealed class ReplyBuffer : FuseBytesReply
 {
-    /// <summary>XATTR_SIZE_MAX and XATTR_LIST_MAX of linux/limits.h, in bytes; also the most that is given of a directory at once.</summary>
+    /// <summary>
+    /// XATTR_SIZE_MAX and XATTR_LIST_MAX of linux/limits.h, in bytes; also the most that is given of a directory at
+    /// once.
+    /// </summary>
     public const int Capacity = 64 * 1024;
 
     private readonly byte[] _bytes = new byte[Capacity];

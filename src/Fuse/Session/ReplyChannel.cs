@@ -9,7 +9,9 @@ internal sealed class ReplyChannel(IFuseOutput output, IFuseLog log) : IFuseNoti
     /// <summary>The kernel refuses a reply with an error from here on, and its caller would wait for ever.</summary>
     private const int ErrnoLimit = 512;
 
-    /// <summary>Answers a request. False when the kernel did not take it, because nobody waits for it any more.</summary>
+    /// <summary>
+    /// Answers a request. False when the kernel did not take it, because nobody waits for it any more.
+    /// </summary>
     public bool Reply(ulong unique, ReadOnlySpan<byte> body) => Send(0, unique, body);
 
     /// <inheritdoc cref="Reply(ulong, ReadOnlySpan{byte})"/>
@@ -17,7 +19,9 @@ internal sealed class ReplyChannel(IFuseOutput output, IFuseLog log) : IFuseNoti
     {
         if (error.Value is < 0 or >= ErrnoLimit)
         {
-            log.Error($"The filesystem answered request {unique} with {error.Value}, which is no errno; it becomes EIO.", null);
+            log.Error(
+                $"The filesystem answered request {unique} with {error.Value}, which is no errno; it becomes EIO.",
+                null);
             error = Errno.EIO;
         }
 
@@ -27,7 +31,9 @@ internal sealed class ReplyChannel(IFuseOutput output, IFuseLog log) : IFuseNoti
     public void NotifyPoll(PollId poll)
     {
         var body = new FuseNotifyPollWakeupOut(poll.Value);
-        Send((int)FuseNotifyCode.Poll, unique: 0, MemoryMarshal.AsBytes(new ReadOnlySpan<FuseNotifyPollWakeupOut>(in body)));
+        Send(
+            (int)FuseNotifyCode.Poll, unique: 0,
+            MemoryMarshal.AsBytes(new ReadOnlySpan<FuseNotifyPollWakeupOut>(in body)));
     }
 
     private bool Send(int error, ulong unique, ReadOnlySpan<byte> body)
@@ -36,7 +42,9 @@ internal sealed class ReplyChannel(IFuseOutput output, IFuseLog log) : IFuseNoti
         Errno result = output.Write(header, body);
         if (result.IsError && result != Errno.ENOENT && result != Errno.ENODEV)
         {
-            log.Error($"The kernel refused the reply to request {unique} ({header.Len} bytes, error {error}): errno {result.Value}.", null);
+            log.Error(
+                $"The kernel refused the reply to request {unique} ({header.Len} bytes, error {error}): errno "
+                    + $"{result.Value}.", null);
         }
 
         return !result.IsError;

@@ -1,8 +1,8 @@
 namespace TpmFs.Fuse;
 
 /// <summary>
-/// Requests about extended attributes. The kernel takes one ENOSYS here for "none on this mount, ever" and then enforces no ACL: so
-/// whatever a filesystem answers, that never goes out.
+/// Requests about extended attributes. The kernel takes one ENOSYS here for "none on this mount, ever" and then
+/// enforces no ACL: so whatever a filesystem answers, that never goes out.
 /// </summary>
 internal static class XattrRequests
 {

@@ -24,7 +24,8 @@ internal readonly record struct FuseInitOut(
 
 [StructLayout(LayoutKind.Sequential)]
 internal readonly record struct FuseEntryOut(
-    ulong NodeId, ulong Generation, ulong EntryValid, ulong AttrValid, uint EntryValidNsec, uint AttrValidNsec, FuseAttr Attr);
+    ulong NodeId, ulong Generation, ulong EntryValid, ulong AttrValid, uint EntryValidNsec, uint AttrValidNsec,
+    FuseAttr Attr);
 
 [StructLayout(LayoutKind.Sequential)]
 internal readonly record struct FuseAttrOut(ulong AttrValid, uint AttrValidNsec, uint Dummy, FuseAttr Attr);
@@ -38,7 +39,8 @@ internal readonly record struct FuseWriteOut(uint Size, uint Padding);
 /// <summary>struct fuse_statfs_out, which is struct fuse_kstatfs.</summary>
 [StructLayout(LayoutKind.Sequential)]
 internal readonly record struct FuseStatFsOut(
-    ulong Blocks, ulong BFree, ulong BAvail, ulong Files, ulong FFree, uint BSize, uint NameLen, uint FrSize, uint Padding,
+    ulong Blocks, ulong BFree, ulong BAvail, ulong Files, ulong FFree, uint BSize, uint NameLen, uint FrSize,
+    uint Padding,
     ReservedWords6 Spare);
 
 [StructLayout(LayoutKind.Sequential)]

@@ -3,9 +3,10 @@ using System.Globalization;
 namespace TpmFs.Fuse.Tests.Host;
 
 /// <summary>
-/// Serves a <see cref="ToyFileSystem"/> on a real mount, as a process of its own. Arguments: mount point, lock file, then any of
-/// allow_other, create, acl, threads=N. Says on standard output what happens, a line each; takes orders on standard input:
-/// "say TEXT" (the pipe has TEXT), "unmount" (without stopping first), "stop". The end of its input is "stop" too.
+/// Serves a <see cref="ToyFileSystem"/> on a real mount, as a process of its own. Arguments: mount point, lock file,
+/// then any of allow_other, create, acl, threads=N. Says on standard output what happens, a line each; takes orders on
+/// standard input: "say TEXT" (the pipe has TEXT), "unmount" (without stopping first), "stop". The end of its input is
+/// "stop" too.
 /// </summary>
 internal static class Program
 {
@@ -20,7 +21,8 @@ internal static class Program
             AllowOther = arguments.Contains("allow_other"),
             CreateMountPoint = arguments.Contains("create"),
         };
-        string threads = arguments.FirstOrDefault(argument => argument.StartsWith("threads=", StringComparison.Ordinal)) ?? "threads=2";
+        string threads = arguments.FirstOrDefault(argument => argument.StartsWith("threads=", StringComparison.Ordinal))
+            ?? "threads=2";
         var log = new ConsoleLog();
         if (!FuseMount.TryMount(options, log, out FuseMount? mount, out string problem))
         {

@@ -3,7 +3,8 @@ using System.Text;
 namespace TpmFs.Fuse.Tests.Host;
 
 /// <summary>
-/// A small filesystem with one of everything: a text, a device-like pipe whose reads wait, a link, directories that come and go.
+/// A small filesystem with one of everything: a text, a device-like pipe whose reads wait, a link, directories that
+/// come and go.
 /// </summary>
 internal sealed class ToyFileSystem(Action<string> say) : FuseFileSystem, IFuseInterruptible
 {
@@ -88,7 +89,8 @@ internal sealed class ToyFileSystem(Action<string> say) : FuseFileSystem, IFuseI
         entry = default;
         lock (_gate)
         {
-            if (parent != NodeId.Root || !_names.TryGetValue(Encoding.UTF8.GetString(name), out (NodeId Node, uint Mode) found))
+            if (parent != NodeId.Root
+                || !_names.TryGetValue(Encoding.UTF8.GetString(name), out (NodeId Node, uint Mode) found))
             {
                 return Errno.ENOENT;
             }
@@ -107,7 +109,8 @@ internal sealed class ToyFileSystem(Action<string> say) : FuseFileSystem, IFuseI
         }
     }
 
-    public override Errno SetAttributes(in FuseCaller caller, NodeId node, in FuseAttributeChange change, out FuseAttributes attributes) =>
+    public override Errno SetAttributes(
+        in FuseCaller caller, NodeId node, in FuseAttributeChange change, out FuseAttributes attributes) =>
         GetAttributes(caller, node, null, out attributes);
 
     public override Errno ReadLink(in FuseCaller caller, NodeId node, FuseBytesReply target)
@@ -116,7 +119,8 @@ internal sealed class ToyFileSystem(Action<string> say) : FuseFileSystem, IFuseI
         return Errno.None;
     }
 
-    public override Errno MakeDirectory(in FuseCaller caller, NodeId parent, ReadOnlySpan<byte> name, uint mode, out FuseEntry entry)
+    public override Errno MakeDirectory(
+        in FuseCaller caller, NodeId parent, ReadOnlySpan<byte> name, uint mode, out FuseEntry entry)
     {
         entry = default;
         lock (_gate)
@@ -144,14 +148,17 @@ internal sealed class ToyFileSystem(Action<string> say) : FuseFileSystem, IFuseI
     {
         lock (_gate)
         {
-            opened = new FuseOpened(new OpenId(++_lastId), node == s_pipe ? FuseOpenFlags.DirectIo | FuseOpenFlags.Stream : FuseOpenFlags.DirectIo);
+            opened = new FuseOpened(
+                new OpenId(++_lastId),
+                node == s_pipe ? FuseOpenFlags.DirectIo | FuseOpenFlags.Stream : FuseOpenFlags.DirectIo);
         }
 
         say($"open {caller.Uid}");
         return Errno.None;
     }
 
-    public override void Read(in FuseCaller caller, NodeId node, OpenId open, in FuseReadArguments arguments, FuseReadReply reply)
+    public override void Read(
+        in FuseCaller caller, NodeId node, OpenId open, in FuseReadArguments arguments, FuseReadReply reply)
     {
         if (node == s_hello)
         {
@@ -186,18 +193,22 @@ internal sealed class ToyFileSystem(Action<string> say) : FuseFileSystem, IFuseI
         }
     }
 
-    public override Errno Write(in FuseCaller caller, NodeId node, OpenId open, in FuseWriteArguments arguments, ReadOnlySpan<byte> data, out int written)
+    public override Errno Write(
+        in FuseCaller caller, NodeId node, OpenId open, in FuseWriteArguments arguments, ReadOnlySpan<byte> data,
+        out int written)
     {
         written = data.Length;
         Provide(Encoding.UTF8.GetString(data).ToUpperInvariant());
         return Errno.None;
     }
 
-    public override Errno Poll(in FuseCaller caller, NodeId node, OpenId open, PollId? notify, PollEvents wanted, out PollEvents ready)
+    public override Errno Poll(
+        in FuseCaller caller, NodeId node, OpenId open, PollId? notify, PollEvents wanted, out PollEvents ready)
     {
         lock (_gate)
         {
-            ready = _available.Length > 0 ? PollEvents.In | PollEvents.ReadNormal : PollEvents.Out | PollEvents.WriteNormal;
+            ready =
+                _available.Length > 0 ? PollEvents.In | PollEvents.ReadNormal : PollEvents.Out | PollEvents.WriteNormal;
             if (notify is { } poll)
             {
                 _polls.Add(poll);
@@ -216,11 +227,13 @@ internal sealed class ToyFileSystem(Action<string> say) : FuseFileSystem, IFuseI
         return Errno.None;
     }
 
-    public override Errno ReadDirectory(in FuseCaller caller, NodeId node, OpenId open, ulong offset, FuseDirectoryReply entries)
+    public override Errno ReadDirectory(
+        in FuseCaller caller, NodeId node, OpenId open, ulong offset, FuseDirectoryReply entries)
     {
         lock (_gate)
         {
-            var all = new List<(string Name, NodeId Node, uint Mode)> { (".", node, Directory), ("..", NodeId.Root, Directory) };
+            var all = new List<(string Name, NodeId Node, uint Mode)> { (".", node, Directory),
+                ("..", NodeId.Root, Directory) };
             if (node == NodeId.Root)
             {
                 all.AddRange(_names.Select(entry => (entry.Key, entry.Value.Node, entry.Value.Mode)));
@@ -228,7 +241,8 @@ internal sealed class ToyFileSystem(Action<string> say) : FuseFileSystem, IFuseI
 
             for (int i = (int)offset; i < all.Count; i++)
             {
-                if (!entries.Add(Encoding.UTF8.GetBytes(all[i].Name), (ulong)i + 1, Attributes(all[i].Node, all[i].Mode)))
+                if (!entries.Add(
+                    Encoding.UTF8.GetBytes(all[i].Name), (ulong)i + 1, Attributes(all[i].Node, all[i].Mode)))
                 {
                     break;
                 }
@@ -261,7 +275,8 @@ internal sealed class ToyFileSystem(Action<string> say) : FuseFileSystem, IFuseI
         }
     }
 
-    public override Errno SetXattr(in FuseCaller caller, NodeId node, ReadOnlySpan<byte> name, ReadOnlySpan<byte> value, uint flags)
+    public override Errno SetXattr(
+        in FuseCaller caller, NodeId node, ReadOnlySpan<byte> name, ReadOnlySpan<byte> value, uint flags)
     {
         lock (_gate)
         {
@@ -281,7 +296,8 @@ internal sealed class ToyFileSystem(Action<string> say) : FuseFileSystem, IFuseI
     private static FuseEntry Entry(NodeId node, uint mode) => new(node, Attributes(node, mode));
 
     private static FuseAttributes Attributes(NodeId node, uint mode) =>
-        new(node.Value, mode, 1, 0, 0, node == s_hello ? (ulong)Greeting.Length : 0, DateTimeOffset.UnixEpoch, DateTimeOffset.UnixEpoch, DateTimeOffset.UnixEpoch);
+        new(node.Value, mode, 1, 0, 0, node == s_hello ? (ulong)Greeting.Length : 0, DateTimeOffset.UnixEpoch,
+            DateTimeOffset.UnixEpoch, DateTimeOffset.UnixEpoch);
 
     private uint ModeOf(NodeId node) => _names.Values.FirstOrDefault(entry => entry.Node == node).Mode;
 }

@@ -5,7 +5,8 @@ public sealed class MountInfoTests
     private const string Text =
         "22 27 0:21 / /proc rw,relatime - proc proc rw\n"
         + "27 1 254:0 / / rw,relatime shared:1 - ext4 /dev/vda rw,discard\n"
-        + "60 27 0:40 / /run/a\\040b\\012c\\134d rw,nosuid,nodev,noexec,relatime shared:2 master:3 - fuse.toyfs toyfs rw,user_id=0\n"
+        + "60 27 0:40 / /run/a\\040b\\012c\\134d rw,nosuid,nodev,noexec,relatime shared:2 master:3 - fuse.toyfs toyfs "
+        + "rw,user_id=0\n"
         + "61 60 0:41 / /run/a\\040b\\012c\\134d rw - fuse.toyfs toy\\043fs rw\n"
         + "70 99 0:42 / /run/a\\040b\\012c\\134d rw - tmpfs hidden rw\n";
 
@@ -51,7 +52,8 @@ public sealed class MountInfoTests
     [Fact]
     public void A_mount_on_itself_makes_no_endless_list()
     {
-        IReadOnlyList<MountInfo> mounts = MountInfo.Parse("1 2 0:1 / /a rw - t s o\n2 1 0:2 / /a rw - t s o\n3 3 0:3 / /a rw - t s o\n");
+        IReadOnlyList<MountInfo> mounts =
+            MountInfo.Parse("1 2 0:1 / /a rw - t s o\n2 1 0:2 / /a rw - t s o\n3 3 0:3 / /a rw - t s o\n");
 
         Assert.Equal(3, MountInfo.Layers(mounts, 2, "/a").Count);
         Assert.Empty(MountInfo.Layers(mounts, 3, "/a"));

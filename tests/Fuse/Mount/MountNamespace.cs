@@ -4,8 +4,8 @@ using System.Globalization;
 namespace TpmFs.Fuse.Tests;
 
 /// <summary>
-/// A mount namespace of its own, with a directory of its own, for as long as it is not disposed of. Everything that touches a mount
-/// runs in it as a child process: a process that touches its own mount can deadlock.
+/// A mount namespace of its own, with a directory of its own, for as long as it is not disposed of. Everything that
+/// touches a mount runs in it as a child process: a process that touches its own mount can deadlock.
 /// </summary>
 internal sealed class MountNamespace : IDisposable
 {
@@ -36,11 +36,16 @@ internal sealed class MountNamespace : IDisposable
 
     public string LockFile => Path.Combine(Folder, "lock");
 
-    /// <summary>What the server and a client of it say of the mount table, as mountinfo's lines that hold this namespace's folder.</summary>
-    public string[] Mounts => Run("cat", "/proc/self/mountinfo").Output.Split('\n').Where(line => line.Contains(Folder, StringComparison.Ordinal)).ToArray();
+    /// <summary>
+    /// What the server and a client of it say of the mount table, as mountinfo's lines that hold this namespace's
+    /// folder.
+    /// </summary>
+    public string[] Mounts => Run("cat", "/proc/self/mountinfo").Output.Split('\n')
+        .Where(line => line.Contains(Folder, StringComparison.Ordinal)).ToArray();
 
     /// <summary>How a program is started inside.</summary>
-    public ProcessStartInfo Inside(params string[] command) => new("nsenter", ["-t", _holder.Id.ToString(CultureInfo.InvariantCulture), "-m", "--", .. command])
+    public ProcessStartInfo Inside(params string[] command) =>
+        new("nsenter", ["-t", _holder.Id.ToString(CultureInfo.InvariantCulture), "-m", "--", .. command])
     {
         RedirectStandardInput = true,
         RedirectStandardOutput = true,
@@ -64,11 +69,16 @@ internal sealed class MountNamespace : IDisposable
     }
 
     /// <summary>Runs a Python program, with the mount point as its working directory, that must succeed.</summary>
-    public string Python(string program) => Succeed("python3", "-c", $"import os, sys, errno, select, signal, fcntl\nos.chdir({Quote(MountPoint)})\n{program}");
+    public string Python(
+        string program) => Succeed(
+            "python3", "-c", $"import os, sys, errno, select, signal, fcntl\nos.chdir({Quote(MountPoint)})\n{program}");
 
     /// <summary>Starts a Python program likewise; its output is read as it comes.</summary>
     public Process StartPython(string program) =>
-        Process.Start(Inside("python3", "-u", "-c", $"import os, sys, errno, select, signal, fcntl\nos.chdir({Quote(MountPoint)})\n{program}"))!;
+        Process.Start(
+            Inside(
+                "python3", "-u", "-c",
+                $"import os, sys, errno, select, signal, fcntl\nos.chdir({Quote(MountPoint)})\n{program}"))!;
 
     public static (int Code, string Output, string Errors) Wait(Process process, string what)
     {
@@ -96,5 +106,8 @@ internal sealed class MountNamespace : IDisposable
         Directory.Delete(Folder, recursive: true);
     }
 
-    private static string Quote(string text) => "'" + text.Replace("\\", "\\\\", StringComparison.Ordinal).Replace("'", "\\'", StringComparison.Ordinal).Replace("\n", "\\n", StringComparison.Ordinal) + "'";
+    private static string Quote(
+        string text) => "'"
+            + text.Replace("\\", "\\\\", StringComparison.Ordinal).Replace("'", "\\'", StringComparison.Ordinal)
+                .Replace("\n", "\\n", StringComparison.Ordinal) + "'";
 }

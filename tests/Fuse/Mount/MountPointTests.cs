@@ -11,7 +11,9 @@ public sealed class MountPointTests : IDisposable
         import ctypes, os, sys
         fd = os.open('/dev/fuse', os.O_RDWR)
         libc = ctypes.CDLL(None, use_errno=True)
-        if libc.mount(b'toyfs', sys.argv[1].encode(), b'fuse.toyfs', 0, b'fd=%d,rootmode=40000,user_id=0,group_id=0' % fd): sys.exit(os.strerror(ctypes.get_errno()))
+        options = b'fd=%d,rootmode=40000,user_id=0,group_id=0' % fd
+        if libc.mount(b'toyfs', sys.argv[1].encode(), b'fuse.toyfs', 0, options):
+            sys.exit(os.strerror(ctypes.get_errno()))
         """;
 
     private readonly MountNamespace _space = new();
@@ -52,7 +54,8 @@ public sealed class MountPointTests : IDisposable
     public void A_dead_mount_with_a_file_open_in_it_is_cleaned_up()
     {
         using var killed = ToyServer.Start(_space);
-        using Process client = _space.StartPython("fd = os.open('hello', os.O_RDONLY); print('open'); sys.stdin.read()");
+        using Process client =
+            _space.StartPython("fd = os.open('hello', os.O_RDONLY); print('open'); sys.stdin.read()");
         Assert.Equal("open", client.StandardOutput.ReadLine());
         killed.Kill();
 
@@ -71,7 +74,9 @@ public sealed class MountPointTests : IDisposable
 
         string problem = ToyServer.Refused(_space, _space.MountPoint);
 
-        Assert.Contains($"process {live.Id.ToString(CultureInfo.InvariantCulture)} (serving '{_space.MountPoint}')", problem, StringComparison.Ordinal);
+        Assert.Contains(
+            $"process {live.Id.ToString(CultureInfo.InvariantCulture)} (serving '{_space.MountPoint}')", problem,
+            StringComparison.Ordinal);
         Assert.Equal("hello, world\n", _space.Succeed("cat", $"{_space.MountPoint}/hello"));
         live.Stop();
     }
@@ -131,7 +136,9 @@ public sealed class MountPointTests : IDisposable
         string missing = Path.Combine(_space.Folder, "missing");
 
         Assert.Contains($"mkdir '{missing}'", ToyServer.Refused(_space, missing), StringComparison.Ordinal);
-        Assert.Contains("cannot be opened: No such file", ToyServer.Refused(_space, $"{missing}/below", "create"), StringComparison.Ordinal);
+        Assert.Contains(
+            "cannot be opened: No such file", ToyServer.Refused(_space, $"{missing}/below", "create"),
+            StringComparison.Ordinal);
     }
 
     [Fact]
@@ -189,7 +196,10 @@ public sealed class MountPointTests : IDisposable
     [Fact]
     public void A_missing_device_is_named_with_what_to_do()
     {
-        _space.Succeed("sh", "-c", "mount -t tmpfs none /dev && mknod /dev/null c 1 3 && mknod /dev/zero c 1 5 && mknod /dev/urandom c 1 9 && mknod /dev/random c 1 8");
+        _space.Succeed(
+            "sh", "-c",
+            "mount -t tmpfs none /dev && mknod /dev/null c 1 3 && mknod /dev/zero c 1 5 && mknod /dev/urandom c 1 9 "
+                + "&& mknod /dev/random c 1 8");
 
         Assert.Contains("modprobe fuse", ToyServer.Refused(_space, _space.MountPoint), StringComparison.Ordinal);
     }

@@ -23,10 +23,13 @@ public sealed class RealMountTests : IDisposable
     [Fact]
     public void Ls_cat_stat_and_df_work()
     {
-        Assert.Equal(["hello", "link", "pipe"], _space.Succeed("ls", _space.MountPoint).Split('\n', StringSplitOptions.RemoveEmptyEntries));
+        Assert.Equal(
+            ["hello", "link", "pipe"],
+            _space.Succeed("ls", _space.MountPoint).Split('\n', StringSplitOptions.RemoveEmptyEntries));
         Assert.Equal("hello, world\n", _space.Succeed("cat", $"{_space.MountPoint}/hello"));
         Assert.Equal("hello, world\n", _space.Succeed("cat", $"{_space.MountPoint}/link"));
-        Assert.Equal("2 13 644 regular file\n", _space.Succeed("stat", "-c", "%i %s %a %F", $"{_space.MountPoint}/hello"));
+        Assert.Equal(
+            "2 13 644 regular file\n", _space.Succeed("stat", "-c", "%i %s %a %F", $"{_space.MountPoint}/hello"));
         Assert.Contains("toyfs", _space.Succeed("df", _space.MountPoint), StringComparison.Ordinal);
         _server.Stop();
     }
@@ -37,7 +40,9 @@ public sealed class RealMountTests : IDisposable
         string line = Assert.Single(_space.Mounts);
 
         Assert.Contains("rw,nosuid,nodev,noexec", line, StringComparison.Ordinal);
-        Assert.Contains("- fuse.toyfs toyfs rw,user_id=0,group_id=0,default_permissions,allow_other", line, StringComparison.Ordinal);
+        Assert.Contains(
+            "- fuse.toyfs toyfs rw,user_id=0,group_id=0,default_permissions,allow_other", line,
+            StringComparison.Ordinal);
         _server.Stop();
         Assert.Empty(_space.Mounts);
     }
@@ -59,7 +64,8 @@ public sealed class RealMountTests : IDisposable
             assert error(os.open, '.', os.O_TMPFILE | os.O_RDWR) == errno.EOPNOTSUPP
             import ctypes
             libc = ctypes.CDLL(None, use_errno=True)
-            assert libc.fallocate(os.open('hello', os.O_RDWR), 0, ctypes.c_long(0), ctypes.c_long(10)) == -1 and ctypes.get_errno() == errno.EOPNOTSUPP
+            assert libc.fallocate(os.open('hello', os.O_RDWR), 0, ctypes.c_long(0), ctypes.c_long(10)) == -1
+            assert ctypes.get_errno() == errno.EOPNOTSUPP
             assert error(fcntl.ioctl, os.open('hello', os.O_RDWR), 0x40045401, b'abcd') == errno.ENOTTY
             assert error(os.lseek, os.open('pipe', os.O_RDWR), 0, os.SEEK_SET) == errno.ESPIPE
             assert os.lseek(os.open('hello', os.O_RDWR), 0, os.SEEK_DATA) == 0
@@ -98,16 +104,23 @@ public sealed class RealMountTests : IDisposable
     [Fact]
     public void The_callers_user_reaches_the_filesystem()
     {
-        _space.Succeed("setpriv", "--reuid", "4321", "--regid", "4321", "--clear-groups", "cat", $"{_space.MountPoint}/hello");
+        _space.Succeed(
+            "setpriv", "--reuid", "4321", "--regid", "4321", "--clear-groups", "cat", $"{_space.MountPoint}/hello");
 
         Assert.Equal("open 4321", _server.WaitFor("open"));
         _server.Stop();
     }
 
     [Theory]
-    [InlineData("waiter = select.poll(); waiter.register(fd, select.POLLIN)\ndef wait(): return [e for _, e in waiter.poll(20000)]")]
-    [InlineData("waiter = select.epoll(); waiter.register(fd, select.EPOLLIN)\ndef wait(): return [e for _, e in waiter.poll(20)]")]
-    [InlineData("waiter = select.epoll(); waiter.register(fd, select.EPOLLIN | select.EPOLLET)\ndef wait(): return [e for _, e in waiter.poll(20)]")]
+    [InlineData(
+        "waiter = select.poll(); waiter.register(fd, select.POLLIN)\ndef wait(): return [e for _, e in "
+            + "waiter.poll(20000)]")]
+    [InlineData(
+        "waiter = select.epoll(); waiter.register(fd, select.EPOLLIN)\ndef wait(): return [e for _, e in "
+            + "waiter.poll(20)]")]
+    [InlineData(
+        "waiter = select.epoll(); waiter.register(fd, select.EPOLLIN | select.EPOLLET)\ndef wait(): return [e for _, "
+            + "e in waiter.poll(20)]")]
     public void Poll_and_epoll_wake_when_the_file_becomes_readable(string waiter)
     {
         using Process client = _space.StartPython($"""
@@ -268,7 +281,9 @@ public sealed class RealMountTests : IDisposable
 
         foreach (Process? client in clients)
         {
-            Assert.Equal((0, string.Empty, string.Empty), MountNamespace.Wait(client, string.Create(CultureInfo.InvariantCulture, $"client {client.Id}")));
+            Assert.Equal(
+                (0, string.Empty, string.Empty),
+                MountNamespace.Wait(client, string.Create(CultureInfo.InvariantCulture, $"client {client.Id}")));
             client.Dispose();
         }
 

@@ -5,13 +5,17 @@ using System.Threading.Channels;
 
 namespace TpmFs.Fuse.Tests;
 
-/// <summary>This assembly's own program (Host/Program.cs), serving a toy filesystem inside a <see cref="MountNamespace"/>.</summary>
+/// <summary>
+/// This assembly's own program (Host/Program.cs), serving a toy filesystem inside a <see cref="MountNamespace"/>.
+/// </summary>
 internal sealed class ToyServer : IDisposable
 {
     private static readonly TimeSpan s_deadline = TimeSpan.FromSeconds(30);
     private readonly Process _process;
 
-    /// <summary>What it said. Lines may still come while this is disposed of, so nothing here may throw at a late one.</summary>
+    /// <summary>
+    /// What it said. Lines may still come while this is disposed of, so nothing here may throw at a late one.
+    /// </summary>
     private readonly Channel<string> _lines = Channel.CreateUnbounded<string>();
     private readonly ConcurrentQueue<string> _seen = [];
 
@@ -27,7 +31,8 @@ internal sealed class ToyServer : IDisposable
     /// <summary>The command that runs the program, but for its arguments.</summary>
     public static string[] Command => [DotNet, typeof(ToyServer).Assembly.Location];
 
-    public static string DotNet => Path.GetFullPath(Path.Combine(RuntimeEnvironment.GetRuntimeDirectory(), "../../../dotnet"));
+    public static string DotNet =>
+        Path.GetFullPath(Path.Combine(RuntimeEnvironment.GetRuntimeDirectory(), "../../../dotnet"));
 
     public int Id => _process.Id;
 
@@ -48,7 +53,8 @@ internal sealed class ToyServer : IDisposable
         return problem;
     }
 
-    public static ToyServer Launch(MountNamespace space, params string[] command) => new(Process.Start(space.Inside(command))!);
+    public static ToyServer Launch(MountNamespace space, params string[] command) =>
+        new(Process.Start(space.Inside(command))!);
 
     public void Order(string order)
     {

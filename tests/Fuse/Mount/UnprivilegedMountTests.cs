@@ -11,13 +11,15 @@ public sealed class UnprivilegedMountTests : IDisposable
 
     public UnprivilegedMountTests()
     {
-        Assert.True(File.Exists("/usr/bin/fusermount3"), "the tests of unprivileged mounts need fusermount3 (package fuse3)");
+        Assert.True(
+            File.Exists("/usr/bin/fusermount3"), "the tests of unprivileged mounts need fusermount3 (package fuse3)");
 
         // The program where any user can read it, a directory of the user's own, and a device that users may open.
         _program = Path.Combine(_space.Folder, "program");
         string own = Path.GetDirectoryName(typeof(UnprivilegedMountTests).Assembly.Location)!;
         Directory.CreateDirectory(_program);
-        foreach (string file in new[] { "TpmFs.Fuse.Tests.dll", "TpmFs.Fuse.Tests.runtimeconfig.json", "TpmFs.Fuse.dll", "TpmFs.Os.dll" })
+        foreach (string file in new[] { "TpmFs.Fuse.Tests.dll", "TpmFs.Fuse.Tests.runtimeconfig.json", "TpmFs.Fuse.dll",
+            "TpmFs.Os.dll" })
         {
             File.Copy(Path.Combine(own, file), Path.Combine(_program, file));
         }
@@ -36,7 +38,8 @@ public sealed class UnprivilegedMountTests : IDisposable
 
     private string MountPoint => Path.Combine(Home, "mnt");
 
-    private IEnumerable<string> ToyMounts => _space.Mounts.Where(line => line.Contains("fuse.toyfs", StringComparison.Ordinal));
+    private IEnumerable<string> ToyMounts =>
+        _space.Mounts.Where(line => line.Contains("fuse.toyfs", StringComparison.Ordinal));
 
     public void Dispose() => _space.Dispose();
 
@@ -48,7 +51,9 @@ public sealed class UnprivilegedMountTests : IDisposable
 
         string line = Assert.Single(ToyMounts);
         Assert.Contains("rw,nosuid,nodev,noexec", line, StringComparison.Ordinal);
-        Assert.Contains($"- fuse.toyfs toyfs rw,user_id={User},group_id={User},default_permissions", line, StringComparison.Ordinal);
+        Assert.Contains(
+            $"- fuse.toyfs toyfs rw,user_id={User},group_id={User},default_permissions", line,
+            StringComparison.Ordinal);
         Assert.DoesNotContain("allow_other", line, StringComparison.Ordinal);
         Assert.Equal("hello, world\n", _space.Succeed([.. AsUser, "cat", $"{MountPoint}/hello"]));
         Assert.Contains("Permission denied", _space.Run("cat", $"{MountPoint}/hello").Errors, StringComparison.Ordinal);
@@ -94,7 +99,8 @@ public sealed class UnprivilegedMountTests : IDisposable
     [Fact]
     public void A_missing_fusermount3_is_named_with_its_package()
     {
-        using var server = ToyServer.Launch(_space, [.. AsUser, "env", "PATH=/nowhere", .. Program, MountPoint, $"{Home}/lock"]);
+        using var server =
+            ToyServer.Launch(_space, [.. AsUser, "env", "PATH=/nowhere", .. Program, MountPoint, $"{Home}/lock"]);
 
         Assert.Contains("package fuse3", server.WaitFor("refused"), StringComparison.Ordinal);
         Assert.Equal(2, server.WaitForExit());
@@ -104,9 +110,12 @@ public sealed class UnprivilegedMountTests : IDisposable
     public void What_fusermount3_says_is_told()
     {
         Directory.CreateDirectory(Path.Combine(_space.Folder, "roots"));
-        using var server = ToyServer.Launch(_space, [.. AsUser, .. Program, Path.Combine(_space.Folder, "roots"), $"{Home}/lock"]);
+        using var server =
+            ToyServer.Launch(_space, [.. AsUser, .. Program, Path.Combine(_space.Folder, "roots"), $"{Home}/lock"]);
 
-        Assert.Contains("user has no write access to mountpoint", server.WaitFor("refused fusermount3 failed"), StringComparison.Ordinal);
+        Assert.Contains(
+            "user has no write access to mountpoint", server.WaitFor("refused fusermount3 failed"),
+            StringComparison.Ordinal);
         Assert.Equal(2, server.WaitForExit());
     }
 

@@ -9,12 +9,15 @@ public sealed class DispatchAllocationTests
     public void Write_poll_and_read_allocate_nothing()
     {
         var output = new CountingOutput();
-        var dispatcher = new RequestDispatcher(new QuietFileSystem(), new FuseSessionOptions(), output, new DispatcherFixture(new QuietFileSystem()));
+        var dispatcher = new RequestDispatcher(
+            new QuietFileSystem(), new FuseSessionOptions(), output, new DispatcherFixture(new QuietFileSystem()));
         var reply = new ReplyBuffer();
         dispatcher.Dispatch(Captured.Init, reply);
         byte[] write = DispatcherFixture.Request(
             FuseOpcode.Write, 2, [.. DispatcherFixture.Bytes(new FuseWriteIn(7, 0, 4, 0, 0, 0x8002, 0)), 1, 2, 3, 4]);
-        byte[] poll = DispatcherFixture.Request(FuseOpcode.Poll, 4, DispatcherFixture.Bytes(new FusePollIn(7, 9, FusePollFlags.ScheduleNotify, PollEvents.In)));
+        byte[] poll = DispatcherFixture.Request(
+            FuseOpcode.Poll, 4,
+            DispatcherFixture.Bytes(new FusePollIn(7, 9, FusePollFlags.ScheduleNotify, PollEvents.In)));
         byte[] read = DispatcherFixture.Read(6);
 
         // Twice: what is made once, the first time through, is not a request's.
@@ -46,19 +49,23 @@ public sealed class DispatchAllocationTests
             return Errno.ENOENT;
         }
 
-        public override Errno GetAttributes(in FuseCaller caller, NodeId node, OpenId? open, out FuseAttributes attributes)
+        public override Errno GetAttributes(
+            in FuseCaller caller, NodeId node, OpenId? open, out FuseAttributes attributes)
         {
             attributes = default;
             return Errno.ENOENT;
         }
 
-        public override Errno Write(in FuseCaller caller, NodeId node, OpenId open, in FuseWriteArguments arguments, ReadOnlySpan<byte> data, out int written)
+        public override Errno Write(
+            in FuseCaller caller, NodeId node, OpenId open, in FuseWriteArguments arguments, ReadOnlySpan<byte> data,
+            out int written)
         {
             written = data.Length;
             return Errno.None;
         }
 
-        public override void Read(in FuseCaller caller, NodeId node, OpenId open, in FuseReadArguments arguments, FuseReadReply reply)
+        public override void Read(
+            in FuseCaller caller, NodeId node, OpenId open, in FuseReadArguments arguments, FuseReadReply reply)
         {
             _kept = reply;
             reply.Keep(this);

@@ -34,7 +34,8 @@ internal sealed class DispatcherFixture : IFuseOutput, IFuseLog
     /// <summary>A request's bytes: header, with the right length, and body.</summary>
     public static byte[] Request(FuseOpcode opcode, ulong unique, params ReadOnlySpan<byte> body)
     {
-        var header = new FuseInHeader((uint)(Unsafe.SizeOf<FuseInHeader>() + body.Length), opcode, unique, 2, 1000, 999, 4242, 0, 0);
+        var header = new FuseInHeader(
+            (uint)(Unsafe.SizeOf<FuseInHeader>() + body.Length), opcode, unique, 2, 1000, 999, 4242, 0, 0);
         return [.. Bytes(header), .. body];
     }
 
@@ -44,7 +45,8 @@ internal sealed class DispatcherFixture : IFuseOutput, IFuseLog
     public static byte[] Read(ulong unique, uint size = 4096) =>
         Request(FuseOpcode.Read, unique, Bytes(new FuseReadIn(7, 0, size, FuseReadFlags.LockOwner, 1, 0x8002, 0)));
 
-    public static byte[] Interrupt(ulong unique) => Request(FuseOpcode.Interrupt, unique | 1, Bytes(new FuseInterruptIn(unique)));
+    public static byte[] Interrupt(ulong unique) =>
+        Request(FuseOpcode.Interrupt, unique | 1, Bytes(new FuseInterruptIn(unique)));
 
     public void Dispatch(ReadOnlySpan<byte> request) => Dispatcher.Dispatch(request, _buffer);
 

@@ -29,7 +29,8 @@ public sealed class DispatcherTests
     [Fact]
     public void Access_is_asked_of_the_filesystem()
     {
-        _fixture.Dispatch(DispatcherFixture.Request(FuseOpcode.Access, 2, DispatcherFixture.Bytes(new FuseAccessIn(4, 0))));
+        _fixture.Dispatch(
+            DispatcherFixture.Request(FuseOpcode.Access, 2, DispatcherFixture.Bytes(new FuseAccessIn(4, 0))));
 
         Assert.Equal(Errno.None, _fixture.Reply().Error);
         Assert.Equal("access 2 4", Assert.Single(_fileSystem.Calls));
@@ -38,7 +39,9 @@ public sealed class DispatcherTests
     [Fact]
     public void Getattr_of_an_open_file_names_it()
     {
-        _fixture.Dispatch(DispatcherFixture.Request(FuseOpcode.GetAttr, 2, DispatcherFixture.Bytes(new FuseGetAttrIn(FuseGetAttrFlags.Fh, 0, 9))));
+        _fixture.Dispatch(
+            DispatcherFixture.Request(
+                FuseOpcode.GetAttr, 2, DispatcherFixture.Bytes(new FuseGetAttrIn(FuseGetAttrFlags.Fh, 0, 9))));
 
         Assert.Equal("getattr 2 9", Assert.Single(_fileSystem.Calls));
     }
@@ -46,12 +49,15 @@ public sealed class DispatcherTests
     [Fact]
     public void Times_beyond_the_year_9999_are_cut_to_it()
     {
-        var set = new FuseSetAttrIn { Valid = FuseSetAttrValid.ATime | FuseSetAttrValid.MTime, ATime = long.MaxValue, MTime = 1UL << 63, ATimeNsec = uint.MaxValue };
+        var set = new FuseSetAttrIn { Valid = FuseSetAttrValid.ATime | FuseSetAttrValid.MTime, ATime = long.MaxValue,
+            MTime = 1UL << 63, ATimeNsec = uint.MaxValue };
 
         _fixture.Dispatch(DispatcherFixture.Request(FuseOpcode.SetAttr, 2, DispatcherFixture.Bytes(set)));
 
         Assert.Equal(Errno.None, _fixture.Reply().Error);
-        Assert.Contains("atime=9999-12-31T23:59:59.9999999+00:00 mtime=0001-01-01", Assert.Single(_fileSystem.Calls), StringComparison.Ordinal);
+        Assert.Contains(
+            "atime=9999-12-31T23:59:59.9999999+00:00 mtime=0001-01-01", Assert.Single(_fileSystem.Calls),
+            StringComparison.Ordinal);
     }
 
     [Theory]
@@ -83,7 +89,8 @@ public sealed class DispatcherTests
     public void Enosys_never_goes_out_for_an_xattr_since_the_kernel_would_stop_enforcing_acls()
     {
         _fileSystem.Answer = Errno.ENOSYS;
-        foreach (byte[] request in new[] { Captured.GetXattr, Captured.GetXattrSize, Captured.ListXattr, Captured.SetXattr, Captured.RemoveXattr })
+        foreach (byte[] request in new[] { Captured.GetXattr, Captured.GetXattrSize, Captured.ListXattr,
+            Captured.SetXattr, Captured.RemoveXattr })
         {
             _fixture.Dispatch(request);
 
@@ -95,7 +102,8 @@ public sealed class DispatcherTests
     public void The_default_filesystem_answers_no_xattr_request_with_enosys()
     {
         var fixture = new DispatcherFixture(new BareFileSystem());
-        foreach (byte[] request in new[] { Captured.GetXattr, Captured.GetXattrSize, Captured.ListXattr, Captured.SetXattr, Captured.RemoveXattr })
+        foreach (byte[] request in new[] { Captured.GetXattr, Captured.GetXattrSize, Captured.ListXattr,
+            Captured.SetXattr, Captured.RemoveXattr })
         {
             fixture.Dispatch(request);
 
@@ -128,7 +136,7 @@ public sealed class DispatcherTests
     }
 
     [Fact]
-    public void A_read_that_fills_the_page_cache_is_told_from_a_read_of_a_client_by_the_lock_owner_that_it_does_not_name()
+    public void A_read_that_fills_the_page_cache_is_told_from_a_client_s_by_the_lock_owner_that_it_does_not_name()
     {
         _fixture.Dispatch(Captured.Read);
         var read = new FuseReadIn(103, 0, 4096, FuseReadFlags.None, 0, 0, 0);
@@ -207,7 +215,9 @@ public sealed class DispatcherTests
     }
 
     private static byte[] GetXattr(uint size) =>
-        DispatcherFixture.Request(FuseOpcode.GetXattr, 2, [.. DispatcherFixture.Bytes(new FuseGetXattrIn(size, 0)), .. Encoding.ASCII.GetBytes("user.x\0")]);
+        DispatcherFixture.Request(
+            FuseOpcode.GetXattr, 2,
+            [.. DispatcherFixture.Bytes(new FuseGetXattrIn(size, 0)), .. Encoding.ASCII.GetBytes("user.x\0")]);
 
     private sealed class BareFileSystem : FuseFileSystem
     {
@@ -217,7 +227,8 @@ public sealed class DispatcherTests
             return Errno.ENOENT;
         }
 
-        public override Errno GetAttributes(in FuseCaller caller, NodeId node, OpenId? open, out FuseAttributes attributes)
+        public override Errno GetAttributes(
+            in FuseCaller caller, NodeId node, OpenId? open, out FuseAttributes attributes)
         {
             attributes = default;
             return Errno.ENOENT;

@@ -31,7 +31,8 @@ public sealed class FuseDeviceTests
             }
 
             byte[] written = File.ReadAllBytes(path);
-            Assert.Equal(MemoryMarshal.AsBytes(new ReadOnlySpan<FuseOutHeader>(in header)).ToArray(), written[..s_headerLength]);
+            Assert.Equal(
+                MemoryMarshal.AsBytes(new ReadOnlySpan<FuseOutHeader>(in header)).ToArray(), written[..s_headerLength]);
             Assert.Equal(body, written[s_headerLength..]);
         }
         finally

@@ -20,7 +20,9 @@ public sealed class FuseSessionTests : IDisposable
         using var listener = new Socket(AddressFamily.Unix, SocketType.Seqpacket, ProtocolType.Unspecified);
         listener.Bind(new UnixDomainSocketEndPoint(path));
         listener.Listen();
-        _kernel = new Socket(AddressFamily.Unix, SocketType.Seqpacket, ProtocolType.Unspecified) { ReceiveTimeout = (int)s_deadline.TotalMilliseconds };
+        _kernel = new Socket(
+            AddressFamily.Unix, SocketType.Seqpacket,
+            ProtocolType.Unspecified) { ReceiveTimeout = (int)s_deadline.TotalMilliseconds };
         _kernel.Connect(new UnixDomainSocketEndPoint(path));
         _device = listener.Accept();
         Directory.Delete(Path.GetDirectoryName(path)!, recursive: true);
@@ -53,7 +55,9 @@ public sealed class FuseSessionTests : IDisposable
         using FuseSession session = Session();
         session.Start();
 
-        _kernel.Send(DispatcherFixture.Request(FuseOpcode.Init, 2, DispatcherFixture.Bytes(new FuseInitIn(7, 26, 0, FuseInitFlags.None))));
+        _kernel.Send(
+            DispatcherFixture.Request(
+                FuseOpcode.Init, 2, DispatcherFixture.Bytes(new FuseInitIn(7, 26, 0, FuseInitFlags.None))));
 
         Assert.Equal(Errno.EPROTO, Answer().Error);
         Assert.Equal(FuseSessionEnd.Refused, await session.Ended.WaitAsync(s_deadline));
@@ -120,7 +124,8 @@ public sealed class FuseSessionTests : IDisposable
         Assert.InRange(clock.Elapsed, TimeSpan.FromSeconds(4), TimeSpan.FromSeconds(20));
         clock.Restart();
         session.Stop();
-        Assert.InRange(clock.Elapsed, TimeSpan.Zero, TimeSpan.FromSeconds(2)); // what was waited for is not waited for again
+        // what was waited for is not waited for again
+        Assert.InRange(clock.Elapsed, TimeSpan.Zero, TimeSpan.FromSeconds(2));
         Assert.Contains("did not leave its handler", Assert.Single(_log.Errors), StringComparison.Ordinal);
         Assert.Equal(Errno.ENODEV, Answer().Error);
         Assert.Equal(FuseSessionEnd.Stopped, await session.Ended.WaitAsync(s_deadline));
@@ -303,7 +308,8 @@ public sealed class FuseSessionTests : IDisposable
     [InlineData(2, 524289)]
     public void Options_out_of_bounds_are_refused(int threads, int maxWrite)
     {
-        Assert.Throws<ArgumentOutOfRangeException>(() => Session(new FuseSessionOptions { Threads = threads, MaxWrite = maxWrite }));
+        Assert.Throws<ArgumentOutOfRangeException>(
+            () => Session(new FuseSessionOptions { Threads = threads, MaxWrite = maxWrite }));
     }
 
     private static byte[] Write(ulong unique) => DispatcherFixture.Request(

@@ -70,7 +70,9 @@ public sealed class HostileRequestTests
 
         Refused(DispatcherFixture.Request(FuseOpcode.Lookup, 2, bytes), Errno.EINVAL);
         Refused(DispatcherFixture.Request(FuseOpcode.RmDir, 2, bytes), Errno.EINVAL);
-        Refused(DispatcherFixture.Request(FuseOpcode.MkDir, 2, [.. DispatcherFixture.Bytes(new FuseMkDirIn(0x1ED, 0)), .. bytes]), Errno.EINVAL);
+        Refused(
+            DispatcherFixture.Request(
+                FuseOpcode.MkDir, 2, [.. DispatcherFixture.Bytes(new FuseMkDirIn(0x1ED, 0)), .. bytes]), Errno.EINVAL);
     }
 
     [Theory]
@@ -82,20 +84,25 @@ public sealed class HostileRequestTests
         byte[] data = [1, 2, 3];
 
         Refused(
-            DispatcherFixture.Request(FuseOpcode.Write, 2, [.. DispatcherFixture.Bytes(new FuseWriteIn(7, 0, size, 0, 0, 0, 0)), .. data]),
+            DispatcherFixture.Request(
+                FuseOpcode.Write, 2, [.. DispatcherFixture.Bytes(new FuseWriteIn(7, 0, size, 0, 0, 0, 0)), .. data]),
             Errno.EINVAL);
         Refused(
-            DispatcherFixture.Request(FuseOpcode.Ioctl, 2, [.. DispatcherFixture.Bytes(new FuseIoctlIn(7, 0, 1, 0, size, 0)), .. data]),
+            DispatcherFixture.Request(
+                FuseOpcode.Ioctl, 2, [.. DispatcherFixture.Bytes(new FuseIoctlIn(7, 0, 1, 0, size, 0)), .. data]),
             Errno.EINVAL);
         Refused(
-            DispatcherFixture.Request(FuseOpcode.SetXattr, 2, [.. DispatcherFixture.Bytes(new FuseSetXattrIn(size, 0)), .. "user.x\0"u8, .. data]),
+            DispatcherFixture.Request(
+                FuseOpcode.SetXattr, 2,
+                [.. DispatcherFixture.Bytes(new FuseSetXattrIn(size, 0)), .. "user.x\0"u8, .. data]),
             Errno.EINVAL);
     }
 
     [Fact]
     public void A_forget_that_claims_more_than_it_holds_is_taken_as_far_as_it_goes()
     {
-        byte[] body = [.. DispatcherFixture.Bytes(new FuseBatchForgetIn(uint.MaxValue, 0)), .. DispatcherFixture.Bytes(new FuseForgetOne(9, 3))];
+        byte[] body = [.. DispatcherFixture.Bytes(new FuseBatchForgetIn(uint.MaxValue, 0)),
+            .. DispatcherFixture.Bytes(new FuseForgetOne(9, 3))];
 
         _fixture.Dispatch(DispatcherFixture.Request(FuseOpcode.BatchForget, 2, body));
 

@@ -14,7 +14,8 @@ public sealed class NegotiationTests
 
         fixture.Dispatch(Captured.Init);
 
-        // major 7, minor 38, readahead 128 KiB cut to 64, flags, no background limits, max_write 64 KiB, 1 ns, 17 pages.
+        // major 7, minor 38, readahead 128 KiB cut to 64, flags, no background limits, max_write 64 KiB, 1 ns, 17
+        // pages.
         Assert.Equal(
             "50000000000000000200000000000000" + "0700000026000000000001000304640000000000000001000100000011000000"
             + new string('0', 64),
@@ -30,7 +31,8 @@ public sealed class NegotiationTests
         FuseInitFlags with = Init(new FuseSessionOptions { PosixAcl = true }, 7, 45, Everything).Flags;
 
         Assert.Equal(
-            FuseInitFlags.AsyncRead | FuseInitFlags.PosixLocks | FuseInitFlags.FlockLocks | FuseInitFlags.ParallelDirOps | FuseInitFlags.AbortError | FuseInitFlags.MaxPages,
+            FuseInitFlags.AsyncRead | FuseInitFlags.PosixLocks | FuseInitFlags.FlockLocks | FuseInitFlags.ParallelDirOps
+                | FuseInitFlags.AbortError | FuseInitFlags.MaxPages,
             without);
         Assert.Equal(without | FuseInitFlags.PosixAcl, with);
     }
@@ -67,7 +69,8 @@ public sealed class NegotiationTests
     [Fact]
     public void A_kernel_without_acls_is_refused_where_they_are_wanted()
     {
-        var fixture = new DispatcherFixture(new RecordingFileSystem(), new FuseSessionOptions { PosixAcl = true }, initialise: false);
+        var fixture = new DispatcherFixture(
+            new RecordingFileSystem(), new FuseSessionOptions { PosixAcl = true }, initialise: false);
 
         fixture.Dispatch(InitRequest(7, 38, Everything & ~FuseInitFlags.PosixAcl));
 
@@ -118,7 +121,8 @@ public sealed class NegotiationTests
     [Fact]
     public void A_filesystem_that_fails_to_start_makes_init_fail()
     {
-        var fixture = new DispatcherFixture(new RecordingFileSystem { Failure = new InvalidOperationException() }, initialise: false);
+        var fixture = new DispatcherFixture(
+            new RecordingFileSystem { Failure = new InvalidOperationException() }, initialise: false);
 
         fixture.Dispatch(Captured.Init);
 
@@ -134,5 +138,6 @@ public sealed class NegotiationTests
     }
 
     private static byte[] InitRequest(uint major, uint minor, FuseInitFlags flags) =>
-        DispatcherFixture.Request(FuseOpcode.Init, 2, DispatcherFixture.Bytes(new FuseInitIn(major, minor, 0x20000, flags)));
+        DispatcherFixture.Request(
+            FuseOpcode.Init, 2, DispatcherFixture.Bytes(new FuseInitIn(major, minor, 0x20000, flags)));
 }

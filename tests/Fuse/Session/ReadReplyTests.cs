@@ -1,6 +1,8 @@
 namespace TpmFs.Fuse.Tests;
 
-/// <summary>A read is answered once, whatever the filesystem, the kernel and the session's end do at the same time.</summary>
+/// <summary>
+/// A read is answered once, whatever the filesystem, the kernel and the session's end do at the same time.
+/// </summary>
 public sealed class ReadReplyTests
 {
     private static readonly TimeSpan s_deadline = TimeSpan.FromSeconds(30);
@@ -279,13 +281,15 @@ public sealed class ReadReplyTests
             return Errno.ENOENT;
         }
 
-        public override Errno GetAttributes(in FuseCaller caller, NodeId node, OpenId? open, out FuseAttributes attributes)
+        public override Errno GetAttributes(
+            in FuseCaller caller, NodeId node, OpenId? open, out FuseAttributes attributes)
         {
             attributes = default;
             return Errno.ENOENT;
         }
 
-        public override void Read(in FuseCaller caller, NodeId node, OpenId open, in FuseReadArguments arguments, FuseReadReply reply)
+        public override void Read(
+            in FuseCaller caller, NodeId node, OpenId open, in FuseReadArguments arguments, FuseReadReply reply)
         {
             reply.Keep(this);
             Kept = reply;

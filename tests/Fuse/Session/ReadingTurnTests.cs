@@ -118,5 +118,6 @@ public sealed class ReadingTurnTests
         return threads;
     }
 
-    private static void Join(Thread[] threads) => Assert.All(threads, thread => Assert.True(thread.Join(s_deadline), "A thread hangs."));
+    private static void Join(Thread[] threads) =>
+        Assert.All(threads, thread => Assert.True(thread.Join(s_deadline), "A thread hangs."));
 }

@@ -1,8 +1,11 @@
+using System.Globalization;
 using System.Text;
 
 namespace TpmFs.Fuse.Tests;
 
-/// <summary>Writes down each call as the filesystem sees it, and answers all of them with one error, or with fixed values.</summary>
+/// <summary>
+/// Writes down each call as the filesystem sees it, and answers all of them with one error, or with fixed values.
+/// </summary>
 internal sealed class RecordingFileSystem : FuseFileSystem, IFuseInterruptible
 {
     /// <summary>Another number than the inode's, so that no test takes one for the other.</summary>
@@ -10,7 +13,8 @@ internal sealed class RecordingFileSystem : FuseFileSystem, IFuseInterruptible
 
     public static readonly FuseAttributes Attributes = new(
         0x1122334455667788, 0x81A4, 1, 1000, 999, 513,
-        DateTimeOffset.UnixEpoch.AddSeconds(1.5), DateTimeOffset.UnixEpoch.AddSeconds(-2.25), DateTimeOffset.UnixEpoch.AddTicks(1));
+        DateTimeOffset.UnixEpoch.AddSeconds(1.5), DateTimeOffset.UnixEpoch.AddSeconds(-2.25),
+        DateTimeOffset.UnixEpoch.AddTicks(1));
 
     public List<string> Calls { get; } = [];
 
@@ -64,15 +68,20 @@ internal sealed class RecordingFileSystem : FuseFileSystem, IFuseInterruptible
 
     public override Errno Access(in FuseCaller caller, NodeId node, uint mask) => Record($"access {node.Value} {mask}");
 
-    public override Errno SetAttributes(in FuseCaller caller, NodeId node, in FuseAttributeChange change, out FuseAttributes attributes) =>
+    public override Errno SetAttributes(
+        in FuseCaller caller, NodeId node, in FuseAttributeChange change, out FuseAttributes attributes) =>
         WithAttributes(
-            FormattableString.Invariant(
-                $"setattr {node.Value} mode={change.Mode:x} uid={change.Uid} gid={change.Gid} size={change.Size} atime={change.AccessTime:O} mtime={change.ModifyTime:O} open={change.Open?.Value}"),
+            string.Create(
+                CultureInfo.InvariantCulture,
+                $"setattr {node.Value} mode={change.Mode:x} uid={change.Uid} gid={change.Gid} size={change.Size} "
+                + $"atime={change.AccessTime:O} mtime={change.ModifyTime:O} open={change.Open?.Value}"),
             out attributes);
 
-    public override Errno ReadLink(in FuseCaller caller, NodeId node, FuseBytesReply target) => WithBytes($"readlink {node.Value}", target);
+    public override Errno ReadLink(in FuseCaller caller, NodeId node, FuseBytesReply target) =>
+        WithBytes($"readlink {node.Value}", target);
 
-    public override Errno MakeDirectory(in FuseCaller caller, NodeId parent, ReadOnlySpan<byte> name, uint mode, out FuseEntry entry) =>
+    public override Errno MakeDirectory(
+        in FuseCaller caller, NodeId parent, ReadOnlySpan<byte> name, uint mode, out FuseEntry entry) =>
         WithEntry($"mkdir {parent.Value} {Text(name)} {mode:x}", out entry);
 
     public override Errno RemoveDirectory(in FuseCaller caller, NodeId parent, ReadOnlySpan<byte> name) =>
@@ -84,9 +93,12 @@ internal sealed class RecordingFileSystem : FuseFileSystem, IFuseInterruptible
         return Record($"open {node.Value} {flags:x}");
     }
 
-    public override void Read(in FuseCaller caller, NodeId node, OpenId open, in FuseReadArguments arguments, FuseReadReply reply)
+    public override void Read(
+        in FuseCaller caller, NodeId node, OpenId open, in FuseReadArguments arguments, FuseReadReply reply)
     {
-        Record($"read {node.Value} {open.Value} {arguments.Offset} {arguments.Size} {arguments.Flags:x}{(arguments.FillsPageCache ? " for the page cache" : "")}");
+        Record(
+            $"read {node.Value} {open.Value} {arguments.Offset} {arguments.Size} "
+                + $"{arguments.Flags:x}{(arguments.FillsPageCache ? " for the page cache" : "")}");
         LastRead = reply;
         if (OnRead is null)
         {
@@ -100,21 +112,26 @@ internal sealed class RecordingFileSystem : FuseFileSystem, IFuseInterruptible
         Throw();
     }
 
-    public override Errno Write(in FuseCaller caller, NodeId node, OpenId open, in FuseWriteArguments arguments, ReadOnlySpan<byte> data, out int written)
+    public override Errno Write(
+        in FuseCaller caller, NodeId node, OpenId open, in FuseWriteArguments arguments, ReadOnlySpan<byte> data,
+        out int written)
     {
         written = data.Length;
         return Record($"write {node.Value} {open.Value} {arguments.Offset} {arguments.Flags:x} {Text(data)}");
     }
 
-    public override Errno Poll(in FuseCaller caller, NodeId node, OpenId open, PollId? notify, PollEvents wanted, out PollEvents ready)
+    public override Errno Poll(
+        in FuseCaller caller, NodeId node, OpenId open, PollId? notify, PollEvents wanted, out PollEvents ready)
     {
         ready = PollEvents.In | PollEvents.ReadNormal;
         return Record($"poll {node.Value} {open.Value} {notify?.Value} {(uint)wanted:x}");
     }
 
-    public override Errno Flush(in FuseCaller caller, NodeId node, OpenId open) => Record($"flush {node.Value} {open.Value}");
+    public override Errno Flush(in FuseCaller caller, NodeId node, OpenId open) =>
+        Record($"flush {node.Value} {open.Value}");
 
-    public override Errno Sync(in FuseCaller caller, NodeId node, OpenId open) => Record($"sync {node.Value} {open.Value}");
+    public override Errno Sync(in FuseCaller caller, NodeId node, OpenId open) =>
+        Record($"sync {node.Value} {open.Value}");
 
     public override void Release(NodeId node, OpenId open) => Record($"release {node.Value} {open.Value}");
 
@@ -124,7 +141,8 @@ internal sealed class RecordingFileSystem : FuseFileSystem, IFuseInterruptible
         return Record($"opendir {node.Value} {flags:x}");
     }
 
-    public override Errno ReadDirectory(in FuseCaller caller, NodeId node, OpenId open, ulong offset, FuseDirectoryReply entries)
+    public override Errno ReadDirectory(
+        in FuseCaller caller, NodeId node, OpenId open, ulong offset, FuseDirectoryReply entries)
     {
         bool all = entries.Add("."u8, 1, Attributes) && entries.Add("name"u8, 2, Attributes);
         return Record($"readdir {node.Value} {open.Value} {offset} all={all}");
@@ -138,18 +156,22 @@ internal sealed class RecordingFileSystem : FuseFileSystem, IFuseInterruptible
         return Record($"statfs {node.Value}");
     }
 
-    public override Errno Ioctl(in FuseCaller caller, NodeId node, OpenId open, uint command, ulong argument, ReadOnlySpan<byte> input) =>
+    public override Errno Ioctl(
+        in FuseCaller caller, NodeId node, OpenId open, uint command, ulong argument, ReadOnlySpan<byte> input) =>
         Record($"ioctl {node.Value} {open.Value} {command:x} {Text(input)}");
 
     public override Errno GetXattr(in FuseCaller caller, NodeId node, ReadOnlySpan<byte> name, FuseBytesReply value) =>
         WithBytes($"getxattr {node.Value} {Text(name)}", value);
 
-    public override Errno ListXattr(in FuseCaller caller, NodeId node, FuseBytesReply names) => WithBytes($"listxattr {node.Value}", names);
+    public override Errno ListXattr(in FuseCaller caller, NodeId node, FuseBytesReply names) =>
+        WithBytes($"listxattr {node.Value}", names);
 
-    public override Errno SetXattr(in FuseCaller caller, NodeId node, ReadOnlySpan<byte> name, ReadOnlySpan<byte> value, uint flags) =>
+    public override Errno SetXattr(
+        in FuseCaller caller, NodeId node, ReadOnlySpan<byte> name, ReadOnlySpan<byte> value, uint flags) =>
         Record($"setxattr {node.Value} {Text(name)} {Text(value)} {flags}");
 
-    public override Errno RemoveXattr(in FuseCaller caller, NodeId node, ReadOnlySpan<byte> name) => Record($"removexattr {node.Value} {Text(name)}");
+    public override Errno RemoveXattr(in FuseCaller caller, NodeId node, ReadOnlySpan<byte> name) =>
+        Record($"removexattr {node.Value} {Text(name)}");
 
     private static string Text(ReadOnlySpan<byte> bytes) => Encoding.UTF8.GetString(bytes);
 

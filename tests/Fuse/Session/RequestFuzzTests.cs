@@ -13,7 +13,8 @@ public sealed class RequestFuzzTests
     {
         const int Seed = 20_240_601;
         var random = new Random(Seed);
-        byte[][] corpus = [.. typeof(Captured).GetFields(BindingFlags.Static | BindingFlags.Public).Select(field => (byte[])field.GetValue(null)!)];
+        byte[][] corpus = [.. typeof(Captured).GetFields(BindingFlags.Static | BindingFlags.Public)
+            .Select(field => (byte[])field.GetValue(null)!)];
         var clock = Stopwatch.StartNew();
         for (int i = 0; clock.Elapsed < s_duration; i++)
         {
@@ -33,7 +34,8 @@ public sealed class RequestFuzzTests
     {
         const int LongestTail = 300;
         const int MostChanges = 6;
-        byte[] request = [.. captured.AsSpan(0, random.Next(3) == 0 ? random.Next(captured.Length + 1) : captured.Length)];
+        byte[] request = [.. captured.AsSpan(
+            0, random.Next(3) == 0 ? random.Next(captured.Length + 1) : captured.Length)];
         if (random.Next(4) == 0)
         {
             byte[] tail = new byte[random.Next(LongestTail)];

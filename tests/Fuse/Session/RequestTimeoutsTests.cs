@@ -20,6 +20,8 @@ public sealed class RequestTimeoutsTests
         Directory.Delete(folder, recursive: true);
 
         Assert.Equal(warnings, fixture.Warnings.Count);
-        Assert.All(fixture.Warnings, warning => Assert.Contains("sysctl fs.fuse.max_request_timeout=0", warning, StringComparison.Ordinal));
+        Assert.All(
+            fixture.Warnings,
+            warning => Assert.Contains("sysctl fs.fuse.max_request_timeout=0", warning, StringComparison.Ordinal));
     }
 }

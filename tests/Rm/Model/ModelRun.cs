@@ -68,7 +68,8 @@ internal sealed class ModelRun
                 || tpm.ActiveSessions != _ideal.Sessions.SavedTotal))
         {
             Differ(
-                $"with all openers closed the TPM holds {tpm.TransientHandles.Count} objects and "
+                $"with all openers closed the TPM holds {tpm.TransientHandles.Count} objects "
+                + $"and "
                 + $"{tpm.LoadedSessions.Count} loaded sessions, "
                 + $"{tpm.ActiveSessions} sessions in all where {_ideal.Sessions.SavedTotal} are saved");
         }

@@ -2,7 +2,9 @@ using System.Diagnostics;
 
 namespace TpmFs.Daemon.Tests.CommandLine;
 
-/// <summary>The program as a user starts it: what it says, where, and its exit code. None of these gets as far as a mount.</summary>
+/// <summary>
+/// The program as a user starts it: what it says, where, and its exit code. None of these gets as far as a mount.
+/// </summary>
 public sealed class CommandsTests : IDisposable
 {
     private readonly string _folder = Directory.CreateTempSubdirectory("tpmfs-test-").FullName;
@@ -54,7 +56,8 @@ public sealed class CommandsTests : IDisposable
     [Fact]
     public void A_TPM_that_is_none_is_2_on_the_command_line_and_1_in_the_configuration()
     {
-        (int code, string _, string? error) = Run("mount", "--config", Config("{}"), "--state-dir", _folder, "--tpm", "abacus:");
+        (int code, string _, string? error) =
+            Run("mount", "--config", Config("{}"), "--state-dir", _folder, "--tpm", "abacus:");
         Assert.Equal(2, code);
         Assert.Contains("abacus:", error, StringComparison.Ordinal);
         (code, _, error) = Run("mount", "--config", Config("{ \"tpm\": \"abacus:\" }"), "--state-dir", _folder);
@@ -107,7 +110,8 @@ public sealed class CommandsTests : IDisposable
     public void What_the_journal_is_told_on_stderr_has_its_priority_before_each_line()
     {
         (int code, string _, string? error) = Start(
-            "sh", "-c", "JOURNAL_STREAM=$(stat -L -c %d:%i /proc/self/fd/2) exec \"$0\" \"$@\"", Program, "mount", "--config", Config("{}"));
+            "sh", "-c", "JOURNAL_STREAM=$(stat -L -c %d:%i /proc/self/fd/2) exec \"$0\" \"$@\"", Program, "mount",
+            "--config", Config("{}"));
         Assert.Equal(2, code);
         Assert.StartsWith("<3>tpmfs: which TPM?", error, StringComparison.Ordinal);
         Assert.All(error.TrimEnd('\n').Split('\n'), line => Assert.StartsWith("<3>", line, StringComparison.Ordinal));

@@ -4,7 +4,9 @@ using TpmFs.Daemon.Tests.Documentation;
 
 namespace TpmFs.Daemon.Tests.CommandLine;
 
-/// <summary>Completions, asked of the shells themselves: every command and every option is offered where it belongs.</summary>
+/// <summary>
+/// Completions, asked of the shells themselves: every command and every option is offered where it belongs.
+/// </summary>
 public sealed class CompletionsTests : IDisposable
 {
     private readonly string _folder = Directory.CreateTempSubdirectory("tpmfs-test-").FullName;
@@ -18,7 +20,9 @@ public sealed class CompletionsTests : IDisposable
             var data = new TheoryData<string, string[]> { { "", [.. shown.Select(command => command.Name)] } };
             foreach (Command? command in shown)
             {
-                data.Add($"{command.Name} --", [.. command.Options.Select(option => option.Name).Where(name => name != "--help")]);
+                data.Add(
+                    $"{command.Name} --",
+                    [.. command.Options.Select(option => option.Name).Where(name => name != "--help")]);
             }
 
             return data;
@@ -35,7 +39,9 @@ public sealed class CompletionsTests : IDisposable
     [MemberData(nameof(Expected))]
     public void Fish_offers_them(string line, string[] expected)
     {
-        (int code, string? output, string? error) = Tool.Run("fish", "--no-config", "-c", $"set --export PATH {AppContext.BaseDirectory} $PATH; source {Script("fish")}; complete -C 'tpmfs {line}'");
+        (int code, string? output, string? error) = Tool.Run(
+            "fish", "--no-config", "-c",
+            $"set --export PATH {AppContext.BaseDirectory} $PATH; source {Script("fish")}; complete -C 'tpmfs {line}'");
         Assert.Equal((0, ""), (code, error));
         Assert.Empty(expected.Except(output.Split('\n').Select(offer => offer.Split('\t')[0])));
     }
@@ -78,14 +84,17 @@ public sealed class CompletionsTests : IDisposable
             "bash",
             "--norc",
             "-c",
-            $"compopt() {{ :; }}; source {Script("bash")}; COMP_WORDS=(tpmfs {line}); [ -n '{line}' ] || COMP_WORDS+=(''); COMP_CWORD=$((${{#COMP_WORDS[@]}} - 1)); _tpmfs; printf '%s\\n' \"${{COMPREPLY[@]}}\"");
+            $"compopt() {{ :; }}; source {Script("bash")}; COMP_WORDS=(tpmfs {line}); "
+            + $"[ -n '{line}' ] || COMP_WORDS+=(''); "
+            + $"COMP_CWORD=$((${{#COMP_WORDS[@]}} - 1)); _tpmfs; printf '%s\\n' \"${{COMPREPLY[@]}}\"");
         Assert.Equal((0, ""), (code, error));
         return output.Split('\n', StringSplitOptions.RemoveEmptyEntries);
     }
 
     private string Script(string shell)
     {
-        (int code, string? output, string? error) = Tool.Run(Path.Combine(AppContext.BaseDirectory, "tpmfs"), "completions", shell);
+        (int code, string? output, string? error) =
+            Tool.Run(Path.Combine(AppContext.BaseDirectory, "tpmfs"), "completions", shell);
         Assert.Equal((0, ""), (code, error));
         string path = Path.Combine(_folder, shell);
         File.WriteAllText(path, output);

@@ -47,27 +47,39 @@ public sealed class SettingsFileTests : IDisposable
     public void The_example_in_the_documentation_is_the_defaults_but_for_the_names_in_it()
     {
         string text = File.ReadAllText(Path.Combine(Repository.Folder, "docs/configuration.md"));
-        Settings settings = Parse(text[(text.IndexOf("```json", StringComparison.Ordinal) + 7)..text.LastIndexOf("```", StringComparison.Ordinal)]);
+        Settings settings = Parse(
+            text[(text.IndexOf("```json", StringComparison.Ordinal) + 7)..text.LastIndexOf(
+                "```", StringComparison.Ordinal)]);
 
         Assert.Equal(new Settings().RootLimits, settings.RootLimits);
         Assert.Equal(new Settings().LimitsOf(null), settings.LimitsOf(null));
         Assert.Equal(TimeSpan.FromMilliseconds(100), settings.IdleRelease);
         Assert.Equal(new Settings().CommandTimeout, settings.CommandTimeout);
         Assert.Equal(["1001", "@students", "alice"], settings.Users.Keys);
-        Assert.Equal((0x1E8u, "root", "web"), (settings.Domains["web"].Mode, settings.Domains["web"].Owner, settings.Domains["web"].Group));
+        Assert.Equal(
+            (0x1E8u, "root", "web"),
+            (settings.Domains["web"].Mode, settings.Domains["web"].Owner, settings.Domains["web"].Group));
     }
 
     [Theory]
     [InlineData("{ \"users\": { \"a b\": {} } }", 1, 14, "\"a b\" in \"users\" must be a user's name or uid")]
     [InlineData("{ \"domains\": { \"..\": {} } }", 1, 16, "\"..\" in \"domains\" must be a name of letters")]
     [InlineData("{ \"domains\": { \"a\": {}, \"a\": {} } }", 1, 25, "\"a\" is given twice in \"domains\"")]
-    [InlineData("{ \"defaults\": { \"weight\": \"max\" } }", 1, 27, "\"weight\" must be a whole number from 1 to 10000")]
-    [InlineData("{ \"defaults\": { \"commands.deny\": [ \"@admin\", \"TPM2_Foo\" ] } }", 1, 46, "\"commands.deny\" must be a list of commands")]
-    [InlineData("{ \"defaults\": { \"commands.deny\": [ \"+TPM2_Clear\" ] } }", 1, 50, "\"commands.deny\" must be a list of commands")]
+    [InlineData(
+        "{ \"defaults\": { \"weight\": \"max\" } }", 1, 27, "\"weight\" must be a whole number from 1 to 10000")]
+    [InlineData(
+        "{ \"defaults\": { \"commands.deny\": [ \"@admin\", \"TPM2_Foo\" ] } }", 1, 46,
+        "\"commands.deny\" must be a list of commands")]
+    [InlineData(
+        "{ \"defaults\": { \"commands.deny\": [ \"+TPM2_Clear\" ] } }", 1, 50,
+        "\"commands.deny\" must be a list of commands")]
     [InlineData("{ \"defaults\": { \"mode\": \"0700\" } }", 1, 17, "\"mode\" is no key of \"defaults\"")]
-    public void A_mistake_in_a_grant_or_domain_has_its_place_and_what_was_expected(string text, int line, int column, string expected)
+    public void A_mistake_in_a_grant_or_domain_has_its_place_and_what_was_expected(
+        string text, int line, int column, string expected)
     {
-        Assert.False(SettingsFile.TryParse(Encoding.UTF8.GetBytes(text), out _, out SettingsFile.Position where, out string? problem));
+        Assert.False(
+            SettingsFile.TryParse(
+                Encoding.UTF8.GetBytes(text), out _, out SettingsFile.Position where, out string? problem));
         Assert.StartsWith(expected, problem, StringComparison.Ordinal);
         Assert.Equal((line, column), (where.Line, where.Column));
     }
@@ -84,7 +96,9 @@ public sealed class SettingsFileTests : IDisposable
     [InlineData("{ \"tpm\": {} }", 1, 10)]
     public void What_is_no_list_of_TPMs_has_its_place(string text, int line, int column)
     {
-        Assert.False(SettingsFile.TryParse(Encoding.UTF8.GetBytes(text), out _, out SettingsFile.Position where, out string? problem));
+        Assert.False(
+            SettingsFile.TryParse(
+                Encoding.UTF8.GetBytes(text), out _, out SettingsFile.Position where, out string? problem));
         Assert.StartsWith("\"tpm\" must be text", problem, StringComparison.Ordinal);
         Assert.Equal((line, column), (where.Line, where.Column));
     }
@@ -97,13 +111,17 @@ public sealed class SettingsFileTests : IDisposable
         Assert.Empty(settings.Tpms);
         Assert.Equal(TimeSpan.FromMilliseconds(100), settings.IdleRelease);
         Assert.Equal(
-            new Limits { OpenersMax = 4096, ObjectsMax = 64, SessionsMax = 16, SavedSessionsMax = 32, Weight = 100, Denied = DenyList.Nothing },
+            new Limits { OpenersMax = 4096, ObjectsMax = 64, SessionsMax = 16, SavedSessionsMax = 32, Weight = 100,
+                Denied = DenyList.Nothing },
             settings.RootLimits);
         Assert.Equal(settings.RootLimits with { Denied = DenyList.Default }, settings.LimitsOf(null));
     }
 
     [Theory]
-    [InlineData("{ \"tmp\": \"x\" }", 1, 3, "\"tmp\" is no key of the configuration; its keys are $schema, tpm, rm0, idle_release, command_timeout, reserve, flush_at_start, limits, defaults, users, domains, log")]
+    [InlineData(
+        "{ \"tmp\": \"x\" }", 1, 3,
+        "\"tmp\" is no key of the configuration; its keys are $schema, tpm, rm0, idle_release, command_timeout, "
+            + "reserve, flush_at_start, limits, defaults, users, domains, log")]
     [InlineData("{\n  \"rm0\": { \"owner\": 1 }\n}", 2, 12, "\"owner\" is no key of \"rm0\"; its keys are mode, group")]
     [InlineData("{ \"tpm\": \"a\",\n \"tpm\": \"b\" }", 2, 2, "\"tpm\" is given twice in the configuration")]
     [InlineData("{ \"TPM\": \"a\" }", 1, 3, "\"TPM\" is no key")]
@@ -114,7 +132,8 @@ public sealed class SettingsFileTests : IDisposable
     [InlineData("{ \"\\ud800\": 1 }", 1, 3, "is no key")]
     [InlineData("{ /* ä */ \"tpm\": null }", 1, 18, "\"tpm\" must be text")]
     [InlineData("{ \"rm0\": [] }", 1, 10, "\"rm0\" must be an object")]
-    [InlineData("{ \"rm0\": { \"mode\": \"0999\" } }", 1, 20, "\"mode\" must be permissions in octal, such as \"0660\"")]
+    [InlineData(
+        "{ \"rm0\": { \"mode\": \"0999\" } }", 1, 20, "\"mode\" must be permissions in octal, such as \"0660\"")]
     [InlineData("{ \"rm0\": { \"mode\": \"4755\" } }", 1, 20, "\"mode\" must be permissions")]
     [InlineData("{ \"rm0\": { \"mode\": 660 } }", 1, 20, "\"mode\" must be permissions")]
     [InlineData("{ \"idle_release\": 100 }", 1, 19, "\"idle_release\" must be a time with its unit (ms, s, min, h)")]
@@ -125,18 +144,25 @@ public sealed class SettingsFileTests : IDisposable
     [InlineData("{ \"reserve\": { \"objects\": 65 } }", 1, 27, "\"objects\" must be a whole number from 0 to 64")]
     [InlineData("{ \"reserve\": { \"objects\": 1.5 } }", 1, 27, "\"objects\" must be a whole number")]
     [InlineData("{ \"flush_at_start\": \"yes\" }", 1, 21, "\"flush_at_start\" must be true or false")]
-    [InlineData("{ \"limits\": { \"objects.max\": -1 } }", 1, 30, "\"objects.max\" must be a whole number from 0 on, or \"max\"")]
+    [InlineData(
+        "{ \"limits\": { \"objects.max\": -1 } }", 1, 30,
+        "\"objects.max\" must be a whole number from 0 on, or \"max\"")]
     [InlineData("{ \"limits\": { \"objects.max\": \"MAX\" } }", 1, 30, "or \"max\"")]
     [InlineData("{ \"limits\": { \"objects.max\": 99999999999 } }", 1, 30, "or \"max\"")]
-    [InlineData("{ \"log\": { \"level\": \"loud\" } }", 1, 21, "\"level\" must be one of \"debug\", \"information\", \"warning\", \"error\"")]
+    [InlineData(
+        "{ \"log\": { \"level\": \"loud\" } }", 1, 21,
+        "\"level\" must be one of \"debug\", \"information\", \"warning\", \"error\"")]
     [InlineData("[]", 1, 1, "the configuration must be an object")]
     [InlineData("", 1, 1, "this is not JSON")]
     [InlineData("{", 1, 2, "this is not JSON")]
     [InlineData("{}\n{}", 2, 1, "this is not JSON")]
     [InlineData("{ \"tpm\" \"a\" }", 1, 9, "this is not JSON")]
-    public void What_is_wrong_is_said_with_its_place_and_what_was_expected(string text, int line, int column, string expected)
+    public void What_is_wrong_is_said_with_its_place_and_what_was_expected(
+        string text, int line, int column, string expected)
     {
-        Assert.False(SettingsFile.TryParse(Encoding.UTF8.GetBytes(text), out _, out SettingsFile.Position where, out string? problem));
+        Assert.False(
+            SettingsFile.TryParse(
+                Encoding.UTF8.GetBytes(text), out _, out SettingsFile.Position where, out string? problem));
 
         Assert.Contains(expected, problem, StringComparison.Ordinal);
         Assert.Equal((line, column), (where.Line, where.Column));
@@ -152,7 +178,9 @@ public sealed class SettingsFileTests : IDisposable
 
     [Fact]
     public void Nesting_without_end_is_refused() =>
-        Assert.False(SettingsFile.TryParse(Encoding.UTF8.GetBytes(string.Concat(Enumerable.Repeat("{\"rm0\":", 100_000))), out _, out _, out _));
+        Assert.False(
+            SettingsFile.TryParse(
+                Encoding.UTF8.GetBytes(string.Concat(Enumerable.Repeat("{\"rm0\":", 100_000))), out _, out _, out _));
 
     [Fact]
     public void Any_bytes_at_all_are_read_or_refused_with_a_reason()
@@ -168,7 +196,9 @@ public sealed class SettingsFileTests : IDisposable
                 text[random.Next(text.Length)] = (byte)random.Next(256);
             }
 
-            bool taken = SettingsFile.TryParse(text.AsSpan(0, random.Next(2) == 0 ? text.Length : random.Next(text.Length)), out _, out SettingsFile.Position where, out string? problem);
+            bool taken = SettingsFile.TryParse(
+                text.AsSpan(0, random.Next(2) == 0 ? text.Length : random.Next(text.Length)), out _,
+                out SettingsFile.Position where, out string? problem);
 
             Assert.Equal(taken, problem.Length == 0);
             Assert.True(where is { Line: > 0, Column: > 0 });
@@ -209,7 +239,9 @@ public sealed class SettingsFileTests : IDisposable
 
     private static Settings Parse(string text)
     {
-        Assert.True(SettingsFile.TryParse(Encoding.UTF8.GetBytes(text), out Settings? settings, out _, out string? problem), problem);
+        Assert.True(
+            SettingsFile.TryParse(Encoding.UTF8.GetBytes(text), out Settings? settings, out _, out string? problem),
+            problem);
         return settings;
     }
 }

@@ -10,8 +10,11 @@ public sealed partial class CatalogTests
     [Fact]
     public void Every_type_of_event_is_in_the_catalog_once_and_nothing_else_is()
     {
-        IEnumerable<EventType> types = typeof(EventType).GetFields(BindingFlags.Public | BindingFlags.Static).Select(field => field.GetValue(null)).OfType<EventType>();
-        Assert.Equal(types.Select(type => type.MessageId).Order(StringComparer.Ordinal), Entry().Matches(Text).Select(match => match.Groups[1].Value).Order(StringComparer.Ordinal));
+        IEnumerable<EventType> types = typeof(EventType).GetFields(BindingFlags.Public | BindingFlags.Static)
+            .Select(field => field.GetValue(null)).OfType<EventType>();
+        Assert.Equal(
+            types.Select(type => type.MessageId).Order(StringComparer.Ordinal),
+            Entry().Matches(Text).Select(match => match.Groups[1].Value).Order(StringComparer.Ordinal));
     }
 
     [Fact]

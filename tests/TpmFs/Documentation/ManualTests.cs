@@ -6,7 +6,10 @@ using TpmFs.Configuration;
 
 namespace TpmFs.Daemon.Tests.Documentation;
 
-/// <summary>The manual pages: without mistakes, and with exactly what there is. (What is in the tree is held against a real one.)</summary>
+/// <summary>
+/// The manual pages: without mistakes, and with exactly what there is. (What is in the tree is held against a real
+/// one.)
+/// </summary>
 public sealed partial class ManualTests
 {
     public static TheoryData<string> Pages => [.. Directory.GetFiles(Folder).Select(path => Path.GetFileName(path))];
@@ -35,7 +38,8 @@ public sealed partial class ManualTests
             shown.Select(command => command.Name).Order(StringComparer.Ordinal),
             Command().Matches(text).Select(match => match.Groups[1].Value).Order(StringComparer.Ordinal));
         Assert.Equal(
-            shown.Append(root).SelectMany(command => command.Options).Select(option => option.Name).Distinct().Order(StringComparer.Ordinal),
+            shown.Append(root).SelectMany(command => command.Options).Select(option => option.Name).Distinct()
+                .Order(StringComparer.Ordinal),
             Option().Matches(text).Select(match => "-" + match.Groups[1].Value).Order(StringComparer.Ordinal));
     }
 
@@ -44,14 +48,18 @@ public sealed partial class ManualTests
     {
         string text = File.ReadAllText(Path.Combine(Folder, "tpmfs.json.5"));
         var keys = KeysOf(SettingsKeys.All.Schema()).ToHashSet(StringComparer.Ordinal);
-        var named = Literal().Matches(text).SelectMany(match => match.Groups[1].Value.Split(' ')).ToHashSet(StringComparer.Ordinal);
+        var named = Literal().Matches(text).SelectMany(match => match.Groups[1].Value.Split(' '))
+            .ToHashSet(StringComparer.Ordinal);
         IEnumerable<string> items = Item().Matches(text).SelectMany(match => match.Groups[1].Value.Split(" , "));
         Assert.Empty(keys.Except(named));
         Assert.Empty(items.Except(keys));
     }
 
     private static IEnumerable<string> KeysOf(JsonNode? schema) => schema is not JsonObject of ? []
-        : of.SelectMany(pair => pair is { Key: "properties", Value: JsonObject properties } ? properties.Select(property => property.Key).Concat(properties.SelectMany(property => KeysOf(property.Value))) : KeysOf(pair.Value));
+        : of.SelectMany(
+            pair => pair is { Key: "properties", Value: JsonObject properties }
+                ? properties.Select(property => property.Key)
+                    .Concat(properties.SelectMany(property => KeysOf(property.Value))) : KeysOf(pair.Value));
 
     [GeneratedRegex(@"^\.It Cm ([a-z-]+)", RegexOptions.Multiline)]
     private static partial Regex Command();

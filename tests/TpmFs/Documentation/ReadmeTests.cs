@@ -3,22 +3,30 @@ using System.Text.RegularExpressions;
 
 namespace TpmFs.Daemon.Tests.Documentation;
 
-/// <summary>README.md and CONTRIBUTING.md: figures are those that were measured, links and paths lead somewhere.</summary>
+/// <summary>
+/// README.md and CONTRIBUTING.md: figures are those that were measured, links and paths lead somewhere.
+/// </summary>
 public sealed partial class ReadmeTests
 {
     private static string Text => File.ReadAllText(Path.Combine(Repository.Folder, "README.md"));
 
     [Theory]
     [InlineData("TPM commands for one HMAC", "TPM commands per client command", "HMAC, 3 keys in turn", 1)]
-    [InlineData("one such HMAC on a TPM as slow", "Time per client command with the latencies of infineon-slb9670", "HMAC, 3 keys in turn", 1000)]
-    [InlineData("one GetRandom there", "Time per client command with the latencies of infineon-slb9670", "GetRandom, 3 keys and 3 sessions held", 1000)]
+    [InlineData(
+        "one such HMAC on a TPM as slow", "Time per client command with the latencies of infineon-slb9670",
+        "HMAC, 3 keys in turn", 1000)]
+    [InlineData(
+        "one GetRandom there", "Time per client command with the latencies of infineon-slb9670",
+        "GetRandom, 3 keys and 3 sessions held", 1000)]
     public void A_figure_is_the_one_in_performance_md(string row, string table, string workload, int unit)
     {
         string[] shown = Cells(Text, row);
         string measured = File.ReadAllText(Path.Combine(Repository.Folder, "docs/performance.md"));
         string[] cells = Cells(measured[measured.IndexOf(table, StringComparison.Ordinal)..], workload);
         (string tpmfs, string abrmd, string kernel) = (cells[2], cells[3], cells[4]);
-        Assert.Equal([Rounded(kernel, unit), Rounded(abrmd, unit), Rounded(tpmfs, unit)], shown[1..4].Select(cell => cell.Replace(" ms", "", StringComparison.Ordinal)));
+        Assert.Equal(
+            [Rounded(kernel, unit), Rounded(abrmd, unit), Rounded(tpmfs, unit)],
+            shown[1..4].Select(cell => cell.Replace(" ms", "", StringComparison.Ordinal)));
     }
 
     [Fact]
@@ -26,17 +34,24 @@ public sealed partial class ReadmeTests
         Directory.GetFiles(Path.Combine(Repository.Folder, "docs"), "*.md", SearchOption.AllDirectories)
             .Concat(Directory.GetFiles(Repository.Folder, "*.md")),
         document => Assert.All(
-            Link().Matches(File.ReadAllText(document)).Select(match => match.Groups[1].Value).Where(link => !link.Contains(':')),
-            link => Assert.True(Path.Exists(Path.Combine(Path.GetDirectoryName(document)!, link)), $"{document} leads to {link}, which is not there.")));
+            Link().Matches(File.ReadAllText(document)).Select(match => match.Groups[1].Value)
+                .Where(link => !link.Contains(':')),
+            link => Assert.True(
+                Path.Exists(Path.Combine(Path.GetDirectoryName(document)!, link)),
+                $"{document} leads to {link}, which is not there.")));
 
     [Fact]
     public void A_path_in_CONTRIBUTING_md_is_there() => Assert.All(
-        NamedPath().Matches(File.ReadAllText(Path.Combine(Repository.Folder, "CONTRIBUTING.md"))).Select(match => match.Groups[1].Value),
-        path => Assert.True(Path.Exists(Path.Combine(Repository.Folder, path)), $"CONTRIBUTING.md names {path}, which is not there: say what took its place."));
+        NamedPath().Matches(File.ReadAllText(Path.Combine(Repository.Folder, "CONTRIBUTING.md")))
+            .Select(match => match.Groups[1].Value),
+        path => Assert.True(
+            Path.Exists(Path.Combine(Repository.Folder, path)),
+            $"CONTRIBUTING.md names {path}, which is not there: say what took its place."));
 
     /// <summary>Returns the cells of the first row of a table that begins with these words.</summary>
     private static string[] Cells(string text, string row) => [.. text.Split('\n')
-        .First(line => line.StartsWith($"| {row}", StringComparison.Ordinal)).Trim('|').Split('|').Select(cell => cell.Trim())];
+        .First(line => line.StartsWith($"| {row}", StringComparison.Ordinal)).Trim('|').Split('|')
+        .Select(cell => cell.Trim())];
 
     /// <summary>Returns the median of a measured cell as the README gives it: with one decimal below 10.</summary>
     private static string Rounded(string cell, int unit)

@@ -21,7 +21,8 @@ public sealed class DomainTests : IDisposable
         _tree.Make("domains", "web");
 
         Assert.Equal(
-            ["cancel", "commands.deny", "locality", "objects.max", "openers", "openers.max", "revoke", "rm0", "sessions.max", "sessions.saved.max", "stat", "weight"],
+            ["cancel", "commands.deny", "locality", "objects.max", "openers", "openers.max", "revoke", "rm0",
+                "sessions.max", "sessions.saved.max", "stat", "weight"],
             _tree.List("domains/web"));
         Assert.Equal(["0", "1", "2", "3", "4"], _tree.List("domains/web/locality"));
         Assert.Equal(["rm0"], _tree.List("domains/web/locality/2"));
@@ -35,7 +36,9 @@ public sealed class DomainTests : IDisposable
     public void A_made_domain_is_never_wider_than_0750(uint asked, uint mode)
     {
         _tree.Make("domains", "web", asked);
-        Assert.Equal((mode, 0u, 0u), (_tree.Find("domains/web").Mode, _tree.Find("domains/web").Uid, _tree.Find("domains/web").Gid));
+        Assert.Equal(
+            (mode, 0u, 0u),
+            (_tree.Find("domains/web").Mode, _tree.Find("domains/web").Uid, _tree.Find("domains/web").Gid));
         Assert.Equal(0x81B0u, _tree.Find("domains/web/rm0").Mode);
     }
 
@@ -45,7 +48,8 @@ public sealed class DomainTests : IDisposable
     [InlineData("a\nb")]
     [InlineData("\u00e9")]
     [InlineData("a\0")]
-    public void A_name_that_is_no_portable_file_name_is_EINVAL(string name) => Assert.Equal(Errno.EINVAL, _tree.Make("domains", name));
+    public void A_name_that_is_no_portable_file_name_is_EINVAL(string name) =>
+        Assert.Equal(Errno.EINVAL, _tree.Make("domains", name));
 
     [Fact]
     public void What_is_there_cannot_be_made_and_what_is_not_cannot_be_removed()
@@ -92,7 +96,9 @@ public sealed class DomainTests : IDisposable
 
         Assert.NotEqual(old, _tree.NumberOf("domains/web/rm0"));
         Assert.Equal(Errno.ENODEV, _tree.Kernel.Open(Root, old, 2, out _));
-        Assert.Equal(Errno.ENODEV, _tree.Kernel.SetAttributes(Root, old, default(FuseAttributeChange) with { Mode = 0x1FF }, out _));
+        Assert.Equal(
+            Errno.ENODEV,
+            _tree.Kernel.SetAttributes(Root, old, default(FuseAttributeChange) with { Mode = 0x1FF }, out _));
         Assert.Equal(Errno.ENODEV, _tree.WriteTo(oldLimit, "1"));
         Assert.Equal(Errno.ENODEV, _tree.ReadFrom(oldLimit).Error);
         Assert.Equal("64\n", _tree.Read("domains/web/objects.max"));
@@ -120,13 +126,18 @@ public sealed class DomainTests : IDisposable
         _tree.Make("domains", "web");
         _tree.Change("domains/web", uid: Alice.Uid);
 
-        Assert.Equal((0x8180u, 1000u), (_tree.Find("domains/web/openers", Alice).Mode, _tree.Find("domains/web/openers", Alice).Uid));
-        Assert.Equal((0x8180u, 0u), (_tree.Find("domains/web/openers", Bob).Mode, _tree.Find("domains/web/openers", Bob).Uid));
+        Assert.Equal(
+            (0x8180u, 1000u),
+            (_tree.Find("domains/web/openers", Alice).Mode, _tree.Find("domains/web/openers", Alice).Uid));
+        Assert.Equal(
+            (0x8180u, 0u), (_tree.Find("domains/web/openers", Bob).Mode, _tree.Find("domains/web/openers", Bob).Uid));
         Assert.Equal(0u, _tree.Find("domains/web/openers").Uid);
         Assert.Equal(Errno.None, _tree.TryOpen("domains/web/openers", out _, Alice));
         Assert.Equal(Errno.EACCES, _tree.TryOpen("domains/web/openers", out _, Bob));
         NodeId alices = _tree.NumberOf("domains/web/revoke", Alice);
-        Assert.Equal(Errno.EPERM, _tree.Kernel.SetAttributes(Alice, alices, default(FuseAttributeChange) with { Mode = 0x1FF }, out _));
+        Assert.Equal(
+            Errno.EPERM,
+            _tree.Kernel.SetAttributes(Alice, alices, default(FuseAttributeChange) with { Mode = 0x1FF }, out _));
         _tree.Change("domains/web", uid: Bob.Uid);
         Assert.Equal(Errno.EACCES, _tree.Kernel.Open(Alice, alices, 2, out _));
     }
@@ -140,7 +151,8 @@ public sealed class DomainTests : IDisposable
         string ofRoot = _tree.Read("openers").Split(' ')[0];
         string[] line = _tree.Read("domains/web/openers").TrimEnd('\n').Split(' ');
 
-        Assert.Equal((15, "1000", $"{TreeFixture.NoProcess}", "rm0", "0"), (line.Length, line[1], line[2], line[4], line[5]));
+        Assert.Equal(
+            (15, "1000", $"{TreeFixture.NoProcess}", "rm0", "0"), (line.Length, line[1], line[2], line[4], line[5]));
         Assert.Equal(Errno.ESRCH, _tree.Write("domains/web/cancel", ofRoot));
         Assert.Equal(Errno.ESRCH, _tree.Write("domains/web/revoke", ofRoot));
         Assert.Equal(Errno.EINVAL, _tree.Write("domains/web/revoke", "x"));

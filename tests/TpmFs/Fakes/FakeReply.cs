@@ -5,7 +5,8 @@ namespace TpmFs.Daemon.Tests.Fakes;
 /// <summary>One read's answer. It counts the answers: more than one is a bug of the filesystem.</summary>
 internal sealed class FakeReply : IFuseReadReplies
 {
-    private readonly TaskCompletionSource<(byte[] Data, Errno Error)> _answer = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly TaskCompletionSource<(byte[] Data, Errno Error)> _answer =
+        new(TaskCreationOptions.RunContinuationsAsynchronously);
     private IFuseInterruptible? _owner;
     private int _answers;
 

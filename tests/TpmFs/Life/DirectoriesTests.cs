@@ -37,10 +37,13 @@ public sealed class DirectoriesTests : IDisposable
     {
         string path = Path.Combine(_folder, "a/b");
         Assert.True(Directories.TryPrepare(path, "state directory", "", out _));
-        Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute, File.GetUnixFileMode(path));
+        Assert.Equal(
+            UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute, File.GetUnixFileMode(path));
 
         File.WriteAllText(Path.Combine(_folder, "file"), "");
-        Assert.False(Directories.TryPrepare(Path.Combine(_folder, "file/b"), "state directory", "Name another.", out string? problem));
+        Assert.False(
+            Directories.TryPrepare(
+                Path.Combine(_folder, "file/b"), "state directory", "Name another.", out string? problem));
         Assert.StartsWith("the state directory ", problem, StringComparison.Ordinal);
         Assert.EndsWith("Name another.", problem, StringComparison.Ordinal);
         Assert.False(Directories.TryPrepare("/proc/1", "state directory", "", out _));

@@ -13,7 +13,9 @@ public sealed class PlacesTests : IDisposable
     {
         Places places = Find(isRoot: true);
 
-        Assert.Equal(("/run/tpmfs", true, "/var/lib/tpmfs"), (places.MountPoint, places.IsDefaultMountPoint, places.StateDirectory));
+        Assert.Equal(
+            ("/run/tpmfs", true, "/var/lib/tpmfs"),
+            (places.MountPoint, places.IsDefaultMountPoint, places.StateDirectory));
         Assert.StartsWith("/run/tpmfsd/tpmfs-", places.RuntimeDirectory, StringComparison.Ordinal);
     }
 
@@ -22,9 +24,12 @@ public sealed class PlacesTests : IDisposable
     {
         Places places = Find(isRoot: false, ("XDG_RUNTIME_DIR", "/run/user/7"), ("HOME", "/home/seven"));
 
-        Assert.Equal(("/run/user/7/tpmfs", "/home/seven/.local/state/tpmfs"), (places.MountPoint, places.StateDirectory));
+        Assert.Equal(
+            ("/run/user/7/tpmfs", "/home/seven/.local/state/tpmfs"), (places.MountPoint, places.StateDirectory));
         Assert.StartsWith("/run/user/7/tpmfsd/tpmfs-", places.RuntimeDirectory, StringComparison.Ordinal);
-        Assert.Equal("/s/tpmfs", Find(false, ("XDG_RUNTIME_DIR", "/r"), ("HOME", "/h"), ("XDG_STATE_HOME", "/s")).StateDirectory);
+        Assert.Equal(
+            "/s/tpmfs",
+            Find(false, ("XDG_RUNTIME_DIR", "/r"), ("HOME", "/h"), ("XDG_STATE_HOME", "/s")).StateDirectory);
     }
 
     [Theory]
@@ -33,7 +38,10 @@ public sealed class PlacesTests : IDisposable
     [InlineData("relative")]
     public void Without_a_runtime_directory_a_user_learns_what_to_set(string? runtime)
     {
-        Assert.False(Places.TryFind(null, null, false, name => name == "XDG_RUNTIME_DIR" ? runtime : "/home/x", out _, out string? problem));
+        Assert.False(
+            Places.TryFind(
+                null, null, false, name => name == "XDG_RUNTIME_DIR" ? runtime : "/home/x", out _,
+                out string? problem));
         Assert.Contains("export XDG_RUNTIME_DIR=", problem, StringComparison.Ordinal);
     }
 
@@ -65,7 +73,8 @@ public sealed class PlacesTests : IDisposable
         Directory.CreateDirectory(Path.Combine(_folder, "real/mnt"));
         File.CreateSymbolicLink(Path.Combine(_folder, "link"), "real");
         File.CreateSymbolicLink(Path.Combine(_folder, "real/other"), "../link/./mnt");
-        string direct = Places.TryFind(Path.Combine(_folder, "real/mnt"), null, true, _ => null, out Places? a, out _) ? a.RuntimeDirectory : "a";
+        string direct = Places.TryFind(Path.Combine(_folder, "real/mnt"), null, true, _ => null, out Places? a, out _)
+            ? a.RuntimeDirectory : "a";
 
         foreach (string way in (string[])["link/mnt", "real/other", "link/other", "real/../link/mnt/"])
         {
@@ -83,7 +92,9 @@ public sealed class PlacesTests : IDisposable
 
     private static Places Find(bool isRoot, params (string Name, string Value)[] variables)
     {
-        bool found = Places.TryFind(null, null, isRoot, name => variables.FirstOrDefault(v => v.Name == name).Value, out Places? places, out string? problem);
+        bool found = Places.TryFind(
+            null, null, isRoot, name => variables.FirstOrDefault(v => v.Name == name).Value, out Places? places,
+            out string? problem);
         Assert.True(found, problem);
         return places!;
     }

@@ -67,5 +67,6 @@ public sealed class WatchdogTests
         Until(() => _clock.ArmedTimers == 1);
     }
 
-    private static void Until(Func<bool> condition) => Assert.True(SpinWait.SpinUntil(condition, TimeSpan.FromSeconds(30)));
+    private static void Until(Func<bool> condition) =>
+        Assert.True(SpinWait.SpinUntil(condition, TimeSpan.FromSeconds(30)));
 }

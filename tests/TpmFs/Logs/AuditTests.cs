@@ -19,7 +19,8 @@ public sealed class AuditTests : IDisposable
     public void Dispose() => _tree.Dispose();
 
     [Fact]
-    public void What_there_is_from_the_start_is_no_change() => Assert.DoesNotContain("the configuration:", _tree.Logged, StringComparison.Ordinal);
+    public void What_there_is_from_the_start_is_no_change() =>
+        Assert.DoesNotContain("the configuration:", _tree.Logged, StringComparison.Ordinal);
 
     [Fact]
     public void Openers_that_end_with_their_domain_are_recorded_as_revoked()
@@ -36,7 +37,8 @@ public sealed class AuditTests : IDisposable
     {
         _tree.Open("users/1001/rm0", Bob);
         Settings changed = Granting("alice");
-        changed.Users["alice"] = new DomainSettings { Limits = new Limits { ObjectsMax = 1, Denied = DenyList.Nothing } };
+        changed.Users["alice"] =
+            new DomainSettings { Limits = new Limits { ObjectsMax = 1, Denied = DenyList.Nothing } };
         changed.Domains["web"] = new DomainSettings();
         changed.Root.Limits = new Limits { Weight = 7 };
         Configure(changed);
@@ -47,7 +49,8 @@ public sealed class AuditTests : IDisposable
         AssertLogged("users/1000: objects.max is now 1, commands.deny is now '' by the configuration: done");
         AssertLogged("/: weight is now 7 by the configuration: done");
         AssertLogged("rm0: access is now 0600 0:0 by the configuration: done");
-        Assert.Equal(("users/1001", "root"), (Entry("users/1001: removed").Field("Domain"), Entry("/: weight").Field("Domain")));
+        Assert.Equal(
+            ("users/1001", "root"), (Entry("users/1001: removed").Field("Domain"), Entry("/: weight").Field("Domain")));
     }
 
     [Fact]
@@ -56,7 +59,9 @@ public sealed class AuditTests : IDisposable
         Settings same = Granting("alice", "bob");
         same.Domains["web"] = new DomainSettings();
         _tree.Tree.Configure(same, new TpmFs.Nodes.Access(0x1B0, 0, 109));
-        Assert.True(SpinWait.SpinUntil(() => _tree.Logged.Contains("domains/web: made", StringComparison.Ordinal), TimeSpan.FromSeconds(30)));
+        Assert.True(
+            SpinWait.SpinUntil(
+                () => _tree.Logged.Contains("domains/web: made", StringComparison.Ordinal), TimeSpan.FromSeconds(30)));
         Assert.Single(_tree.Logged.Split('\n'), line => line.Contains("the configuration:", StringComparison.Ordinal));
     }
 
@@ -95,7 +100,8 @@ public sealed class AuditTests : IDisposable
     {
         Assert.Equal(Errno.EOPNOTSUPP, _tree.Kernel.SetXattr(Root, _tree.NumberOf("rm0"), "user.x"u8, "y"u8, 0));
         Assert.DoesNotContain("access to be changed", _tree.Logged, StringComparison.Ordinal);
-        Assert.Equal(Errno.EINVAL, _tree.Kernel.SetXattr(Root, _tree.NumberOf("rm0"), "system.posix_acl_access"u8, "y"u8, 0));
+        Assert.Equal(
+            Errno.EINVAL, _tree.Kernel.SetXattr(Root, _tree.NumberOf("rm0"), "system.posix_acl_access"u8, "y"u8, 0));
         AssertLogged("rm0: access to be changed by");
     }
 
@@ -142,19 +148,29 @@ public sealed class AuditTests : IDisposable
     private void Configure(Settings settings)
     {
         _tree.Tree.Configure(settings, new TpmFs.Nodes.Access(0x180, 0, 0));
-        Assert.True(SpinWait.SpinUntil(() => _tree.Logged.Contains("domains/web: made", StringComparison.Ordinal), TimeSpan.FromSeconds(30)), "the reload never came");
+        Assert.True(
+            SpinWait.SpinUntil(
+                () => _tree.Logged.Contains("domains/web: made", StringComparison.Ordinal), TimeSpan.FromSeconds(30)),
+                "the reload never came");
     }
 
     private void Order(string file, string order) =>
-        Assert.Equal(Errno.None, _tree.Kernel.Write(Root, _tree.NumberOf(file), _tree.Open(file), default, System.Text.Encoding.ASCII.GetBytes(order), out _));
+        Assert.Equal(
+            Errno.None,
+            _tree.Kernel.Write(
+                Root, _tree.NumberOf(file), _tree.Open(file), default, System.Text.Encoding.ASCII.GetBytes(order),
+                out _));
 
     private Errno Reset(FuseCaller caller, string place) =>
-        _tree.Kernel.SetXattr(caller, NodeId.Root, RootDirectory.ResetAttribute, System.Text.Encoding.ASCII.GetBytes(place), 0);
+        _tree.Kernel.SetXattr(
+            caller, NodeId.Root, RootDirectory.ResetAttribute, System.Text.Encoding.ASCII.GetBytes(place), 0);
 
     private void AssertLogged(params string[] parts) =>
-        Assert.Contains(_tree.Logged.Split('\n'), line => parts.All(part => line.Contains(part, StringComparison.Ordinal)));
+        Assert.Contains(
+            _tree.Logged.Split('\n'), line => parts.All(part => line.Contains(part, StringComparison.Ordinal)));
 
-    private LogEvent Entry(string part) => _tree.Events.First(one => Rendered.Message(one).Contains(part, StringComparison.Ordinal));
+    private LogEvent Entry(string part) =>
+        _tree.Events.First(one => Rendered.Message(one).Contains(part, StringComparison.Ordinal));
 
     private sealed class Messages : ILogEventSink
     {

@@ -11,7 +11,10 @@ public sealed class LogTests
     [Fact]
     public void A_journal_entry_has_its_message_priority_and_structured_fields()
     {
-        List<string> fields = Journal(log => log.Warning("opener {Opener} of {Uid} ran {CommandCode}: {ResponseCode} on {NodeName}", 7, 1000u, "TPM2_Clear", "TPM_RC_X", "rm0"));
+        List<string> fields = Journal(
+            log => log.Warning(
+                "opener {Opener} of {Uid} ran {CommandCode}: {ResponseCode} on {NodeName}", 7, 1000u, "TPM2_Clear",
+                "TPM_RC_X", "rm0"));
 
         Assert.Equal(
             [
@@ -57,7 +60,8 @@ public sealed class LogTests
     {
         List<string> fields = Journal(log => log.Error(new InvalidOperationException("broken"), "a fault"));
         Assert.Equal("PRIORITY=3", fields[1]);
-        Assert.StartsWith("TPMFS_EXCEPTION=System.InvalidOperationException: broken", fields[3], StringComparison.Ordinal);
+        Assert.StartsWith(
+            "TPMFS_EXCEPTION=System.InvalidOperationException: broken", fields[3], StringComparison.Ordinal);
     }
 
     [Fact]
@@ -90,7 +94,9 @@ public sealed class LogTests
         Assert.Single(slow.Messages, "3 log events were dropped: the log does not drain");
     }
 
-    /// <summary>The entries of one user's refused commands filled the queue, and an administrator's were lost.</summary>
+    /// <summary>
+    /// The entries of one user's refused commands filled the queue, and an administrator's were lost.
+    /// </summary>
     [Fact]
     public void What_one_user_brings_about_pushes_out_neither_another_users_events_nor_roots()
     {
@@ -113,10 +119,13 @@ public sealed class LogTests
         Assert.Contains("changed by 0", slow.Messages);
         Assert.Equal(32, slow.Messages.Count(message => message == "refused to 1000"));
         Assert.Contains(
-            "68 log events that user 1000 brought about were dropped: they came faster than one user's may, so that others' are kept", slow.Messages);
+            "68 log events that user 1000 brought about were dropped: they came faster than one user's may, so that "
+                + "others' are kept", slow.Messages);
     }
 
-    /// <summary>journald takes 10,000 entries in 30 s of a service by default, whoever brings them about, and drops the others.</summary>
+    /// <summary>
+    /// journald takes 10,000 entries in 30 s of a service by default, whoever brings them about, and drops the others.
+    /// </summary>
     [Fact]
     public void One_user_brings_about_no_more_than_a_tenth_of_what_journald_takes()
     {
@@ -130,7 +139,9 @@ public sealed class LogTests
         Assert.Equal(1000, Enter(1500, 1000));
 
         int Enter(int count, uint uid) => Enumerable.Range(0, count).Count(_ => shares.TryEnter(
-            new LogEvent(now, LogEventLevel.Warning, null, Serilog.Events.MessageTemplate.Empty, [new LogEventProperty("Uid", new ScalarValue(uid))])));
+            new LogEvent(
+                now, LogEventLevel.Warning, null, Serilog.Events.MessageTemplate.Empty,
+                [new LogEventProperty("Uid", new ScalarValue(uid))])));
     }
 
     [Fact]
@@ -161,7 +172,8 @@ public sealed class LogTests
         Assert.Equal(["loud"], slow.Messages);
     }
 
-    private static List<string> Journal(Action<Serilog.ILogger> write) => JournalFields.Of(Event(write)).ConvertAll(Encoding.UTF8.GetString);
+    private static List<string> Journal(Action<Serilog.ILogger> write) =>
+        JournalFields.Of(Event(write)).ConvertAll(Encoding.UTF8.GetString);
 
     private static LogEvent Event(Action<Serilog.ILogger> write)
     {

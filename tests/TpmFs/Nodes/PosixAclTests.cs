@@ -9,7 +9,8 @@ namespace TpmFs.Daemon.Tests.Nodes;
 public sealed class PosixAclTests : IDisposable
 {
     private const uint NoId = uint.MaxValue;
-    private static readonly (ushort Tag, ushort Permissions, uint Id)[] s_good = [(1, 6, NoId), (2, 6, 1000), (4, 0, NoId), (16, 6, NoId), (32, 0, NoId)];
+    private static readonly (ushort Tag, ushort Permissions, uint Id)[] s_good = [(1, 6, NoId), (2, 6, 1000),
+        (4, 0, NoId), (16, 6, NoId), (32, 0, NoId)];
     private readonly TreeFixture _tree = new();
 
     public void Dispose() => _tree.Dispose();
@@ -41,9 +42,12 @@ public sealed class PosixAclTests : IDisposable
     public static TheoryData<byte[]> Bad => new(
     [
         [], [2, 0, 0], [1, 0, 0, 0], Bytes(s_good)[..^1], [.. Bytes(s_good), 0],
-        Bytes(s_good[1..]), Bytes(s_good[..4]), Bytes([s_good[0], s_good[1], s_good[3], s_good[4]]), Bytes([s_good[0], s_good[1], s_good[2], s_good[4]]),
-        Bytes([s_good[0], s_good[0], .. s_good[1..]]), Bytes([s_good[1], s_good[0], .. s_good[2..]]), Bytes([s_good[0], (2, 8, 1000), .. s_good[2..]]),
-        Bytes([s_good[0], (2, 6, NoId), .. s_good[2..]]), Bytes([s_good[0], s_good[1], s_good[1], .. s_good[2..]]), Bytes([.. s_good, (64, 0, NoId)]),
+        Bytes(s_good[1..]), Bytes(s_good[..4]), Bytes([s_good[0], s_good[1], s_good[3], s_good[4]]),
+        Bytes([s_good[0], s_good[1], s_good[2], s_good[4]]),
+        Bytes([s_good[0], s_good[0], .. s_good[1..]]), Bytes([s_good[1], s_good[0], .. s_good[2..]]),
+        Bytes([s_good[0], (2, 8, 1000), .. s_good[2..]]),
+        Bytes([s_good[0], (2, 6, NoId), .. s_good[2..]]), Bytes([s_good[0], s_good[1], s_good[1], .. s_good[2..]]),
+        Bytes([.. s_good, (64, 0, NoId)]),
         Bytes([s_good[0], (2, 6, 9), (2, 6, 8), .. s_good[2..]]),
         Bytes([s_good[0], .. Enumerable.Range(0, 300).Select(id => ((ushort)2, (ushort)6, (uint)id)), .. s_good[2..]]),
     ]);
@@ -81,7 +85,8 @@ public sealed class PosixAclTests : IDisposable
     public void Control_files_take_no_ACL_and_nothing_takes_a_default_one()
     {
         Assert.Equal(Errno.EPERM, Set("objects.max", Bytes(s_good)));
-        Assert.Equal(Errno.EOPNOTSUPP, _tree.Kernel.SetXattr(Root, NodeId.Root, "system.posix_acl_default"u8, Bytes(s_good), 0));
+        Assert.Equal(
+            Errno.EOPNOTSUPP, _tree.Kernel.SetXattr(Root, NodeId.Root, "system.posix_acl_default"u8, Bytes(s_good), 0));
     }
 
     private static byte[] Bytes((ushort Tag, ushort Permissions, uint Id)[] entries)
@@ -98,7 +103,8 @@ public sealed class PosixAclTests : IDisposable
         return bytes;
     }
 
-    private Errno Set(string path, byte[] value) => _tree.Kernel.SetXattr(Root, _tree.NumberOf(path), "system.posix_acl_access"u8, value, 0);
+    private Errno Set(string path, byte[] value) =>
+        _tree.Kernel.SetXattr(Root, _tree.NumberOf(path), "system.posix_acl_access"u8, value, 0);
 
     private byte[]? Get(string path)
     {

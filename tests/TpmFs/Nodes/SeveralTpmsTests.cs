@@ -16,10 +16,12 @@ public sealed class SeveralTpmsTests : IDisposable
     {
         _tree.Make("domains", "web");
         _tree.Make("users", "1000");
-        Assert.Equal(["raw0", "raw1", "rm0", "rm1"], _tree.List("").Where(name => name.StartsWith('r') && name != "revoke"));
+        Assert.Equal(
+            ["raw0", "raw1", "rm0", "rm1"], _tree.List("").Where(name => name.StartsWith('r') && name != "revoke"));
         Assert.Equal(["raw0", "raw1", "rm0", "rm1"], _tree.List("locality/3"));
         Assert.Equal(["rm0", "rm1"], _tree.List("domains/web/locality/0"));
-        Assert.Equal(["rm0", "rm1"], _tree.List("users/1000").Where(name => name.StartsWith("rm", StringComparison.Ordinal)));
+        Assert.Equal(
+            ["rm0", "rm1"], _tree.List("users/1000").Where(name => name.StartsWith("rm", StringComparison.Ordinal)));
         Assert.Equal(_tree.Find("users/1000/rm0").Mode, _tree.Find("users/1000/rm1").Mode);
         Assert.Equal(_tree.Find("rm0").Gid, _tree.Find("rm1").Gid);
     }
@@ -87,7 +89,9 @@ public sealed class SeveralTpmsTests : IDisposable
         Assert.Equal(Errno.ENOENT, _tree.TryFind("domains/web/rm1", out _));
         Assert.DoesNotContain("rm1", _tree.List(""));
         Assert.Equal(["rm0"], _tree.List("domains/web/locality/1"));
-        Assert.Contains("TPM 1.2, which cannot be managed: there is no rm1, and raw1", _tree.Read("status"), StringComparison.Ordinal);
+        Assert.Contains(
+            "TPM 1.2, which cannot be managed: there is no rm1, and raw1", _tree.Read("status"),
+            StringComparison.Ordinal);
         _tree.Open("raw1");
         _tree.Open("rm0");
     }

@@ -41,12 +41,21 @@ internal sealed class TreeFixture : IDisposable
         _state = new StateKeeper(new StateFile(Folder), DateTimeOffset.UnixEpoch, _log);
         Database = users ?? new FakeUserDatabase();
         Time.Advance(TimeSpan.FromDays(1)); // no file is of the epoch itself
-        Facts = [.. Enumerable.Repeat(new TpmFacts(TpmFamily.Tpm20, MaxCommandSize, HighestLocality: 4, s_description), tpms)];
+        Facts = [.. Enumerable.Repeat(
+            new TpmFacts(TpmFamily.Tpm20, MaxCommandSize, HighestLocality: 4, s_description), tpms)];
         Problems = [.. Enumerable.Repeat("", tpms)];
-        TpmPort[] ports = [.. Enumerable.Range(0, tpms).Select(i => new TpmPort(i, OpenSpace, (owner, client) => OpenRaw(i, owner, client), () => Facts[i], Ended.Add))];
-        var status = new DaemonStatus([.. ports.Select(port => new TpmStatus(port.Number, $"way {port.Number}", () => port.Facts, () => Problems[port.Number]))], TimeProvider.System);
+        TpmPort[] ports = [.. Enumerable.Range(0, tpms)
+            .Select(
+                i => new TpmPort(
+                    i, OpenSpace, (owner, client) => OpenRaw(i, owner, client), () => Facts[i], Ended.Add))];
+        var status = new DaemonStatus(
+            [.. ports.Select(
+                port => new TpmStatus(
+                    port.Number, $"way {port.Number}", () => port.Facts, () => Problems[port.Number]))],
+                    TimeProvider.System);
         Tree = new Tree(
-            ports, Sleepers, status, settings ?? new Settings(), new Access(0x1ED, 0, 0), new Access(0x1B0, 0, 109), Database, _state, Time, _log);
+            ports, Sleepers, status, settings ?? new Settings(), new Access(0x1ED, 0, 0), new Access(0x1B0, 0, 109),
+            Database, _state, Time, _log);
     }
 
     public Tree Tree { get; }
@@ -149,16 +158,19 @@ internal sealed class TreeFixture : IDisposable
     public Errno Make(string parent, string name, uint mode = 0x1FF, FuseCaller? caller = null) =>
         Kernel.MakeDirectory(caller ?? Root, NumberOf(parent), Encoding.Latin1.GetBytes(name), mode, out _);
 
-    public Errno Remove(string parent, string name) => Kernel.RemoveDirectory(Root, NumberOf(parent), Encoding.Latin1.GetBytes(name));
+    public Errno Remove(string parent, string name) =>
+        Kernel.RemoveDirectory(Root, NumberOf(parent), Encoding.Latin1.GetBytes(name));
 
     public string[] List(string path, FuseCaller? caller = null)
     {
         var entries = new FakeDirectoryReply();
         Assert.Equal(Errno.None, Kernel.ReadDirectory(caller ?? Root, NumberOf(path), default, 0, entries));
-        return [.. entries.Entries.Select(entry => entry.Name).Where(name => name is not ("." or "..")).Order(StringComparer.Ordinal)];
+        return [.. entries.Entries.Select(entry => entry.Name).Where(name => name is not ("." or ".."))
+            .Order(StringComparer.Ordinal)];
     }
 
-    public Errno TryOpen(string path, out FuseOpened opened, FuseCaller? caller = null) => Kernel.Open(caller ?? Root, NumberOf(path), 2, out opened);
+    public Errno TryOpen(string path, out FuseOpened opened, FuseCaller? caller = null) =>
+        Kernel.Open(caller ?? Root, NumberOf(path), 2, out opened);
 
     public OpenId Open(string path, FuseCaller? caller = null)
     {
@@ -173,7 +185,8 @@ internal sealed class TreeFixture : IDisposable
         return reply;
     }
 
-    public Errno WriteTo(OpenId open, string text) => Kernel.Write(Root, default, open, default, Encoding.Latin1.GetBytes(text), out _);
+    public Errno WriteTo(OpenId open, string text) =>
+        Kernel.Write(Root, default, open, default, Encoding.Latin1.GetBytes(text), out _);
 
     public string Read(string path)
     {
@@ -192,7 +205,9 @@ internal sealed class TreeFixture : IDisposable
     }
 
     public Errno Change(string path, uint? mode = null, uint? uid = null, uint? gid = null, ulong? size = null) =>
-        Kernel.SetAttributes(Root, NumberOf(path), default(FuseAttributeChange) with { Mode = mode, Uid = uid, Gid = gid, Size = size }, out _);
+        Kernel.SetAttributes(
+            Root, NumberOf(path), default(FuseAttributeChange) with { Mode = mode, Uid = uid, Gid = gid, Size = size },
+            out _);
 
     private FakeSpace OpenSpace(SpaceOwner owner, ISpaceClient client)
     {

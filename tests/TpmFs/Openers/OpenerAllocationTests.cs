@@ -5,7 +5,9 @@ using static TpmFs.Daemon.Tests.Openers.OpenerFixture;
 
 namespace TpmFs.Daemon.Tests.Openers;
 
-/// <summary>A command and its response make no garbage on their way through an opener, whenever the read and the poll come.</summary>
+/// <summary>
+/// A command and its response make no garbage on their way through an opener, whenever the read and the poll come.
+/// </summary>
 public sealed class OpenerAllocationTests : IDisposable
 {
     private const int Rounds = 1000;
@@ -17,8 +19,11 @@ public sealed class OpenerAllocationTests : IDisposable
 
     public OpenerAllocationTests()
     {
-        var context = new OpenerContext(_fixture.Time, _fixture.Unread, new AnswerPool(), new QuietNotifier(), Serilog.Core.Logger.None);
-        _opener = Opener.TryOpen(context, _fixture.Opener.Identity, MaxCommandSize, client => _space = new QuietSpace(client), _ => { }, _ => { })!;
+        var context = new OpenerContext(
+            _fixture.Time, _fixture.Unread, new AnswerPool(), new QuietNotifier(), Serilog.Core.Logger.None);
+        _opener = Opener.TryOpen(
+            context, _fixture.Opener.Identity, MaxCommandSize, client => _space = new QuietSpace(client), _ => { },
+            _ => { })!;
     }
 
     [Fact]
@@ -51,7 +56,8 @@ public sealed class OpenerAllocationTests : IDisposable
 
     private void Write() => _opener.Write(default, s_command, out _);
 
-    private void Read() => _opener.Read(new FuseReadArguments(Offset: 0, 4096, Flags: 0), new FuseReadReply(_replies, 1));
+    private void Read() =>
+        _opener.Read(new FuseReadArguments(Offset: 0, 4096, Flags: 0), new FuseReadReply(_replies, 1));
 
     private void AssertNothingIsAllocated(Action exchange)
     {
@@ -111,7 +117,8 @@ public sealed class OpenerAllocationTests : IDisposable
             return true;
         }
 
-        public void Fail(FuseReadReply reply, Errno error) => throw new InvalidOperationException($"A read failed: {error}.");
+        public void Fail(FuseReadReply reply, Errno error) =>
+            throw new InvalidOperationException($"A read failed: {error}.");
     }
 
     private sealed class QuietNotifier : IFuseNotifier

@@ -18,7 +18,8 @@ internal sealed class OpenerFixture : IDisposable
         Unread = new UnreadAnswers(Time);
         var identity = new OpenerIdentity(1, 1000, 4711, "test", "", "rm0", 0, Time.GetTimestamp());
         Opener = Opener.TryOpen(
-            new OpenerContext(Time, Unread, new AnswerPool(), Notifier, Serilog.Core.Logger.None), identity, MaxCommandSize, client => Space = new FakeSpace(client), _ => Left++, _ => Released++)!;
+            new OpenerContext(Time, Unread, new AnswerPool(), Notifier, Serilog.Core.Logger.None), identity,
+            MaxCommandSize, client => Space = new FakeSpace(client), _ => Left++, _ => Released++)!;
     }
 
     public ManualTime Time { get; } = new();

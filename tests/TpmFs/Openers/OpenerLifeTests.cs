@@ -99,7 +99,8 @@ public sealed class OpenerLifeTests : IDisposable
         {
             FakeSpace space = null!;
             Opener opener = Opener.TryOpen(
-                context, new OpenerIdentity((ulong)i, 0, 1, "test", "", "rm0", 0, 0), MaxCommandSize, client => space = new FakeSpace(client), _ => { }, _ => { })!;
+                context, new OpenerIdentity((ulong)i, 0, 1, "test", "", "rm0", 0, 0), MaxCommandSize,
+                client => space = new FakeSpace(client), _ => { }, _ => { })!;
             opener.Write(default, Command(), out _);
             _fixture.Time.Advance(TimeSpan.FromSeconds(10));
             space.Answer((byte)i);

@@ -57,13 +57,16 @@ public sealed class OpenerReadTests : IDisposable
         Assert.Equal([1], _fixture.Read(flags: NonBlocking).Data);
     }
 
-    /// <summary>One client could have any number of reads wait on one opener, each of which takes the daemon's memory.</summary>
+    /// <summary>
+    /// One client could have any number of reads wait on one opener, each of which takes the daemon's memory.
+    /// </summary>
     [Fact]
     public void No_more_than_256_reads_of_an_opener_wait_and_an_interrupted_one_makes_room()
     {
         _fixture.Write(Command());
         FakeReply[] waiting = [.. Enumerable.Range(0, 256).Select(_ => _fixture.Read())];
-        Assert.Equal((OpenerState.Running, 256), (_fixture.Opener.Activity.State, _fixture.Opener.Activity.WaitingReads));
+        Assert.Equal(
+            (OpenerState.Running, 256), (_fixture.Opener.Activity.State, _fixture.Opener.Activity.WaitingReads));
 
         Assert.Equal(Errno.EBUSY, _fixture.Read().Error);
         waiting[7].Interrupt();

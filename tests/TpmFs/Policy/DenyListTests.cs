@@ -10,13 +10,18 @@ public sealed class DenyListTests
     {
         TpmCc[] listed =
         [
-            TpmCc.Clear, TpmCc.ClearControl, TpmCc.HierarchyControl, TpmCc.HierarchyChangeAuth, TpmCc.SetPrimaryPolicy, TpmCc.ChangeEps, TpmCc.ChangePps,
-            TpmCc.PpCommands, TpmCc.SetAlgorithmSet, TpmCc.SetCommandCodeAuditStatus, TpmCc.PcrAllocate, TpmCc.PcrSetAuthPolicy,
-            TpmCc.DictionaryAttackLockReset, TpmCc.DictionaryAttackParameters, TpmCc.FieldUpgradeStart, TpmCc.FieldUpgradeData, TpmCc.ClockSet,
+            TpmCc.Clear, TpmCc.ClearControl, TpmCc.HierarchyControl, TpmCc.HierarchyChangeAuth, TpmCc.SetPrimaryPolicy,
+            TpmCc.ChangeEps, TpmCc.ChangePps,
+            TpmCc.PpCommands, TpmCc.SetAlgorithmSet, TpmCc.SetCommandCodeAuditStatus, TpmCc.PcrAllocate,
+            TpmCc.PcrSetAuthPolicy,
+            TpmCc.DictionaryAttackLockReset, TpmCc.DictionaryAttackParameters, TpmCc.FieldUpgradeStart,
+            TpmCc.FieldUpgradeData, TpmCc.ClockSet,
             TpmCc.ClockRateAdjust, TpmCc.NvGlobalWriteLock, TpmCc.NvUndefineSpaceSpecial,
         ];
         Assert.All(listed, command => Assert.Contains(command, DenyList.Default));
-        Assert.All((TpmCc[])[TpmCc.EvictControl, TpmCc.NvDefineSpace, TpmCc.NvUndefineSpace, TpmCc.CreatePrimary], command => Assert.DoesNotContain(command, DenyList.Default));
+        Assert.All(
+            (TpmCc[])[TpmCc.EvictControl, TpmCc.NvDefineSpace, TpmCc.NvUndefineSpace, TpmCc.CreatePrimary],
+            command => Assert.DoesNotContain(command, DenyList.Default));
         Assert.Contains(TpmCc.Startup, DenyList.Default);
         Assert.Contains(TpmCc.Shutdown, DenyList.Default);
     }
@@ -30,9 +35,12 @@ public sealed class DenyListTests
     [InlineData("@admin TPM2_Clear", "", "@admin", TpmCc.Clear, true)]
     [InlineData("TPM2_Clear", "+@admin", "@admin", TpmCc.Clear, true)]
     [InlineData("0x20000001 tpm_cc_quote", "+@power", "@power TPM2_Quote 0x20000001", TpmCc.Quote, true)]
-    [InlineData("@admin @nv-write", "-@admin", "@nv-write -TPM2_NV_UndefineSpaceSpecial -TPM2_NV_GlobalWriteLock", TpmCc.NvGlobalWriteLock, false)]
+    [InlineData(
+        "@admin @nv-write", "-@admin", "@nv-write -TPM2_NV_UndefineSpaceSpecial -TPM2_NV_GlobalWriteLock",
+        TpmCc.NvGlobalWriteLock, false)]
     [InlineData("@all", "-@all", "", TpmCc.GetRandom, false)]
-    public void Lists_change_and_are_read_again_as_they_are_shown(string first, string then, string shown, TpmCc command, bool isDenied)
+    public void Lists_change_and_are_read_again_as_they_are_shown(
+        string first, string then, string shown, TpmCc command, bool isDenied)
     {
         DenyList list = Read(DenyList.Nothing, first);
         list = then.Length == 0 ? list : Read(list, then);
@@ -47,7 +55,8 @@ public sealed class DenyListTests
     {
         foreach (CommandSet? set in CommandSet.Known.Where(set => set.Commands is not null))
         {
-            Assert.All(set.Commands!, command => Assert.StartsWith("TPM2_", command.ToName(), StringComparison.Ordinal));
+            Assert.All(
+                set.Commands!, command => Assert.StartsWith("TPM2_", command.ToName(), StringComparison.Ordinal));
         }
     }
 
@@ -56,13 +65,23 @@ public sealed class DenyListTests
     {
         string path = Path.Combine(Repository.Folder, "docs/commands.md");
         IEnumerable<string> rows = Enum.GetValues<TpmCc>().Select(command =>
-            $"| `{command.ToName()}` | 0x{(uint)command:X} | {string.Join(' ', CommandSet.Known.Where(set => set.Commands is not null && set.Contains(command)).Select(set => $"`{set.Name}`"))} |");
-        Assert.Equal(rows, File.ReadLines(path).Where(line => line.StartsWith("| `TPM2_", StringComparison.Ordinal) || line.StartsWith("| `0x", StringComparison.Ordinal)));
+            $"| `{command.ToName()}` | 0x{(uint)command:X} | {SetsWith(command)} |");
+        Assert.Equal(
+            rows,
+            File.ReadLines(path)
+                .Where(
+                    line => line.StartsWith("| `TPM2_", StringComparison.Ordinal)
+                        || line.StartsWith("| `0x", StringComparison.Ordinal)));
     }
+
+    private static string SetsWith(TpmCc command) => string.Join(' ', CommandSet.Known
+        .Where(set => set.Commands is not null && set.Contains(command)).Select(set => $"`{set.Name}`"));
 
     private static DenyList Read(DenyList current, string lines)
     {
-        Assert.True(DenyList.TryRead(lines.Split(' '), current, goesOn: false, out DenyList? list, out _, out string? wrong), wrong);
+        Assert.True(
+            DenyList.TryRead(lines.Split(' '), current, goesOn: false, out DenyList? list, out _, out string? wrong),
+            wrong);
         return list;
     }
 }

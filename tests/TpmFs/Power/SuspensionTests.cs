@@ -7,7 +7,9 @@ using static TpmFs.Daemon.Tests.Nodes.TreeFixture;
 
 namespace TpmFs.Daemon.Tests.Power;
 
-/// <summary>The power file: what it takes, who waits for what, and what happens when nobody says that the machine is awake.</summary>
+/// <summary>
+/// The power file: what it takes, who waits for what, and what happens when nobody says that the machine is awake.
+/// </summary>
 public sealed class SuspensionTests : IDisposable
 {
     private readonly TreeFixture _tree = new();

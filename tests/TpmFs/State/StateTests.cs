@@ -31,7 +31,9 @@ public sealed class StateTests : IDisposable
         Assert.Equal(0x41C0u, tree.Find("domains/web").Mode);
         Assert.Equal("5\n", tree.Read("domains/web/objects.max"));
         Assert.Equal("@all\n-TPM2_GetRandom\n", tree.Read("domains/web/commands.deny"));
-        Assert.Equal((0x41C0u, 1000u, 100u), (tree.Find("users/1000").Mode, tree.Find("users/1000").Uid, tree.Find("users/1000").Gid));
+        Assert.Equal(
+            (0x41C0u, 1000u, 100u),
+            (tree.Find("users/1000").Mode, tree.Find("users/1000").Uid, tree.Find("users/1000").Gid));
     }
 
     [Fact]
@@ -57,13 +59,16 @@ public sealed class StateTests : IDisposable
 
     public static TheoryData<string> Damage =>
     [
-        "", "null", "[]", "{", "{}", "{ \"version\": 2 }", "{ \"version\": 1, \"x\": 1 }", "{ \"version\": 1, \"made\": null }",
+        "", "null", "[]", "{", "{}", "{ \"version\": 2 }", "{ \"version\": 1, \"x\": 1 }",
+        "{ \"version\": 1, \"made\": null }",
         "{ \"version\": 1, \"access\": { \"rm0\": null } }",
         "{ \"version\": 1, \"access\": { \"rm0\": { \"uid\": 0, \"gid\": 0 } } }",
         "{ \"version\": 1, \"access\": { \"rm0\": { \"mode\": \"4777\", \"uid\": 0, \"gid\": 0 } } }",
         "{ \"version\": 1, \"access\": { \"rm0\": { \"mode\": \"0777\", \"uid\": -1, \"gid\": 0 } } }",
-        "{ \"version\": 1, \"access\": { \"rm0\": { \"mode\": \"0777\", \"uid\": 0, \"gid\": 0, \"acl\": [\"user:1:rwx\"] } } }",
-        "{ \"version\": 1, \"access\": { \"rm0\": { \"mode\": \"0777\", \"uid\": 0, \"gid\": 0, \"acl\": [\"group::rw-\", null] } } }",
+        "{ \"version\": 1, \"access\": { \"rm0\": { \"mode\": \"0777\", \"uid\": 0, \"gid\": 0, \"acl\": "
+            + "[\"user:1:rwx\"] } } }",
+        "{ \"version\": 1, \"access\": { \"rm0\": { \"mode\": \"0777\", \"uid\": 0, \"gid\": 0, \"acl\": "
+            + "[\"group::rw-\", null] } } }",
         "{ \"version\": 1, \"limits\": { \"\": { \"values\": { \"objects.max\": \"-1\" } } } }",
         "{ \"version\": 1, \"limits\": { \"\": { \"values\": { \"objects.max\": null } } } }",
         "{ \"version\": 1, \"limits\": { \"\": { \"values\": {}, \"commands_deny\": [\"@nothing\"] } } }",

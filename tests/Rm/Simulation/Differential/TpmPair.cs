@@ -80,7 +80,8 @@ internal sealed class TpmPair : IDisposable
         if (expected != actual && _differences.Count < 20)
         {
             _differences.Add(
-                $"a real TPM: {expected}, the simulated one: {actual}, to the last of\n"
+                $"a real TPM: {expected}, the simulated one: {actual}, "
+                + $"to the last of\n"
                 + $"{string.Join('\n', _history.TakeLast(Context))}");
         }
     }
