@@ -57,13 +57,6 @@ internal sealed class DeviceHolders(string path)
             return "this very process";
         }
 
-        try
-        {
-            return $"process {id} ({File.ReadAllText($"{process}/comm").Trim()})";
-        }
-        catch (IOException)
-        {
-            return $"process {id}, which has ended";
-        }
+        return $"process {id} ({ProcessName.OfThread(uint.Parse(id, CultureInfo.InvariantCulture)).Name})";
     }
 }

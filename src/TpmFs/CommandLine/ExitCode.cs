@@ -21,7 +21,7 @@ internal static class ExitCode
 
     private static int Say(string problem, int code)
     {
-        string text = $"tpmfs: {problem}";
+        string text = OutsideText.Lines($"tpmfs: {problem}");
         Console.Error.WriteLine(Journal.IsStderr ? AsErrors(text) : text);
         return code;
     }

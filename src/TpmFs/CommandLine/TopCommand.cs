@@ -74,7 +74,7 @@ internal static class TopCommand
         {
             table.AddRow(
             [
-                Markup.Escape(domain.Length == 0 ? "root" : domain),
+                Markup.Escape(domain.Length == 0 ? "root" : OutsideText.Line(domain)),
                 .. s_now.Select(key => values.GetValueOrDefault(key).ToString(CultureInfo.InvariantCulture)),
                 .. s_perSecond.Select(column => Rate(domain, column.Key).ToString("0", CultureInfo.InvariantCulture)),
                 (Rate(domain, "busy_usec") / 10_000).ToString("0.0", CultureInfo.InvariantCulture),

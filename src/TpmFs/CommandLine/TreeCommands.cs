@@ -28,7 +28,7 @@ internal static class TreeCommands
                 return ExitCode.Problem(problem);
             }
 
-            Console.Write(text);
+            Console.Write(OutsideText.Lines(text));
             return ExitCode.Ok;
         }));
         return command;
@@ -39,7 +39,7 @@ internal static class TreeCommands
         var command = new Command("openers", "List who has a TPM open: all of them for root, a user's own for the user.") { MountPoint };
         command.SetAction(arguments => With(arguments, tree =>
         {
-            string[][] rows = [s_headings, .. tree.Openers().Select(Row)];
+            string[][] rows = [s_headings, .. tree.Openers().Select(opener => Array.ConvertAll(Row(opener), OutsideText.Line))];
             int[] widths = s_headings.Select((_, column) => rows.Max(row => row[column].Length)).ToArray();
             foreach (string[] row in rows)
             {

@@ -27,6 +27,6 @@ internal static class Text
         }
     }
 
-    /// <summary>Text from outside, for a message: without control characters, and not endless.</summary>
-    public static string Printable(string text) => string.Concat(text.Take(MaxPrinted).Select(c => char.IsControl(c) ? '?' : c));
+    /// <summary>Returns text of the file for a message: on one line, and not endless.</summary>
+    public static string Printable(string text) => OutsideText.Line(OutsideText.Cut(text, MaxPrinted));
 }

@@ -50,7 +50,7 @@ internal sealed class ServiceManager
     /// <summary>CLOCK_MONOTONIC, which is what the runtime counts by on Linux.</summary>
     private static long MonotonicMicroseconds => (long)Stopwatch.GetElapsedTime(0).TotalMicroseconds;
 
-    private static string Line(string status) => $"STATUS={PlainText.Escape(status)}";
+    private static string Line(string status) => $"STATUS={OutsideText.Line(status)}";
 
     /// <summary>What the service manager does not take is lost; when it matters, its time limits run out, and it says so itself.</summary>
     private void Tell(string state)

@@ -32,7 +32,7 @@ internal sealed class Audit
     /// <summary>What somebody does by the tree's files.</summary>
     public static Audit Of(in FuseCaller caller, ILogger log)
     {
-        (uint pid, string? command) = OpenerIdentity.FindProcess(caller.Pid);
+        (uint pid, string command) = ProcessName.OfThread(caller.Pid);
         return new Audit(log.ForContext("Uid", caller.Uid).ForContext("Pid", pid).ForContext("Command", command), $"process {pid} ({command}) of user {caller.Uid}");
     }
 
@@ -41,7 +41,7 @@ internal sealed class Audit
 
     /// <summary>An order was written to a control file.</summary>
     public void Ordered(Node file, ReadOnlySpan<byte> order, Errno result) =>
-        Write(_log.Of(EventType.Ordered), file.Place, $"'{PlainText.Escape(Cut(Encoding.Latin1.GetString(order).TrimEnd('\n')))}' written", result);
+        Write(_log.Of(EventType.Ordered), file.Place, $"'{OutsideText.Line(Cut(Encoding.Latin1.GetString(order).TrimEnd('\n')))}' written", result);
 
     /// <summary>chmod, chown, setfacl, or what else changes who may use a node.</summary>
     public void AccessChanged(Node node, Errno result) =>
@@ -89,17 +89,17 @@ internal sealed class Audit
 
     private void Write(ILogger typed, string place, string change, Errno result) => typed.ForContext("Domain", DomainOf(place)).Information(
         "{Node}: {Change} by {By}: {Result}",
-        place.Length == 0 ? "/" : PlainText.Escape(place),
+        place.Length == 0 ? "/" : OutsideText.Line(place),
         change,
         _by,
         result.IsError ? result.Text() : "done");
 
     /// <summary>What a person calls the domain that a place of the tree is in.</summary>
     private static string DomainOf(string place) =>
-        place.Split('/') is ["users" or "domains", { Length: > 0 } name, ..] ? PlainText.Escape($"{place.AsSpan(0, place.IndexOf('/'))}/{name}") : Root;
+        place.Split('/') is ["users" or "domains", { Length: > 0 } name, ..] ? OutsideText.Line($"{place.AsSpan(0, place.IndexOf('/'))}/{name}") : Root;
 
-    /// <summary>What is too long shows that it was cut, and how long it was. Nobody can forge that: the sign is none of Latin-1.</summary>
-    private static string Cut(string text) => text.Length <= MaxShown ? text : $"{text[..MaxShown]}… ({text.Length} characters)";
+    /// <summary>Cuts what is too long, and says so. Nobody can forge that: the sign is none of Latin-1.</summary>
+    private static string Cut(string text) => OutsideText.Cut(text, MaxShown);
 
     private static string Show(Access access)
     {

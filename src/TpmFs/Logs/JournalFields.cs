@@ -4,7 +4,10 @@ using Serilog.Events;
 
 namespace TpmFs.Logs;
 
-/// <summary>An event as the journal's fields (systemd.journal-fields(7)), each NAME=value in UTF-8. Any value may hold any character.</summary>
+/// <summary>
+/// An event as the journal's fields (systemd.journal-fields(7)), each NAME=value in UTF-8. The journal takes any character in any
+/// value, but journalctl(1) shows a message with control characters as "[… blob data]" only.
+/// </summary>
 internal static class JournalFields
 {
     private const int MaxValue = 16 * 1024;
@@ -28,7 +31,7 @@ internal static class JournalFields
     {
         List<byte[]> fields =
         [
-            Field("MESSAGE", Rendered.Message(logEvent)),
+            Field("MESSAGE", OutsideText.Line(Rendered.Message(logEvent))),
             Field("PRIORITY", Priority(logEvent.Level).ToString(CultureInfo.InvariantCulture)),
             Field("SYSLOG_IDENTIFIER", "tpmfs"),
         ];

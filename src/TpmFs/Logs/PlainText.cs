@@ -17,17 +17,13 @@ internal sealed class PlainText : ITextFormatter
             LogEventLevel.Information => " ",
             _ => " debug: ",
         });
-        output.WriteLine(Escape(Rendered.Message(logEvent)));
+        output.WriteLine(OutsideText.Line(Rendered.Message(logEvent)));
         if (logEvent.Exception is { } exception)
         {
             foreach (string line in exception.ToString().Split('\n'))
             {
-                output.WriteLine("    " + Escape(line.TrimEnd('\r')));
+                output.WriteLine("    " + OutsideText.Line(line.TrimEnd('\r')));
             }
         }
     }
-
-    public static string Escape(string text) => text.Any(char.IsControl)
-        ? string.Concat(text.Select(c => char.IsControl(c) ? $"\\x{(int)c:x2}" : c.ToString()))
-        : text;
 }

@@ -1,4 +1,3 @@
-using System.Globalization;
 using TpmFs.Fuse;
 using TpmFs.Rm;
 
@@ -13,7 +12,6 @@ namespace TpmFs.Openers;
 /// <param name="OpenedAt">As <see cref="TimeProvider.GetTimestamp"/> counts.</param>
 internal sealed record OpenerIdentity(ulong Id, uint Uid, uint Pid, string Command, string Domain, string Node, byte Locality, long OpenedAt)
 {
-    private const int MaxCommand = 32;
     private static ulong s_last;
 
     /// <summary>The number of the TPM that the node leads to.</summary>
@@ -24,34 +22,8 @@ internal sealed record OpenerIdentity(ulong Id, uint Uid, uint Pid, string Comma
 
     public static OpenerIdentity Of(in FuseCaller caller, string domain, string node, byte locality, TimeProvider time)
     {
-        (uint pid, string? command) = FindProcess(caller.Pid);
-        return new OpenerIdentity(Interlocked.Increment(ref s_last), caller.Uid, pid, command, domain, node, locality, time.GetTimestamp());
-    }
-
-    /// <summary>FUSE tells the thread; proc(5) knows its process. Reading it waits for nothing.</summary>
-    public static (uint Pid, string Command) FindProcess(uint thread)
-    {
-        (uint pid, string? command) = (thread, "?");
-        try
-        {
-            foreach (string line in File.ReadLines($"/proc/{thread}/status"))
-            {
-                if (line.StartsWith("Name:\t", StringComparison.Ordinal))
-                {
-                    command = string.Concat(line[6..].Take(MaxCommand).Select(c => c is > ' ' and <= '~' ? c : '_'));
-                }
-                else if (line.StartsWith("Tgid:\t", StringComparison.Ordinal))
-                {
-                    return (uint.TryParse(line[6..], NumberStyles.None, CultureInfo.InvariantCulture, out uint group) ? group : thread, command);
-                }
-            }
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            // It has exited, or is in a process namespace that is not to be seen from here.
-        }
-
-        return (pid, command);
+        var process = ProcessName.OfThread(caller.Pid);
+        return new OpenerIdentity(Interlocked.Increment(ref s_last), caller.Uid, process.Id, process.Name, domain, node, locality, time.GetTimestamp());
     }
 }
 

@@ -24,7 +24,7 @@ internal sealed class MetricsFile(NodeTable table, ControlContext context, Daemo
             TpmDescription says = tpm.Facts.Description ?? s_unknown;
             text.Append(
                 CultureInfo.InvariantCulture,
-                $"tpmfs_tpm_info{{tpm=\"{tpm.Number}\",manufacturer=\"{Escape(says.Manufacturer)}\",model=\"{Escape(says.Model)}\",firmware=\"{Escape(says.Firmware)}\"}} 1\n");
+                $"tpmfs_tpm_info{{tpm=\"{tpm.Number}\",manufacturer=\"{OutsideText.Label(says.Manufacturer)}\",model=\"{OutsideText.Label(says.Model)}\",firmware=\"{OutsideText.Label(says.Firmware)}\"}} 1\n");
         }
 
         Family(text, "tpmfs_tpm_up", "gauge", null, "whether the TPM is there");
@@ -44,7 +44,7 @@ internal sealed class MetricsFile(NodeTable table, ControlContext context, Daemo
             foreach ((string? domain, int tpm, DomainStatistics? statistics) in all)
             {
                 double value = isTime ? key.Get(statistics) / PerSecond : key.Get(statistics);
-                text.Append(CultureInfo.InvariantCulture, $"{name}{(key.Grows ? "_total" : "")}{{domain=\"{Escape(domain)}\",tpm=\"{tpm}\"}} {value}\n");
+                text.Append(CultureInfo.InvariantCulture, $"{name}{(key.Grows ? "_total" : "")}{{domain=\"{OutsideText.Label(domain)}\",tpm=\"{tpm}\"}} {value}\n");
             }
         }
 
@@ -61,7 +61,4 @@ internal sealed class MetricsFile(NodeTable table, ControlContext context, Daemo
 
         text.Append(CultureInfo.InvariantCulture, $"# HELP {name} {help}\n");
     }
-
-    private static string Escape(string label) =>
-        label.Replace("\\", "\\\\", StringComparison.Ordinal).Replace("\"", "\\\"", StringComparison.Ordinal).Replace("\n", "\\n", StringComparison.Ordinal);
 }

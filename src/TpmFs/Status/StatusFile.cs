@@ -18,8 +18,8 @@ internal sealed class StatusFile(NodeTable table, ControlContext context, Daemon
         var text = new StringBuilder();
         foreach (TpmStatus tpm in tpms)
         {
-            text.Append(CultureInfo.InvariantCulture, $"{$"TPM {tpm.Number}",-11}{tpm.Way}\n");
-            text.Append(CultureInfo.InvariantCulture, $"           {Describe(tpm)}\n");
+            text.Append(CultureInfo.InvariantCulture, $"{$"TPM {tpm.Number}",-11}{OutsideText.Line(tpm.Way)}\n");
+            text.Append(CultureInfo.InvariantCulture, $"           {OutsideText.Line(Describe(tpm))}\n");
         }
 
         text.Append(CultureInfo.InvariantCulture, $"up         {Span(status.Uptime)}\n");

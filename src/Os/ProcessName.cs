@@ -1,0 +1,55 @@
+using System.Buffers.Text;
+using System.Text;
+using Microsoft.Win32.SafeHandles;
+
+namespace TpmFs.Os;
+
+/// <summary>A process as the kernel knows it (proc(5)).</summary>
+/// <param name="Id">The process; the thread where the process cannot be told.</param>
+/// <param name="Name">The name that the process gave itself, as <see cref="OutsideText.Word"/>.</param>
+public readonly record struct ProcessName(uint Id, string Name)
+{
+    private const int MaxName = 32;
+
+    /// <summary>In bytes: all that stands before the process's number in a status file, and more.</summary>
+    private const int MaxStatus = 1024;
+
+    /// <summary>Finds the process that a thread belongs to. Waits for nothing.</summary>
+    /// <returns>The thread and "?" where it has ended, or is in a process namespace that cannot be seen from here.</returns>
+    public static ProcessName OfThread(uint thread)
+    {
+        Errno error = FileCalls.Open($"/proc/{thread}/status", OpenOptions.ReadOnly, 0, out SafeFileHandle file);
+        using (file)
+        {
+            Span<byte> status = stackalloc byte[MaxStatus];
+            int length = 0;
+            error = error.IsError ? error : FileCalls.Read(file, status, out length);
+            return error.IsError ? new ProcessName(thread, "?") : Parse(status[..length], thread);
+        }
+    }
+
+    /// <summary>
+    /// Reads a status file. A name may hold any byte but NUL, and the kernel writes a line break in it as \n, so a line ends
+    /// with a line break and with nothing else.
+    /// </summary>
+    internal static ProcessName Parse(ReadOnlySpan<byte> status, uint thread)
+    {
+        string name = "?";
+        foreach (Range range in status.Split((byte)'\n'))
+        {
+            ReadOnlySpan<byte> line = status[range];
+            if (line.StartsWith("Name:\t"u8))
+            {
+                name = OutsideText.Word(Encoding.Latin1.GetString(line["Name:\t".Length..]), MaxName);
+            }
+            else if (line.StartsWith("Tgid:\t"u8))
+            {
+                ReadOnlySpan<byte> number = line["Tgid:\t".Length..];
+                bool isNumber = Utf8Parser.TryParse(number, out uint id, out int used) && used == number.Length;
+                return new ProcessName(isNumber ? id : thread, name);
+            }
+        }
+
+        return new ProcessName(thread, name);
+    }
+}
