@@ -18,7 +18,7 @@ internal sealed class Tree : IDisposable
     private static readonly TimeSpan s_patienceWithUsers = TimeSpan.FromSeconds(5);
 
     private readonly UnreadAnswers _unread;
-    private readonly UserPlans _plans;
+    private readonly UserResolver _resolver;
     private readonly TreeParts _parts;
     private readonly RootDirectory _root;
     private readonly UsersDirectory _users;
@@ -46,10 +46,10 @@ internal sealed class Tree : IDisposable
         var table = new NodeTable(time);
         _parts = new TreeParts(table, owner, tpms, new OpenerContext(time, _unread, new AnswerPool(), notifier, log), state);
         ControlContext controls = _parts.Controls;
-        _plans = new UserPlans(database, settings, owner, log);
+        _resolver = new UserResolver(database, settings, owner, time, log);
         _root = new RootDirectory(_parts, new DomainPlan(owner, managed, settings.RootLimits));
-        _users = new UsersDirectory(_parts, _root, _plans);
-        _domains = new MadeDomains(_parts, _root, _ => _plans.OfMadeDomain());
+        _users = new UsersDirectory(_parts, _root, _resolver);
+        _domains = new MadeDomains(_parts, _root, _ => _resolver.OfMadeDomain());
         _root.TryAdd("users", _users);
         _root.TryAdd("domains", _domains);
         _root.TryAdd("self", new SelfLink(table, owner, _users));
@@ -62,11 +62,11 @@ internal sealed class Tree : IDisposable
         Apply(ResolvedPlans.None, Audit.None); // what was made with mkdir waits for nobody's name
         foreach (DomainDirectory user in _users.Domains)
         {
-            _plans.LookUp(user.Access.Uid);
+            _resolver.LookUp(user.Access.Uid);
         }
 
         Audit audit = Audit.None; // what comes first is what there is from the start
-        _plans.Start(
+        _resolver.Start(
             resolved =>
             {
                 Apply(resolved, audit);
@@ -84,13 +84,13 @@ internal sealed class Tree : IDisposable
     public void Configure(Settings settings, Access managed)
     {
         _root.Configure(new DomainPlan(_parts.Root, managed, settings.RootLimits), Audit.OfConfiguration(_parts.Log));
-        _plans.Use(settings);
+        _resolver.Use(settings);
     }
 
     public void Dispose()
     {
         _suspension.Dispose();
-        _plans.Dispose();
+        _resolver.Dispose();
         _unread.Dispose();
     }
 

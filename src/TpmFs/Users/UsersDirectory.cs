@@ -11,7 +11,7 @@ namespace TpmFs.Users;
 /// users/: a domain for each granted user, whose one name is the uid. A user's name leads there too, unlisted. Looking a name up
 /// may take long and is done elsewhere, so the first who asks for it may be told that there is none.
 /// </summary>
-internal sealed class UsersDirectory(TreeParts parts, DirectoryNode root, UserPlans plans) : DomainCollection(parts, "users", root)
+internal sealed class UsersDirectory(TreeParts parts, DirectoryNode root, UserResolver resolver) : DomainCollection(parts, "users", root)
 {
     private readonly ConcurrentDictionary<string, LinkNode> _links = new(StringComparer.Ordinal);
 
@@ -21,7 +21,7 @@ internal sealed class UsersDirectory(TreeParts parts, DirectoryNode root, UserPl
     public override Errno Find(in FuseCaller caller, ReadOnlySpan<byte> name, out Node? child)
     {
         Errno error = base.Find(caller, name, out child);
-        if (error != Errno.ENOENT || plans.UidOf(Encoding.Latin1.GetString(name)) is not { } uid || !Has(uid))
+        if (error != Errno.ENOENT || resolver.UidOf(Encoding.Latin1.GetString(name), caller.Uid) is not { } uid || !Has(uid))
         {
             return error;
         }
@@ -36,11 +36,11 @@ internal sealed class UsersDirectory(TreeParts parts, DirectoryNode root, UserPl
         string text = Encoding.Latin1.GetString(name);
         if (!error.IsError)
         {
-            plans.LookUp(uint.Parse(text, CultureInfo.InvariantCulture));
+            resolver.LookUp(uint.Parse(text, CultureInfo.InvariantCulture));
         }
         else if (error == Errno.EINVAL)
         {
-            plans.Explain(text);
+            resolver.Explain(text);
         }
 
         return error;
@@ -50,7 +50,7 @@ internal sealed class UsersDirectory(TreeParts parts, DirectoryNode root, UserPl
     protected override bool IsName(string name) =>
         uint.TryParse(name, NumberStyles.None, CultureInfo.InvariantCulture, out uint uid) && uid != uint.MaxValue && name == uid.ToString(CultureInfo.InvariantCulture);
 
-    protected override DomainPlan PlanOf(string name) => plans.OfMade(uint.Parse(name, CultureInfo.InvariantCulture));
+    protected override DomainPlan PlanOf(string name) => resolver.OfMade(uint.Parse(name, CultureInfo.InvariantCulture));
 
     protected override DomainPlan Asked(string name, in FuseCaller caller, uint mode) => PlanOf(name);
 

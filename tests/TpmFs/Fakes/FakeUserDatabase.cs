@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using TpmFs.Users;
 
 namespace TpmFs.Daemon.Tests.Fakes;
@@ -9,9 +10,16 @@ internal sealed class FakeUserDatabase : IUserDatabase
 
     public List<UserEntry> Users { get; } = [new("alice", 1000, 100), new("bob", 1001, 101)];
 
-    public Dictionary<string, (uint Gid, string[] Members)> Groups { get; } = new() { ["students"] = (200, ["alice", "bob"]) };
+    public ConcurrentDictionary<string, (uint Gid, string[] Members)> Groups { get; } = new() { ["students"] = (200, ["alice", "bob"]) };
 
-    public bool TryFindUser(string name, out UserEntry? user) => Up(user = Users.Find(entry => entry.Name == name));
+    /// <summary>The names of users that were asked for, in their order.</summary>
+    public ConcurrentQueue<string> Asked { get; } = new();
+
+    public bool TryFindUser(string name, out UserEntry? user)
+    {
+        Asked.Enqueue(name);
+        return Up(user = Users.Find(entry => entry.Name == name));
+    }
 
     public bool TryFindUser(uint uid, out UserEntry? user) => Up(user = Users.Find(entry => entry.Uid == uid));
 

@@ -12,6 +12,8 @@ namespace TpmFs.Daemon.Tests.Users;
 /// <summary>Who has a directory, under which names.</summary>
 public sealed class UsersTests
 {
+    private static readonly TimeSpan s_lookupInterval = TimeSpan.FromSeconds(30);
+
     [Fact]
     public void A_user_is_granted_by_name_by_number_or_through_a_group_and_a_user_goes_before_a_group()
     {
@@ -98,6 +100,60 @@ public sealed class UsersTests
         Assert.Equal(0x8180u, tree.Find("rm0").Mode);
     }
 
+    /// <summary>Each lookup of an unknown name began the five minutes anew, so anybody could keep a member that was taken out.</summary>
+    [Fact]
+    public void Who_is_taken_out_of_a_group_loses_the_directory_in_time_whatever_others_look_up()
+    {
+        var settings = new Settings();
+        settings.Users["@students"] = new DomainSettings();
+        using var tree = new TreeFixture(settings);
+        Assert.Equal(["1000", "1001"], tree.List("users"));
+        tree.Database.Groups["students"] = (200, ["alice"]);
+
+        for (TimeSpan at = TimeSpan.Zero; at < UserResolver.Period; at += s_lookupInterval)
+        {
+            string name = $"nobody{at.TotalSeconds}";
+            Assert.Equal(Errno.ENOENT, tree.TryFind($"users/{name}", out _, Alice));
+            WaitUntil(() => tree.Database.Asked.Contains(name), $"{name} is asked for");
+            tree.Time.Advance(s_lookupInterval);
+        }
+
+        WaitUntil(() => tree.List("users") is ["1000"], "bob's directory is gone");
+    }
+
+    /// <summary>Each lookup was a question to the directory server.</summary>
+    [Fact]
+    public void Of_the_names_that_a_user_looks_up_a_few_are_asked_for_and_nobodys_once()
+    {
+        using var tree = new TreeFixture();
+        for (int i = 0; i < 1000; i++)
+        {
+            Assert.Equal(Errno.ENOENT, tree.TryFind($"users/nobody{i}", out _, Alice));
+        }
+
+        Assert.Equal(Errno.ENOENT, tree.TryFind("users/bob", out _, Bob));
+        WaitUntil(
+            () =>
+            {
+                tree.Time.Advance(WantedNames.Interval);
+                return tree.Database.Asked.Contains("bob") && tree.Database.Asked.Count > WantedNames.MaxOfUser;
+            },
+            "what waits is asked for");
+
+        // The first name may be taken while the others come, which makes room for one more.
+        Assert.InRange(tree.Database.Asked.Count, WantedNames.MaxOfUser + 1, WantedNames.MaxOfUser + 2);
+        Assert.Equal(Errno.ENOENT, tree.TryFind("users/nobody0", out _, Bob));
+        Assert.Equal(Errno.ENOENT, tree.TryFind("users/alice", out _, Bob));
+        WaitUntil(
+            () =>
+            {
+                tree.Time.Advance(WantedNames.Interval);
+                return tree.Database.Asked.Contains("alice");
+            },
+            "alice is asked for");
+        Assert.Single(tree.Database.Asked, name => name == "nobody0");
+    }
+
     [Fact]
     public void When_nobody_can_be_asked_who_was_granted_stays()
     {
@@ -128,4 +184,7 @@ public sealed class UsersTests
         Assert.True(database.TryFindMembers("no-such-group-here", out members));
         Assert.Null(members);
     }
+
+    private static void WaitUntil(Func<bool> condition, string what) =>
+        Assert.True(SpinWait.SpinUntil(condition, TimeSpan.FromSeconds(30)), $"it never came that {what}");
 }

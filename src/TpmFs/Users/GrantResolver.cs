@@ -1,0 +1,126 @@
+using System.Globalization;
+using Serilog;
+using TpmFs.Configuration;
+using TpmFs.Domains;
+using TpmFs.Nodes;
+
+namespace TpmFs.Users;
+
+/// <summary>
+/// Works out who has a directory, and which, from the configuration and the system's users and groups. When the system cannot
+/// be asked, what was known before stays. Used by one thread.
+/// </summary>
+/// <param name="database">Knows the system's users.</param>
+/// <param name="root">Whose the tree is.</param>
+/// <param name="remember">Learns of each user who has a directory.</param>
+/// <param name="log">Learns of names that cannot be found.</param>
+internal sealed class GrantResolver(IUserDatabase database, Access root, Action<UserEntry> remember, ILogger log)
+{
+    private readonly Dictionary<string, IReadOnlyList<UserEntry>> _granted = new(StringComparer.Ordinal);
+
+    public ResolvedPlans Resolve(Settings settings) => new(ResolveUsers(settings), ResolveDomains(settings));
+
+    /// <summary>A user who is named goes before a group that the user is in, and a group before a later one.</summary>
+    private Dictionary<string, DomainPlan> ResolveUsers(Settings settings)
+    {
+        var plans = new Dictionary<string, DomainPlan>(StringComparer.Ordinal);
+        foreach ((string? grantee, DomainSettings? said) in settings.Users.OrderBy(entry => entry.Key[0] == '@'))
+        {
+            if (TryFind(grantee, out IReadOnlyList<UserEntry>? entries))
+            {
+                _granted[grantee] = entries;
+            }
+            else
+            {
+                log.Warning("the system's users could not be asked for {Grantee}; what was known stays", grantee);
+            }
+
+            foreach (UserEntry? user in _granted.GetValueOrDefault(grantee, []))
+            {
+                remember(user);
+                string name = user.Uid.ToString(CultureInfo.InvariantCulture);
+                plans.TryAdd(name, DomainPlan.OfUser(user.Uid, user.Gid, settings.LimitsOf(said)));
+            }
+        }
+
+        return plans;
+    }
+
+    private bool TryFind(string grantee, out IReadOnlyList<UserEntry> entries)
+    {
+        entries = [];
+        bool asked;
+        if (grantee[0] == '@')
+        {
+            asked = database.TryFindMembers(grantee[1..], out IReadOnlyList<UserEntry>? members);
+            entries = members ?? [];
+            WarnOfNobody(grantee, asked && members is null);
+            return asked;
+        }
+
+        if (uint.TryParse(grantee, NumberStyles.None, CultureInfo.InvariantCulture, out uint uid))
+        {
+            asked = database.TryFindUser(uid, out UserEntry? numbered);
+            entries = [numbered ?? new UserEntry(grantee, uid, uid)];
+            return asked;
+        }
+
+        asked = database.TryFindUser(grantee, out UserEntry? user);
+        entries = user is null ? [] : [user];
+        WarnOfNobody(grantee, asked && user is null);
+        return asked;
+    }
+
+    private void WarnOfNobody(string grantee, bool isNobody)
+    {
+        if (isNobody && (!_granted.TryGetValue(grantee, out IReadOnlyList<UserEntry>? before) || before.Count > 0))
+        {
+            log.Warning("the configuration grants {Grantee} a directory, and there is no such user or group", grantee);
+        }
+    }
+
+    private Dictionary<string, DomainPlan> ResolveDomains(Settings settings)
+    {
+        var plans = new Dictionary<string, DomainPlan>(StringComparer.Ordinal);
+        foreach ((string? name, DomainSettings? said) in settings.Domains)
+        {
+            uint owner = Number(said.Owner, FindUser) ?? root.Uid;
+            uint group = Number(said.Group, FindGroup) ?? root.Gid;
+            plans.Add(name, DomainPlan.OfConfigured(owner, group, said.Mode, settings.LimitsOf(said)));
+        }
+
+        return plans;
+    }
+
+    private uint? FindUser(string name) => database.TryFindUser(name, out UserEntry? user) ? user?.Uid : null;
+
+    private uint? FindGroup(string name) => database.TryFindGroup(name, out uint? gid) ? gid : null;
+
+    /// <returns>Null where the configuration names nobody, or somebody who cannot be found: then the directory is root's.</returns>
+    private uint? Number(string? name, Func<string, uint?> find)
+    {
+        if (name is null)
+        {
+            return null;
+        }
+
+        if (uint.TryParse(name, NumberStyles.None, CultureInfo.InvariantCulture, out uint number))
+        {
+            return number;
+        }
+
+        uint? numbered = find(name);
+        if (numbered is null)
+        {
+            log.Warning("the configuration gives a domain to {Name}, who is not to be found; it is root's until then", name);
+        }
+
+        return numbered;
+    }
+}
+
+/// <summary>The domains that the configuration comes to, by their directories' names.</summary>
+internal sealed record ResolvedPlans(IReadOnlyDictionary<string, DomainPlan> Users, IReadOnlyDictionary<string, DomainPlan> Domains)
+{
+    public static readonly ResolvedPlans None = new(new Dictionary<string, DomainPlan>(), new Dictionary<string, DomainPlan>());
+}
