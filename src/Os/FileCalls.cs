@@ -40,6 +40,34 @@ public static unsafe class FileCalls
         return error;
     }
 
+    /// <inheritdoc cref="Open"/>
+    /// <param name="directory">Where <paramref name="path"/> begins.</param>
+    public static Errno OpenAt(SafeFileHandle directory, string path, int flags, uint mode, out SafeFileHandle file)
+    {
+        int fd;
+        do
+        {
+            fd = LibC.openat(directory, path, flags | OpenOptions.CloseOnExec, mode);
+        }
+        while (fd < 0 && Errno.Last == Errno.EINTR);
+
+        var error = Errno.Of(fd);
+        file = new SafeFileHandle(fd, ownsHandle: true);
+        return error;
+    }
+
+    public static Errno MakeDirectoryAt(SafeFileHandle directory, string name, uint mode) =>
+        Errno.Of(LibC.mkdirat(directory, name, mode));
+
+    public static Errno Remove(SafeFileHandle directory, string name) => Errno.Of(LibC.unlinkat(directory, name, 0));
+
+    public static Errno Rename(SafeFileHandle directory, string from, string to) =>
+        Errno.Of(LibC.renameat(directory, from, directory, to));
+
+    /// <summary>Returns success when this process has the permissions of access(2) that <paramref name="wanted"/> says.</summary>
+    public static Errno CheckAccess(SafeFileHandle directory, string name, int wanted) =>
+        Errno.Of(LibC.faccessat(directory, name, wanted, 0));
+
     public static Errno MakeDirectory(string path, uint mode) => Errno.Of(LibC.mkdir(path, mode));
 
     public static Errno RemoveDirectory(string path) => Errno.Of(LibC.rmdir(path));
@@ -111,10 +139,11 @@ public static unsafe class FileCalls
     }
 
     /// <summary>
-    /// Returns the names in a directory, but for those that begin with a dot; none where it cannot be read. What they name
-    /// is not looked at.
+    /// Returns the names in a directory, but for . and ..; none where it cannot be read. What they name is not looked at.
     /// </summary>
-    public static IReadOnlyList<string> NamesIn(string directory)
+    /// <param name="directory">The directory.</param>
+    /// <param name="withHidden">False to leave out names that begin with a dot.</param>
+    public static IReadOnlyList<string> NamesIn(string directory, bool withHidden = false)
     {
         var names = new List<string>();
         nint stream = LibC.opendir(directory);
@@ -125,9 +154,10 @@ public static unsafe class FileCalls
 
         for (byte* entry = LibC.readdir64(stream); entry is not null; entry = LibC.readdir64(stream))
         {
-            if (entry[EntryName] != '.')
+            string name = Marshal.PtrToStringUTF8((nint)(entry + EntryName))!;
+            if (name is not ("." or "..") && (withHidden || name[0] != '.'))
             {
-                names.Add(Marshal.PtrToStringUTF8((nint)(entry + EntryName))!);
+                names.Add(name);
             }
         }
 

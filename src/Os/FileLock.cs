@@ -20,30 +20,30 @@ public sealed class FileLock : IDisposable
     }
 
     /// <summary>Makes the file (0600) where it is missing, and locks it.</summary>
-    /// <param name="path">The file. A symbolic link is not followed.</param>
+    /// <param name="path">The file, in a directory that nobody else can write to. A symbolic link is not followed.</param>
     /// <param name="taken">The lock, for as long as it is not disposed of.</param>
-    /// <param name="holder">What the present holder wrote into the file; empty where there is none.</param>
-    /// <returns>Success, EAGAIN when another process holds the file, or why it cannot be opened or locked.</returns>
-    public static Errno TryTake(string path, out FileLock? taken, out string holder)
+    /// <param name="refusal">Why it is not taken.</param>
+    public static bool TryTake(string path, [NotNullWhen(true)] out FileLock? taken, out FileLockRefusal refusal)
     {
         taken = null;
-        holder = string.Empty;
-        Errno error = FileCalls.Open(
-            path, OpenOptions.ReadWrite | OpenOptions.Create | OpenOptions.NoFollow | OpenOptions.NonBlock, Mode, out SafeFileHandle file);
-        if (!error.IsError)
+        refusal = default;
+        const int Flags = OpenOptions.ReadWrite | OpenOptions.Create | OpenOptions.NonBlock;
+        Errno error = FileCalls.Open(path, Flags | OpenOptions.NoFollow, Mode, out SafeFileHandle file);
+        FileStatus status = default;
+        error = error.IsError ? error : FileStatus.Read(file, out status);
+        string problem = error.IsError ? $"the lock file {path} cannot be opened: {error.Text()}" : WhyNot(status, path);
+        error = problem.Length > 0 ? error : FileCalls.TryLock(file);
+        if (problem.Length == 0 && !error.IsError)
         {
-            error = FileCalls.TryLock(file);
+            taken = new FileLock(file);
+            return true;
         }
 
-        if (error.IsError)
-        {
-            holder = error == Errno.EAGAIN ? ReadContent(file) : string.Empty;
-            file.Dispose();
-            return error;
-        }
-
-        taken = new FileLock(file);
-        return Errno.None;
+        problem = problem.Length > 0 ? problem : $"the lock file {path} cannot be locked: {error.Text()}";
+        refusal = new FileLockRefusal(
+            error, problem, error == Errno.EAGAIN ? ReadContent(file) : string.Empty);
+        file.Dispose();
+        return false;
     }
 
     /// <summary>Replaces the file's content.</summary>
@@ -65,10 +65,25 @@ public sealed class FileLock : IDisposable
 
     public void Dispose() => _file.Dispose();
 
+    /// <summary>A second name of the file might be a file that is not for us to write to.</summary>
+    private static string WhyNot(in FileStatus status, string path) =>
+        SafeFile.WhyNot(status, path) is { Length: > 0 } problem ? problem
+        : status.Links > 1 ? $"the lock file {path} has another name besides. Remove this one" : string.Empty;
+
     private static string ReadContent(SafeFileHandle file)
     {
         byte[] content = new byte[MaxContent];
         int length = RandomAccess.Read(file, content, 0);
         return Encoding.UTF8.GetString(content, 0, length);
     }
+}
+
+/// <summary>Why a lock was not taken.</summary>
+/// <param name="Error">EAGAIN when another process holds it; none when the file is not what a lock file has to be.</param>
+/// <param name="Problem">What is wrong, and where.</param>
+/// <param name="Holder">What the present holder wrote into the file.</param>
+public readonly record struct FileLockRefusal(Errno Error, string Problem, string Holder)
+{
+    /// <summary>True when another process holds the lock.</summary>
+    public bool IsHeld => Error == Errno.EAGAIN;
 }

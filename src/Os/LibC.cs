@@ -14,8 +14,8 @@ internal static unsafe partial class LibC
     [LibraryImport(Library, SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     public static partial int open(string path, int flags, uint mode);
 
-    [LibraryImport(Library)]
-    public static partial int close(int descriptor);
+    [LibraryImport(Library, SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    public static partial int openat(SafeFileHandle directory, string path, int flags, uint mode);
 
     [LibraryImport(Library, SetLastError = true)]
     public static partial nint read(SafeFileHandle file, void* buffer, nint count);
@@ -46,6 +46,19 @@ internal static unsafe partial class LibC
 
     [LibraryImport(Library, SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     public static partial int mkdir(string path, uint mode);
+
+    [LibraryImport(Library, SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    public static partial int mkdirat(SafeFileHandle directory, string path, uint mode);
+
+    [LibraryImport(Library, SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    public static partial int unlinkat(SafeFileHandle directory, string path, int flags);
+
+    [LibraryImport(Library, SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    public static partial int renameat(
+        SafeFileHandle fromDirectory, string from, SafeFileHandle toDirectory, string to);
+
+    [LibraryImport(Library, SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    public static partial int faccessat(SafeFileHandle directory, string path, int mode, int flags);
 
     [LibraryImport(Library, SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     public static partial int rmdir(string path);
@@ -187,11 +200,11 @@ internal static unsafe partial class LibC
     [StructLayout(LayoutKind.Explicit, Size = 256)]
     public struct FileStatus
     {
+        [FieldOffset(16)]
+        public uint Links;
+
         [FieldOffset(20)]
         public uint UserId;
-
-        [FieldOffset(24)]
-        public uint GroupId;
 
         [FieldOffset(28)]
         public ushort Mode;

@@ -9,8 +9,10 @@ namespace TpmFs.Os;
 public static class OpenOptions
 {
     public const int ReadOnly = 0x0;
+    public const int WriteOnly = 0x1;
     public const int ReadWrite = 0x2;
     public const int Create = 0x40;
+    public const int Exclusive = 0x80;
     public const int NoTerminal = 0x100;
     public const int NonBlock = 0x800;
     public const int PathOnly = 0x20_0000;

@@ -65,7 +65,7 @@ public sealed class LifeCycleTests : IDisposable
     public void On_a_terminal_it_says_what_to_type_next()
     {
         string command =
-            $"{_sandbox.Program} mount {_mountPoint} --tpm {Tcti} --state-dir {_sandbox.MakeFolder("state")}";
+            $"{_sandbox.Program} mount {_mountPoint} --tpm {Tcti} --state-dir {_sandbox.MakeRootsFolder("state")}";
         using ChildProcess terminal = _sandbox.Start(
             User.Root, ["script", "--quiet", "--return", "--flush", "--command", $"exec {command}", "/dev/null"]);
         Deadline.Poll(
@@ -136,7 +136,7 @@ public sealed class LifeCycleTests : IDisposable
     [Fact]
     public void The_embedded_tpm_comes_back_when_it_is_killed()
     {
-        string state = _sandbox.MakeFolder("embedded");
+        string state = _sandbox.MakeRootsFolder("embedded");
         using var daemon = new Daemon(_sandbox, $"embedded:{state}", _mountPoint);
         using var agent = new Agent(_sandbox);
         Opener opener = agent.Open(daemon.Node);
@@ -153,7 +153,7 @@ public sealed class LifeCycleTests : IDisposable
     [Fact]
     public void The_embedded_tpm_keeps_its_keys_from_one_start_to_the_next_and_ends_with_the_daemon()
     {
-        string state = _sandbox.MakeFolder("embedded");
+        string state = _sandbox.MakeRootsFolder("embedded");
         var publicParts = new List<byte[]>();
         for (int i = 0; i < 2; i++)
         {
@@ -175,7 +175,7 @@ public sealed class LifeCycleTests : IDisposable
     public void Without_swtpm_the_package_to_install_is_named()
     {
         _sandbox.Shell("mount --bind /dev/null $(command -v swtpm)");
-        Outcome outcome = Refused($"embedded:{_sandbox.MakeFolder("embedded")}", _mountPoint);
+        Outcome outcome = Refused($"embedded:{_sandbox.MakeRootsFolder("embedded")}", _mountPoint);
         Assert.Contains("swtpm", outcome.Output + outcome.Error, StringComparison.Ordinal);
         Assert.Contains("install", outcome.Output + outcome.Error, StringComparison.Ordinal);
     }

@@ -12,23 +12,23 @@ public sealed class FileLockTests : IDisposable
     [Fact]
     public void A_second_taker_learns_what_the_first_wrote_and_gets_the_lock_after_it()
     {
-        Assert.Equal(Errno.None, FileLock.TryTake(LockFile, out FileLock? first, out _));
-        first!.Write("the first"u8);
-        Assert.Equal(Errno.EAGAIN, FileLock.TryTake(LockFile, out FileLock? none, out string holder));
-        Assert.Equal((null, "the first"), (none, holder));
+        Assert.True(FileLock.TryTake(LockFile, out FileLock? first, out _));
+        first.Write("the first"u8);
+        Assert.False(FileLock.TryTake(LockFile, out FileLock? none, out FileLockRefusal refusal));
+        Assert.Equal((null, true, "the first"), (none, refusal.IsHeld, refusal.Holder));
 
         first.Dispose();
-        Assert.Equal(Errno.None, FileLock.TryTake(LockFile, out FileLock? second, out _));
-        second!.Dispose();
+        Assert.True(FileLock.TryTake(LockFile, out FileLock? second, out _));
+        second.Dispose();
     }
 
     [Fact]
     public void The_file_is_its_owners_alone_and_empty_after_space_was_checked()
     {
-        Assert.Equal(Errno.None, FileLock.TryTake(LockFile, out FileLock? held, out _));
+        Assert.True(FileLock.TryTake(LockFile, out FileLock? held, out _));
         using (held)
         {
-            held!.CheckSpace(100_000);
+            held.CheckSpace(100_000);
             Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite, File.GetUnixFileMode(LockFile));
             Assert.Equal(0, new FileInfo(LockFile).Length);
         }
@@ -38,7 +38,32 @@ public sealed class FileLockTests : IDisposable
     public void A_link_is_not_followed()
     {
         File.CreateSymbolicLink(LockFile, Path.Combine(_folder, "elsewhere"));
-        Assert.Equal(Errno.ELOOP, FileLock.TryTake(LockFile, out _, out _));
+        Assert.False(FileLock.TryTake(LockFile, out _, out FileLockRefusal refusal));
+        Assert.Equal(Errno.ELOOP, refusal.Error);
         Assert.False(File.Exists(Path.Combine(_folder, "elsewhere")));
+    }
+
+    /// <summary>What the holder writes would be written to that other file.</summary>
+    [Fact]
+    public void A_file_with_another_name_is_not_taken()
+    {
+        string other = Path.Combine(_folder, "other");
+        File.WriteAllText(other, "precious");
+        Tool.Run("ln", other, LockFile);
+        Assert.False(FileLock.TryTake(LockFile, out _, out FileLockRefusal refusal));
+        Assert.Contains("another name", refusal.Problem, StringComparison.Ordinal);
+        Assert.Equal("precious", File.ReadAllText(other));
+    }
+
+    [Theory]
+    [InlineData("mkfifo $0", "a named pipe")]
+    [InlineData("echo >$0; chown 54321 $0", "belongs to user 54321")]
+    [InlineData("echo >$0; chmod 666 $0", "other users can write to")]
+    public void What_is_no_lock_file_of_this_user_is_named_and_not_waited_for(string make, string said)
+    {
+        Tool.Run("sh", "-euc", make, LockFile);
+        Assert.False(FileLock.TryTake(LockFile, out _, out FileLockRefusal refusal));
+        Assert.Contains(said, refusal.Problem, StringComparison.Ordinal);
+        Assert.Contains(LockFile, refusal.Problem, StringComparison.Ordinal);
     }
 }

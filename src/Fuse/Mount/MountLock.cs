@@ -11,12 +11,12 @@ internal static class MountLock
 {
     public static bool TryTake(string path, string mountPoint, [NotNullWhen(true)] out FileLock? taken, out string problem)
     {
-        Errno error = FileLock.TryTake(path, out taken, out string holder);
-        if (taken is null)
+        if (!FileLock.TryTake(path, out taken, out FileLockRefusal refusal))
         {
-            problem = error == Errno.EAGAIN
-                ? $"'{mountPoint}' is in use: {Describe(holder)} holds the lock file '{path}'. Stop that process first, or choose another mount point."
-                : $"The lock file '{path}' cannot be locked: {error.Text()}.";
+            problem = refusal.IsHeld
+                ? $"'{mountPoint}' is in use: {Describe(refusal.Holder)} holds the lock file '{path}'. "
+                    + "Stop that process first, or choose another mount point."
+                : $"'{mountPoint}' cannot be locked: {refusal.Problem}.";
             return false;
         }
 

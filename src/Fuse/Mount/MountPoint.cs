@@ -56,7 +56,9 @@ internal sealed record MountPoint(string Path, int ParentMountId)
         problem = string.Empty;
         if (Directory.Exists(Path))
         {
-            return true;
+            string wrong = SafePath.WhyNotToMountOn(Path);
+            problem = wrong.Length > 0 ? $"Cannot mount on '{Path}': {wrong}." : string.Empty;
+            return wrong.Length == 0;
         }
 
         if (File.Exists(Path))

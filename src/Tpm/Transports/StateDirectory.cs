@@ -7,8 +7,6 @@ namespace TpmFs.Tpm.Transports;
 [SupportedOSPlatform("linux")]
 internal sealed class StateDirectory : IDisposable
 {
-    private const UnixFileMode OwnerOnly = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute;
-
     /// <summary>How long a swtpm of a killed predecessor may take to finish its command.</summary>
     private static readonly TimeSpan s_predecessorTimeout = TimeSpan.FromSeconds(5);
     private static readonly TimeSpan s_pollInterval = TimeSpan.FromMilliseconds(20);
@@ -37,23 +35,22 @@ internal sealed class StateDirectory : IDisposable
             return false;
         }
 
-        if (File.Exists(path))
+        if (!SafeDirectory.TryOpen(path, creates: true, out SafeDirectory? opened, out Errno error, out problem))
         {
-            problem = $"the state directory {path} is not a directory";
+            problem = error.IsError
+                ? $"cannot make the state directory {path}: {error.Text()}" : $"swtpm's state directory cannot be used: {problem}";
             return false;
         }
 
-        try
+        using (opened)
         {
-            Directory.CreateDirectory(path, OwnerOnly);
-        }
-        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
-        {
-            problem = $"cannot make the state directory {path}: {error.Message}";
-            return false;
+            error = opened.CheckWritable();
+            problem = error.IsError ? $"cannot write in the state directory {path}: {error.Text()}"
+                : opened.WhyNotItsContent() is { Length: > 0 } wrong ? $"swtpm's state directory cannot be used: {wrong}"
+                : string.Empty;
         }
 
-        return TryLock(path, out state, out problem);
+        return problem.Length == 0 && TryLock(path, out state, out problem);
     }
 
     /// <summary>
@@ -83,12 +80,12 @@ internal sealed class StateDirectory : IDisposable
     private static bool TryLock(string path, [NotNullWhen(true)] out StateDirectory? state, out string problem)
     {
         state = null;
-        Errno error = FileLock.TryTake(System.IO.Path.Combine(path, "tpmfs.lock"), out FileLock? held, out _);
-        if (held is null)
+        string file = System.IO.Path.Combine(path, "tpmfs.lock");
+        if (!FileLock.TryTake(file, out FileLock? held, out FileLockRefusal refusal))
         {
-            problem = error == Errno.EAGAIN
+            problem = refusal.IsHeld
                 ? $"another tpmfs uses the state directory {path}; stop it, or choose another directory"
-                : $"cannot write in the state directory {path}: {error.Text()}. Make room there, or choose another directory";
+                : $"cannot write in the state directory {path}: {refusal.Problem}. Make room there, or choose another directory";
             return false;
         }
 

@@ -29,8 +29,14 @@ internal sealed class TpmSocket(Socket socket) : IDisposable
         Socket? socket = null;
         try
         {
-            if (endpoint is UnixDomainSocketEndPoint)
+            if (endpoint is UnixDomainSocketEndPoint named)
             {
+                problem = SafePath.WhyNotToConnectTo(named.ToString());
+                if (problem.Length > 0)
+                {
+                    return false;
+                }
+
                 socket = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
                 var candidate = new TpmSocket(socket);
 

@@ -56,10 +56,12 @@ internal static class ResetCommand
             return Tell(places.MountPoint, place);
         }
 
-        if (!Directory.Exists(places.StateDirectory))
+        if (!SafeDirectory.TryOpen(places.StateDirectory, creates: false, out SafeDirectory? state, out Errno error, out problem))
         {
-            return stateDirectory is null ? ExitCode.Ok : ExitCode.Problem($"there is no directory {places.StateDirectory}");
+            return error == Errno.ENOENT && stateDirectory is null ? ExitCode.Ok : ExitCode.Problem(problem);
         }
+
+        state.Dispose();
 
         if (!Directories.TryLock(
             places.StateLock, $"another tpmfs uses the state directory {places.StateDirectory}; name its mount point with --mount DIR, or stop it", out FileLock? claim, out problem))

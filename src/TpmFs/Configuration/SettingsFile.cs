@@ -18,26 +18,10 @@ internal static class SettingsFile
     public static bool TryRead(string path, bool required, out Settings settings, out string problem)
     {
         settings = new Settings();
-        byte[] text;
-        try
+        if (!SafeFile.TryRead(path, MaxSize, out byte[] text, out Errno error, out problem))
         {
-            if (new FileInfo(path) is { Exists: true, Length: > MaxSize })
-            {
-                problem = $"{path} is larger than a configuration can be ({MaxSize} bytes)";
-                return false;
-            }
-
-            text = File.ReadAllBytes(path);
-        }
-        catch (Exception e) when (!required && e is FileNotFoundException or DirectoryNotFoundException)
-        {
-            problem = "";
-            return true;
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            problem = $"the configuration cannot be read: {e.Message}";
-            return false;
+            problem = $"the configuration cannot be read: {problem}";
+            return error == Errno.ENOENT && !required;
         }
 
         if (TryParse(text, out settings, out Position where, out problem))

@@ -1,46 +1,48 @@
 using System.Diagnostics.CodeAnalysis;
-using Mono.Unix.Native;
-using Errno = TpmFs.Os.Errno;
 
 namespace TpmFs.Life;
 
 /// <summary>The daemon's own directories.</summary>
 internal static class Directories
 {
-    private const UnixFileMode OwnerOnly = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute;
-
-    /// <summary>Makes a directory for this user alone, where it is missing, and sees that files can be made in it.</summary>
+    /// <summary>
+    /// Makes a directory for this user alone, where it is missing. Sees that nobody else has a say in it or in what is in it,
+    /// and that files can be made in it.
+    /// </summary>
+    /// <param name="path">The directory.</param>
     /// <param name="what">What it is for, for a person.</param>
+    /// <param name="advice">What a person can do where it cannot be made or written.</param>
+    /// <param name="problem">What is wrong, where, and what to do.</param>
     public static bool TryPrepare(string path, string what, string advice, out string problem)
     {
-        try
+        if (!SafeDirectory.TryOpen(path, creates: true, out SafeDirectory? directory, out Errno error, out problem))
         {
-            Directory.CreateDirectory(path, OwnerOnly);
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            problem = $"the {what} {path} cannot be made: {e.Message} {advice}";
+            problem = error.IsError ? $"the {what} {path} cannot be made: {error.Text()}. {advice}"
+                : $"the {what} cannot be used: {problem}";
             return false;
         }
 
-        if (Syscall.access(path, AccessModes.W_OK | AccessModes.X_OK) != 0)
+        using (directory)
         {
-            problem = $"the {what} {path} cannot be written: {Errno.Last.Text()}. {advice}";
-            return false;
+            error = directory.CheckWritable();
+            problem = error.IsError ? $"the {what} {path} cannot be written: {error.Text()}. {advice}"
+                : directory.WhyNotItsContent() is { Length: > 0 } wrong ? $"the {what} cannot be used: {wrong}"
+                : "";
+            return problem.Length == 0;
         }
-
-        problem = "";
-        return true;
     }
 
     /// <summary>Locks a file until it is disposed of, or the process ends however it does.</summary>
+    /// <param name="path">The file.</param>
     /// <param name="taken">What a person is told when another process holds it.</param>
+    /// <param name="held">The lock.</param>
+    /// <param name="problem">What is wrong, where, and what to do.</param>
     public static bool TryLock(string path, string taken, [NotNullWhen(true)] out FileLock? held, out string problem)
     {
-        Errno error = FileLock.TryTake(path, out held, out _);
-        problem = !error.IsError ? ""
-            : error == Errno.EAGAIN ? taken
-            : $"the lock file {path} cannot be opened: {error.Text()}. Make room there, and see who may write there";
-        return held is not null;
+        bool isTaken = FileLock.TryTake(path, out held, out FileLockRefusal refusal);
+        problem = isTaken ? "" : refusal.IsHeld ? taken
+            : refusal.Error.IsError ? $"{refusal.Problem}. Make room there, and see who may write there"
+            : refusal.Problem;
+        return isTaken;
     }
 }

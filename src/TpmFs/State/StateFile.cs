@@ -1,5 +1,4 @@
 using System.Text.Json;
-using Microsoft.Win32.SafeHandles;
 
 namespace TpmFs.State;
 
@@ -11,82 +10,88 @@ internal sealed class StateFile(string directory)
 
     public string Path { get; } = System.IO.Path.Combine(directory, Name);
 
-    private string Next => Path + ".new";
-
-    /// <summary>
-    /// Reads it. One that is not there says nothing was changed. False with what is wrong when it cannot be read, or is damaged.
-    /// </summary>
+    /// <summary>Reads the file. One that is not there says that nothing was changed.</summary>
+    /// <param name="document">What it says.</param>
+    /// <param name="problem">Why it cannot be read, or what is damaged in it.</param>
     public bool TryRead(out StateDocument document, out string problem)
     {
         document = new StateDocument();
-        problem = "";
-        try
+        if (!SafeDirectory.TryOpen(directory, creates: false, out SafeDirectory? folder, out Errno error, out problem))
         {
-            if (new FileInfo(Path) is { Exists: true, Length: > MaxSize })
-            {
-                problem = $"it is larger than {MaxSize} bytes";
-                return false;
-            }
+            return error == Errno.ENOENT;
+        }
 
-            document = JsonSerializer.Deserialize(File.ReadAllBytes(Path), StateJson.Default.StateDocument) ?? new StateDocument { Version = 0 };
-            problem = document.Version != StateDocument.CurrentVersion
-                ? $"its version is {document.Version}, and this tpmfs knows {StateDocument.CurrentVersion}"
-                : WhatIsWrong(document);
-            return problem.Length == 0;
-        }
-        catch (FileNotFoundException)
+        using (folder)
         {
-            return true;
-        }
-        catch (Exception e) when (e is JsonException or IOException or UnauthorizedAccessException)
-        {
-            problem = e.Message;
-            return false;
+            return folder.TryRead(Name, MaxSize, out byte[] text, out error, out problem)
+                ? TryParse(text, out document, out problem)
+                : error == Errno.ENOENT;
         }
     }
 
-    /// <summary>Moves a damaged file out of the way, so that nobody's work is overwritten. The new name, or null with the problem.</summary>
+    /// <summary>Moves a damaged file out of the way, so that nobody's work is overwritten.</summary>
+    /// <returns>The new name, or null with the problem.</returns>
     public string? TrySetAside(DateTimeOffset now, out string problem)
     {
-        problem = "";
-        string aside = $"{Path}.damaged-{now:yyyyMMddTHHmmssfff}";
-        try
+        string aside = $"{Name}.damaged-{now:yyyyMMddTHHmmssfff}";
+        if (!SafeDirectory.TryOpen(directory, creates: false, out SafeDirectory? folder, out _, out problem))
         {
-            File.Move(Path, aside, overwrite: false);
-            return aside;
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            problem = e.Message;
             return null;
+        }
+
+        using (folder)
+        {
+            Errno error = folder.Rename(Name, aside);
+            problem = error.IsError ? error.Text() : "";
+            return error.IsError ? null : System.IO.Path.Combine(directory, aside);
         }
     }
 
-    /// <summary>Replaces it, on disk when this returns true: the new file and the directory are synchronised.</summary>
+    /// <summary>Replaces the file. The new one is on the disk when this returns true.</summary>
     public bool TryWrite(StateDocument document, out string problem)
     {
+        if (!SafeDirectory.TryOpen(directory, creates: false, out SafeDirectory? folder, out _, out problem))
+        {
+            return false;
+        }
+
+        using (folder)
+        {
+            try
+            {
+                return folder.TryReplace(Name, stream => Write(stream, document), out problem);
+            }
+            catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+            {
+                problem = e.Message;
+                return false;
+            }
+        }
+    }
+
+    private static void Write(Stream stream, StateDocument document)
+    {
+        JsonSerializer.Serialize(stream, document, StateJson.Default.StateDocument);
+        stream.WriteByte((byte)'\n');
+    }
+
+    private static bool TryParse(byte[] text, out StateDocument document, out string problem)
+    {
+        document = new StateDocument();
         try
         {
-            using (var stream = new FileStream(Next, new FileStreamOptions
-            {
-                Mode = FileMode.Create,
-                Access = FileAccess.Write,
-                UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite,
-            }))
-            {
-                JsonSerializer.Serialize(stream, document, StateJson.Default.StateDocument);
-                stream.WriteByte((byte)'\n');
-                stream.Flush(flushToDisk: true);
-            }
-
-            File.Move(Next, Path, overwrite: true);
-            return TrySyncDirectory(out problem);
+            document = JsonSerializer.Deserialize(text, StateJson.Default.StateDocument) ?? new StateDocument { Version = 0 };
         }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        catch (JsonException e)
         {
             problem = e.Message;
             return false;
         }
+
+        problem = document.Version != StateDocument.CurrentVersion
+            ? $"its version is {document.Version}, and this tpmfs knows {StateDocument.CurrentVersion}"
+            : WhatIsWrong(document);
+        return problem.Length == 0;
     }
 
     private static string WhatIsWrong(StateDocument document)
@@ -108,14 +113,5 @@ internal sealed class StateFile(string directory)
         }
 
         return document is { Made: not null, Access: not null, Limits: not null } ? "" : "a part of it is missing";
-    }
-
-    private bool TrySyncDirectory(out string problem)
-    {
-        Errno error = FileCalls.Open(directory, OpenOptions.ReadOnly | OpenOptions.Directory, 0, out SafeFileHandle opened);
-        using SafeFileHandle folder = opened;
-        error = error.IsError ? error : FileCalls.Synchronize(folder);
-        problem = error.IsError ? $"{directory}: {error.Text()}" : "";
-        return !error.IsError;
     }
 }

@@ -50,7 +50,7 @@ internal sealed class Daemon : IDisposable
 
     /// <summary>Where a daemon of these tests keeps its state.</summary>
     public static string StateFolder(Sandbox sandbox, string mountPoint) =>
-        sandbox.MakeFolder("state-" + Path.GetFileName(mountPoint));
+        sandbox.MakeRootsFolder("state-" + Path.GetFileName(mountPoint));
 
     /// <summary>
     /// Starts it as a user would who gives nothing but the TPM: where it mounts and keeps its state is its own choice.

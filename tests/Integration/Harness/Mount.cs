@@ -74,7 +74,7 @@ public class Mount : IDisposable
             return [];
         }
 
-        string file = Path.Combine(Sandbox.MakeFolder("configuration"), "tpmfs.json");
+        string file = Path.Combine(Sandbox.MakeRootsFolder("configuration"), "tpmfs.json");
         File.WriteAllText(file, configuration);
         return ["--config", file];
     }

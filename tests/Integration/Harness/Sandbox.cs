@@ -52,13 +52,11 @@ internal sealed class Sandbox : IDisposable
 
     public string PathOf(string name) => Path.Combine(Folder, name);
 
-    /// <summary>A new folder that everybody may use.</summary>
-    public string MakeFolder(string name)
-    {
-        string folder = Directory.CreateDirectory(PathOf(name)).FullName;
-        File.SetUnixFileMode(folder, (UnixFileMode)0b111_111_111);
-        return folder;
-    }
+    /// <summary>Makes a folder that everybody may use.</summary>
+    public string MakeFolder(string name) => MakeFolder(name, (UnixFileMode)0b111_111_111);
+
+    /// <summary>Makes a folder of root's, that everybody may read: a daemon takes no other for what decides what it does.</summary>
+    public string MakeRootsFolder(string name) => MakeFolder(name, (UnixFileMode)0b111_101_101);
 
     /// <summary>Starts a process in the namespace; its id is the id of the program itself.</summary>
     public ChildProcess Start(
@@ -87,6 +85,13 @@ internal sealed class Sandbox : IDisposable
         _keeper.Wait(Deadline.Step);
         _keeper.Dispose();
         Directory.Delete(Folder, recursive: true);
+    }
+
+    private string MakeFolder(string name, UnixFileMode mode)
+    {
+        string folder = Directory.CreateDirectory(PathOf(name)).FullName;
+        File.SetUnixFileMode(folder, mode);
+        return folder;
     }
 
     /// <summary>Shows a folder in this one; its parents may be closed to other users.</summary>

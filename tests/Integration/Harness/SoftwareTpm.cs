@@ -27,7 +27,7 @@ internal sealed class SoftwareTpm : IDisposable
     {
         _closes = closes;
         _sandbox = sandbox;
-        _folder = sandbox.MakeFolder(name);
+        _folder = sandbox.MakeRootsFolder(name);
         Directory.CreateDirectory(State);
         if (twin is not null)
         {

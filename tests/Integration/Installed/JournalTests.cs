@@ -18,7 +18,7 @@ public sealed class JournalTests : IDisposable
         _tpm = new SoftwareTpm(_sandbox, "tpm");
         _journal = new DatagramSocket(_sandbox.PathOf("journal"));
         _mountPoint = _sandbox.MakeFolder("mnt");
-        string state = _sandbox.MakeFolder("state");
+        string state = _sandbox.MakeRootsFolder("state");
         _sandbox.Shell(
             $"mount -t tmpfs none /run; mkdir -p /run/systemd/journal; touch /run/systemd/journal/socket; "
             + $"mount --bind {_journal.Path} /run/systemd/journal/socket");

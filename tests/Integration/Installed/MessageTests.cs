@@ -49,10 +49,10 @@ public sealed partial class MessageTests : IDisposable
         "", "tpmfs mount mnt --tpm embedded --config bad.json --state-dir state", "\"tmp\" is no key", "bad.json:1:3:")]
     [InlineData("echo '{' >bad.json", "tpmfs check-config --config bad.json", "this is not JSON", "bad.json:")]
     [InlineData(
-        "mount -t tmpfs -o ro none state", "tpmfs mount mnt --tpm embedded --state-dir state",
+        "mount -t tmpfs -o ro,mode=700 none state", "tpmfs mount mnt --tpm embedded --state-dir state",
         "cannot be written: Read-only file system", "Name another with --state-dir DIR")]
     [InlineData(
-        "mount -t tmpfs -o size=8k none state; head -c 1M /dev/zero >state/file || true",
+        "mount -t tmpfs -o size=8k,mode=700 none state; head -c 1M /dev/zero >state/file || true",
         "tpmfs mount mnt --tpm embedded --state-dir state",
         "No space left on device",
         "Make room there")]
@@ -60,6 +60,11 @@ public sealed partial class MessageTests : IDisposable
         "mount -t tmpfs -o size=8k none /run; head -c 1M /dev/zero >/run/file || true",
         "tpmfs mount mnt --tpm embedded --state-dir state",
         "cannot be written: No space left on device",
+        "Make room there")]
+    [InlineData(
+        "mkdir full; mount -t tmpfs -o size=8k,mode=700 none full",
+        "tpmfs mount mnt --tpm embedded:full --state-dir state",
+        "No space left on device",
         "Make room there")]
     [InlineData(
         "mkdir -p state/state.lock", "tpmfs mount mnt --tpm embedded --state-dir state", "cannot be opened",
@@ -117,7 +122,7 @@ public sealed partial class MessageTests : IDisposable
         using var tpm = new SoftwareTpm(_sandbox, "tpm");
         string mountPoint = _sandbox.MakeFolder("mnt");
         string state = Daemon.StateFolder(_sandbox, mountPoint);
-        _sandbox.Shell($"mount -t tmpfs -o size=8k none {state}");
+        _sandbox.Shell($"mount -t tmpfs -o size=8k,mode=700 none {state}");
         using var daemon = new Daemon(_sandbox, tpm.Tcti, mountPoint);
         _sandbox.Shell($"head -c 1M /dev/zero >{state}/file || true; echo 8 >{mountPoint}/objects.max");
         Deadline.Poll(
@@ -167,7 +172,7 @@ public sealed partial class MessageTests : IDisposable
     public void A_reset_of_a_state_directory_alone_leaves_the_mounted_daemon_as_it_is()
     {
         using var tpm = new SoftwareTpm(_sandbox, "tpm");
-        string folder = _sandbox.MakeFolder("run");
+        string folder = _sandbox.MakeRootsFolder("run");
         _sandbox.Shell($"mount --bind {folder} /run; mkdir /run/tpmfs");
         using var daemon = new Daemon(_sandbox, tpm.Tcti, "/run/tpmfs");
         _sandbox.Shell("echo 8 >/run/tpmfs/objects.max");

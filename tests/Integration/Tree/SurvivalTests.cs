@@ -183,7 +183,7 @@ public sealed class SurvivalTests : IDisposable
         using Daemon daemon = Start();
 
         // Root is not held by permissions: a full filesystem over the folder's files is.
-        Shell($"mount -t tmpfs -o size=4k,nr_inodes=1 none {_state}");
+        Shell($"mount -t tmpfs -o size=4k,nr_inodes=1,mode=700 none {_state}");
         Change();
         Assert.Equal("7\n", Shell("cat domains/web/objects.max"));
         Deadline.Poll(

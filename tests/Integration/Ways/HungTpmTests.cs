@@ -75,7 +75,7 @@ public sealed class HungTpmTests : IDisposable
 
     private Daemon Start(string timeout)
     {
-        string file = Path.Combine(_sandbox.MakeFolder("configuration"), "tpmfs.json");
+        string file = Path.Combine(_sandbox.MakeRootsFolder("configuration"), "tpmfs.json");
         File.WriteAllText(file, $$"""{ "command_timeout": "{{timeout}}" }""");
         return new Daemon(_sandbox, _tpm.Tcti, _sandbox.MakeFolder("mnt"), "--config", file);
     }

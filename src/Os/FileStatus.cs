@@ -1,0 +1,68 @@
+using Microsoft.Win32.SafeHandles;
+
+namespace TpmFs.Os;
+
+/// <summary>What an inode is, and whose (inode(7)).</summary>
+/// <param name="Mode">The type and the permissions.</param>
+/// <param name="Owner">The owner's uid.</param>
+/// <param name="Links">How many names it has.</param>
+/// <param name="Size">In bytes.</param>
+internal readonly record struct FileStatus(uint Mode, uint Owner, uint Links, ulong Size)
+{
+    private const uint TypeMask = 0xF000; // S_IFMT
+    private const uint Pipe = 0x1000;
+    private const uint CharacterDevice = 0x2000;
+    private const uint Directory = 0x4000;
+    private const uint BlockDevice = 0x6000;
+    private const uint RegularFile = 0x8000;
+    private const uint SymbolicLink = 0xA000;
+    private const uint Socket = 0xC000;
+
+    private const uint StickyBit = 0b1_000_000_000;
+    private const uint WritableByOthers = 0b000_010_010;
+    private const uint SearchableByOthers = 0b000_001_001;
+
+    private const int EmptyPath = 0x1000; // AT_EMPTY_PATH
+    private const uint BasicStatus = 0x7FF; // STATX_BASIC_STATS
+
+    public bool IsDirectory => (Mode & TypeMask) == Directory;
+
+    public bool IsRegularFile => (Mode & TypeMask) == RegularFile;
+
+    public bool IsSocket => (Mode & TypeMask) == Socket;
+
+    public bool IsSymbolicLink => (Mode & TypeMask) == SymbolicLink;
+
+    /// <summary>True when the group or everybody may write. With an ACL the group's bits are the most that an entry of it gives.</summary>
+    public bool IsWritableByOthers => (Mode & WritableByOthers) != 0;
+
+    /// <summary>True when nobody but the owner reaches what is in the directory.</summary>
+    public bool HidesContent => IsDirectory && (Mode & SearchableByOthers) == 0;
+
+    /// <summary>True when only an entry's owner may rename or remove the entry, whoever may write to the directory.</summary>
+    public bool IsSticky => (Mode & StickyBit) != 0;
+
+    /// <summary>The permissions in octal, for messages.</summary>
+    public string Permissions => "0" + Convert.ToString(Mode & 0xFFF, 8);
+
+    /// <summary>What it is, for messages.</summary>
+    public string Kind => (Mode & TypeMask) switch
+    {
+        RegularFile => "a plain file",
+        Directory => "a directory",
+        SymbolicLink => "a symbolic link",
+        Pipe => "a named pipe",
+        Socket => "a socket",
+        BlockDevice => "a block device",
+        CharacterDevice => "a character device",
+        _ => "something unknown",
+    };
+
+    public static unsafe Errno Read(SafeFileHandle file, out FileStatus status)
+    {
+        LibC.FileStatus read = default;
+        var error = Errno.Of(LibC.statx(file, "", EmptyPath, BasicStatus, &read));
+        status = new FileStatus(read.Mode, read.UserId, read.Links, read.Size);
+        return error;
+    }
+}
