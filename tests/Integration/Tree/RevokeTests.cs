@@ -52,13 +52,16 @@ public sealed class RevokeTests(Mount mount, ITestOutputHelper output) : TreeTes
         child.Wait(Deadline.Step).Succeeded();
     }
 
-    [Fact]
-    public void A_process_name_cannot_disturb_the_list()
+    /// <summary>After a carriage return in the name, what followed was taken for a line of the process's status.</summary>
+    [Theory]
+    [InlineData("x 1\\n9 0 2")]
+    [InlineData("x\\rTgid:\\t1")]
+    public void A_process_name_cannot_disturb_the_list(string name)
     {
         string domain = NewDomain();
         string script = $"""
             import os, sys
-            open("/proc/self/comm", "w").write("x 1\n9 0 2")
+            open("/proc/self/comm", "w", newline="").write("{name}")
             os.open("{domain}/rm0", os.O_RDWR)
             print("open", flush=True)
             sys.stdin.read()

@@ -34,7 +34,7 @@ public sealed class LogTests
         List<string> fields = Journal(log => log.Information("name {Node}", value));
 
         Assert.Equal(4, fields.Count);
-        Assert.Equal($"MESSAGE=name {value}", fields[0]);
+        Assert.Equal($"MESSAGE=name {OutsideText.Line(value)}", fields[0]);
         Assert.Equal($"TPMFS_NODE={value}", fields[3]);
     }
 
