@@ -1,59 +1,90 @@
 namespace TpmFs.Tpm;
 
-/// <summary>A way to a TPM. One command at a time; all but <see cref="Cancel"/> are called by one thread, which they may block.</summary>
+/// <summary>
+/// A way to a TPM, which carries one command at a time. Its caller makes one call at a time, from whichever thread has
+/// the TPM at that moment, and a call may block that thread. <see cref="Cancel"/> may be called at any time, from any
+/// thread.
+/// </summary>
 public interface ITpmTransport : IDisposable
 {
-    /// <summary>What this way can do; valid from the first successful connection on.</summary>
+    /// <summary>What this way can do. Valid from the first successful connection on.</summary>
     TpmTransportFeatures Features { get; }
 
     /// <summary>
-    /// Connects, or connects anew: whatever was under way before is given up and its response can never be taken for a later one.
+    /// Connects, or connects again. A command that was under way is given up, and its response never counts as that of
+    /// a later command.
     /// </summary>
-    /// <param name="timeout">How long to try at the most.</param>
-    /// <param name="problem">What went wrong, and what to do, for a person.</param>
+    /// <param name="timeout">How long to try.</param>
+    /// <param name="problem">What went wrong and what to do, for a person; empty on success.</param>
+    /// <returns>True when the TPM can be sent a command.</returns>
     bool TryConnect(TimeSpan timeout, out string problem);
 
     /// <summary>
-    /// Sends one whole command and waits for its whole response. After any result but <see cref="TransmitStatus.Ok"/>,
-    /// <see cref="TransmitStatus.LocalityRefused"/> and <see cref="TransmitStatus.CommandRefused"/> the framing is in doubt: <see cref="TryConnect"/> comes next.
+    /// Sends one whole command and waits for its whole response. After <see cref="TransmitStatus.Ok"/>,
+    /// <see cref="TransmitStatus.LocalityRefused"/> and <see cref="TransmitStatus.CommandRefused"/> the next command
+    /// may follow. After any other result the caller must call <see cref="TryConnect"/> first, since nobody knows where
+    /// the next response would begin.
     /// </summary>
-    /// <param name="command">The command, header included; its size is the header's.</param>
+    /// <param name="command">The command with its header. The header states the command's size.</param>
     /// <param name="locality">0 to 4.</param>
-    /// <param name="response">Takes the response; a larger one than fits is a <see cref="TransmitStatus.Disconnected"/>.</param>
-    /// <param name="timeout">After this the TPM is told to cancel where that is possible, and the result is <see cref="TransmitStatus.TimedOut"/>.</param>
+    /// <param name="response">
+    /// Takes the response. One that does not fit ends as <see cref="TransmitStatus.Disconnected"/>.
+    /// </param>
+    /// <param name="timeout">
+    /// How long the TPM may take. After that it is asked to cancel the command, where it can be asked, and the result
+    /// is <see cref="TransmitStatus.TimedOut"/>.
+    /// </param>
     TransmitResult Transmit(ReadOnlyMemory<byte> command, byte locality, Memory<byte> response, TimeSpan timeout);
 
-    /// <summary>Asks the TPM to give up the command under way, if there is one. Any thread; never blocks; no answer.</summary>
+    /// <summary>
+    /// Asks the TPM to give up the command under way, if there is one. Returns at once, without an answer. Any thread
+    /// may call it.
+    /// </summary>
     void Cancel();
 }
 
 /// <summary>What a transport can do.</summary>
-/// <param name="CanCancel">Whether <see cref="ITpmTransport.Cancel"/> reaches the TPM.</param>
+/// <param name="CanCancel">True when <see cref="ITpmTransport.Cancel"/> reaches the TPM.</param>
 /// <param name="HighestLocality">The highest locality that can be set; 0 when none can.</param>
-/// <param name="LargestCommand">The largest command that fits, in bytes; null where the TPM alone sets the limit.</param>
+/// <param name="LargestCommand">The largest command that fits, in bytes; null where only the TPM sets a limit.</param>
 public readonly record struct TpmTransportFeatures(bool CanCancel, byte HighestLocality, int? LargestCommand = null);
 
 /// <summary>How an exchange ended.</summary>
 public enum TransmitStatus
 {
-    /// <summary>The response is there; its header's size field equals its length.</summary>
+    /// <summary>The response is there, and as long as its header says.</summary>
     Ok,
 
-    /// <summary>The link or the TPM's process is gone, or the TPM sent what is no response.</summary>
+    /// <summary>
+    /// The connection or the TPM's process ended, or what came is not a response. The TPM may have executed the
+    /// command.
+    /// </summary>
     Disconnected,
 
-    /// <summary>No response in time.</summary>
+    /// <summary>The TPM did not answer in time. It may have executed the command, or do so later.</summary>
     TimedOut,
 
-    /// <summary>The link is gone, and the TPM has not had the command: it may be sent again when the link is back.</summary>
+    /// <summary>
+    /// The connection ended before the TPM had the command. The command may be sent again after a new connection.
+    /// </summary>
     NotSent,
 
-    /// <summary>The locality could not be set; the command was not sent.</summary>
+    /// <summary>The locality could not be set. The command was not sent.</summary>
     LocalityRefused,
 
-    /// <summary>The way to the TPM does not take this command, for its size above all; the TPM has not had it, and the next one may pass.</summary>
+    /// <summary>
+    /// The transport does not take this command, most often for its size. The command was not sent; the next one may
+    /// pass.
+    /// </summary>
     CommandRefused,
 }
 
-/// <summary>The result of an exchange. <paramref name="Length"/> is the response's size in bytes when it is there.</summary>
+/// <summary>The result of an exchange.</summary>
+/// <param name="Status">How the exchange ended.</param>
+/// <param name="Length">
+/// The response's size in bytes when the status is <see cref="TransmitStatus.Ok"/>; else 0.
+/// </param>
+/// <param name="Problem">
+/// What went wrong, for a person; null when the status is <see cref="TransmitStatus.Ok"/>.
+/// </param>
 public readonly record struct TransmitResult(TransmitStatus Status, int Length, string? Problem = null);

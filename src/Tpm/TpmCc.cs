@@ -1,8 +1,8 @@
 namespace TpmFs.Tpm;
 
 /// <summary>
-/// TPM_CC of the TPM 2.0 library specification, Part 2, 6.5.2, to revision 1.84: the specification's names without TPM_CC_. A vendor's
-/// commands have bit 29 set; any other value is carried through as it is.
+/// TPM_CC of the TPM 2.0 library specification, Part 2, 6.5.2, to revision 1.84: the specification's names without
+/// TPM_CC_. A vendor's commands have bit 29 set; any other value is carried through as it is.
 /// </summary>
 public enum TpmCc : uint
 {

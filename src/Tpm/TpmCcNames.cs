@@ -3,28 +3,33 @@ using System.Globalization;
 
 namespace TpmFs.Tpm;
 
-/// <summary>The specification's spelling of command codes ("TPM2_NV_UndefineSpaceSpecial"), for logs and configuration.</summary>
+/// <summary>
+/// Spells command codes as the specification does ("TPM2_NV_UndefineSpaceSpecial"), for logs and configuration.
+/// </summary>
 public static class TpmCcNames
 {
     private const string CommandPrefix = "TPM2_";
     private const string ConstantPrefix = "TPM_CC_";
 
-    /// <summary>What a TPM_CC may have set: the index and the vendor bit (Part 2, 6.5.1).</summary>
+    /// <summary>The bits that a TPM_CC may have set: the index and the vendor bit (Part 2, 6.5.1).</summary>
     private const uint DefinedBits = 0x2000_FFFF;
 
-    /// <summary>The specification's name, or the number in hexadecimal ("0x20000001") where it has none.</summary>
+    /// <summary>
+    /// Returns the specification's name, or the number in hexadecimal ("0x20000001") where it has none.
+    /// </summary>
     public static string ToName(this TpmCc code) =>
         s_names.TryGetValue(code, out string? name) ? CommandPrefix + name : $"0x{(uint)code:X}";
 
     /// <summary>
-    /// Reads "TPM2_Clear", "TPM_CC_Clear" or "0x126", whatever the case. False for anything else, for a name that the specification
-    /// does not have, and for a number that no command can have.
+    /// Reads "TPM2_Clear", "TPM_CC_Clear" or "0x126", in any case. Returns false for anything else, for a name that the
+    /// specification does not have, and for a number that no command can have.
     /// </summary>
     public static bool TryParse(ReadOnlySpan<char> text, out TpmCc code)
     {
         if (text.StartsWith("0x", StringComparison.OrdinalIgnoreCase))
         {
-            bool read = uint.TryParse(text[2..], NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out uint value);
+            bool read = uint.TryParse(
+                text[2..], NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out uint value);
             code = (TpmCc)value;
             return read && (value & ~DefinedBits) == 0;
         }

@@ -1,6 +1,8 @@
 namespace TpmFs.Tpm;
 
-/// <summary>TPM_PT, the properties of TPM_CAP_TPM_PROPERTIES that matter to a resource manager (TPM 2.0 Part 2, 6.13).</summary>
+/// <summary>
+/// TPM_PT, the properties of TPM_CAP_TPM_PROPERTIES that matter to a resource manager (TPM 2.0 Part 2, 6.13).
+/// </summary>
 public enum TpmPt : uint
 {
     /// <summary>Where the group of properties begins that change only with the firmware.</summary>

@@ -1,8 +1,8 @@
 namespace TpmFs.Tpm;
 
 /// <summary>
-/// TPM_RC, the third field of a response (TPM 2.0 Part 2, 6.6), with the layer that made it in bits 16 to 23 (TSS 2.0 Overview and
-/// Common Structures, 2.4: a code without one is the TPM's own).
+/// TPM_RC, the third field of a response (TPM 2.0 Part 2, 6.6), with the layer that made it in bits 16 to 23 (TSS 2.0
+/// Overview and Common Structures, 2.4: a code without one is the TPM's own).
 /// </summary>
 public readonly record struct TpmRc(uint Value)
 {
@@ -15,7 +15,7 @@ public readonly record struct TpmRc(uint Value)
 
     public static TpmRc Success => new(0);
 
-    /// <summary>A tag that is no TPM's: the one code in TPM 1.2's format that a TPM 2.0 gives.</summary>
+    /// <summary>The tag is unknown: the one code in TPM 1.2's format that a TPM 2.0 gives.</summary>
     public static TpmRc BadTag => new(0x01E);
 
     // Format zero (Part 2, 6.6.3, RC_VER1).
@@ -111,39 +111,63 @@ public readonly record struct TpmRc(uint Value)
 
     public bool IsSuccess => Value == 0;
 
-    /// <summary>Who made the code, as the TSS numbers its layers: 0 the TPM, 11 the resource manager.</summary>
+    /// <summary>
+    /// The layer that made the code, as the TSS numbers layers: 0 is the TPM, 11 the resource manager.
+    /// </summary>
     public int Layer => (int)(Value & LayerMask) >> 16;
 
     public TpmRc WithoutLayer => new(Value & ~LayerMask);
 
-    /// <summary>RC_FMT1: the code may name a handle, a parameter or a session.</summary>
+    /// <summary>
+    /// True when the code is of format one (RC_FMT1), and so may name a handle, a parameter or a session.
+    /// </summary>
     public bool IsFormatOne => (Value & FormatOne) != 0;
 
-    /// <summary>RC_WARN: the command may succeed later, or once something has been done. Bits 7 to 11 say so.</summary>
+    /// <summary>
+    /// True when the code is a warning (RC_WARN, bits 7 to 11): the command may succeed later, or after something has
+    /// been done.
+    /// </summary>
     public bool IsWarning => (Value & 0xF80) == 0x900;
 
-    /// <summary>A format-one code without the handle, parameter or session that it names; any other as it is. The layer stays.</summary>
+    /// <summary>
+    /// A format-one code without the handle, parameter or session that it names; any other code unchanged. The layer
+    /// stays.
+    /// </summary>
     public TpmRc Base => IsFormatOne ? new(Value & ~(SessionBit | ParameterBit | (7u << NumberShift))) : this;
 
-    /// <summary>The code as the resource manager's.</summary>
+    /// <summary>The same code with the resource manager's layer.</summary>
     public TpmRc FromResourceManager => new((Value & ~LayerMask) | ResourceManagerLayer);
 
-    /// <summary>A format-one code for the handle at <paramref name="index"/>, 0 to 6: TPM_RC_H and its number, which begins at 1.</summary>
+    /// <summary>
+    /// Returns the format-one code for the handle at <paramref name="index"/>, 0 to 6: TPM_RC_H and its number, which
+    /// begins at 1.
+    /// </summary>
     public TpmRc ForHandle(int index) => WithNumber(0, index, last: 6);
 
-    /// <summary>A format-one code for the parameter at <paramref name="index"/>, 0 to 14: TPM_RC_P and its number, which begins at 1.</summary>
+    /// <summary>
+    /// Returns the format-one code for the parameter at <paramref name="index"/>, 0 to 14: TPM_RC_P and its number,
+    /// which begins at 1.
+    /// </summary>
     public TpmRc ForParameter(int index) => WithNumber(ParameterBit, index, last: 14);
 
-    /// <summary>A format-one code for the session at <paramref name="index"/>, 0 to 6: TPM_RC_S and its number, which begins at 1.</summary>
+    /// <summary>
+    /// Returns the format-one code for the session at <paramref name="index"/>, 0 to 6: TPM_RC_S and its number, which
+    /// begins at 1.
+    /// </summary>
     public TpmRc ForSession(int index) => WithNumber(SessionBit, index, last: 6);
 
-    /// <summary>TPM_RC_REFERENCE_H0 to H6: the handle at <paramref name="index"/> of the handle area is not loaded.</summary>
+    /// <summary>
+    /// Returns TPM_RC_REFERENCE_H0 to H6: the handle at <paramref name="index"/> of the handle area is not loaded.
+    /// </summary>
     public static TpmRc ReferenceHandle(int index) => new(0x910 + InRange(index, 6));
 
-    /// <summary>TPM_RC_REFERENCE_S0 to S6: the session at <paramref name="index"/> of the authorization area is not loaded.</summary>
+    /// <summary>
+    /// Returns TPM_RC_REFERENCE_S0 to S6: the session at <paramref name="index"/> of the authorization area is not
+    /// loaded.
+    /// </summary>
     public static TpmRc ReferenceSession(int index) => new(0x918 + InRange(index, 6));
 
-    /// <summary>The specification's name, for a person: "TPM_RC_HANDLE (parameter 1)".</summary>
+    /// <summary>Returns the specification's name, such as "TPM_RC_HANDLE (parameter 1)", for a person.</summary>
     public override string ToString() => TpmRcNames.Describe(this);
 
     private TpmRc WithNumber(uint kind, int index, int last)

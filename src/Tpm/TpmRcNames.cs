@@ -2,7 +2,10 @@ using System.Collections.Frozen;
 
 namespace TpmFs.Tpm;
 
-/// <summary>Response codes in the specification's words (Part 2, 6.6; the tables 16 to 18 of revision 1.59), for logs and people.</summary>
+/// <summary>
+/// Explains response codes in the specification's words (Part 2, 6.6; tables 16 to 18 of revision 1.59), for logs and
+/// people.
+/// </summary>
 internal static class TpmRcNames
 {
     private const uint LayerMask = 0x00FF_0000;
@@ -25,7 +28,8 @@ internal static class TpmRcNames
         _ => FromStack(code, $"layer {code.Layer}"),
     };
 
-    // Layer 11 is TPM codes that a resource manager made. The other layers have error numbers of their own, which are not the TPM's.
+    // Layer 11 is TPM codes that a resource manager made. The other layers have error numbers of their own, which are
+    // not the TPM's.
     private static string FromStack(TpmRc code, string layer) => $"0x{code.WithoutLayer.Value:X}, from the {layer}";
 
     // The order is that of the decision tree in Part 1, 39.4.

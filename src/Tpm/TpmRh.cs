@@ -1,6 +1,6 @@
 namespace TpmFs.Tpm;
 
-/// <summary>TPM_RH, the permanent handles (TPM 2.0 Part 2, 7.4), less those that are TPM 1.2's only.</summary>
+/// <summary>TPM_RH, the permanent handles (TPM 2.0 Part 2, 7.4), without those of TPM 1.2.</summary>
 public enum TpmRh : uint
 {
     Owner = 0x4000_0001,

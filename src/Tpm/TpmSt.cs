@@ -3,7 +3,7 @@ namespace TpmFs.Tpm;
 /// <summary>TPM_ST, the tags of commands, responses and structures (TPM 2.0 Part 2, 6.9).</summary>
 public enum TpmSt : ushort
 {
-    /// <summary>A response to a command whose tag is none (TPM 1.2's).</summary>
+    /// <summary>The tag of a response to a command whose tag is unknown (TPM 1.2's).</summary>
     ResponseCommand = 0x00C4,
     Null = 0x8000,
 

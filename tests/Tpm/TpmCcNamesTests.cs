@@ -67,7 +67,8 @@ public sealed partial class TpmCcNamesTests
         int compared = 0;
         foreach (Match match in Listed().Matches(listing))
         {
-            var code = (TpmCc)uint.Parse(match.Groups["code"].Value, NumberStyles.HexNumber, CultureInfo.InvariantCulture);
+            var code = (TpmCc)uint.Parse(
+                match.Groups["code"].Value, NumberStyles.HexNumber, CultureInfo.InvariantCulture);
             if (match.Groups["vendor"].Value == "0")
             {
                 Assert.Equal("TPM2_" + match.Groups["name"].Value, code.ToName(), ignoreCase: true);
@@ -78,6 +79,8 @@ public sealed partial class TpmCcNamesTests
         Assert.True(compared > 100, listing);
     }
 
-    [GeneratedRegex(@"^TPM2_CC_(?<name>\w+):\n(?:  .*\n)*?  commandIndex: +0x(?<code>\w+)\n(?:  .*\n)*?  V: +(?<vendor>\d)", RegexOptions.Multiline)]
+    [GeneratedRegex(
+        @"^TPM2_CC_(?<name>\w+):\n(?:  .*\n)*?  commandIndex: +0x(?<code>\w+)\n(?:  .*\n)*?  V: +(?<vendor>\d)",
+        RegexOptions.Multiline)]
     private static partial Regex Listed();
 }

@@ -120,7 +120,10 @@ public sealed partial class TpmRcTests
         Assert.False(TpmRc.Retry.IsSuccess);
     }
 
-    /// <summary>All of format zero up to NO_RESULT's revision, all warnings, and format one with no, the first and the seventh number (the tool takes only three bits of a parameter's four).</summary>
+    /// <summary>
+    /// All of format zero up to NO_RESULT's revision, all warnings, and format one with no, the first and the seventh
+    /// number (the tool takes only three bits of a parameter's four).
+    /// </summary>
     private static IEnumerable<uint> SampleCodes()
     {
         for (uint code = 0x100; code < 0x156; code++)
@@ -149,7 +152,8 @@ public sealed partial class TpmRcTests
     private static IEnumerable<(uint Code, string Text)> Decoded(IEnumerable<uint> codes)
     {
         // One process for each code; the shell starts them faster than we would.
-        string script = string.Join('\n', codes.Select(code => $"echo 0x{code:x} \"$(tpm2_rc_decode 0x{code:x} 2>&1)\""));
+        string script = string.Join(
+            '\n', codes.Select(code => $"echo 0x{code:x} \"$(tpm2_rc_decode 0x{code:x} 2>&1)\""));
         string output = Swtpm.Run("sh", ["-c", script]);
         return output.Split('\n', StringSplitOptions.RemoveEmptyEntries)
             .Select(line => line.Split(' ', 2))

@@ -5,9 +5,9 @@ using Microsoft.Win32.SafeHandles;
 namespace TpmFs.Tpm.Transports;
 
 /// <summary>
-/// A child with two sockets of ours and its output in a third. It has a session of its own and the signals by which a terminal or a
-/// service manager ends a group of processes blocked: it ends when its sockets do, in the order that its owner wants, and it cannot
-/// outlive an owner who is killed, since the kernel closes them. Used by one thread.
+/// A child process that is connected by two sockets, with its output in a third. It has a session of its own, and
+/// blocks the signals with which a terminal or a service manager ends a group of processes. It ends when its owner
+/// closes the sockets, or when the kernel closes them because the owner was killed. Used by one thread at a time.
 /// </summary>
 internal sealed class ChildProcess : IDisposable
 {
@@ -26,24 +26,26 @@ internal sealed class ChildProcess : IDisposable
         _output = output;
     }
 
-    /// <summary>The process's id, for messages and tests.</summary>
+    /// <summary>The process's id.</summary>
     public int Id => _pid;
 
     /// <summary>True until the process has ended.</summary>
     public bool IsRunning => !_reaped && !TryReap(wait: false);
 
-    /// <summary>
-    /// Starts <paramref name="executable"/>; <paramref name="arguments"/> are told the numbers that the two sockets have in the child.
-    /// </summary>
+    /// <summary>Starts a program.</summary>
     public static ChildProcess? Start(
-        string executable, Func<int, int, string[]> arguments, out TpmSocket? first, out TpmSocket? second, out string problem)
+        string executable,
+        Func<int, int, string[]> arguments,
+        out TpmSocket? first,
+        out TpmSocket? second,
+        out string problem)
     {
         first = second = null;
         using var firstPair = new Pair();
         using var secondPair = new Pair();
         using var outputPair = new Pair();
 
-        // What the child writes once the buffer is full is lost, and never holds it up.
+        // The child never waits for its output to be read: what does not fit into the socket's buffer is lost.
         if (!firstPair.IsValid || !secondPair.IsValid || !outputPair.IsValid
             || SocketCalls.SetBlocking(outputPair.Theirs, blocking: false).IsError)
         {
@@ -52,8 +54,8 @@ internal sealed class ChildProcess : IDisposable
         }
 
         int[] inherited = [firstPair.TheirNumber, secondPair.TheirNumber];
-        Errno error = Spawner.Spawn(
-            executable, arguments(firstPair.TheirNumber, secondPair.TheirNumber), inherited, outputPair.TheirNumber, out int pid);
+        string[] words = arguments(firstPair.TheirNumber, secondPair.TheirNumber);
+        Errno error = Spawner.Spawn(executable, words, inherited, outputPair.TheirNumber, out int pid);
         if (error.IsError)
         {
             problem = $"cannot start {executable}: {error.Text()}";
@@ -66,7 +68,10 @@ internal sealed class ChildProcess : IDisposable
         return new ChildProcess(pid, outputPair.TakeOurs());
     }
 
-    /// <summary>Waits for the end, which shows as the end of its output. Before this its sockets should be closed.</summary>
+    /// <summary>
+    /// Waits until the process has ended, which shows as the end of its output. The caller closes the process's sockets
+    /// first. Returns false when the deadline passes before.
+    /// </summary>
     public bool WaitForExit(Deadline deadline)
     {
         Span<byte> chunk = stackalloc byte[512];
@@ -88,7 +93,7 @@ internal sealed class ChildProcess : IDisposable
         return true;
     }
 
-    /// <summary>The last lines of what it wrote.</summary>
+    /// <summary>Returns the last lines that the process wrote.</summary>
     public string LastOutput()
     {
         Span<byte> chunk = stackalloc byte[512];
@@ -100,7 +105,7 @@ internal sealed class ChildProcess : IDisposable
         return Encoding.UTF8.GetString(_tail, 0, _tailLength).Trim();
     }
 
-    /// <summary>Kills it where it still runs.</summary>
+    /// <summary>Kills the process if it still runs.</summary>
     public void Dispose()
     {
         if (IsRunning)
@@ -122,12 +127,13 @@ internal sealed class ChildProcess : IDisposable
 
     private bool TryReap(bool wait)
     {
-        // The kernel reaps children by itself where whoever started us ignores SIGCHLD: no child of that number is an end, too.
+        // The kernel reaps children itself where the process that started us ignores SIGCHLD. So a child that does not
+        // exist any more has ended, too.
         _reaped = ProcessCalls.TryReap(_pid, wait);
         return _reaped;
     }
 
-    /// <summary>Two ends, both closed on exec and with this.</summary>
+    /// <summary>The two ends of a socket pair, which are closed on exec and with this object.</summary>
     private sealed class Pair : IDisposable
     {
         private readonly SafeFileHandle _ours;
@@ -142,7 +148,7 @@ internal sealed class ChildProcess : IDisposable
 
         public SafeFileHandle Theirs { get; }
 
-        /// <summary>The number that the child knows its end by. Valid until this is disposed of.</summary>
+        /// <summary>The number under which the child knows its end. Valid until this object is disposed.</summary>
         public int TheirNumber => (int)Theirs.DangerousGetHandle();
 
         public TpmSocket TakeOurs()

@@ -5,21 +5,24 @@ using System.Runtime.Versioning;
 namespace TpmFs.Tpm.Transports;
 
 /// <summary>
-/// Finds who has a file open, as far as this process may know (proc(5)). Descriptors are read as links and never followed: stat(2) of what one leads
-/// to asks its server, which may hang.
+/// Finds which processes have a file open, as far as this process may see (proc(5)). Descriptors are read as links and
+/// never followed: stat(2) of a file asks the server of its filesystem, which may hang.
 /// </summary>
 [SupportedOSPlatform("linux")]
 internal sealed class DeviceHolders(string path)
 {
     private const int MaxNamed = 3;
 
-    /// <summary>How long an answer holds: to look through all processes takes time.</summary>
+    /// <summary>How long an answer is used again, since looking through all processes takes time.</summary>
     private static readonly TimeSpan s_validity = TimeSpan.FromSeconds(30);
 
     private string _answer = "";
     private long? _looked;
 
-    /// <summary>" by process 812 (tpm2-abrmd)", for the end of a sentence; empty when nobody is to be seen.</summary>
+    /// <summary>
+    /// Returns the processes for the end of a sentence, such as " by process 812 (tpm2-abrmd)"; empty when none is
+    /// visible.
+    /// </summary>
     public string Describe()
     {
         if (_looked is not { } then || Stopwatch.GetElapsedTime(then) > s_validity)
@@ -41,7 +44,8 @@ internal sealed class DeviceHolders(string path)
     {
         try
         {
-            return FileCalls.NamesIn($"{process}/fd").Any(descriptor => Links.Read($"{process}/fd/{descriptor}") == path);
+            return FileCalls.NamesIn($"{process}/fd").Any(
+                descriptor => Links.Read($"{process}/fd/{descriptor}") == path);
         }
         catch (Exception gone) when (gone is IOException or UnauthorizedAccessException)
         {

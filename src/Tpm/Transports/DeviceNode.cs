@@ -4,7 +4,7 @@ using Microsoft.Win32.SafeHandles;
 
 namespace TpmFs.Tpm.Transports;
 
-/// <summary>Opens what is meant to be a TPM's device, and says what is wrong with what is none.</summary>
+/// <summary>Opens a TPM's device, and explains why a path is not one.</summary>
 [SupportedOSPlatform("linux")]
 internal static class DeviceNode
 {
@@ -17,17 +17,38 @@ internal static class DeviceNode
     private const uint Socket = 0xC000;
     private const long Fuse = 0x65735546; // FUSE_SUPER_MAGIC, linux/magic.h
 
-    /// <summary>Why the kernel's own resource manager is no TPM to manage.</summary>
+    /// <summary>Returns why the kernel's resource manager cannot be managed itself, for a person.</summary>
     public static string NotResourceManager(string path) =>
-        $"{path} is the kernel's resource manager, and not the TPM: it swaps everything at every command and keeps saved sessions for ever. "
-        + "Name the TPM itself, such as device:/dev/tpm0; programs may go on using the kernel's beside tpmfs";
+        $"{path} is the kernel's resource manager, and not the TPM: it swaps everything at every command and keeps "
+        + "saved sessions for ever. Name the TPM itself, such as device:/dev/tpm0; "
+        + "programs may go on using the kernel's beside tpmfs";
 
-    /// <summary>Whether a path is a name of the kernel's resource manager.</summary>
-    public static bool IsResourceManager(string path) => Path.GetFileName(path.AsSpan()).StartsWith("tpmrm", StringComparison.Ordinal);
+    /// <summary>Returns true when a path has the name of the kernel's resource manager.</summary>
+    public static bool IsResourceManager(string path) =>
+        Path.GetFileName(path.AsSpan()).StartsWith("tpmrm", StringComparison.Ordinal);
 
-    /// <summary>Null with a problem when it cannot be opened, or is no device of a TPM: then nothing was opened but its name.</summary>
-    /// <param name="holders">Of the same path.</param>
-    public static SafeFileHandle? TryOpen(string path, DeviceHolders holders, out bool isCharacterDevice, out string problem)
+    /// <summary>
+    /// Returns whether a path may be that of a TPM's device, as far as that can be told without looking.
+    /// </summary>
+    /// <param name="problem">Why it cannot be one, for a person; empty where it may.</param>
+    public static bool MayBeDevice(string path, TransportEnvironment environment, out string problem)
+    {
+        problem = !Path.IsPathRooted(path)
+            ? $"device needs the path of a TPM's device from the root on, such as device:/dev/tpm0, and not \"{path}\""
+            : IsResourceManager(path) ? NotResourceManager(path)
+            : IsBelow(environment.OwnTree, path)
+            ? $"{path} is a node of the tree that is to be served, which cannot be its own TPM"
+            : string.Empty;
+        return problem.Length == 0;
+    }
+
+    /// <summary>
+    /// Opens the device. Returns null with a problem when it cannot be opened, or when the path does not lead to a
+    /// TPM's device. In that case only the path was looked up, and nothing behind it was opened.
+    /// </summary>
+    /// <param name="holders">Finds who has the same path open.</param>
+    public static SafeFileHandle? TryOpen(
+        string path, DeviceHolders holders, out bool isCharacterDevice, out string problem)
     {
         isCharacterDevice = false;
         Errno error = FileCalls.Open(path, OpenOptions.PathOnly, 0, out SafeFileHandle named);
@@ -58,13 +79,16 @@ internal static class DeviceNode
             return null;
         }
 
-        // What was looked at, whatever has the name now.
+        // Opens the file that was looked at, even if its path leads to another file by now.
         string same = string.Create(CultureInfo.InvariantCulture, $"/proc/self/fd/{name.DangerousGetHandle()}");
         const int Flags = OpenOptions.ReadWrite | OpenOptions.NonBlock | OpenOptions.NoTerminal;
         error = FileCalls.Open(same, Flags, 0, out SafeFileHandle device);
         problem = error.IsError ? WhyNot(path, holders, error) : string.Empty;
         return error.IsError ? null : device;
     }
+
+    private static bool IsBelow(string? tree, string path) =>
+        tree is not null && Path.GetFullPath(path).StartsWith(tree.TrimEnd('/') + "/", StringComparison.Ordinal);
 
     private static string Describe(uint type) => type switch
     {
@@ -78,14 +102,17 @@ internal static class DeviceNode
 
     private static string WhyNot(string path, DeviceHolders holders, Errno error) => error switch
     {
-        _ when error == Errno.ENOENT => $"there is no {path}. Is there a TPM, is it switched on in the firmware, and is its driver loaded?",
+        _ when error == Errno.ENOENT =>
+            $"there is no {path}. Is there a TPM, is it switched on in the firmware, and is its driver loaded?",
         _ when error == Errno.ENODEV || error == Errno.ENXIO => $"{path} has no device behind it",
         _ when error == Errno.EACCES => $"{path} may not be opened: permission denied",
-        _ when error == Errno.EBUSY => $"{path} is in use{holders.Describe()}; one program at a time can have the TPM itself. Stop the other one (fuser -v {path} shows it)",
+        _ when error == Errno.EBUSY =>
+            $"{path} is in use{holders.Describe()}; one program at a time can have the TPM itself. "
+            + $"Stop the other one (fuser -v {path} shows it)",
         _ => $"cannot open {path}: {error.Text()}",
     };
 
-    /// <summary>What the kernel calls a character device, as sysfs has it; empty where it does not say.</summary>
+    /// <summary>Returns the kernel's name of a character device, from sysfs; empty where sysfs has none.</summary>
     private static string KernelName(uint major, uint minor)
     {
         string? target = Links.Read(string.Create(CultureInfo.InvariantCulture, $"/sys/dev/char/{major}:{minor}"));

@@ -1,3 +1,4 @@
+using System.Diagnostics.CodeAnalysis;
 using System.Runtime.Versioning;
 using Microsoft.Win32.SafeHandles;
 using TpmFs.Tpm.Wire;
@@ -5,21 +6,29 @@ using TpmFs.Tpm.Wire;
 namespace TpmFs.Tpm.Transports;
 
 /// <summary>
-/// A TPM device of the kernel, such as /dev/tpm0, or a file that behaves as one, such as another TpmFs's raw0. It is opened with
-/// O_NONBLOCK, so that the kernel carries the command out by a thread of its own and read(2) has the result (drivers/char/tpm/tpm-dev-common.c).
+/// A TPM device of the kernel, such as /dev/tpm0, or a file that behaves like one, such as raw0 of another TpmFs. It is
+/// opened with O_NONBLOCK: a thread of the kernel carries the command out, and read(2) returns the result
+/// (drivers/char/tpm/tpm-dev-common.c).
 /// </summary>
 /// <remarks>
-/// The kernel opens a TPM once, gives up a command after its own time limits (read says ETIME), has no cancel for a TPM 2.0 and sets locality
-/// 0 only. Its poll(2) waits, uninterruptibly, for the command that runs, whatever timeout it was given. A device that goes away keeps
-/// its number while it is open, so one that is taken off is closed at once: when it comes back it can have its name again.
+/// The kernel lets one program open a TPM, gives a command up after time limits of its own (read(2) then fails with
+/// ETIME), cannot cancel a command of a TPM 2.0, and sets locality 0 only. Its poll(2) waits for the command that runs,
+/// uninterruptibly and whatever its timeout. A device that is taken off keeps its number while it is open. So it is
+/// closed at once, and can have its name again when it comes back.
 /// </remarks>
 [SupportedOSPlatform("linux")]
 internal sealed class DeviceTransport(string path) : ITpmTransport
 {
-    /// <summary>TPM_BUFSIZE of the kernel's driver; a larger command is E2BIG.</summary>
+    /// <summary>The word before the colon, its help text, and how the rest is read.</summary>
+    public static readonly TransportKind Kind = new(
+        "device",
+        TryParse,
+        new TransportForm("device:PATH", "a TPM of the machine, such as device:/dev/tpm0", "device:/dev/tpm0"));
+
+    /// <summary>TPM_BUFSIZE of the kernel's driver, which refuses a larger command with E2BIG.</summary>
     private const int KernelBuffer = 4096;
 
-    /// <summary>More than the two clocks can be apart by themselves, less than a machine sleeps.</summary>
+    /// <summary>Longer than the two clocks may differ by themselves, and shorter than any sleep of a machine.</summary>
     private static readonly TimeSpan s_shortestSleep = TimeSpan.FromMilliseconds(500);
 
     private readonly DeviceHolders _holders = new(path);
@@ -40,7 +49,8 @@ internal sealed class DeviceTransport(string path) : ITpmTransport
             return false;
         }
 
-        Features = new TpmTransportFeatures(CanCancel: false, HighestLocality: 0, isCharacterDevice ? KernelBuffer : null);
+        int? largest = isCharacterDevice ? KernelBuffer : null;
+        Features = new TpmTransportFeatures(CanCancel: false, HighestLocality: 0, largest);
         lock (_gate)
         {
             _isTakenOff = false;
@@ -88,21 +98,39 @@ internal sealed class DeviceTransport(string path) : ITpmTransport
         return result;
     }
 
-    /// <summary>The kernel has no way to cancel what a TPM 2.0 does: sysfs has one for TPM 1.2 alone.</summary>
+    /// <summary>
+    /// Does nothing: the kernel cannot cancel a command of a TPM 2.0. sysfs has a way for TPM 1.2 only.
+    /// </summary>
     public void Cancel()
     {
     }
 
     public void Dispose() => Close();
 
-    private TransmitResult Exchange(SafeFileHandle device, ReadOnlySpan<byte> command, Span<byte> response, TimeSpan timeout)
+    private static bool TryParse(
+        string text,
+        string rest,
+        TransportEnvironment environment,
+        [NotNullWhen(true)] out TransportSpec? spec,
+        out string problem)
+    {
+        bool isPath = DeviceNode.MayBeDevice(rest, environment, out problem);
+        spec = isPath
+            ? new(text, () => new DeviceTransport(Path.GetFullPath(rest))) { MayAppear = true, IsShared = true }
+            : null;
+        return isPath;
+    }
+
+    private TransmitResult Exchange(
+        SafeFileHandle device, ReadOnlySpan<byte> command, Span<byte> response, TimeSpan timeout)
     {
         var deadline = Deadline.After(timeout);
         TimeSpan asleep = BootClock.TimeAsleep();
         Errno error = FileCalls.Write(device, command);
         if (error.IsError)
         {
-            return new(IsRefusal(error) ? TransmitStatus.CommandRefused : TransmitStatus.NotSent, 0, $"{path} does not take a command: {error.Text()}");
+            TransmitStatus status = IsRefusal(error) ? TransmitStatus.CommandRefused : TransmitStatus.NotSent;
+            return new(status, 0, $"{path} does not take a command: {error.Text()}");
         }
 
         error = Receive(device, response, deadline, out int received, out string? problem);
@@ -110,24 +138,30 @@ internal sealed class DeviceTransport(string path) : ITpmTransport
         {
             { IsError: false } when problem is null => new(TransmitStatus.Ok, received),
             { IsError: false } => new(TransmitStatus.Disconnected, 0, $"{path}: {problem}"),
-            _ when IsRefusal(error) => new(TransmitStatus.CommandRefused, 0, $"{path} does not take the command: {error.Text()}"),
-            _ when error == Errno.ETIME => new(TransmitStatus.TimedOut, 0, $"no response from {path} in {timeout.TotalSeconds:0.###} s"),
+            _ when IsRefusal(error) => new(
+                TransmitStatus.CommandRefused, 0, $"{path} does not take the command: {error.Text()}"),
+            _ when error == Errno.ETIME => new(
+                TransmitStatus.TimedOut, 0, $"no response from {path} in {timeout.TotalSeconds:0.###} s"),
 
-            // A command that the machine's sleep met is refused by a driver that sleeps already: the TPM has not had it.
-            _ when BootClock.TimeAsleep() - asleep > s_shortestSleep => new(TransmitStatus.NotSent, 0, $"the machine slept while {path} had a command"),
+            // While the machine goes to sleep, a driver that sleeps already refuses commands. The TPM has not had this
+            // one.
+            _ when BootClock.TimeAsleep() - asleep > s_shortestSleep => new(
+                TransmitStatus.NotSent, 0, $"the machine slept while {path} had a command"),
             _ => new(TransmitStatus.Disconnected, 0, $"{path} gives no response: {error.Text()}"),
         };
     }
 
     /// <summary>
-    /// What drivers say of a command that they do not send, to write(2) or, when they have looked at it later, to read(2). Their buffer may be smaller than
+    /// Returns true when a driver has refused a command for what it is, most often for its size, and has not sent it.
+    /// Drivers refuse at write(2), or at read(2) when they look at the command later. Their buffers may be smaller than
     /// the kernel's.
     /// </summary>
     private static bool IsRefusal(Errno error) => error == Errno.E2BIG || error == Errno.EINVAL;
 
-    /// <summary>Receives a whole response, in however many pieces it comes.</summary>
-    /// <returns>The error; success with a problem for what is no response.</returns>
-    private static Errno Receive(SafeFileHandle device, Span<byte> response, Deadline deadline, out int received, out string? problem)
+    /// <summary>Receives a whole response, which may come in several pieces.</summary>
+    /// <returns>The error; none, with a problem, when what came is not a response.</returns>
+    private static Errno Receive(
+        SafeFileHandle device, Span<byte> response, Deadline deadline, out int received, out string? problem)
     {
         received = 0;
         problem = null;
@@ -149,10 +183,14 @@ internal sealed class DeviceTransport(string path) : ITpmTransport
             received += count;
             if (TpmHeader.TryRead(response[..received], out TpmHeader header))
             {
-                bool isResponse = header.Size >= TpmHeader.Length && header.Size <= response.Length && received <= header.Size;
+                bool isResponse = header.Size >= TpmHeader.Length
+                    && header.Size <= response.Length
+                    && received <= header.Size;
                 if (!isResponse || received == header.Size)
                 {
-                    problem = isResponse ? null : $"{received} bytes came of a response that says it is {header.Size} bytes long";
+                    problem = isResponse
+                        ? null
+                        : $"{received} bytes came of a response that says it is {header.Size} bytes long";
                     return Errno.None;
                 }
             }
@@ -165,7 +203,7 @@ internal sealed class DeviceTransport(string path) : ITpmTransport
         }
     }
 
-    /// <summary>Waits for a response. An error of the device is left to read(2).</summary>
+    /// <summary>Waits for a response. An error of the device shows at the read(2) that follows.</summary>
     private static Errno WaitUntilReadable(SafeFileHandle device, Deadline deadline)
     {
         while (true)
@@ -192,13 +230,16 @@ internal sealed class DeviceTransport(string path) : ITpmTransport
 
         try
         {
-            _watcher = new FileSystemWatcher(Path.GetDirectoryName(path)!, Path.GetFileName(path)) { NotifyFilter = NotifyFilters.FileName };
+            _watcher = new FileSystemWatcher(Path.GetDirectoryName(path)!, Path.GetFileName(path))
+            {
+                NotifyFilter = NotifyFilters.FileName,
+            };
             _watcher.Deleted += (_, _) => TakenOff();
             _watcher.EnableRaisingEvents = true;
         }
         catch (IOException)
         {
-            // No inotify instance is left (inotify(7)): that the device was taken off shows at the next command instead.
+            // No inotify instance is left (inotify(7)). The next command shows that the device was taken off.
             _watcher?.Dispose();
             _watcher = null;
         }
@@ -223,7 +264,7 @@ internal sealed class DeviceTransport(string path) : ITpmTransport
         TakenOff();
     }
 
-    /// <summary>Under the lock.</summary>
+    /// <summary>Closes the device. The caller holds <see cref="_gate"/>.</summary>
     private void CloseDevice()
     {
         _device?.Dispose();

@@ -1,18 +1,28 @@
 using System.Diagnostics;
+using System.Diagnostics.CodeAnalysis;
+using System.Globalization;
 using System.Runtime.Versioning;
 using TpmFs.Tpm.Wire;
 
 namespace TpmFs.Tpm.Transports;
 
 /// <summary>
-/// A swtpm of our own, with its state in a directory. It is reached through sockets that it inherits and that nobody else can open; it
-/// ends when they are closed, so it does not outlive this process even when that is killed. One that died is started again by
-/// <see cref="TryConnect"/>. <see cref="Dispose"/> stops it after TPM2_Shutdown(TPM_SU_CLEAR): a TPM that goes down without one counts
-/// a failed authorization against its dictionary-attack protection (Part 1, 19.8.6).
+/// A swtpm that the daemon starts, with its state in a directory. It inherits its sockets, so nobody else can open
+/// them. It ends when they are closed, so it does not outlive the daemon even when that is killed.
+/// <see cref="TryConnect"/> starts a swtpm that has died again. <see cref="Dispose"/> stops it after
+/// TPM2_Shutdown(TPM_SU_CLEAR): a TPM that ends without one counts a failed authorization against its dictionary-attack
+/// protection (Part 1, 19.8.6).
 /// </summary>
 [SupportedOSPlatform("linux")]
 internal sealed class EmbeddedTransport(string directory) : ITpmTransport
 {
+    /// <summary>The word before the colon, its help text, and how the rest is read.</summary>
+    public static readonly TransportKind Kind = new(
+        "embedded",
+        TryParse,
+        new TransportForm(
+            "embedded[:DIR]", "a software TPM of tpmfs's own (swtpm), its state kept in DIR", "embedded embedded:"));
+
     private static readonly TimeSpan s_stopTimeout = TimeSpan.FromSeconds(5);
 
     private StateDirectory? _state;
@@ -23,7 +33,7 @@ internal sealed class EmbeddedTransport(string directory) : ITpmTransport
 
     public TpmTransportFeatures Features { get; private set; }
 
-    /// <summary>The id of the swtpm process, 0 when there is none.</summary>
+    /// <summary>The id of the swtpm process; 0 while there is none.</summary>
     internal int ProcessId => _process?.Id ?? 0;
 
     public bool TryConnect(TimeSpan timeout, out string problem)
@@ -36,10 +46,12 @@ internal sealed class EmbeddedTransport(string directory) : ITpmTransport
         }
 
         Abandon();
-        return (_state is not null || StateDirectory.TryOpen(directory, out _state, out problem)) && TryStart(deadline, out problem);
+        return (_state is not null || StateDirectory.TryOpen(directory, out _state, out problem))
+            && TryStart(deadline, out problem);
     }
 
-    public TransmitResult Transmit(ReadOnlyMemory<byte> command, byte locality, Memory<byte> response, TimeSpan timeout) =>
+    public TransmitResult Transmit(
+        ReadOnlyMemory<byte> command, byte locality, Memory<byte> response, TimeSpan timeout) =>
         _link?.Transmit(command.Span, locality, response.Span, timeout)
         ?? new TransmitResult(TransmitStatus.NotSent, 0, "the embedded swtpm is not running");
 
@@ -62,7 +74,33 @@ internal sealed class EmbeddedTransport(string directory) : ITpmTransport
         _state = null;
     }
 
-    /// <summary>A failure means that the TPM is beyond being shut down in order; the process is ended all the same.</summary>
+    /// <summary>
+    /// Without a directory of its own, each TPM has its state in the daemon's: the first in swtpm, the second in
+    /// swtpm1, and so on.
+    /// </summary>
+    private static bool TryParse(
+        string text,
+        string rest,
+        TransportEnvironment environment,
+        [NotNullWhen(true)] out TransportSpec? spec,
+        out string problem)
+    {
+        string number = environment.Number == 0
+            ? string.Empty
+            : environment.Number.ToString(CultureInfo.InvariantCulture);
+        string directory = rest.Length > 0 ? rest : Path.Combine(environment.StateDirectory, "swtpm" + number);
+        spec = new TransportSpec(text, () => new EmbeddedTransport(directory))
+        {
+            IsOwn = true, DependsOnNumber = rest.Length == 0,
+        };
+        problem = string.Empty;
+        return true;
+    }
+
+    /// <summary>
+    /// Tells the TPM to shut down. Where that fails the TPM cannot be shut down in order, and the process is ended all
+    /// the same.
+    /// </summary>
     private static void TransmitShutdown(SwtpmLink link, Deadline deadline)
     {
         Span<byte> command = stackalloc byte[TpmHeader.Length + sizeof(ushort)];
@@ -97,7 +135,8 @@ internal sealed class EmbeddedTransport(string directory) : ITpmTransport
         if (_control.TryGetFeatures(deadline, out TpmTransportFeatures features, out string reason))
         {
             Features = features;
-            Volatile.Write(ref _link, new SwtpmLink(new SwtpmData(data, open: null, TimeSpan.Zero), _control, features));
+            Volatile.Write(
+                ref _link, new SwtpmLink(new SwtpmData(data, open: null, TimeSpan.Zero), _control, features));
             return true;
         }
 

@@ -3,15 +3,17 @@ using System.Runtime.Versioning;
 
 namespace TpmFs.Tpm.Transports;
 
-/// <summary>Looks programs up as a shell does.</summary>
+/// <summary>Finds programs on the PATH, as a shell does.</summary>
 [SupportedOSPlatform("linux")]
 internal static class Executables
 {
-    private const UnixFileMode AnyExecute = UnixFileMode.UserExecute | UnixFileMode.GroupExecute | UnixFileMode.OtherExecute;
+    private const UnixFileMode AnyExecute =
+        UnixFileMode.UserExecute | UnixFileMode.GroupExecute | UnixFileMode.OtherExecute;
 
     public static bool TryFind(string name, [NotNullWhen(true)] out string? path)
     {
-        string[] directories = (Environment.GetEnvironmentVariable("PATH") ?? "/usr/bin:/bin").Split(':', StringSplitOptions.RemoveEmptyEntries);
+        string[] directories = (Environment.GetEnvironmentVariable("PATH") ?? "/usr/bin:/bin").Split(
+            ':', StringSplitOptions.RemoveEmptyEntries);
         foreach (string directory in directories)
         {
             path = Path.Combine(directory, name);

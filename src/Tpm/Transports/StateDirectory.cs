@@ -3,15 +3,17 @@ using System.Runtime.Versioning;
 
 namespace TpmFs.Tpm.Transports;
 
-/// <summary>The directory of an embedded swtpm's state, ours alone while this lives.</summary>
+/// <summary>
+/// The directory with the state of an embedded swtpm. No other tpmfs can use it while this object lives.
+/// </summary>
 [SupportedOSPlatform("linux")]
 internal sealed class StateDirectory : IDisposable
 {
-    /// <summary>How long a swtpm of a killed predecessor may take to finish its command.</summary>
+    /// <summary>How long a swtpm whose tpmfs was killed may take to finish its command.</summary>
     private static readonly TimeSpan s_predecessorTimeout = TimeSpan.FromSeconds(5);
     private static readonly TimeSpan s_pollInterval = TimeSpan.FromMilliseconds(20);
 
-    /// <summary>In bytes: more than swtpm keeps of a TPM 2.0.</summary>
+    /// <summary>More bytes than swtpm keeps for a TPM 2.0.</summary>
     private const int StateSize = 32 * 1024;
 
     private readonly FileLock _lock;
@@ -24,14 +26,15 @@ internal sealed class StateDirectory : IDisposable
 
     public string Path { get; }
 
-    /// <summary>Makes the directory (0700) where it is missing, and takes it.</summary>
+    /// <summary>Makes the directory (0700) if it is missing, and locks it. Opens nothing of swtpm's.</summary>
     public static bool TryOpen(string directory, [NotNullWhen(true)] out StateDirectory? state, out string problem)
     {
         state = null;
         string path = System.IO.Path.GetFullPath(directory);
         if (path.Contains(',', StringComparison.Ordinal))
         {
-            problem = $"the state directory {path} has a comma in its name, which swtpm's options cannot express; choose another";
+            problem = $"the state directory {path} has a comma in its name, which swtpm's options cannot express; "
+                + "choose another";
             return false;
         }
 
@@ -54,8 +57,8 @@ internal sealed class StateDirectory : IDisposable
     }
 
     /// <summary>
-    /// Waits until no other swtpm has the state: one whose owner was killed ends after the command that it runs. swtpm locks the file
-    /// ".lock" (fcntl(2)) while it runs.
+    /// Waits until no other swtpm uses the state. A swtpm whose tpmfs was killed ends after the command that it runs.
+    /// swtpm locks the file ".lock" (fcntl(2)) while it runs.
     /// </summary>
     public bool WaitForPredecessor(Deadline deadline, out string problem)
     {
@@ -85,19 +88,19 @@ internal sealed class StateDirectory : IDisposable
         {
             problem = refusal.IsHeld
                 ? $"another tpmfs uses the state directory {path}; stop it, or choose another directory"
-                : $"cannot write in the state directory {path}: {refusal.Problem}. Make room there, or choose another directory";
+                : CannotWrite(path, refusal.Problem);
             return false;
         }
 
         try
         {
-            // A full disk shows only when something is written: as much as swtpm's state is, for a moment.
+            // A full disk shows only at a write. So as much as swtpm's state needs is written for a moment.
             held.CheckSpace(StateSize);
         }
         catch (IOException full)
         {
             held.Dispose();
-            problem = $"cannot write in the state directory {path}: {full.Message}. Make room there, or choose another directory";
+            problem = CannotWrite(path, full.Message);
             return false;
         }
 
@@ -105,6 +108,9 @@ internal sealed class StateDirectory : IDisposable
         problem = string.Empty;
         return true;
     }
+
+    private static string CannotWrite(string path, string reason) =>
+        $"cannot write in the state directory {path}: {reason}. Make room there, or choose another directory";
 
     private bool IsUsedBySwtpm()
     {

@@ -2,16 +2,17 @@ using System.Buffers.Binary;
 
 namespace TpmFs.Tpm.Transports;
 
-/// <summary>Opens a connection to one of swtpm's channels. Any thread.</summary>
+/// <summary>Opens a connection to one of swtpm's channels. Any thread may call it.</summary>
 internal delegate bool SwtpmConnector(Deadline deadline, out TpmSocket? socket, out string problem);
 
 /// <summary>
-/// swtpm's control channel (swtpm_ioctls(3), the CMD_ commands): a big-endian command number and its data, answered by a TPM result.
-/// swtpm serves one control connection at a time and takes one read(2) for one command, so a connection is held only while it is
-/// needed and never carries two requests at once. Used by one thread, but for <see cref="Cancel"/>.
+/// swtpm's control channel (swtpm_ioctls(3), the CMD_ commands). A request is a big-endian number and its data; the
+/// answer begins with a TPM result. swtpm serves one control connection at a time, and takes what one read(2) gives for
+/// one request. So a connection is open only while it is needed, and carries one request at a time. Used by one thread
+/// at a time, but for <see cref="Cancel"/>.
 /// </summary>
-/// <param name="open">Opens a connection, or hands out the one that there is.</param>
-/// <param name="keepsConnection">The connection that is opened is the only one there will be: it is not closed after use.</param>
+/// <param name="open">Opens a connection, or returns the only one there is.</param>
+/// <param name="keepsConnection">True when there is only one connection, which stays open after use.</param>
 internal sealed class SwtpmControl(SwtpmConnector open, bool keepsConnection)
 {
     private const uint GetCapability = 1;
@@ -19,26 +20,29 @@ internal sealed class SwtpmControl(SwtpmConnector open, bool keepsConnection)
     private const uint SetLocality = 5;
     private const uint CancelTpmCommand = 9;
 
-    private const string NotInTime = "swtpm's control channel did not answer in time: swtpm hangs, or another client is connected to the channel";
+    private const string NotInTime =
+        "swtpm's control channel did not answer in time: swtpm hangs, or another client is connected to the channel";
 
     private const ulong CapabilitySetLocality = 1 << 3;
     private const ulong CapabilityCancel = 1 << 5;
 
     private static readonly TimeSpan s_cancelOpenTimeout = TimeSpan.FromSeconds(1);
 
-    /// <summary>The cancel that was sent, or is being sent; its result is the connection that owes the answer.</summary>
+    /// <summary>
+    /// The cancel that was sent or is being sent. Its result is the connection on which the answer will come.
+    /// </summary>
     private Task<TpmSocket?>? _cancel;
 
-    /// <summary>The one connection that there was is gone.</summary>
+    /// <summary>True when the only connection there was has been closed.</summary>
     public bool IsLost { get; private set; }
 
-    /// <summary>True when the last command was answered, with a refusal.</summary>
+    /// <summary>True when swtpm answered the last request with a refusal.</summary>
     public bool HasRefused { get; private set; }
 
-    /// <summary>A cancel was sent that is not settled yet.</summary>
+    /// <summary>True when a cancel was sent whose answer nobody has collected yet.</summary>
     public bool OwesAnswer => Volatile.Read(ref _cancel) is not null;
 
-    /// <summary>Reads PTM_CAP_*, which says what the transport can do.</summary>
+    /// <summary>Asks swtpm for its capabilities (PTM_CAP_*), which tell what the transport can do.</summary>
     public bool TryGetFeatures(Deadline deadline, out TpmTransportFeatures features, out string problem)
     {
         Span<byte> answer = stackalloc byte[sizeof(ulong)];
@@ -57,12 +61,13 @@ internal sealed class SwtpmControl(SwtpmConnector open, bool keepsConnection)
     public bool TrySetLocality(byte locality, Deadline deadline, out string problem) =>
         TryCommand(SetLocality, [locality], deadline, out problem);
 
-    /// <summary>Ends the swtpm process in order.</summary>
-    public bool TryShutdown(Deadline deadline, out string problem) => TryCommand(ShutdownCommand, [], deadline, out problem);
+    /// <summary>Asks swtpm to end in order.</summary>
+    public bool TryShutdown(Deadline deadline, out string problem) =>
+        TryCommand(ShutdownCommand, [], deadline, out problem);
 
     /// <summary>
-    /// Sends CMD_CANCEL_TPM_CMD from a thread of the pool. Any thread; returns at once. swtpm's sockets answer it only after the command
-    /// that runs (measured), so its answer is collected by <see cref="Settle"/>.
+    /// Sends CMD_CANCEL_TPM_CMD from a thread of the pool, and returns at once. Any thread may call it. swtpm answers
+    /// only after the command that runs (measured), so <see cref="Settle"/> collects the answer later.
     /// </summary>
     public void Cancel()
     {
@@ -73,8 +78,9 @@ internal sealed class SwtpmControl(SwtpmConnector open, bool keepsConnection)
     }
 
     /// <summary>
-    /// Waits until the cancel that was sent, if any, is answered: a cancel must not reach the TPM while it runs a later command. One
-    /// that is not answered in time is given up with its connection, unless there is no other connection: then it stays owed.
+    /// Waits until swtpm has answered the cancel that was sent, if one was: a cancel must not reach the TPM while it
+    /// runs a later command. Where the answer does not come in time, the cancel's connection is closed. The only
+    /// connection there is stays open, and its answer is still to come.
     /// </summary>
     public void Settle(Deadline deadline)
     {
@@ -142,11 +148,14 @@ internal sealed class SwtpmControl(SwtpmConnector open, bool keepsConnection)
 
         uint result = BinaryPrimitives.ReadUInt32BigEndian(answer);
         HasRefused = result != 0;
-        problem = result == 0 ? string.Empty : $"swtpm's control channel refused command {command} with the result 0x{result:X}";
+        problem = result == 0
+            ? string.Empty
+            : $"swtpm's control channel refused command {command} with the result 0x{result:X}";
         return result == 0;
     }
 
-    private bool TryExchange(uint command, ReadOnlySpan<byte> data, Span<byte> answer, Deadline deadline, out string problem)
+    private bool TryExchange(
+        uint command, ReadOnlySpan<byte> data, Span<byte> answer, Deadline deadline, out string problem)
     {
         Settle(deadline);
         if (_cancel is not null)
@@ -181,7 +190,7 @@ internal sealed class SwtpmControl(SwtpmConnector open, bool keepsConnection)
 
     private void Release(TpmSocket socket, bool answered)
     {
-        // A kept connection that still owes an answer is of no use: a later request would take it for its own.
+        // A connection that stays open must not owe an answer: the next request would take that answer for its own.
         if (!keepsConnection || !answered)
         {
             socket.Dispose();

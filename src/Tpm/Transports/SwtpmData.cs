@@ -1,31 +1,35 @@
+using System.Globalization;
 using TpmFs.Tpm.Wire;
 
 namespace TpmFs.Tpm.Transports;
 
 /// <summary>
-/// swtpm's data channel, which carries bare TPM commands and responses. swtpm keeps a connection, or closes it after each response
-/// ('swtpm socket -p PORT', '--server …,disconnect'): then each command gets a connection of its own. Used by one thread.
+/// swtpm's data channel, which carries TPM commands and responses as they are. Some swtpms keep the connection. Others
+/// close it after each response ('swtpm socket -p PORT', '--server …,disconnect'); then each command gets a connection
+/// of its own. Used by one thread at a time.
 /// </summary>
-/// <param name="first">The first connection. Owned.</param>
+/// <param name="first">The first connection, which is disposed with the channel.</param>
 /// <param name="open">Opens a further connection; null where there is only the first.</param>
-/// <param name="watch">How long the end of a new connection is waited for after its first response.</param>
+/// <param name="watch">How long to wait, after the first response of a connection, whether swtpm closes it.</param>
 internal sealed class SwtpmData(TpmSocket first, SwtpmConnector? open, TimeSpan watch) : IDisposable
 {
     private TpmSocket _socket = first;
 
-    /// <summary>Responses since the link was made.</summary>
+    /// <summary>Counts the responses since the channel was made.</summary>
     private int _responses;
 
-    /// <summary>A whole command was sent and not one byte of its response has come.</summary>
+    /// <summary>True when a whole command was sent and no byte of its response has come.</summary>
     private bool _owesResponse;
 
     /// <summary>True when swtpm closes the connection after each response.</summary>
     public bool ClosesAfterResponse { get; private set; }
 
-    /// <summary>True when swtpm closed the connection after its first response, and that was noticed too late.</summary>
+    /// <summary>
+    /// True when swtpm closed the connection after its first response, and not within the time to watch for that.
+    /// </summary>
     public bool EndedAfterFirstResponse { get; private set; }
 
-    /// <summary>Sends a whole command; returns how the exchange ended where that failed.</summary>
+    /// <summary>Sends a whole command. Returns null on success, or how the exchange ended.</summary>
     public TransmitResult? Send(ReadOnlySpan<byte> command, Deadline deadline, TimeSpan timeout)
     {
         if (ClosesAfterResponse)
@@ -42,10 +46,12 @@ internal sealed class SwtpmData(TpmSocket first, SwtpmConnector? open, TimeSpan 
             bool isClosed = _socket.EndsWithin(TimeSpan.Zero);
             EndedAfterFirstResponse = isClosed && _responses == 1;
             return new(
-                TransmitStatus.NotSent, 0, isClosed ? "swtpm closed the connection" : "swtpm sent bytes that no command asked for");
+                TransmitStatus.NotSent, 0, isClosed
+                    ? "swtpm closed the connection"
+                    : "swtpm sent bytes that no command asked for");
         }
 
-        // A part of a command is none to swtpm.
+        // swtpm does not execute a command of which only a part has come.
         IoStatus sent = _socket.SendAll(command, deadline);
         if (sent != IoStatus.Ok)
         {
@@ -77,7 +83,8 @@ internal sealed class SwtpmData(TpmSocket first, SwtpmConnector? open, TimeSpan 
 
             if (header.Size < TpmHeader.Length || header.Size > response.Length)
             {
-                return new(TransmitStatus.Disconnected, 0, $"the TPM sent a response that says it is {header.Size} bytes long");
+                string problem = $"the TPM sent a response that says it is {header.Size} bytes long";
+                return new(TransmitStatus.Disconnected, 0, problem);
             }
 
             if (received > header.Size)
@@ -94,13 +101,15 @@ internal sealed class SwtpmData(TpmSocket first, SwtpmConnector? open, TimeSpan 
     }
 
     /// <summary>
-    /// Waits for the response that a command which was given up still owes, and drops it; after that the connection is as good as new.
-    /// False when that is not possible.
+    /// Waits for the response to a command that was given up, and drops it. Returns true when the connection can be
+    /// used again.
     /// </summary>
     public bool TryResume(Deadline deadline)
     {
         Span<byte> scrap = stackalloc byte[TpmHeader.Length];
-        if (!_owesResponse || _socket.ReceiveExactly(scrap, deadline) != IoStatus.Ok || !TpmHeader.TryRead(scrap, out TpmHeader header))
+        if (!_owesResponse
+            || _socket.ReceiveExactly(scrap, deadline) != IoStatus.Ok
+            || !TpmHeader.TryRead(scrap, out TpmHeader header))
         {
             return false;
         }
@@ -128,8 +137,9 @@ internal sealed class SwtpmData(TpmSocket first, SwtpmConnector? open, TimeSpan 
     public void Dispose() => _socket.Dispose();
 
     /// <summary>
-    /// The first response shows how swtpm behaves. A connection that swtpm closes must not carry another command: swtpm might close it
-    /// after the command is sent, and nobody could tell whether the TPM has had that.
+    /// Finds out after the first response whether swtpm closes the connection. Such a connection must not carry another
+    /// command: swtpm might close it after the command is sent, and nobody could tell whether the TPM has had the
+    /// command.
     /// </summary>
     private void EndResponse()
     {
@@ -144,7 +154,15 @@ internal sealed class SwtpmData(TpmSocket first, SwtpmConnector? open, TimeSpan 
         }
     }
 
-    private static TransmitResult Failed(IoStatus status, TimeSpan timeout, TransmitStatus whenClosed) => status == IoStatus.TimedOut
-        ? new(TransmitStatus.TimedOut, 0, $"no response from swtpm in {timeout.TotalSeconds:0.###} s: it hangs, or serves another client")
-        : new(whenClosed, 0, "swtpm closed the connection");
+    private static TransmitResult Failed(IoStatus status, TimeSpan timeout, TransmitStatus whenClosed)
+    {
+        if (status != IoStatus.TimedOut)
+        {
+            return new(whenClosed, 0, "swtpm closed the connection");
+        }
+
+        string limit = string.Create(CultureInfo.InvariantCulture, $"{timeout.TotalSeconds:0.###} s");
+        return new(
+            TransmitStatus.TimedOut, 0, $"no response from swtpm in {limit}: it hangs, or serves another client");
+    }
 }

@@ -3,13 +3,16 @@ using TpmFs.Tpm.Wire;
 namespace TpmFs.Tpm.Transports;
 
 /// <summary>
-/// A way to a swtpm: its data channel, and its control channel where there is one. Used by one thread, but for <see cref="Cancel"/>.
+/// A swtpm's data channel, and its control channel where there is one. Used by one thread at a time, but for
+/// <see cref="Cancel"/>.
 /// </summary>
-/// <param name="data">Owned.</param>
-/// <param name="control">Null where there is none: then there is locality 0 only and no cancel.</param>
+/// <param name="data">The data channel, which is disposed with the link.</param>
+/// <param name="control">
+/// The control channel; null where there is none. Without one there is locality 0 only, and no cancel.
+/// </param>
 internal sealed class SwtpmLink(SwtpmData data, SwtpmControl? control, TpmTransportFeatures features) : IDisposable
 {
-    /// <summary>How long an answer to a cancel is waited for once the command that it was for has ended.</summary>
+    /// <summary>How long to wait for the answer to a cancel after the command has ended.</summary>
     private static readonly TimeSpan s_cancelAnswerTimeout = TimeSpan.FromMilliseconds(250);
 
     private readonly Lock _gate = new();
@@ -27,7 +30,7 @@ internal sealed class SwtpmLink(SwtpmData data, SwtpmControl? control, TpmTransp
 
     public SwtpmData Data => data;
 
-    /// <summary>Takes what the control channel says that it can do, where it had not said so before.</summary>
+    /// <summary>Takes over what the control channel can do, where it did not say so when the link was made.</summary>
     public void Learn(TpmTransportFeatures learnt)
     {
         lock (_gate)
@@ -74,7 +77,7 @@ internal sealed class SwtpmLink(SwtpmData data, SwtpmControl? control, TpmTransp
         }
     }
 
-    /// <summary>Asks swtpm to give up the command under way. Any thread; never blocks.</summary>
+    /// <summary>Asks swtpm to give up the command under way. Any thread may call it; it never blocks.</summary>
     public void Cancel()
     {
         lock (_gate)
@@ -89,12 +92,14 @@ internal sealed class SwtpmLink(SwtpmData data, SwtpmControl? control, TpmTransp
                 control?.Cancel();
             }
 
-            // Before the command is sent there is nothing to cancel yet: it is done as soon as there is.
+            // A cancel that comes before the command is sent is remembered, and sent after the command.
             _cancelWanted = _phase == Phase.Preparing;
         }
     }
 
-    /// <summary>Waits for the response that a command which was given up still owes. False when the link cannot be used again.</summary>
+    /// <summary>
+    /// Waits for the response to a command that was given up. Returns false when the link cannot be used again.
+    /// </summary>
     public bool TryResume(Deadline deadline)
     {
         if (!data.TryResume(deadline))
@@ -106,7 +111,9 @@ internal sealed class SwtpmLink(SwtpmData data, SwtpmControl? control, TpmTransp
         return data.IsQuiet;
     }
 
-    /// <summary>Closes the link, in locality 0: the next client of this swtpm would have this one's otherwise.</summary>
+    /// <summary>
+    /// Closes the link, and sets locality 0: otherwise the next client of this swtpm would have this one's locality.
+    /// </summary>
     public void Dispose()
     {
         var deadline = Deadline.After(s_cancelAnswerTimeout);
@@ -133,16 +140,20 @@ internal sealed class SwtpmLink(SwtpmData data, SwtpmControl? control, TpmTransp
         }
     }
 
-    /// <summary>Where swtpm serves other clients between two commands, they find it in locality 0.</summary>
+    /// <summary>Sets locality 0 where swtpm may serve other clients before the next command.</summary>
     private void LeaveLocality()
     {
-        if (data.ClosesAfterResponse && _locality > 0 && control!.TrySetLocality(0, Deadline.After(s_cancelAnswerTimeout), out _))
+        if (data.ClosesAfterResponse
+            && _locality > 0
+            && control!.TrySetLocality(0, Deadline.After(s_cancelAnswerTimeout), out _))
         {
             _locality = 0;
         }
     }
 
-    /// <summary>Returns how an exchange ends whose locality could not be set: swtpm does not set it, does not answer, or is gone.</summary>
+    /// <summary>
+    /// Returns how an exchange ends whose locality could not be set: swtpm refuses it, does not answer, or is gone.
+    /// </summary>
     private TransmitStatus WithoutLocality(Deadline deadline) =>
         _features.HighestLocality == 0 || control is null or { HasRefused: true } ? TransmitStatus.LocalityRefused
         : deadline.Passed && !control.IsLost ? TransmitStatus.TimedOut
@@ -152,7 +163,9 @@ internal sealed class SwtpmLink(SwtpmData data, SwtpmControl? control, TpmTransp
     {
         if (_features.HighestLocality == 0 || control is null)
         {
-            problem = locality == 0 ? string.Empty : $"locality {locality} needs swtpm's control channel, which is not to be had";
+            problem = locality == 0
+                ? string.Empty
+                : $"locality {locality} needs swtpm's control channel, which is not to be had";
             return locality == 0;
         }
 

@@ -1,28 +1,43 @@
 using System.Diagnostics;
-using System.Net;
+using System.Diagnostics.CodeAnalysis;
+using System.Runtime.Versioning;
 
 namespace TpmFs.Tpm.Transports;
 
 /// <summary>
-/// A swtpm that somebody else runs, over its data and control sockets. swtpm serves one data connection: while another client has it,
-/// commands wait, and time out.
+/// A swtpm that another program runs, reached by its data and control sockets. swtpm serves one data connection: while
+/// another client has it, commands wait and time out.
 /// </summary>
-/// <param name="name">The address, for messages.</param>
-internal sealed class SwtpmTransport(string name, EndPoint data, EndPoint control) : ITpmTransport
+[SupportedOSPlatform("linux")]
+internal sealed class SwtpmTransport(SwtpmAddress address) : ITpmTransport
 {
-    /// <summary>How long the control channel may take to say what it can do: it answers at once unless a command runs.</summary>
+    /// <summary>The word before the colon, its help text, and how the rest is read.</summary>
+    public static readonly TransportKind Kind = new(
+        "swtpm",
+        TryParse,
+        new TransportForm(
+            "swtpm:path=SOCK", "a swtpm on a UNIX socket, its control channel on SOCK.ctrl", "swtpm:path="),
+        new TransportForm("swtpm:host=H,port=P", "a swtpm on TCP, its control channel on port P+1", "swtpm:host="));
+
+    /// <summary>
+    /// How long to wait until the control channel says what it can do. It answers at once unless a command runs.
+    /// </summary>
     private static readonly TimeSpan s_controlTimeout = TimeSpan.FromSeconds(1);
 
-    /// <summary>How long swtpm may take to close a connection after its response, where it does that: it does nothing else meanwhile.</summary>
+    /// <summary>
+    /// How long to wait, after a response, whether swtpm closes the connection. One that does closes it at once.
+    /// </summary>
     private static readonly TimeSpan s_closeTimeout = TimeSpan.FromMilliseconds(10);
 
-    /// <summary>The same, on a machine so busy that the first time was too short.</summary>
+    /// <summary>The same, after swtpm has once closed a connection later than that: the machine is busy.</summary>
     private static readonly TimeSpan s_longCloseTimeout = TimeSpan.FromMilliseconds(500);
 
     private SwtpmLink? _link; // Written by the worker's thread, read by any.
     private SwtpmControl? _control;
 
-    /// <summary>The control channel has not said what it can do, and is to be asked again after the first response.</summary>
+    /// <summary>
+    /// True when the control channel has not said yet what it can do. It is asked again after the first response.
+    /// </summary>
     private bool _mustAskFeatures;
 
     public TpmTransportFeatures Features { get; private set; }
@@ -51,7 +66,7 @@ internal sealed class SwtpmTransport(string name, EndPoint data, EndPoint contro
     {
         if (_link is null)
         {
-            return new TransmitResult(TransmitStatus.NotSent, 0, $"not connected to swtpm at {name}");
+            return new TransmitResult(TransmitStatus.NotSent, 0, $"not connected to swtpm at {address.Name}");
         }
 
         TransmitResult result = _link.Transmit(command.Span, locality, response.Span, timeout);
@@ -71,11 +86,23 @@ internal sealed class SwtpmTransport(string name, EndPoint data, EndPoint contro
 
     public void Dispose() => Close();
 
+    private static bool TryParse(
+        string text,
+        string rest,
+        TransportEnvironment environment,
+        [NotNullWhen(true)] out TransportSpec? spec,
+        out string problem)
+    {
+        bool isAddress = SwtpmAddress.TryParse(rest, out SwtpmAddress? address, out problem);
+        spec = isAddress ? new TransportSpec(text, () => new SwtpmTransport(address!)) : null;
+        return isAddress;
+    }
+
     private void Close() => Interlocked.Exchange(ref _link, null)?.Dispose();
 
     /// <summary>
-    /// Asks the control channel what it can do. One that does not answer in time, because swtpm is busy with what an earlier connection
-    /// asked, can do what it could before; one that is not there can do nothing.
+    /// Asks the control channel what it can do. Where it does not answer in time, swtpm is busy with what an earlier
+    /// connection asked, and can do what it could before. Where it is not there, it can do nothing.
     /// </summary>
     private bool TryReadFeatures(Deadline deadline)
     {
@@ -87,11 +114,11 @@ internal sealed class SwtpmTransport(string name, EndPoint data, EndPoint contro
 
     private bool TryOpenData(Deadline deadline, out TpmSocket? socket, out string problem)
     {
-        bool isOpen = TpmSocket.TryConnect(data, deadline, out socket, out string reason);
-        problem = isOpen ? string.Empty : $"cannot connect to swtpm at {name}: {reason}";
+        bool isOpen = TpmSocket.TryConnect(address.Data, deadline, out socket, out string reason);
+        problem = isOpen ? string.Empty : $"cannot connect to swtpm at {address.Name}: {reason}";
         return isOpen;
     }
 
     private bool OpenControl(Deadline deadline, out TpmSocket? socket, out string problem) =>
-        TpmSocket.TryConnect(control, deadline, out socket, out problem);
+        TpmSocket.TryConnect(address.Control, deadline, out socket, out problem);
 }

@@ -3,22 +3,28 @@ using System.Runtime.InteropServices;
 namespace TpmFs.Tpm.Transports;
 
 /// <summary>
-/// libtss2-tctildr, which finds and loads TCTI modules (TCG TSS 2.0 TPM Command Transmission Interface; tss2/tss2_tctildr.h). It is loaded
-/// when a TCTI is first asked for, and need not be there before.
+/// libtss2-tctildr, which finds and loads TCTI modules (TCG TSS 2.0 TPM Command Transmission Interface;
+/// tss2/tss2_tctildr.h). It is loaded when a TCTI is first needed, and need not be installed otherwise.
 /// </summary>
 internal static unsafe class TctiLibrary
 {
     private const string Name = "libtss2-tctildr.so.0";
-    private static readonly Lazy<nint> s_library = new(() => NativeLibrary.TryLoad(Name, out nint library) ? library : 0);
+    private static readonly Lazy<nint> s_library = new(() => NativeLibrary.TryLoad(Name, out nint library)
+        ? library
+        : 0);
 
-    /// <summary>Makes a context. It may take as long as the module takes. Null with a problem when there is none.</summary>
+    /// <summary>
+    /// Makes a TCTI's context, which may take as long as the module likes. Returns null, with a problem, when that
+    /// fails.
+    /// </summary>
     /// <param name="configuration">NAME:CONF, as TSS programs take it.</param>
     public static TctiContext? TryInitialize(string configuration, out string problem)
     {
         if (s_library.Value == 0)
         {
-            problem = $"tcti:{configuration} needs {Name}, which is not there; install it (on Debian: apt install libtss2-tctildr0, "
-                + "and the package of the TCTI itself, such as libtss2-tcti-mssim0)";
+            problem = $"tcti:{configuration} needs {Name}, which is not there; install it "
+                + "(on Debian: apt install libtss2-tctildr0, and the package of the TCTI itself, such as "
+                + "libtss2-tcti-mssim0)";
             return null;
         }
 
@@ -35,8 +41,8 @@ internal static unsafe class TctiLibrary
         Marshal.FreeCoTaskMem((nint)text);
         if (result != TctiRc.Success || context is null)
         {
-            problem = $"the TCTI \"{configuration}\" does not start: {TctiRc.Describe(result)}. Is its package installed, as libtss2-tcti-mssim0 is for "
-                + "mssim, and is the TPM there that it leads to?";
+            problem = $"the TCTI \"{configuration}\" does not start: {TctiRc.Describe(result)}. "
+                + "Is its package installed (libtss2-tcti-mssim0 for mssim), and is its TPM running?";
             return null;
         }
 
@@ -67,13 +73,18 @@ internal static unsafe class TctiLibrary
     }
 }
 
-/// <summary>A TCTI. Not synchronised, as TCTIs are not. Each method gives a TSS2_RC; <see cref="TctiRc.NotImplemented"/> where the TCTI has no such function.</summary>
-internal sealed unsafe class TctiContext(TctiLibrary.CommonContext* context, delegate* unmanaged[Cdecl]<TctiLibrary.CommonContext**, void> finalize) : IDisposable
+/// <summary>
+/// A TCTI's functions. Each returns a TSS2_RC, which is <see cref="TctiRc.NotImplemented"/> where the TCTI lacks the
+/// function. TCTIs are not synchronised, and neither is this class: callers hold <see cref="Calls"/>.
+/// </summary>
+internal sealed unsafe class TctiContext(
+    TctiLibrary.CommonContext* context, delegate* unmanaged[Cdecl]<TctiLibrary.CommonContext**, void> finalize)
+    : IDisposable
 {
     private const int MaxPollHandles = 4;
     private TctiLibrary.CommonContext* _context = context;
 
-    /// <summary>For who calls it from several threads: held during each call.</summary>
+    /// <summary>The lock that callers on several threads hold during each call.</summary>
     public Lock Calls { get; } = new();
 
     public uint Transmit(ReadOnlySpan<byte> command)
@@ -84,8 +95,8 @@ internal sealed unsafe class TctiContext(TctiLibrary.CommonContext* context, del
         }
     }
 
-    /// <param name="timeout">In milliseconds; -1 for no end. A TCTI may take it for no end all the same.</param>
-    /// <param name="size">At most the response's length, whatever the TCTI says.</param>
+    /// <param name="timeout">In milliseconds; -1 for no limit. Some TCTIs take any value for no limit.</param>
+    /// <param name="size">The response's size in bytes; never more than the buffer's, whatever the TCTI says.</param>
     public uint Receive(Span<byte> response, int timeout, out int size)
     {
         size = 0;
@@ -105,17 +116,19 @@ internal sealed unsafe class TctiContext(TctiLibrary.CommonContext* context, del
 
     public uint Cancel() => _context->Cancel is null ? TctiRc.NotImplemented : _context->Cancel(_context);
 
-    public uint SetLocality(byte locality) => _context->SetLocality is null ? TctiRc.NotImplemented : _context->SetLocality(_context, locality);
+    public uint SetLocality(byte locality) =>
+        _context->SetLocality is null ? TctiRc.NotImplemented : _context->SetLocality(_context, locality);
 
     /// <summary>
-    /// What to poll(2) until there is something to receive; empty where the TCTI does not say. A TCTI names what its descriptor is good
-    /// for, POLLOUT among it, which is always there.
+    /// Returns what to poll(2) for a response; empty where the TCTI does not say. Only POLLIN is asked for: some TCTIs
+    /// name POLLOUT too, which is always true.
     /// </summary>
     public PollDescriptor[] PollHandles()
     {
         nuint count = MaxPollHandles;
         PollDescriptor* handles = stackalloc PollDescriptor[MaxPollHandles];
-        bool known = _context->GetPollHandles is not null && _context->GetPollHandles(_context, handles, &count) == TctiRc.Success;
+        bool known = _context->GetPollHandles is not null
+            && _context->GetPollHandles(_context, handles, &count) == TctiRc.Success;
         var all = new Span<PollDescriptor>(handles, known ? (int)Math.Min(count, MaxPollHandles) : 0);
         foreach (ref PollDescriptor handle in all)
         {

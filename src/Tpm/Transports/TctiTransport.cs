@@ -1,31 +1,51 @@
-using System.Diagnostics;
+using System.Diagnostics.CodeAnalysis;
+using System.Globalization;
 using System.Runtime.InteropServices;
+using System.Runtime.Versioning;
 using TpmFs.Tpm.Wire;
 
 namespace TpmFs.Tpm.Transports;
 
 /// <summary>
-/// Any TCTI that libtss2-tctildr can load. Where it says what to poll(2), the wait for a response is ours, with its deadline, and the TCTI can be
-/// cancelled; where it does not, the TCTI's own receive has the timeout, which some take for "no end".
+/// Any TCTI that libtss2-tctildr can load. Where the TCTI says what to poll(2), this class waits for the response, with
+/// a deadline, and the TCTI can be cancelled. Where it does not, the TCTI's own receive function gets the timeout,
+/// which some TCTIs take for no limit.
 /// </summary>
 /// <remarks>
-/// <see cref="TctiContext.Calls"/> is held during each call of a TCTI, which is not made for two threads. It is taken before <see cref="_gate"/>, and with a
-/// limit wherever a call that does not come back may hold it.
+/// <see cref="TctiContext.Calls"/> is held during each call, since TCTIs are not made for two threads. It is taken
+/// before <see cref="_gate"/>, and with a time limit wherever a call that hangs may hold it.
 /// </remarks>
+[SupportedOSPlatform("linux")]
 internal sealed class TctiTransport(string configuration) : ITpmTransport
 {
+    /// <summary>The word before the colon, its help text, and how the rest is read.</summary>
+    public static readonly TransportKind Kind = new(
+        "tcti",
+        TryParse,
+        new TransportForm(
+            "tcti:CONF", "whatever libtss2-tctildr can load, such as tcti:mssim:host=localhost", "tcti:"));
+
+    private const string DeviceTcti = "device";
     private const byte AllLocalities = 4;
 
-    /// <summary>How long a call that is under way, a cancel above all, may hold up what comes next: it must not hit the next command.</summary>
+    /// <summary>
+    /// How long to wait for a call that is under way, most often a cancel, before the next command: a cancel must not
+    /// reach that command.
+    /// </summary>
     private static readonly TimeSpan s_settleTimeout = TimeSpan.FromSeconds(5);
 
     private readonly Lock _gate = new();
     private TctiContext? _context; // Under _gate.
     private Task _cancel = Task.CompletedTask; // Under _gate.
-    private long _running; // Under _gate: counts commands; odd from when one is sent until its response is there, or the TCTI is given up.
     private bool _isPreparing; // Under _gate.
     private bool _cancelWanted; // Under _gate.
     private byte _locality;
+
+    /// <summary>
+    /// Counts commands, under <see cref="_gate"/>. Odd from the moment when a command is sent until its response is
+    /// there or the TCTI is given up.
+    /// </summary>
+    private long _running;
 
     public TpmTransportFeatures Features { get; private set; }
 
@@ -38,7 +58,7 @@ internal sealed class TctiTransport(string configuration) : ITpmTransport
             return false;
         }
 
-        // What it can do is found out by trying: nothing is under way that a cancel could hit.
+        // A TCTI does not say what it can do, so it is tried. No command is under way that the cancel could reach.
         bool hasLocality = made.SetLocality(0) == TctiRc.Success;
         bool canCancel = !CancelsBadly && made.PollHandles().Length > 0 && made.Cancel() != TctiRc.NotImplemented;
         Features = new TpmTransportFeatures(canCancel, hasLocality ? AllLocalities : (byte)0);
@@ -57,7 +77,7 @@ internal sealed class TctiTransport(string configuration) : ITpmTransport
         var deadline = Deadline.After(timeout);
         if (!SettleCancel() || Prepare() is not { } context)
         {
-            return new(TransmitStatus.NotSent, 0, $"the TCTI \"{configuration}\" is not connected");
+            return new(TransmitStatus.NotSent, 0, $"{Name} is not connected");
         }
 
         bool isOver = true;
@@ -69,7 +89,8 @@ internal sealed class TctiTransport(string configuration) : ITpmTransport
                 uint result = locality == _locality ? TctiRc.Success : context.SetLocality(locality);
                 if (result != TctiRc.Success)
                 {
-                    return new(TransmitStatus.LocalityRefused, 0, $"the TCTI \"{configuration}\" does not set locality {locality}: {TctiRc.Describe(result)}");
+                    string problem = $"{Name} does not set locality {locality}: {TctiRc.Describe(result)}";
+                    return new(TransmitStatus.LocalityRefused, 0, problem);
                 }
 
                 _locality = locality;
@@ -109,12 +130,38 @@ internal sealed class TctiTransport(string configuration) : ITpmTransport
     public void Dispose() => Close();
 
     /// <summary>
-    /// tcti-mssim takes a cancelled command for one that is over: its response cannot be received any more, and the simulator goes on
-    /// cancelling until the next one's was.
+    /// The TCTI "device" leads to a TPM of the kernel. It needs a path here: without one it may choose /dev/tpmrm0.
     /// </summary>
-    private bool CancelsBadly => Path.GetFileName(configuration.Split(':')[0]).Contains("mssim", StringComparison.Ordinal);
+    private static bool TryParse(
+        string text,
+        string rest,
+        TransportEnvironment environment,
+        [NotNullWhen(true)] out TransportSpec? spec,
+        out string problem)
+    {
+        bool isDevice = rest == DeviceTcti || rest.StartsWith(DeviceTcti + ":", StringComparison.Ordinal);
+        problem = rest.Length == 0
+            ? "tcti needs the configuration of a TCTI as TSS programs take it, "
+                + "such as tcti:mssim:host=localhost,port=2321"
+            : string.Empty;
+        bool isValid = rest.Length > 0
+            && (!isDevice || DeviceNode.MayBeDevice(
+                rest[Math.Min(DeviceTcti.Length + 1, rest.Length)..], environment, out problem));
+        spec = isValid ? new TransportSpec(text, () => new TctiTransport(rest)) { IsShared = isDevice } : null;
+        return isValid;
+    }
 
-    /// <summary>A command is about to be sent. Null when there is nothing to send it by.</summary>
+    /// <summary>The TCTI, for messages.</summary>
+    private string Name => $"the TCTI \"{configuration}\"";
+
+    /// <summary>
+    /// True for tcti-mssim, which regards a cancelled command as over: nobody can receive its response any more, and
+    /// the simulator cancels each command until it has answered one.
+    /// </summary>
+    private bool CancelsBadly =>
+        Path.GetFileName(configuration.Split(':')[0]).Contains("mssim", StringComparison.Ordinal);
+
+    /// <summary>Notes that a command is about to be sent. Returns null when there is no TCTI to send it with.</summary>
     private TctiContext? Prepare()
     {
         lock (_gate)
@@ -125,7 +172,7 @@ internal sealed class TctiTransport(string configuration) : ITpmTransport
         }
     }
 
-    /// <summary>The command is with the TPM: from now on a cancel reaches it.</summary>
+    /// <summary>Notes that the TPM has the command. From now on a cancel reaches it.</summary>
     private void Sent()
     {
         lock (_gate)
@@ -139,14 +186,16 @@ internal sealed class TctiTransport(string configuration) : ITpmTransport
         }
     }
 
-    /// <param name="handles">What to poll; empty where the TCTI does not say.</param>
+    /// <param name="handles">What to poll(2); empty where the TCTI does not say.</param>
     private TransmitResult Receive(
         TctiContext context, PollDescriptor[] handles, Span<byte> response, Deadline deadline, TimeSpan timeout)
     {
         while (!deadline.Passed)
         {
             bool isReady = handles.Length == 0 || Polling.Wait(handles, deadline.SocketTimeout);
-            if (!isReady || !TryReceive(context, response, deadline, out uint result, out int size) || result == TctiRc.TryAgain)
+            if (!isReady
+                || !TryReceive(context, response, deadline, out uint result, out int size)
+                || result == TctiRc.TryAgain)
             {
                 continue;
             }
@@ -158,15 +207,19 @@ internal sealed class TctiTransport(string configuration) : ITpmTransport
 
             return TpmHeader.TryRead(response[..size], out TpmHeader header) && header.Size == size
                 ? new(TransmitStatus.Ok, size)
-                : new(TransmitStatus.Disconnected, 0, $"the TCTI \"{configuration}\" gives {size} bytes that are no response");
+                : new(TransmitStatus.Disconnected, 0, $"{Name} gives {size} bytes that are no response");
         }
 
         Cancel();
-        return new(TransmitStatus.TimedOut, 0, $"no response by the TCTI \"{configuration}\" in {timeout.TotalSeconds:0.###} s");
+        string limit = string.Create(CultureInfo.InvariantCulture, $"{timeout.TotalSeconds:0.###} s");
+        return new(TransmitStatus.TimedOut, 0, $"no response by {Name} in {limit}");
     }
 
-    /// <summary>False when a cancel has the TCTI until the deadline.</summary>
-    private static bool TryReceive(TctiContext context, Span<byte> response, Deadline deadline, out uint result, out int size)
+    /// <summary>
+    /// Receives a part of the response. Returns false when a cancel holds the TCTI until the deadline.
+    /// </summary>
+    private static bool TryReceive(
+        TctiContext context, Span<byte> response, Deadline deadline, out uint result, out int size)
     {
         (result, size) = (TctiRc.TryAgain, 0);
         if (!context.Calls.TryEnter(deadline.Remaining))
@@ -186,10 +239,11 @@ internal sealed class TctiTransport(string configuration) : ITpmTransport
     }
 
     private TransmitResult Failed(string what, uint result) =>
-        new(TransmitStatus.Disconnected, 0, $"the TCTI \"{configuration}\" cannot {what}: {TctiRc.Describe(result)}");
+        new(TransmitStatus.Disconnected, 0, $"{Name} cannot {what}: {TctiRc.Describe(result)}");
 
     /// <summary>
-    /// Under the gate. By a thread of the pool, since a TCTI's cancel may wait for the command's end; and only for the command that runs now.
+    /// Starts to cancel the command that runs now, on a thread of the pool, since a TCTI's cancel may wait for the
+    /// command's end. The caller holds the gate.
     /// </summary>
     private void StartCancel()
     {
@@ -209,13 +263,17 @@ internal sealed class TctiTransport(string configuration) : ITpmTransport
                     runs = _running == running;
                 }
 
-                // What a TCTI that cannot do it after all says is of no use to anybody: the command runs on, and the one who waits goes on waiting.
+                // The result does not matter: where the TCTI cannot cancel after all, the command runs on, and its
+                // sender goes on waiting.
                 _ = runs ? context.Cancel() : TctiRc.Success;
             }
         });
     }
 
-    /// <summary>Waits until no cancel is on its way. False when one does not come back: the TCTI can be neither used nor given up by another thread.</summary>
+    /// <summary>
+    /// Waits until no cancel is under way. Returns false when one hangs: then no other thread can use the TCTI or close
+    /// it.
+    /// </summary>
     private bool SettleCancel()
     {
         Task cancel;
@@ -228,8 +286,8 @@ internal sealed class TctiTransport(string configuration) : ITpmTransport
     }
 
     /// <summary>
-    /// A TCTI in which a call hangs is left as it is, with what it has open: to take it away under that thread would be a crash. The next one
-    /// has nothing in common with it.
+    /// Closes the TCTI. One in which a call hangs stays open with all that it holds: closing it under that thread would
+    /// crash the process. The next TCTI shares nothing with it.
     /// </summary>
     private void Close()
     {

@@ -12,8 +12,9 @@ internal enum IoStatus
 }
 
 /// <summary>
-/// A stream socket whose every wait has a deadline. It stays in blocking mode with SO_RCVTIMEO and SO_SNDTIMEO, so that an exchange
-/// costs one send and one receive, which are the system's own: <see cref="Socket"/>'s cost a third of a microsecond more. Not thread-safe.
+/// A stream socket on which every wait has a deadline. It stays in blocking mode, with SO_RCVTIMEO and SO_SNDTIMEO, so
+/// that an exchange costs one send(2) and one recv(2). Those are called directly: <see cref="Socket"/>'s methods cost a
+/// third of a microsecond more. Not thread-safe.
 /// </summary>
 internal sealed class TpmSocket(Socket socket) : IDisposable
 {
@@ -22,7 +23,7 @@ internal sealed class TpmSocket(Socket socket) : IDisposable
     private int _receiveTimeout;
     private int _sendTimeout;
 
-    /// <summary>Connects to a Unix or an IP endpoint (of which every address is tried).</summary>
+    /// <summary>Connects to a Unix or an IP endpoint. Of an IP endpoint every address is tried.</summary>
     public static bool TryConnect(EndPoint endpoint, Deadline deadline, out TpmSocket? connected, out string problem)
     {
         connected = null;
@@ -40,7 +41,7 @@ internal sealed class TpmSocket(Socket socket) : IDisposable
                 socket = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
                 var candidate = new TpmSocket(socket);
 
-                // connect(2) waits for a place in the backlog that long.
+                // connect(2) waits for a place in the backlog until the send timeout.
                 if (!candidate.TrySetSendTimeout(deadline))
                 {
                     socket.Dispose();
@@ -69,7 +70,8 @@ internal sealed class TpmSocket(Socket socket) : IDisposable
             problem = error.SocketErrorCode switch
             {
                 SocketError.WouldBlock or SocketError.TimedOut => NotInTime,
-                SocketError.AddressNotAvailable when endpoint is UnixDomainSocketEndPoint => "there is no such socket. Is swtpm running?", // ENOENT
+                SocketError.AddressNotAvailable when endpoint is UnixDomainSocketEndPoint =>
+                    "there is no such socket. Is swtpm running?", // ENOENT
                 SocketError.ConnectionRefused => "nobody listens there. Is swtpm running?",
                 _ => error.Message,
             };
@@ -83,10 +85,13 @@ internal sealed class TpmSocket(Socket socket) : IDisposable
         }
     }
 
-    /// <summary>The other side has sent nothing that waits, and has not closed it.</summary>
+    /// <summary>True when the other side has neither sent a byte that waits nor closed the connection.</summary>
     public bool IsQuiet => SocketCalls.IsQuiet(socket.SafeHandle);
 
-    /// <summary>Waits until the other side has closed the connection in order. False when it has not in time, or has sent bytes.</summary>
+    /// <summary>
+    /// Waits until the other side closes the connection in order. Returns false when it does not in time, or sends
+    /// bytes.
+    /// </summary>
     public bool EndsWithin(TimeSpan time) =>
         socket.Poll((int)time.TotalMicroseconds, SelectMode.SelectRead) && socket.Available == 0;
 
@@ -152,11 +157,13 @@ internal sealed class TpmSocket(Socket socket) : IDisposable
 
     public void Dispose() => socket.Dispose();
 
-    /// <summary>Returns what became of a call that failed; null when a signal has interrupted it, and it is to be made again.</summary>
+    /// <summary>
+    /// Returns what became of a call that failed; null when a signal interrupted it, and it has to be made again.
+    /// </summary>
     private static IoStatus? StatusOf(Errno error) =>
         error == Errno.EINTR ? null : error == Errno.EAGAIN ? IoStatus.TimedOut : IoStatus.Closed;
 
-    /// <summary>False when the deadline has passed.</summary>
+    /// <summary>Sets the socket's timeout. Returns false when the deadline has passed.</summary>
     private bool TrySetSendTimeout(Deadline deadline)
     {
         int timeout = deadline.SocketTimeout;

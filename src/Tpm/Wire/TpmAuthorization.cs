@@ -1,6 +1,8 @@
 namespace TpmFs.Tpm.Wire;
 
-/// <summary>One entry of a command's authorization area, less its nonce and HMAC (TPMS_AUTH_COMMAND, Part 2, 10.13.2).</summary>
+/// <summary>
+/// One entry of a command's authorization area, without its nonce and HMAC (TPMS_AUTH_COMMAND, Part 2, 10.13.2).
+/// </summary>
 public readonly record struct TpmAuthorization(TpmHandle Session, byte Attributes)
 {
     /// <summary>TPMA_SESSION continueSession.</summary>

@@ -3,8 +3,8 @@ using System.Runtime.CompilerServices;
 namespace TpmFs.Tpm.Wire;
 
 /// <summary>
-/// A command taken apart as far as a resource manager must: header, handle area, authorization area, parameters (Part 1, 18). It holds
-/// offsets only and is read beside the bytes that it was parsed from.
+/// A command, parsed as far as a resource manager needs it: header, handle area, authorization area, and where the
+/// parameters begin (Part 1, 18). It holds offsets only, and is used together with the bytes that it was parsed from.
 /// </summary>
 public struct TpmCommand
 {
@@ -14,34 +14,40 @@ public struct TpmCommand
 
     public readonly TpmCc Code => Header.CommandCode;
 
-    /// <summary>What the TPM says of this command.</summary>
+    /// <summary>The attributes that the TPM gives this command.</summary>
     public TpmaCc Attributes { get; private set; }
 
-    /// <summary>How many handles are in the handle area.</summary>
+    /// <summary>The number of handles in the handle area.</summary>
     public readonly int HandleCount => Attributes.CommandHandles;
 
-    /// <summary>How many entries are in the authorization area, 0 to 3; none when the tag is TPM_ST_NO_SESSIONS.</summary>
+    /// <summary>
+    /// The number of entries in the authorization area, 0 to 3; 0 when the tag is TPM_ST_NO_SESSIONS.
+    /// </summary>
     public int AuthorizationCount { get; private set; }
 
-    /// <summary>Where the parameters begin, in bytes from the command's start.</summary>
+    /// <summary>
+    /// Where the parameters begin, in bytes from the command's start. Valid after both areas are parsed.
+    /// </summary>
     public int ParametersOffset { get; private set; }
 
     public readonly bool HasSessions => Header.Tag == TpmSt.Sessions;
 
-    /// <summary>Where the <paramref name="index"/>th handle is, in bytes from the command's start.</summary>
+    /// <summary>Returns where the <paramref name="index"/>th handle is, in bytes from the command's start.</summary>
     public static int HandleOffset(int index) => TpmHeader.Length + (index * sizeof(uint));
 
-    public static TpmHandle Handle(ReadOnlySpan<byte> command, int index) => TpmHandle.Read(command[HandleOffset(index)..]);
+    public static TpmHandle Handle(ReadOnlySpan<byte> command, int index) =>
+        TpmHandle.Read(command[HandleOffset(index)..]);
 
     public readonly TpmAuthorization Authorization(int index) => _authorizations[index];
 
     /// <summary>
-    /// Takes the header and the handle area. False with the code that a TPM gives when they do not parse: a handle area that is cut
-    /// short is TPM_RC_INSUFFICIENT for the first handle that is missing, a tag that is none TPM_RC_VALUE, one of something
-    /// else than a command TPM_RC_BAD_TAG (measured on libtpms).
+    /// Parses the header and the handle area. On failure returns the code that a TPM gives (measured on libtpms):
+    /// TPM_RC_INSUFFICIENT with the number of the first handle that is missing, TPM_RC_VALUE for an unknown tag,
+    /// TPM_RC_BAD_TAG for a tag of something other than a command.
     /// </summary>
     /// <param name="bytes">One whole command; its size field says its length.</param>
-    public static bool TryParseHandles(ReadOnlySpan<byte> bytes, TpmaCc attributes, out TpmCommand command, out TpmRc problem)
+    public static bool TryParseHandles(
+        ReadOnlySpan<byte> bytes, TpmaCc attributes, out TpmCommand command, out TpmRc problem)
     {
         command = default;
         if (!TpmHeader.TryRead(bytes, out TpmHeader header) || header.Size != (uint)bytes.Length)
@@ -71,10 +77,11 @@ public struct TpmCommand
     }
 
     /// <summary>
-    /// Takes the authorization area, which follows the handles where the tag is TPM_ST_SESSIONS. False with the code that a TPM gives
-    /// when it does not parse (measured on libtpms): the size field cut short 0x9A, below 9 or past the end 0x95; with the entry's
-    /// number, one cut short 0x89A, a nonce or an HMAC larger than any digest 0x895, a fourth entry 0x895, a handle that no session has
-    /// 0x884, reserved attributes 0x8A1.
+    /// Parses the authorization area, which follows the handles where the tag is TPM_ST_SESSIONS. On failure returns
+    /// the code that a TPM gives (measured on libtpms): 0x9A where the size field is cut short, 0x95 where it is below
+    /// 9 or past the end. With the entry's number: 0x89A where an entry is cut short, 0x895 for a nonce or an HMAC
+    /// larger than any digest and for a fourth entry, 0x884 for a handle that no session has, 0x8A1 for reserved
+    /// attributes.
     /// </summary>
     public bool TryParseAuthorizations(ReadOnlySpan<byte> bytes, out TpmRc problem)
     {
@@ -155,7 +162,7 @@ public struct TpmCommand
         return true;
     }
 
-    /// <summary>A nonce or an HMAC: TPM2B_DIGEST.</summary>
+    /// <summary>Skips a nonce or an HMAC (TPM2B_DIGEST).</summary>
     private static TpmRc SkipDigest(ref TpmReader reader)
     {
         if (!reader.TryReadUInt16(out ushort size))

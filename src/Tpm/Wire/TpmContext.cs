@@ -1,6 +1,6 @@
 namespace TpmFs.Tpm.Wire;
 
-/// <summary>The head of a TPMS_CONTEXT (TPM 2.0 Part 2, 14.5); the rest is the TPM's own.</summary>
+/// <summary>The first fields of a TPMS_CONTEXT (TPM 2.0 Part 2, 14.5). Only the TPM can read the rest.</summary>
 public readonly record struct TpmContext(ulong Sequence, TpmHandle SavedHandle, uint Hierarchy)
 {
     /// <summary>The savedHandle of an ordinary transient object.</summary>
@@ -12,7 +12,7 @@ public readonly record struct TpmContext(ulong Sequence, TpmHandle SavedHandle, 
     /// <summary>The savedHandle of a transient object with stClear set: it does not survive TPM Restart.</summary>
     public const uint SavedStClear = 0x8000_0002;
 
-    /// <summary>Takes a whole context, with nothing behind it.</summary>
+    /// <summary>Reads a whole context, with nothing behind it.</summary>
     public static bool TryRead(ReadOnlySpan<byte> bytes, out TpmContext context)
     {
         var reader = new TpmReader(bytes);

@@ -17,16 +17,21 @@ public readonly record struct TpmHandle(uint Value)
     /// <summary>The low 24 bits, which alone identify a session.</summary>
     public uint Index => Value & 0x00FF_FFFF;
 
-    /// <summary>TPM_HT_TRANSIENT, inside the range or not.</summary>
+    /// <summary>
+    /// True when the type is TPM_HT_TRANSIENT, whether the handle is inside the range of transient objects or not.
+    /// </summary>
     public bool HasTransientType => Type == TpmHt.Transient;
 
-    /// <summary>A handle that a transient object may have.</summary>
+    /// <summary>True when a transient object may have the handle.</summary>
     public bool IsTransient => Value is >= TransientFirst and <= TransientLast;
 
-    /// <summary>TPM_HT_HMAC_SESSION (also TPM_HT_LOADED_SESSION) or TPM_HT_POLICY_SESSION (also TPM_HT_SAVED_SESSION).</summary>
+    /// <summary>
+    /// True when the type is TPM_HT_HMAC_SESSION (also TPM_HT_LOADED_SESSION) or TPM_HT_POLICY_SESSION (also
+    /// TPM_HT_SAVED_SESSION).
+    /// </summary>
     public bool IsSession => Type is TpmHt.HmacSession or TpmHt.PolicySession;
 
-    /// <summary>The handle that begins the bytes, of which there are four at least.</summary>
+    /// <summary>Reads the handle at the beginning of the bytes, of which there are at least four.</summary>
     public static TpmHandle Read(ReadOnlySpan<byte> bytes) => new(BinaryPrimitives.ReadUInt32BigEndian(bytes));
 
     public override string ToString() => $"0x{Value:X8}";

@@ -2,7 +2,9 @@ using System.Buffers.Binary;
 
 namespace TpmFs.Tpm.Wire;
 
-/// <summary>Reads big-endian values off a span. Every read is checked against what remains; a failed one moves nothing.</summary>
+/// <summary>
+/// Reads big-endian values from a span. Every read is checked against what remains, and one that fails reads nothing.
+/// </summary>
 public ref struct TpmReader(ReadOnlySpan<byte> bytes)
 {
     private readonly ReadOnlySpan<byte> _bytes = bytes;
@@ -10,7 +12,7 @@ public ref struct TpmReader(ReadOnlySpan<byte> bytes)
     /// <summary>Where the next read begins, in bytes from the start.</summary>
     public int Position { get; private set; }
 
-    /// <summary>What has not been read.</summary>
+    /// <summary>The bytes that have not been read.</summary>
     public readonly ReadOnlySpan<byte> Remaining => _bytes[Position..];
 
     public bool TryReadByte(out byte value)
@@ -78,7 +80,7 @@ public ref struct TpmReader(ReadOnlySpan<byte> bytes)
         return true;
     }
 
-    /// <summary>A TPM2B: a 16-bit size and that many bytes.</summary>
+    /// <summary>Reads a TPM2B: a 16-bit size and that many bytes.</summary>
     public bool TryReadSized(out ReadOnlySpan<byte> value)
     {
         int start = Position;

@@ -2,23 +2,24 @@ using System.Buffers.Binary;
 
 namespace TpmFs.Tpm.Wire;
 
-/// <summary>What a resource manager reads of a response, and the responses that it makes itself.</summary>
+/// <summary>Reads what a resource manager needs of a response, and writes the responses that it makes itself.</summary>
 public static class TpmResponse
 {
-    /// <summary>Where the handle of a response with a handle area is, in bytes from its start.</summary>
+    /// <summary>Where a response has its handle, in bytes from its start.</summary>
     public const int HandleOffset = TpmHeader.Length;
 
-    /// <summary>The size in bytes of a response that is a header alone.</summary>
+    /// <summary>The size in bytes of a response that consists of a header.</summary>
     public const int HeaderOnly = TpmHeader.Length;
 
     public static bool TryReadHandle(ReadOnlySpan<byte> response, out TpmHandle handle)
     {
-        bool read = BinaryPrimitives.TryReadUInt32BigEndian(response[Math.Min(HandleOffset, response.Length)..], out uint value);
+        bool read = BinaryPrimitives.TryReadUInt32BigEndian(
+            response[Math.Min(HandleOffset, response.Length)..], out uint value);
         handle = new TpmHandle(value);
         return read;
     }
 
-    /// <summary>The parameters of a successful response, whether it has an authorization area or not.</summary>
+    /// <summary>Reads the parameters of a successful response, with or without an authorization area.</summary>
     public static bool TryReadParameters(ReadOnlySpan<byte> response, bool hasHandle, out ReadOnlySpan<byte> parameters)
     {
         parameters = default;
@@ -35,12 +36,15 @@ public static class TpmResponse
         }
 
         var reader = new TpmReader(response[offset..]);
-        return reader.TryReadUInt32(out uint size) && size <= int.MaxValue && reader.TryReadBytes((int)size, out parameters);
+        return reader.TryReadUInt32(out uint size)
+            && size <= int.MaxValue
+            && reader.TryReadBytes((int)size, out parameters);
     }
 
     /// <summary>
-    /// The session attributes in the authorization area of a successful response, one for each entry of the command's. False when the
-    /// response has none or it does not parse; the caller then goes by what the command asked for.
+    /// Reads the session attributes in the authorization area of a successful response, one for each entry of the
+    /// command's. Returns false when the response has no such area or does not parse. The caller then goes by what the
+    /// command asked for.
     /// </summary>
     public static bool TryReadSessionAttributes(ReadOnlySpan<byte> response, bool hasHandle, Span<byte> attributes)
     {
@@ -64,7 +68,7 @@ public static class TpmResponse
         return true;
     }
 
-    /// <summary>Writes a response that is a code alone; returns its size in bytes.</summary>
+    /// <summary>Writes a response that consists of a code. Returns its size in bytes.</summary>
     public static int Write(Span<byte> buffer, TpmRc code)
     {
         var writer = new TpmWriter(buffer);

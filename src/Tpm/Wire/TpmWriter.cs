@@ -40,7 +40,7 @@ public ref struct TpmWriter(Span<byte> bytes)
         Length += value.Length;
     }
 
-    /// <summary>A header whose size field is set by <see cref="FinishMessage"/>.</summary>
+    /// <summary>Writes a header whose size field <see cref="FinishMessage"/> sets.</summary>
     public void BeginMessage(TpmSt tag, uint code)
     {
         WriteUInt16((ushort)tag);

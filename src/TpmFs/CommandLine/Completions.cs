@@ -1,14 +1,15 @@
 using System.CommandLine;
 using System.CommandLine.Help;
 using System.Text;
+using TpmFs.Tpm.Transports;
 
 namespace TpmFs.CommandLine;
 
 /// <summary>Completions for shells, from a command line's definition. What a value is follows from its name in the help: DIR, FILE, SPEC, ID.</summary>
 internal static class Completions
 {
-    private const string Ways = "device:/dev/tpm0 embedded embedded: swtpm:path= swtpm:host= tcti:";
     private const string Ids = "$(tpmfs openers 2>/dev/null | awk 'NR > 1 { print $1 }')";
+    private static readonly string s_ways = string.Join(' ', TransportSpec.Forms.Select(form => form.Completions));
 
     public static string ForBash(RootCommand root)
     {
@@ -95,7 +96,7 @@ internal static class Completions
     {
         "DIR" or "MOUNTPOINT" => "compopt -o filenames; mapfile -t COMPREPLY < <(compgen -d -- \"$cur\"); return",
         "FILE" => "compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- \"$cur\"); return",
-        "SPEC" => $"mapfile -t COMPREPLY < <(compgen -W '{Ways}' -- \"$cur\"); return",
+        "SPEC" => $"mapfile -t COMPREPLY < <(compgen -W '{s_ways}' -- \"$cur\"); return",
         "ID" => $"mapfile -t COMPREPLY < <(compgen -W \"{Ids}\" -- \"$cur\"); return",
         _ => "return",
     };
@@ -104,7 +105,7 @@ internal static class Completions
     {
         "DIR" or "MOUNTPOINT" => "_files -/",
         "FILE" => "_files",
-        "SPEC" => $"({Ways.Replace(":", "\\:", StringComparison.Ordinal)})",
+        "SPEC" => $"({s_ways.Replace(":", "\\:", StringComparison.Ordinal)})",
         "ID" => $"compadd {Ids}",
         _ => "",
     };
@@ -113,7 +114,7 @@ internal static class Completions
     {
         "DIR" or "MOUNTPOINT" => " -a '(__fish_complete_directories)'",
         "FILE" => " -F",
-        "SPEC" => $" -a '{Ways}'",
+        "SPEC" => $" -a '{s_ways}'",
         "ID" => " -a '(tpmfs openers 2>/dev/null | awk \"NR > 1 { print \\$1 }\")'",
         _ => "",
     };

@@ -3,7 +3,6 @@ using Serilog.Core;
 using TpmFs.Configuration;
 using TpmFs.Life;
 using TpmFs.Logs;
-using TpmFs.Tpm;
 using TpmFs.Tpm.Transports;
 
 namespace TpmFs.CommandLine;
@@ -11,14 +10,9 @@ namespace TpmFs.CommandLine;
 /// <summary>tpmfs mount: settles what is asked for, then runs the daemon in the foreground.</summary>
 internal static class MountCommand
 {
-    public const string Forms = """
-        A TPM is one of
-          device:PATH              a TPM of the machine, such as device:/dev/tpm0
-          embedded[:DIR]           a software TPM of tpmfs's own (swtpm), its state kept in DIR
-          swtpm:path=SOCK          a swtpm on a UNIX socket, its control channel on SOCK.ctrl
-          swtpm:host=H,port=P      a swtpm on TCP, its control channel on port P+1
-          tcti:CONF                whatever libtss2-tctildr can load, such as tcti:mssim:host=localhost
-        """;
+    /// <summary>What --tpm takes, a line for each form.</summary>
+    public static readonly string Forms = string.Join(
+        '\n', TransportSpec.Forms.Select(form => $"  {form.Syntax,-24} {form.Explanation}").Prepend("A TPM is one of"));
 
     private static readonly Argument<string?> s_mountPoint = new("MOUNTPOINT")
     {
@@ -102,25 +96,24 @@ internal static class MountCommand
         tpms = [];
         foreach (string way in ways)
         {
-            if (way != "embedded" && tpms.Exists(other => other.Way == way))
+            var environment = new TransportEnvironment
+            {
+                StateDirectory = places.StateDirectory,
+                Number = tpms.Count,
+                OwnTree = places.MountPoint,
+            };
+            if (!TransportSpec.TryParse(way, environment, out TransportSpec? spec, out problem))
+            {
+                return false;
+            }
+
+            if (!spec.DependsOnNumber && tpms.Exists(other => other.Spec.Text == way))
             {
                 problem = $"the TPM \"{way}\" is given twice";
                 return false;
             }
 
-            var environment = new TransportEnvironment
-            {
-                StateDirectory = places.StateDirectory,
-                RuntimeDirectory = places.RuntimeDirectory,
-                Number = tpms.Count,
-                OwnTree = places.MountPoint,
-            };
-            if (!TransportFactory.TryCreate(way, environment, out ITpmTransport? transport, out problem))
-            {
-                return false;
-            }
-
-            tpms.Add(new TpmPlan(tpms.Count, way, transport));
+            tpms.Add(new TpmPlan(tpms.Count, spec, spec.CreateTransport()));
         }
 
         problem = "";

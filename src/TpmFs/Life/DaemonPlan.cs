@@ -1,5 +1,6 @@
 using TpmFs.Configuration;
 using TpmFs.Tpm;
+using TpmFs.Tpm.Transports;
 
 namespace TpmFs.Life;
 
@@ -10,10 +11,10 @@ internal sealed record DaemonPlan(IReadOnlyList<TpmPlan> Tpms, Settings Settings
 
 /// <summary>A TPM that is to be served.</summary>
 /// <param name="Number">Counted from 0.</param>
-/// <param name="Way">The way to it, as the user wrote it.</param>
+/// <param name="Spec">The way to it.</param>
 /// <param name="Transport">The same, not connected yet. Disposed of by whoever made it, after the daemon has ended.</param>
-internal sealed record TpmPlan(int Number, string Way, ITpmTransport Transport)
+internal sealed record TpmPlan(int Number, TransportSpec Spec, ITpmTransport Transport)
 {
-    /// <summary>A device appears when its driver has found it, which may be after the daemon was started.</summary>
-    public bool MayAppear => Way.StartsWith("device:", StringComparison.Ordinal);
+    /// <summary>The way to it, as the user wrote it.</summary>
+    public string Way => Spec.Text;
 }

@@ -1,5 +1,6 @@
 using TpmFs.Configuration;
 using TpmFs.Rm;
+using TpmFs.Tpm.Transports;
 
 namespace TpmFs.Life;
 
@@ -10,16 +11,12 @@ internal static class ManagerOptions
     /// A TPM of tpmfs's own is nobody else's: what it holds at the start is left over, and no slot need be kept free. A device has the kernel
     /// for another user, and whoever uses the kernel's resource manager: one slot of each kind stays free.
     /// </summary>
-    public static ResourceManagerOptions For(string tpm, Settings settings) => new()
+    public static ResourceManagerOptions For(TransportSpec tpm, Settings settings) => new()
     {
         IdleRelease = settings.IdleRelease,
         CommandTimeout = settings.CommandTimeout,
-        ReserveObjects = settings.ReserveObjects ?? (IsKernels(tpm) ? 1 : 0),
-        ReserveSessions = settings.ReserveSessions ?? (IsKernels(tpm) ? 1 : 0),
-        FlushAtStart = settings.FlushAtStart ?? IsOf("embedded", tpm),
+        ReserveObjects = settings.ReserveObjects ?? (tpm.IsShared ? 1 : 0),
+        ReserveSessions = settings.ReserveSessions ?? (tpm.IsShared ? 1 : 0),
+        FlushAtStart = settings.FlushAtStart ?? tpm.IsOwn,
     };
-
-    private static bool IsKernels(string tpm) => IsOf("device", tpm) || IsOf("tcti:device", tpm);
-
-    private static bool IsOf(string kind, string tpm) => tpm == kind || tpm.StartsWith(kind + ":", StringComparison.Ordinal);
 }

@@ -21,7 +21,7 @@ internal sealed class ServedTpm : ISuspendable, IDisposable
     public ServedTpm(TpmPlan plan, Settings settings, ILogger log)
     {
         Plan = plan;
-        _manager = new ResourceManager(plan.Transport, ManagerOptions.For(plan.Way, settings), TimeProvider.System, new ManagerLog(log, plan.Number));
+        _manager = new ResourceManager(plan.Transport, ManagerOptions.For(plan.Spec, settings), TimeProvider.System, new ManagerLog(log, plan.Number));
         Port = new TpmPort(
             plan.Number,
             _manager.OpenSpace,

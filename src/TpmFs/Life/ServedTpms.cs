@@ -21,7 +21,7 @@ internal sealed class ServedTpms(IReadOnlyList<ServedTpm> all) : IDisposable
         tpms = new ServedTpms(all);
         Task<string>[] starts = Array.ConvertAll(all, tpm => tpm.StartAsync());
         Task.WaitAll(starts, s_startPatience);
-        if (starts.Any(start => !start.IsCompleted || start.Result.Length == 0) || plans.Any(plan => plan.MayAppear))
+        if (starts.Any(start => !start.IsCompleted || start.Result.Length == 0) || plans.Any(plan => plan.Spec.MayAppear))
         {
             Array.ForEach(all, tpm => tpm.ServeInAnyCase());
             problem = "";

@@ -38,7 +38,7 @@ public sealed partial class MessageTests : IDisposable
         "", "tpmfs mount mnt --tpm tcti:nonsense --state-dir state", "the TCTI \"nonsense\" does not start",
         "Is its package installed")]
     [InlineData(
-        "", "tpmfs mount mnt --tpm abacus: --state-dir state", "the TPM \"abacus:\" is none that can be specified",
+        "", "tpmfs mount mnt --tpm abacus: --state-dir state", "\"abacus:\" does not name a TPM",
         "expected")]
     [InlineData("", "tpmfs mount mnt --config empty.json --state-dir state", "which TPM?", "--tpm SPEC")]
     [InlineData("", "tpmfs mount nowhere --tpm embedded --state-dir state", "there is no such directory", "mkdir")]

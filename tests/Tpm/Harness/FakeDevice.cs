@@ -3,7 +3,10 @@ using Microsoft.Win32.SafeHandles;
 
 namespace TpmFs.Tpm.Tests.Harness;
 
-/// <summary>A character device whose other side is the test: the terminal side of a pseudo-terminal that passes bytes as they are.</summary>
+/// <summary>
+/// A character device whose other side is the test: the terminal side of a pseudo-terminal that passes bytes as they
+/// are.
+/// </summary>
 internal sealed unsafe partial class FakeDevice : IDisposable
 {
     private const int ReadWriteNoTerminal = 0x2 | 0x100;
@@ -13,7 +16,9 @@ internal sealed unsafe partial class FakeDevice : IDisposable
     public FakeDevice()
     {
         int descriptor = Open(ReadWriteNoTerminal);
-        Assert.True(descriptor >= 0 && Grant(descriptor) == 0 && Unlock(descriptor) == 0, "there is no pseudo-terminal to be had");
+        Assert.True(descriptor >= 0
+            && Grant(descriptor) == 0
+            && Unlock(descriptor) == 0, "there is no pseudo-terminal to be had");
         byte* termios = stackalloc byte[TermiosSize];
         Assert.True(GetAttributes(descriptor, termios) == 0);
         MakeRaw(termios);

@@ -13,7 +13,9 @@ internal sealed class Swtpm : IDisposable
 
     /// <param name="withControl">Whether it has a control channel.</param>
     /// <param name="closes">Whether it closes its data connection after each response.</param>
-    /// <param name="portOption">Whether it listens where 'swtpm socket -p PORT' does, which closes each connection too.</param>
+    /// <param name="portOption">
+    /// Whether it listens where 'swtpm socket -p PORT' does, which closes each connection too.
+    /// </param>
     public Swtpm(bool withControl = true, bool closes = false, bool portOption = false)
     {
         DataPath = _directory.File("s");
@@ -23,13 +25,17 @@ internal sealed class Swtpm : IDisposable
         List<string> arguments =
         [
             "socket", "--tpm2", "--tpmstate", $"dir={_directory.Path}",
-            "--flags", "not-need-init", "--pid", $"file={pidFile}", "--log", $"file={_directory.File("log")}", "--daemon",
+            "--flags", "not-need-init", "--pid", $"file={pidFile}", "--daemon",
+            "--log", $"file={_directory.File("log")}",
         ];
         arguments.AddRange(
-            portOption ? ["-p", $"{port}"] : ["--server", $"type=unixio,path={DataPath}{(closes ? ",disconnect" : string.Empty)}"]);
+            portOption
+                ? ["-p", $"{port}"]
+                : ["--server", $"type=unixio,path={DataPath}{(closes ? ",disconnect" : string.Empty)}"]);
+        string control = portOption ? $"type=tcp,port={port + 1}" : $"type=unixio,path={DataPath}.ctrl";
         if (withControl)
         {
-            arguments.AddRange(["--ctrl", portOption ? $"type=tcp,port={port + 1}" : $"type=unixio,path={DataPath}.ctrl"]);
+            arguments.AddRange(["--ctrl", control]);
         }
 
         // With --daemon the parent ends when the sockets listen.
@@ -73,7 +79,8 @@ internal sealed class Swtpm : IDisposable
     /// <summary>Runs a program to its end and returns what it wrote.</summary>
     public static string Run(string program, IEnumerable<string> arguments)
     {
-        var start = new ProcessStartInfo(program, arguments) { RedirectStandardOutput = true, RedirectStandardError = true };
+        var start =
+            new ProcessStartInfo(program, arguments) { RedirectStandardOutput = true, RedirectStandardError = true };
         using Process process = Process.Start(start)!;
         Task<string> errors = process.StandardError.ReadToEndAsync();
         string output = process.StandardOutput.ReadToEnd();

@@ -6,8 +6,8 @@ internal static class TestTransport
 {
     public static ITpmTransport Create(string spec)
     {
-        var environment = new TransportEnvironment { StateDirectory = "/nonexistent", RuntimeDirectory = "/nonexistent" };
-        Assert.True(TransportFactory.TryCreate(spec, environment, out ITpmTransport? transport, out string problem), problem);
-        return transport;
+        var environment = new TransportEnvironment { StateDirectory = "/nonexistent" };
+        Assert.True(TransportSpec.TryParse(spec, environment, out TransportSpec? parsed, out string problem), problem);
+        return parsed.CreateTransport();
     }
 }

@@ -7,7 +7,10 @@ namespace TpmFs.Tpm.Tests.Harness;
 /// <summary>Commands as bytes, and what the tests ask of a TPM.</summary>
 internal static class TpmClient
 {
-    /// <summary>The transports' clock ticks every 4 ms (CLOCK_MONOTONIC_COARSE, or 10 ms), so a wait may end that much too early.</summary>
+    /// <summary>
+    /// The transports' clock ticks every 4 ms (CLOCK_MONOTONIC_COARSE, or 10 ms), so a wait may end that much too
+    /// early.
+    /// </summary>
     private static readonly TimeSpan s_clockTick = TimeSpan.FromMilliseconds(10);
 
     public static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
@@ -19,7 +22,9 @@ internal static class TpmClient
     /// <summary>TPM2_PCR_Reset of PCR 20, which the PC Client profile does not allow in localities 0 and 1.</summary>
     public static byte[] ResetPcr20 => new TpmCommandBuilder(TpmCc.PcrReset).Handle(20).Password().Build();
 
-    /// <summary>TPM2_CreatePrimary of an RSA 2048 storage key in the null hierarchy: long enough to be caught running.</summary>
+    /// <summary>
+    /// TPM2_CreatePrimary of an RSA 2048 storage key in the null hierarchy: long enough to be caught running.
+    /// </summary>
     public static byte[] CreatePrimaryRsa => new TpmCommandBuilder(TpmCc.CreatePrimary)
         .Handle(0x4000_0007).Password()
         .Sized(Hex("0000 0000")) // inSensitive
@@ -27,7 +32,9 @@ internal static class TpmClient
         .Sized([]).U32(0) // outsideInfo, creationPCR
         .Build();
 
-    /// <summary>Returns a message as the room's own writer makes it; a command or a response, whose body may be wrong.</summary>
+    /// <summary>
+    /// Returns a message as the room's own writer makes it; a command or a response, whose body may be wrong.
+    /// </summary>
     public static byte[] Command(TpmSt tag, TpmCc code, params byte[] body)
     {
         byte[] command = new byte[TpmHeader.Length + body.Length];
@@ -40,7 +47,12 @@ internal static class TpmClient
 
     public static byte[] Response(TpmRc code, params byte[] body) => Command(TpmSt.NoSessions, (TpmCc)code.Value, body);
 
-    public static byte[] Hex(string digits) => Convert.FromHexString(digits.Replace(" ", string.Empty, StringComparison.Ordinal));
+    public static byte[] Hex(string digits) =>
+        Convert.FromHexString(digits.Replace(" ", string.Empty, StringComparison.Ordinal));
+
+    /// <summary>Sends GetRandom, which need not succeed.</summary>
+    public static TransmitResult TryGetRandom(ITpmTransport transport, TimeSpan timeout, byte locality = 0) =>
+        transport.Transmit(GetRandom8, locality, new byte[4096], timeout);
 
     public static byte[] Execute(ITpmTransport transport, byte[] command, byte locality = 0)
     {

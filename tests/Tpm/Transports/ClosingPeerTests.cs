@@ -4,8 +4,8 @@ using TpmFs.Tpm.Tests.Harness;
 namespace TpmFs.Tpm.Tests.Transports;
 
 /// <summary>
-/// A swtpm that closes its data connection after each response, as 'swtpm socket -p PORT' and '--server …,disconnect' do. The daemon's
-/// start failed on it after 20 s.
+/// A swtpm that closes its data connection after each response, as 'swtpm socket -p PORT' and '--server …,disconnect'
+/// do. The daemon's start failed on it after 20 s.
 /// </summary>
 public sealed class ClosingPeerTests
 {
@@ -67,7 +67,7 @@ public sealed class ClosingPeerTests
             commands++;
             socket.Dispose(); // the TPM has had it; nobody knows what it did
         });
-        Assert.Equal(TransmitStatus.Disconnected, Transmit(transport).Status);
+        Assert.Equal(TransmitStatus.Disconnected, TpmClient.TryGetRandom(transport, TpmClient.Patience).Status);
         await served;
 
         served = peer.Serve(Answer);
@@ -86,12 +86,14 @@ public sealed class ClosingPeerTests
         TpmClient.Execute(transport, TpmClient.GetRandom8);
         await served;
         peer.Dispose();
-        TransmitResult result = Transmit(transport);
+        TransmitResult result = TpmClient.TryGetRandom(transport, TpmClient.Patience);
         Assert.Equal(TransmitStatus.NotSent, result.Status);
         Assert.Contains("cannot connect to swtpm", result.Problem, StringComparison.Ordinal);
     }
 
-    /// <summary>On a busy machine the peer may close long after its response, which is noticed with the next command.</summary>
+    /// <summary>
+    /// On a busy machine the peer may close long after its response, which is noticed with the next command.
+    /// </summary>
     [Fact]
     public async Task A_peer_that_closes_late_costs_one_attempt()
     {
@@ -107,7 +109,7 @@ public sealed class ClosingPeerTests
         TpmClient.Execute(transport, TpmClient.GetRandom8);
         closing.Set();
         await served;
-        Assert.Equal(TransmitStatus.NotSent, Transmit(transport).Status);
+        Assert.Equal(TransmitStatus.NotSent, TpmClient.TryGetRandom(transport, TpmClient.Patience).Status);
 
         served = peer.Serve(async socket =>
         {
@@ -122,9 +124,6 @@ public sealed class ClosingPeerTests
         TpmClient.Execute(transport, TpmClient.GetRandom8);
         await served;
     }
-
-    private static TransmitResult Transmit(ITpmTransport transport) =>
-        transport.Transmit(TpmClient.GetRandom8, 0, new byte[4096], TpmClient.Patience);
 
     private async Task Answer(Socket socket)
     {

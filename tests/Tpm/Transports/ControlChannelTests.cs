@@ -42,7 +42,9 @@ public sealed class ControlChannelTests
     public async Task A_command_whose_locality_is_refused_is_not_sent()
     {
         using var peer = new FakeSwtpm(command =>
-            BinaryPrimitives.ReadUInt32BigEndian(command) == 5 && command[4] == 3 ? [0, 0, 0, 0x3D] : FakeSwtpm.Obliging(command));
+            BinaryPrimitives.ReadUInt32BigEndian(command) == 5 && command[4] == 3
+                ? [0, 0, 0, 0x3D]
+                : FakeSwtpm.Obliging(command));
         var received = new List<byte[]>();
         Task served = peer.Serve(async socket =>
         {
@@ -165,8 +167,9 @@ public sealed class ControlChannelTests
         });
         using ITpmTransport transport = HostilePeerTests.Connected(peer);
         TpmClient.Execute(transport, TpmClient.GetRandom8);
+
         // Long enough for a busy machine to send the command: one that was not sent in time is not cancelled either.
-        TransmitResult result = transport.Transmit(TpmClient.GetRandom8, 0, new byte[4096], TimeSpan.FromSeconds(2));
+        TransmitResult result = TpmClient.TryGetRandom(transport, TimeSpan.FromSeconds(2));
         Assert.Equal(TransmitStatus.TimedOut, result.Status);
         ExpectLocalityAndCancel(peer);
         await served;
@@ -182,10 +185,14 @@ public sealed class ControlChannelTests
         Assert.InRange(Stopwatch.GetElapsedTime(start), TimeSpan.Zero, TimeSpan.FromSeconds(5));
         Assert.Equal(default, transport.Features);
         Assert.Equal(s_answer, TpmClient.Execute(transport, TpmClient.GetRandom8));
-        Assert.Equal(TransmitStatus.LocalityRefused, transport.Transmit(TpmClient.GetRandom8, 1, new byte[4096], TpmClient.Patience).Status);
+        Assert.Equal(
+            TransmitStatus.LocalityRefused, TpmClient.TryGetRandom(transport, TpmClient.Patience, locality: 1).Status);
     }
 
-    /// <summary>swtpm answers its control channel only after the command that runs: localities and cancel were lost until a new connection.</summary>
+    /// <summary>
+    /// swtpm answers its control channel only after the command that runs: localities and cancel were lost until a new
+    /// connection.
+    /// </summary>
     [Fact]
     public async Task A_control_channel_that_answers_late_is_asked_again_after_the_first_response()
     {

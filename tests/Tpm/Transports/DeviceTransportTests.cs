@@ -34,8 +34,9 @@ public sealed class DeviceTransportTests
     {
         using var device = new FakeDevice();
         using ITpmTransport transport = Connected(device);
-        Assert.Equal(new TpmTransportFeatures(CanCancel: false, HighestLocality: 0, LargestCommand: 4096), transport.Features);
-        Assert.Equal(TransmitStatus.LocalityRefused, transport.Transmit(TpmClient.GetRandom8, 1, new byte[4096], s_short).Status);
+        Assert.Equal(
+            new TpmTransportFeatures(CanCancel: false, HighestLocality: 0, LargestCommand: 4096), transport.Features);
+        Assert.Equal(TransmitStatus.LocalityRefused, TpmClient.TryGetRandom(transport, s_short, locality: 1).Status);
         transport.Cancel();
     }
 
@@ -52,7 +53,7 @@ public sealed class DeviceTransportTests
         byte[] answer = TpmClient.Response(TpmRc.Success);
         BinaryPrimitives.WriteUInt32BigEndian(answer.AsSpan(2), size);
         Task served = Serve(device, () => device.Send(answer));
-        TransmitResult result = transport.Transmit(TpmClient.GetRandom8, 0, new byte[4096], TpmClient.Patience);
+        TransmitResult result = TpmClient.TryGetRandom(transport, TpmClient.Patience);
         Assert.Equal(TransmitStatus.Disconnected, result.Status);
         Assert.Contains($"{size} bytes", result.Problem, StringComparison.Ordinal);
         await served;
@@ -64,7 +65,7 @@ public sealed class DeviceTransportTests
         using var device = new FakeDevice();
         using ITpmTransport transport = Connected(device);
         Task served = Serve(device, () => device.Send([.. TpmClient.Response(TpmRc.Success), 0]));
-        Assert.Equal(TransmitStatus.Disconnected, transport.Transmit(TpmClient.GetRandom8, 0, new byte[4096], TpmClient.Patience).Status);
+        Assert.Equal(TransmitStatus.Disconnected, TpmClient.TryGetRandom(transport, TpmClient.Patience).Status);
         await served;
     }
 
@@ -78,7 +79,7 @@ public sealed class DeviceTransportTests
         using ITpmTransport transport = Connected(device);
         Task served = Serve(device, () => device.Send(TpmClient.Response(TpmRc.Success, new byte[10]).AsSpan(0, sent)));
         long start = Stopwatch.GetTimestamp();
-        Assert.Equal(TransmitStatus.TimedOut, transport.Transmit(TpmClient.GetRandom8, 0, new byte[4096], s_short).Status);
+        Assert.Equal(TransmitStatus.TimedOut, TpmClient.TryGetRandom(transport, s_short).Status);
         TpmClient.AssertTook(s_short, start);
         await served;
     }
@@ -89,16 +90,16 @@ public sealed class DeviceTransportTests
         var device = new FakeDevice();
         using ITpmTransport transport = Connected(device);
         Task served = Serve(device, device.Dispose);
-        TransmitResult result = transport.Transmit(TpmClient.GetRandom8, 0, new byte[4096], TpmClient.Patience);
+        TransmitResult result = TpmClient.TryGetRandom(transport, TpmClient.Patience);
         await served;
         Assert.Equal(TransmitStatus.Disconnected, result.Status);
         Assert.Contains(device.Path, result.Problem, StringComparison.Ordinal);
 
-        result = transport.Transmit(TpmClient.GetRandom8, 0, new byte[4096], TpmClient.Patience);
+        result = TpmClient.TryGetRandom(transport, TpmClient.Patience);
         Assert.Equal(TransmitStatus.NotSent, result.Status);
         Assert.False(transport.TryConnect(s_short, out string problem));
         Assert.Contains(device.Path, problem, StringComparison.Ordinal);
-        Assert.Equal(TransmitStatus.NotSent, transport.Transmit(TpmClient.GetRandom8, 0, new byte[4096], s_short).Status);
+        Assert.Equal(TransmitStatus.NotSent, TpmClient.TryGetRandom(transport, s_short).Status);
     }
 
     [Fact]
@@ -106,9 +107,9 @@ public sealed class DeviceTransportTests
     {
         using var device = new FakeDevice();
         using ITpmTransport transport = Connected(device);
-        Assert.Equal(TransmitStatus.TimedOut, transport.Transmit(TpmClient.GetRandom8, 0, new byte[4096], s_short).Status);
+        Assert.Equal(TransmitStatus.TimedOut, TpmClient.TryGetRandom(transport, s_short).Status);
         TpmClient.Connect(transport);
-        Assert.Equal(TransmitStatus.TimedOut, transport.Transmit(TpmClient.GetRandom8, 0, new byte[4096], s_short).Status);
+        Assert.Equal(TransmitStatus.TimedOut, TpmClient.TryGetRandom(transport, s_short).Status);
     }
 
     [Theory]
@@ -144,11 +145,12 @@ public sealed class DeviceTransportTests
     [Fact]
     public void A_command_that_a_driver_refuses_is_lost_alone()
     {
-        using ITpmTransport transport = TestTransport.Create("device:/dev/loop-control"); // which refuses whatever is written to it, with EINVAL
+        // A device that refuses whatever is written to it, with EINVAL.
+        using ITpmTransport transport = TestTransport.Create("device:/dev/loop-control");
         TpmClient.Connect(transport);
         for (int round = 0; round < 2; round++)
         {
-            Assert.Equal(TransmitStatus.CommandRefused, transport.Transmit(TpmClient.GetRandom8, 0, new byte[4096], s_short).Status);
+            Assert.Equal(TransmitStatus.CommandRefused, TpmClient.TryGetRandom(transport, s_short).Status);
         }
     }
 
@@ -159,13 +161,16 @@ public sealed class DeviceTransportTests
         using var device = new FakeDevice();
         using ITpmTransport transport = Connected(device);
         string program = directory.File("hung_mount");
-        Assert.Empty(Swtpm.Run("gcc", ["-Wall", "-Werror", "-o", program, Path.Combine(AppContext.BaseDirectory, "native", "hung_mount.c")]));
+        Assert.Empty(Swtpm.Run("gcc", ["-Wall", "-Werror", "-o", program, Path.Combine(
+            AppContext.BaseDirectory, "native", "hung_mount.c")]));
         Directory.CreateDirectory(directory.File("mount"));
-        using Process hung = Process.Start(new ProcessStartInfo(program, [directory.File("mount")]) { RedirectStandardOutput = true })!;
+        using Process hung =
+            Process.Start(new ProcessStartInfo(program, [directory.File("mount")]) { RedirectStandardOutput = true })!;
         try
         {
             Assert.Equal("ready", await hung.StandardOutput.ReadLineAsync());
-            Assert.Equal(" by this very process", await Task.Run(new DeviceHolders(device.Path).Describe).WaitAsync(TpmClient.Patience));
+            Task<string> described = Task.Run(new DeviceHolders(device.Path).Describe);
+        Assert.Equal(" by this very process", await described.WaitAsync(TpmClient.Patience));
         }
         finally
         {

@@ -22,8 +22,10 @@ public sealed class EmbeddedTransportTests : IDisposable
         using EmbeddedTransport transport = Start();
         Assert.Equal(new TpmTransportFeatures(CanCancel: true, HighestLocality: 4), transport.Features);
         Assert.Equal(20, TpmClient.Execute(transport, TpmClient.GetRandom8).Length);
-        Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute, File.GetUnixFileMode(State));
-        Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite, File.GetUnixFileMode(Path.Combine(State, "tpm2-00.permall")));
+        Assert.Equal(
+            UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute, File.GetUnixFileMode(State));
+        Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite, File.GetUnixFileMode(
+            Path.Combine(State, "tpm2-00.permall")));
     }
 
     [Fact]
@@ -76,7 +78,7 @@ public sealed class EmbeddedTransportTests : IDisposable
         int killed = transport.ProcessId;
         Assert.Equal(0, ProcessCalls.Kill(killed, ProcessCalls.SigKill));
         Assert.True(SpinWait.SpinUntil(() => !IsRunning(killed), TpmClient.Patience));
-        TransmitResult result = transport.Transmit(TpmClient.GetRandom8, 0, new byte[4096], TpmClient.Patience);
+        TransmitResult result = TpmClient.TryGetRandom(transport, TpmClient.Patience);
         Assert.Equal(TransmitStatus.NotSent, result.Status);
         TpmClient.Connect(transport);
         Assert.NotEqual(killed, transport.ProcessId);
@@ -90,7 +92,7 @@ public sealed class EmbeddedTransportTests : IDisposable
         using EmbeddedTransport transport = Start();
         int process = transport.ProcessId;
         GiveUpOn(transport, TpmClient.CreatePrimaryRsa);
-        Assert.Equal(TransmitStatus.NotSent, transport.Transmit(TpmClient.GetRandom8, 0, new byte[4096], TpmClient.Patience).Status);
+        Assert.Equal(TransmitStatus.NotSent, TpmClient.TryGetRandom(transport, TpmClient.Patience).Status);
         TpmClient.Connect(transport);
         Assert.Equal(process, transport.ProcessId);
         Assert.Equal(20, TpmClient.Execute(transport, TpmClient.GetRandom8).Length);
@@ -108,7 +110,7 @@ public sealed class EmbeddedTransportTests : IDisposable
     {
         using EmbeddedTransport transport = Start();
         Assert.Equal(0, ProcessCalls.Kill(transport.ProcessId, SigStop));
-        TransmitResult result = transport.Transmit(TpmClient.GetRandom8, 1, new byte[4096], TimeSpan.FromMilliseconds(100));
+        TransmitResult result = TpmClient.TryGetRandom(transport, TimeSpan.FromMilliseconds(100), locality: 1);
         Assert.Equal(TransmitStatus.NotSent, result.Status);
         Assert.Equal(0, ProcessCalls.Kill(transport.ProcessId, SigCont));
         TpmClient.Connect(transport);
@@ -167,7 +169,8 @@ public sealed class EmbeddedTransportTests : IDisposable
         File.WriteAllText(Path.Combine(State, "tpm2-00.permall"), "this is no TPM's state");
         using var transport = new EmbeddedTransport(State);
         Assert.False(transport.TryConnect(TpmClient.Patience, out string problem));
-        Assert.True(problem.StartsWith($"swtpm did not start with the state in {State}: ", StringComparison.Ordinal), problem);
+        Assert.True(
+            problem.StartsWith($"swtpm did not start with the state in {State}: ", StringComparison.Ordinal), problem);
         Assert.Contains("Could not initialize libtpms", problem, StringComparison.Ordinal);
     }
 
@@ -262,7 +265,8 @@ public sealed class EmbeddedTransportTests : IDisposable
 
     private static Process StartOwner(string state, string path)
     {
-        var start = new ProcessStartInfo(Environment.ProcessPath!, [typeof(EmbeddedTransportTests).Assembly.Location, state])
+        var start = new ProcessStartInfo(
+            Environment.ProcessPath!, [typeof(EmbeddedTransportTests).Assembly.Location, state])
         {
             RedirectStandardInput = true,
             RedirectStandardOutput = true,

@@ -85,7 +85,7 @@ public sealed class HostilePeerTests
         using (ITpmTransport transport = Connected(peer))
         {
             long start = Stopwatch.GetTimestamp();
-            Assert.Equal(TransmitStatus.TimedOut, transport.Transmit(TpmClient.GetRandom8, 0, new byte[4096], s_short).Status);
+            Assert.Equal(TransmitStatus.TimedOut, TpmClient.TryGetRandom(transport, s_short).Status);
             TpmClient.AssertTook(s_short, start);
         }
 
@@ -141,7 +141,7 @@ public sealed class HostilePeerTests
             socket.Dispose();
         });
         using ITpmTransport transport = Connected(peer);
-        Assert.Equal(TransmitStatus.Disconnected, transport.Transmit(TpmClient.GetRandom8, 0, new byte[4096], TpmClient.Patience).Status);
+        Assert.Equal(TransmitStatus.Disconnected, TpmClient.TryGetRandom(transport, TpmClient.Patience).Status);
         await first;
 
         Task second = peer.Serve(async socket =>
@@ -170,7 +170,7 @@ public sealed class HostilePeerTests
         TpmClient.Execute(transport, TpmClient.GetRandom8);
         answered.SetResult();
         await served;
-        Assert.Equal(TransmitStatus.NotSent, transport.Transmit(TpmClient.GetRandom8, 0, new byte[4096], TpmClient.Patience).Status);
+        Assert.Equal(TransmitStatus.NotSent, TpmClient.TryGetRandom(transport, TpmClient.Patience).Status);
     }
 
     [Theory]
@@ -185,13 +185,15 @@ public sealed class HostilePeerTests
         listener.Bind(at);
         listener.Listen();
         using ITpmTransport transport = TestTransport.Create(
-            kind == "tcp" ? $"swtpm:host=127.0.0.1,port={((IPEndPoint)listener.LocalEndPoint!).Port}" : $"swtpm:path={path}");
+            kind == "tcp"
+                ? $"swtpm:host=127.0.0.1,port={((IPEndPoint)listener.LocalEndPoint!).Port}"
+                : $"swtpm:path={path}");
         TpmClient.Connect(transport);
         using (Socket left = await listener.AcceptAsync())
         {
         }
 
-        Assert.Equal(TransmitStatus.NotSent, transport.Transmit(TpmClient.GetRandom8, 0, new byte[4096], TpmClient.Patience).Status);
+        Assert.Equal(TransmitStatus.NotSent, TpmClient.TryGetRandom(transport, TpmClient.Patience).Status);
     }
 
     [Fact]
@@ -208,7 +210,7 @@ public sealed class HostilePeerTests
             await Assert.ThrowsAsync<SocketException>(async () => await socket.SendAsync(late));
         });
         using ITpmTransport transport = Connected(peer);
-        Assert.Equal(TransmitStatus.TimedOut, transport.Transmit(TpmClient.GetRandom8, 0, new byte[4096], s_short).Status);
+        Assert.Equal(TransmitStatus.TimedOut, TpmClient.TryGetRandom(transport, s_short).Status);
         Task second = peer.Serve(async socket =>
         {
             await FakeSwtpm.ReceiveCommand(socket);
@@ -236,7 +238,7 @@ public sealed class HostilePeerTests
             await socket.SendAsync(answer);
         });
         using ITpmTransport transport = Connected(peer);
-        TransmitResult result = transport.Transmit(TpmClient.GetRandom8, 0, new byte[4096], timeout);
+        TransmitResult result = TpmClient.TryGetRandom(transport, timeout);
         await served;
         return result;
     }

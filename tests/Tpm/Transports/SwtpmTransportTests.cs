@@ -28,15 +28,20 @@ public sealed class SwtpmTransportTests
         using (ITpmTransport transport = swtpm.Connect())
         {
             TpmClient.Execute(transport, TpmClient.Startup);
-            Assert.Equal(TpmRc.Locality, TpmClient.CodeOf(TpmClient.Execute(transport, TpmClient.ResetPcr20, locality: 0)));
-            Assert.Equal(TpmRc.Success, TpmClient.CodeOf(TpmClient.Execute(transport, TpmClient.ResetPcr20, locality: 2)));
-            Assert.Equal(TpmRc.Locality, TpmClient.CodeOf(TpmClient.Execute(transport, TpmClient.ResetPcr20, locality: 1)));
-            Assert.Equal(TpmRc.Success, TpmClient.CodeOf(TpmClient.Execute(transport, TpmClient.ResetPcr20, locality: 2)));
+            Assert.Equal(
+                TpmRc.Locality, TpmClient.CodeOf(TpmClient.Execute(transport, TpmClient.ResetPcr20, locality: 0)));
+            Assert.Equal(
+                TpmRc.Success, TpmClient.CodeOf(TpmClient.Execute(transport, TpmClient.ResetPcr20, locality: 2)));
+            Assert.Equal(
+                TpmRc.Locality, TpmClient.CodeOf(TpmClient.Execute(transport, TpmClient.ResetPcr20, locality: 1)));
+            Assert.Equal(
+                TpmRc.Success, TpmClient.CodeOf(TpmClient.Execute(transport, TpmClient.ResetPcr20, locality: 2)));
         }
 
         // The next client, who knows nothing of localities, does not have the last one's.
         var deadline = Deadline.After(TpmClient.Patience);
-        Assert.True(TpmSocket.TryConnect(new UnixDomainSocketEndPoint(swtpm.DataPath), deadline, out TpmSocket? next, out string problem), problem);
+        var address = new UnixDomainSocketEndPoint(swtpm.DataPath);
+        Assert.True(TpmSocket.TryConnect(address, deadline, out TpmSocket? next, out string problem), problem);
         byte[] response = new byte[10];
         Assert.Equal(IoStatus.Ok, next!.SendAll(TpmClient.ResetPcr20, deadline));
         Assert.Equal(IoStatus.Ok, next.ReceiveExactly(response, deadline));
@@ -62,7 +67,7 @@ public sealed class SwtpmTransportTests
         Assert.Equal(default, transport.Features);
         transport.Cancel();
         Assert.Equal(TpmRc.Success, TpmClient.CodeOf(TpmClient.Execute(transport, TpmClient.Startup)));
-        TransmitResult result = transport.Transmit(TpmClient.GetRandom8, 1, new byte[4096], TpmClient.Patience);
+        TransmitResult result = TpmClient.TryGetRandom(transport, TpmClient.Patience, locality: 1);
         Assert.Equal(TransmitStatus.LocalityRefused, result.Status);
     }
 
@@ -74,9 +79,11 @@ public sealed class SwtpmTransportTests
         TpmClient.Execute(transport, TpmClient.Startup);
         for (int round = 0; round < 3; round++)
         {
-            // Stopped, swtpm answers nothing; then it has the old connection's command to answer before it sees the new one.
+            // Stopped, swtpm answers nothing; then it has the old connection's command to answer before it sees the new
+            // one.
             Assert.Equal(0, ProcessCalls.Kill(swtpm.ProcessId, SigStop));
-            TransmitResult result = transport.Transmit(TpmClient.CreatePrimaryRsa, 0, new byte[4096], TimeSpan.FromMilliseconds(50));
+            TransmitResult result = transport.Transmit(
+                TpmClient.CreatePrimaryRsa, 0, new byte[4096], TimeSpan.FromMilliseconds(50));
             Assert.Equal(TransmitStatus.TimedOut, result.Status);
             Assert.Equal(0, ProcessCalls.Kill(swtpm.ProcessId, SigCont));
             TpmClient.Connect(transport);
@@ -101,11 +108,13 @@ public sealed class SwtpmTransportTests
         Assert.False(transport.TryConnect(TpmClient.Patience, out string problem));
         Assert.Contains(directory.File("none"), problem, StringComparison.Ordinal);
         Assert.Contains("no such socket", problem, StringComparison.Ordinal);
-        Assert.Equal(TransmitStatus.NotSent, transport.Transmit(TpmClient.Startup, 0, new byte[4096], TpmClient.Patience).Status);
+        Assert.Equal(TransmitStatus.NotSent, TpmClient.TryGetRandom(transport, TpmClient.Patience).Status);
         transport.Cancel();
     }
 
-    /// <summary>Cancels all the while, from another thread, and looks that every answer is that of its command.</summary>
+    /// <summary>
+    /// Cancels all the while, from another thread, and looks that every answer is that of its command.
+    /// </summary>
     internal static void CancelThroughout(ITpmTransport transport)
     {
         using var stop = new CancellationTokenSource();

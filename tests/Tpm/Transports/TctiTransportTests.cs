@@ -4,7 +4,9 @@ using TpmFs.Tpm.Transports;
 
 namespace TpmFs.Tpm.Tests.Transports;
 
-/// <summary>TCTIs: one that can everything, on a real swtpm, and odd ones, played by scripts behind the TCTI "cmd".</summary>
+/// <summary>
+/// TCTIs: one that can everything, on a real swtpm, and odd ones, played by scripts behind the TCTI "cmd".
+/// </summary>
 public sealed class TctiTransportTests : IDisposable
 {
     private static readonly TimeSpan s_short = TimeSpan.FromMilliseconds(300);
@@ -53,7 +55,7 @@ public sealed class TctiTransportTests : IDisposable
             Assert.Equal(TpmRc.Canceled, TpmClient.CodeOf(await command));
         }
 
-        Assert.Equal(TransmitStatus.TimedOut, transport.Transmit(TpmClient.GetRandom8, 0, new byte[4096], s_short).Status);
+        Assert.Equal(TransmitStatus.TimedOut, TpmClient.TryGetRandom(transport, s_short).Status);
     }
 
     [Theory]
@@ -69,14 +71,14 @@ public sealed class TctiTransportTests : IDisposable
     [InlineData("w")]
     [InlineData("wp")]
     [InlineData("wpo")] // it can always be written to
-    public void A_response_that_does_not_come_is_waited_for_no_longer_than_its_time_and_the_TCTI_is_as_new_then(string letters)
+    public void A_response_that_does_not_come_is_given_up_in_time_and_the_TCTI_is_as_good_as_new(string letters)
     {
         using ITpmTransport transport = Odd(letters);
         long start = Stopwatch.GetTimestamp();
-        Assert.Equal(TransmitStatus.TimedOut, transport.Transmit(TpmClient.GetRandom8, 0, new byte[4096], s_short).Status);
+        Assert.Equal(TransmitStatus.TimedOut, TpmClient.TryGetRandom(transport, s_short).Status);
         TpmClient.AssertTook(s_short, start);
         TpmClient.Connect(transport);
-        Assert.Equal(TransmitStatus.TimedOut, transport.Transmit(TpmClient.GetRandom8, 0, new byte[4096], s_short).Status);
+        Assert.Equal(TransmitStatus.TimedOut, TpmClient.TryGetRandom(transport, s_short).Status);
     }
 
     [Fact]
@@ -84,7 +86,7 @@ public sealed class TctiTransportTests : IDisposable
     {
         string mark = _folder.File("cancelled");
         ITpmTransport transport = Odd("wp" + mark);
-        Assert.Equal(TransmitStatus.TimedOut, transport.Transmit(TpmClient.GetRandom8, 0, new byte[4096], s_short).Status);
+        Assert.Equal(TransmitStatus.TimedOut, TpmClient.TryGetRandom(transport, s_short).Status);
         transport.Dispose();
         Assert.True(File.Exists(mark));
     }
@@ -95,7 +97,7 @@ public sealed class TctiTransportTests : IDisposable
         using ITpmTransport transport = Odd("wph");
         for (int round = 0; round < 2; round++)
         {
-            Assert.Equal(TransmitStatus.TimedOut, transport.Transmit(TpmClient.GetRandom8, 0, new byte[4096], s_short).Status);
+            Assert.Equal(TransmitStatus.TimedOut, TpmClient.TryGetRandom(transport, s_short).Status);
             TpmClient.Connect(transport);
         }
     }
@@ -104,7 +106,7 @@ public sealed class TctiTransportTests : IDisposable
     public async Task A_cancel_that_hangs_does_not_hold_up_the_end_of_the_commands_time()
     {
         using ITpmTransport transport = Odd("wph");
-        Task<TransmitResult> command = Task.Run(() => transport.Transmit(TpmClient.GetRandom8, 0, new byte[4096], s_short));
+        Task<TransmitResult> command = Task.Run(() => TpmClient.TryGetRandom(transport, s_short));
         while (!command.IsCompleted)
         {
             transport.Cancel();
@@ -120,7 +122,7 @@ public sealed class TctiTransportTests : IDisposable
         string mark = _folder.File("receiving");
         ITpmTransport transport = Odd("pk" + mark);
         _ = Task.Factory.StartNew(
-            () => transport.Transmit(TpmClient.GetRandom8, 0, new byte[4096], TpmClient.Patience), TaskCreationOptions.LongRunning);
+            () => TpmClient.TryGetRandom(transport, TpmClient.Patience), TaskCreationOptions.LongRunning);
         Assert.True(SpinWait.SpinUntil(() => File.Exists(mark), TpmClient.Patience));
         await Task.Run(transport.Dispose).WaitAsync(TpmClient.Patience);
     }
@@ -138,7 +140,7 @@ public sealed class TctiTransportTests : IDisposable
     public void A_TCTI_that_fails_or_lies_loses_the_command_and_says_how(string letters, string hint)
     {
         using ITpmTransport transport = Odd(letters);
-        TransmitResult result = transport.Transmit(TpmClient.GetRandom8, 0, new byte[4096], TpmClient.Patience);
+        TransmitResult result = TpmClient.TryGetRandom(transport, TpmClient.Patience);
         Assert.Equal(TransmitStatus.Disconnected, result.Status);
         Assert.Contains(hint, result.Problem, StringComparison.Ordinal);
     }
@@ -147,7 +149,7 @@ public sealed class TctiTransportTests : IDisposable
     public void A_locality_that_a_TCTI_refuses_sends_nothing_and_harms_nothing()
     {
         using ITpmTransport transport = Odd("pl");
-        TransmitResult result = transport.Transmit(TpmClient.GetRandom8, 2, new byte[4096], TpmClient.Patience);
+        TransmitResult result = TpmClient.TryGetRandom(transport, TpmClient.Patience, locality: 2);
         Assert.Equal(TransmitStatus.LocalityRefused, result.Status);
         Assert.Contains("a bad value (0xA000B)", result.Problem, StringComparison.Ordinal);
         Assert.Equal(TpmRc.Success, TpmClient.CodeOf(TpmClient.Execute(transport, TpmClient.GetRandom8)));
@@ -161,18 +163,19 @@ public sealed class TctiTransportTests : IDisposable
         TpmClient.Connect(transport);
         TpmClient.Execute(transport, TpmClient.Startup);
         _ = ProcessCalls.Kill(swtpm.ProcessId, ProcessCalls.SigKill);
-        Assert.Equal(TransmitStatus.Disconnected, transport.Transmit(TpmClient.GetRandom8, 0, new byte[4096], TpmClient.Patience).Status);
+        Assert.Equal(TransmitStatus.Disconnected, TpmClient.TryGetRandom(transport, TpmClient.Patience).Status);
         Assert.False(transport.TryConnect(s_short, out string problem));
         Assert.Contains(swtpm.Spec, problem, StringComparison.Ordinal);
-        Assert.Equal(TransmitStatus.NotSent, transport.Transmit(TpmClient.GetRandom8, 0, new byte[4096], TpmClient.Patience).Status);
+        Assert.Equal(TransmitStatus.NotSent, TpmClient.TryGetRandom(transport, TpmClient.Patience).Status);
     }
 
     [Fact]
     public void A_TCTI_without_locality_and_cancel_says_so()
     {
-        using ITpmTransport transport = Played("head -c 12 >/dev/null; printf '\\200\\001\\000\\000\\000\\012\\000\\000\\000\\000'; cat >/dev/null");
+        using ITpmTransport transport = Played(
+            "head -c 12 >/dev/null; printf '\\200\\001\\000\\000\\000\\012\\000\\000\\000\\000'; cat >/dev/null");
         Assert.Equal(new TpmTransportFeatures(CanCancel: false, HighestLocality: 0), transport.Features);
-        Assert.Equal(TransmitStatus.LocalityRefused, transport.Transmit(TpmClient.GetRandom8, 3, new byte[4096], s_short).Status);
+        Assert.Equal(TransmitStatus.LocalityRefused, TpmClient.TryGetRandom(transport, s_short, locality: 3).Status);
         Assert.Equal(TpmRc.Success, TpmClient.CodeOf(TpmClient.Execute(transport, TpmClient.GetRandom8)));
         transport.Cancel();
     }
@@ -180,13 +183,13 @@ public sealed class TctiTransportTests : IDisposable
     [Theory]
     [InlineData("head -c 12 >/dev/null; exit 0")] // gone without an answer
     [InlineData("head -c 12 >/dev/null; printf '\\200\\001\\000\\000'; exit 0")] // half a header
-    [InlineData("head -c 12 >/dev/null; printf '\\200\\001\\000\\000\\000\\024\\000\\000\\000\\000'; exit 0")] // half a response
-    [InlineData("head -c 12 >/dev/null; printf '\\200\\001\\377\\377\\377\\377\\000\\000\\000\\000'; exit 0")] // larger than anything
-    [InlineData("head -c 12 >/dev/null; printf '\\200\\001\\000\\000\\000\\000\\000\\000\\000\\000'; exit 0")] // of no size
+    [InlineData("head -c12 >/dev/null; printf '\\200\\001\\000\\000\\000\\024\\000\\000\\000\\000'; exit 0")] // half
+    [InlineData("head -c12 >/dev/null; printf '\\200\\001\\377\\377\\377\\377\\000\\000\\000\\000'; exit 0")] // huge
+    [InlineData("head -c12 >/dev/null; printf '\\200\\001\\000\\000\\000\\000\\000\\000\\000\\000'; exit 0")] // empty
     public void A_TCTI_that_gives_no_response_loses_the_command_and_nothing_else(string script)
     {
         using ITpmTransport transport = Played(script);
-        TransmitResult result = transport.Transmit(TpmClient.GetRandom8, 0, new byte[4096], TpmClient.Patience);
+        TransmitResult result = TpmClient.TryGetRandom(transport, TpmClient.Patience);
         Assert.Equal(TransmitStatus.Disconnected, result.Status);
         Assert.Contains("the TCTI \"cmd:", result.Problem, StringComparison.Ordinal);
     }

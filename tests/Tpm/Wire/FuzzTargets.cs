@@ -2,7 +2,9 @@ using TpmFs.Tpm.Wire;
 
 namespace TpmFs.Tpm.Tests.Wire;
 
-/// <summary>What a client and a TPM may send, as bytes: nothing may throw, and what is told of them must lie inside them.</summary>
+/// <summary>
+/// What a client and a TPM may send, as bytes: nothing may throw, and what is told of them must lie inside them.
+/// </summary>
 internal static class FuzzTargets
 {
     public static void Command(ReadOnlySpan<byte> bytes, TpmaCc attributes)
@@ -25,7 +27,8 @@ internal static class FuzzTargets
         Assert.InRange(command.AuthorizationCount, 0, TpmAuthorization.Max);
         if (parsed)
         {
-            Assert.InRange(command.ParametersOffset, handlesEnd + (command.AuthorizationCount * TpmAuthorization.MinSize), bytes.Length);
+            int least = handlesEnd + (command.AuthorizationCount * TpmAuthorization.MinSize);
+            Assert.InRange(command.ParametersOffset, least, bytes.Length);
             Assert.Equal(command.HasSessions, command.AuthorizationCount > 0);
         }
 

@@ -16,7 +16,8 @@ public sealed class FuzzTests
         [
             TpmClient.GetRandom8,
             TpmClient.CreatePrimaryRsa,
-            TpmClient.Command(TpmSt.Sessions, TpmCc.Clear, TpmClient.Hex("4000000C 0000001B 40000009000000 0000 02000000000400000000 40000009000000 0000")),
+            TpmClient.Command(TpmSt.Sessions, TpmCc.Clear, TpmClient.Hex(
+                "4000000C 0000001B 40000009000000 0000 02000000000400000000 40000009000000 0000")),
         ];
         Fuzz(seeds, (random, bytes) => FuzzTargets.Command(bytes, new TpmaCc((uint)random.Next() << 1)));
     }
@@ -28,7 +29,8 @@ public sealed class FuzzTests
         [
             TpmClient.Response(TpmRc.Retry),
             TpmClient.Response(TpmRc.Success, 0x80, 0, 0, 1),
-            TpmClient.Command(TpmSt.Sessions, 0, TpmClient.Hex("80000000 00000004 01020304 0000 01 0000 0004AABBCCDD 41 0000")),
+            TpmClient.Command(
+                TpmSt.Sessions, 0, TpmClient.Hex("80000000 00000004 01020304 0000 01 0000 0004AABBCCDD 41 0000")),
         ];
         Fuzz(seeds, (_, bytes) => FuzzTargets.Response(bytes));
     }
@@ -57,7 +59,8 @@ public sealed class FuzzTests
 
 internal static class Mutation
 {
-    private static readonly uint[] s_extremes = [0, 1, 8, 9, 10, 0x7F, 0xFF, 0x7FFF, 0xFFFF, 0x7FFF_FFFF, 0x8000_0000, 0xFFFF_FFF0, 0xFFFF_FFFF];
+    private static readonly uint[] s_extremes =
+        [0, 1, 8, 9, 10, 0x7F, 0xFF, 0x7FFF, 0xFFFF, 0x7FFF_FFFF, 0x8000_0000, 0xFFFF_FFF0, 0xFFFF_FFFF];
 
     /// <summary>Changes a few bytes, cuts or grows; the header's size is right three times of four.</summary>
     public static byte[] Of(byte[] seed, Random random)

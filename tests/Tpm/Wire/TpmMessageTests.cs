@@ -57,7 +57,8 @@ public sealed class TpmMessageTests
         Assert.Equal([0xFE, 0xED], parameters.ToArray());
         Assert.True(TpmResponse.TryReadHandle(response, out TpmHandle handle));
         Assert.Equal(0x8000_0001u, handle.Value);
-        Assert.False(TpmResponse.TryReadSessionAttributes(response.AsSpan(0, response.Length - 1), hasHandle: true, attributes));
+        Assert.False(
+            TpmResponse.TryReadSessionAttributes(response.AsSpan(0, response.Length - 1), hasHandle: true, attributes));
     }
 
     [Fact]
@@ -80,12 +81,15 @@ public sealed class TpmMessageTests
         // TPM2_ClockRateAdjust: one handle that is always there, and parameters that do no harm.
         var attributes = new TpmaCc((uint)TpmCc.ClockRateAdjust | (1u << 25));
         byte[] seed = TpmClient.Command(
-            TpmSt.Sessions, TpmCc.ClockRateAdjust, TpmClient.Hex("40000001 00000012 40000009 0000 00 0000 40000009 0000 00 0000 00"));
+            TpmSt.Sessions, TpmCc.ClockRateAdjust, TpmClient.Hex(
+                "40000001 00000012 40000009 0000 00 0000 40000009 0000 00 0000 00"));
         int refused = 0;
         for (int round = 0; round < 4000; round++)
         {
             byte[] bytes = Mutation.Of(seed, new Random(round));
-            if (bytes.Length < 14 || !bytes.AsSpan(6, 8).SequenceEqual(seed.AsSpan(6, 8)) || bytes[2..6].Any(b => b != 0 && b != bytes.Length))
+            if (bytes.Length < 14
+                || !bytes.AsSpan(6, 8).SequenceEqual(seed.AsSpan(6, 8))
+                || bytes[2..6].Any(b => b != 0 && b != bytes.Length))
             {
                 continue; // Another command, another handle, or a size that swtpm would wait for.
             }
@@ -101,8 +105,10 @@ public sealed class TpmMessageTests
             if (!parsed)
             {
                 // A TPM looks at what an entry says before it reads the next one.
-                bool saysEarlier = (answer.Base == TpmRc.Attributes || answer.Base == TpmRc.Nonce) && answer.Value >> 8 < problem.Value >> 8;
-                Assert.True(problem == answer || saysEarlier, $"round {round}, {Convert.ToHexString(bytes)}: parser {problem}, TPM {answer}");
+                bool saysEarlier = (answer.Base == TpmRc.Attributes || answer.Base == TpmRc.Nonce)
+                    && answer.Value >> 8 < problem.Value >> 8;
+                Assert.True(problem == answer
+                    || saysEarlier, $"round {round}, {Convert.ToHexString(bytes)}: parser {problem}, TPM {answer}");
                 refused++;
             }
         }

@@ -26,7 +26,8 @@ public sealed class TpmReaderWriterTests
         Assert.True(reader.TryReadUInt64(out ulong eight));
         Assert.True(reader.TryReadHandle(out TpmHandle handle));
         Assert.True(reader.TryReadSized(out ReadOnlySpan<byte> sized));
-        Assert.Equal((0x01, 0x0203, 0x04050607u, 0x08090A0B0C0D0E0Ful, 0x10111213u), (one, two, four, eight, handle.Value));
+        Assert.Equal(
+            (0x01, 0x0203, 0x04050607u, 0x08090A0B0C0D0E0Ful, 0x10111213u), (one, two, four, eight, handle.Value));
         Assert.Equal([0xAA, 0xBB], sized.ToArray());
         Assert.True(reader.Remaining.IsEmpty);
     }

@@ -1,6 +1,7 @@
 using TpmFs.Configuration;
 using TpmFs.Life;
 using TpmFs.Rm;
+using TpmFs.Tpm.Transports;
 
 namespace TpmFs.Daemon.Tests.Life;
 
@@ -12,8 +13,8 @@ public sealed class ManagerOptionsTests
     [InlineData("swtpm:path=/embedded", false)]
     public void Only_a_TPM_of_our_own_is_flushed_at_the_start_by_default(string tpm, bool flushed)
     {
-        Assert.Equal(flushed, ManagerOptions.For(tpm, new Settings()).FlushAtStart);
-        Assert.Equal(!flushed, ManagerOptions.For(tpm, new Settings { FlushAtStart = !flushed }).FlushAtStart);
+        Assert.Equal(flushed, ManagerOptions.For(Spec(tpm), new Settings()).FlushAtStart);
+        Assert.Equal(!flushed, ManagerOptions.For(Spec(tpm), new Settings { FlushAtStart = !flushed }).FlushAtStart);
     }
 
     [Theory]
@@ -24,9 +25,9 @@ public sealed class ManagerOptionsTests
     [InlineData("tcti:cmd:device:/dev/tpm0", 0)]
     public void A_device_has_a_slot_of_each_kind_left_for_the_kernel_unless_configured_otherwise(string tpm, int reserved)
     {
-        ResourceManagerOptions options = ManagerOptions.For(tpm, new Settings());
+        ResourceManagerOptions options = ManagerOptions.For(Spec(tpm), new Settings());
         Assert.Equal((reserved, reserved), (options.ReserveObjects, options.ReserveSessions));
-        options = ManagerOptions.For(tpm, new Settings { ReserveObjects = 0, ReserveSessions = 2 });
+        options = ManagerOptions.For(Spec(tpm), new Settings { ReserveObjects = 0, ReserveSessions = 2 });
         Assert.Equal((0, 2), (options.ReserveObjects, options.ReserveSessions));
     }
 
@@ -40,8 +41,14 @@ public sealed class ManagerOptionsTests
             ReserveObjects = 1,
             ReserveSessions = 2,
         };
-        ResourceManagerOptions options = ManagerOptions.For("embedded", settings);
+        ResourceManagerOptions options = ManagerOptions.For(Spec("embedded"), settings);
         Assert.Equal(TimeSpan.FromSeconds(9), options.CommandTimeout);
         Assert.Equal((TimeSpan.FromSeconds(3), 1, 2), (options.IdleRelease, options.ReserveObjects, options.ReserveSessions));
+    }
+
+    private static TransportSpec Spec(string text)
+    {
+        Assert.True(TransportSpec.TryParse(text, new TransportEnvironment { StateDirectory = "/x" }, out TransportSpec? spec, out string problem), problem);
+        return spec;
     }
 }
