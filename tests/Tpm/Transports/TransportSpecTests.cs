@@ -77,15 +77,15 @@ public sealed class TransportSpecTests
     }
 
     [Fact]
-    public void The_manual_and_the_README_have_every_form()
+    public void The_manual_and_the_documents_have_every_form()
     {
         string manual = Plain(File.ReadAllText(Path.Combine(Repository.Folder, "docs/man/tpmfs.8")));
-        string readme = File.ReadAllText(Path.Combine(Repository.Folder, "README.md"));
+        string document = File.ReadAllText(Path.Combine(Repository.Folder, "docs/tpms.md"));
         foreach (TransportForm form in TransportSpec.Forms)
         {
             Assert.Contains($"\n{form.Syntax}\n", manual, StringComparison.Ordinal);
             string fixedPart = new([.. form.Syntax.TakeWhile(c => !char.IsAsciiLetterUpper(c) && c != '[')]);
-            Assert.Contains($"| `{fixedPart}", readme, StringComparison.Ordinal);
+            Assert.Contains($"| `{fixedPart}", document, StringComparison.Ordinal);
         }
     }
 
