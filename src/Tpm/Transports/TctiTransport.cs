@@ -190,52 +190,21 @@ internal sealed class TctiTransport(string configuration) : ITpmTransport
     private TransmitResult Receive(
         TctiContext context, PollDescriptor[] handles, Span<byte> response, Deadline deadline, TimeSpan timeout)
     {
-        while (!deadline.Passed)
+        if (!TctiReceiver.TryReceive(context, handles, response, deadline, out uint result, out int size))
         {
-            bool isReady = handles.Length == 0 || Polling.Wait(handles, deadline.SocketTimeout);
-            if (!isReady
-                || !TryReceive(context, response, deadline, out uint result, out int size)
-                || result == TctiRc.TryAgain)
-            {
-                continue;
-            }
-
-            if (result != TctiRc.Success)
-            {
-                return Failed("receive", result);
-            }
-
-            return TpmHeader.TryRead(response[..size], out TpmHeader header) && header.Size == size
-                ? new(TransmitStatus.Ok, size)
-                : new(TransmitStatus.Disconnected, 0, $"{Name} gives {size} bytes that are no response");
+            Cancel();
+            string limit = string.Create(CultureInfo.InvariantCulture, $"{timeout.TotalSeconds:0.###} s");
+            return new(TransmitStatus.TimedOut, 0, $"no response by {Name} in {limit}");
         }
 
-        Cancel();
-        string limit = string.Create(CultureInfo.InvariantCulture, $"{timeout.TotalSeconds:0.###} s");
-        return new(TransmitStatus.TimedOut, 0, $"no response by {Name} in {limit}");
-    }
-
-    /// <summary>
-    /// Receives a part of the response. Returns false when a cancel holds the TCTI until the deadline.
-    /// </summary>
-    private static bool TryReceive(
-        TctiContext context, Span<byte> response, Deadline deadline, out uint result, out int size)
-    {
-        (result, size) = (TctiRc.TryAgain, 0);
-        if (!context.Calls.TryEnter(deadline.Remaining))
+        if (result != TctiRc.Success)
         {
-            return false;
+            return Failed("receive", result);
         }
 
-        try
-        {
-            result = context.Receive(response, deadline.SocketTimeout, out size);
-            return true;
-        }
-        finally
-        {
-            context.Calls.Exit();
-        }
+        return TpmHeader.TryRead(response[..size], out TpmHeader header) && header.Size == size
+            ? new(TransmitStatus.Ok, size)
+            : new(TransmitStatus.Disconnected, 0, $"{Name} gives {size} bytes that are no response");
     }
 
     private TransmitResult Failed(string what, uint result) =>
