@@ -75,6 +75,31 @@ public sealed partial class MessageTests : IDisposable
     [InlineData(
         "", "setpriv --reuid 54321 --regid 54321 --clear-groups tpmfs mount --tpm embedded",
         "XDG_RUNTIME_DIR is not set", "Log in as that user")]
+    [InlineData(
+        "mkdir -m 1777 open; setpriv --reuid 54323 --regid 54323 --clear-groups mkdir open/a",
+        "tpmfs mount mnt --tpm embedded --state-dir open/a", "belongs to user", "Remove it, or name another place")]
+    [InlineData(
+        "chown 54323 state", "tpmfs mount mnt --tpm embedded --state-dir state", "belongs to user", "chown -R 0")]
+    [InlineData(
+        "chmod 777 state", "tpmfs mount mnt --tpm embedded --state-dir state", "other users can write to", "chmod go-w")]
+    [InlineData(
+        "ln -s /dev/zero state/state.json", "tpmfs mount mnt --tpm embedded --state-dir state",
+        "is a symbolic link, and not a plain file", "or remove it")]
+    [InlineData(
+        "ln -s /etc/hostname state/state.json.new", "tpmfs mount mnt --tpm embedded --state-dir state",
+        "is a symbolic link, and not a plain file", "or remove it")]
+    [InlineData(
+        "mkfifo state/state.json", "timeout 10 tpmfs mount mnt --tpm embedded --state-dir state",
+        "is a named pipe, and not a plain file", "or remove it")]
+    [InlineData(
+        "chmod 666 empty.json", "tpmfs mount mnt --tpm embedded --config empty.json --state-dir state",
+        "other users can write to", "chmod go-w")]
+    [InlineData(
+        "mkfifo pipe.json", "timeout 10 tpmfs mount mnt --tpm embedded --config pipe.json --state-dir state",
+        "is a named pipe, and not a plain file", "or remove it")]
+    [InlineData(
+        "mkdir -m 777 open; mkdir open/mnt", "tpmfs mount open/mnt --tpm embedded --state-dir state",
+        "other users can write to", "chmod go-w")]
     [InlineData("", "tpmfs status --mount mnt", "no TPM is mounted at", "start one with 'tpmfs mount'")]
     [InlineData(
         "mkdir dev; mount -t tmpfs none dev; for name in null urandom random zero tty; do cp -a /dev/$name dev/; "
