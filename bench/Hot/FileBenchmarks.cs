@@ -19,7 +19,9 @@ public class FileBenchmarks
     {
         var table = new NodeTable(TimeProvider.System);
         var notifier = new PollNotifier();
-        var context = new OpenerContext(TimeProvider.System, new UnreadAnswers(TimeProvider.System), new AnswerPool(), notifier, Serilog.Core.Logger.None);
+        var context = new OpenerContext(
+            TimeProvider.System, new UnreadAnswers(TimeProvider.System), new AnswerPool(), notifier,
+            Serilog.Core.Logger.None);
         var identity = new OpenerIdentity(1, 1000, 1, "bench", "", "rm0", 0, 0);
         SpaceOpener door = client => _machine.Manager.OpenSpace(Machine.Owner, client);
         _opener = Opener.TryOpen(context, identity, 4096, door, static _ => { }, static _ => { })!;

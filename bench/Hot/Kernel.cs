@@ -5,7 +5,10 @@ using TpmFs.Simulation;
 
 namespace TpmFs.Benchmarks;
 
-/// <summary>The kernel's side of a connection on which one file is open: it sends requests, and takes the replies and forgets them.</summary>
+/// <summary>
+/// The kernel's side of a connection on which one file is open: it sends requests, and takes the replies and forgets
+/// them.
+/// </summary>
 internal sealed class Kernel : IFuseOutput, IFuseLog, IFuseReadReplies
 {
     private const ulong PollHandle = 1;
@@ -23,7 +26,8 @@ internal sealed class Kernel : IFuseOutput, IFuseLog, IFuseReadReplies
         _dispatcher.Dispatch(Request(FuseOpcode.Open, node, new FuseOpenIn(2, 0)), _reply);
         ulong open = MemoryMarshal.Read<FuseOpenOut>(_reply.Written).Fh;
         _write = Request(FuseOpcode.Write, node, new FuseWriteIn(open, 0, (uint)Command.Length, 0, 0, 2, 0), Command);
-        _poll = Request(FuseOpcode.Poll, node, new FusePollIn(open, PollHandle, FusePollFlags.ScheduleNotify, PollEvents.In));
+        _poll = Request(
+            FuseOpcode.Poll, node, new FusePollIn(open, PollHandle, FusePollFlags.ScheduleNotify, PollEvents.In));
         _read = Request(FuseOpcode.Read, node, new FuseReadIn(open, 0, 4096, FuseReadFlags.LockOwner, 1, 2, 0));
     }
 
@@ -41,14 +45,17 @@ internal sealed class Kernel : IFuseOutput, IFuseLog, IFuseReadReplies
 
     public void Read() => _dispatcher.Dispatch(_read, _reply);
 
-    public void Keep(FuseReadReply reply, IFuseInterruptible owner) => throw new InvalidOperationException("A read had to wait.");
+    public void Keep(FuseReadReply reply, IFuseInterruptible owner) =>
+        throw new InvalidOperationException("A read had to wait.");
 
     public bool Complete(FuseReadReply reply, ReadOnlySpan<byte> data) => true;
 
-    public void Fail(FuseReadReply reply, Errno error) => throw new InvalidOperationException($"A read failed: {error}.");
+    public void Fail(FuseReadReply reply, Errno error) =>
+        throw new InvalidOperationException($"A read failed: {error}.");
 
     Errno IFuseOutput.Write(in FuseOutHeader header, ReadOnlySpan<byte> body) =>
-        header is { Unique: not 0, Error: not 0 } ? throw new InvalidOperationException($"A request failed: {header}.") : Errno.None;
+        header is { Unique: not 0, Error: not 0 }
+            ? throw new InvalidOperationException($"A request failed: {header}.") : Errno.None;
 
     public void Information(string message)
     {
@@ -62,7 +69,8 @@ internal sealed class Kernel : IFuseOutput, IFuseLog, IFuseReadReplies
         where T : unmanaged
     {
         int length = Unsafe.SizeOf<FuseInHeader>() + Unsafe.SizeOf<T>() + data.Length;
-        var header = new FuseInHeader((uint)length, opcode, Unique: 2, node.Value, Uid: 1000, Gid: 1000, Pid: 1, TotalExtLen: 0, Padding: 0);
+        var header = new FuseInHeader(
+            (uint)length, opcode, Unique: 2, node.Value, Uid: 1000, Gid: 1000, Pid: 1, TotalExtLen: 0, Padding: 0);
         return [.. MemoryMarshal.AsBytes([header]), .. MemoryMarshal.AsBytes([body]), .. data];
     }
 }
@@ -88,11 +96,15 @@ internal sealed class QuietFileSystem : FuseFileSystem
         return Errno.None;
     }
 
-    public override Errno Write(in FuseCaller caller, NodeId node, OpenId open, in FuseWriteArguments arguments, ReadOnlySpan<byte> data, out int written)
+    public override Errno Write(
+        in FuseCaller caller, NodeId node, OpenId open, in FuseWriteArguments arguments, ReadOnlySpan<byte> data,
+        out int written)
     {
         written = data.Length;
         return Errno.None;
     }
 
-    public override void Read(in FuseCaller caller, NodeId node, OpenId open, in FuseReadArguments arguments, FuseReadReply reply) => reply.Complete("response"u8);
+    public override void Read(
+        in FuseCaller caller, NodeId node, OpenId open, in FuseReadArguments arguments, FuseReadReply reply) =>
+            reply.Complete("response"u8);
 }

@@ -5,7 +5,9 @@ using TpmFs.Tpm.Wire;
 
 namespace TpmFs.Benchmarks;
 
-/// <summary>A resource manager on a TPM that takes no time, and an opener of it that holds a key and a session. One thread.</summary>
+/// <summary>
+/// A resource manager on a TPM that takes no time, and an opener of it that holds a key and a session. One thread.
+/// </summary>
 internal sealed class Machine : ISpaceClient, IResourceManagerLog
 {
     private readonly byte[] _response = new byte[4096];
@@ -26,7 +28,8 @@ internal sealed class Machine : ISpaceClient, IResourceManagerLog
         Sign = Cmd.Sign(key, "text", Auth.Password(), Auth.AuditSession(session));
     }
 
-    public static SpaceOwner Owner { get; } = new(new SchedulingGroup("root", new SpaceLimits()), Uid: 1000, Locality: 0);
+    public static SpaceOwner Owner { get; } =
+        new(new SchedulingGroup("root", new SpaceLimits()), Uid: 1000, Locality: 0);
 
     public ResourceManager Manager { get; }
 
@@ -54,7 +57,8 @@ internal sealed class Machine : ISpaceClient, IResourceManagerLog
 
     public void TpmBack(TpmReturn how) => throw new InvalidOperationException($"The TPM was away: {how}.");
 
-    public void SessionTaken(SpaceOwner from, TpmHandle session) => throw new InvalidOperationException($"{session} was taken.");
+    public void SessionTaken(SpaceOwner from, TpmHandle session) =>
+        throw new InvalidOperationException($"{session} was taken.");
 
     public void Fault(Exception exception) => throw new InvalidOperationException("The manager has a bug.", exception);
 

@@ -31,14 +31,16 @@ public class ManagerBenchmarks
         _profile.TryGetCommand(TpmCc.Sign, out _attributes);
 
         var sessions = new SessionTable(channel, TimeProvider.System);
-        _resolver = new CommandResolver(_profile, new ObjectResidency(channel, TimeProvider.System, reserve: 0), sessions);
+        _resolver =
+            new CommandResolver(_profile, new ObjectResidency(channel, TimeProvider.System, reserve: 0), sessions);
         _space = NewSpace(Machine.Owner);
         VirtualHandle key = _space.Add(new TransientObject { Resident = new TpmHandle(0x80000000) });
         var session = new Session(new TpmHandle(0x02000000), _space.Owner, _space);
         sessions.Enter(session);
         _command = Cmd.Sign(key.Value, "text", Auth.Password(), Auth.AuditSession(session.Handle.Value));
 
-        SchedulingGroup[] groups = [.. Enumerable.Range(0, 10).Select(i => new SchedulingGroup($"{i}", new SpaceLimits()))];
+        SchedulingGroup[] groups = [.. Enumerable.Range(0, 10)
+            .Select(i => new SchedulingGroup($"{i}", new SpaceLimits()))];
         for (int i = 0; i < Openers; i++)
         {
             _scheduler.Enqueue(NewSpace(new SpaceOwner(groups[i % groups.Length], 0, 0)).Pending);
@@ -47,7 +49,8 @@ public class ManagerBenchmarks
 
     /// <summary>Header, handles, authorizations.</summary>
     [Benchmark]
-    public bool Parse() => TpmCommand.TryParseHandles(_command, _attributes, out TpmCommand command, out _) && command.TryParseAuthorizations(_command, out _);
+    public bool Parse() => TpmCommand.TryParseHandles(_command, _attributes, out TpmCommand command, out _)
+        && command.TryParseAuthorizations(_command, out _);
 
     /// <summary>Parsing included: whose the handles are.</summary>
     [Benchmark]

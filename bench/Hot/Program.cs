@@ -10,8 +10,8 @@ using BenchmarkDotNet.Running;
 using BenchmarkDotNet.Toolchains.InProcess.Emit;
 using TpmFs.Benchmarks;
 
-// Prints a table of time and memory for each step of a command's way; with a folder as argument, leaves every figure there. The exit code is 1
-// when a step allocates, or was not measured: none may in a steady state.
+// Prints a table of time and memory for each step of a command's way; with a folder as argument, leaves every figure
+// there. The exit code is 1 when a step allocates, or was not measured: none may in a steady state.
 ManualConfig config = ManualConfig.CreateEmpty()
     .AddLogger(NullLogger.Instance)
     .AddJob(Job.ShortRun.WithToolchain(InProcessEmitToolchain.Instance))
@@ -20,12 +20,14 @@ ManualConfig config = ManualConfig.CreateEmpty()
     .AddColumnProvider(DefaultColumnProviders.Metrics)
     .AddExporter(MarkdownExporter.GitHub, JsonExporter.Brief)
     .WithArtifactsPath(args.FirstOrDefault() ?? Path.Combine(Path.GetTempPath(), "tpmfs-benchmarks"));
-Summary[] summaries = [.. new[] { typeof(ManagerBenchmarks), typeof(FileBenchmarks) }.Select(type => BenchmarkRunner.Run(type, config))];
+Summary[] summaries = [.. new[] { typeof(ManagerBenchmarks), typeof(FileBenchmarks) }.Select(
+    type => BenchmarkRunner.Run(type, config))];
 foreach (Summary summary in summaries)
 {
     MarkdownExporter.Console.ExportToLog(summary, ConsoleLogger.Default);
 }
 
 BenchmarkReport[] reports = [.. summaries.SelectMany(summary => summary.Reports)];
-bool isClean = reports.Length > 0 && reports.All(report => report.Success && report.GcStats.GetBytesAllocatedPerOperation(report.BenchmarkCase) == 0);
+bool isClean = reports.Length > 0
+    && reports.All(report => report.Success && report.GcStats.GetBytesAllocatedPerOperation(report.BenchmarkCase) == 0);
 return isClean ? 0 : 1;

@@ -11,14 +11,20 @@ internal static unsafe partial class LibSystemd
     /// <summary>Whether the rest may be called.</summary>
     public static bool IsHere => s_loaded.Value;
 
-    /// <summary>sd_notify(3): above 0 when the state was sent, 0 where NOTIFY_SOCKET is not set, else a negative errno.</summary>
+    /// <summary>
+    /// sd_notify(3): above 0 when the state was sent, 0 where NOTIFY_SOCKET is not set, else a negative errno.
+    /// </summary>
     public static int Notify(string state) => sd_notify(unsetEnvironment: 0, state);
 
-    /// <summary>sd_watchdog_enabled(3): within which time the service manager wants to hear WATCHDOG=1 from this process; null where it does not.</summary>
+    /// <summary>
+    /// sd_watchdog_enabled(3): within which time the service manager wants to hear WATCHDOG=1 from this process; null
+    /// where it does not.
+    /// </summary>
     public static TimeSpan? WatchdogTime()
     {
         ulong microseconds;
-        return sd_watchdog_enabled(unsetEnvironment: 0, &microseconds) > 0 ? TimeSpan.FromMicroseconds(microseconds) : null;
+        return sd_watchdog_enabled(unsetEnvironment: 0, &microseconds) > 0
+            ? TimeSpan.FromMicroseconds(microseconds) : null;
     }
 
     /// <summary>sd_journal_sendv(3): sends one entry, each of its fields NAME=value. 0, or a negative errno.</summary>

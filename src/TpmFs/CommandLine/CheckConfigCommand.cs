@@ -15,7 +15,8 @@ internal static class CheckConfigCommand
 
     public static Command Create()
     {
-        var command = new Command("check-config", "Read the configuration and say what is wrong with it; change nothing.") { s_config };
+        var command = new Command(
+            "check-config", "Read the configuration and say what is wrong with it; change nothing.") { s_config };
         command.SetAction(arguments =>
         {
             var source = SettingsSource.Of(arguments.GetValue(s_config));
@@ -29,13 +30,18 @@ internal static class CheckConfigCommand
                 return ExitCode.Problem($"{source.Path}: {problem}");
             }
 
-            Console.WriteLine(File.Exists(source.Path) ? $"{source.Path} is in order" : $"{source.Path} is not there, so the defaults hold");
+            Console.WriteLine(
+                File.Exists(source.Path)
+                    ? $"{source.Path} is in order" : $"{source.Path} is not there, so the defaults hold");
             return ExitCode.Ok;
         });
         return command;
     }
 
-    /// <summary>What 'tpmfs mount' refuses of a file that can be read; nothing is opened. The file is the system's, whoever checks it.</summary>
+    /// <summary>
+    /// What 'tpmfs mount' refuses of a file that can be read; nothing is opened. The file is the system's, whoever
+    /// checks it.
+    /// </summary>
     private static bool IsServable(Settings settings, out string problem) =>
         Places.TryFind(null, null, isRoot: true, _ => null, out Places? places, out problem)
         && MountCommand.TryPlan(settings.Tpms, places, out _, out problem)

@@ -21,18 +21,22 @@ internal static class Commands
         ParseResult parsed = Root().Parse(arguments);
         if (parsed.Errors is [.., var error])
         {
-            return ExitCode.Usage($"{error.Message}\nTry: tpmfs {(parsed.CommandResult.Command is RootCommand ? "" : parsed.CommandResult.Command.Name + " ")}--help");
+            string command = parsed.CommandResult.Command is RootCommand ? "" : parsed.CommandResult.Command.Name + " ";
+            return ExitCode.Usage($"{error.Message}\nTry: tpmfs {command}--help");
         }
 
         // The mount command ends itself on a signal, and a fault is better seen whole than as one line.
-        return parsed.Invoke(new InvocationConfiguration { ProcessTerminationTimeout = null, EnableDefaultExceptionHandler = false });
+        return parsed.Invoke(
+            new InvocationConfiguration { ProcessTerminationTimeout = null, EnableDefaultExceptionHandler = false });
     }
 
     public static RootCommand Root()
     {
-        var root = new RootCommand("TPMs as files: open, write a TPM 2.0 command, read the response. Each open has its own handles.")
+        var root = new RootCommand(
+            "TPMs as files: open, write a TPM 2.0 command, read the response. Each open has its own handles.")
         {
-            MountCommand.Create(), TreeCommands.Status(), TreeCommands.Openers(), TopCommand.Create(), TreeCommands.Cancel(), TreeCommands.Revoke(),
+            MountCommand.Create(), TreeCommands.Status(), TreeCommands.Openers(), TopCommand.Create(),
+            TreeCommands.Cancel(), TreeCommands.Revoke(),
             TreeCommands.Suspend(), TreeCommands.Resume(), CheckConfigCommand.Create(), ResetCommand.Create(),
         };
         root.Add(CompletionsCommand.Create(root));
@@ -63,7 +67,9 @@ internal static class Commands
     {
         public override int Invoke(ParseResult parseResult)
         {
-            string version = typeof(Commands).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()!.InformationalVersion;
+            string version =
+                typeof(Commands).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()!
+                    .InformationalVersion;
             parseResult.InvocationConfiguration.Output.WriteLine($"tpmfs {version}");
             return ExitCode.Ok;
         }

@@ -2,7 +2,10 @@ using System.CommandLine;
 
 namespace TpmFs.CommandLine;
 
-/// <summary>tpmfs completions SHELL: what a shell has to know to complete the command line, from the command line's own definition. For packages.</summary>
+/// <summary>
+/// tpmfs completions SHELL: what a shell has to know to complete the command line, from the command line's own
+/// definition. For packages.
+/// </summary>
 internal static class CompletionsCommand
 {
     private static readonly Argument<string> s_shell = new("SHELL") { Description = "bash, zsh or fish." };

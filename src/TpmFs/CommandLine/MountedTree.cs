@@ -15,25 +15,31 @@ internal sealed class MountedTree
     public string Path { get; }
 
     /// <summary>
-    /// The domains that there are for this user, the root first; the names are those of the tree. One that may not be looked into is
-    /// left out when it is read.
+    /// The domains that there are for this user, the root first; the names are those of the tree. One that may not be
+    /// looked into is left out when it is read.
     /// </summary>
     public IEnumerable<string> Domains =>
         ["", .. s_collections.SelectMany(collection => List(collection).Select(name => $"{collection}/{name}"))];
 
     /// <summary>Where this user's daemon mounts. A user without one means the system's.</summary>
     private static string[] OwnMountPoint =>
-        Places.TryFind(null, "/", Environment.IsPrivilegedProcess, Environment.GetEnvironmentVariable, out Places? own, out _) ? [own.MountPoint] : [];
+        Places.TryFind(
+            null, "/", Environment.IsPrivilegedProcess, Environment.GetEnvironmentVariable, out Places? own, out _)
+            ? [own.MountPoint] : [];
 
     /// <param name="directory">As the command line has it, or null.</param>
     public static bool TryFind(string? directory, [NotNullWhen(true)] out MountedTree? tree, out string problem)
     {
         tree = null;
-        string[] candidates = directory is not null ? [Links.Resolve(directory)] : [.. OwnMountPoint, Places.SystemMountPoint];
-        if (Array.Find(candidates, candidate => File.Exists(System.IO.Path.Combine(candidate, "status"))) is not { } found)
+        string[] candidates =
+            directory is not null ? [Links.Resolve(directory)] : [.. OwnMountPoint, Places.SystemMountPoint];
+        if (Array.Find(
+            candidates, candidate => File.Exists(System.IO.Path.Combine(candidate, "status"))) is not { } found)
         {
             string places = string.Join(" or ", candidates.Distinct());
-            problem = $"no TPM is mounted at {places}; start one with 'tpmfs mount', or name its mount point with --mount DIR";
+            problem =
+                $"no TPM is mounted at {places}; start one with 'tpmfs mount', "
+                    + "or name its mount point with --mount DIR";
             return false;
         }
 
@@ -44,12 +50,16 @@ internal sealed class MountedTree
 
     /// <summary>The openers of every domain that this user may look into.</summary>
     public IEnumerable<OpenerLine> Openers() => Domains.SelectMany(domain =>
-        TryRead(At(domain, "openers"), out string? text, out _) ? text.Split('\n').Select(line => OpenerLine.Read(domain, line)).OfType<OpenerLine>() : []);
+        TryRead(At(domain, "openers"), out string? text, out _)
+            ? text.Split('\n').Select(line => OpenerLine.Read(domain, line)).OfType<OpenerLine>() : []);
 
     /// <summary>A domain's statistics by key; null where this user may not see them.</summary>
-    public IReadOnlyDictionary<string, long>? Statistics(string domain) => !TryRead(At(domain, "stat"), out string? text, out _) ? null
+    public IReadOnlyDictionary<string, long>? Statistics(string domain) =>
+        !TryRead(At(domain, "stat"), out string? text, out _) ? null
         : text.Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(line => line.Split(' '))
-            .Where(pair => pair.Length == 2 && long.TryParse(pair[1], NumberStyles.None, CultureInfo.InvariantCulture, out _))
+            .Where(
+                pair =>
+                    pair.Length == 2 && long.TryParse(pair[1], NumberStyles.None, CultureInfo.InvariantCulture, out _))
             .ToDictionary(pair => pair[0], pair => long.Parse(pair[1], CultureInfo.InvariantCulture));
 
     public bool TryRead(string file, out string text, out string problem)
@@ -73,7 +83,9 @@ internal sealed class MountedTree
     {
         try
         {
-            using var stream = new FileStream(System.IO.Path.Combine(Path, file), FileMode.Open, FileAccess.Write, FileShare.ReadWrite, bufferSize: 0);
+            using var stream = new FileStream(
+                System.IO.Path.Combine(Path, file), FileMode.Open, FileAccess.Write, FileShare.ReadWrite,
+                bufferSize: 0);
             stream.Write(Encoding.ASCII.GetBytes(order + "\n"));
             return Errno.None;
         }
@@ -93,7 +105,8 @@ internal sealed class MountedTree
     {
         try
         {
-            return [.. Directory.EnumerateDirectories(System.IO.Path.Combine(Path, collection)).Select(name => System.IO.Path.GetFileName(name)!).Order(StringComparer.Ordinal)];
+            return [.. Directory.EnumerateDirectories(System.IO.Path.Combine(Path, collection))
+                .Select(name => System.IO.Path.GetFileName(name)!).Order(StringComparer.Ordinal)];
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
@@ -108,7 +121,8 @@ internal sealed class OpenerLine
     /// <summary>In the order in which they stand in the line.</summary>
     private static readonly string[] s_columns =
     [
-        "id", "uid", "pid", "command", "node", "locality", "objects", "sessions", "commands", "age", "state", "since", "tpm_command", "reads", "unread",
+        "id", "uid", "pid", "command", "node", "locality", "objects", "sessions", "commands", "age", "state", "since",
+        "tpm_command", "reads", "unread",
     ];
 
     private readonly string[] _words;

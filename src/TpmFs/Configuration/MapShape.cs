@@ -7,7 +7,8 @@ namespace TpmFs.Configuration;
 /// <summary>An object whose keys are names that the administrator chooses.</summary>
 /// <param name="keys">What a key looks like, from its first character to its last.</param>
 /// <param name="expected">The same for a person.</param>
-internal sealed class MapShape<T, TItem>(Regex keys, string expected, Value<TItem> item, Func<T, IDictionary<string, TItem>> select) : Value<T>
+internal sealed class MapShape<T, TItem>(
+    Regex keys, string expected, Value<TItem> item, Func<T, IDictionary<string, TItem>> select) : Value<T>
     where TItem : new()
 {
     public override string? Read(ref Utf8JsonReader reader, string name, T into)
@@ -45,6 +46,9 @@ internal sealed class MapShape<T, TItem>(Regex keys, string expected, Value<TIte
     {
         ["type"] = "object",
         ["additionalProperties"] = false,
-        ["patternProperties"] = new JsonObject { [keys.ToString().Replace(@"\z", "$", StringComparison.Ordinal)] = item.Schema() },
+        ["patternProperties"] = new JsonObject
+        {
+            [keys.ToString().Replace(@"\z", "$", StringComparison.Ordinal)] = item.Schema(),
+        },
     };
 }

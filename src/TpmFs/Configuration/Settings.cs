@@ -48,7 +48,8 @@ internal sealed class Settings
     public Limits RootLimits => Root.Limits.Over(Limits.OfRoot);
 
     /// <summary>What a user or domain is held to; complete.</summary>
-    public Limits LimitsOf(DomainSettings? settings) => (settings?.Limits ?? Limits.Unsaid).Over(Defaults.Limits).Over(Limits.OfOthers);
+    public Limits LimitsOf(DomainSettings? settings) =>
+        (settings?.Limits ?? Limits.Unsaid).Over(Defaults.Limits).Over(Limits.OfOthers);
 }
 
 /// <summary>What is said of one domain.</summary>

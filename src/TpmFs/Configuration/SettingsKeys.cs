@@ -5,7 +5,9 @@ using static TpmFs.Configuration.Values<TpmFs.Configuration.Settings>;
 
 namespace TpmFs.Configuration;
 
-/// <summary>Every key of the configuration file: its name, what it takes, where that goes. docs/configuration.md explains them.</summary>
+/// <summary>
+/// Every key of the configuration file: its name, what it takes, where that goes. docs/configuration.md explains them.
+/// </summary>
 internal static partial class SettingsKeys
 {
     private static readonly ObjectShape<DomainSettings> s_limited = LimitKeys();
@@ -29,10 +31,12 @@ internal static partial class SettingsKeys
                 { "group", String((settings, group) => settings.Group = group) },
             }
         },
-        { "idle_release", Duration(TimeSpan.Zero, TimeSpan.FromHours(1), (settings, time) => settings.IdleRelease = time) },
+        { "idle_release",
+            Duration(TimeSpan.Zero, TimeSpan.FromHours(1), (settings, time) => settings.IdleRelease = time) },
         {
             "command_timeout",
-            Duration(TimeSpan.FromSeconds(1), TimeSpan.FromSeconds(300), (settings, time) => settings.CommandTimeout = time)
+            Duration(
+                TimeSpan.FromSeconds(1), TimeSpan.FromSeconds(300), (settings, time) => settings.CommandTimeout = time)
         },
         {
             "reserve", new ObjectShape<Settings>
@@ -44,10 +48,14 @@ internal static partial class SettingsKeys
         { "flush_at_start", Truth((settings, flush) => settings.FlushAtStart = flush) },
         { "limits", new PartOf<Settings, DomainSettings>(s_limited, settings => settings.Root) },
         { "defaults", new PartOf<Settings, DomainSettings>(s_limited, settings => settings.Defaults) },
-        { "users", new MapShape<Settings, DomainSettings>(Grantee(), "a user's name or uid, or a group's name after @", s_limited, settings => settings.Users) },
+        { "users",
+            new MapShape<Settings, DomainSettings>(
+                Grantee(), "a user's name or uid, or a group's name after @", s_limited, settings => settings.Users) },
         {
             "domains",
-            new MapShape<Settings, DomainSettings>(PortableName(), "a name of letters, digits and . _ -, not beginning with -", s_domain, settings => settings.Domains)
+            new MapShape<Settings, DomainSettings>(
+                PortableName(), "a name of letters, digits and . _ -, not beginning with -", s_domain,
+                settings => settings.Domains)
         },
         {
             "log", new ObjectShape<Settings>
@@ -70,7 +78,9 @@ internal static partial class SettingsKeys
     [GeneratedRegex(@"^(?!\.{1,2}\z)[A-Za-z0-9._][A-Za-z0-9._-]{0,254}\z")]
     public static partial Regex PortableName();
 
-    /// <summary>What may be the name of a user: more than useradd(8) takes, since directory servers have names of their own.</summary>
+    /// <summary>
+    /// What may be the name of a user: more than useradd(8) takes, since directory servers have names of their own.
+    /// </summary>
     [GeneratedRegex(@"^[A-Za-z0-9_][A-Za-z0-9._@\\+-]{0,254}\$?\z")]
     public static partial Regex UserName();
 
@@ -82,10 +92,14 @@ internal static partial class SettingsKeys
         var keys = new ObjectShape<DomainSettings>();
         foreach (LimitKind kind in LimitKind.Known)
         {
-            keys.Add(kind.Name, Values<DomainSettings>.Limit(kind, (domain, value) => domain.Limits = kind.Set(domain.Limits, value)));
+            keys.Add(
+                kind.Name,
+                Values<DomainSettings>.Limit(kind, (domain, value) => domain.Limits = kind.Set(domain.Limits, value)));
         }
 
-        keys.Add("commands.deny", Values<DomainSettings>.Denied((domain, list) => domain.Limits = domain.Limits with { Denied = list }));
+        keys.Add(
+            "commands.deny",
+            Values<DomainSettings>.Denied((domain, list) => domain.Limits = domain.Limits with { Denied = list }));
         return keys;
     }
 }

@@ -9,7 +9,8 @@ namespace TpmFs.Configuration;
 internal static class SettingsSchema
 {
     // An editor's file, not a web page: its quotes need no escapes.
-    private static readonly JsonWriterOptions s_options = new() { Indented = true, Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
+    private static readonly JsonWriterOptions s_options =
+        new() { Indented = true, Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
     public static string Text()
     {

@@ -3,13 +3,15 @@ using System.Text.Json.Nodes;
 
 namespace TpmFs.Configuration;
 
-/// <summary>What may stand at one place of the configuration file: how it is read, and how a JSON schema says the same.</summary>
+/// <summary>
+/// What may stand at one place of the configuration file: how it is read, and how a JSON schema says the same.
+/// </summary>
 /// <typeparam name="T">What it is read into.</typeparam>
 internal abstract class Value<T>
 {
     /// <summary>
-    /// Takes a value, from its first token, which the reader is on, to its last. Null when all of it was taken, else what is wrong with
-    /// the token that the reader is on.
+    /// Takes a value, from its first token, which the reader is on, to its last. Null when all of it was taken, else
+    /// what is wrong with the token that the reader is on.
     /// </summary>
     /// <param name="name">What the value is to a person.</param>
     /// <exception cref="JsonException">It is not JSON.</exception>
@@ -22,7 +24,8 @@ internal abstract class Value<T>
 /// <summary>A value that is one part of something, and is read into that part.</summary>
 internal sealed class PartOf<T, TPart>(Value<TPart> value, Func<T, TPart> part) : Value<T>
 {
-    public override string? Read(ref Utf8JsonReader reader, string name, T into) => value.Read(ref reader, name, part(into));
+    public override string? Read(ref Utf8JsonReader reader, string name, T into) =>
+        value.Read(ref reader, name, part(into));
 
     public override JsonObject Schema() => value.Schema();
 }

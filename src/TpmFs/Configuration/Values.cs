@@ -6,12 +6,15 @@ using TpmFs.Rm;
 
 namespace TpmFs.Configuration;
 
-/// <summary>The kinds of values in the configuration file, where they are read into a <typeparamref name="T"/>.</summary>
+/// <summary>
+/// The kinds of values in the configuration file, where they are read into a <typeparamref name="T"/>.
+/// </summary>
 internal static class Values<T>
 {
     private static readonly (string Unit, TimeSpan Length)[] s_units =
     [
-        ("ms", TimeSpan.FromMilliseconds(1)), ("s", TimeSpan.FromSeconds(1)), ("min", TimeSpan.FromMinutes(1)), ("h", TimeSpan.FromHours(1)),
+        ("ms", TimeSpan.FromMilliseconds(1)), ("s", TimeSpan.FromSeconds(1)), ("min", TimeSpan.FromMinutes(1)),
+        ("h", TimeSpan.FromHours(1)),
     ];
 
     private const string PrintablePattern = "^[^\\u0000-\\u001f\\u007f-\\u009f]+$";
@@ -19,12 +22,15 @@ internal static class Values<T>
     private delegate bool Taker(ref Utf8JsonReader reader, T into);
 
     /// <summary>Text that is not empty and has no control characters.</summary>
-    public static Value<T> String(Action<T, string> set) => OfText("text, such as \"embedded\"", PrintablePattern, token => IsPrintable(token) ? new Box<string>(token) : null, set);
+    public static Value<T> String(Action<T, string> set) => OfText(
+        "text, such as \"embedded\"", PrintablePattern, token => IsPrintable(token) ? new Box<string>(token) : null,
+        set);
 
     /// <summary>Such a text, or a list of one or more of them.</summary>
     public static Value<T> Strings(Action<T, IReadOnlyList<string>> set) => new Scalar(
         "text, such as \"embedded\", or a list of such texts",
-        () => new JsonObject { ["anyOf"] = new JsonArray(PrintableText(), new JsonObject { ["type"] = "array", ["items"] = PrintableText(), ["minItems"] = 1 }) },
+        () => new JsonObject { ["anyOf"] = new JsonArray(
+            PrintableText(), new JsonObject { ["type"] = "array", ["items"] = PrintableText(), ["minItems"] = 1 }) },
         (ref Utf8JsonReader reader, T into) =>
         {
             bool isList = reader.TokenType == JsonTokenType.StartArray;
@@ -67,9 +73,11 @@ internal static class Values<T>
         (ref Utf8JsonReader reader, T into) => TryCount(ref reader, least, most, into, set));
 
     /// <summary>A limit: a count in its range or, where it may be without end, "max".</summary>
-    public static Value<T> Limit(LimitKind kind, Action<T, int> set) => !kind.CanBeMax ? Count(kind.Least, kind.Most, set) : new Scalar(
+    public static Value<T> Limit(LimitKind kind, Action<T, int> set) =>
+        !kind.CanBeMax ? Count(kind.Least, kind.Most, set) : new Scalar(
         $"a whole number from {kind.Least} on, or \"{LimitKind.Max}\"",
-        () => new JsonObject { ["anyOf"] = new JsonArray(Number(kind.Least, kind.Most), new JsonObject { ["const"] = LimitKind.Max }) },
+        () => new JsonObject { ["anyOf"] = new JsonArray(
+            Number(kind.Least, kind.Most), new JsonObject { ["const"] = LimitKind.Max }) },
         (ref Utf8JsonReader reader, T into) =>
         {
             if (reader.TokenType != JsonTokenType.String || !reader.ValueTextEquals(LimitKind.Max))
@@ -85,7 +93,8 @@ internal static class Values<T>
     public static Value<T> Mode(Action<T, uint> set) => OfText(
         "permissions in octal, such as \"0660\"",
         "^0?[0-7]{3}$",
-        token => token.Length is 3 or 4 && token.All(c => c is >= '0' and <= '7') && Convert.ToUInt32(token, 8) is <= 0x1FF and var mode ? new Box<uint>(mode) : null,
+        token => token.Length is 3 or 4 && token.All(c => c is >= '0' and <= '7')
+            && Convert.ToUInt32(token, 8) is <= 0x1FF and var mode ? new Box<uint>(mode) : null,
         set);
 
     /// <summary>A whole number and a unit, such as "100ms".</summary>
@@ -100,7 +109,8 @@ internal static class Values<T>
         () => new JsonObject { ["enum"] = new JsonArray([.. choices.Select(choice => (JsonNode)choice.Name)]) },
         (ref Utf8JsonReader reader, T into) =>
         {
-            if (!Text.TryGet(ref reader, out string? token) || Array.FindIndex(choices, choice => choice.Name == token) is not (>= 0 and var at))
+            if (!Text.TryGet(ref reader, out string? token)
+                || Array.FindIndex(choices, choice => choice.Name == token) is not (>= 0 and var at))
             {
                 return false;
             }
@@ -109,10 +119,16 @@ internal static class Values<T>
             return true;
         });
 
-    /// <summary>The commands that are refused: names, numbers and sets, and with - before it what is allowed of a set all the same.</summary>
+    /// <summary>
+    /// The commands that are refused: names, numbers and sets, and with - before it what is allowed of a set all the
+    /// same.
+    /// </summary>
     public static Value<T> Denied(Action<T, DenyList> set) => new Scalar(
-        $"a list of commands (\"TPM2_Clear\", \"0x126\") and sets of them ({string.Join(", ", CommandSet.Known.Select(known => known.Name))})",
-        () => new JsonObject { ["type"] = "array", ["items"] = new JsonObject { ["type"] = "string", ["pattern"] = "^-?(TPM2_|TPM_CC_|0x|@)[A-Za-z0-9_-]+$" } },
+        "a list of commands (\"TPM2_Clear\", \"0x126\") and sets of them "
+            + $"({string.Join(", ", CommandSet.Known.Select(known => known.Name))})",
+        () => new JsonObject { ["type"] = "array",
+            ["items"] = new JsonObject { ["type"] = "string",
+                ["pattern"] = "^-?(TPM2_|TPM_CC_|0x|@)[A-Za-z0-9_-]+$" } },
         (ref Utf8JsonReader reader, T into) =>
         {
             var entries = new List<string>();
@@ -124,7 +140,8 @@ internal static class Values<T>
             while (reader.Read() && reader.TokenType != JsonTokenType.EndArray)
             {
                 // One by one, so that the reader is still on the entry that is wrong.
-                if (!Text.TryGet(ref reader, out string? entry) || !DenyList.TryRead([entry], DenyList.Nothing, false, out _, out _, out _))
+                if (!Text.TryGet(ref reader, out string? entry)
+                    || !DenyList.TryRead([entry], DenyList.Nothing, false, out _, out _, out _))
                 {
                     return false;
                 }
@@ -132,7 +149,8 @@ internal static class Values<T>
                 entries.Add(entry);
             }
 
-            if (!DenyList.TryRead(entries, DenyList.Nothing, false, out DenyList? list, out bool isWhole, out _) || !isWhole)
+            if (!DenyList.TryRead(entries, DenyList.Nothing, false, out DenyList? list, out bool isWhole, out _)
+                || !isWhole)
             {
                 return false;
             }
@@ -141,7 +159,8 @@ internal static class Values<T>
             return true;
         });
 
-    private static Value<T> OfText<TValue>(string expected, string pattern, Func<string, Box<TValue>?> parse, Action<T, TValue> set) => new Scalar(
+    private static Value<T> OfText<TValue>(
+        string expected, string pattern, Func<string, Box<TValue>?> parse, Action<T, TValue> set) => new Scalar(
         expected,
         () => new JsonObject { ["type"] = "string", ["pattern"] = pattern },
         (ref Utf8JsonReader reader, T into) =>
@@ -159,11 +178,13 @@ internal static class Values<T>
 
     private static JsonObject PrintableText() => new() { ["type"] = "string", ["pattern"] = PrintablePattern };
 
-    private static JsonObject Number(int least, int most) => new() { ["type"] = "integer", ["minimum"] = least, ["maximum"] = most };
+    private static JsonObject Number(int least, int most) =>
+        new() { ["type"] = "integer", ["minimum"] = least, ["maximum"] = most };
 
     private static bool TryCount(ref Utf8JsonReader reader, int least, int most, T into, Action<T, int> set)
     {
-        if (reader.TokenType != JsonTokenType.Number || !reader.TryGetInt32(out int count) || count < least || count > most)
+        if (reader.TokenType != JsonTokenType.Number || !reader.TryGetInt32(out int count) || count < least
+            || count > most)
         {
             return false;
         }
@@ -176,7 +197,8 @@ internal static class Values<T>
     {
         int digits = token.TakeWhile(char.IsAsciiDigit).Count();
         int unit = Array.FindIndex(s_units, unit => token.AsSpan(digits).SequenceEqual(unit.Unit));
-        return unit >= 0 && int.TryParse(token.AsSpan(0, digits), NumberStyles.None, CultureInfo.InvariantCulture, out int count)
+        return unit >= 0
+            && int.TryParse(token.AsSpan(0, digits), NumberStyles.None, CultureInfo.InvariantCulture, out int count)
             ? count * s_units[unit].Length
             : null;
     }
@@ -185,7 +207,8 @@ internal static class Values<T>
 
     private sealed class Scalar(string expected, Func<JsonObject> schema, Taker take) : Value<T>
     {
-        public override string? Read(ref Utf8JsonReader reader, string name, T into) => take(ref reader, into) ? null : $"{name} must be {expected}";
+        public override string? Read(ref Utf8JsonReader reader, string name, T into) =>
+            take(ref reader, into) ? null : $"{name} must be {expected}";
 
         public override JsonObject Schema() => schema();
     }

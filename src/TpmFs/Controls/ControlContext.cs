@@ -3,7 +3,9 @@ using TpmFs.Policy;
 
 namespace TpmFs.Controls;
 
-/// <summary>What all control files share: whose they are, and how much of the daemon their open files may take together.</summary>
+/// <summary>
+/// What all control files share: whose they are, and how much of the daemon their open files may take together.
+/// </summary>
 /// <param name="Owner">Root, or the user who runs the daemon.</param>
 internal sealed record ControlContext(Access Owner)
 {

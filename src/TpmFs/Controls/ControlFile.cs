@@ -5,8 +5,8 @@ using TpmFs.Openers;
 namespace TpmFs.Controls;
 
 /// <summary>
-/// A file in which the daemon says something, or takes orders: root's, with permissions that nobody can change. Reading and writing it waits
-/// for nothing.
+/// A file in which the daemon says something, or takes orders: root's, with permissions that nobody can change. Reading
+/// and writing it waits for nothing.
 /// </summary>
 internal abstract class ControlFile(NodeTable table, uint mode, ControlContext context)
     : Node(table, NodeAccess.Fixed(mode, context.Owner.Uid, context.Owner.Gid))

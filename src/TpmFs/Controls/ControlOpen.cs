@@ -6,8 +6,8 @@ using TpmFs.Openers;
 namespace TpmFs.Controls;
 
 /// <summary>
-/// One open file description of a control file. What is read is made at offset 0 and kept for this open until its end is read, so that a
-/// reader in pieces sees one moment; one write is one order, whatever its offset.
+/// One open file description of a control file. What is read is made at offset 0 and kept for this open until its end
+/// is read, so that a reader in pieces sees one moment; one write is one order, whatever its offset.
 /// </summary>
 /// <param name="uid">The user who opened it.</param>
 internal class ControlOpen(ControlFile file, uint uid) : OpenFile
@@ -16,7 +16,8 @@ internal class ControlOpen(ControlFile file, uint uid) : OpenFile
 
     private readonly Lock _gate = new();
     private byte[]? _kept;
-    private int? _end; // the length of content that was read to its end, which is an end of file until a read from the start
+    // the length of content that was read to its end, which is an end of file until a read from the start
+    private int? _end;
     private bool _ordered;
     private bool _isReleased;
 
@@ -85,8 +86,8 @@ internal class ControlOpen(ControlFile file, uint uid) : OpenFile
     }
 
     /// <summary>
-    /// Keeps content until its last byte is read. A user for whom too much is kept already reads what holds at each read instead. Under
-    /// the lock.
+    /// Keeps content until its last byte is read. A user for whom too much is kept already reads what holds at each
+    /// read instead. Under the lock.
     /// </summary>
     /// <param name="shown">What was read from.</param>
     /// <param name="end">Where the read ended in it.</param>

@@ -8,7 +8,8 @@ using TpmFs.Policy;
 namespace TpmFs.Controls;
 
 /// <summary>commands.deny: the commands that a domain's openers may not use.</summary>
-internal sealed class DenyFile(NodeTable table, ControlContext context, Domain domain, ILogger log) : ControlFile(table, Settable, context)
+internal sealed class DenyFile(NodeTable table, ControlContext context, Domain domain, ILogger log)
+    : ControlFile(table, Settable, context)
 {
     private const int MaxQuoted = 64;
 
@@ -21,7 +22,8 @@ internal sealed class DenyFile(NodeTable table, ControlContext context, Domain d
         Errno error = domain.Change(limits =>
         {
             DenyList current = limits.Denied ?? domain.Limits.Denied!;
-            return DenyList.TryRead(order.Split('\n'), current, !isFirst, out DenyList? list, out _, out wrong) ? limits with { Denied = list } : limits;
+            return DenyList.TryRead(order.Split('\n'), current, !isFirst, out DenyList? list, out _, out wrong)
+                ? limits with { Denied = list } : limits;
         });
         if (error.IsError || wrong.Length == 0)
         {
@@ -36,5 +38,6 @@ internal sealed class DenyFile(NodeTable table, ControlContext context, Domain d
         return Errno.EINVAL;
     }
 
-    public override void Reset(Audit audit) => audit.LimitsChanged(domain.Path, domain.Reset(limits => limits with { Denied = null }));
+    public override void Reset(Audit audit) =>
+        audit.LimitsChanged(domain.Path, domain.Reset(limits => limits with { Denied = null }));
 }

@@ -8,12 +8,17 @@ using TpmFs.Openers;
 
 namespace TpmFs.Controls;
 
-/// <summary>A file that takes an opener's id and does something to that opener: EINVAL for what is no id, ESRCH for one of no opener of this domain.</summary>
-internal abstract class OpenerOrderFile(NodeTable table, ControlContext context, Node directory, Domain domain) : OwnersFile(table, context, directory)
+/// <summary>
+/// A file that takes an opener's id and does something to that opener: EINVAL for what is no id, ESRCH for one of no
+/// opener of this domain.
+/// </summary>
+internal abstract class OpenerOrderFile(NodeTable table, ControlContext context, Node directory, Domain domain)
+    : OwnersFile(table, context, directory)
 {
     public override Errno Take(string order, bool isFirst)
     {
-        if (!order.All(char.IsAsciiDigit) || !ulong.TryParse(order, NumberStyles.None, CultureInfo.InvariantCulture, out ulong id))
+        if (!order.All(char.IsAsciiDigit)
+            || !ulong.TryParse(order, NumberStyles.None, CultureInfo.InvariantCulture, out ulong id))
         {
             return Errno.EINVAL;
         }
@@ -30,14 +35,18 @@ internal abstract class OpenerOrderFile(NodeTable table, ControlContext context,
     protected abstract void Do(Opener opener);
 }
 
-/// <summary>cancel: the opener's command under way is given up, where the TPM can. Without one nothing happens.</summary>
-internal sealed class CancelFile(NodeTable table, ControlContext context, Node directory, Domain domain) : OpenerOrderFile(table, context, directory, domain)
+/// <summary>
+/// cancel: the opener's command under way is given up, where the TPM can. Without one nothing happens.
+/// </summary>
+internal sealed class CancelFile(NodeTable table, ControlContext context, Node directory, Domain domain)
+    : OpenerOrderFile(table, context, directory, domain)
 {
     protected override void Do(Opener opener) => opener.Space.Cancel();
 }
 
 /// <summary>revoke: the opener ends, as if its domain were gone.</summary>
-internal sealed class RevokeFile(NodeTable table, ControlContext context, Node directory, Domain domain, ILogger log) : OpenerOrderFile(table, context, directory, domain)
+internal sealed class RevokeFile(NodeTable table, ControlContext context, Node directory, Domain domain, ILogger log)
+    : OpenerOrderFile(table, context, directory, domain)
 {
     protected override void Do(Opener opener)
     {

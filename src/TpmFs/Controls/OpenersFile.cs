@@ -8,11 +8,13 @@ using TpmFs.Tpm;
 namespace TpmFs.Controls;
 
 /// <summary>
-/// openers: a line for each opener of a domain: id, uid, pid, command, node, locality, objects, sessions, commands, age in seconds, state, seconds
-/// in that state, the TPM command that is under way or whose response is unread (or -), waiting reads, unread bytes; with a blank between them and
-/// none in them. New columns are added at the end.
+/// openers: a line for each opener of a domain: id, uid, pid, command, node, locality, objects, sessions, commands, age
+/// in seconds, state, seconds in that state, the TPM command that is under way or whose response is unread (or -),
+/// waiting reads, unread bytes; with a blank between them and none in them. New columns are added at the end.
 /// </summary>
-internal sealed class OpenersFile(NodeTable table, ControlContext context, Node directory, Domain domain, TimeProvider time) : OwnersFile(table, context, directory)
+internal sealed class OpenersFile(
+    NodeTable table, ControlContext context, Node directory, Domain domain, TimeProvider time)
+        : OwnersFile(table, context, directory)
 {
     public override string Content() => string.Concat(domain.Openers.Select(opener =>
     {

@@ -4,10 +4,14 @@ using TpmFs.Nodes;
 namespace TpmFs.Controls;
 
 /// <summary>
-/// A private control file of a domain: root's, and let in is whoever owns the domain's directory at that moment. The owner finds another node under
-/// its name, which shows as their own, so that the kernel's check of permissions lets them through to the one here; all others find root's.
+/// A private control file of a domain: root's, and let in is whoever owns the domain's directory at that moment. The
+/// owner finds another node under its name, which shows as their own, so that the kernel's check of permissions lets
+/// them through to the one here; all others find root's.
 /// </summary>
-/// <remarks>Two nodes and not two views of one: the kernel has one owner for each node, and whoever looked last would decide for everybody.</remarks>
+/// <remarks>
+/// Two nodes and not two views of one: the kernel has one owner for each node, and whoever looked last would decide for
+/// everybody.
+/// </remarks>
 internal abstract class OwnersFile : ControlFile
 {
     private readonly NodeTable _table;
@@ -23,12 +27,14 @@ internal abstract class OwnersFile : ControlFile
         table.Link(_face);
     }
 
-    public override Node FaceFor(in FuseCaller caller) => caller.Uid != Access.Uid && caller.Uid == _directory.Access.Uid ? _face : this;
+    public override Node FaceFor(in FuseCaller caller) =>
+        caller.Uid != Access.Uid && caller.Uid == _directory.Access.Uid ? _face : this;
 
     public override Errno Open(in FuseCaller caller, uint flags, out OpenFile? file)
     {
         file = null;
-        return caller.Uid == 0 || caller.Uid == Access.Uid || caller.Uid == _directory.Access.Uid ? base.Open(caller, flags, out file) : Errno.EACCES;
+        return caller.Uid == 0 || caller.Uid == Access.Uid || caller.Uid == _directory.Access.Uid
+            ? base.Open(caller, flags, out file) : Errno.EACCES;
     }
 
     public override void Removed()
@@ -44,7 +50,8 @@ internal abstract class OwnersFile : ControlFile
 
         public override string Place => file.Place;
 
-        public override Errno Open(in FuseCaller caller, uint flags, out OpenFile? opened) => file.Open(caller, flags, out opened);
+        public override Errno Open(in FuseCaller caller, uint flags, out OpenFile? opened) =>
+            file.Open(caller, flags, out opened);
     }
 
     private sealed class OwnersAccess(OwnersFile file) : NodeAccess

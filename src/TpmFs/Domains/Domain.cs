@@ -6,11 +6,12 @@ using TpmFs.Rm;
 namespace TpmFs.Domains;
 
 /// <summary>
-/// A directory of nodes with limits, a command policy and statistics of its own: the root, each users/UID and each domains/NAME. Any thread.
+/// A directory of nodes with limits, a command policy and statistics of its own: the root, each users/UID and each
+/// domains/NAME. Any thread.
 /// </summary>
 /// <remarks>
-/// The lock guards all fields and is held for a few instructions; openers are ended without it. What holds of the limits is what was
-/// changed at run time, else what is configured.
+/// The lock guards all fields and is held for a few instructions; openers are ended without it. What holds of the
+/// limits is what was changed at run time, else what is configured.
 /// </remarks>
 internal sealed class Domain
 {
@@ -19,13 +20,15 @@ internal sealed class Domain
 
     private readonly Lock _gate = new();
     private readonly Dictionary<ulong, Opener> _openers = [];
-    private readonly Dictionary<ulong, int> _revoked = []; // openers that have ended and are not closed yet, and their TPMs
+    // openers that have ended and are not closed yet, and their TPMs
+    private readonly Dictionary<ulong, int> _revoked = [];
     private readonly Dictionary<(int Tpm, uint Uid), SchedulingGroup> _groups = [];
     private readonly SpaceLimits _spaceLimits = new();
     private readonly ILimitStore _store;
     private readonly bool _isShared;
     private readonly Func<uint, Standing> _standing;
-    private readonly FairShares _places = new(AdministratorsOpeners); // an opener has one until its last descriptor is closed
+    // an opener has one until its last descriptor is closed
+    private readonly FairShares _places = new(AdministratorsOpeners);
     private Limits _configured;
     private Limits _changed;
     private Limits _limits;
@@ -34,7 +37,8 @@ internal sealed class Domain
     /// <param name="path">Its place in the tree; the root's is empty.</param>
     /// <param name="configured">Its limits, complete.</param>
     /// <param name="isShared">
-    /// Whether its users are fair to each other by a share of the TPM's time for each: so it is in the root. Elsewhere the domain as a whole has one.
+    /// Whether its users are fair to each other by a share of the TPM's time for each: so it is in the root. Elsewhere
+    /// the domain as a whole has one.
     /// </param>
     /// <param name="standing">What a user is to the domain, by uid.</param>
     public Domain(string path, Limits configured, ILimitStore store, bool isShared, Func<uint, Standing> standing)
@@ -99,8 +103,8 @@ internal sealed class Domain
     }
 
     /// <summary>
-    /// The share of a TPM's time that a user has in this domain. Always the same one for a user, because saved sessions are shared
-    /// within it.
+    /// The share of a TPM's time that a user has in this domain. Always the same one for a user, because saved sessions
+    /// are shared within it.
     /// </summary>
     public SchedulingGroup GroupOf(int tpm, uint uid)
     {
@@ -109,7 +113,11 @@ internal sealed class Domain
         {
             if (!_groups.TryGetValue(key, out SchedulingGroup? group))
             {
-                group = new SchedulingGroup(_isShared ? $"{Name}:{uid}" : Name, _spaceLimits) { Weight = _limits.Weight!.Value, Denied = _limits.Denied! };
+                group = new SchedulingGroup(_isShared ? $"{Name}:{uid}" : Name, _spaceLimits)
+                {
+                    Weight = _limits.Weight!.Value,
+                    Denied = _limits.Denied!,
+                };
                 _groups.Add(key, group);
             }
 
@@ -118,7 +126,8 @@ internal sealed class Domain
     }
 
     /// <summary>
-    /// Gives a user's new opener a place. ENFILE when the domain is full, or the user's share of it; ENODEV when the domain is gone.
+    /// Gives a user's new opener a place. ENFILE when the domain is full, or the user's share of it; ENODEV when the
+    /// domain is gone.
     /// </summary>
     public Errno Enter(uint uid)
     {
@@ -129,13 +138,14 @@ internal sealed class Domain
                 return SpaceErrno.Gone;
             }
 
-            return _places.TryTake(uid, _standing(uid), _limits.OpenersMax!.Value) ? Errno.None : SpaceErrno.TooManyOpeners;
+            return _places.TryTake(uid, _standing(uid), _limits.OpenersMax!.Value)
+                ? Errno.None : SpaceErrno.TooManyOpeners;
         }
     }
 
     /// <summary>
-    /// Takes the place of a user's opener back: nothing was opened after all. An opener keeps its place until its last descriptor is closed,
-    /// revoked or not, because its open file still costs memory.
+    /// Takes the place of a user's opener back: nothing was opened after all. An opener keeps its place until its last
+    /// descriptor is closed, revoked or not, because its open file still costs memory.
     /// </summary>
     public void Leave(uint uid) => _places.Return(uid);
 
@@ -180,7 +190,10 @@ internal sealed class Domain
         }
     }
 
-    /// <summary>Changes limits at run time. What is open is held to them from its next command on. ENODEV when the domain is gone.</summary>
+    /// <summary>
+    /// Changes limits at run time. What is open is held to them from its next command on. ENODEV when the domain is
+    /// gone.
+    /// </summary>
     public Errno Change(Func<Limits, Limits> change)
     {
         lock (_gate)
@@ -197,7 +210,10 @@ internal sealed class Domain
         }
     }
 
-    /// <summary>Drops what <paramref name="drop"/> takes out of what was changed at run time. What that comes to; nothing when the domain is gone.</summary>
+    /// <summary>
+    /// Drops what <paramref name="drop"/> takes out of what was changed at run time. What that comes to; nothing when
+    /// the domain is gone.
+    /// </summary>
     public LimitsChange Reset(Func<Limits, Limits> drop)
     {
         lock (_gate)
@@ -220,7 +236,10 @@ internal sealed class Domain
         }
     }
 
-    /// <summary>The domain is gone, for good: its openers end, and nobody comes in. What its groups still hold is their TPMs' managers' to flush.</summary>
+    /// <summary>
+    /// The domain is gone, for good: its openers end, and nobody comes in. What its groups still hold is their TPMs'
+    /// managers' to flush.
+    /// </summary>
     /// <param name="tell">Is told of each opener that ends.</param>
     public (int Tpm, SchedulingGroup Group)[] End(Action<OpenerIdentity> tell)
     {

@@ -6,7 +6,10 @@ using TpmFs.Nodes;
 namespace TpmFs.Domains;
 
 /// <summary>users/ and domains/: directories of domains, some there by configuration, others made with mkdir.</summary>
-/// <remarks>The lock guards what is there by configuration, and puts each change of the directory in one order with what is kept of it.</remarks>
+/// <remarks>
+/// The lock guards what is there by configuration, and puts each change of the directory in one order with what is kept
+/// of it.
+/// </remarks>
 internal abstract class DomainCollection : DirectoryNode
 {
     private readonly Lock _changes = new();
@@ -60,7 +63,9 @@ internal abstract class DomainCollection : DirectoryNode
 
             if (_configured.ContainsKey(key))
             {
-                Parts.Log.Warning("{Path}/{Name} stays, since the configuration has it; take it out there and reload (SIGHUP)", _path, key);
+                Parts.Log.Warning(
+                    "{Path}/{Name} stays, since the configuration has it; take it out there and reload (SIGHUP)", _path,
+                    key);
                 return Errno.EPERM;
             }
 
@@ -89,7 +94,9 @@ internal abstract class DomainCollection : DirectoryNode
         base.Reset(audit);
     }
 
-    /// <summary>What is there by configuration is this now. Who is in it no more goes, unless somebody made it too.</summary>
+    /// <summary>
+    /// What is there by configuration is this now. Who is in it no more goes, unless somebody made it too.
+    /// </summary>
     /// <param name="audit">Is told of each change.</param>
     public void Configure(IReadOnlyDictionary<string, DomainPlan> plans, Audit audit)
     {
@@ -97,12 +104,15 @@ internal abstract class DomainCollection : DirectoryNode
         {
             IReadOnlyDictionary<string, DomainPlan> before = _configured;
             _configured = plans;
-            foreach (string? name in before.Keys.Where(name => !plans.ContainsKey(name) && !Parts.State.IsMade(At(name))))
+            foreach (string? name in before.Keys.Where(
+                name => !plans.ContainsKey(name) && !Parts.State.IsMade(At(name))))
             {
                 Remove(name, audit);
             }
 
-            IEnumerable<string> made = Parts.State.Made.Where(kept => kept.StartsWith(_path + "/", StringComparison.Ordinal)).Select(kept => kept[(_path.Length + 1)..]);
+            IEnumerable<string> made = Parts.State.Made.Where(
+                kept => kept.StartsWith(_path + "/", StringComparison.Ordinal))
+                .Select(kept => kept[(_path.Length + 1)..]);
             foreach (string? name in plans.Keys.Concat(made).Distinct().Where(IsName))
             {
                 DomainPlan plan = plans.TryGetValue(name, out DomainPlan? said) ? said : PlanOf(name);

@@ -4,7 +4,8 @@ using TpmFs.Nodes;
 namespace TpmFs.Domains;
 
 /// <summary>locality/N: not there while no TPM is known whose locality N can be set.</summary>
-internal sealed class LocalityDirectory(NodeTable table, NodeAccess access, DirectoryNode parent, IReadOnlyList<TpmPort> tpms, byte locality)
+internal sealed class LocalityDirectory(
+    NodeTable table, NodeAccess access, DirectoryNode parent, IReadOnlyList<TpmPort> tpms, byte locality)
     : DirectoryNode(table, access, parent)
 {
     public bool IsThere => tpms.Any(tpm => tpm.Has(locality));
@@ -13,7 +14,9 @@ internal sealed class LocalityDirectory(NodeTable table, NodeAccess access, Dire
 }
 
 /// <summary>locality/, which counts those of its directories that are there.</summary>
-internal sealed class LocalitiesDirectory(NodeTable table, NodeAccess access, DirectoryNode parent) : DirectoryNode(table, access, parent)
+internal sealed class LocalitiesDirectory(NodeTable table, NodeAccess access, DirectoryNode parent)
+    : DirectoryNode(table, access, parent)
 {
-    protected override uint LinkCount => 2 + (uint)Children.OfType<LocalityDirectory>().Count(locality => locality.IsThere);
+    protected override uint LinkCount =>
+        2 + (uint)Children.OfType<LocalityDirectory>().Count(locality => locality.IsThere);
 }

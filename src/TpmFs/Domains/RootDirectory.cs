@@ -6,14 +6,17 @@ using TpmFs.Nodes;
 namespace TpmFs.Domains;
 
 /// <summary>The root of the tree, a domain itself.</summary>
-internal sealed class RootDirectory(TreeParts parts, DomainPlan configured) : DomainDirectory(parts, "", configured, parent: null, hasRaw: true)
+internal sealed class RootDirectory(TreeParts parts, DomainPlan configured)
+    : DomainDirectory(parts, "", configured, parent: null, hasRaw: true)
 {
     private readonly TreeParts _parts = parts;
 
     /// <summary>What 'tpmfs reset' sets: the value is a place in the tree, empty for all of it.</summary>
     public static ReadOnlySpan<byte> ResetAttribute => "user.tpmfs.reset"u8;
 
-    /// <summary>Takes a reset from who administers the tree; a write permission alone, which an ACL may give, is not enough.</summary>
+    /// <summary>
+    /// Takes a reset from who administers the tree; a write permission alone, which an ACL may give, is not enough.
+    /// </summary>
     public override Errno SetXattr(in FuseCaller caller, ReadOnlySpan<byte> name, ReadOnlySpan<byte> value, uint flags)
     {
         if (!name.SequenceEqual(ResetAttribute))

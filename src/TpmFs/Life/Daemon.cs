@@ -14,12 +14,15 @@ using TpmFs.Users;
 namespace TpmFs.Life;
 
 /// <summary>
-/// The daemon from its start to its exit code. Start: directories, TPM, mount, session. Stop: no new opens, what runs ends and the TPM is
-/// given back, the session's threads are joined, unmount.
+/// The daemon from its start to its exit code. Start: directories, TPM, mount, session. Stop: no new opens, what runs
+/// ends and the TPM is given back, the session's threads are joined, unmount.
 /// </summary>
 internal static class Daemon
 {
-    /// <summary>Larger than what a control file takes, so that an order that is too long comes in one piece and is refused whole.</summary>
+    /// <summary>
+    /// Larger than what a control file takes, so that an order that is too long comes in one piece and is refused
+    /// whole.
+    /// </summary>
     private const int MaxWrite = 128 * 1024;
 
     private static readonly TimeSpan s_patienceInSilence = TimeSpan.FromSeconds(1);
@@ -29,9 +32,13 @@ internal static class Daemon
         using var signals = new Signals();
         (uint uid, uint gid) = (Syscall.geteuid(), Syscall.getegid());
         (Places? places, Settings? settings) = (plan.Places, plan.Settings);
-        if (!NodeOwner.TryOfRm0(uid, gid, settings.Mode, settings.Group, NodeOwner.FindGroup, out Access rm0, out string? warning, out string? problem)
-            || !Directories.TryPrepare(places.StateDirectory, "state directory", "Name another with --state-dir DIR.", out problem)
-            || !Directories.TryPrepare(places.RuntimeDirectory, "runtime directory", "tpmfs keeps its locks there.", out problem))
+        if (!NodeOwner.TryOfRm0(
+            uid, gid, settings.Mode, settings.Group, NodeOwner.FindGroup, out Access rm0, out string? warning,
+            out string? problem)
+            || !Directories.TryPrepare(
+                places.StateDirectory, "state directory", "Name another with --state-dir DIR.", out problem)
+            || !Directories.TryPrepare(
+                places.RuntimeDirectory, "runtime directory", "tpmfs keeps its locks there.", out problem))
         {
             return ExitCode.Problem(problem);
         }
@@ -42,14 +49,18 @@ internal static class Daemon
         }
 
         if (!Directories.TryLock(
-            places.DaemonLock, $"another tpmfs serves {places.MountPoint}; stop it, or name another mount point and another --state-dir", out FileLock? mine, out problem))
+            places.DaemonLock,
+            $"another tpmfs serves {places.MountPoint}; stop it, or name another mount point and another --state-dir",
+            out FileLock? mine, out problem))
         {
             return ExitCode.Problem(problem);
         }
 
         using FileLock claim = mine;
         if (!Directories.TryLock(
-            places.StateLock, $"another tpmfs uses the state directory {places.StateDirectory}; stop it, or choose another directory with --state-dir", out mine, out problem))
+            places.StateLock,
+            $"another tpmfs uses the state directory {places.StateDirectory}; stop it, or choose another directory "
+                + "with --state-dir", out mine, out problem))
         {
             return ExitCode.Problem(problem);
         }
@@ -66,13 +77,16 @@ internal static class Daemon
         using var state = new StateKeeper(new StateFile(places.StateDirectory), TimeProvider.System.GetUtcNow(), log);
         var status = new DaemonStatus([.. tpms.All.Select(tpm => tpm.Status)], TimeProvider.System);
         using var tree = new Tree(
-            [.. tpms.All.Select(tpm => tpm.Port)], tpms.All, status, settings, NodeOwner.OfRoot(uid, gid), rm0, new UserDatabase(), state, TimeProvider.System, log);
+            [.. tpms.All.Select(tpm => tpm.Port)], tpms.All, status, settings, NodeOwner.OfRoot(uid, gid), rm0,
+            new UserDatabase(), state, TimeProvider.System, log);
         return Serve(plan, tpms, tree, signals, ServiceManager.Find(log), log);
     }
 
-    private static int Serve(DaemonPlan plan, ServedTpms tpms, Tree tree, Signals signals, ServiceManager service, ILogger log)
+    private static int Serve(
+        DaemonPlan plan, ServedTpms tpms, Tree tree, Signals signals, ServiceManager service, ILogger log)
     {
-        string serving = $"serving {string.Join(", ", tpms.All.Select(tpm => tpm.Plan.Way))} at {plan.Places.MountPoint}";
+        string serving =
+            $"serving {string.Join(", ", tpms.All.Select(tpm => tpm.Plan.Way))} at {plan.Places.MountPoint}";
         var fuseLog = new FuseLog(log);
         var mountOptions = new FuseMountOptions
         {
@@ -113,15 +127,12 @@ internal static class Daemon
             bool isAsked = !session.Ending.IsCompleted;
             if (isAsked)
             {
-                log.Of(EventType.Ended).Information("{Signal}: unmounting {MountPoint}", signals.Asked.Result, mount.MountPoint);
+                log.Of(EventType.Ended)
+                    .Information("{Signal}: unmounting {MountPoint}", signals.Asked.Result, mount.MountPoint);
             }
             else
             {
-                log.Of(EventType.Ended).Error(
-                    session.Ending.Result == FuseSessionEnd.Refused
-                        ? "the kernel's FUSE protocol is too old, so {MountPoint} is not served: tpmfs needs Linux 5.4 or newer (uname -r)"
-                        : "{MountPoint} was unmounted, or its connection aborted, by somebody else; tpmfs ends",
-                    mount.MountPoint);
+                SayEnded(session.Ending.Result, mount.MountPoint, log);
             }
 
             tree.FileSystem.RefuseOpens();
@@ -131,6 +142,14 @@ internal static class Daemon
             return isAsked ? ExitCode.Ok : ExitCode.Failed;
         }
     }
+
+    /// <summary>Logs why the daemon ends though nobody asked it to.</summary>
+    private static void SayEnded(FuseSessionEnd end, string mountPoint, ILogger log) => log.Of(EventType.Ended).Error(
+        end == FuseSessionEnd.Refused
+            ? "the kernel's FUSE protocol is too old, so {MountPoint} is not served: "
+                + "tpmfs needs Linux 5.4 or newer (uname -r)"
+            : "{MountPoint} was unmounted, or its connection aborted, by somebody else; tpmfs ends",
+        mountPoint);
 
     /// <summary>Waits for what the TPMs are at, and says so where it takes long.</summary>
     private static void GiveBack(ServedTpms tpms, ILogger log)
@@ -148,14 +167,19 @@ internal static class Daemon
     {
         (uint uid, uint gid) = (Syscall.geteuid(), Syscall.getegid());
         if (!plan.Config.TryRead(out Settings? settings, out string? problem)
-            || !NodeOwner.TryOfRm0(uid, gid, settings.Mode, settings.Group, NodeOwner.FindGroup, out Access rm0, out _, out problem))
+            || !NodeOwner.TryOfRm0(
+                uid, gid, settings.Mode, settings.Group, NodeOwner.FindGroup, out Access rm0, out _, out problem))
         {
-            log.Of(EventType.NotReloaded).Error("the configuration is not reloaded, and what held goes on: {Problem}", problem);
+            log.Of(EventType.NotReloaded)
+                .Error("the configuration is not reloaded, and what held goes on: {Problem}", problem);
             return;
         }
 
         tree.Configure(settings, rm0);
-        log.Of(EventType.Reloaded).Information("{File} is reloaded: users, domains, limits, and rm0; the rest of it holds from the next start on", plan.Config.Path);
+        log.Of(EventType.Reloaded)
+            .Information(
+                "{File} is reloaded: users, domains, limits, and rm0; the rest of it holds from the next start on",
+                plan.Config.Path);
     }
 
     private static void SayReady(IReadOnlyList<ServedTpm> tpms, string mountPoint, ILogger log)
@@ -178,18 +202,23 @@ internal static class Daemon
         switch (tpm.Port.Facts.Family)
         {
             case TpmFamily.Tpm20:
-                log.Of(EventType.Ready).Information("{MountPoint}/{Node} is ready; its TPM is {Way}", mountPoint, managed, tpm.Plan.Way);
+                log.Of(EventType.Ready)
+                    .Information("{MountPoint}/{Node} is ready; its TPM is {Way}", mountPoint, managed, tpm.Plan.Way);
                 break;
             case TpmFamily.Tpm12:
                 log.Of(EventType.Ready).Warning(
-                    "{MountPoint}/{Node} is ready; its TPM, {Way}, is a TPM 1.2, whose handles cannot be managed, so there is no {Missing}",
+                    "{MountPoint}/{Node} is ready; its TPM, {Way}, is a TPM 1.2, whose handles cannot be managed, so "
+                        + "there is no {Missing}",
                     mountPoint,
                     raw,
                     tpm.Plan.Way,
                     managed);
                 break;
             default:
-                log.Of(EventType.TpmLost).Warning("{MountPoint}/{Node} waits for its TPM, {Way}: {Problem}", mountPoint, managed, tpm.Plan.Way, tpm.Status.Problem);
+                log.Of(EventType.TpmLost)
+                    .Warning(
+                        "{MountPoint}/{Node} waits for its TPM, {Way}: {Problem}", mountPoint, managed, tpm.Plan.Way,
+                        tpm.Status.Problem);
                 break;
         }
     }

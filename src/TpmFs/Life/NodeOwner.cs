@@ -4,7 +4,9 @@ using TpmFs.Nodes;
 
 namespace TpmFs.Life;
 
-/// <summary>Whose the nodes are at first: root's and the group tss's when root runs the daemon, else this user's alone.</summary>
+/// <summary>
+/// Whose the nodes are at first: root's and the group tss's when root runs the daemon, else this user's alone.
+/// </summary>
 internal static class NodeOwner
 {
     public const string DefaultGroup = "tss";
@@ -13,7 +15,8 @@ internal static class NodeOwner
     private const uint PrivateDirectory = 0b111_000_000;
 
     /// <summary>Returns the access of the tree's root.</summary>
-    public static Access OfRoot(uint uid, uint gid) => new(uid == 0 ? Access.PublicDirectory : PrivateDirectory, uid, gid);
+    public static Access OfRoot(uint uid, uint gid) =>
+        new(uid == 0 ? Access.PublicDirectory : PrivateDirectory, uid, gid);
 
     /// <summary>The access of rm0, and a warning where the default could not be had.</summary>
     /// <param name="mode">As configured, or null.</param>
@@ -21,16 +24,20 @@ internal static class NodeOwner
     /// <param name="find">Finds a group's number by its name.</param>
     /// <param name="problem">What is wrong with the configured group.</param>
     public static bool TryOfRm0(
-        uint uid, uint gid, uint? mode, string? group, Func<string, uint?> find, out Access access, out string? warning, out string problem)
+        uint uid, uint gid, uint? mode, string? group, Func<string, uint?> find, out Access access, out string? warning,
+        out string problem)
     {
         warning = null;
         problem = "";
         access = new Access(mode ?? OwnerOnly, uid, gid);
         if (group is not null)
         {
-            if ((uint.TryParse(group, NumberStyles.None, CultureInfo.InvariantCulture, out uint number) ? number : find(group)) is not { } named)
+            if ((uint.TryParse(group, NumberStyles.None, CultureInfo.InvariantCulture, out uint number)
+                ? number : find(group)) is not { } named)
             {
-                problem = $"there is no group '{group}', which the configuration gives to rm0. Create it (groupadd --system {group}) or change rm0.group";
+                problem =
+                    $"there is no group '{group}', which the configuration gives to rm0. Create it (groupadd --system "
+                        + $"{group}) or change rm0.group";
                 return false;
             }
 
@@ -42,7 +49,9 @@ internal static class NodeOwner
         }
         else if (uid == 0)
         {
-            warning = $"there is no group {DefaultGroup}, so only root can use rm0. To let others: groupadd --system {DefaultGroup}, "
+            warning =
+                $"there is no group {DefaultGroup}, so only root can use rm0. To let others: groupadd --system "
+                    + $"{DefaultGroup}, "
                 + $"usermod --append --groups {DefaultGroup} USER, and start again";
         }
 

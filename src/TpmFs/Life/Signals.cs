@@ -4,8 +4,8 @@ using Mono.Unix.Native;
 namespace TpmFs.Life;
 
 /// <summary>
-/// SIGTERM and SIGINT ask the daemon to stop; a second one does not wait for it. SIGHUP asks it to reload its configuration, but when its terminal
-/// has gone away with it.
+/// SIGTERM and SIGINT ask the daemon to stop; a second one does not wait for it. SIGHUP asks it to reload its
+/// configuration, but when its terminal has gone away with it.
 /// </summary>
 internal sealed class Signals : IDisposable
 {

@@ -1,8 +1,8 @@
 namespace TpmFs.Life;
 
 /// <summary>
-/// Tells a service manager that requests are served, as long as they are: after each sign of life of the threads that serve, and only then.
-/// A slow TPM does not matter; threads that hang do.
+/// Tells a service manager that requests are served, as long as they are: after each sign of life of the threads that
+/// serve, and only then. A slow TPM does not matter; threads that hang do.
 /// </summary>
 internal sealed class Watchdog : IDisposable
 {
@@ -16,7 +16,8 @@ internal sealed class Watchdog : IDisposable
     /// <param name="beat">Completes with a sign of life; is cancelled when there will be none any more.</param>
     /// <param name="tell">Tells the service manager.</param>
     /// <param name="clock">Counts the time.</param>
-    public Watchdog(TimeSpan time, Func<Task> beat, Action tell, TimeProvider clock) => _task = RunAsync(time / Margin, beat, tell, clock);
+    public Watchdog(TimeSpan time, Func<Task> beat, Action tell, TimeProvider clock) =>
+        _task = RunAsync(time / Margin, beat, tell, clock);
 
     public void Dispose()
     {

@@ -5,8 +5,9 @@ using Serilog.Events;
 namespace TpmFs.Logs;
 
 /// <summary>
-/// Takes events without ever waiting and hands them on from a thread of its own: a journal or terminal that does not drain holds up no
-/// TPM command. Past its bounds (<see cref="LogShares"/>) events are dropped, and how many is said once there is room again.
+/// Takes events without ever waiting and hands them on from a thread of its own: a journal or terminal that does not
+/// drain holds up no TPM command. Past its bounds (<see cref="LogShares"/>) events are dropped, and how many is said
+/// once there is room again.
 /// </summary>
 internal sealed class BackgroundSink : ILogEventSink, IDisposable
 {
@@ -24,7 +25,8 @@ internal sealed class BackgroundSink : ILogEventSink, IDisposable
         _next = next;
         _patience = patience;
         _shares = new LogShares(capacity);
-        _queue = Channel.CreateUnbounded<LogEvent>(new UnboundedChannelOptions { SingleReader = true }); // bounded by the shares
+        // bounded by the shares
+        _queue = Channel.CreateUnbounded<LogEvent>(new UnboundedChannelOptions { SingleReader = true });
         _thread = new Thread(Write) { IsBackground = true, Name = "log" };
         _thread.Start();
     }

@@ -5,8 +5,8 @@ using Serilog.Events;
 namespace TpmFs.Logs;
 
 /// <summary>
-/// A kind of event that can be found by its MESSAGE_ID, and is explained in the journal's catalog (dist/systemd/tpmfs.catalog, which has an
-/// entry for each of them).
+/// A kind of event that can be found by its MESSAGE_ID, and is explained in the journal's catalog
+/// (dist/systemd/tpmfs.catalog, which has an entry for each of them).
 /// </summary>
 /// <param name="MessageId">128 random bits in hexadecimal (sd-id128(3)), never changed.</param>
 internal sealed record EventType(string MessageId)
@@ -41,7 +41,8 @@ internal sealed record EventType(string MessageId)
 
     /// <summary>Whether an event is of the audit, which is logged whatever the log's level.</summary>
     public static bool IsOfAudit(LogEvent logEvent) =>
-        logEvent.Properties.TryGetValue(MessageIdProperty, out LogEventPropertyValue? id) && id is ScalarValue { Value: string number } && s_audited.Contains(number);
+        logEvent.Properties.TryGetValue(MessageIdProperty, out LogEventPropertyValue? id)
+            && id is ScalarValue { Value: string number } && s_audited.Contains(number);
 
     private static EventType OfAudit(string messageId)
     {
@@ -54,7 +55,8 @@ internal static class EventTypeLogging
 {
     /// <summary>A logger whose events are of a type, and say where in the source they come from.</summary>
     public static ILogger Of(
-        this ILogger log, EventType type, [CallerFilePath] string file = "", [CallerLineNumber] int line = 0, [CallerMemberName] string function = "") =>
+        this ILogger log, EventType type, [CallerFilePath] string file = "", [CallerLineNumber] int line = 0,
+        [CallerMemberName] string function = "") =>
         log.ForContext(EventType.MessageIdProperty, type.MessageId)
             .ForContext(EventType.FileProperty, file)
             .ForContext(EventType.LineProperty, line)

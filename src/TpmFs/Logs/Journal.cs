@@ -13,8 +13,8 @@ internal sealed class Journal : ILogEventSink
     private readonly LostEvents _lost = new();
 
     /// <summary>
-    /// Whether this process's stderr is the journal's: JOURNAL_STREAM names its device and inode (systemd.exec(5)), so a
-    /// redirection to a file or a terminal is respected.
+    /// Whether this process's stderr is the journal's: JOURNAL_STREAM names its device and inode (systemd.exec(5)), so
+    /// a redirection to a file or a terminal is respected.
     /// </summary>
     public static bool IsStderr =>
         Environment.GetEnvironmentVariable("JOURNAL_STREAM") is { } stream
@@ -27,7 +27,8 @@ internal sealed class Journal : ILogEventSink
         && LibSystemd.IsHere;
 
     /// <summary>The journal behind a logger of its own, which keeps a failure in here from its caller.</summary>
-    public static Logger Open() => new LoggerConfiguration().MinimumLevel.Verbose().WriteTo.Sink(new Journal()).CreateLogger();
+    public static Logger Open() =>
+        new LoggerConfiguration().MinimumLevel.Verbose().WriteTo.Sink(new Journal()).CreateLogger();
 
     /// <summary>Sends one event. How many the journal did not take is said when it takes one again.</summary>
     public void Emit(LogEvent logEvent)

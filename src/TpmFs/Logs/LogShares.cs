@@ -4,13 +4,16 @@ using TpmFs.Policy;
 namespace TpmFs.Logs;
 
 /// <summary>
-/// Decides which events go to the log, so that what one user brings about pushes out nobody else's: each user has a share of the queue, and so
-/// many events in a stretch of time. Any thread.
+/// Decides which events go to the log, so that what one user brings about pushes out nobody else's: each user has a
+/// share of the queue, and so many events in a stretch of time. Any thread.
 /// </summary>
 /// <param name="capacity">Events in the queue; root's, and the daemon's own, have a reserve on top.</param>
 internal sealed class LogShares(int capacity)
 {
-    /// <summary>What a user may bring about in a <see cref="Stretch"/>: a tenth of what journald takes of one service by default.</summary>
+    /// <summary>
+    /// What a user may bring about in a <see cref="Stretch"/>: a tenth of what journald takes of one service by
+    /// default.
+    /// </summary>
     public const int MostInStretch = 1000;
 
     /// <summary>The stretch of time that journald counts in, too (RateLimitIntervalSec=).</summary>
@@ -25,16 +28,20 @@ internal sealed class LogShares(int capacity)
     private readonly FairShares _queue = new(capacity / ReservePart);
     private readonly Dictionary<uint, (DateTimeOffset From, int Count)> _counts = [];
 
-    /// <summary>Returns the user who brought an event about; 0 for root and for what the daemon says by itself.</summary>
+    /// <summary>
+    /// Returns the user who brought an event about; 0 for root and for what the daemon says by itself.
+    /// </summary>
     public static uint UserOf(LogEvent logEvent) =>
-        logEvent.Properties.TryGetValue("Uid", out LogEventPropertyValue? value) && value is ScalarValue { Value: uint uid } ? uid : 0;
+        logEvent.Properties.TryGetValue("Uid", out LogEventPropertyValue? value)
+            && value is ScalarValue { Value: uint uid } ? uid : 0;
 
     /// <summary>Takes a place in the queue for an event.</summary>
     /// <returns>False when the event is to be dropped, since its user has enough of them.</returns>
     public bool TryEnter(LogEvent logEvent)
     {
         uint uid = UserOf(logEvent);
-        return Counts(uid, logEvent.Timestamp) && _queue.TryTake(uid, uid == 0 ? Standing.Administrator : Standing.User, capacity);
+        return Counts(uid, logEvent.Timestamp)
+            && _queue.TryTake(uid, uid == 0 ? Standing.Administrator : Standing.User, capacity);
     }
 
     /// <summary>Gives the place of an event back that has left the queue.</summary>
@@ -49,7 +56,8 @@ internal sealed class LogShares(int capacity)
 
         lock (_gate)
         {
-            bool goesOn = _counts.TryGetValue(uid, out (DateTimeOffset From, int Count) count) && now - count.From < Stretch;
+            bool goesOn =
+                _counts.TryGetValue(uid, out (DateTimeOffset From, int Count) count) && now - count.From < Stretch;
             if (!goesOn && _counts.Count >= MostUsers)
             {
                 _counts.Remove(_counts.MinBy(entry => entry.Value.From).Key);

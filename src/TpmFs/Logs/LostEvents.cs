@@ -3,15 +3,20 @@ using Serilog.Parsing;
 
 namespace TpmFs.Logs;
 
-/// <summary>Counts the events that could not be logged, by the user who brought them about, until it can be said how many. Any thread.</summary>
+/// <summary>
+/// Counts the events that could not be logged, by the user who brought them about, until it can be said how many. Any
+/// thread.
+/// </summary>
 internal sealed class LostEvents
 {
     /// <summary>As many users are named; what others lose is counted as root's and the daemon's own.</summary>
     private const int MostUsers = 64;
 
-    private static readonly MessageTemplate s_ofDaemon = new MessageTemplateParser().Parse("{Dropped} log events were dropped: the log does not drain");
+    private static readonly MessageTemplate s_ofDaemon = new MessageTemplateParser()
+        .Parse("{Dropped} log events were dropped: the log does not drain");
     private static readonly MessageTemplate s_ofUser = new MessageTemplateParser().Parse(
-        "{Dropped} log events that user {Uid} brought about were dropped: they came faster than one user's may, so that others' are kept");
+        "{Dropped} log events that user {Uid} brought about were dropped: they came faster than one user's may, so "
+            + "that others' are kept");
 
     private readonly Lock _gate = new();
     private readonly Dictionary<uint, int> _counts = [];

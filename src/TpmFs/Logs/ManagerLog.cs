@@ -8,7 +8,8 @@ namespace TpmFs.Logs;
 /// <param name="tpm">The TPM's number.</param>
 internal sealed class ManagerLog(ILogger log, int tpm) : IResourceManagerLog
 {
-    public void TpmLost(string problem) => log.Of(EventType.TpmLost).Error("TPM {Tpm} is not there and is tried again: {Problem}", tpm, problem);
+    public void TpmLost(string problem) =>
+        log.Of(EventType.TpmLost).Error("TPM {Tpm} is not there and is tried again: {Problem}", tpm, problem);
 
     public void TpmFound(TpmFacts facts) => log.Of(EventType.TpmBack).Information(
         facts.Family == TpmFamily.Tpm12
@@ -20,7 +21,8 @@ internal sealed class ManagerLog(ILogger log, int tpm) : IResourceManagerLog
         how switch
         {
             TpmReturn.Unchanged => "TPM {Tpm} is back, as it was",
-            TpmReturn.Restarted => "TPM {Tpm} is back after a restart: what was loaded in it is gone, what was saved is not",
+            TpmReturn.Restarted =>
+                "TPM {Tpm} is back after a restart: what was loaded in it is gone, what was saved is not",
             _ => "TPM {Tpm} is back after a reset: its openers' objects and sessions are gone",
         },
         tpm);
@@ -31,7 +33,8 @@ internal sealed class ManagerLog(ILogger log, int tpm) : IResourceManagerLog
         Hex(session.Value),
         from.Uid);
 
-    public void Fault(Exception exception) => log.Of(EventType.Fault).Error(exception, "a command could not be carried out by TPM {Tpm}; this is a fault of tpmfs", tpm);
+    public void Fault(Exception exception) => log.Of(EventType.Fault)
+        .Error(exception, "a command could not be carried out by TPM {Tpm}; this is a fault of tpmfs", tpm);
 
     private static string Hex(uint handle) => $"0x{handle:X8}";
 }

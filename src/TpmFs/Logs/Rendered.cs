@@ -12,7 +12,8 @@ internal static class Rendered
         using var text = new StringWriter(CultureInfo.InvariantCulture);
         foreach (MessageTemplateToken token in logEvent.MessageTemplate.Tokens)
         {
-            if (token is Serilog.Parsing.PropertyToken property && logEvent.Properties.TryGetValue(property.PropertyName, out LogEventPropertyValue? value))
+            if (token is Serilog.Parsing.PropertyToken property
+                && logEvent.Properties.TryGetValue(property.PropertyName, out LogEventPropertyValue? value))
             {
                 text.Write(Value(value, property.Format));
             }

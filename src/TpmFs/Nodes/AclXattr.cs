@@ -3,8 +3,8 @@ using TpmFs.Fuse;
 namespace TpmFs.Nodes;
 
 /// <summary>
-/// The one extended attribute that nodes have, system.posix_acl_access. Never ENOSYS: the kernel would ask for no ACL again on the whole mount,
-/// and take the mask for the group's permissions.
+/// The one extended attribute that nodes have, system.posix_acl_access. Never ENOSYS: the kernel would ask for no ACL
+/// again on the whole mount, and take the mask for the group's permissions.
 /// </summary>
 internal static class AclXattr
 {

@@ -3,15 +3,17 @@ using TpmFs.Fuse;
 namespace TpmFs.Nodes;
 
 /// <summary>
-/// One open file description. All methods are called by several FUSE threads at once and must not block; <see cref="Release"/> is
-/// called once, last, though others may still be running.
+/// One open file description. All methods are called by several FUSE threads at once and must not block;
+/// <see cref="Release"/> is called once, last, though others may still be running.
 /// </summary>
 internal abstract class OpenFile
 {
     /// <summary>How the kernel is to treat it.</summary>
     public abstract FuseOpenFlags Flags { get; }
 
-    /// <summary>Whether what is written to it is an order to the daemon, and no TPM's, whose commands may be secrets.</summary>
+    /// <summary>
+    /// Whether what is written to it is an order to the daemon, and no TPM's, whose commands may be secrets.
+    /// </summary>
     public virtual bool TakesOrders => false;
 
     /// <summary>Completes the reply, fails it, or keeps it.</summary>

@@ -5,8 +5,8 @@ using System.Diagnostics.CodeAnalysis;
 namespace TpmFs.Nodes;
 
 /// <summary>
-/// What a POSIX access ACL says beyond a mode: the owning group's own permissions, and those of further users and groups. The owner's,
-/// the others' and the mask are the mode's bits, so the two cannot disagree.
+/// What a POSIX access ACL says beyond a mode: the owning group's own permissions, and those of further users and
+/// groups. The owner's, the others' and the mask are the mode's bits, so the two cannot disagree.
 /// </summary>
 /// <param name="Group">Permissions of the owning group, before the mask: rwx as 0 to 7.</param>
 /// <param name="Named">Sorted: users before groups, each by id, no id twice.</param>
@@ -27,13 +27,14 @@ internal sealed record PosixAcl(uint Group, ImmutableArray<AclEntry> Named)
 
     public bool IsMinimal => Named.IsEmpty;
 
-    public bool Equals(PosixAcl? other) => other is not null && Group == other.Group && Named.SequenceEqual(other.Named);
+    public bool Equals(PosixAcl? other) =>
+        other is not null && Group == other.Group && Named.SequenceEqual(other.Named);
 
     public override int GetHashCode() => HashCode.Combine(Group, Named.Length);
 
     /// <summary>
-    /// Reads the value of system.posix_acl_access: complete, in the order that the kernel demands (posix_acl_valid of fs/posix_acl.c), and
-    /// nothing twice. <paramref name="mode"/> is the mode that goes with it.
+    /// Reads the value of system.posix_acl_access: complete, in the order that the kernel demands (posix_acl_valid of
+    /// fs/posix_acl.c), and nothing twice. <paramref name="mode"/> is the mode that goes with it.
     /// </summary>
     public static bool TryParse(ReadOnlySpan<byte> value, [NotNullWhen(true)] out PosixAcl? acl, out uint mode)
     {
@@ -57,7 +58,8 @@ internal sealed record PosixAcl(uint Group, ImmutableArray<AclEntry> Named)
             uint id = BinaryPrimitives.ReadUInt32LittleEndian(value[4..]);
             bool isNamed = tag is (ushort)AclKind.User or (ushort)AclKind.Group;
             (int Tag, long Id) place = (Tag: (int)tag, Id: isNamed ? id : -1L);
-            if (permissions > 7 || place.CompareTo(last) <= 0 || (isNamed && id == NoId) || !(isNamed || tag is UserObject or GroupObject or Mask or Other))
+            if (permissions > 7 || place.CompareTo(last) <= 0 || (isNamed && id == NoId)
+                || !(isNamed || tag is UserObject or GroupObject or Mask or Other))
             {
                 return false;
             }
@@ -123,7 +125,9 @@ internal sealed record PosixAcl(uint Group, ImmutableArray<AclEntry> Named)
     }
 }
 
-/// <summary>One more user or group that an ACL lets in. <paramref name="Permissions"/> are rwx as 0 to 7, before the mask.</summary>
+/// <summary>
+/// One more user or group that an ACL lets in. <paramref name="Permissions"/> are rwx as 0 to 7, before the mask.
+/// </summary>
 internal readonly record struct AclEntry(AclKind Kind, uint Id, uint Permissions);
 
 /// <summary>ACL_USER and ACL_GROUP of linux/posix_acl.h.</summary>

@@ -3,10 +3,13 @@ using TpmFs.Fuse;
 
 namespace TpmFs.Openers;
 
-/// <summary>What a command came to, until it is read: the response's bytes, or an error. Guarded by its opener's lock.</summary>
+/// <summary>
+/// What a command came to, until it is read: the response's bytes, or an error. Guarded by its opener's lock.
+/// </summary>
 /// <remarks>
-/// It is the pool's again when its opener has dropped it and every <see cref="Portion"/> of it is sent: an idle opener has none. A part that
-/// is taken belongs to its portion, which wipes it; parts do not overlap, so sending one needs no lock.
+/// It is the pool's again when its opener has dropped it and every <see cref="Portion"/> of it is sent: an idle opener
+/// has none. A part that is taken belongs to its portion, which wipes it; parts do not overlap, so sending one needs no
+/// lock.
 /// </remarks>
 internal sealed class Answer(AnswerPool pool)
 {
@@ -74,7 +77,9 @@ internal sealed class Answer(AnswerPool pool)
     }
 }
 
-/// <summary>What one read gets. Sent once, without a lock, since the one who answers a read may be called back.</summary>
+/// <summary>
+/// What one read gets. Sent once, without a lock, since the one who answers a read may be called back.
+/// </summary>
 internal readonly struct Portion(Answer? answer, Errno error, ArraySegment<byte> bytes)
 {
     /// <summary>Zero once they are sent.</summary>
@@ -85,7 +90,9 @@ internal readonly struct Portion(Answer? answer, Errno error, ArraySegment<byte>
 
     public static Portion Of(Errno error) => new(null, error, []);
 
-    /// <summary>Answers a read and wipes. When the kernel no longer waits, its connection is gone, and nobody is left to read.</summary>
+    /// <summary>
+    /// Answers a read and wipes. When the kernel no longer waits, its connection is gone, and nobody is left to read.
+    /// </summary>
     public void SendTo(FuseReadReply reply)
     {
         if (error.IsError)

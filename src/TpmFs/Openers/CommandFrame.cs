@@ -3,7 +3,10 @@ using TpmFs.Tpm;
 
 namespace TpmFs.Openers;
 
-/// <summary>What a write has to be to be a command: TPM 2.0 library specification, Part 1, 18.2: tag, size, code, 10 bytes in all.</summary>
+/// <summary>
+/// What a write has to be to be a command: TPM 2.0 library specification, Part 1, 18.2: tag, size, code, 10 bytes in
+/// all.
+/// </summary>
 internal static class CommandFrame
 {
     public const int HeaderSize = 10;
@@ -11,11 +14,12 @@ internal static class CommandFrame
     private const int CodeOffset = 6;
 
     /// <summary>Returns the command code of a whole command.</summary>
-    public static TpmCc CodeOf(ReadOnlySpan<byte> command) => (TpmCc)BinaryPrimitives.ReadUInt32BigEndian(command[CodeOffset..]);
+    public static TpmCc CodeOf(ReadOnlySpan<byte> command) =>
+        (TpmCc)BinaryPrimitives.ReadUInt32BigEndian(command[CodeOffset..]);
 
     /// <summary>
-    /// The command that a write begins with, without what trails it. False when the write is shorter than a header, or than the size
-    /// that the header gives, or that size is less than a header.
+    /// The command that a write begins with, without what trails it. False when the write is shorter than a header, or
+    /// than the size that the header gives, or that size is less than a header.
     /// </summary>
     public static bool TryTake(ReadOnlySpan<byte> written, out ReadOnlySpan<byte> command)
     {

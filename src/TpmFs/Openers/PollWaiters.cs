@@ -2,7 +2,10 @@ using TpmFs.Fuse;
 
 namespace TpmFs.Openers;
 
-/// <summary>Who polls one opener. A registration serves one wake-up; the kernel asks again after it. Guarded by the opener's lock.</summary>
+/// <summary>
+/// Who polls one opener. A registration serves one wake-up; the kernel asks again after it. Guarded by the opener's
+/// lock.
+/// </summary>
 internal struct PollWaiters
 {
     // poll(2): these two are reported whether they were asked for or not.
@@ -46,7 +49,9 @@ internal struct PollWaiters
     }
 }
 
-/// <summary>Whom to wake. The kernel gives an open file one number, so that the first is nearly always the only one.</summary>
+/// <summary>
+/// Whom to wake. The kernel gives an open file one number, so that the first is nearly always the only one.
+/// </summary>
 internal struct PollWakeups
 {
     private PollId? _first;

@@ -7,8 +7,9 @@ namespace TpmFs.Openers;
 /// (drivers/char/tpm/tpm-dev-common.c). Any thread.
 /// </summary>
 /// <remarks>
-/// An opener checks its own answer's age whenever it is used, so the timer only wipes and wakes. It is armed for the first unread answer,
-/// and when it fires for the oldest that is left then: nothing is done for an answer that is read in time.
+/// An opener checks its own answer's age whenever it is used, so the timer only wipes and wakes. It is armed for the
+/// first unread answer, and when it fires for the oldest that is left then: nothing is done for an answer that is read
+/// in time.
 /// </remarks>
 internal sealed class UnreadAnswers : IDisposable
 {
@@ -20,7 +21,8 @@ internal sealed class UnreadAnswers : IDisposable
 
     public UnreadAnswers(TimeProvider time)
     {
-        _timer = time.CreateTimer(static self => ((UnreadAnswers)self!).Sweep(), this, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+        _timer = time.CreateTimer(
+            static self => ((UnreadAnswers)self!).Sweep(), this, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
     }
 
     public void Add(Opener opener) => _openers.TryAdd(opener, 0);

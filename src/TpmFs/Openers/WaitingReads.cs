@@ -2,7 +2,10 @@ using TpmFs.Fuse;
 
 namespace TpmFs.Openers;
 
-/// <summary>A read that waits for a response, without a thread; then its answer, which whoever settled it sends without the lock.</summary>
+/// <summary>
+/// A read that waits for a response, without a thread; then its answer, which whoever settled it sends without the
+/// lock.
+/// </summary>
 internal sealed class WaitingRead
 {
     public FuseReadReply Reply { get; set; }
@@ -12,16 +15,20 @@ internal sealed class WaitingRead
     /// <summary>What it gets, once it is settled.</summary>
     public Portion Portion { get; set; }
 
-    /// <summary>The next in the queue. Owned by <see cref="WaitingReads"/> while this waits, then by whoever settled it.</summary>
+    /// <summary>
+    /// The next in the queue. Owned by <see cref="WaitingReads"/> while this waits, then by whoever settled it.
+    /// </summary>
     public WaitingRead? Next { get; set; }
 }
 
-/// <summary>The reads of one opener that wait, oldest first. Guarded by the opener's lock, but for <see cref="Send"/>.</summary>
+/// <summary>
+/// The reads of one opener that wait, oldest first. Guarded by the opener's lock, but for <see cref="Send"/>.
+/// </summary>
 internal struct WaitingReads
 {
     /// <summary>
-    /// As many reads of one opener may wait. A client needs one; without a bound, many threads of one client, or asynchronous reads, would
-    /// take any amount of the daemon's memory.
+    /// As many reads of one opener may wait. A client needs one; without a bound, many threads of one client, or
+    /// asynchronous reads, would take any amount of the daemon's memory.
     /// </summary>
     public const int Most = 256;
 

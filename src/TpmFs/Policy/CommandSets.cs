@@ -4,7 +4,9 @@ using static TpmFs.Tpm.TpmCc;
 
 namespace TpmFs.Policy;
 
-/// <summary>Commands that belong together for an administrator. docs/commands.md lists every command with its sets.</summary>
+/// <summary>
+/// Commands that belong together for an administrator. docs/commands.md lists every command with its sets.
+/// </summary>
 internal sealed record CommandSet(string Name, string Meaning, FrozenSet<TpmCc>? Commands)
 {
     /// <summary>A vendor's commands too, whatever they are: this set has no list.</summary>
@@ -12,25 +14,32 @@ internal sealed record CommandSet(string Name, string Meaning, FrozenSet<TpmCc>?
 
     public static CommandSet Admin { get; } = new(
         "@admin",
-        "what concerns the TPM as a whole: its hierarchies and their authorizations, its lockout, its clock, its firmware",
+        "what concerns the TPM as a whole: its hierarchies and their authorizations, its lockout, its clock, its "
+            + "firmware",
         FrozenSet.Create(
-            Clear, ClearControl, HierarchyControl, HierarchyChangeAuth, SetPrimaryPolicy, ChangeEps, ChangePps, PpCommands, SetAlgorithmSet,
-            SetCommandCodeAuditStatus, PcrAllocate, PcrSetAuthPolicy, DictionaryAttackLockReset, DictionaryAttackParameters, FieldUpgradeStart,
-            FieldUpgradeData, ClockSet, ClockRateAdjust, NvGlobalWriteLock, NvUndefineSpaceSpecial, SetCapability, ReadOnlyControl));
+            Clear, ClearControl, HierarchyControl, HierarchyChangeAuth, SetPrimaryPolicy, ChangeEps, ChangePps,
+            PpCommands, SetAlgorithmSet,
+            SetCommandCodeAuditStatus, PcrAllocate, PcrSetAuthPolicy, DictionaryAttackLockReset,
+            DictionaryAttackParameters, FieldUpgradeStart,
+            FieldUpgradeData, ClockSet, ClockRateAdjust, NvGlobalWriteLock, NvUndefineSpaceSpecial, SetCapability,
+            ReadOnlyControl));
 
-    public static CommandSet Power { get; } = new("@power", "starting the TPM and shutting it down", FrozenSet.Create(Startup, Shutdown));
+    public static CommandSet Power { get; } =
+        new("@power", "starting the TPM and shutting it down", FrozenSet.Create(Startup, Shutdown));
 
     public static CommandSet NvWriting { get; } = new(
         "@nv-write",
         "what changes the TPM's non-volatile memory: NV indices and persistent objects",
         FrozenSet.Create(
-            NvDefineSpace, NvDefineSpace2, NvUndefineSpace, NvUndefineSpaceSpecial, TpmCc.NvWrite, NvIncrement, NvExtend, NvSetBits, NvWriteLock,
+            NvDefineSpace, NvDefineSpace2, NvUndefineSpace, NvUndefineSpaceSpecial, TpmCc.NvWrite, NvIncrement,
+            NvExtend, NvSetBits, NvWriteLock,
             NvReadLock, NvChangeAuth, NvGlobalWriteLock, EvictControl));
 
     public static CommandSet PcrWriting { get; } = new(
         "@pcr-write",
         "what changes PCRs, or who may",
-        FrozenSet.Create(PcrExtend, PcrEvent, PcrReset, EventSequenceComplete, PcrAllocate, PcrSetAuthPolicy, PcrSetAuthValue));
+        FrozenSet.Create(
+            PcrExtend, PcrEvent, PcrReset, EventSequenceComplete, PcrAllocate, PcrSetAuthPolicy, PcrSetAuthValue));
 
     /// <summary>In the order in which they are shown.</summary>
     public static IReadOnlyList<CommandSet> Known { get; } = [Admin, Power, NvWriting, PcrWriting, All];

@@ -4,7 +4,9 @@ using TpmFs.Tpm;
 
 namespace TpmFs.Policy;
 
-/// <summary>The commands that a domain refuses: sets, single commands, and what is allowed all the same. Immutable.</summary>
+/// <summary>
+/// The commands that a domain refuses: sets, single commands, and what is allowed all the same. Immutable.
+/// </summary>
 /// <remarks>As a set it may hold commands without end (@all), so it can be asked, and not counted.</remarks>
 internal sealed class DenyList : IReadOnlySet<TpmCc>, IEquatable<DenyList>
 {
@@ -14,7 +16,8 @@ internal sealed class DenyList : IReadOnlySet<TpmCc>, IEquatable<DenyList>
     private readonly ImmutableSortedSet<TpmCc> _commands;
     private readonly ImmutableSortedSet<TpmCc> _allowed; // each of them in one of the sets
 
-    private DenyList(ImmutableSortedSet<string> sets, ImmutableSortedSet<TpmCc> commands, ImmutableSortedSet<TpmCc> allowed)
+    private DenyList(
+        ImmutableSortedSet<string> sets, ImmutableSortedSet<TpmCc> commands, ImmutableSortedSet<TpmCc> allowed)
     {
         _sets = sets;
         _commands = commands;
@@ -26,18 +29,21 @@ internal sealed class DenyList : IReadOnlySet<TpmCc>, IEquatable<DenyList>
 
     /// <summary>The lines from which the same list is read again.</summary>
     public IEnumerable<string> Lines =>
-        [.. _sets.Order(StringComparer.Ordinal), .. _commands.Select(command => command.ToName()), .. _allowed.Select(command => "-" + command.ToName())];
+        [.. _sets.Order(StringComparer.Ordinal), .. _commands.Select(command => command.ToName()),
+            .. _allowed.Select(command => "-" + command.ToName())];
 
     public int Count => throw Endless();
 
     /// <summary>
-    /// Reads lines: a name (TPM2_Clear), a number (0x126) or a set (@admin) each, or one of these after + or -, which changes the list.
-    /// Without names that stand alone it is <paramref name="current"/> that is changed; else the lines begin a list, unless they go on with one.
+    /// Reads lines: a name (TPM2_Clear), a number (0x126) or a set (@admin) each, or one of these after + or -, which
+    /// changes the list. Without names that stand alone it is <paramref name="current"/> that is changed; else the
+    /// lines begin a list, unless they go on with one.
     /// </summary>
     /// <param name="goesOn">Earlier lines began the list: names are added to <paramref name="current"/>.</param>
     /// <param name="begins">Whether these lines began a list.</param>
     /// <param name="wrong">The first line that is none of these.</param>
-    public static bool TryRead(IEnumerable<string> lines, DenyList current, bool goesOn, out DenyList list, out bool begins, out string wrong)
+    public static bool TryRead(
+        IEnumerable<string> lines, DenyList current, bool goesOn, out DenyList list, out bool begins, out string wrong)
     {
         string[] entries = [.. lines.Select(line => line.Trim(' ', '\t', '\r')).Where(line => line.Length > 0)];
         begins = !goesOn && (entries.Length == 0 || Array.Exists(entries, entry => entry[0] is not ('+' or '-')));
@@ -51,7 +57,8 @@ internal sealed class DenyList : IReadOnlySet<TpmCc>, IEquatable<DenyList>
             {
                 list = denies ? list.With(set) : list.Without(set);
             }
-            else if (!name.Any(char.IsControl) && TpmCcNames.TryParse(name, out TpmCc command)) // a NUL at the end would pass for a number
+            // a NUL at the end would pass for a number
+            else if (!name.Any(char.IsControl) && TpmCcNames.TryParse(name, out TpmCc command))
             {
                 list = denies ? list.With(command) : list.Without(command);
             }
@@ -67,7 +74,9 @@ internal sealed class DenyList : IReadOnlySet<TpmCc>, IEquatable<DenyList>
 
     public bool Contains(TpmCc item) => _commands.Contains(item) || (InSets(item) && !_allowed.Contains(item));
 
-    public bool Equals(DenyList? other) => other is not null && _sets.SetEquals(other._sets) && _commands.SetEquals(other._commands) && _allowed.SetEquals(other._allowed);
+    public bool Equals(
+        DenyList? other) => other is not null && _sets.SetEquals(other._sets) && _commands.SetEquals(other._commands)
+            && _allowed.SetEquals(other._allowed);
 
     public override bool Equals(object? obj) => Equals(obj as DenyList);
 
@@ -95,17 +104,21 @@ internal sealed class DenyList : IReadOnlySet<TpmCc>, IEquatable<DenyList>
 
     /// <summary>All of the set, whatever was allowed of it before.</summary>
     private DenyList With(CommandSet set) =>
-        new(_sets.Add(set.Name), _commands.Except(_commands.Where(set.Contains)), _allowed.Except(_allowed.Where(set.Contains)));
+        new(_sets.Add(set.Name), _commands.Except(_commands.Where(set.Contains)),
+            _allowed.Except(_allowed.Where(set.Contains)));
 
-    private DenyList With(TpmCc command) => new(_sets, InSets(command) ? _commands : _commands.Add(command), _allowed.Remove(command));
+    private DenyList With(TpmCc command) =>
+        new(_sets, InSets(command) ? _commands : _commands.Add(command), _allowed.Remove(command));
 
     /// <summary>Nothing of the set, even where another set has it.</summary>
     private DenyList Without(CommandSet set)
     {
         var rest = new DenyList(_sets.Remove(set.Name), _commands.Except(_commands.Where(set.Contains)), _allowed);
-        rest = new DenyList(rest._sets, rest._commands, rest._allowed.Except(rest._allowed.Where(command => !rest.InSets(command))));
+        rest = new DenyList(
+            rest._sets, rest._commands, rest._allowed.Except(rest._allowed.Where(command => !rest.InSets(command))));
         return set.Commands is null ? Nothing : set.Commands.Aggregate(rest, (list, command) => list.Without(command));
     }
 
-    private DenyList Without(TpmCc command) => new(_sets, _commands.Remove(command), InSets(command) ? _allowed.Add(command) : _allowed);
+    private DenyList Without(TpmCc command) =>
+        new(_sets, _commands.Remove(command), InSets(command) ? _allowed.Add(command) : _allowed);
 }

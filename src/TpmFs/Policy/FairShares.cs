@@ -4,11 +4,13 @@ namespace TpmFs.Policy;
 /// Counts what each user holds of a bounded thing, and refuses before one user can keep all others out. Any thread.
 /// </summary>
 /// <remarks>
-/// A user gets one more while they hold less than is free: one user alone gets half, two who take turns a third each, and each that comes later
-/// half of what is left. The owner may fill the thing. The administrator may fill it too, and always gets the reserve, which comes on top
-/// when users hold the rest.
+/// A user gets one more while they hold less than is free: one user alone gets half, two who take turns a third each,
+/// and each that comes later half of what is left. The owner may fill the thing. The administrator may fill it too, and
+/// always gets the reserve, which comes on top when users hold the rest.
 /// </remarks>
-/// <param name="reserve">What the administrator may hold in any case, as far as the limit allows that much at all.</param>
+/// <param name="reserve">
+/// What the administrator may hold in any case, as far as the limit allows that much at all.
+/// </param>
 internal sealed class FairShares(long reserve)
 {
     private readonly Lock _gate = new();

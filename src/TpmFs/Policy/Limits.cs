@@ -60,14 +60,19 @@ internal readonly record struct LimitsChange(Limits Before, Limits After)
     public override string ToString()
     {
         (Limits? before, Limits? after) = (Before, After);
-        IEnumerable<string> changed = LimitKind.Known.Where(kind => kind.Get(before) != kind.Get(after)).Select(kind => $"{kind.Name} is now {kind.Show(kind.Get(after)!.Value)}");
-        return string.Join(", ", after.Denied!.Equals(before.Denied) ? changed : changed.Append($"commands.deny is now '{string.Join(' ', after.Denied.Lines)}'"));
+        IEnumerable<string> changed = LimitKind.Known.Where(kind => kind.Get(before) != kind.Get(after))
+            .Select(kind => $"{kind.Name} is now {kind.Show(kind.Get(after)!.Value)}");
+        return string.Join(
+            ", ",
+            after.Denied!.Equals(before.Denied)
+                ? changed : changed.Append($"commands.deny is now '{string.Join(' ', after.Denied.Lines)}'"));
     }
 }
 
 /// <summary>One limit that is a number: its name, its range, and where it stands.</summary>
 /// <param name="CanBeMax">Whether it may be "max", which is <see cref="SpaceLimits.Unlimited"/>.</param>
-internal sealed record LimitKind(string Name, int Least, int Most, bool CanBeMax, Func<Limits, int?> Get, Func<Limits, int?, Limits> Set)
+internal sealed record LimitKind(
+    string Name, int Least, int Most, bool CanBeMax, Func<Limits, int?> Get, Func<Limits, int?, Limits> Set)
 {
     /// <summary>As in cgroup v2.</summary>
     public const int DefaultWeight = 100;
@@ -76,14 +81,19 @@ internal sealed record LimitKind(string Name, int Least, int Most, bool CanBeMax
 
     public static IReadOnlyList<LimitKind> Known { get; } =
     [
-        new("openers.max", 0, int.MaxValue, true, limits => limits.OpenersMax, (limits, value) => limits with { OpenersMax = value }),
-        new("objects.max", 0, int.MaxValue, true, limits => limits.ObjectsMax, (limits, value) => limits with { ObjectsMax = value }),
-        new("sessions.max", 0, int.MaxValue, true, limits => limits.SessionsMax, (limits, value) => limits with { SessionsMax = value }),
-        new("sessions.saved.max", 0, int.MaxValue, true, limits => limits.SavedSessionsMax, (limits, value) => limits with { SavedSessionsMax = value }),
+        new("openers.max", 0, int.MaxValue, true, limits => limits.OpenersMax,
+            (limits, value) => limits with { OpenersMax = value }),
+        new("objects.max", 0, int.MaxValue, true, limits => limits.ObjectsMax,
+            (limits, value) => limits with { ObjectsMax = value }),
+        new("sessions.max", 0, int.MaxValue, true, limits => limits.SessionsMax,
+            (limits, value) => limits with { SessionsMax = value }),
+        new("sessions.saved.max", 0, int.MaxValue, true, limits => limits.SavedSessionsMax,
+            (limits, value) => limits with { SavedSessionsMax = value }),
         new("weight", 1, 10_000, false, limits => limits.Weight, (limits, value) => limits with { Weight = value }),
     ];
 
-    public string Show(int value) => CanBeMax && value == SpaceLimits.Unlimited ? Max : value.ToString(CultureInfo.InvariantCulture);
+    public string Show(int value) =>
+        CanBeMax && value == SpaceLimits.Unlimited ? Max : value.ToString(CultureInfo.InvariantCulture);
 
     /// <summary>Reads a number in decimal digits, or "max".</summary>
     public bool TryRead(string text, out int value)
@@ -91,6 +101,8 @@ internal sealed record LimitKind(string Name, int Least, int Most, bool CanBeMax
         // Digits alone: int.TryParse takes NULs at the end.
         value = SpaceLimits.Unlimited;
         return (CanBeMax && text == Max)
-            || (text.All(char.IsAsciiDigit) && int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out value) && value >= Least && value <= Most);
+            || (text.All(char.IsAsciiDigit)
+                && int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out value) && value >= Least
+                && value <= Most);
     }
 }

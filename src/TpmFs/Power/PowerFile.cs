@@ -6,10 +6,12 @@ using TpmFs.Nodes;
 namespace TpmFs.Power;
 
 /// <summary>
-/// power: takes "suspend" before the machine sleeps and "resume" after, each at once, and shows "awake", "suspended" or "suspending". Who reads it
-/// while the daemon suspends waits until that is done; "suspending" is shown to who has waited for too long.
+/// power: takes "suspend" before the machine sleeps and "resume" after, each at once, and shows "awake", "suspended" or
+/// "suspending". Who reads it while the daemon suspends waits until that is done; "suspending" is shown to who has
+/// waited for too long.
 /// </summary>
-internal sealed class PowerFile(NodeTable table, ControlContext context, Suspension suspension) : ControlFile(table, Private, context)
+internal sealed class PowerFile(NodeTable table, ControlContext context, Suspension suspension)
+    : ControlFile(table, Private, context)
 {
     public const string Suspend = "suspend";
     public const string Resume = "resume";
@@ -38,7 +40,9 @@ internal sealed class PowerFile(NodeTable table, ControlContext context, Suspens
 
     protected override ControlOpen NewOpen(uint uid) => new PowerOpen(this, suspension, uid);
 
-    /// <summary>One open file description. Orders are as of any control file; a read from the start may wait, without a thread.</summary>
+    /// <summary>
+    /// One open file description. Orders are as of any control file; a read from the start may wait, without a thread.
+    /// </summary>
     private sealed class PowerOpen(PowerFile file, Suspension suspension, uint uid) : ControlOpen(file, uid)
     {
         private volatile byte[] _shown = [];
@@ -64,7 +68,9 @@ internal sealed class PowerFile(NodeTable table, ControlContext context, Suspens
         }
     }
 
-    /// <summary>A read that waits until the state is settled. An interrupt ends it, unless it was told before.</summary>
+    /// <summary>
+    /// A read that waits until the state is settled. An interrupt ends it, unless it was told before.
+    /// </summary>
     private sealed class SettlingRead(FuseReadReply reply) : IFuseInterruptible
     {
         private volatile Func<bool>? _stop;

@@ -3,11 +3,12 @@ using Serilog;
 namespace TpmFs.Power;
 
 /// <summary>
-/// The sleep of the machine, for all TPMs: before it every one is saved, and nobody is kept waiting for one until the machine is awake. Any thread.
+/// The sleep of the machine, for all TPMs: before it every one is saved, and nobody is kept waiting for one until the
+/// machine is awake. Any thread.
 /// </summary>
 /// <remarks>
-/// The lock guards all fields, and puts suspending and resuming in one order. Replies are called without it. Times are of a clock that stands still
-/// while the machine sleeps.
+/// The lock guards all fields, and puts suspending and resuming in one order. Replies are called without it. Times are
+/// of a clock that stands still while the machine sleeps.
 /// </remarks>
 internal sealed class Suspension(IReadOnlyList<ISuspendable> tpms, TimeProvider time, ILogger log) : IDisposable
 {
@@ -29,7 +30,8 @@ internal sealed class Suspension(IReadOnlyList<ISuspendable> tpms, TimeProvider 
     private bool _isOverdue;
 
     /// <summary>
-    /// Suspends; what is being done already goes on. From here on commands that have not begun are given back, with TPM_RC_RETRY.
+    /// Suspends; what is being done already goes on. From here on commands that have not begun are given back, with
+    /// TPM_RC_RETRY.
     /// </summary>
     public void Begin()
     {
@@ -157,7 +159,9 @@ internal sealed class Suspension(IReadOnlyList<ISuspendable> tpms, TimeProvider 
         Tell(told, SleepState.Suspending);
         if (due == Due.Wake)
         {
-            log.Warning("'suspend' was written to the power file, and 'resume' was not in {Time} s: it is taken for written", (int)UntilAwake.TotalSeconds);
+            log.Warning(
+                "'suspend' was written to the power file, and 'resume' was not in {Time} s: it is taken for written",
+                (int)UntilAwake.TotalSeconds);
             End();
         }
     }
@@ -202,7 +206,10 @@ internal enum SleepState
 /// <summary>A TPM whose commands can be put off. Its methods do not wait.</summary>
 internal interface ISuspendable
 {
-    /// <summary>Puts commands off; <paramref name="saved"/> is called when everything is saved, from any thread but not before this returns.</summary>
+    /// <summary>
+    /// Puts commands off; <paramref name="saved"/> is called when everything is saved, from any thread but not before
+    /// this returns.
+    /// </summary>
     void Suspend(Action saved);
 
     void Resume();

@@ -6,7 +6,9 @@ using TpmFs.Policy;
 
 namespace TpmFs.State;
 
-/// <summary>Between what holds and what the state file says of it. What is read is checked: the file may hold anything.</summary>
+/// <summary>
+/// Between what holds and what the state file says of it. What is read is checked: the file may hold anything.
+/// </summary>
 internal static class Saved
 {
     private const string OwningGroup = "group::";
@@ -16,11 +18,15 @@ internal static class Saved
         "0" + Convert.ToString(access.Mode, 8).PadLeft(3, '0'),
         access.Uid,
         access.Gid,
-        access.Acl is not { } acl ? null : [OwningGroup + Show(acl.Group), .. acl.Named.Select(entry => $"{Name(entry.Kind)}:{entry.Id}:{Show(entry.Permissions)}")]);
+        access.Acl is not { } acl
+            ? null
+            : [OwningGroup + Show(acl.Group),
+                .. acl.Named.Select(entry => $"{Name(entry.Kind)}:{entry.Id}:{Show(entry.Permissions)}")]);
 
     public static SavedLimits Of(Limits limits) => new(
         new SortedDictionary<string, string>(
-            LimitKind.Known.Where(kind => kind.Get(limits) is not null).ToDictionary(kind => kind.Name, kind => kind.Show(kind.Get(limits)!.Value)), StringComparer.Ordinal),
+            LimitKind.Known.Where(kind => kind.Get(limits) is not null)
+                .ToDictionary(kind => kind.Name, kind => kind.Show(kind.Get(limits)!.Value)), StringComparer.Ordinal),
         limits.Denied?.Lines.ToList());
 
     public static bool TryRead(SavedAccess saved, out Access access)
@@ -43,7 +49,8 @@ internal static class Saved
         limits = Limits.Unsaid;
         foreach ((string? name, string? text) in saved.Values ?? [])
         {
-            if (LimitKind.Known.FirstOrDefault(kind => kind.Name == name) is not { } known || text is null || !known.TryRead(text, out int value))
+            if (LimitKind.Known.FirstOrDefault(kind => kind.Name == name) is not { } known || text is null
+                || !known.TryRead(text, out int value))
             {
                 return false;
             }
@@ -56,7 +63,8 @@ internal static class Saved
             return true;
         }
 
-        if (saved.CommandsDeny.Contains(null!) || !DenyList.TryRead(saved.CommandsDeny, DenyList.Nothing, false, out DenyList? denied, out _, out _))
+        if (saved.CommandsDeny.Contains(null!)
+            || !DenyList.TryRead(saved.CommandsDeny, DenyList.Nothing, false, out DenyList? denied, out _, out _))
         {
             return false;
         }
@@ -72,7 +80,8 @@ internal static class Saved
         uint? group = null;
         foreach (string line in lines)
         {
-            if (line?.Split(':') is not [var kind, var id, var permissions] || !TryReadPermissions(permissions, out uint bits))
+            if (line?.Split(':') is not [var kind, var id, var permissions]
+                || !TryReadPermissions(permissions, out uint bits))
             {
                 return false;
             }
@@ -82,7 +91,9 @@ internal static class Saved
             {
                 group = bits;
             }
-            else if ((isUser || kind == Name(AclKind.Group)) && uint.TryParse(id, NumberStyles.None, CultureInfo.InvariantCulture, out uint number) && number != uint.MaxValue)
+            else if ((isUser || kind == Name(AclKind.Group))
+                && uint.TryParse(id, NumberStyles.None, CultureInfo.InvariantCulture, out uint number)
+                && number != uint.MaxValue)
             {
                 named.Add(new AclEntry(isUser ? AclKind.User : AclKind.Group, number, bits));
             }
@@ -100,7 +111,8 @@ internal static class Saved
 
     private static string Name(AclKind kind) => kind == AclKind.User ? "user" : "group";
 
-    private static string Show(uint permissions) => string.Concat(Letters.Select((letter, at) => (permissions & (4u >> at)) != 0 ? letter : '-'));
+    private static string Show(uint permissions) =>
+        string.Concat(Letters.Select((letter, at) => (permissions & (4u >> at)) != 0 ? letter : '-'));
 
     private static bool TryReadPermissions(string text, out uint permissions)
     {

@@ -2,7 +2,9 @@ using System.Text.Json.Serialization;
 
 namespace TpmFs.State;
 
-/// <summary>The state file: what was changed at run time, by place in the tree. The root's place is the empty name.</summary>
+/// <summary>
+/// The state file: what was changed at run time, by place in the tree. The root's place is the empty name.
+/// </summary>
 internal sealed record StateDocument
 {
     public const int CurrentVersion = 1;
@@ -20,7 +22,9 @@ internal sealed record StateDocument
 
 /// <summary>Changed access of a node.</summary>
 /// <param name="Mode">Octal, such as "0660".</param>
-/// <param name="Acl">As setfacl writes it: "group::rw-" first, then "user:1000:rw-", "group:100:r--"; null where there is none.</param>
+/// <param name="Acl">
+/// As setfacl writes it: "group::rw-" first, then "user:1000:rw-", "group:100:r--"; null where there is none.
+/// </param>
 internal sealed record SavedAccess(string Mode, uint Uid, uint Gid, List<string>? Acl);
 
 /// <summary>Changed limits of a domain, as their files show them.</summary>

@@ -6,10 +6,14 @@ using TpmFs.Policy;
 
 namespace TpmFs.State;
 
-/// <summary>What was changed at run time, in memory and, by a thread of its own, on disk. Any thread; only <see cref="Dispose"/> waits.</summary>
+/// <summary>
+/// What was changed at run time, in memory and, by a thread of its own, on disk. Any thread; only <see cref="Dispose"/>
+/// waits.
+/// </summary>
 /// <remarks>
-/// A change is answered before it is on disk: the threads that serve the kernel also carry TPM commands, and a disk that takes its time would
-/// hold up all of them. Writing begins at once, takes along what comes meanwhile, and what a stop in order has not written yet it writes.
+/// A change is answered before it is on disk: the threads that serve the kernel also carry TPM commands, and a disk
+/// that takes its time would hold up all of them. Writing begins at once, takes along what comes meanwhile, and what a
+/// stop in order has not written yet it writes.
 /// </remarks>
 internal sealed class StateKeeper : IAccessStore, ILimitStore, IDisposable
 {
@@ -40,12 +44,16 @@ internal sealed class StateKeeper : IAccessStore, ILimitStore, IDisposable
             _writes = aside is not null;
             if (_writes)
             {
-                log.Of(EventType.StateNotKept).Error("{File} is damaged ({Problem}); it is kept as {Aside}, and modes, owners, limits and domains are as configured", file.Path, problem, aside);
+                log.Of(EventType.StateNotKept)
+                    .Error(
+                        "{File} is damaged ({Problem}); it is kept as {Aside}, and modes, owners, limits and domains "
+                            + "are as configured", file.Path, problem, aside);
             }
             else
             {
                 log.Of(EventType.StateNotKept).Error(
-                    "{File} is damaged ({Problem}) and cannot be set aside ({Obstacle}): it stays as it is, and what is changed from now on is lost when the daemon stops",
+                    "{File} is damaged ({Problem}) and cannot be set aside ({Obstacle}): it stays as it is, and what "
+                        + "is changed from now on is lost when the daemon stops",
                     file.Path,
                     problem,
                     obstacle);
@@ -122,12 +130,14 @@ internal sealed class StateKeeper : IAccessStore, ILimitStore, IDisposable
     {
         string below = path + "/";
         int count = _made.RemoveWhere(kept => kept == path || kept.StartsWith(below, StringComparison.Ordinal));
-        foreach (string? kept in _access.Keys.Where(kept => kept == path || kept.StartsWith(below, StringComparison.Ordinal)).ToArray())
+        foreach (string? kept in _access.Keys.Where(
+            kept => kept == path || kept.StartsWith(below, StringComparison.Ordinal)).ToArray())
         {
             count += _access.Remove(kept) ? 1 : 0;
         }
 
-        foreach (string? kept in _limits.Keys.Where(kept => kept == path || kept.StartsWith(below, StringComparison.Ordinal)).ToArray())
+        foreach (string? kept in _limits.Keys.Where(
+            kept => kept == path || kept.StartsWith(below, StringComparison.Ordinal)).ToArray())
         {
             count += _limits.Remove(kept) ? 1 : 0;
         }
@@ -164,12 +174,14 @@ internal sealed class StateKeeper : IAccessStore, ILimitStore, IDisposable
         _made.UnionWith(document.Made);
         foreach ((string? path, SavedAccess? saved) in document.Access)
         {
-            _access[path] = Saved.TryRead(saved, out Access read) ? read : throw new InvalidOperationException("the state was checked when it was read");
+            _access[path] = Saved.TryRead(saved, out Access read)
+                ? read : throw new InvalidOperationException("the state was checked when it was read");
         }
 
         foreach ((string? path, SavedLimits? saved) in document.Limits)
         {
-            _limits[path] = Saved.TryRead(saved, out Limits read) ? read : throw new InvalidOperationException("the state was checked when it was read");
+            _limits[path] = Saved.TryRead(saved, out Limits read)
+                ? read : throw new InvalidOperationException("the state was checked when it was read");
         }
     }
 
@@ -199,7 +211,10 @@ internal sealed class StateKeeper : IAccessStore, ILimitStore, IDisposable
             MarkDirty();
             if (!failing || isLast)
             {
-                _log.Of(EventType.StateNotKept).Error("{File} cannot be written: {Problem}. What was changed holds, and is tried again; it is lost if the daemon stops before", _file.Path, problem);
+                _log.Of(EventType.StateNotKept)
+                    .Error(
+                        "{File} cannot be written: {Problem}. What was changed holds, and is tried again; it is lost "
+                            + "if the daemon stops before", _file.Path, problem);
             }
 
             failing = true;
@@ -219,8 +234,10 @@ internal sealed class StateKeeper : IAccessStore, ILimitStore, IDisposable
             return new StateDocument
             {
                 Made = new SortedSet<string>(_made, StringComparer.Ordinal),
-                Access = new SortedDictionary<string, SavedAccess>(_access.ToDictionary(kept => kept.Key, kept => Saved.Of(kept.Value)), StringComparer.Ordinal),
-                Limits = new SortedDictionary<string, SavedLimits>(_limits.ToDictionary(kept => kept.Key, kept => Saved.Of(kept.Value)), StringComparer.Ordinal),
+                Access = new SortedDictionary<string, SavedAccess>(
+                    _access.ToDictionary(kept => kept.Key, kept => Saved.Of(kept.Value)), StringComparer.Ordinal),
+                Limits = new SortedDictionary<string, SavedLimits>(
+                    _limits.ToDictionary(kept => kept.Key, kept => Saved.Of(kept.Value)), StringComparer.Ordinal),
             };
         }
     }

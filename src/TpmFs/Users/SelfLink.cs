@@ -6,7 +6,8 @@ using TpmFs.Nodes;
 namespace TpmFs.Users;
 
 /// <summary>self: a link to the directory of whoever asks; not there for who has none.</summary>
-internal sealed class SelfLink(NodeTable table, Access root, UsersDirectory users) : Node(table, LinkNode.LinkAccess(root))
+internal sealed class SelfLink(NodeTable table, Access root, UsersDirectory users)
+    : Node(table, LinkNode.LinkAccess(root))
 {
     public override NodeType Type => NodeType.SymbolicLink;
 

@@ -8,8 +8,8 @@ namespace TpmFs.Users;
 internal sealed record UserEntry(string Name, uint Uid, uint Gid);
 
 /// <summary>
-/// Users and groups, as getent(1) has them. May take as long as a directory server takes. Each method is false when nobody could be asked,
-/// and gives null when there is no such user or group.
+/// Users and groups, as getent(1) has them. May take as long as a directory server takes. Each method is false when
+/// nobody could be asked, and gives null when there is no such user or group.
 /// </summary>
 internal interface IUserDatabase
 {
@@ -30,7 +30,8 @@ internal sealed class UserDatabase : IUserDatabase
     private static readonly HashSet<Errno> s_noSuchEntry =
         [Errno.None, Errno.ENOENT, Errno.ESRCH, Errno.EBADF, Errno.EPERM];
 
-    public bool TryFindUser(string name, out UserEntry? user) => Ended(user = Entry(Cleared(() => Syscall.getpwnam(name))));
+    public bool TryFindUser(string name, out UserEntry? user) =>
+        Ended(user = Entry(Cleared(() => Syscall.getpwnam(name))));
 
     public bool TryFindUser(uint uid, out UserEntry? user) => Ended(user = Entry(Cleared(() => Syscall.getpwuid(uid))));
 
@@ -88,5 +89,6 @@ internal sealed class UserDatabase : IUserDatabase
     private static bool Ended(object? entry) =>
         entry is not null || s_noSuchEntry.Contains(Errno.Last);
 
-    private static UserEntry? Entry(Passwd? user) => user is null ? null : new UserEntry(user.pw_name, user.pw_uid, user.pw_gid);
+    private static UserEntry? Entry(Passwd? user) =>
+        user is null ? null : new UserEntry(user.pw_name, user.pw_uid, user.pw_gid);
 }
