@@ -4,7 +4,8 @@ using System.Text.RegularExpressions;
 namespace TpmFs.Daemon.Tests.Documentation;
 
 /// <summary>
-/// README.md and CONTRIBUTING.md: figures are those that were measured, links and paths lead somewhere.
+/// README.md and CONTRIBUTING.md: figures are those that were measured, links and paths lead somewhere. mutations.md:
+/// its tests are there.
 /// </summary>
 public sealed partial class ReadmeTests
 {
@@ -48,6 +49,21 @@ public sealed partial class ReadmeTests
             Path.Exists(Path.Combine(Repository.Folder, path)),
             $"CONTRIBUTING.md names {path}, which is not there: say what took its place."));
 
+    [Fact]
+    public void A_test_that_mutations_md_names_is_there()
+    {
+        string tests = string.Concat(Directory.GetFiles(Path.Combine(Repository.Folder, "tests/Rm"), "*.cs",
+            SearchOption.AllDirectories).Select(File.ReadAllText));
+        MatchCollection named = NamedTest().Matches(
+            File.ReadAllText(Path.Combine(Repository.Folder, "docs/mutations.md")));
+        Assert.NotEmpty(named);
+        Assert.All(named, test =>
+        {
+            Assert.Contains($"class {test.Groups[1].Value}", tests, StringComparison.Ordinal);
+            Assert.Contains($" {test.Groups[2].Value}(", tests, StringComparison.Ordinal);
+        });
+    }
+
     /// <summary>Returns the cells of the first row of a table that begins with these words.</summary>
     private static string[] Cells(string text, string row) => [.. text.Split('\n')
         .First(line => line.StartsWith($"| {row}", StringComparison.Ordinal)).Trim('|').Split('|')
@@ -62,6 +78,9 @@ public sealed partial class ReadmeTests
 
     [GeneratedRegex(@"\]\(([^)#\s]+)(?:#[^)]*)?\)")]
     private static partial Regex Link();
+
+    [GeneratedRegex(@"`(\w+Tests)\.(\w+)`")]
+    private static partial Regex NamedTest();
 
     [GeneratedRegex("`((?:src|tests|docs|dist|build|bench)/[^`*…]*)`")]
     private static partial Regex NamedPath();
