@@ -1,7 +1,9 @@
 namespace TpmFs.Fuse;
 
 /// <summary>What stat(2) shows of a node.</summary>
-/// <param name="Inode">The number that people see (st_ino). Several <see cref="NodeId"/>s may show the same one.</param>
+/// <param name="Inode">
+/// The number that people see (st_ino). Several <see cref="NodeId"/>s may show the same one.
+/// </param>
 /// <param name="Mode">The type bits (S_IFMT) and the permission bits.</param>
 public readonly record struct FuseAttributes(
     ulong Inode,
@@ -16,13 +18,15 @@ public readonly record struct FuseAttributes(
 
 /// <summary>What LOOKUP and MKDIR answer.</summary>
 /// <param name="Node">
-/// The number that the kernel uses for the node from now on. The kernel makes one inode, with locks and a page cache of its own, for each number.
+/// The number that the kernel uses for the node from now on. The kernel makes one inode, with locks and a page cache of
+/// its own, for each number.
 /// </param>
 /// <param name="Attributes">What stat(2) shows of the node.</param>
 public readonly record struct FuseEntry(NodeId Node, FuseAttributes Attributes);
 
 /// <summary>
-/// What SETATTR wants changed; null is "leave it" (the FATTR_* bits of linux/fuse.h). <paramref name="Mode"/> holds the permission bits only (07777).
+/// What SETATTR wants changed; null is "leave it" (the FATTR_* bits of linux/fuse.h). <paramref name="Mode"/> holds the
+/// permission bits only (07777).
 /// </summary>
 public readonly record struct FuseAttributeChange(
     uint? Mode,

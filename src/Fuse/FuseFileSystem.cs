@@ -1,25 +1,28 @@
 namespace TpmFs.Fuse;
 
 /// <summary>
-/// A filesystem, as the kernel asks it. One method an operation; the session parses the request, calls it, and writes the reply.
+/// A filesystem, as the kernel asks it. One method an operation; the session parses the request, calls it, and writes
+/// the reply.
 /// </summary>
 /// <remarks>
-/// Every method runs on one of the session's threads, several at once, must not block (but for <see cref="WriteAnswered"/>), and must
-/// not keep a span past its return.
-/// What is not overridden answers as a filesystem without that operation should; ENOSYS is used only where the kernel takes it as
-/// "never ask again" and that is wanted. An exception is logged and answered with EIO.
+/// Every method runs on one of the session's threads, several at once, must not block (but for
+/// <see cref="WriteAnswered"/>), and must not keep a span past its return. What is not overridden answers as a
+/// filesystem without that operation should; ENOSYS is used only where the kernel takes it as "never ask again" and
+/// that is wanted. An exception is logged and answered with EIO.
 /// </remarks>
 public abstract class FuseFileSystem
 {
     /// <summary>
-    /// The session is initialised; the notifier may be used from now on. Comes just before INIT is answered, hence before every other request.
+    /// The session is initialised; the notifier may be used from now on. Comes just before INIT is answered, hence
+    /// before every other request.
     /// </summary>
     public virtual void Started(IFuseNotifier notifier)
     {
     }
 
     /// <summary>
-    /// Finds <paramref name="name"/> in a directory. Success counts one lookup of <see cref="FuseEntry.Node"/>, which FORGET takes back.
+    /// Finds <paramref name="name"/> in a directory. Success counts one lookup of <see cref="FuseEntry.Node"/>, which
+    /// FORGET takes back.
     /// </summary>
     public abstract Errno Lookup(in FuseCaller caller, NodeId parent, ReadOnlySpan<byte> name, out FuseEntry entry);
 
@@ -30,10 +33,14 @@ public abstract class FuseFileSystem
 
     public abstract Errno GetAttributes(in FuseCaller caller, NodeId node, OpenId? open, out FuseAttributes attributes);
 
-    /// <summary>access(2), asked only of filesystems mounted without default_permissions. <paramref name="mask"/> holds R_OK 4, W_OK 2, X_OK 1.</summary>
+    /// <summary>
+    /// access(2), asked only of filesystems mounted without default_permissions. <paramref name="mask"/> holds R_OK 4,
+    /// W_OK 2, X_OK 1.
+    /// </summary>
     public virtual Errno Access(in FuseCaller caller, NodeId node, uint mask) => Errno.None;
 
-    public virtual Errno SetAttributes(in FuseCaller caller, NodeId node, in FuseAttributeChange change, out FuseAttributes attributes)
+    public virtual Errno SetAttributes(
+        in FuseCaller caller, NodeId node, in FuseAttributeChange change, out FuseAttributes attributes)
     {
         attributes = default;
         return Errno.EPERM;
@@ -43,7 +50,8 @@ public abstract class FuseFileSystem
     public virtual Errno ReadLink(in FuseCaller caller, NodeId node, FuseBytesReply target) => Errno.EINVAL;
 
     /// <summary>Makes a directory. <paramref name="mode"/> is what mkdir(2) was given, less the umask.</summary>
-    public virtual Errno MakeDirectory(in FuseCaller caller, NodeId parent, ReadOnlySpan<byte> name, uint mode, out FuseEntry entry)
+    public virtual Errno MakeDirectory(
+        in FuseCaller caller, NodeId parent, ReadOnlySpan<byte> name, uint mode, out FuseEntry entry)
     {
         entry = default;
         return Errno.EPERM;
@@ -59,31 +67,38 @@ public abstract class FuseFileSystem
     }
 
     /// <summary>
-    /// Reads. The reply may be completed now, or kept (<see cref="FuseReadReply.Keep"/>) and completed later from any thread.
-    /// A reply that is neither completed nor kept when this returns is answered with EIO and logged.
+    /// Reads. The reply may be completed now, or kept (<see cref="FuseReadReply.Keep"/>) and completed later from any
+    /// thread. A reply that is neither completed nor kept when this returns is answered with EIO and logged.
     /// </summary>
-    public virtual void Read(in FuseCaller caller, NodeId node, OpenId open, in FuseReadArguments arguments, FuseReadReply reply) => reply.Fail(Errno.EINVAL);
+    public virtual void Read(
+        in FuseCaller caller, NodeId node, OpenId open, in FuseReadArguments arguments, FuseReadReply reply) =>
+            reply.Fail(Errno.EINVAL);
 
     /// <summary>Writes. <paramref name="written"/> is what write(2) answers, in bytes.</summary>
-    public virtual Errno Write(in FuseCaller caller, NodeId node, OpenId open, in FuseWriteArguments arguments, ReadOnlySpan<byte> data, out int written)
+    public virtual Errno Write(
+        in FuseCaller caller, NodeId node, OpenId open, in FuseWriteArguments arguments, ReadOnlySpan<byte> data,
+        out int written)
     {
         written = 0;
         return Errno.EINVAL;
     }
 
     /// <summary>
-    /// The answer to a successful write is out. What the write began may be carried on here, on the thread that took it: this is the one
-    /// method that may block, as long as it does so for one thread at a time, while the session has others for further requests: one takes
-    /// over within 10 ms, or beforehand where the last such call took more than 0.5 ms.
+    /// The answer to a successful write is out. What the write began may be carried on here, on the thread that took
+    /// it: this is the one method that may block, as long as it does so for one thread at a time, while the session has
+    /// others for further requests: one takes over within 10 ms, or beforehand where the last such call took more than
+    /// 0.5 ms.
     /// </summary>
     public virtual void WriteAnswered(NodeId node, OpenId open)
     {
     }
 
     /// <summary>
-    /// What is ready now. When <paramref name="notify"/> is not null the kernel wants FUSE_NOTIFY_POLL for it when that changes.
+    /// What is ready now. When <paramref name="notify"/> is not null the kernel wants FUSE_NOTIFY_POLL for it when that
+    /// changes.
     /// </summary>
-    public virtual Errno Poll(in FuseCaller caller, NodeId node, OpenId open, PollId? notify, PollEvents wanted, out PollEvents ready)
+    public virtual Errno Poll(
+        in FuseCaller caller, NodeId node, OpenId open, PollId? notify, PollEvents wanted, out PollEvents ready)
     {
         ready = PollEvents.In | PollEvents.ReadNormal | PollEvents.Out | PollEvents.WriteNormal;
         return Errno.None;
@@ -107,10 +122,11 @@ public abstract class FuseFileSystem
     }
 
     /// <summary>
-    /// Lists a directory from <paramref name="offset"/> (0, or the offset given with the last entry that was taken), until the
-    /// writer takes no more.
+    /// Lists a directory from <paramref name="offset"/> (0, or the offset given with the last entry that was taken),
+    /// until the writer takes no more.
     /// </summary>
-    public virtual Errno ReadDirectory(in FuseCaller caller, NodeId node, OpenId open, ulong offset, FuseDirectoryReply entries) => Errno.ENOTDIR;
+    public virtual Errno ReadDirectory(
+        in FuseCaller caller, NodeId node, OpenId open, ulong offset, FuseDirectoryReply entries) => Errno.ENOTDIR;
 
     public virtual void ReleaseDirectory(NodeId node, OpenId open)
     {
@@ -122,19 +138,28 @@ public abstract class FuseFileSystem
         return Errno.None;
     }
 
-    public virtual Errno Ioctl(in FuseCaller caller, NodeId node, OpenId open, uint command, ulong argument, ReadOnlySpan<byte> input) => Errno.ENOTTY;
+    public virtual Errno Ioctl(
+        in FuseCaller caller, NodeId node, OpenId open, uint command, ulong argument, ReadOnlySpan<byte> input) =>
+            Errno.ENOTTY;
 
-    /// <summary>The value of an extended attribute; the reply also serves the call that only asks for its size.</summary>
-    public virtual Errno GetXattr(in FuseCaller caller, NodeId node, ReadOnlySpan<byte> name, FuseBytesReply value) => Errno.EOPNOTSUPP;
+    /// <summary>
+    /// The value of an extended attribute; the reply also serves the call that only asks for its size.
+    /// </summary>
+    public virtual Errno GetXattr(in FuseCaller caller, NodeId node, ReadOnlySpan<byte> name, FuseBytesReply value) =>
+        Errno.EOPNOTSUPP;
 
     /// <summary>The names, each ended by a NUL.</summary>
     public virtual Errno ListXattr(in FuseCaller caller, NodeId node, FuseBytesReply names) => Errno.None;
 
-    public virtual Errno SetXattr(in FuseCaller caller, NodeId node, ReadOnlySpan<byte> name, ReadOnlySpan<byte> value, uint flags) => Errno.EOPNOTSUPP;
+    public virtual Errno SetXattr(
+        in FuseCaller caller, NodeId node, ReadOnlySpan<byte> name, ReadOnlySpan<byte> value, uint flags) =>
+            Errno.EOPNOTSUPP;
 
     public virtual Errno RemoveXattr(in FuseCaller caller, NodeId node, ReadOnlySpan<byte> name) => Errno.EOPNOTSUPP;
 
-    /// <summary>The kernel said DESTROY, the connection is gone, or the session was stopped: nothing more comes. Called once.</summary>
+    /// <summary>
+    /// The kernel said DESTROY, the connection is gone, or the session was stopped: nothing more comes. Called once.
+    /// </summary>
     public virtual void Stopped()
     {
     }
@@ -145,43 +170,50 @@ public abstract class FuseFileSystem
 /// <param name="Size">The most to read, in bytes.</param>
 /// <param name="Flags">The descriptor's flags, as set now (O_NONBLOCK).</param>
 /// <param name="FillsPageCache">
-/// True when the kernel wants a page of its cache filled (mmap, readahead, splice, sendfile); it holds that page's lock until the answer. False for
-/// read(2) and its like on a file that is open with <see cref="FuseOpenFlags.DirectIo"/>.
+/// True when the kernel wants a page of its cache filled (mmap, readahead, splice, sendfile); it holds that page's lock
+/// until the answer. False for read(2) and its like on a file that is open with <see cref="FuseOpenFlags.DirectIo"/>.
 /// </param>
 public readonly record struct FuseReadArguments(ulong Offset, int Size, uint Flags, bool FillsPageCache = false);
 
-/// <summary>Where in a file to write. Offset in bytes; <paramref name="Flags"/> are the descriptor's, as set now (O_NONBLOCK).</summary>
+/// <summary>
+/// Where in a file to write. Offset in bytes; <paramref name="Flags"/> are the descriptor's, as set now (O_NONBLOCK).
+/// </summary>
 public readonly record struct FuseWriteArguments(ulong Offset, uint Flags);
 
 /// <summary>What statfs(2) shows: counts of blocks of <paramref name="BlockSize"/> bytes, and of files.</summary>
-public readonly record struct FuseStatFs(ulong Blocks, ulong BlocksFree, ulong Files, ulong FilesFree, uint BlockSize, uint NameLength);
+public readonly record struct FuseStatFs(
+    ulong Blocks, ulong BlocksFree, ulong Files, ulong FilesFree, uint BlockSize, uint NameLength);
 
 /// <summary>What a filesystem may tell the kernel unasked. Any thread.</summary>
 public interface IFuseNotifier
 {
-    /// <summary>Wakes who polls with this id (FUSE_NOTIFY_POLL). An id that the kernel no longer knows is ignored.</summary>
+    /// <summary>
+    /// Wakes who polls with this id (FUSE_NOTIFY_POLL). An id that the kernel no longer knows is ignored.
+    /// </summary>
     void NotifyPoll(PollId poll);
 }
 
 /// <summary>
-/// The answer to one READ: a token that may be copied, and used from any thread. It names the request by the kernel's own number,
-/// which is never used again, so that a late use can hit no other read. The first answer counts. An answer that lost to an
-/// interrupt's, or came after the session's end, does nothing; any other second answer is a bug of the filesystem: it does nothing and is logged.
+/// The answer to one READ: a token that may be copied, and used from any thread. It names the request by the kernel's
+/// own number, which is never used again, so that a late use can hit no other read. The first answer counts. An answer
+/// that lost to an interrupt's, or came after the session's end, does nothing; any other second answer is a bug of the
+/// filesystem: it does nothing and is logged.
 /// </summary>
 /// <param name="Replies">Where the answer goes.</param>
 /// <param name="Unique">The request's number (<c>unique</c> of fuse_in_header).</param>
 public readonly record struct FuseReadReply(IFuseReadReplies Replies, ulong Unique)
 {
     /// <summary>
-    /// The read will be answered later. <paramref name="owner"/> is told when the kernel interrupts it; it then answers with
-    /// <see cref="Fail"/> (EINTR) unless it has answered already. Called at most once, before the handler returns; does nothing for a read
-    /// that another thread has answered meanwhile.
+    /// The read will be answered later. <paramref name="owner"/> is told when the kernel interrupts it; it then answers
+    /// with <see cref="Fail"/> (EINTR) unless it has answered already. Called at most once, before the handler returns;
+    /// does nothing for a read that another thread has answered meanwhile.
     /// </summary>
     public void Keep(IFuseInterruptible owner) => Replies.Keep(this, owner);
 
     /// <summary>
-    /// Answers with bytes, at most as many as were asked for (more is a bug: EIO and logged). False when nobody got them: the kernel
-    /// no longer waits (ENOENT), the read was answered already (an interrupt was faster), or the session has ended.
+    /// Answers with bytes, at most as many as were asked for (more is a bug: EIO and logged). False when nobody got
+    /// them: the kernel no longer waits (ENOENT), the read was answered already (an interrupt was faster), or the
+    /// session has ended.
     /// </summary>
     public bool Complete(ReadOnlySpan<byte> data) => Replies.Complete(this, data);
 
@@ -189,7 +221,10 @@ public readonly record struct FuseReadReply(IFuseReadReplies Replies, ulong Uniq
     public void Fail(Errno error) => Replies.Fail(this, error);
 }
 
-/// <summary>Where reads are answered: the session, or a stand-in for it in a filesystem's own tests. See <see cref="FuseReadReply"/>.</summary>
+/// <summary>
+/// Where reads are answered: the session, or a stand-in for it in a filesystem's own tests. See
+/// <see cref="FuseReadReply"/>.
+/// </summary>
 public interface IFuseReadReplies
 {
     void Keep(FuseReadReply reply, IFuseInterruptible owner);
@@ -203,13 +238,15 @@ public interface IFuseReadReplies
 public interface IFuseInterruptible
 {
     /// <summary>
-    /// A signal came for the thread that waits in this read. Must not block. Comes after the handler has returned, on a thread of the
-    /// session, perhaps while another thread answers the read, and perhaps more than once.
+    /// A signal came for the thread that waits in this read. Must not block. Comes after the handler has returned, on a
+    /// thread of the session, perhaps while another thread answers the read, and perhaps more than once.
     /// </summary>
     void Interrupted(FuseReadReply reply);
 }
 
-/// <summary>Takes an answer that is a run of bytes (READLINK, GETXATTR, LISTXATTR), within the handler's call only.</summary>
+/// <summary>
+/// Takes an answer that is a run of bytes (READLINK, GETXATTR, LISTXATTR), within the handler's call only.
+/// </summary>
 public abstract class FuseBytesReply
 {
     /// <summary>Sets the whole answer. ERANGE and the size-only form are the session's business.</summary>
@@ -220,8 +257,8 @@ public abstract class FuseBytesReply
 public abstract class FuseDirectoryReply
 {
     /// <summary>
-    /// Adds one entry; <paramref name="nextOffset"/> is where the listing goes on after it. False when it did not fit: the entry was
-    /// not taken.
+    /// Adds one entry; <paramref name="nextOffset"/> is where the listing goes on after it. False when it did not fit:
+    /// the entry was not taken.
     /// </summary>
     public abstract bool Add(ReadOnlySpan<byte> name, ulong nextOffset, in FuseAttributes attributes);
 }

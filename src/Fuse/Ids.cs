@@ -1,7 +1,8 @@
 namespace TpmFs.Fuse;
 
 /// <summary>
-/// The number of a node, as LOOKUP hands it out: 64 bits, never reused. A node may have several at a time (<see cref="FuseEntry"/>).
+/// The number of a node, as LOOKUP hands it out: 64 bits, never reused. A node may have several at a time
+/// (<see cref="FuseEntry"/>).
 /// </summary>
 public readonly record struct NodeId(ulong Value)
 {
@@ -15,5 +16,7 @@ public readonly record struct OpenId(ulong Value);
 /// <summary>The number of a kernel poll table (the protocol's kh), to be named in FUSE_NOTIFY_POLL.</summary>
 public readonly record struct PollId(ulong Value);
 
-/// <summary>Who asks: the user, group and thread of the request's header, as the initial user namespace sees them.</summary>
+/// <summary>
+/// Who asks: the user, group and thread of the request's header, as the initial user namespace sees them.
+/// </summary>
 public readonly record struct FuseCaller(uint Uid, uint Gid, uint Pid);

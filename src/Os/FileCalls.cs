@@ -5,8 +5,8 @@ using Microsoft.Win32.SafeHandles;
 namespace TpmFs.Os;
 
 /// <summary>
-/// System calls on files and directories that .NET's own classes cannot make, or only at a higher cost. A method returns the
-/// error; it retries EINTR unless it says otherwise.
+/// System calls on files and directories that .NET's own classes cannot make, or only at a higher cost. A method
+/// returns the error; it retries EINTR unless it says otherwise.
 /// </summary>
 public static unsafe class FileCalls
 {
@@ -64,7 +64,9 @@ public static unsafe class FileCalls
     public static Errno Rename(SafeFileHandle directory, string from, string to) =>
         Errno.Of(LibC.renameat(directory, from, directory, to));
 
-    /// <summary>Returns success when this process has the permissions of access(2) that <paramref name="wanted"/> says.</summary>
+    /// <summary>
+    /// Returns success when this process has the permissions of access(2) that <paramref name="wanted"/> says.
+    /// </summary>
     public static Errno CheckAccess(SafeFileHandle directory, string name, int wanted) =>
         Errno.Of(LibC.faccessat(directory, name, wanted, 0));
 
@@ -112,13 +114,15 @@ public static unsafe class FileCalls
     }
 
     /// <summary>
-    /// Writes header and body at once. The kernel looks up the page of each piece that it copies from: a short body is put
-    /// behind its header first, so that there is one piece.
+    /// Writes header and body at once. The kernel looks up the page of each piece that it copies from: a short body is
+    /// put behind its header first, so that there is one piece.
     /// </summary>
     public static Errno Write(SafeFileHandle file, ReadOnlySpan<byte> header, ReadOnlySpan<byte> body) =>
         header.Length + body.Length <= OnePiece ? WritePiece(file, header, body) : WriteVector(file, header, body);
 
-    /// <summary>Reads the type bits of an open file's mode (inode(7)), and the numbers of the device that it is.</summary>
+    /// <summary>
+    /// Reads the type bits of an open file's mode (inode(7)), and the numbers of the device that it is.
+    /// </summary>
     /// <returns>The error; the values are 0 then.</returns>
     public static Errno ReadType(SafeFileHandle file, out uint mode, out uint major, out uint minor)
     {
@@ -128,7 +132,9 @@ public static unsafe class FileCalls
         return error;
     }
 
-    /// <summary>Returns the magic number of the file system that a file is on (statfs(2)); 0 when it cannot be told.</summary>
+    /// <summary>
+    /// Returns the magic number of the file system that a file is on (statfs(2)); 0 when it cannot be told.
+    /// </summary>
     public static long FileSystemOf(SafeFileHandle file)
     {
         Span<byte> status = stackalloc byte[FileSystemStatusSize];
@@ -139,7 +145,8 @@ public static unsafe class FileCalls
     }
 
     /// <summary>
-    /// Returns the names in a directory, but for . and ..; none where it cannot be read. What they name is not looked at.
+    /// Returns the names in a directory, but for . and ..; none where it cannot be read. What they name is not looked
+    /// at.
     /// </summary>
     /// <param name="directory">The directory.</param>
     /// <param name="withHidden">False to leave out names that begin with a dot.</param>

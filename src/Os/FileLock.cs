@@ -20,7 +20,9 @@ public sealed class FileLock : IDisposable
     }
 
     /// <summary>Makes the file (0600) where it is missing, and locks it.</summary>
-    /// <param name="path">The file, in a directory that nobody else can write to. A symbolic link is not followed.</param>
+    /// <param name="path">
+    /// The file, in a directory that nobody else can write to. A symbolic link is not followed.
+    /// </param>
     /// <param name="taken">The lock, for as long as it is not disposed of.</param>
     /// <param name="refusal">Why it is not taken.</param>
     public static bool TryTake(string path, [NotNullWhen(true)] out FileLock? taken, out FileLockRefusal refusal)
@@ -31,7 +33,8 @@ public sealed class FileLock : IDisposable
         Errno error = FileCalls.Open(path, Flags | OpenOptions.NoFollow, Mode, out SafeFileHandle file);
         FileStatus status = default;
         error = error.IsError ? error : FileStatus.Read(file, out status);
-        string problem = error.IsError ? $"the lock file {path} cannot be opened: {error.Text()}" : WhyNot(status, path);
+        string problem =
+            error.IsError ? $"the lock file {path} cannot be opened: {error.Text()}" : WhyNot(status, path);
         error = problem.Length > 0 ? error : FileCalls.TryLock(file);
         if (problem.Length == 0 && !error.IsError)
         {
@@ -54,7 +57,9 @@ public sealed class FileLock : IDisposable
         RandomAccess.Write(_file, content, 0);
     }
 
-    /// <summary>Sees whether there is space on the disk for so many bytes: writes them, and takes them away again.</summary>
+    /// <summary>
+    /// Sees whether there is space on the disk for so many bytes: writes them, and takes them away again.
+    /// </summary>
     /// <exception cref="IOException">There is not, or the disk fails.</exception>
     public void CheckSpace(int size)
     {
@@ -79,7 +84,9 @@ public sealed class FileLock : IDisposable
 }
 
 /// <summary>Why a lock was not taken.</summary>
-/// <param name="Error">EAGAIN when another process holds it; none when the file is not what a lock file has to be.</param>
+/// <param name="Error">
+/// EAGAIN when another process holds it; none when the file is not what a lock file has to be.
+/// </param>
 /// <param name="Problem">What is wrong, and where.</param>
 /// <param name="Holder">What the present holder wrote into the file.</param>
 public readonly record struct FileLockRefusal(Errno Error, string Problem, string Holder)

@@ -33,13 +33,17 @@ internal readonly record struct FileStatus(uint Mode, uint Owner, uint Links, ul
 
     public bool IsSymbolicLink => (Mode & TypeMask) == SymbolicLink;
 
-    /// <summary>True when the group or everybody may write. With an ACL the group's bits are the most that an entry of it gives.</summary>
+    /// <summary>
+    /// True when the group or everybody may write. With an ACL the group's bits are the most that an entry of it gives.
+    /// </summary>
     public bool IsWritableByOthers => (Mode & WritableByOthers) != 0;
 
     /// <summary>True when nobody but the owner reaches what is in the directory.</summary>
     public bool HidesContent => IsDirectory && (Mode & SearchableByOthers) == 0;
 
-    /// <summary>True when only an entry's owner may rename or remove the entry, whoever may write to the directory.</summary>
+    /// <summary>
+    /// True when only an entry's owner may rename or remove the entry, whoever may write to the directory.
+    /// </summary>
     public bool IsSticky => (Mode & StickyBit) != 0;
 
     /// <summary>The permissions in octal, for messages.</summary>

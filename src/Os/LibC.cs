@@ -4,8 +4,8 @@ using Microsoft.Win32.SafeHandles;
 namespace TpmFs.Os;
 
 /// <summary>
-/// The C library's functions, under their own names, and the structs that they take: all that the program imports from it
-/// by itself. Structs are those of 64-bit Linux.
+/// The C library's functions, under their own names, and the structs that they take: all that the program imports from
+/// it by itself. Structs are those of 64-bit Linux.
 /// </summary>
 internal static unsafe partial class LibC
 {
@@ -90,7 +90,9 @@ internal static unsafe partial class LibC
     [LibraryImport(Library, SetLastError = true)]
     public static partial nint recv(SafeHandle socket, byte* buffer, nuint size, int flags);
 
-    /// <summary>recv(2) with MSG_DONTWAIT alone: it never waits, so the runtime need not be told that it runs.</summary>
+    /// <summary>
+    /// recv(2) with MSG_DONTWAIT alone: it never waits, so the runtime need not be told that it runs.
+    /// </summary>
     [LibraryImport(Library, EntryPoint = "recv")]
     [SuppressGCTransition]
     public static partial nint recv_now(SafeHandle socket, byte* buffer, nuint size, int flags);

@@ -4,18 +4,20 @@ using System.Text;
 namespace TpmFs.Os;
 
 /// <summary>
-/// Text that somebody outside chose: the name of a process, a path, what a TPM or another program says. For each place where
-/// such text is shown there is one method, so that the text cannot pass for anything but text there.
+/// Text that somebody outside chose: the name of a process, a path, what a TPM or another program says. For each place
+/// where such text is shown there is one method, so that the text cannot pass for anything but text there.
 /// </summary>
 public static class OutsideText
 {
     private const char Replacement = '_';
 
     /// <summary>
-    /// Returns text for one line of a terminal or a log. What would control the terminal, end the line, or show other characters
-    /// elsewhere (Unicode's controls, formats and separators, halves of surrogate pairs) is shown by its number: \x1b, \u202e.
+    /// Returns text for one line of a terminal or a log. What would control the terminal, end the line, or show other
+    /// characters elsewhere (Unicode's controls, formats and separators, halves of surrogate pairs) is shown by its
+    /// number: \x1b, \u202e.
     /// </summary>
-    public static string Line(string text) => text.AsSpan().IndexOfAnyExceptInRange(' ', '~') < 0 ? text : Escape(text, keepLines: false);
+    public static string Line(string text) =>
+        text.AsSpan().IndexOfAnyExceptInRange(' ', '~') < 0 ? text : Escape(text, keepLines: false);
 
     /// <summary>Returns text of several lines, each as <see cref="Line"/> has it.</summary>
     public static string Lines(string text) => Escape(text, keepLines: true);
@@ -34,7 +36,9 @@ public static class OutsideText
     public static string Label(string text) =>
         Line(text).Replace("\\", "\\\\", StringComparison.Ordinal).Replace("\"", "\\\"", StringComparison.Ordinal);
 
-    /// <summary>Returns at most <paramref name="maxLength"/> characters, and says how many there were where that is less.</summary>
+    /// <summary>
+    /// Returns at most <paramref name="maxLength"/> characters, and says how many there were where that is less.
+    /// </summary>
     public static string Cut(string text, int maxLength)
     {
         if (text.Length <= maxLength)
@@ -65,7 +69,8 @@ public static class OutsideText
             }
             else
             {
-                shown.Append(CultureInfo.InvariantCulture, $"{(c <= 0xFF ? "\\x" : "\\u")}{((int)c).ToString(c <= 0xFF ? "x2" : "x4", CultureInfo.InvariantCulture)}");
+                (string prefix, string format) = c <= 0xFF ? ("\\x", "x2") : ("\\u", "x4");
+                shown.Append(prefix).Append(((int)c).ToString(format, CultureInfo.InvariantCulture));
             }
         }
 

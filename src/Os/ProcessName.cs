@@ -15,7 +15,9 @@ public readonly record struct ProcessName(uint Id, string Name)
     private const int MaxStatus = 1024;
 
     /// <summary>Finds the process that a thread belongs to. Waits for nothing.</summary>
-    /// <returns>The thread and "?" where it has ended, or is in a process namespace that cannot be seen from here.</returns>
+    /// <returns>
+    /// The thread and "?" where it has ended, or is in a process namespace that cannot be seen from here.
+    /// </returns>
     public static ProcessName OfThread(uint thread)
     {
         Errno error = FileCalls.Open($"/proc/{thread}/status", OpenOptions.ReadOnly, 0, out SafeFileHandle file);
@@ -29,8 +31,8 @@ public readonly record struct ProcessName(uint Id, string Name)
     }
 
     /// <summary>
-    /// Reads a status file. A name may hold any byte but NUL, and the kernel writes a line break in it as \n, so a line ends
-    /// with a line break and with nothing else.
+    /// Reads a status file. A name may hold any byte but NUL, and the kernel writes a line break in it as \n, so a line
+    /// ends with a line break and with nothing else.
     /// </summary>
     internal static ProcessName Parse(ReadOnlySpan<byte> status, uint thread)
     {

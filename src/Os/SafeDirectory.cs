@@ -4,8 +4,9 @@ using Microsoft.Win32.SafeHandles;
 namespace TpmFs.Os;
 
 /// <summary>
-/// A directory that belongs to this process's user (or root) and that nobody else can write to, found by a way that nobody
-/// else has a say in. What is done to its files is done below the open directory, whatever has its name meanwhile.
+/// A directory that belongs to this process's user (or root) and that nobody else can write to, found by a way that
+/// nobody else has a say in. What is done to its files is done below the open directory, whatever has its name
+/// meanwhile.
 /// </summary>
 public sealed class SafeDirectory : IDisposable
 {
@@ -17,14 +18,17 @@ public sealed class SafeDirectory : IDisposable
 
     private SafeDirectory(OpenedPlace place, string path) => (_place, _path) = (place, path);
 
-    /// <summary>Opens a directory, and makes it (0700), with all above it, where it is missing and that is wanted.</summary>
+    /// <summary>
+    /// Opens a directory, and makes it (0700), with all above it, where it is missing and that is wanted.
+    /// </summary>
     /// <param name="path">The directory.</param>
     /// <param name="creates">True to make it.</param>
     /// <param name="directory">The directory; the caller disposes of it.</param>
     /// <param name="error">ENOENT when it is not there; another error when a system call failed; else none.</param>
     /// <param name="problem">What is wrong, where, and what to do.</param>
     public static bool TryOpen(
-        string path, bool creates, [NotNullWhen(true)] out SafeDirectory? directory, out Errno error, out string problem)
+        string path, bool creates, [NotNullWhen(true)] out SafeDirectory? directory, out Errno error,
+        out string problem)
     {
         directory = null;
         if (!TrustedPath.TryOpen(path, PathOwners.Ours, creates, out OpenedPlace place, out error, out problem))
@@ -49,8 +53,8 @@ public sealed class SafeDirectory : IDisposable
     public Errno CheckWritable() => FileCalls.CheckAccess(_place.Handle, ".", MayWriteAndSearch);
 
     /// <summary>
-    /// Returns what is wrong with what is in it: each entry must be a plain file or a directory that nobody but this user and
-    /// root can change, or a socket of theirs. Empty when nothing is.
+    /// Returns what is wrong with what is in it: each entry must be a plain file or a directory that nobody but this
+    /// user and root can change, or a socket of theirs. Empty when nothing is.
     /// </summary>
     public string WhyNotItsContent()
     {
@@ -89,8 +93,8 @@ public sealed class SafeDirectory : IDisposable
     }
 
     /// <summary>
-    /// Replaces one of its files as a whole (0600): when this returns true the new one is on the disk, and whenever the machine
-    /// dies there is the old one or the new one.
+    /// Replaces one of its files as a whole (0600): when this returns true the new one is on the disk, and whenever the
+    /// machine dies there is the old one or the new one.
     /// </summary>
     /// <param name="name">The file's name; the new one is built beside it, with ".new" behind its name.</param>
     /// <param name="write">Writes the content.</param>
@@ -102,7 +106,8 @@ public sealed class SafeDirectory : IDisposable
         if (error == Errno.None || error == Errno.ENOENT)
         {
             const int Flags = OpenOptions.WriteOnly | OpenOptions.Create | OpenOptions.Exclusive;
-            error = FileCalls.OpenAt(_place.Handle, next, Flags | OpenOptions.NoFollow, OwnerReadWrite, out SafeFileHandle file);
+            error = FileCalls.OpenAt(
+                _place.Handle, next, Flags | OpenOptions.NoFollow, OwnerReadWrite, out SafeFileHandle file);
             if (error.IsError)
             {
                 file.Dispose();
@@ -120,7 +125,9 @@ public sealed class SafeDirectory : IDisposable
         return !error.IsError;
     }
 
-    /// <summary>Renames one of its files, over another of the new name, and has that on the disk when it returns.</summary>
+    /// <summary>
+    /// Renames one of its files, over another of the new name, and has that on the disk when it returns.
+    /// </summary>
     public Errno Rename(string from, string to)
     {
         Errno error = FileCalls.Rename(_place.Handle, from, to);
@@ -140,7 +147,8 @@ public sealed class SafeDirectory : IDisposable
 
     private static string WhyNot(in FileStatus status, string path) =>
         !status.IsDirectory ? $"{path} is {status.Kind}, and not a directory. Name another, or remove it"
-        : !Trust.IsOurs(status.Owner) ? $"the directory {path} belongs to user {status.Owner}, who decides what is in it. "
+        : !Trust.IsOurs(status.Owner)
+            ? $"the directory {path} belongs to user {status.Owner}, who decides what is in it. "
             + $"Name another, or look at what is in it and take it over: chown -R {ProcessCalls.EffectiveUserId} {path}"
         : status.IsWritableByOthers ? $"other users can write to the directory {path} (mode {status.Permissions}). "
             + $"Name another, or look at what is in it and take their permission away: chmod go-w {path}"

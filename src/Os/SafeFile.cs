@@ -3,8 +3,8 @@ using Microsoft.Win32.SafeHandles;
 namespace TpmFs.Os;
 
 /// <summary>
-/// Files that decide what this process does. Only a plain file is opened, only one that nobody but this process's user and
-/// root can change, and only up to a size.
+/// Files that decide what this process does. Only a plain file is opened, only one that nobody but this process's user
+/// and root can change, and only up to a size.
 /// </summary>
 public static class SafeFile
 {
@@ -12,7 +12,9 @@ public static class SafeFile
     /// <param name="path">The file.</param>
     /// <param name="maxSize">In bytes.</param>
     /// <param name="content">What is in it.</param>
-    /// <param name="error">ENOENT when there is no such file; another error when a system call failed; else none.</param>
+    /// <param name="error">
+    /// ENOENT when there is no such file; another error when a system call failed; else none.
+    /// </param>
     /// <param name="problem">What is wrong, where, and what to do.</param>
     public static bool TryRead(string path, int maxSize, out byte[] content, out Errno error, out string problem)
     {

@@ -1,6 +1,8 @@
 namespace TpmFs.Os;
 
-/// <summary>Whose files this process takes as they are: its own user's, and root's, who can change everything anyway.</summary>
+/// <summary>
+/// Whose files this process takes as they are: its own user's, and root's, who can change everything anyway.
+/// </summary>
 internal static class Trust
 {
     private const string OverflowUser = "/proc/sys/kernel/overflowuid";
@@ -13,8 +15,8 @@ internal static class Trust
     public static bool IsOurs(uint owner) => owner == 0 || owner == ProcessCalls.EffectiveUserId;
 
     /// <summary>
-    /// True also for users who have no number in this process's user namespace: there, the machine's own directories (/, /tmp,
-    /// /home) are shown as theirs.
+    /// True also for users who have no number in this process's user namespace: there, the machine's own directories
+    /// (/, /tmp, /home) are shown as theirs.
     /// </summary>
     public static bool MayHoldParents(uint owner) => IsOurs(owner) || owner == s_unmapped.Value;
 

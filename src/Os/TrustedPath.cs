@@ -3,10 +3,10 @@ using Microsoft.Win32.SafeHandles;
 namespace TpmFs.Os;
 
 /// <summary>
-/// Walks to a file so that nobody but this process's user and root can have a say in where the path leads. Every directory on
-/// the way must be theirs. One that others can write to must be sticky, so that an entry is its owner's to rename, and then
-/// that entry must be theirs. A symbolic link is followed when it is theirs. A directory that hides its content (0700)
-/// vouches for what is below it.
+/// Walks to a file so that nobody but this process's user and root can have a say in where the path leads. Every
+/// directory on the way must be theirs. One that others can write to must be sticky, so that an entry is its owner's to
+/// rename, and then that entry must be theirs. A symbolic link is followed when it is theirs. A directory that hides
+/// its content (0700) vouches for what is below it.
 /// </summary>
 internal sealed class TrustedPath : IDisposable
 {
@@ -38,7 +38,9 @@ internal sealed class TrustedPath : IDisposable
     /// <param name="creates">True to make missing directories (0700); then the path names a directory.</param>
     /// <param name="opened">The place; the caller disposes of it.</param>
     /// <param name="error">The error of the system call that failed, if one did.</param>
-    /// <param name="problem">What is wrong, where, and what to do; without the path's own name where a call failed.</param>
+    /// <param name="problem">
+    /// What is wrong, where, and what to do; without the path's own name where a call failed.
+    /// </param>
     public static bool TryOpen(
         string path, PathOwners owners, bool creates, out OpenedPlace opened, out Errno error, out string problem)
     {
@@ -166,7 +168,8 @@ internal sealed class TrustedPath : IDisposable
         }
 
         return _status.IsWritableByOthers && !_status.IsSticky && !_isHidden
-            ? $"other users can write to the directory {_here} (mode {_status.Permissions}), and put something else in the "
+            ? $"other users can write to the directory {_here} (mode {_status.Permissions}), and put something else "
+                + "in the "
                 + $"place of {_path}. Name another place, or take their permission away: chmod go-w {_here}"
             : string.Empty;
     }

@@ -12,7 +12,8 @@ public sealed class OutsideTextTests
     [InlineData("a\u202eb\u2066c\u200bd", "a\\u202eb\\u2066c\\u200bd")]
     [InlineData("a\u2028b\u2029c\ufeff", "a\\u2028b\\u2029c\\ufeff")]
     [InlineData("\U000E0041", "\\U000e0041")]
-    public void A_line_shows_what_would_control_and_stays_a_line(string text, string shown) => Assert.Equal(shown, OutsideText.Line(text));
+    public void A_line_shows_what_would_control_and_stays_a_line(string text, string shown) =>
+        Assert.Equal(shown, OutsideText.Line(text));
 
     [Fact]
     public void Half_a_surrogate_pair_is_shown_as_a_number()
@@ -22,14 +23,16 @@ public sealed class OutsideTextTests
     }
 
     [Fact]
-    public void Lines_stay_lines_and_nothing_else_does() => Assert.Equal("a\nb\\x0d\\x1b[2J\n", OutsideText.Lines("a\nb\r\u001b[2J\n"));
+    public void Lines_stay_lines_and_nothing_else_does() =>
+        Assert.Equal("a\nb\\x0d\\x1b[2J\n", OutsideText.Lines("a\nb\r\u001b[2J\n"));
 
     [Theory]
     [InlineData("x 1\n9", "x_1_9")]
     [InlineData("", "?")]
     [InlineData("ä\u001b", "__")]
     [InlineData("12345678", "12345")]
-    public void A_word_has_no_blank_and_an_end(string text, string word) => Assert.Equal(word, OutsideText.Word(text, 5));
+    public void A_word_has_no_blank_and_an_end(string text, string word) =>
+        Assert.Equal(word, OutsideText.Word(text, 5));
 
     [Theory]
     [InlineData("a \"TPM\"", "a \\\"TPM\\\"")]

@@ -18,7 +18,8 @@ public sealed class ProcessNameTests
     [InlineData("\u2028Tgid:\t1", "___Tgid:_1")]
     [InlineData("", "?")]
     public void A_name_is_nothing_but_the_name(string name, string shown) =>
-        Assert.Equal(new ProcessName(4711, shown), ProcessName.Parse(Encoding.UTF8.GetBytes($"Name:\t{name}{Kernel}"), 4712));
+        Assert.Equal(
+            new ProcessName(4711, shown), ProcessName.Parse(Encoding.UTF8.GetBytes($"Name:\t{name}{Kernel}"), 4712));
 
     [Theory]
     [InlineData("")]

@@ -3,7 +3,9 @@ using System.Text;
 
 namespace TpmFs.Os.Tests;
 
-/// <summary>Directories and files that decide what the daemon does, in places where others may have been first. Run as root.</summary>
+/// <summary>
+/// Directories and files that decide what the daemon does, in places where others may have been first. Run as root.
+/// </summary>
 public sealed class SafeDirectoryTests : IDisposable
 {
     private const string OwnedByAnother = "chown 54321";
@@ -23,15 +25,19 @@ public sealed class SafeDirectoryTests : IDisposable
     public void A_missing_directory_is_made_with_all_above_it_for_this_user_alone()
     {
         string deep = Path.Combine(State, "a/b");
-        Assert.True(SafeDirectory.TryOpen(deep, creates: true, out SafeDirectory? made, out _, out string problem), problem);
+        Assert.True(
+            SafeDirectory.TryOpen(deep, creates: true, out SafeDirectory? made, out _, out string problem), problem);
         made.Dispose();
         foreach (string each in (string[])[State, Path.Combine(State, "a"), deep])
         {
-            Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute, File.GetUnixFileMode(each));
+            Assert.Equal(
+                UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute, File.GetUnixFileMode(each));
         }
     }
 
-    /// <summary>Each was taken as it is: another user decided the modes of raw0, or made root overwrite any file.</summary>
+    /// <summary>
+    /// Each was taken as it is: another user decided the modes of raw0, or made root overwrite any file.
+    /// </summary>
     [Theory]
     [InlineData("mkdir state; chown 54321 state", "belongs to user 54321", "chown -R 0")]
     [InlineData("mkdir -m 777 state", "other users can write to the directory", "chmod go-w")]
@@ -43,7 +49,9 @@ public sealed class SafeDirectoryTests : IDisposable
     [InlineData("mkfifo state", "a named pipe, and not a directory", "Name another")]
     [InlineData("chmod 777 .", "mode 0777", "chmod go-w")]
     [InlineData("chown 54321 .", "who made it in a directory that others can write to", "Remove it")]
-    [InlineData("mkdir -p theirs/real; chown 54321 theirs; ln -s theirs/real state", "who can put something else in the place of", "chown root")]
+    [InlineData(
+        "mkdir -p theirs/real; chown 54321 theirs; ln -s theirs/real state",
+        "who can put something else in the place of", "chown root")]
     [InlineData("chmod 1777 .; mkdir real; chown 54321 real; ln -s real state", "belongs to user 54321", "Remove it")]
     [InlineData("ln -s state state", "Too many levels of symbolic links", "")]
     public void A_directory_in_which_others_have_a_say_is_refused(string make, string said, string todo)
@@ -65,7 +73,9 @@ public sealed class SafeDirectoryTests : IDisposable
     public void A_directory_of_this_users_is_taken_by_whatever_way_of_this_users(string make)
     {
         Make(make);
-        Assert.True(SafeDirectory.TryOpen(State, creates: true, out SafeDirectory? directory, out _, out string problem), problem);
+        Assert.True(
+            SafeDirectory.TryOpen(State, creates: true, out SafeDirectory? directory, out _, out string problem),
+            problem);
         using (directory)
         {
             Assert.Equal(Errno.None, directory.CheckWritable());
@@ -80,7 +90,9 @@ public sealed class SafeDirectoryTests : IDisposable
         Make("mkdir -m 700 state; mkdir state/lost+found");
         using var socket = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
         socket.Bind(new UnixDomainSocketEndPoint(Path.Combine(State, "socket")));
-        Assert.True(SafeDirectory.TryOpen(State, creates: false, out SafeDirectory? directory, out _, out string problem), problem);
+        Assert.True(
+            SafeDirectory.TryOpen(State, creates: false, out SafeDirectory? directory, out _, out string problem),
+            problem);
         using (directory)
         {
             Assert.Equal("", directory.WhyNotItsContent());
@@ -99,7 +111,9 @@ public sealed class SafeDirectoryTests : IDisposable
     public void What_others_can_change_in_it_is_found_and_is_not_read(string make, string said)
     {
         Make("mkdir -m 700 state; cd state; " + make);
-        Assert.True(SafeDirectory.TryOpen(State, creates: false, out SafeDirectory? directory, out _, out string problem), problem);
+        Assert.True(
+            SafeDirectory.TryOpen(State, creates: false, out SafeDirectory? directory, out _, out string problem),
+            problem);
         using (directory)
         {
             Assert.Contains(said, directory.WhyNotItsContent(), StringComparison.Ordinal);
@@ -113,7 +127,9 @@ public sealed class SafeDirectoryTests : IDisposable
     public void A_file_is_read_up_to_a_size()
     {
         Make("mkdir -m 700 state; printf 12345 >state/file");
-        Assert.True(SafeDirectory.TryOpen(State, creates: false, out SafeDirectory? directory, out _, out string problem), problem);
+        Assert.True(
+            SafeDirectory.TryOpen(State, creates: false, out SafeDirectory? directory, out _, out string problem),
+            problem);
         using (directory)
         {
             Assert.True(directory.TryRead("file", 5, out byte[] content, out _, out problem), problem);
@@ -129,7 +145,9 @@ public sealed class SafeDirectoryTests : IDisposable
     public void A_file_is_replaced_and_what_lies_in_the_way_is_not_written_to()
     {
         Make("echo precious >precious; mkdir -m 700 state; ln -s ../precious state/file.new; echo old >state/file");
-        Assert.True(SafeDirectory.TryOpen(State, creates: false, out SafeDirectory? directory, out _, out string problem), problem);
+        Assert.True(
+            SafeDirectory.TryOpen(State, creates: false, out SafeDirectory? directory, out _, out string problem),
+            problem);
         using (directory)
         {
             Assert.True(directory.TryReplace("file", stream => stream.Write("new"u8), out problem), problem);
@@ -154,7 +172,8 @@ public sealed class SafeDirectoryTests : IDisposable
     public void A_configuration_is_read_when_only_this_user_and_root_can_change_it(string make, string said)
     {
         Make(make);
-        bool isRead = SafeFile.TryRead(Path.Combine(_folder, "file"), 100, out byte[] content, out _, out string problem);
+        bool isRead =
+            SafeFile.TryRead(Path.Combine(_folder, "file"), 100, out byte[] content, out _, out string problem);
         Assert.Equal(said.Length == 0, isRead);
         Assert.Contains(said, problem, StringComparison.Ordinal);
         Assert.Equal(isRead ? "x\n" : "", Encoding.ASCII.GetString(content));
@@ -169,7 +188,8 @@ public sealed class SafeDirectoryTests : IDisposable
     [InlineData($"{OwnedByAnother} .; mkdir place", false, false)]
     [InlineData($"mkdir -p theirs/real; {OwnedByAnother} theirs; ln -s theirs/real place", false, true)]
     [InlineData("", true, true)]
-    public void A_mount_point_and_a_socket_are_where_nobody_else_can_put_another(string make, bool mayMount, bool mayConnect)
+    public void A_mount_point_and_a_socket_are_where_nobody_else_can_put_another(
+        string make, bool mayMount, bool mayConnect)
     {
         Make(make);
         string place = Path.Combine(_folder, "place");

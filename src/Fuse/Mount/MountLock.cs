@@ -4,12 +4,13 @@ using System.Text;
 namespace TpmFs.Fuse;
 
 /// <summary>
-/// The lock that says "this mount point's server lives". Its file tells people who holds it: the process's number and the
-/// mount point, a line each.
+/// The lock that says "this mount point's server lives". Its file tells people who holds it: the process's number and
+/// the mount point, a line each.
 /// </summary>
 internal static class MountLock
 {
-    public static bool TryTake(string path, string mountPoint, [NotNullWhen(true)] out FileLock? taken, out string problem)
+    public static bool TryTake(
+        string path, string mountPoint, [NotNullWhen(true)] out FileLock? taken, out string problem)
     {
         if (!FileLock.TryTake(path, out taken, out FileLockRefusal refusal))
         {
@@ -39,6 +40,7 @@ internal static class MountLock
     private static string Describe(string holder)
     {
         string[] lines = holder.Split('\n');
-        return lines.Length > 1 && lines[0].Length > 0 ? $"process {lines[0]} (serving '{lines[1]}')" : "another process";
+        return lines.Length > 1 && lines[0].Length > 0
+            ? $"process {lines[0]} (serving '{lines[1]}')" : "another process";
     }
 }

@@ -4,8 +4,8 @@ using Microsoft.Win32.SafeHandles;
 namespace TpmFs.Fuse;
 
 /// <summary>
-/// A directory to mount on, without symbolic links in its path. Found without touching the directory itself: a dead or hanging
-/// server may lie on it, and stat(2) would ask that server.
+/// A directory to mount on, without symbolic links in its path. Found without touching the directory itself: a dead or
+/// hanging server may lie on it, and stat(2) would ask that server.
 /// </summary>
 /// <param name="Path">The path, from the process's root.</param>
 /// <param name="ParentMountId">The mount that the directory above it lies in.</param>
@@ -35,14 +35,16 @@ internal sealed record MountPoint(string Path, int ParentMountId)
             string resolved = System.IO.Path.Combine(folderPath, System.IO.Path.GetFileName(mountPoint.Path));
             mountPoint = new MountPoint(resolved, mountId);
 
-            // A mount lies on what a link points to, never on a link. So only where none lies, may the path be looked at.
+            // A mount lies on what a link points to, never on a link. So only where none lies, may the path be looked
+            // at.
             if (mountPoint.Layers.Count > 0 || Links.Read(resolved) is not { } target)
             {
                 problem = string.Empty;
                 return true;
             }
 
-            mountPoint = mountPoint with { Path = System.IO.Path.TrimEndingDirectorySeparator(System.IO.Path.GetFullPath(target, folderPath)) };
+            mountPoint = mountPoint with { Path = System.IO.Path.TrimEndingDirectorySeparator(
+                System.IO.Path.GetFullPath(target, folderPath)) };
         }
 
         problem = $"Cannot mount on '{path}': too many symbolic links.";
@@ -80,7 +82,9 @@ internal sealed record MountPoint(string Path, int ParentMountId)
         return created;
     }
 
-    /// <summary>Opens a directory for its place only (O_PATH), and asks the kernel for its path and its mount.</summary>
+    /// <summary>
+    /// Opens a directory for its place only (O_PATH), and asks the kernel for its path and its mount.
+    /// </summary>
     private static bool TryResolveFolder(string folder, out string path, out int mountId, out Errno error)
     {
         path = string.Empty;
@@ -111,7 +115,8 @@ internal sealed record MountPoint(string Path, int ParentMountId)
         {
             if (line.StartsWith(Field, StringComparison.Ordinal))
             {
-                return int.TryParse(line.AsSpan(Field.Length).Trim(), NumberStyles.None, CultureInfo.InvariantCulture, out mountId);
+                return int.TryParse(
+                    line.AsSpan(Field.Length).Trim(), NumberStyles.None, CultureInfo.InvariantCulture, out mountId);
             }
         }
 

@@ -5,7 +5,9 @@ namespace TpmFs.Fuse;
 /// <summary>Writes a directory's entries: struct fuse_dirent for each.</summary>
 internal sealed class DirectoryEntries(ReplyBuffer buffer) : FuseDirectoryReply
 {
-    /// <summary>FUSE_NAME_MAX of the kernel's fs/fuse/fuse_i.h, in bytes: it takes a longer name for a broken filesystem.</summary>
+    /// <summary>
+    /// FUSE_NAME_MAX of the kernel's fs/fuse/fuse_i.h, in bytes: it takes a longer name for a broken filesystem.
+    /// </summary>
     private const int MaxName = 1024;
 
     /// <summary>Where the type stands in st_mode: d_type is S_IFMT shifted down.</summary>
@@ -20,7 +22,8 @@ internal sealed class DirectoryEntries(ReplyBuffer buffer) : FuseDirectoryReply
     {
         if (name.Length is 0 or > MaxName)
         {
-            throw new ArgumentException($"A directory entry's name has {name.Length} bytes; 1 to {MaxName} can be listed.", nameof(name));
+            throw new ArgumentException(
+                $"A directory entry's name has {name.Length} bytes; 1 to {MaxName} can be listed.", nameof(name));
         }
 
         int size = Unsafe.SizeOf<FuseDirent>() + ((name.Length + 7) & ~7);
@@ -29,7 +32,8 @@ internal sealed class DirectoryEntries(ReplyBuffer buffer) : FuseDirectoryReply
             return false;
         }
 
-        buffer.Put(new FuseDirent(attributes.Inode, nextOffset, (uint)name.Length, (attributes.Mode >> ModeTypeShift) & 0xF));
+        buffer.Put(
+            new FuseDirent(attributes.Inode, nextOffset, (uint)name.Length, (attributes.Mode >> ModeTypeShift) & 0xF));
         buffer.PutAligned(name);
         return true;
     }

@@ -1,7 +1,8 @@
 namespace TpmFs.Fuse;
 
 /// <summary>
-/// From a request's bytes to the filesystem's method and to the reply. Several threads at once, each with a buffer of its own.
+/// From a request's bytes to the filesystem's method and to the reply. Several threads at once, each with a buffer of
+/// its own.
 /// </summary>
 internal sealed class RequestDispatcher
 {
@@ -27,14 +28,16 @@ internal sealed class RequestDispatcher
     public int PendingReads => _reads.Count;
 
     /// <summary>
-    /// Serves one request. Never throws, whatever the bytes and whatever the filesystem does. Where the request was a write that succeeded,
-    /// what comes back is the file: <see cref="CarryOn"/> is to be called for it.
+    /// Serves one request. Never throws, whatever the bytes and whatever the filesystem does. Where the request was a
+    /// write that succeeded, what comes back is the file: <see cref="CarryOn"/> is to be called for it.
     /// </summary>
     public WrittenFile? Dispatch(ReadOnlySpan<byte> bytes, ReplyBuffer reply)
     {
         if (!FuseRequest.TryParse(bytes, out FuseInHeader header, out FuseRequest request))
         {
-            _log.Error($"A request of {bytes.Length} bytes says it has {header.Len} (opcode {(uint)header.Opcode}); it is refused.", null);
+            _log.Error(
+                $"A request of {bytes.Length} bytes says it has {header.Len} (opcode {(uint)header.Opcode}); it is "
+                    + "refused.", null);
             if (header.Unique != 0 && ExpectsReply(header.Opcode))
             {
                 _channel.Reply(header.Unique, Errno.EIO);
@@ -88,7 +91,10 @@ internal sealed class RequestDispatcher
         }
     }
 
-    /// <summary>The session has ended: reads that wait are answered with <paramref name="error"/>, and the filesystem is told, once.</summary>
+    /// <summary>
+    /// The session has ended: reads that wait are answered with <paramref name="error"/>, and the filesystem is told,
+    /// once.
+    /// </summary>
     public void Close(Errno error)
     {
         _reads.Close(error);
@@ -117,8 +123,10 @@ internal sealed class RequestDispatcher
 
         try
         {
-            var arguments = new FuseReadArguments(read.Offset, size, read.Flags, (read.ReadFlags & FuseReadFlags.LockOwner) == 0);
-            _fileSystem.Read(request.Caller, request.Node, new OpenId(read.Fh), arguments, new FuseReadReply(_reads, unique));
+            var arguments =
+                new FuseReadArguments(read.Offset, size, read.Flags, (read.ReadFlags & FuseReadFlags.LockOwner) == 0);
+            _fileSystem.Read(
+                request.Caller, request.Node, new OpenId(read.Fh), arguments, new FuseReadReply(_reads, unique));
             _reads.HandlerReturned(unique);
         }
         catch (Exception e)
@@ -140,7 +148,8 @@ internal sealed class RequestDispatcher
         {
             if (!_reads.Interrupt(interrupt.Unique))
             {
-                // It has overtaken its request, or came too late. The kernel sends it again, or has forgotten it (ENOENT).
+                // It has overtaken its request, or came too late. The kernel sends it again, or has forgotten it
+                // (ENOENT).
                 _channel.Reply(request.Header.Unique, Errno.EAGAIN);
             }
         }
@@ -233,15 +242,17 @@ internal sealed class RequestDispatcher
     };
 
     /// <summary>
-    /// The error of an operation that no filesystem here has. ENOSYS means "never ask again", which makes the kernel do LSEEK (hole and
-    /// data), STATX and SYNCFS by itself; it is also what kernels expect for operations invented later. Elsewhere people would
-    /// read "Function not implemented".
+    /// The error of an operation that no filesystem here has. ENOSYS means "never ask again", which makes the kernel do
+    /// LSEEK (hole and data), STATX and SYNCFS by itself; it is also what kernels expect for operations invented later.
+    /// Elsewhere people would read "Function not implemented".
     /// </summary>
     private static Errno NotOffered(FuseOpcode opcode) => opcode switch
     {
         FuseOpcode.Create or FuseOpcode.MkNod => Errno.EACCES,
-        FuseOpcode.Unlink or FuseOpcode.Rename or FuseOpcode.Rename2 or FuseOpcode.Link or FuseOpcode.Symlink => Errno.EPERM,
-        FuseOpcode.GetLk or FuseOpcode.SetLk or FuseOpcode.SetLkW or FuseOpcode.BMap or FuseOpcode.FAllocate or FuseOpcode.CopyFileRange
+        FuseOpcode.Unlink or FuseOpcode.Rename or FuseOpcode.Rename2 or FuseOpcode.Link or FuseOpcode.Symlink =>
+            Errno.EPERM,
+        FuseOpcode.GetLk or FuseOpcode.SetLk or FuseOpcode.SetLkW or FuseOpcode.BMap or FuseOpcode.FAllocate
+            or FuseOpcode.CopyFileRange
             or FuseOpcode.SetupMapping or FuseOpcode.RemoveMapping or FuseOpcode.TmpFile => Errno.EOPNOTSUPP,
         _ => Errno.ENOSYS,
     };
@@ -257,8 +268,14 @@ internal sealed class RequestDispatcher
     }
 
     private void LogMalformed(in FuseInHeader header) =>
-        _log.Error($"Request {header.Unique} of {header.Len} bytes is malformed (opcode {(uint)header.Opcode}); it is refused.", null);
+        _log.Error(
+            $"Request {header.Unique} of {header.Len} bytes is malformed (opcode {(uint)header.Opcode}); "
+                + "it is refused.",
+            null);
 
     private void LogException(in FuseInHeader header, Exception exception) =>
-        _log.Error($"The filesystem failed at request {header.Unique} (opcode {(uint)header.Opcode}); it is answered with EIO.", exception);
+        _log.Error(
+            $"The filesystem failed at request {header.Unique} (opcode {(uint)header.Opcode}); "
+                + "it is answered with EIO.",
+            exception);
 }

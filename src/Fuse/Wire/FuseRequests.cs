@@ -4,7 +4,9 @@ namespace TpmFs.Fuse;
 
 // The bodies of requests (struct fuse_*_in of linux/fuse.h).
 
-/// <summary>The part of struct fuse_init_in that every kernel sends; since 7.36 flags2 and 11 reserved words follow.</summary>
+/// <summary>
+/// The part of struct fuse_init_in that every kernel sends; since 7.36 flags2 and 11 reserved words follow.
+/// </summary>
 [StructLayout(LayoutKind.Sequential)]
 internal readonly record struct FuseInitIn(uint Major, uint Minor, uint MaxReadahead, FuseInitFlags Flags);
 
@@ -25,7 +27,9 @@ internal readonly record struct FuseSetAttrIn(
     FuseSetAttrValid Valid, uint Padding, ulong Fh, ulong Size, ulong LockOwner, ulong ATime, ulong MTime, ulong CTime,
     uint ATimeNsec, uint MTimeNsec, uint CTimeNsec, uint Mode, uint Unused4, uint Uid, uint Gid, uint Unused5);
 
-/// <summary>struct fuse_mkdir_in; the kernel has applied the umask to <paramref name="Mode"/> (FUSE_DONT_MASK is not asked for).</summary>
+/// <summary>
+/// struct fuse_mkdir_in; the kernel has applied the umask to <paramref name="Mode"/> (FUSE_DONT_MASK is not asked for).
+/// </summary>
 [StructLayout(LayoutKind.Sequential)]
 internal readonly record struct FuseMkDirIn(uint Mode, uint Umask);
 
@@ -49,7 +53,9 @@ internal readonly record struct FuseWriteIn(
 [StructLayout(LayoutKind.Sequential)]
 internal readonly record struct FuseFSyncIn(ulong Fh, uint FSyncFlags, uint Padding);
 
-/// <summary>The first half of struct fuse_setxattr_in, which is all of it while FUSE_SETXATTR_EXT is not negotiated.</summary>
+/// <summary>
+/// The first half of struct fuse_setxattr_in, which is all of it while FUSE_SETXATTR_EXT is not negotiated.
+/// </summary>
 [StructLayout(LayoutKind.Sequential)]
 internal readonly record struct FuseSetXattrIn(uint Size, uint Flags);
 

@@ -19,12 +19,14 @@ internal static class WireConversions
         ulong blocks = (attributes.Size / StatBlockSize) + (attributes.Size % StatBlockSize == 0 ? 0u : 1u);
         return new FuseAttr(
             attributes.Inode, attributes.Size, blocks, atime, mtime, ctime, atimeNsec, mtimeNsec, ctimeNsec,
-            attributes.Mode, attributes.LinkCount, attributes.Uid, attributes.Gid, RDev: 0, PreferredBlockSize, Flags: 0);
+            attributes.Mode, attributes.LinkCount, attributes.Uid, attributes.Gid, RDev: 0, PreferredBlockSize,
+            Flags: 0);
     }
 
     /// <summary>An entry that the kernel may not cache: it asks again each time.</summary>
     public static FuseEntryOut ToWire(this in FuseEntry entry) =>
-        new(entry.Node.Value, Generation: 0, EntryValid: 0, AttrValid: 0, EntryValidNsec: 0, AttrValidNsec: 0, entry.Attributes.ToWire());
+        new(entry.Node.Value, Generation: 0, EntryValid: 0, AttrValid: 0, EntryValidNsec: 0, AttrValidNsec: 0,
+            entry.Attributes.ToWire());
 
     public static FuseAttributeChange ToChange(this in FuseSetAttrIn request)
     {
@@ -52,7 +54,9 @@ internal static class WireConversions
         return ((ulong)seconds, (uint)(rest * TimeSpan.NanosecondsPerTick));
     }
 
-    /// <summary>Times outside what <see cref="DateTimeOffset"/> can hold (years 1 to 9999) become its nearest second.</summary>
+    /// <summary>
+    /// Times outside what <see cref="DateTimeOffset"/> can hold (years 1 to 9999) become its nearest second.
+    /// </summary>
     private static DateTimeOffset FromWire(ulong seconds, uint nanoseconds)
     {
         long whole = Math.Clamp((long)seconds, s_minSeconds, s_maxSeconds);

@@ -9,8 +9,8 @@ using Errno = TpmFs.Os.Errno;
 namespace TpmFs.CommandLine;
 
 /// <summary>
-/// tpmfs reset: drops what was changed at run time. A running daemon is told by an extended attribute of its tree; where there is none,
-/// or a state directory alone is named, the state file is changed.
+/// tpmfs reset: drops what was changed at run time. A running daemon is told by an extended attribute of its tree;
+/// where there is none, or a state directory alone is named, the state file is changed.
 /// </summary>
 internal static class ResetCommand
 {
@@ -22,13 +22,17 @@ internal static class ResetCommand
 
     private static readonly Option<string?> s_stateDirectory = new("--state-dir")
     {
-        Description = "The state directory of a daemon that does not run; without --mount no other is told. Default: as for 'tpmfs mount'.",
+        Description = "The state directory of a daemon that does not run; without --mount no other is told. Default: "
+            + "as for 'tpmfs mount'.",
         HelpName = "DIR",
     };
 
     public static Command Create()
     {
-        var command = new Command("reset", "Drop what was changed at run time, so that what is configured holds again; without PATH also what was made with mkdir.")
+        var command = new Command(
+            "reset",
+            "Drop what was changed at run time, so that what is configured holds again; without PATH also what was "
+                + "made with mkdir.")
         {
             s_place, TreeCommands.MountPoint, s_stateDirectory,
         };
@@ -38,7 +42,8 @@ internal static class ResetCommand
 
     private static int Run(ParseResult arguments)
     {
-        (string? mountPoint, string? stateDirectory) = (arguments.GetValue(TreeCommands.MountPoint), arguments.GetValue(s_stateDirectory));
+        (string? mountPoint, string? stateDirectory) =
+            (arguments.GetValue(TreeCommands.MountPoint), arguments.GetValue(s_stateDirectory));
         if (!Places.TryFind(
             mountPoint,
             stateDirectory,
@@ -56,7 +61,8 @@ internal static class ResetCommand
             return Tell(places.MountPoint, place);
         }
 
-        if (!SafeDirectory.TryOpen(places.StateDirectory, creates: false, out SafeDirectory? state, out Errno error, out problem))
+        if (!SafeDirectory.TryOpen(
+            places.StateDirectory, creates: false, out SafeDirectory? state, out Errno error, out problem))
         {
             return error == Errno.ENOENT && stateDirectory is null ? ExitCode.Ok : ExitCode.Problem(problem);
         }
@@ -64,7 +70,9 @@ internal static class ResetCommand
         state.Dispose();
 
         if (!Directories.TryLock(
-            places.StateLock, $"another tpmfs uses the state directory {places.StateDirectory}; name its mount point with --mount DIR, or stop it", out FileLock? claim, out problem))
+            places.StateLock,
+            $"another tpmfs uses the state directory {places.StateDirectory}; name its mount point with --mount DIR, "
+                + "or stop it", out FileLock? claim, out problem))
         {
             return ExitCode.Problem(problem);
         }
@@ -78,7 +86,9 @@ internal static class ResetCommand
     /// <summary>A place in the tree, however the user wrote it.</summary>
     private static string Within(string mountPoint, string place)
     {
-        string below = place == mountPoint ? "" : place.StartsWith(mountPoint + "/", StringComparison.Ordinal) ? place[(mountPoint.Length + 1)..] : place;
+        string below = place == mountPoint ? ""
+            : place.StartsWith(mountPoint + "/", StringComparison.Ordinal) ? place[(mountPoint.Length + 1)..]
+            : place;
         return string.Join('/', below.Split('/').Where(step => step is not ("" or ".")));
     }
 
@@ -117,8 +127,10 @@ internal static class ResetCommand
         }
 
         document.Made.RemoveWhere(path => path != place && IsBelow(path));
-        return !File.Exists(file.Path) || file.TryWrite(document, out problem) ? ExitCode.Ok : ExitCode.Problem($"{file.Path} cannot be written: {problem}");
+        return !File.Exists(file.Path) || file.TryWrite(document, out problem)
+            ? ExitCode.Ok : ExitCode.Problem($"{file.Path} cannot be written: {problem}");
 
-        bool IsBelow(string path) => place.Length == 0 || path == place || path.StartsWith(place + "/", StringComparison.Ordinal);
+        bool IsBelow(string path) =>
+            place.Length == 0 || path == place || path.StartsWith(place + "/", StringComparison.Ordinal);
     }
 }

@@ -12,7 +12,8 @@ internal static class TopCommand
     private static readonly string[] s_now = ["openers", "objects", "sessions", "running", "unread"];
 
     private static readonly (string Key, string Heading)[] s_perSecond =
-        [("commands", "cmd/s"), ("tpm_commands", "tpm/s"), ("evictions", "evict/s"), ("denied", "deny/s"), ("errors", "err/s")];
+        [("commands", "cmd/s"), ("tpm_commands", "tpm/s"), ("evictions", "evict/s"), ("denied", "deny/s"),
+            ("errors", "err/s")];
 
     public static Command Create()
     {
@@ -62,7 +63,8 @@ internal static class TopCommand
     }
 
     private static Table Show(
-        Dictionary<string, IReadOnlyDictionary<string, long>> before, Dictionary<string, IReadOnlyDictionary<string, long>> now, TimeSpan elapsed)
+        Dictionary<string, IReadOnlyDictionary<string, long>> before,
+        Dictionary<string, IReadOnlyDictionary<string, long>> now, TimeSpan elapsed)
     {
         Table table = new Table().Border(TableBorder.None).AddColumn(new TableColumn("domain").NoWrap());
         foreach (string heading in (string[])[.. s_now, .. s_perSecond.Select(column => column.Heading), "busy %"])
@@ -70,7 +72,8 @@ internal static class TopCommand
             table.AddColumn(new TableColumn(heading).NoWrap().RightAligned());
         }
 
-        foreach ((string? domain, IReadOnlyDictionary<string, long>? values) in now.OrderByDescending(entry => Rate(entry.Key, "busy_usec")))
+        foreach ((string? domain, IReadOnlyDictionary<string, long>? values) in now.OrderByDescending(
+            entry => Rate(entry.Key, "busy_usec")))
         {
             table.AddRow(
             [
@@ -84,6 +87,7 @@ internal static class TopCommand
         return table;
 
         double Rate(string domain, string key) =>
-            (now[domain].GetValueOrDefault(key) - before.GetValueOrDefault(domain, now[domain]).GetValueOrDefault(key)) / elapsed.TotalSeconds;
+            (now[domain].GetValueOrDefault(key) - before.GetValueOrDefault(domain, now[domain]).GetValueOrDefault(key))
+                / elapsed.TotalSeconds;
     }
 }

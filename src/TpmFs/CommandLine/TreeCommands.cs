@@ -4,7 +4,9 @@ using TpmFs.Power;
 
 namespace TpmFs.CommandLine;
 
-/// <summary>tpmfs status, openers, cancel, revoke, suspend, resume: what they do can be done with cat and echo too.</summary>
+/// <summary>
+/// tpmfs status, openers, cancel, revoke, suspend, resume: what they do can be done with cat and echo too.
+/// </summary>
 internal static class TreeCommands
 {
     public static readonly Option<string?> MountPoint = new("--mount")
@@ -15,7 +17,8 @@ internal static class TreeCommands
 
     private const string PowerFileName = "power";
     private static readonly string[] s_headings =
-        ["id", "uid", "pid", "command", "node", "objects", "sessions", "commands", "age", "state", "for", "TPM command", "reads", "unread"];
+        ["id", "uid", "pid", "command", "node", "objects", "sessions", "commands", "age", "state", "for", "TPM command",
+            "reads", "unread"];
 
 
     public static Command Status()
@@ -36,14 +39,17 @@ internal static class TreeCommands
 
     public static Command Openers()
     {
-        var command = new Command("openers", "List who has a TPM open: all of them for root, a user's own for the user.") { MountPoint };
+        var command = new Command(
+            "openers", "List who has a TPM open: all of them for root, a user's own for the user.") { MountPoint };
         command.SetAction(arguments => With(arguments, tree =>
         {
-            string[][] rows = [s_headings, .. tree.Openers().Select(opener => Array.ConvertAll(Row(opener), OutsideText.Line))];
+            string[][] rows = [s_headings,
+                .. tree.Openers().Select(opener => Array.ConvertAll(Row(opener), OutsideText.Line))];
             int[] widths = s_headings.Select((_, column) => rows.Max(row => row[column].Length)).ToArray();
             foreach (string[] row in rows)
             {
-                Console.WriteLine(string.Join("  ", row.Select((cell, column) => cell.PadRight(widths[column]))).TrimEnd());
+                Console.WriteLine(
+                    string.Join("  ", row.Select((cell, column) => cell.PadRight(widths[column]))).TrimEnd());
             }
 
             return ExitCode.Ok;
@@ -51,22 +57,27 @@ internal static class TreeCommands
         return command;
     }
 
-    public static Command Cancel() => OfOpener("cancel", "Give up the command that an opener has under way; see 'tpmfs openers'.");
+    public static Command Cancel() =>
+        OfOpener("cancel", "Give up the command that an opener has under way; see 'tpmfs openers'.");
 
     public static Command Revoke() => OfOpener("revoke", "End an opener: from then on it gets \"No such device\".");
 
     public static Command Suspend() => OfPower(
-        PowerFile.Suspend, SleepState.Suspended, "Before the machine sleeps: save what the TPMs hold and put commands off. Returns when that is done.");
+        PowerFile.Suspend, SleepState.Suspended,
+        "Before the machine sleeps: save what the TPMs hold and put commands off. Returns when that is done.");
 
-    public static Command Resume() => OfPower(PowerFile.Resume, SleepState.Awake, "After the machine has slept: let commands go on.");
+    public static Command Resume() =>
+        OfPower(PowerFile.Resume, SleepState.Awake, "After the machine has slept: let commands go on.");
 
     /// <summary>Does something with the tree that the command line names.</summary>
     public static int With(ParseResult arguments, Func<MountedTree, int> action) =>
-        MountedTree.TryFind(arguments.GetValue(MountPoint), out MountedTree? tree, out string? problem) ? action(tree) : ExitCode.Problem(problem);
+        MountedTree.TryFind(arguments.GetValue(MountPoint), out MountedTree? tree, out string? problem)
+            ? action(tree) : ExitCode.Problem(problem);
 
     private static string[] Row(OpenerLine of) =>
     [
-        of["id"], of["uid"], of["pid"], of["command"], MountedTree.At(of.Domain, of["node"]), of["objects"], of["sessions"], of["commands"],
+        of["id"], of["uid"], of["pid"], of["command"], MountedTree.At(of.Domain, of["node"]), of["objects"],
+        of["sessions"], of["commands"],
         of["age"] + " s", of["state"], of["since"] + " s", of["tpm_command"], of["reads"], of["unread"],
     ];
 
@@ -85,7 +96,9 @@ internal static class TreeCommands
                 return ExitCode.Problem(problem);
             }
 
-            return state.TrimEnd() == PowerFile.Show(expected) ? ExitCode.Ok : ExitCode.Problem($"the daemon is {state.TrimEnd()}: a command of a TPM did not end in time");
+            return state.TrimEnd() == PowerFile.Show(expected)
+                ? ExitCode.Ok
+                : ExitCode.Problem($"the daemon is {state.TrimEnd()}: a command of a TPM did not end in time");
         }));
         return command;
     }
@@ -107,6 +120,7 @@ internal static class TreeCommands
 
         Errno error = tree.Order(MountedTree.At(found.Domain, file), id.ToString(CultureInfo.InvariantCulture));
         return !error.IsError ? ExitCode.Ok
-            : ExitCode.Problem(error == Errno.ESRCH ? $"opener {id} has ended" : $"{file} of opener {id}: {error.Text()}");
+            : ExitCode.Problem(
+                error == Errno.ESRCH ? $"opener {id} has ended" : $"{file} of opener {id}: {error.Text()}");
     }
 }

@@ -5,16 +5,19 @@ using System.Text.Unicode;
 namespace TpmFs.Configuration;
 
 /// <summary>
-/// The configuration file: JSON with comments and trailing commas, in UTF-8. Strict: a key that is unknown or given twice, a value of
-/// the wrong kind or out of its range is an error that says where, and what was expected.
+/// The configuration file: JSON with comments and trailing commas, in UTF-8. Strict: a key that is unknown or given
+/// twice, a value of the wrong kind or out of its range is an error that says where, and what was expected.
 /// </summary>
 internal static class SettingsFile
 {
     public const string DefaultPath = "/etc/tpmfs/tpmfs.json";
     private const int MaxSize = 1 << 20;
-    private static readonly JsonReaderOptions s_options = new() { AllowTrailingCommas = true, CommentHandling = JsonCommentHandling.Skip, MaxDepth = 16 };
+    private static readonly JsonReaderOptions s_options =
+        new() { AllowTrailingCommas = true, CommentHandling = JsonCommentHandling.Skip, MaxDepth = 16 };
 
-    /// <summary>Reads a file. One that is not there is the defaults, unless it is <paramref name="required"/>.</summary>
+    /// <summary>
+    /// Reads a file. One that is not there is the defaults, unless it is <paramref name="required"/>.
+    /// </summary>
     public static bool TryRead(string path, bool required, out Settings settings, out string problem)
     {
         settings = new Settings();
@@ -33,7 +36,9 @@ internal static class SettingsFile
         return false;
     }
 
-    /// <summary>Reads a file's content. On failure <paramref name="where"/> and <paramref name="problem"/> say what is wrong.</summary>
+    /// <summary>
+    /// Reads a file's content. On failure <paramref name="where"/> and <paramref name="problem"/> say what is wrong.
+    /// </summary>
     public static bool TryParse(ReadOnlySpan<byte> text, out Settings settings, out Position where, out string problem)
     {
         settings = new Settings();
@@ -80,5 +85,6 @@ internal sealed record SettingsSource(string Path, bool IsRequired)
     /// <summary>The file that was named, else the default one, which need not be there.</summary>
     public static SettingsSource Of(string? named) => new(named ?? SettingsFile.DefaultPath, named is not null);
 
-    public bool TryRead(out Settings settings, out string problem) => SettingsFile.TryRead(Path, IsRequired, out settings, out problem);
+    public bool TryRead(out Settings settings, out string problem) =>
+        SettingsFile.TryRead(Path, IsRequired, out settings, out problem);
 }

@@ -7,7 +7,9 @@ internal static class Text
 {
     private const int MaxPrinted = 64;
 
-    /// <summary>False for what is no string, or is one whose escapes are no Unicode text (half a surrogate pair).</summary>
+    /// <summary>
+    /// False for what is no string, or is one whose escapes are no Unicode text (half a surrogate pair).
+    /// </summary>
     public static bool TryGet(ref Utf8JsonReader reader, out string text)
     {
         text = "";

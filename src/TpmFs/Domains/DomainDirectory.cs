@@ -26,12 +26,14 @@ internal class DomainDirectory : DirectoryNode
     {
     }
 
-    private DomainDirectory(TreeParts parts, string path, DomainPlan configured, DirectoryNode? parent, bool hasRaw, KeptAccess own)
+    private DomainDirectory(
+        TreeParts parts, string path, DomainPlan configured, DirectoryNode? parent, bool hasRaw, KeptAccess own)
         : base(parts.Table, own, parent)
     {
         _parts = parts;
         _own = own;
-        _managed = [.. parts.Tpms.Select(tpm => new KeptAccess(parts.State, At(path, tpm.ManagedName), configured.Managed))];
+        _managed = [.. parts.Tpms.Select(
+            tpm => new KeptAccess(parts.State, At(path, tpm.ManagedName), configured.Managed))];
         Domain = new Domain(path, configured.Limits, parts.State, isShared: parent is null, StandingOf);
         AddNodes(this, "", tpm => _managed[tpm.Number], locality: 0, hasRaw);
         AddLocalities(hasRaw);
@@ -63,12 +65,16 @@ internal class DomainDirectory : DirectoryNode
     public override void Removed()
     {
         base.Removed();
-        Array.ForEach(Domain.End(who => Audit.Revoked(_parts.Log, who)), held => _parts.Tpms[held.Tpm].EndGroup(held.Group));
+        Array.ForEach(
+            Domain.End(who => Audit.Revoked(_parts.Log, who)), held => _parts.Tpms[held.Tpm].EndGroup(held.Group));
     }
 
     protected static string At(string path, string name) => path.Length == 0 ? name : $"{path}/{name}";
 
-    /// <summary>Returns what a user is to the domain. The root is shared by all, so that its directory's owner counts as one of them.</summary>
+    /// <summary>
+    /// Returns what a user is to the domain. The root is shared by all, so that its directory's owner counts as one of
+    /// them.
+    /// </summary>
     private Standing StandingOf(uint uid) =>
         _parts.IsAdministrator(uid) ? Standing.Administrator
         : Domain.Path.Length > 0 && uid == _own.Current.Uid ? Standing.Owner
@@ -76,7 +82,8 @@ internal class DomainDirectory : DirectoryNode
 
     private void AddLocalities(bool hasRaw)
     {
-        var localities = new LocalitiesDirectory(_parts.Table, _parts.Administrators(At(Domain.Path, "locality"), PrivateDirectory), this);
+        var localities = new LocalitiesDirectory(
+            _parts.Table, _parts.Administrators(At(Domain.Path, "locality"), PrivateDirectory), this);
         TryAdd("locality", localities);
         for (byte locality = 0; locality <= HighestLocality; locality++)
         {
@@ -89,7 +96,8 @@ internal class DomainDirectory : DirectoryNode
         }
     }
 
-    private void AddNodes(DirectoryNode directory, string within, Func<TpmPort, NodeAccess> accessOf, byte locality, bool hasRaw)
+    private void AddNodes(
+        DirectoryNode directory, string within, Func<TpmPort, NodeAccess> accessOf, byte locality, bool hasRaw)
     {
         foreach (TpmPort tpm in _parts.Tpms)
         {
@@ -101,10 +109,13 @@ internal class DomainDirectory : DirectoryNode
         }
 
         void Add(string name, NodeAccess access, TpmPort tpm, bool isRaw) =>
-            directory.TryAdd(name, new TpmNode(_parts.Table, access, At(within, name), Domain, locality, tpm, isRaw, _parts.Openers));
+            directory.TryAdd(
+                name,
+                new TpmNode(_parts.Table, access, At(within, name), Domain, locality, tpm, isRaw, _parts.Openers));
     }
 
-    private NodeAccess Administrators(string within, string name) => _parts.Administrators(At(Domain.Path, At(within, name)), PrivateNode);
+    private NodeAccess Administrators(string within, string name) =>
+        _parts.Administrators(At(Domain.Path, At(within, name)), PrivateNode);
 
     private void AddControls()
     {
@@ -133,7 +144,9 @@ internal sealed record DomainPlan(Access Directory, Access Managed, Limits Limit
     private const uint UserDirectory = 0b111_000_000;
     private const uint UserNode = 0b110_000_000;
 
-    /// <summary>A domain that an administrator makes; <paramref name="mode"/> may only take from its permissions.</summary>
+    /// <summary>
+    /// A domain that an administrator makes; <paramref name="mode"/> may only take from its permissions.
+    /// </summary>
     public static DomainPlan OfMade(uint uid, uint gid, uint mode, Limits limits) =>
         new(new Access(MadeDirectory & mode, uid, gid), new Access(MadeNode, uid, gid), limits);
 

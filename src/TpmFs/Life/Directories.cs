@@ -6,8 +6,8 @@ namespace TpmFs.Life;
 internal static class Directories
 {
     /// <summary>
-    /// Makes a directory for this user alone, where it is missing. Sees that nobody else has a say in it or in what is in it,
-    /// and that files can be made in it.
+    /// Makes a directory for this user alone, where it is missing. Sees that nobody else has a say in it or in what is
+    /// in it, and that files can be made in it.
     /// </summary>
     /// <param name="path">The directory.</param>
     /// <param name="what">What it is for, for a person.</param>

@@ -6,7 +6,8 @@ using TpmFs.Logs;
 namespace TpmFs.Life;
 
 /// <summary>
-/// Who started the daemon and wants to know how it is (systemd.service(5), Type=notify). Says nothing where nobody does. Any thread.
+/// Who started the daemon and wants to know how it is (systemd.service(5), Type=notify). Says nothing where nobody
+/// does. Any thread.
 /// </summary>
 internal sealed class ServiceManager
 {
@@ -25,7 +26,8 @@ internal sealed class ServiceManager
         if (!LibSystemd.IsHere)
         {
             log.Warning(
-                "the service manager waits to be told that tpmfs is ready (NOTIFY_SOCKET), and cannot be, since libsystemd.so.0 is not there. "
+                "the service manager waits to be told that tpmfs is ready (NOTIFY_SOCKET), and cannot be, since "
+                + "libsystemd.so.0 is not there. "
                 + "Install it (on Debian the package libsystemd0), or start tpmfs by a unit with Type=simple");
             return new ServiceManager(listens: false, null);
         }
@@ -38,11 +40,14 @@ internal sealed class ServiceManager
     public void Status(string status) => Tell(Line(status));
 
     /// <summary>A reload begins; <see cref="Ready"/> ends it.</summary>
-    public void Reloading() => Tell(string.Create(CultureInfo.InvariantCulture, $"RELOADING=1\nMONOTONIC_USEC={MonotonicMicroseconds}"));
+    public void Reloading() =>
+        Tell(string.Create(CultureInfo.InvariantCulture, $"RELOADING=1\nMONOTONIC_USEC={MonotonicMicroseconds}"));
 
     public void Stopping() => Tell($"STOPPING=1\n{Line("stopping")}");
 
-    /// <summary>Lets it know that requests are served, where it wants to, until what this returns is disposed of.</summary>
+    /// <summary>
+    /// Lets it know that requests are served, where it wants to, until what this returns is disposed of.
+    /// </summary>
     /// <param name="beat">See <see cref="Watchdog"/>.</param>
     public IDisposable? Watch(Func<Task> beat) =>
         _watchdogTime is { } time ? new Watchdog(time, beat, () => Tell("WATCHDOG=1"), TimeProvider.System) : null;
@@ -52,7 +57,9 @@ internal sealed class ServiceManager
 
     private static string Line(string status) => $"STATUS={OutsideText.Line(status)}";
 
-    /// <summary>What the service manager does not take is lost; when it matters, its time limits run out, and it says so itself.</summary>
+    /// <summary>
+    /// What the service manager does not take is lost; when it matters, its time limits run out, and it says so itself.
+    /// </summary>
     private void Tell(string state)
     {
         if (_listens)

@@ -44,7 +44,8 @@ internal sealed class Tree : IDisposable
         _unread = new UnreadAnswers(time);
         var notifier = new PollNotifier();
         var table = new NodeTable(time);
-        _parts = new TreeParts(table, owner, tpms, new OpenerContext(time, _unread, new AnswerPool(), notifier, log), state);
+        _parts =
+            new TreeParts(table, owner, tpms, new OpenerContext(time, _unread, new AnswerPool(), notifier, log), state);
         ControlContext controls = _parts.Controls;
         _resolver = new UserResolver(database, settings, owner, time, log);
         _root = new RootDirectory(_parts, new DomainPlan(owner, managed, settings.RootLimits));
@@ -78,7 +79,8 @@ internal sealed class Tree : IDisposable
     public TreeFileSystem FileSystem { get; }
 
     /// <summary>Every domain, the root first.</summary>
-    private IEnumerable<Domain> Domains => [_root.Domain, .. _users.Domains.Select(user => user.Domain), .. _domains.Domains.Select(made => made.Domain)];
+    private IEnumerable<Domain> Domains =>
+        [_root.Domain, .. _users.Domains.Select(user => user.Domain), .. _domains.Domains.Select(made => made.Domain)];
 
     /// <summary>The configuration is another now. Users' names are looked up by and by.</summary>
     public void Configure(Settings settings, Access managed)

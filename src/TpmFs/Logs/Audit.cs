@@ -10,8 +10,9 @@ using TpmFs.Tpm;
 namespace TpmFs.Logs;
 
 /// <summary>
-/// Who changed what in the tree, and with what result: each grant, limit, list of commands, reset and order to an opener, whether it was taken
-/// or refused. What the kernel refuses by a node's permissions does not get here. Any thread; never waits.
+/// Who changed what in the tree, and with what result: each grant, limit, list of commands, reset and order to an
+/// opener, whether it was taken or refused. What the kernel refuses by a node's permissions does not get here. Any
+/// thread; never waits.
 /// </summary>
 internal sealed class Audit
 {
@@ -33,7 +34,9 @@ internal sealed class Audit
     public static Audit Of(in FuseCaller caller, ILogger log)
     {
         (uint pid, string command) = ProcessName.OfThread(caller.Pid);
-        return new Audit(log.ForContext("Uid", caller.Uid).ForContext("Pid", pid).ForContext("Command", command), $"process {pid} ({command}) of user {caller.Uid}");
+        return new Audit(
+            log.ForContext("Uid", caller.Uid).ForContext("Pid", pid).ForContext("Command", command),
+            $"process {pid} ({command}) of user {caller.Uid}");
     }
 
     /// <summary>What follows from the configuration, and from the system's users and groups that it names.</summary>
@@ -41,11 +44,15 @@ internal sealed class Audit
 
     /// <summary>An order was written to a control file.</summary>
     public void Ordered(Node file, ReadOnlySpan<byte> order, Errno result) =>
-        Write(_log.Of(EventType.Ordered), file.Place, $"'{OutsideText.Line(Cut(Encoding.Latin1.GetString(order).TrimEnd('\n')))}' written", result);
+        Write(
+            _log.Of(EventType.Ordered), file.Place,
+            $"'{OutsideText.Line(Cut(Encoding.Latin1.GetString(order).TrimEnd('\n')))}' written", result);
 
     /// <summary>chmod, chown, setfacl, or what else changes who may use a node.</summary>
     public void AccessChanged(Node node, Errno result) =>
-        Write(_log.Of(EventType.AccessChanged), node.Place, result.IsError ? "access to be changed" : $"access is now {Show(node.Access)}", result);
+        Write(
+            _log.Of(EventType.AccessChanged), node.Place,
+            result.IsError ? "access to be changed" : $"access is now {Show(node.Access)}", result);
 
     /// <summary>Limits of a domain are others now, though nobody wrote to their files.</summary>
     public void LimitsChanged(string domain, LimitsChange change)
@@ -57,26 +64,32 @@ internal sealed class Audit
     }
 
     /// <summary>What was changed at run time of a place, and of what is below it, is dropped.</summary>
-    public void Reset(string place, Errno result) => Write(
-        _log.Of(EventType.Reset),
-        Cut(place),
-        $"{(place.Length == 0 ? "everything that was changed at run time" : "what was changed at run time of it and of all below it")} {(result.IsError ? "to be" : "is")} dropped",
-        result);
+    public void Reset(string place, Errno result)
+    {
+        string what = place.Length == 0 ? "everything that was changed at run time"
+            : "what was changed at run time of it and of all below it";
+        Write(_log.Of(EventType.Reset), Cut(place), $"{what} {(result.IsError ? "to be" : "is")} dropped", result);
+    }
 
-    public void Made(string place, string how = "made", Errno result = default) => Write(_log.Of(EventType.DomainMade), place, how, result);
+    public void Made(string place, string how = "made", Errno result = default) =>
+        Write(_log.Of(EventType.DomainMade), place, how, result);
 
-    public void Removed(string place, string how = "removed", Errno result = default) => Write(_log.Of(EventType.DomainRemoved), place, how, result);
+    public void Removed(string place, string how = "removed", Errno result = default) =>
+        Write(_log.Of(EventType.DomainRemoved), place, how, result);
 
     /// <summary>An opener ends before its owner closes it.</summary>
-    public static void Revoked(ILogger log, OpenerIdentity who) => log.Of(EventType.OpenerRevoked).ForContext("Domain", DomainOf(who.Domain)).Information(
-        "opener {Opener} of {Node} (process {Pid}, {Command}, of user {Uid}) is revoked", who.Id, who.Path, who.Pid, who.Command, who.Uid);
+    public static void Revoked(ILogger log, OpenerIdentity who) =>
+        log.Of(EventType.OpenerRevoked).ForContext("Domain", DomainOf(who.Domain)).Information(
+        "opener {Opener} of {Node} (process {Pid}, {Command}, of user {Uid}) is revoked", who.Id, who.Path, who.Pid,
+        who.Command, who.Uid);
 
     /// <summary>A domain's policy refused an opener's command.</summary>
     public static void Denied(ILogger log, OpenerIdentity who, TpmCc command)
     {
         TpmRc answer = command == TpmCc.Startup ? TpmRc.Initialize : TpmRc.CommandCode.FromResourceManager;
         log.Of(EventType.CommandDenied).Warning(
-            "{Node}: the policy of {Domain} refuses {CommandCode} to opener {Opener}, process {Pid} ({Command}) of user {Uid}, with {ResponseCode}",
+            "{Node}: the policy of {Domain} refuses {CommandCode} to opener {Opener}, process {Pid} ({Command}) of "
+                + "user {Uid}, with {ResponseCode}",
             who.Path,
             DomainOf(who.Domain),
             command.ToName(),
@@ -87,7 +100,8 @@ internal sealed class Audit
             $"0x{answer.Value:X8}");
     }
 
-    private void Write(ILogger typed, string place, string change, Errno result) => typed.ForContext("Domain", DomainOf(place)).Information(
+    private void Write(ILogger typed, string place, string change, Errno result) =>
+        typed.ForContext("Domain", DomainOf(place)).Information(
         "{Node}: {Change} by {By}: {Result}",
         place.Length == 0 ? "/" : OutsideText.Line(place),
         change,
@@ -96,7 +110,8 @@ internal sealed class Audit
 
     /// <summary>What a person calls the domain that a place of the tree is in.</summary>
     private static string DomainOf(string place) =>
-        place.Split('/') is ["users" or "domains", { Length: > 0 } name, ..] ? OutsideText.Line($"{place.AsSpan(0, place.IndexOf('/'))}/{name}") : Root;
+        place.Split('/') is ["users" or "domains", { Length: > 0 } name, ..]
+            ? OutsideText.Line($"{place.AsSpan(0, place.IndexOf('/'))}/{name}") : Root;
 
     /// <summary>Cuts what is too long, and says so. Nobody can forge that: the sign is none of Latin-1.</summary>
     private static string Cut(string text) => OutsideText.Cut(text, MaxShown);
@@ -105,7 +120,11 @@ internal sealed class Audit
     {
         string mode = Convert.ToString(access.Mode, 8).PadLeft(4, '0');
         string entries = access.Acl is { } acl
-            ? string.Concat(acl.Named.Select(entry => string.Create(CultureInfo.InvariantCulture, $" {(entry.Kind == AclKind.User ? "u" : "g")}:{entry.Id}:{entry.Permissions}")))
+            ? string.Concat(
+                acl.Named.Select(
+                    entry => string.Create(
+                        CultureInfo.InvariantCulture,
+                        $" {(entry.Kind == AclKind.User ? "u" : "g")}:{entry.Id}:{entry.Permissions}")))
             : "";
         return string.Create(CultureInfo.InvariantCulture, $"{mode} {access.Uid}:{access.Gid}{entries}");
     }

@@ -5,8 +5,8 @@ using Serilog.Events;
 namespace TpmFs.Logs;
 
 /// <summary>
-/// An event as the journal's fields (systemd.journal-fields(7)), each NAME=value in UTF-8. The journal takes any character in any
-/// value, but journalctl(1) shows a message with control characters as "[… blob data]" only.
+/// An event as the journal's fields (systemd.journal-fields(7)), each NAME=value in UTF-8. The journal takes any
+/// character in any value, but journalctl(1) shows a message with control characters as "[… blob data]" only.
 /// </summary>
 internal static class JournalFields
 {
@@ -48,7 +48,9 @@ internal static class JournalFields
         return fields;
     }
 
-    /// <summary>A field's name holds A to Z, 0 to 9 and _, and neither begins with _ nor a digit: ours begin with TPM.</summary>
+    /// <summary>
+    /// A field's name holds A to Z, 0 to 9 and _, and neither begins with _ nor a digit: ours begin with TPM.
+    /// </summary>
     public static string Name(string property)
     {
         if (s_names.TryGetValue(property, out string? known))

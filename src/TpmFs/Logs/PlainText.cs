@@ -4,7 +4,9 @@ using Serilog.Formatting;
 
 namespace TpmFs.Logs;
 
-/// <summary>One event a line, for people. Control characters in it, wherever they came from, are shown, not obeyed.</summary>
+/// <summary>
+/// One event a line, for people. Control characters in it, wherever they came from, are shown, not obeyed.
+/// </summary>
 internal sealed class PlainText : ITextFormatter
 {
     public void Format(LogEvent logEvent, TextWriter output)

@@ -1,16 +1,17 @@
 namespace TpmFs.Nodes;
 
 /// <summary>
-/// Who may do what with a node: permission bits (07777), owner, group and what an ACL adds. The kernel enforces it (default_permissions,
-/// FUSE_POSIX_ACL).
+/// Who may do what with a node: permission bits (07777), owner, group and what an ACL adds. The kernel enforces it
+/// (default_permissions, FUSE_POSIX_ACL).
 /// </summary>
 internal readonly record struct Access(uint Mode, uint Uid, uint Gid, PosixAcl? Acl = null)
 {
     private const uint GroupShift = 3;
 
     /// <summary>
-    /// The mode of a directory that everybody passes through, and only its owner lists: the kernel holds a directory's lock while it copies a listing
-    /// into memory that may never arrive, and everybody who opens a file of the directory by its name waits for that lock.
+    /// The mode of a directory that everybody passes through, and only its owner lists: the kernel holds a directory's
+    /// lock while it copies a listing into memory that may never arrive, and everybody who opens a file of the
+    /// directory by its name waits for that lock.
     /// </summary>
     public const uint PublicDirectory = 0b111_001_001;
 
@@ -18,7 +19,8 @@ internal readonly record struct Access(uint Mode, uint Uid, uint Gid, PosixAcl? 
     public const uint Permissions = 0x1FF;
 
     /// <summary>
-    /// What chmod(2) makes of it. With an ACL the group's bits are the ACL's mask (acl(5)), so that nothing else need be changed.
+    /// What chmod(2) makes of it. With an ACL the group's bits are the ACL's mask (acl(5)), so that nothing else need
+    /// be changed.
     /// </summary>
     public Access WithMode(uint mode) => this with { Mode = mode & Permissions };
 
@@ -26,5 +28,9 @@ internal readonly record struct Access(uint Mode, uint Uid, uint Gid, PosixAcl? 
     public Access WithAcl(PosixAcl acl, uint mode) => this with { Mode = mode, Acl = acl.IsMinimal ? null : acl };
 
     /// <summary>Without the ACL; the group keeps no more than it had under it.</summary>
-    public Access WithoutAcl() => Acl is null ? this : this with { Mode = Mode & ~(7u << (int)GroupShift) | (Mode & (Acl.Group << (int)GroupShift)), Acl = null };
+    public Access WithoutAcl() =>
+        Acl is null
+            ? this
+            : this with { Mode = Mode & ~(7u << (int)GroupShift) | (Mode & (Acl.Group << (int)GroupShift)),
+                Acl = null };
 }

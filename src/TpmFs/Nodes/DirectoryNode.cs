@@ -7,8 +7,9 @@ namespace TpmFs.Nodes;
 
 /// <summary>A directory whose entries are added and removed by the daemon.</summary>
 /// <remarks>
-/// A name is kept as a Latin-1 string, one character a byte, so that any name is itself and nothing else. Each entry has a place in the
-/// listing that never changes and is never reused, so a listing that goes on after a change misses and repeats nothing.
+/// A name is kept as a Latin-1 string, one character a byte, so that any name is itself and nothing else. Each entry
+/// has a place in the listing that never changes and is never reused, so a listing that goes on after a change misses
+/// and repeats nothing.
 /// </remarks>
 internal class DirectoryNode : Node
 {
@@ -134,7 +135,8 @@ internal class DirectoryNode : Node
 
         foreach (Entry entry in After(offset))
         {
-            if (entry.Node.FaceFor(caller) is { } face && !entries.Add(Encoding.Latin1.GetBytes(entry.Name), entry.Place, face.Attributes))
+            if (entry.Node.FaceFor(caller) is { } face
+                && !entries.Add(Encoding.Latin1.GetBytes(entry.Name), entry.Place, face.Attributes))
             {
                 break;
             }

@@ -4,8 +4,8 @@ using TpmFs.Logs;
 namespace TpmFs.Nodes;
 
 /// <summary>
-/// Something with a name in the tree. A kind of node overrides what it offers; what it leaves alone answers as such a file does elsewhere.
-/// All methods are called by several FUSE threads at once and must not block.
+/// Something with a name in the tree. A kind of node overrides what it offers; what it leaves alone answers as such a
+/// file does elsewhere. All methods are called by several FUSE threads at once and must not block.
 /// </summary>
 internal abstract class Node
 {
@@ -30,7 +30,8 @@ internal abstract class Node
         {
             Access access = Access;
             return new(
-                Id.Value, (uint)Type | access.Mode, LinkCount, access.Uid, access.Gid, Size, AccessTime: _made, ModifyTime: _made, ChangeTime: _made);
+                Id.Value, (uint)Type | access.Mode, LinkCount, access.Uid, access.Gid, Size, AccessTime: _made,
+                ModifyTime: _made, ChangeTime: _made);
         }
     }
 
@@ -55,13 +56,18 @@ internal abstract class Node
     /// <summary>The node that somebody finds under its name; null when the name is not there for them.</summary>
     public virtual Node? FaceFor(in FuseCaller caller) => this;
 
-    /// <summary>Modes and owners change where the node's access can be; truncation (a shell's &gt;) and times are taken and ignored, as on a device.</summary>
+    /// <summary>
+    /// Modes and owners change where the node's access can be; truncation (a shell's &gt;) and times are taken and
+    /// ignored, as on a device.
+    /// </summary>
     public virtual Errno SetAttributes(in FuseCaller caller, in FuseAttributeChange change)
     {
         (uint? mode, uint? uid, uint? gid) = (change.Mode, change.Uid, change.Gid);
         return mode is null && uid is null && gid is null
             ? Errno.None
-            : Guard.Change(access => access.WithMode(mode ?? access.Mode) with { Uid = uid ?? access.Uid, Gid = gid ?? access.Gid });
+            : Guard.Change(
+                access =>
+                    access.WithMode(mode ?? access.Mode) with { Uid = uid ?? access.Uid, Gid = gid ?? access.Gid });
     }
 
     /// <summary>The child with a name, for whoever asks.</summary>
@@ -90,11 +96,14 @@ internal abstract class Node
         return Errno.EACCES;
     }
 
-    public Errno GetXattr(in FuseCaller caller, ReadOnlySpan<byte> name, FuseBytesReply value) => AclXattr.Get(Guard, name, value);
+    public Errno GetXattr(in FuseCaller caller, ReadOnlySpan<byte> name, FuseBytesReply value) =>
+        AclXattr.Get(Guard, name, value);
 
     public Errno ListXattr(in FuseCaller caller, FuseBytesReply names) => AclXattr.List(Guard, names);
 
-    public virtual Errno SetXattr(in FuseCaller caller, ReadOnlySpan<byte> name, ReadOnlySpan<byte> value, uint flags) => AclXattr.Set(Guard, name, value, flags);
+    public virtual Errno SetXattr(
+        in FuseCaller caller, ReadOnlySpan<byte> name, ReadOnlySpan<byte> value, uint flags) =>
+            AclXattr.Set(Guard, name, value, flags);
 
     public Errno RemoveXattr(in FuseCaller caller, ReadOnlySpan<byte> name) => AclXattr.Remove(Guard, name);
 

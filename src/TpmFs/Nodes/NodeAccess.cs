@@ -40,7 +40,9 @@ internal interface IAccessStore
 }
 
 /// <summary>Access that chmod, chown and setfacl change, and that is back after a restart.</summary>
-/// <remarks>The lock also covers the store, so that what is kept is what holds, and nothing is kept for a node that was removed.</remarks>
+/// <remarks>
+/// The lock also covers the store, so that what is kept is what holds, and nothing is kept for a node that was removed.
+/// </remarks>
 internal sealed class KeptAccess : NodeAccess
 {
     private readonly Lock _gate = new();
@@ -86,7 +88,10 @@ internal sealed class KeptAccess : NodeAccess
         }
     }
 
-    /// <summary>What holds by configuration is another now. It holds at once where nobody has changed it. Whether another holds now than before.</summary>
+    /// <summary>
+    /// What holds by configuration is another now. It holds at once where nobody has changed it. Whether another holds
+    /// now than before.
+    /// </summary>
     public bool SetInitial(Access access)
     {
         lock (_gate)

@@ -6,17 +6,22 @@ using TpmFs.Policy;
 namespace TpmFs.Nodes;
 
 /// <summary>
-/// Maps the numbers that the kernel uses to nodes: those in the tree, and those removed from it that the kernel still holds. Numbers are never reused.
+/// Maps the numbers that the kernel uses to nodes: those in the tree, and those removed from it that the kernel still
+/// holds. Numbers are never reused.
 /// </summary>
 /// <remarks>
-/// The kernel makes one inode for each number, and an inode has locks that a client can hold for as long as it likes. Therefore each lookup of a
-/// file gets a number of its own, so that a client shares an inode with nobody but those to whom it hands a descriptor or a bind mount.
-/// Directories and links keep one number, since a mount below a path stays only where the path's numbers stay. The lock owns all counts and
-/// is held for a few instructions; nothing is called under it.
+/// The kernel makes one inode for each number, and an inode has locks that a client can hold for as long as it likes.
+/// Therefore each lookup of a file gets a number of its own, so that a client shares an inode with nobody but those to
+/// whom it hands a descriptor or a bind mount. Directories and links keep one number, since a mount below a path stays
+/// only where the path's numbers stay. The lock owns all counts and is held for a few instructions; nothing is called
+/// under it.
 /// </remarks>
 internal sealed class NodeTable(TimeProvider time)
 {
-    /// <summary>The most numbers that lookups of files have made, of all users together. Each costs some 150 bytes while the kernel holds it.</summary>
+    /// <summary>
+    /// The most numbers that lookups of files have made, of all users together. Each costs some 150 bytes while the
+    /// kernel holds it.
+    /// </summary>
     public const int MaxFileNumbers = 65_536;
 
     /// <summary>How many of them root gets in any case.</summary>
@@ -59,7 +64,9 @@ internal sealed class NodeTable(TimeProvider time)
         }
     }
 
-    /// <summary>Takes a node out of the tree. The node stays known until the kernel has forgotten all of its numbers.</summary>
+    /// <summary>
+    /// Takes a node out of the tree. The node stays known until the kernel has forgotten all of its numbers.
+    /// </summary>
     public void Unlink(Node node)
     {
         lock (_gate)
@@ -98,7 +105,9 @@ internal sealed class NodeTable(TimeProvider time)
         }
     }
 
-    /// <summary>Takes lookups back. A number without lookups is dropped, unless it is that of a node in the tree.</summary>
+    /// <summary>
+    /// Takes lookups back. A number without lookups is dropped, unless it is that of a node in the tree.
+    /// </summary>
     public void Forget(NodeId id, ulong lookups)
     {
         lock (_gate)
@@ -111,7 +120,10 @@ internal sealed class NodeTable(TimeProvider time)
         }
     }
 
-    /// <summary>Makes a new number; a user whose share is used up gets one for each file, which only further lookups of the same user get too.</summary>
+    /// <summary>
+    /// Makes a new number; a user whose share is used up gets one for each file, which only further lookups of the same
+    /// user get too.
+    /// </summary>
     private (NodeId Id, Inode Inode) InodeFor(Node node, uint uid)
     {
         bool isShared = !_shares.TryTake(uid, uid == 0 ? Standing.Administrator : Standing.User, MaxFileNumbers);
@@ -159,7 +171,10 @@ internal sealed class NodeTable(TimeProvider time)
         /// <summary>True when further lookups of the same user get this number too.</summary>
         public bool IsShared { get; init; }
 
-        /// <summary>True when nothing but the kernel's lookups keeps the number: the node was removed, or the number was made for a lookup.</summary>
+        /// <summary>
+        /// True when nothing but the kernel's lookups keeps the number: the node was removed, or the number was made
+        /// for a lookup.
+        /// </summary>
         public bool IsUnlinked { get; set; }
 
         /// <summary>Gets or sets how often the kernel holds this number.</summary>

@@ -43,7 +43,8 @@ internal sealed class TreeFileSystem(NodeTable table, PollNotifier notifier, ILo
         return known ? Errno.None : Errno.ENOENT;
     }
 
-    public override Errno SetAttributes(in FuseCaller caller, NodeId node, in FuseAttributeChange change, out FuseAttributes attributes)
+    public override Errno SetAttributes(
+        in FuseCaller caller, NodeId node, in FuseAttributeChange change, out FuseAttributes attributes)
     {
         attributes = default;
         if (!table.TryGet(node, out Node? found))
@@ -64,7 +65,8 @@ internal sealed class TreeFileSystem(NodeTable table, PollNotifier notifier, ILo
     public override Errno ReadLink(in FuseCaller caller, NodeId node, FuseBytesReply target) =>
         table.TryGet(node, out Node? found) ? found.ReadLink(caller, target) : Errno.ENOENT;
 
-    public override Errno MakeDirectory(in FuseCaller caller, NodeId parent, ReadOnlySpan<byte> name, uint mode, out FuseEntry entry)
+    public override Errno MakeDirectory(
+        in FuseCaller caller, NodeId parent, ReadOnlySpan<byte> name, uint mode, out FuseEntry entry)
     {
         entry = default;
         if (!table.TryGet(parent, out Node? directory))
@@ -114,7 +116,8 @@ internal sealed class TreeFileSystem(NodeTable table, PollNotifier notifier, ILo
         return Errno.None;
     }
 
-    public override void Read(in FuseCaller caller, NodeId node, OpenId open, in FuseReadArguments arguments, FuseReadReply reply)
+    public override void Read(
+        in FuseCaller caller, NodeId node, OpenId open, in FuseReadArguments arguments, FuseReadReply reply)
     {
         if (arguments.FillsPageCache)
         {
@@ -132,7 +135,8 @@ internal sealed class TreeFileSystem(NodeTable table, PollNotifier notifier, ILo
     }
 
     public override Errno Write(
-        in FuseCaller caller, NodeId node, OpenId open, in FuseWriteArguments arguments, ReadOnlySpan<byte> data, out int written)
+        in FuseCaller caller, NodeId node, OpenId open, in FuseWriteArguments arguments, ReadOnlySpan<byte> data,
+        out int written)
     {
         written = 0;
         if (!_files.TryGetValue(open, out OpenFile? file))
@@ -157,7 +161,8 @@ internal sealed class TreeFileSystem(NodeTable table, PollNotifier notifier, ILo
         }
     }
 
-    public override Errno Poll(in FuseCaller caller, NodeId node, OpenId open, PollId? notify, PollEvents wanted, out PollEvents ready)
+    public override Errno Poll(
+        in FuseCaller caller, NodeId node, OpenId open, PollId? notify, PollEvents wanted, out PollEvents ready)
     {
         ready = _files.TryGetValue(open, out OpenFile? file) ? file.Poll(notify, wanted) : PollEvents.Err;
         return Errno.None;
@@ -174,15 +179,18 @@ internal sealed class TreeFileSystem(NodeTable table, PollNotifier notifier, ILo
     public override Errno OpenDirectory(in FuseCaller caller, NodeId node, uint flags, out FuseOpened opened)
     {
         opened = default;
-        return !table.TryGet(node, out Node? found) ? Errno.ENOENT : found.Type == NodeType.Directory ? Errno.None : Errno.ENOTDIR;
+        return !table.TryGet(node, out Node? found)
+            ? Errno.ENOENT : found.Type == NodeType.Directory ? Errno.None : Errno.ENOTDIR;
     }
 
-    public override Errno ReadDirectory(in FuseCaller caller, NodeId node, OpenId open, ulong offset, FuseDirectoryReply entries) =>
+    public override Errno ReadDirectory(
+        in FuseCaller caller, NodeId node, OpenId open, ulong offset, FuseDirectoryReply entries) =>
         table.TryGet(node, out Node? found) ? found.List(caller, offset, entries) : Errno.ENOENT;
 
     public override Errno StatFs(in FuseCaller caller, NodeId node, out FuseStatFs statistics)
     {
-        statistics = new FuseStatFs(Blocks: 0, BlocksFree: 0, Files: (ulong)table.Count, FilesFree: 0, BlockSize: 4096, NameLength: 255);
+        statistics = new FuseStatFs(
+            Blocks: 0, BlocksFree: 0, Files: (ulong)table.Count, FilesFree: 0, BlockSize: 4096, NameLength: 255);
         return Errno.None;
     }
 
@@ -192,7 +200,8 @@ internal sealed class TreeFileSystem(NodeTable table, PollNotifier notifier, ILo
     public override Errno ListXattr(in FuseCaller caller, NodeId node, FuseBytesReply names) =>
         table.TryGet(node, out Node? found) ? found.ListXattr(caller, names) : Errno.ENOENT;
 
-    public override Errno SetXattr(in FuseCaller caller, NodeId node, ReadOnlySpan<byte> name, ReadOnlySpan<byte> value, uint flags)
+    public override Errno SetXattr(
+        in FuseCaller caller, NodeId node, ReadOnlySpan<byte> name, ReadOnlySpan<byte> value, uint flags)
     {
         if (!table.TryGet(node, out Node? found))
         {

@@ -7,12 +7,13 @@ using TpmFs.Tpm;
 namespace TpmFs.Openers;
 
 /// <summary>
-/// One open file description of a TPM node: a command is written, its response is read. Idle, then a command under way, then its answer
-/// ready and perhaps half read, then idle again. What waits is always a read; a write queues the command and returns.
+/// One open file description of a TPM node: a command is written, its response is read. Idle, then a command under way,
+/// then its answer ready and perhaps half read, then idle again. What waits is always a read; a write queues the
+/// command and returns.
 /// </summary>
 /// <remarks>
-/// The lock guards all fields and is held for a few instructions. The space, replies and the notifier are called without it, because
-/// they may call back at once, on the same thread. FUSE's offsets are ignored: this is a stream.
+/// The lock guards all fields and is held for a few instructions. The space, replies and the notifier are called
+/// without it, because they may call back at once, on the same thread. FUSE's offsets are ignored: this is a stream.
 /// </remarks>
 internal sealed class Opener : OpenFile, ISpaceClient, IFuseInterruptible
 {
@@ -38,7 +39,9 @@ internal sealed class Opener : OpenFile, ISpaceClient, IFuseInterruptible
     /// <param name="maxCommandSize">The largest write, in bytes.</param>
     /// <param name="openSpace">Makes the handle space whose answers come here.</param>
     /// <param name="ended">Told once: the last descriptor is closed, or the opener was revoked.</param>
-    /// <param name="released">Told once: the last descriptor is closed. This comes before <paramref name="ended"/> unless it was revoked.</param>
+    /// <param name="released">
+    /// Told once: the last descriptor is closed. This comes before <paramref name="ended"/> unless it was revoked.
+    /// </param>
     private Opener(
         OpenerContext context,
         OpenerIdentity identity,
@@ -75,7 +78,8 @@ internal sealed class Opener : OpenFile, ISpaceClient, IFuseInterruptible
                 };
                 TpmCc? command = state == OpenerState.Idle ? null : _command;
                 return new OpenerActivity(
-                    state, _context.Time.GetElapsedTime(_since), command, _waiting.Count, _phase == Phase.Ready ? _answer!.Unread : 0);
+                    state, _context.Time.GetElapsedTime(_since), command, _waiting.Count,
+                    _phase == Phase.Ready ? _answer!.Unread : 0);
             }
         }
     }
@@ -191,7 +195,9 @@ internal sealed class Opener : OpenFile, ISpaceClient, IFuseInterruptible
         }
     }
 
-    /// <summary>Ends the wait of one read with EINTR, unless it is answered already. The response stays readable.</summary>
+    /// <summary>
+    /// Ends the wait of one read with EINTR, unless it is answered already. The response stays readable.
+    /// </summary>
     void IFuseInterruptible.Interrupted(FuseReadReply reply)
     {
         lock (_gate)
@@ -237,8 +243,8 @@ internal sealed class Opener : OpenFile, ISpaceClient, IFuseInterruptible
     }
 
     /// <summary>
-    /// Ends it, whether or not descriptors are open: reads and writes give ENODEV from now on, those that wait too, and polls ERR and HUP. What
-    /// it holds in the TPM is flushed in the background.
+    /// Ends it, whether or not descriptors are open: reads and writes give ENODEV from now on, those that wait too, and
+    /// polls ERR and HUP. What it holds in the TPM is flushed in the background.
     /// </summary>
     public void Revoke()
     {
@@ -264,11 +270,13 @@ internal sealed class Opener : OpenFile, ISpaceClient, IFuseInterruptible
         _ended(this);
     }
 
-    void ISpaceClient.Completed(ReadOnlySpan<byte> response) => Finish(_context.Answers.Of(response, _context.Time.GetTimestamp()));
+    void ISpaceClient.Completed(ReadOnlySpan<byte> response) =>
+        Finish(_context.Answers.Of(response, _context.Time.GetTimestamp()));
 
     void ISpaceClient.Denied(TpmCc command) => Audit.Denied(_context.Log, Identity, command);
 
-    void ISpaceClient.Failed(SpaceFailure failure) => Finish(_context.Answers.Of(SpaceErrno.Of(failure), _context.Time.GetTimestamp()));
+    void ISpaceClient.Failed(SpaceFailure failure) =>
+        Finish(_context.Answers.Of(SpaceErrno.Of(failure), _context.Time.GetTimestamp()));
 
     /// <summary>Drops an answer that nobody read in time. How long it still has, when there is one that does.</summary>
     public TimeSpan? DropIfUnread()
@@ -317,7 +325,9 @@ internal sealed class Opener : OpenFile, ISpaceClient, IFuseInterruptible
         }
     }
 
-    /// <summary>What a read gets now. False when it has to wait: then it is in the queue, and may be answered at any moment.</summary>
+    /// <summary>
+    /// What a read gets now. False when it has to wait: then it is in the queue, and may be answered at any moment.
+    /// </summary>
     private bool TryTake(int size, bool blocking, FuseReadReply reply, out Portion portion)
     {
         PollWakeups woken;

@@ -10,7 +10,8 @@ namespace TpmFs.Openers;
 /// <param name="Domain">The domain's place in the tree; the root's is empty.</param>
 /// <param name="Node">The node's place in its domain, such as locality/1/rm0.</param>
 /// <param name="OpenedAt">As <see cref="TimeProvider.GetTimestamp"/> counts.</param>
-internal sealed record OpenerIdentity(ulong Id, uint Uid, uint Pid, string Command, string Domain, string Node, byte Locality, long OpenedAt)
+internal sealed record OpenerIdentity(
+    ulong Id, uint Uid, uint Pid, string Command, string Domain, string Node, byte Locality, long OpenedAt)
 {
     private static ulong s_last;
 
@@ -23,7 +24,9 @@ internal sealed record OpenerIdentity(ulong Id, uint Uid, uint Pid, string Comma
     public static OpenerIdentity Of(in FuseCaller caller, string domain, string node, byte locality, TimeProvider time)
     {
         var process = ProcessName.OfThread(caller.Pid);
-        return new OpenerIdentity(Interlocked.Increment(ref s_last), caller.Uid, process.Id, process.Name, domain, node, locality, time.GetTimestamp());
+        return new OpenerIdentity(
+            Interlocked.Increment(ref s_last), caller.Uid, process.Id, process.Name, domain, node, locality,
+            time.GetTimestamp());
     }
 }
 

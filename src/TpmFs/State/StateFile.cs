@@ -2,7 +2,10 @@ using System.Text.Json;
 
 namespace TpmFs.State;
 
-/// <summary>The state file on disk. It is replaced as a whole, so whenever the daemon or the machine dies there is an old one or a new one.</summary>
+/// <summary>
+/// The state file on disk. It is replaced as a whole, so whenever the daemon or the machine dies there is an old one or
+/// a new one.
+/// </summary>
 internal sealed class StateFile(string directory)
 {
     private const int MaxSize = 64 << 20;
@@ -80,7 +83,8 @@ internal sealed class StateFile(string directory)
         document = new StateDocument();
         try
         {
-            document = JsonSerializer.Deserialize(text, StateJson.Default.StateDocument) ?? new StateDocument { Version = 0 };
+            document =
+                JsonSerializer.Deserialize(text, StateJson.Default.StateDocument) ?? new StateDocument { Version = 0 };
         }
         catch (JsonException e)
         {

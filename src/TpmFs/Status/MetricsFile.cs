@@ -7,8 +7,12 @@ using TpmFs.Rm;
 
 namespace TpmFs.Status;
 
-/// <summary>metrics: the same for Prometheus, in OpenMetrics text format 1.0, with types alone that its older text format has too.</summary>
-internal sealed class MetricsFile(NodeTable table, ControlContext context, DaemonStatus status) : ControlFile(table, Shown, context)
+/// <summary>
+/// metrics: the same for Prometheus, in OpenMetrics text format 1.0, with types alone that its older text format has
+/// too.
+/// </summary>
+internal sealed class MetricsFile(NodeTable table, ControlContext context, DaemonStatus status)
+    : ControlFile(table, Shown, context)
 {
     private const string Microseconds = "_usec";
     private const double PerSecond = 1_000_000;
@@ -24,18 +28,25 @@ internal sealed class MetricsFile(NodeTable table, ControlContext context, Daemo
             TpmDescription says = tpm.Facts.Description ?? s_unknown;
             text.Append(
                 CultureInfo.InvariantCulture,
-                $"tpmfs_tpm_info{{tpm=\"{tpm.Number}\",manufacturer=\"{OutsideText.Label(says.Manufacturer)}\",model=\"{OutsideText.Label(says.Model)}\",firmware=\"{OutsideText.Label(says.Firmware)}\"}} 1\n");
+                $"tpmfs_tpm_info{{tpm=\"{tpm.Number}\","
+                + $"manufacturer=\"{OutsideText.Label(says.Manufacturer)}\",model=\"{OutsideText.Label(says.Model)}\","
+                + $"firmware=\"{OutsideText.Label(says.Firmware)}\"}} 1\n");
         }
 
         Family(text, "tpmfs_tpm_up", "gauge", null, "whether the TPM is there");
         foreach (TpmStatus tpm in tpms)
         {
-            text.Append(CultureInfo.InvariantCulture, $"tpmfs_tpm_up{{tpm=\"{tpm.Number}\"}} {(tpm.Problem.Length == 0 ? 1 : 0)}\n");
+            text.Append(
+                CultureInfo.InvariantCulture,
+                $"tpmfs_tpm_up{{tpm=\"{tpm.Number}\"}} {(tpm.Problem.Length == 0 ? 1 : 0)}\n");
         }
 
         Family(text, "tpmfs_start_time_seconds", "gauge", "seconds", "when the daemon began, in UNIX time");
-        text.Append(CultureInfo.InvariantCulture, $"tpmfs_start_time_seconds {status.Start.ToUnixTimeMilliseconds() / 1000.0}\n");
-        (string Name, int Number, DomainStatistics)[] all = domains.SelectMany(domain => tpms.Select(tpm => (domain.Name, tpm.Number, DomainStatistics.Of(domain, tpm.Number)))).ToArray();
+        text.Append(
+            CultureInfo.InvariantCulture,
+            $"tpmfs_start_time_seconds {status.Start.ToUnixTimeMilliseconds() / 1000.0}\n");
+        (string Name, int Number, DomainStatistics)[] all = domains.SelectMany(
+            domain => tpms.Select(tpm => (domain.Name, tpm.Number, DomainStatistics.Of(domain, tpm.Number)))).ToArray();
         foreach (StatisticKey key in DomainStatistics.Keys)
         {
             bool isTime = key.Name.EndsWith(Microseconds, StringComparison.Ordinal);
@@ -44,7 +55,10 @@ internal sealed class MetricsFile(NodeTable table, ControlContext context, Daemo
             foreach ((string? domain, int tpm, DomainStatistics? statistics) in all)
             {
                 double value = isTime ? key.Get(statistics) / PerSecond : key.Get(statistics);
-                text.Append(CultureInfo.InvariantCulture, $"{name}{(key.Grows ? "_total" : "")}{{domain=\"{OutsideText.Label(domain)}\",tpm=\"{tpm}\"}} {value}\n");
+                text.Append(
+                    CultureInfo.InvariantCulture,
+                    $"{name}{(key.Grows ? "_total" : "")}{{domain=\"{OutsideText.Label(domain)}\",tpm=\"{tpm}\"}} "
+                        + $"{value}\n");
             }
         }
 

@@ -8,9 +8,11 @@ using TpmFs.Rm;
 namespace TpmFs.Status;
 
 /// <summary>status: the daemon at a glance, for people.</summary>
-internal sealed class StatusFile(NodeTable table, ControlContext context, DaemonStatus status) : ControlFile(table, Shown, context)
+internal sealed class StatusFile(NodeTable table, ControlContext context, DaemonStatus status)
+    : ControlFile(table, Shown, context)
 {
-    private static readonly string[] s_headings = ["openers", "objects", "sessions", "weight", "commands", "per cmd", "busy", "waited", "denied", "auth fail"];
+    private static readonly string[] s_headings = ["openers", "objects", "sessions", "weight", "commands", "per cmd",
+        "busy", "waited", "denied", "auth fail"];
 
     public override string Content()
     {
@@ -28,26 +30,40 @@ internal sealed class StatusFile(NodeTable table, ControlContext context, Daemon
         {
             text.Append(
                 CultureInfo.InvariantCulture,
-                $"LOCKOUT    {lockouts} commands were refused because too many authorizations failed; see 'auth fail' below, and tpm2_dictionarylockout(1)\n");
+                $"LOCKOUT    {lockouts} commands were refused because too many authorizations failed; see 'auth fail' "
+                + $"below, and tpm2_dictionarylockout(1)\n");
         }
 
         text.Append('\n');
         int names = tpms.Count == 1 ? 1 : 2; // leading columns of text
         string[] headings = ["domain", .. tpms.Count == 1 ? Array.Empty<string>() : ["TPM"], .. s_headings];
-        string[][] rows = [headings, .. domains.SelectMany(domain => tpms.Select(tpm => Row(domain, tpm.Number, tpms.Count == 1)))];
+        string[][] rows = [headings,
+            .. domains.SelectMany(domain => tpms.Select(tpm => Row(domain, tpm.Number, tpms.Count == 1)))];
         int[] widths = headings.Select((_, column) => rows.Max(row => row[column].Length)).ToArray();
         foreach (string[] row in rows)
         {
-            text.Append(string.Join("  ", row.Select((cell, column) => column < names ? cell.PadRight(widths[column]) : cell.PadLeft(widths[column]))).TrimEnd()).Append('\n');
+            text.Append(
+                string.Join(
+                    "  ",
+                    row.Select(
+                        (cell,
+                            column) => column < names ? cell.PadRight(widths[column]) : cell.PadLeft(widths[column])))
+                            .TrimEnd()).Append('\n');
         }
 
         return text.ToString();
     }
 
-    private static string Describe(TpmStatus tpm) => (tpm.Problem.Length > 0 ? $"NOT THERE; it is tried again and again: {tpm.Problem}" : "") + (tpm.Facts switch
+    private static string Describe(TpmStatus tpm) =>
+        (tpm.Problem.Length > 0 ? $"NOT THERE; it is tried again and again: {tpm.Problem}" : "") + (tpm.Facts switch
     {
-        { Family: TpmFamily.Tpm12 } => $"{(tpm.Problem.Length > 0 ? "; " : "")}TPM 1.2, which cannot be managed: there is no rm{tpm.Number}, and raw{tpm.Number} is the TPM itself",
-        { Description: { } says } when tpm.Problem.Length == 0 => $"{says.Manufacturer} {says.Model}, firmware {says.Firmware}, TPM 2.0 revision {says.Revision / 100}.{says.Revision % 100:00}",
+        { Family: TpmFamily.Tpm12 } =>
+            $"{(tpm.Problem.Length > 0 ? "; " : "")}TPM 1.2, which cannot be managed: there is no rm{tpm.Number}, and "
+                + $"raw{tpm.Number} is the TPM itself",
+        { Description: { } says } when tpm.Problem.Length
+            == 0 =>
+            $"{says.Manufacturer} {says.Model}, firmware {says.Firmware}, TPM 2.0 revision "
+                + $"{says.Revision / 100}.{says.Revision % 100:00}",
         _ => "",
     });
 
@@ -57,9 +73,12 @@ internal sealed class StatusFile(NodeTable table, ControlContext context, Daemon
         return
         [
             domain.Name, .. isOnly ? Array.Empty<string>() : [Number(tpm)],
-            Number(of.Openers), Number(of.Objects), Number(of.Sessions), Number(domain.Limits.Weight!.Value), Number(of.Commands),
-            of.Commands == 0 ? "-" : ((double)of.TpmCommands / of.Commands).ToString("0.00", CultureInfo.InvariantCulture),
-            Span(TimeSpan.FromMicroseconds(of.BusyMicroseconds)), Span(TimeSpan.FromMicroseconds(of.QueueMicroseconds)), Number(of.Denied), Number(of.AuthFailures),
+            Number(of.Openers), Number(of.Objects), Number(of.Sessions), Number(domain.Limits.Weight!.Value),
+            Number(of.Commands),
+            of.Commands == 0
+                ? "-" : ((double)of.TpmCommands / of.Commands).ToString("0.00", CultureInfo.InvariantCulture),
+            Span(TimeSpan.FromMicroseconds(of.BusyMicroseconds)), Span(TimeSpan.FromMicroseconds(of.QueueMicroseconds)),
+            Number(of.Denied), Number(of.AuthFailures),
         ];
     }
 

@@ -7,8 +7,8 @@ using TpmFs.Nodes;
 namespace TpmFs.Users;
 
 /// <summary>
-/// Works out who has a directory, and which, from the configuration and the system's users and groups. When the system cannot
-/// be asked, what was known before stays. Used by one thread.
+/// Works out who has a directory, and which, from the configuration and the system's users and groups. When the system
+/// cannot be asked, what was known before stays. Used by one thread.
 /// </summary>
 /// <param name="database">Knows the system's users.</param>
 /// <param name="root">Whose the tree is.</param>
@@ -96,7 +96,9 @@ internal sealed class GrantResolver(IUserDatabase database, Access root, Action<
 
     private uint? FindGroup(string name) => database.TryFindGroup(name, out uint? gid) ? gid : null;
 
-    /// <returns>Null where the configuration names nobody, or somebody who cannot be found: then the directory is root's.</returns>
+    /// <returns>
+    /// Null where the configuration names nobody, or somebody who cannot be found: then the directory is root's.
+    /// </returns>
     private uint? Number(string? name, Func<string, uint?> find)
     {
         if (name is null)
@@ -112,7 +114,8 @@ internal sealed class GrantResolver(IUserDatabase database, Access root, Action<
         uint? numbered = find(name);
         if (numbered is null)
         {
-            log.Warning("the configuration gives a domain to {Name}, who is not to be found; it is root's until then", name);
+            log.Warning(
+                "the configuration gives a domain to {Name}, who is not to be found; it is root's until then", name);
         }
 
         return numbered;
@@ -120,7 +123,9 @@ internal sealed class GrantResolver(IUserDatabase database, Access root, Action<
 }
 
 /// <summary>The domains that the configuration comes to, by their directories' names.</summary>
-internal sealed record ResolvedPlans(IReadOnlyDictionary<string, DomainPlan> Users, IReadOnlyDictionary<string, DomainPlan> Domains)
+internal sealed record ResolvedPlans(
+    IReadOnlyDictionary<string, DomainPlan> Users, IReadOnlyDictionary<string, DomainPlan> Domains)
 {
-    public static readonly ResolvedPlans None = new(new Dictionary<string, DomainPlan>(), new Dictionary<string, DomainPlan>());
+    public static readonly ResolvedPlans None =
+        new(new Dictionary<string, DomainPlan>(), new Dictionary<string, DomainPlan>());
 }

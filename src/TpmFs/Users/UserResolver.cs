@@ -7,9 +7,9 @@ using TpmFs.Nodes;
 namespace TpmFs.Users;
 
 /// <summary>
-/// Turns the names of users and groups into numbers: those of the configuration every five minutes, since users and groups come
-/// and go, and those that somebody looks up below users/. One thread asks the system, which may take long; all other threads
-/// see what it found last.
+/// Turns the names of users and groups into numbers: those of the configuration every five minutes, since users and
+/// groups come and go, and those that somebody looks up below users/. One thread asks the system, which may take long;
+/// all other threads see what it found last.
 /// </summary>
 internal sealed class UserResolver : IDisposable
 {
@@ -145,8 +145,8 @@ internal sealed class UserResolver : IDisposable
     }
 
     /// <summary>
-    /// Looks up what is wanted, one name at a time: a directory server may take its time for each, and the configuration's
-    /// names do not wait for names that anybody asks for.
+    /// Looks up what is wanted, one name at a time: a directory server may take its time for each, and the
+    /// configuration's names do not wait for names that anybody asks for.
     /// </summary>
     private void Run()
     {
@@ -183,11 +183,15 @@ internal sealed class UserResolver : IDisposable
         string shown = Text.Printable(name);
         if (_database.TryFindUser(name, out UserEntry? user) && user is not null)
         {
-            _log.Warning("mkdir users/{Name}: a user's directory is named by number, so type mkdir users/{NewUid}", shown, user.Uid);
+            _log.Warning(
+                "mkdir users/{Name}: a user's directory is named by number, so type mkdir users/{NewUid}", shown,
+                user.Uid);
         }
         else
         {
-            _log.Warning("mkdir users/{Name}: a user's directory is named by the user's number, and there is no user of this name", shown);
+            _log.Warning(
+                "mkdir users/{Name}: a user's directory is named by the user's number, and there is no user of this "
+                    + "name", shown);
         }
 
         return true;

@@ -8,10 +8,11 @@ using TpmFs.Nodes;
 namespace TpmFs.Users;
 
 /// <summary>
-/// users/: a domain for each granted user, whose one name is the uid. A user's name leads there too, unlisted. Looking a name up
-/// may take long and is done elsewhere, so the first who asks for it may be told that there is none.
+/// users/: a domain for each granted user, whose one name is the uid. A user's name leads there too, unlisted. Looking
+/// a name up may take long and is done elsewhere, so the first who asks for it may be told that there is none.
 /// </summary>
-internal sealed class UsersDirectory(TreeParts parts, DirectoryNode root, UserResolver resolver) : DomainCollection(parts, "users", root)
+internal sealed class UsersDirectory(TreeParts parts, DirectoryNode root, UserResolver resolver)
+    : DomainCollection(parts, "users", root)
 {
     private readonly ConcurrentDictionary<string, LinkNode> _links = new(StringComparer.Ordinal);
 
@@ -21,7 +22,8 @@ internal sealed class UsersDirectory(TreeParts parts, DirectoryNode root, UserRe
     public override Errno Find(in FuseCaller caller, ReadOnlySpan<byte> name, out Node? child)
     {
         Errno error = base.Find(caller, name, out child);
-        if (error != Errno.ENOENT || resolver.UidOf(Encoding.Latin1.GetString(name), caller.Uid) is not { } uid || !Has(uid))
+        if (error != Errno.ENOENT || resolver.UidOf(Encoding.Latin1.GetString(name), caller.Uid) is not { } uid
+            || !Has(uid))
         {
             return error;
         }
@@ -48,9 +50,11 @@ internal sealed class UsersDirectory(TreeParts parts, DirectoryNode root, UserRe
 
     /// <summary>A uid in decimal, as ls -n shows it.</summary>
     protected override bool IsName(string name) =>
-        uint.TryParse(name, NumberStyles.None, CultureInfo.InvariantCulture, out uint uid) && uid != uint.MaxValue && name == uid.ToString(CultureInfo.InvariantCulture);
+        uint.TryParse(name, NumberStyles.None, CultureInfo.InvariantCulture, out uint uid) && uid != uint.MaxValue
+            && name == uid.ToString(CultureInfo.InvariantCulture);
 
-    protected override DomainPlan PlanOf(string name) => resolver.OfMade(uint.Parse(name, CultureInfo.InvariantCulture));
+    protected override DomainPlan PlanOf(string name) =>
+        resolver.OfMade(uint.Parse(name, CultureInfo.InvariantCulture));
 
     protected override DomainPlan Asked(string name, in FuseCaller caller, uint mode) => PlanOf(name);
 

@@ -3,9 +3,9 @@ using System.Diagnostics.CodeAnalysis;
 namespace TpmFs.Users;
 
 /// <summary>
-/// Names that somebody looked up below users/ and that the system is to be asked for. Anybody can look up any name, so this
-/// bounds what that costs the directory server and other users: each user has a few names waiting, users take turns, one name
-/// is asked for each <see cref="Interval"/>, and a name that no user has is not asked for again until
+/// Names that somebody looked up below users/ and that the system is to be asked for. Anybody can look up any name, so
+/// this bounds what that costs the directory server and other users: each user has a few names waiting, users take
+/// turns, one name is asked for each <see cref="Interval"/>, and a name that no user has is not asked for again until
 /// <see cref="ForgetUnknown"/>. Any thread.
 /// </summary>
 internal sealed class WantedNames(TimeProvider time)

@@ -55,7 +55,9 @@ internal sealed class Sandbox : IDisposable
     /// <summary>Makes a folder that everybody may use.</summary>
     public string MakeFolder(string name) => MakeFolder(name, (UnixFileMode)0b111_111_111);
 
-    /// <summary>Makes a folder of root's, that everybody may read: a daemon takes no other for what decides what it does.</summary>
+    /// <summary>
+    /// Makes a folder of root's, that everybody may read: a daemon takes no other for what decides what it does.
+    /// </summary>
     public string MakeRootsFolder(string name) => MakeFolder(name, (UnixFileMode)0b111_101_101);
 
     /// <summary>Starts a process in the namespace; its id is the id of the program itself.</summary>

@@ -52,7 +52,9 @@ public sealed class RevokeTests(Mount mount, ITestOutputHelper output) : TreeTes
         child.Wait(Deadline.Step).Succeeded();
     }
 
-    /// <summary>After a carriage return in the name, what followed was taken for a line of the process's status.</summary>
+    /// <summary>
+    /// After a carriage return in the name, what followed was taken for a line of the process's status.
+    /// </summary>
     [Theory]
     [InlineData("x 1\\n9 0 2")]
     [InlineData("x\\rTgid:\\t1")]

@@ -14,7 +14,8 @@ public sealed class Tpm12Tests : IDisposable
     public void Its_raw_node_works_and_the_managed_one_is_absent_and_the_log_and_status_say_why()
     {
         string socket =
-            _sandbox.PathOf("socket"), mountPoint = _sandbox.MakeFolder("mnt"), state = _sandbox.MakeRootsFolder("state12");
+            _sandbox.PathOf("socket"), mountPoint =
+                _sandbox.MakeFolder("mnt"), state = _sandbox.MakeRootsFolder("state12");
         using ChildProcess swtpm = _sandbox.Start(
             User.Root,
             [

@@ -10,7 +10,8 @@ internal sealed class FakeUserDatabase : IUserDatabase
 
     public List<UserEntry> Users { get; } = [new("alice", 1000, 100), new("bob", 1001, 101)];
 
-    public ConcurrentDictionary<string, (uint Gid, string[] Members)> Groups { get; } = new() { ["students"] = (200, ["alice", "bob"]) };
+    public ConcurrentDictionary<string, (uint Gid, string[] Members)> Groups { get; } =
+        new() { ["students"] = (200, ["alice", "bob"]) };
 
     /// <summary>The names of users that were asked for, in their order.</summary>
     public ConcurrentQueue<string> Asked { get; } = new();
@@ -23,10 +24,12 @@ internal sealed class FakeUserDatabase : IUserDatabase
 
     public bool TryFindUser(uint uid, out UserEntry? user) => Up(user = Users.Find(entry => entry.Uid == uid));
 
-    public bool TryFindGroup(string name, out uint? gid) => Up(gid = Groups.TryGetValue(name, out (uint Gid, string[] Members) group) ? group.Gid : null);
+    public bool TryFindGroup(string name, out uint? gid) =>
+        Up(gid = Groups.TryGetValue(name, out (uint Gid, string[] Members) group) ? group.Gid : null);
 
     public bool TryFindMembers(string group, out IReadOnlyList<UserEntry>? members) =>
-        Up(members = Groups.TryGetValue(group, out (uint Gid, string[] Members) found) ? Users.FindAll(user => found.Members.Contains(user.Name)) : null);
+        Up(members = Groups.TryGetValue(group, out (uint Gid, string[] Members) found)
+            ? Users.FindAll(user => found.Members.Contains(user.Name)) : null);
 
     private bool Up(object? _) => !IsDown;
 }

@@ -110,8 +110,11 @@ public sealed class TpmNodeTests : IDisposable
     {
         Assert.Equal(Errno.None, _tree.Change("rm0", size: 100));
         Assert.Equal(4096ul, _tree.Find("rm0").Size);
-        FuseAttributeChange touched = default(FuseAttributeChange) with { Size = 0, ModifyTime = DateTimeOffset.UnixEpoch };
-        Assert.Equal(Errno.None, _tree.Kernel.SetAttributes(Alice, _tree.NumberOf("rm0"), touched, out FuseAttributes attributes));
+        FuseAttributeChange touched =
+            default(FuseAttributeChange) with { Size = 0, ModifyTime = DateTimeOffset.UnixEpoch };
+        Assert.Equal(
+            Errno.None,
+            _tree.Kernel.SetAttributes(Alice, _tree.NumberOf("rm0"), touched, out FuseAttributes attributes));
         Assert.NotEqual(DateTimeOffset.UnixEpoch, attributes.ModifyTime);
     }
 

@@ -25,8 +25,12 @@ public sealed class UsersTests
         using var tree = new TreeFixture(settings);
 
         Assert.Equal(["1000", "1001", "4711"], tree.List("users"));
-        Assert.Equal((0x41C0u, 1000u, 100u), (tree.Find("users/1000").Mode, tree.Find("users/1000").Uid, tree.Find("users/1000").Gid));
-        Assert.Equal(("3\n", "64\n", "7\n"), (tree.Read("users/1000/objects.max"), tree.Read("users/1001/objects.max"), tree.Read("users/1001/weight")));
+        Assert.Equal(
+            (0x41C0u, 1000u, 100u),
+            (tree.Find("users/1000").Mode, tree.Find("users/1000").Uid, tree.Find("users/1000").Gid));
+        Assert.Equal(
+            ("3\n", "64\n", "7\n"),
+            (tree.Read("users/1000/objects.max"), tree.Read("users/1001/objects.max"), tree.Read("users/1001/weight")));
         Assert.Contains("nobody-here", tree.Logged, StringComparison.Ordinal);
     }
 
@@ -65,7 +69,9 @@ public sealed class UsersTests
     {
         using var tree = new TreeFixture();
         tree.Make("users", "1000");
-        Assert.True(SpinWait.SpinUntil(() => !tree.TryFind("users/alice", out _).IsError, TimeSpan.FromSeconds(30)), "alice's number was never known");
+        Assert.True(
+            SpinWait.SpinUntil(() => !tree.TryFind("users/alice", out _).IsError, TimeSpan.FromSeconds(30)),
+            "alice's number was never known");
 
         var target = new FakeBytesReply();
         tree.Kernel.ReadLink(Bob, tree.NumberOf("users/alice"), target);
@@ -92,15 +98,21 @@ public sealed class UsersTests
         changed.Domains["web"] = new DomainSettings { Owner = "bob", Group = "students" };
         tree.Tree.Configure(changed, new TpmFs.Nodes.Access(0x180, 0, 0));
 
-        Assert.True(SpinWait.SpinUntil(() => !tree.TryFind("domains/web", out _).IsError, TimeSpan.FromSeconds(30)), "the reload never came");
+        Assert.True(
+            SpinWait.SpinUntil(() => !tree.TryFind("domains/web", out _).IsError, TimeSpan.FromSeconds(30)),
+            "the reload never came");
         Assert.Equal(["1000"], tree.List("users"));
         Assert.Equal(("5\n", "9\n"), (tree.Read("users/1000/objects.max"), tree.Read("users/1000/weight")));
         Assert.Equal(Errno.ENODEV, tree.ReadFrom(bobs).Error);
-        Assert.Equal((0x41E8u, 1001u, 200u), (tree.Find("domains/web").Mode, tree.Find("domains/web").Uid, tree.Find("domains/web").Gid));
+        Assert.Equal(
+            (0x41E8u, 1001u, 200u),
+            (tree.Find("domains/web").Mode, tree.Find("domains/web").Uid, tree.Find("domains/web").Gid));
         Assert.Equal(0x8180u, tree.Find("rm0").Mode);
     }
 
-    /// <summary>Each lookup of an unknown name began the five minutes anew, so anybody could keep a member that was taken out.</summary>
+    /// <summary>
+    /// Each lookup of an unknown name began the five minutes anew, so anybody could keep a member that was taken out.
+    /// </summary>
     [Fact]
     public void Who_is_taken_out_of_a_group_loses_the_directory_in_time_whatever_others_look_up()
     {
@@ -163,7 +175,9 @@ public sealed class UsersTests
         tree.Database.IsDown = true;
         settings.Domains["sign"] = new DomainSettings();
         tree.Tree.Configure(settings, new TpmFs.Nodes.Access(0x180, 0, 0));
-        Assert.True(SpinWait.SpinUntil(() => !tree.TryFind("domains/sign", out _).IsError, TimeSpan.FromSeconds(30)), "the reload never came");
+        Assert.True(
+            SpinWait.SpinUntil(() => !tree.TryFind("domains/sign", out _).IsError, TimeSpan.FromSeconds(30)),
+            "the reload never came");
         Assert.Equal(["1000"], tree.List("users"));
     }
 
