@@ -41,7 +41,8 @@ internal sealed class StateDirectory : IDisposable
         if (!SafeDirectory.TryOpen(path, creates: true, out SafeDirectory? opened, out Errno error, out problem))
         {
             problem = error.IsError
-                ? $"cannot make the state directory {path}: {error.Text()}" : $"swtpm's state directory cannot be used: {problem}";
+                ? $"cannot make the state directory {path}: {error.Text()}"
+                : $"swtpm's state directory cannot be used: {problem}";
             return false;
         }
 
@@ -49,7 +50,8 @@ internal sealed class StateDirectory : IDisposable
         {
             error = opened.CheckWritable();
             problem = error.IsError ? $"cannot write in the state directory {path}: {error.Text()}"
-                : opened.WhyNotItsContent() is { Length: > 0 } wrong ? $"swtpm's state directory cannot be used: {wrong}"
+                : opened.WhyNotItsContent() is { Length: > 0 } wrong
+                    ? $"swtpm's state directory cannot be used: {wrong}"
                 : string.Empty;
         }
 

@@ -5,7 +5,10 @@ using TpmFs.Tpm.Transports;
 
 namespace TpmFs.CommandLine;
 
-/// <summary>Completions for shells, from a command line's definition. What a value is follows from its name in the help: DIR, FILE, SPEC, ID.</summary>
+/// <summary>
+/// Completions for shells, from a command line's definition. What a value is follows from its name in the help: DIR,
+/// FILE, SPEC, ID.
+/// </summary>
 internal static class Completions
 {
     private const string Ids = "$(tpmfs openers 2>/dev/null | awk 'NR > 1 { print $1 }')";
@@ -13,9 +16,14 @@ internal static class Completions
 
     public static string ForBash(RootCommand root)
     {
-        var text = new StringBuilder("# bash completion for tpmfs\n_tpmfs() {\n    local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]} command=${COMP_WORDS[1]} words=\n");
+        var text = new StringBuilder(
+            "# bash completion for tpmfs\n_tpmfs() {\n    local cur=${COMP_WORDS[COMP_CWORD]} "
+                + "prev=${COMP_WORDS[COMP_CWORD-1]} command=${COMP_WORDS[1]} words=\n");
         text.Append("    if [ \"$COMP_CWORD\" -eq 1 ]; then\n");
-        text.Append($"        mapfile -t COMPREPLY < <(compgen -W '{string.Join(' ', Shown(root).Select(command => command.Name).Concat(Names(root)))}' -- \"$cur\")\n        return\n    fi\n");
+        text.Append(
+            "        mapfile -t COMPREPLY < <(compgen -W "
+                + $"'{string.Join(' ', Shown(root).Select(command => command.Name).Concat(Names(root)))}' -- "
+                + "\"$cur\")\n        return\n    fi\n");
         text.Append("    case $prev in\n");
         foreach (Option? option in Shown(root).SelectMany(command => Valued(command)).DistinctBy(option => option.Name))
         {
@@ -35,25 +43,39 @@ internal static class Completions
             text.Append("        esac ;;\n");
         }
 
-        return text.Append("    esac\n    mapfile -t COMPREPLY < <(compgen -W \"$words\" -- \"$cur\")\n}\ncomplete -F _tpmfs tpmfs\n").ToString();
+        return text.Append(
+            "    esac\n    mapfile -t COMPREPLY < <(compgen -W \"$words\" -- \"$cur\")\n}\ncomplete -F _tpmfs tpmfs\n")
+            .ToString();
     }
 
     public static string ForZsh(RootCommand root)
     {
-        var text = new StringBuilder("#compdef tpmfs\n# zsh completion for tpmfs\n_tpmfs() {\n    local curcontext=$curcontext state line\n    typeset -A opt_args\n");
-        text.Append("    _arguments -C '1: :->command' '*:: :->arguments'\n    case $state in\n    command)\n        local -a commands=(\n");
+        var text = new StringBuilder(
+            "#compdef tpmfs\n# zsh completion for tpmfs\n_tpmfs() {\n    local curcontext=$curcontext state line\n    "
+                + "typeset -A opt_args\n");
+        text.Append(
+            "    _arguments -C '1: :->command' '*:: :->arguments'\n    case $state in\n    command)\n        local -a "
+                + "commands=(\n");
         foreach (Command command in Shown(root))
         {
             text.Append($"            {Quote($"{command.Name}:{command.Description}")}\n");
         }
 
-        text.Append("        )\n        _describe command commands\n        compadd -- " + string.Join(' ', Names(root)) + " ;;\n    arguments)\n        case $words[1] in\n");
+        text.Append(
+            "        )\n        _describe command commands\n        compadd -- " + string.Join(' ', Names(root))
+                + " ;;\n    arguments)\n        case $words[1] in\n");
         foreach (Command command in Shown(root))
         {
             IEnumerable<string> options = command.Options.Where(option => option is not HelpOption).Select(option =>
-                Quote($"{(option.Arity.MaximumNumberOfValues > 1 ? "*" : "")}{option.Name}[{Brackets(option.Description)}]:{option.HelpName}:{ZshValue(option.HelpName)}"));
-            IEnumerable<string> arguments = command.Arguments.Select(argument => Quote($"1:{argument.Name}:{ZshValue(argument.Name)}"));
-            text.Append($"        {command.Name}) _arguments {string.Join(" \\\n            ", options.Concat(arguments).Append("'--help[show help]'"))} ;;\n");
+                Quote(
+                    $"{(option.Arity.MaximumNumberOfValues > 1 ? "*" : "")}{option.Name}"
+                    + $"[{Brackets(option.Description)}]:{option.HelpName}:{ZshValue(option.HelpName)}"));
+            IEnumerable<string> arguments =
+                command.Arguments.Select(argument => Quote($"1:{argument.Name}:{ZshValue(argument.Name)}"));
+            text.Append(
+                $"        {command.Name}) _arguments "
+                    + $"{string.Join(" \\\n            ", options.Concat(arguments).Append("'--help[show help]'"))} "
+                    + ";;\n");
         }
 
         return text.Append("        esac ;;\n    esac\n}\n_tpmfs \"$@\"\n").ToString();
@@ -69,7 +91,8 @@ internal static class Completions
 
         foreach (Command command in Shown(root))
         {
-            text.Append($"complete -c tpmfs -n __fish_use_subcommand -a {command.Name} -d {Quote(command.Description!)}\n");
+            text.Append(
+                $"complete -c tpmfs -n __fish_use_subcommand -a {command.Name} -d {Quote(command.Description!)}\n");
             string seen = $"-n '__fish_seen_subcommand_from {command.Name}'";
             foreach (Option option in command.Options)
             {
@@ -90,7 +113,8 @@ internal static class Completions
 
     private static IEnumerable<string> Names(Command command) => command.Options.Select(option => option.Name);
 
-    private static IEnumerable<Option> Valued(Command command) => command.Options.Where(option => option is not (HelpOption or VersionOption));
+    private static IEnumerable<Option> Valued(Command command) =>
+        command.Options.Where(option => option is not (HelpOption or VersionOption));
 
     private static string BashValue(string? kind) => kind switch
     {
@@ -120,7 +144,8 @@ internal static class Completions
     };
 
     /// <summary>Within [] of zsh's _arguments.</summary>
-    private static string Brackets(string? text) => text!.Replace("[", "\\[", StringComparison.Ordinal).Replace("]", "\\]", StringComparison.Ordinal)
+    private static string Brackets(string? text) =>
+        text!.Replace("[", "\\[", StringComparison.Ordinal).Replace("]", "\\]", StringComparison.Ordinal)
         .Replace(":", "\\:", StringComparison.Ordinal);
 
     /// <summary>One word of any of the shells.</summary>

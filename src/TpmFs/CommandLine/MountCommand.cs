@@ -22,7 +22,8 @@ internal static class MountCommand
 
     private static readonly Option<string[]> s_tpm = new("--tpm")
     {
-        Description = "The TPM; see below. Several times for several TPMs: rm0, rm1 and so on. May be left out when the configuration names them.",
+        Description = "The TPM; see below. Several times for several TPMs: rm0, rm1 and so on. May be left out when "
+            + "the configuration names them.",
         HelpName = "SPEC",
     };
 
@@ -34,13 +35,15 @@ internal static class MountCommand
 
     private static readonly Option<string?> s_stateDirectory = new("--state-dir")
     {
-        Description = "What outlives the daemon. Default: /var/lib/tpmfs, or tpmfs in $XDG_STATE_HOME (~/.local/state) for a user other than root.",
+        Description = "What outlives the daemon. Default: /var/lib/tpmfs, or tpmfs in $XDG_STATE_HOME "
+            + "(~/.local/state) for a user other than root.",
         HelpName = "DIR",
     };
 
     public static Command Create()
     {
-        var command = new Command("mount", "Mount a TPM as a file and serve it, in the foreground, until a signal ends it.")
+        var command =
+            new Command("mount", "Mount a TPM as a file and serve it, in the foreground, until a signal ends it.")
         {
             s_mountPoint, s_tpm, s_config, s_stateDirectory,
         };

@@ -12,7 +12,9 @@ internal sealed record DaemonPlan(IReadOnlyList<TpmPlan> Tpms, Settings Settings
 /// <summary>A TPM that is to be served.</summary>
 /// <param name="Number">Counted from 0.</param>
 /// <param name="Spec">The way to it.</param>
-/// <param name="Transport">The same, not connected yet. Disposed of by whoever made it, after the daemon has ended.</param>
+/// <param name="Transport">
+/// The same, not connected yet. Disposed of by whoever made it, after the daemon has ended.
+/// </param>
 internal sealed record TpmPlan(int Number, TransportSpec Spec, ITpmTransport Transport)
 {
     /// <summary>The way to it, as the user wrote it.</summary>

@@ -8,8 +8,9 @@ namespace TpmFs.Life;
 internal static class ManagerOptions
 {
     /// <summary>
-    /// A TPM of tpmfs's own is nobody else's: what it holds at the start is left over, and no slot need be kept free. A device has the kernel
-    /// for another user, and whoever uses the kernel's resource manager: one slot of each kind stays free.
+    /// A TPM of tpmfs's own is nobody else's: what it holds at the start is left over, and no slot need be kept free. A
+    /// device has the kernel for another user, and whoever uses the kernel's resource manager: one slot of each kind
+    /// stays free.
     /// </summary>
     public static ResourceManagerOptions For(TransportSpec tpm, Settings settings) => new()
     {

@@ -8,7 +8,10 @@ using TpmFs.Status;
 
 namespace TpmFs.Life;
 
-/// <summary>One TPM of the daemon with its resource manager, which has a thread of its own: what happens to one TPM does not touch another.</summary>
+/// <summary>
+/// One TPM of the daemon with its resource manager, which has a thread of its own: what happens to one TPM does not
+/// touch another.
+/// </summary>
 internal sealed class ServedTpm : ISuspendable, IDisposable
 {
     /// <summary>How long a start that is under way may hold up the end.</summary>
@@ -21,7 +24,9 @@ internal sealed class ServedTpm : ISuspendable, IDisposable
     public ServedTpm(TpmPlan plan, Settings settings, ILogger log)
     {
         Plan = plan;
-        _manager = new ResourceManager(plan.Transport, ManagerOptions.For(plan.Spec, settings), TimeProvider.System, new ManagerLog(log, plan.Number));
+        _manager = new ResourceManager(
+            plan.Transport, ManagerOptions.For(plan.Spec, settings), TimeProvider.System,
+            new ManagerLog(log, plan.Number));
         Port = new TpmPort(
             plan.Number,
             _manager.OpenSpace,
@@ -37,13 +42,16 @@ internal sealed class ServedTpm : ISuspendable, IDisposable
 
     public TpmStatus Status { get; }
 
-    private string Problem => _manager.Facts.Family == TpmFamily.Unknown && _manager.Problem.Length == 0 ? "it has not answered yet" : _manager.Problem;
+    private string Problem =>
+        _manager.Facts.Family == TpmFamily.Unknown && _manager.Problem.Length == 0
+            ? "it has not answered yet" : _manager.Problem;
 
     /// <summary>Begins to start it. The result is what went wrong; empty when the TPM is served.</summary>
     public Task<string> StartAsync() => _start = Task.Run(() => _manager.TryStart(out string? problem) ? "" : problem);
 
     /// <summary>Serves it as soon as it has started, or as one that is away where it cannot be.</summary>
-    public void ServeInAnyCase() => _start = _start.ContinueWith(ServeAsAway, TaskContinuationOptions.ExecuteSynchronously);
+    public void ServeInAnyCase() =>
+        _start = _start.ContinueWith(ServeAsAway, TaskContinuationOptions.ExecuteSynchronously);
 
     public void Suspend(Action saved) => _manager.Suspend(saved);
 

@@ -23,7 +23,8 @@ public sealed class ManagerOptionsTests
     [InlineData("swtpm:path=/x", 0)]
     [InlineData("tcti:device:/dev/tpm0", 1)]
     [InlineData("tcti:cmd:device:/dev/tpm0", 0)]
-    public void A_device_has_a_slot_of_each_kind_left_for_the_kernel_unless_configured_otherwise(string tpm, int reserved)
+    public void A_device_has_a_slot_of_each_kind_left_for_the_kernel_unless_configured_otherwise(
+        string tpm, int reserved)
     {
         ResourceManagerOptions options = ManagerOptions.For(Spec(tpm), new Settings());
         Assert.Equal((reserved, reserved), (options.ReserveObjects, options.ReserveSessions));
@@ -43,12 +44,16 @@ public sealed class ManagerOptionsTests
         };
         ResourceManagerOptions options = ManagerOptions.For(Spec("embedded"), settings);
         Assert.Equal(TimeSpan.FromSeconds(9), options.CommandTimeout);
-        Assert.Equal((TimeSpan.FromSeconds(3), 1, 2), (options.IdleRelease, options.ReserveObjects, options.ReserveSessions));
+        Assert.Equal(
+            (TimeSpan.FromSeconds(3), 1, 2), (options.IdleRelease, options.ReserveObjects, options.ReserveSessions));
     }
 
     private static TransportSpec Spec(string text)
     {
-        Assert.True(TransportSpec.TryParse(text, new TransportEnvironment { StateDirectory = "/x" }, out TransportSpec? spec, out string problem), problem);
+        Assert.True(
+            TransportSpec.TryParse(
+                text, new TransportEnvironment { StateDirectory = "/x" }, out TransportSpec? spec, out string problem),
+                problem);
         return spec;
     }
 }
