@@ -81,7 +81,8 @@ public sealed partial class MessageTests : IDisposable
     [InlineData(
         "chown 54323 state", "tpmfs mount mnt --tpm embedded --state-dir state", "belongs to user", "chown -R 0")]
     [InlineData(
-        "chmod 777 state", "tpmfs mount mnt --tpm embedded --state-dir state", "other users can write to", "chmod go-w")]
+        "chmod 777 state", "tpmfs mount mnt --tpm embedded --state-dir state", "other users can write to",
+        "chmod go-w")]
     [InlineData(
         "ln -s /dev/zero state/state.json", "tpmfs mount mnt --tpm embedded --state-dir state",
         "is a symbolic link, and not a plain file", "or remove it")]
