@@ -13,6 +13,12 @@ internal sealed class DeviceHolders(string path)
 {
     private const int MaxNamed = 3;
 
+    /// <summary>
+    /// What the kernel writes behind the path of a file whose name leads to another inode by now: each path to a node of
+    /// TpmFs has an inode of its own, and a device may have been made anew.
+    /// </summary>
+    private const string Renewed = " (deleted)";
+
     /// <summary>How long an answer is used again, since looking through all processes takes time.</summary>
     private static readonly TimeSpan s_validity = TimeSpan.FromSeconds(30);
 
@@ -45,7 +51,8 @@ internal sealed class DeviceHolders(string path)
         try
         {
             return FileCalls.NamesIn($"{process}/fd").Any(
-                descriptor => Links.Read($"{process}/fd/{descriptor}") == path);
+                descriptor => Links.Read($"{process}/fd/{descriptor}") is { } target
+                    && (target == path || target == path + Renewed));
         }
         catch (Exception gone) when (gone is IOException or UnauthorizedAccessException)
         {
