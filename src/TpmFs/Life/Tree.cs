@@ -59,7 +59,7 @@ internal sealed class Tree : IDisposable
         _suspension = new Suspension(sleepers, time, log);
         _root.TryAdd("power", new PowerFile(table, controls, _suspension));
         status.Show(() => Domains);
-        FileSystem = new TreeFileSystem(table, notifier, log);
+        FileSystem = new TreeFileSystem(table, notifier, owner.Uid, log);
         Apply(ResolvedPlans.None, Audit.None); // what was made with mkdir waits for nobody's name
         foreach (DomainDirectory user in _users.Domains)
         {

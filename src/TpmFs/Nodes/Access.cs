@@ -7,6 +7,7 @@ namespace TpmFs.Nodes;
 internal readonly record struct Access(uint Mode, uint Uid, uint Gid, PosixAcl? Acl = null)
 {
     private const uint GroupShift = 3;
+    private const uint WriteBits = 0b010_010_010;
 
     /// <summary>
     /// The mode of a directory that everybody passes through, and only its owner lists: the kernel holds a directory's
@@ -23,6 +24,9 @@ internal readonly record struct Access(uint Mode, uint Uid, uint Gid, PosixAcl? 
     /// be changed.
     /// </summary>
     public Access WithMode(uint mode) => this with { Mode = mode & Permissions };
+
+    /// <summary>Returns it without anybody's permission to write; an ACL's entries lose theirs with the mask.</summary>
+    public Access WithoutWrite() => this with { Mode = Mode & ~WriteBits };
 
     /// <summary>What setting an ACL makes of it. One that says no more than a mode becomes a mode.</summary>
     public Access WithAcl(PosixAcl acl, uint mode) => this with { Mode = mode, Acl = acl.IsMinimal ? null : acl };

@@ -48,18 +48,21 @@ internal sealed class KeptAccess : NodeAccess
     private readonly Lock _gate = new();
     private readonly IAccessStore _store;
     private readonly string _path;
+    private readonly Func<Access, Access> _limit;
     private Access _initial;
     private Access _current;
     private bool _retired;
 
     /// <param name="path">Its place in the tree; the root's is empty.</param>
     /// <param name="initial">What holds until somebody changes it.</param>
-    public KeptAccess(IAccessStore store, string path, Access initial)
+    /// <param name="limit">Takes from any access what the node never grants; null where it grants all.</param>
+    public KeptAccess(IAccessStore store, string path, Access initial, Func<Access, Access>? limit = null)
     {
         _store = store;
         _path = path;
-        _initial = initial;
-        _current = store.Find(path) ?? initial;
+        _limit = limit ?? (access => access);
+        _initial = _limit(initial);
+        _current = store.Find(path) is { } kept ? _limit(kept) : _initial;
     }
 
     public override Access Current
@@ -82,7 +85,7 @@ internal sealed class KeptAccess : NodeAccess
                 return Errno.ENODEV;
             }
 
-            _current = change(_current);
+            _current = _limit(change(_current));
             _store.Keep(_path, _current == _initial ? null : _current);
             return Errno.None;
         }
@@ -97,6 +100,7 @@ internal sealed class KeptAccess : NodeAccess
         lock (_gate)
         {
             Access before = _current;
+            access = _limit(access);
             _current = _current == _initial ? access : _current;
             _initial = access;
             return _current != before;

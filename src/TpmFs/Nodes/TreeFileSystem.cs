@@ -8,7 +8,8 @@ using TpmFs.Openers;
 namespace TpmFs.Nodes;
 
 /// <summary>Takes the kernel's requests to the nodes and open files that they name. Knows no kind of node.</summary>
-internal sealed class TreeFileSystem(NodeTable table, PollNotifier notifier, ILogger log) : FuseFileSystem
+/// <param name="owner">The user whose daemon this is.</param>
+internal sealed class TreeFileSystem(NodeTable table, PollNotifier notifier, uint owner, ILogger log) : FuseFileSystem
 {
     private readonly ConcurrentDictionary<OpenId, OpenFile> _files = new();
     private ulong _lastOpen;
@@ -176,11 +177,21 @@ internal sealed class TreeFileSystem(NodeTable table, PollNotifier notifier, ILo
         }
     }
 
+    /// <summary>
+    /// Opens a directory for listing, for root and the daemon's own user only, whatever its mode says. The kernel holds the directory's lock
+    /// while it copies a listing into the caller's memory, which need never arrive, and rename(2) carries the wait for that lock on to
+    /// the directories above. Names are found without listing.
+    /// </summary>
     public override Errno OpenDirectory(in FuseCaller caller, NodeId node, uint flags, out FuseOpened opened)
     {
         opened = default;
-        return !table.TryGet(node, out Node? found)
-            ? Errno.ENOENT : found.Type == NodeType.Directory ? Errno.None : Errno.ENOTDIR;
+        if (!table.TryGet(node, out Node? found))
+        {
+            return Errno.ENOENT;
+        }
+
+        bool mayList = caller.Uid == 0 || caller.Uid == owner;
+        return found.Type != NodeType.Directory ? Errno.ENOTDIR : mayList ? Errno.None : Errno.EACCES;
     }
 
     public override Errno ReadDirectory(

@@ -13,10 +13,10 @@ public sealed class AccessTests(Mount mount, ITestOutputHelper output) : TreeTes
         list .                              no      no      no       no      no        ok
         list users                          no      no      no       no      no        ok
         list locality                       no      no      no       no      no        ok
-        list users/54331                    no      no      ok       no      no        ok
+        list users/54331                    no      no      no       no      no        ok
         list users/54331/locality           no      no      no       no      no        ok
         list domains/web                    no      no      no       no      no        ok
-        list domains/owned                  no      no      no       ok      no        ok
+        list domains/owned                  no      no      no       no      no        ok
 
         use rm0                             ok      ok      no       no      no        ok
         use raw0                            no      no      no       no      no        ok

@@ -102,23 +102,30 @@ public sealed class HeldLockTests(Mount mount, ITestOutputHelper output) : TreeT
         NewAgent(User.Member).Call("use", Mount.Node).Data.Succeeded();
     }
 
+    /// <summary>Regression: the owner's endless listing held the directory's lock, and a rename from it the root's, for everybody.</summary>
     [Fact]
-    public void Who_lists_a_domain_of_their_own_for_ever_holds_up_nobody_outside_of_it()
+    public void The_owner_of_a_domain_cannot_hold_its_directory_by_listing_it()
     {
         (User user, string path) = NewUser();
-        (User other, string others) = NewUser();
-        using ChildProcess attacker = Hold(user, "list", path);
-        using ChildProcess waiter = Mount.Sandbox.Start(user, ["mkdir", $"{path}/x"]);
-        Deadline.Poll(
-            () => File.ReadAllText($"/proc/{waiter.Id}/status").Contains("D (disk sleep)", StringComparison.Ordinal),
-            "a mkdir that waits");
+        using ChildProcess attacker = Start(user, "list", path);
+        attacker.Input.Close();
+        Assert.Contains("Permission denied", attacker.Wait().Error, StringComparison.Ordinal);
+        Assert.NotEmpty(List(path));
+    }
 
-        NewAgent(other).Call("use", $"{others}/rm0").Data.Succeeded();
-        NewAgent(User.Member).Call("use", Mount.Node).Data.Succeeded();
-        Assert.Contains("openers", Read(At("stat")), StringComparison.Ordinal);
-        Release(attacker);
-        waiter.Wait();
+    /// <summary>Regression: a link to the file that a user held waited with the directory's lock, and a rename behind it with the root's.</summary>
+    [Fact]
+    public void The_owner_of_a_domain_cannot_hold_its_directory_with_a_link_to_a_held_file()
+    {
+        (User user, string path) = NewUser();
+        Assert.Null(NewAgent(user).Call("chmod", path, "777").Errno);
+        using ChildProcess attacker = Hold(user, "link", $"{path}/rm0");
+        Deadline.Poll(() => attacker.Printed.Contains("linked", StringComparison.Ordinal), "a refused link", attacker.Describe);
+
         Admin.Call("use", $"{path}/rm0").Data.Succeeded();
+        NewAgent(User.Member).Call("use", Mount.Node).Data.Succeeded();
+        Assert.Null(Admin.Call("rmdir", path).Errno);
+        Release(attacker);
     }
 
     /// <summary>Makes a user's system call on a file wait for memory for ever, with the file's lock held.</summary>

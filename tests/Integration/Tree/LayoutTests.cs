@@ -49,7 +49,7 @@ public sealed class LayoutTests(Mount mount, ITestOutputHelper output) : TreeTes
     {
         (User user, string path) = NewUser();
         Assert.Equal(s_domainEntries, List(path));
-        Assert.StartsWith($"drwx------ {user.Uid}:", Show(path), StringComparison.Ordinal);
+        Assert.StartsWith($"dr-x------ {user.Uid}:", Show(path), StringComparison.Ordinal);
         Assert.StartsWith($"-rw------- {user.Uid}:", Show($"{path}/rm0"), StringComparison.Ordinal);
         Assert.Equal("drwx------ 0:0", Show($"{path}/locality"));
         AssertControlFiles(path);

@@ -1,7 +1,8 @@
 """stuck.py FOLDER OPERATION PATH: hands the kernel memory that never arrives, as any user can.
 
 Says "held" once the kernel waits for that memory. The memory is a file of a filesystem of its own, mounted in FOLDER,
-whose server answers no READ. OPERATION is "write", "append" (write with O_APPEND set by fcntl) or "list" (getdents).
+whose server answers no READ. OPERATION is "write", "append" (write with O_APPEND set by fcntl) "list" (getdents),
+or "link" (write, and meanwhile link(2) of the file into its own directory).
 Ends when its input does; the server goes first, so that the kernel's wait ends too.
 """
 import ctypes
@@ -14,6 +15,7 @@ import sys
 
 CLONE_NEWNS, CLONE_NEWUSER = 0x20000, 0x10000000
 PR_SET_PDEATHSIG = 1
+AT_FDCWD, AT_SYMLINK_FOLLOW = -100, 0x400
 INIT, LOOKUP, FORGET, GETATTR, OPEN, READ, RELEASE, FLUSH, INTERRUPT = 26, 1, 2, 3, 14, 15, 18, 25, 36
 SIZE = 1 << 20
 COMMAND = struct.pack(">HIIH", 0x8001, 12, 0x17B, 8)
@@ -60,6 +62,7 @@ def serve(device):
         request = os.read(device, SIZE + 4096)
         _, opcode, unique, node = struct.unpack("<IIQQ", request[:24])
         if opcode == READ:
+            os.write(is_held, b".")
             print("held", flush=True)
             continue
         if opcode in (FORGET, INTERRUPT):
@@ -77,8 +80,19 @@ def serve(device):
         os.write(device, struct.pack("<IiQ", 16 + len(body), error, unique) + body)
 
 
+def link():
+    """Links the file, once it is held, into its own directory, which the file's owner may do where that can be written in."""
+    os.read(until_held, 1)
+    directory = os.path.dirname(path).encode()
+    libc.linkat(AT_FDCWD, f"/proc/self/fd/{target}".encode(), AT_FDCWD, directory + b"/link", AT_SYMLINK_FOLLOW)
+    print("linked", flush=True)
+
+
 folder, operation, path = sys.argv[1:]
 target = os.open(path, os.O_RDONLY | os.O_DIRECTORY if operation == "list" else os.O_RDWR)
+until_held, is_held = os.pipe()
+if operation == "link":
+    child(link)  # before the mounts are others than the descriptor's
 become_root_of_a_namespace()
 device = os.open("/dev/fuse", os.O_RDWR)
 options = f"fd={device},rootmode=40000,user_id=0,group_id=0".encode()

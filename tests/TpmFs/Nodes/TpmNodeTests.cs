@@ -127,7 +127,8 @@ public sealed class TpmNodeTests : IDisposable
         Assert.Equal(Errno.EPERM, _tree.Remove("", "domains"));
         Assert.Equal(Errno.EOPNOTSUPP, _tree.Kernel.SetXattr(Alice, _tree.NumberOf("rm0"), "user.x"u8, [], 0));
         Assert.Equal(Errno.EACCES, _tree.Kernel.Open(Alice, NodeId.Root, 0, out _));
-        Assert.Equal(Errno.None, _tree.Kernel.OpenDirectory(Alice, NodeId.Root, 0, out _));
-        Assert.Equal(Errno.ENOTDIR, _tree.Kernel.OpenDirectory(Alice, _tree.NumberOf("rm0"), 0, out _));
+        Assert.Equal(Errno.EACCES, _tree.Kernel.OpenDirectory(Alice, NodeId.Root, 0, out _));
+        Assert.Equal(Errno.None, _tree.Kernel.OpenDirectory(Root, NodeId.Root, 0, out _));
+        Assert.Equal(Errno.ENOTDIR, _tree.Kernel.OpenDirectory(Root, _tree.NumberOf("rm0"), 0, out _));
     }
 }
