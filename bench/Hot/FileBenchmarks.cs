@@ -27,7 +27,7 @@ public class FileBenchmarks
         _opener = Opener.TryOpen(context, identity, 4096, door, static _ => { }, static _ => { })!;
         var node = new OneFile(table, Opener.TryOpen(context, identity, 4096, door, static _ => { }, static _ => { })!);
         table.Link(node);
-        _kernel = new Kernel(new TreeFileSystem(table, notifier, Serilog.Core.Logger.None), node.Id);
+        _kernel = new Kernel(new TreeFileSystem(table, notifier, 0, Serilog.Core.Logger.None), node.Id);
         _quiet = new Kernel(new QuietFileSystem(), node.Id);
     }
 
