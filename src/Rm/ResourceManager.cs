@@ -4,18 +4,19 @@ using TpmFs.Tpm;
 namespace TpmFs.Rm;
 
 /// <summary>
-/// The resource manager of one TPM. Openers' threads hand commands in at the <see cref="CommandDesk"/>; one thread at a
-/// time takes them out and knows what the TPM holds.
+/// The resource manager of one TPM. Openers' threads hand commands in at the <see cref="CommandQueue"/>; one thread at
+/// a time takes them out and knows what the TPM holds.
 /// </summary>
 /// <remarks>
 /// That thread is the manager's own, but for a command that comes while nothing else is to do: the opener's thread,
-/// which has just handed it in, carries it out itself. <see cref="_turn"/> is held meanwhile; everything but the desk
+/// which has just handed it in, carries it out itself. <see cref="_turn"/> is held meanwhile; everything but the queue
 /// belongs to who holds it.
 /// </remarks>
 public sealed class ResourceManager : IDisposable
 {
     /// <summary>What failed once may fail at once again: the log is not to be flooded.</summary>
     private static readonly TimeSpan s_pauseAfterFault = TimeSpan.FromMilliseconds(100);
+    private static readonly TimeSpan s_shortestWait = TimeSpan.FromMilliseconds(1);
 
     /// <summary>How often the TPM may put a flush off when the manager ends: for 5 s in all.</summary>
     private const int MaxPutOffsAtEnd = 9;
@@ -27,8 +28,8 @@ public sealed class ResourceManager : IDisposable
     private readonly ResourceManagerOptions _options;
     private readonly TimeProvider _time;
     private readonly IResourceManagerLog _log;
-    private readonly ManagerBell _bell;
-    private readonly CommandDesk _desk;
+    private readonly WakeSignal _wake;
+    private readonly CommandQueue _queue;
     private readonly SpaceServices _services;
     private readonly TpmChannel _channel;
     private readonly TpmProfile _profile;
@@ -37,10 +38,12 @@ public sealed class ResourceManager : IDisposable
     private readonly SessionFairness _fairness;
     private readonly RoomMaker _room;
     private readonly CommandRunner _runner;
-    private readonly Housekeeping _housekeeping;
-    private readonly TpmKeeper _keeper;
+    private readonly IdleWork _idleWork;
+    private readonly TpmConnection _connection;
     private readonly MachineSleep _sleep;
     private readonly WorkMeter _meter;
+    private readonly Func<TimeSpan> _ownTurn;
+    private readonly Func<TimeSpan> _lentTurn;
     private Thread? _thread;
     private long _releasedSessions;
     private int _rawOpeners;
@@ -52,11 +55,13 @@ public sealed class ResourceManager : IDisposable
         _options = options;
         _time = time;
         _log = log;
+        _ownTurn = TakeOwnTurn;
+        _lentTurn = TakeLentTurn;
         _channel = new TpmChannel(transport, time, options.CommandTimeout);
         _profile = new TpmProfile(_channel);
-        _bell = new ManagerBell(time);
-        _desk = new CommandDesk(_reserve, _profile, _bell, time, _channel.Cancel);
-        _services = new SpaceServices(_desk, Lend, new ObjectBudget(options.ObjectsInAll));
+        _wake = new WakeSignal(time);
+        _queue = new CommandQueue(_reserve, _profile, _wake, time, _channel.Cancel);
+        _services = new SpaceServices(_queue, Lend, new ObjectBudget(options.ObjectsInAll));
         _objects = new ObjectResidency(_channel, time, options.ReserveObjects);
         _sessions = new SessionTable(_channel, time);
         var sessionSlots = new SessionResidency(_channel, _sessions, options.ReserveSessions);
@@ -65,7 +70,7 @@ public sealed class ResourceManager : IDisposable
         var tracker = new ResponseTracker(_profile, _objects, _sessions, power, capabilities, _spaces);
         _fairness = new SessionFairness(_sessions, time);
         _room = new RoomMaker(_objects, _sessions, sessionSlots, _fairness, power, log);
-        var patience = new Patience(_channel, time, _objects, MustQueueForSession);
+        var retries = new RetryPolicy(_channel, time, _objects, MustQueueForSession);
         _meter = new WorkMeter(_channel, _objects, sessionSlots, time);
         _runner = new CommandRunner(
             _channel,
@@ -77,20 +82,21 @@ public sealed class ResourceManager : IDisposable
             power,
             tracker,
             _room,
-            patience,
-            new RawPassage(_channel, _profile, _sessions, power, tracker, _room, patience));
-        _housekeeping = new Housekeeping(
+            retries,
+            new RawPassage(_channel, _profile, _sessions, power, tracker, _room, retries));
+        _idleWork = new IdleWork(
             _channel, _profile, _objects, _sessions, sessionSlots, power, _room, _reserve, time, options.IdleRelease);
-        _keeper =
-            new TpmKeeper(_channel, _profile, _objects, _sessions, sessionSlots, power, _reserve, options, time, log);
-        _sleep = new MachineSleep(_desk, _room, _keeper, time);
+        _connection =
+            new TpmConnection(
+                _channel, _profile, _objects, _sessions, sessionSlots, power, _reserve, options, time, log);
+        _sleep = new MachineSleep(_queue, _room, _connection, time);
     }
 
     /// <summary>What the TPM is, as far as it is known. Any thread.</summary>
-    public TpmFacts Facts => _keeper.Facts;
+    public TpmFacts Facts => _connection.Facts;
 
     /// <summary>Why the TPM is not there, for a person; empty while it is. Any thread.</summary>
-    public string Problem => _keeper.Problem;
+    public string Problem => _connection.Problem;
 
     /// <summary>
     /// Connects to the TPM, starts it, learns what it is, and begins to serve. False with what went wrong and what to
@@ -136,7 +142,7 @@ public sealed class ResourceManager : IDisposable
     /// A group that nobody will open a space of any more, and whose spaces are closed: its saved sessions are flushed
     /// too.
     /// </summary>
-    public void EndGroup(SchedulingGroup group) => _desk.End(group);
+    public void EndGroup(SchedulingGroup group) => _queue.End(group);
 
     /// <summary>
     /// The machine is about to sleep: lets the command that runs end, saves everything, and answers all other commands
@@ -152,7 +158,7 @@ public sealed class ResourceManager : IDisposable
     public void Resume() => _sleep.End();
 
     /// <summary>Cancels what the TPM does at this moment, where that is possible. Any thread; does not wait.</summary>
-    public void CancelRunning() => _desk.CancelRunning();
+    public void CancelRunning() => _queue.CancelRunning();
 
     /// <summary>
     /// Cancels what runs, fails what waits, flushes everything that is held, saved sessions too, and leaves the TPM
@@ -163,27 +169,27 @@ public sealed class ResourceManager : IDisposable
     {
         if (Interlocked.Exchange(ref _isDisposed, 1) == 0)
         {
-            _desk.Stop();
+            _queue.Stop();
             _thread?.Join(_options.StopPatience);
-            _desk.Dispose();
+            _queue.Dispose();
         }
     }
 
     /// <summary>As <see cref="TryStart"/>, but serves only when <see cref="RunOne"/> is called.</summary>
-    internal bool TryPrepare(out string problem) => _keeper.TryStart(out problem);
+    internal bool TryPrepare(out string problem) => _connection.TryStart(out problem);
 
     /// <summary>
-    /// Does the next thing that is to do: an opener's end, an attempt to get the TPM back, a command, housekeeping.
+    /// Does the next thing that is to do: an opener's end, an attempt to get the TPM back, a command, idleWork.
     /// False when there is none.
     /// </summary>
     internal bool RunOne()
     {
         bool didOne = true;
-        if (_desk.TryTakeClosing(out ManagedSpace? closing))
+        if (_queue.TryTakeClosing(out ManagedSpace? closing))
         {
             LetGo(closing);
         }
-        else if (_desk.TryTakeEnded(out SchedulingGroup? ended))
+        else if (_queue.TryTakeEnded(out SchedulingGroup? ended))
         {
             _sessions.GroupGone(ended);
         }
@@ -195,17 +201,17 @@ public sealed class ResourceManager : IDisposable
         {
             didOne = false;
         }
-        else if (_keeper.IsAway)
+        else if (_connection.IsAway)
         {
             didOne = RunWithoutTpm();
         }
-        else if (_desk.TryTake(out PendingCommand? next))
+        else if (_queue.TryTake(out PendingCommand? next))
         {
             Execute(next);
         }
         else
         {
-            didOne = IsManaging && _housekeeping.TryDoOne();
+            didOne = IsManaging && _idleWork.TryDoOne();
         }
 
         TellReleased();
@@ -220,81 +226,106 @@ public sealed class ResourceManager : IDisposable
             return _sleep.UntilDue;
         }
 
-        if (_keeper.IsAway)
+        if (_connection.IsAway)
         {
-            return _keeper.UntilNextTry();
+            return _connection.UntilNextTry();
         }
 
-        TimeSpan? housekeeping = IsManaging ? _housekeeping.UntilDue() : null;
-        TimeSpan? waiting = _desk.UntilDue();
-        return waiting is null || housekeeping < waiting ? housekeeping : waiting;
+        TimeSpan? idleWork = IsManaging ? _idleWork.UntilDue() : null;
+        TimeSpan? waiting = _queue.UntilDue();
+        return waiting is null || idleWork < waiting ? idleWork : waiting;
     }
 
     /// <summary>There are handles to look after; a TPM 1.2 has none that could be managed.</summary>
-    private bool IsManaging => _keeper.Facts.Family == TpmFamily.Tpm20;
+    private bool IsManaging => _connection.Facts.Family == TpmFamily.Tpm20;
 
     private void Serve()
     {
-        while (!_desk.IsStopping)
+        while (!_queue.IsStopping)
         {
-            TimeSpan? wait = null;
-            bool didOne;
+            TimeSpan untilNext;
             lock (_turn)
             {
-                try
-                {
-                    didOne = RunOne();
-                    wait = didOne ? null : UntilDue();
-                }
-                catch (Exception bug)
-                {
-                    _log.Fault(bug);
-                    didOne = false;
-                    wait = s_pauseAfterFault;
-                }
+                untilNext = Guard(_ownTurn);
             }
 
-            if (!didOne)
+            if (untilNext != TimeSpan.Zero)
             {
-                _bell.Await(wait == TimeSpan.Zero ? TimeSpan.FromMilliseconds(1) : wait ?? Timeout.InfiniteTimeSpan);
+                _wake.Wait(untilNext);
             }
         }
 
-        _desk.FailWaiting(SpaceFailure.Stopping, _ => true);
+        _queue.FailWaiting(SpaceFailure.Stopping, _ => true);
         lock (_turn)
         {
             Empty();
         }
     }
 
-    /// <summary>An opener's thread offers to carry out the command that it has just handed in.</summary>
+    /// <summary>
+    /// Carries out the command that the caller has just handed in, on the caller's thread, where it is the only one.
+    /// </summary>
     private void Lend()
     {
-        if (!_turn.TryEnter())
+        TimeSpan untilNext = TimeSpan.Zero;
+        if (_turn.TryEnter())
         {
-            _bell.Ring();
-            return;
+            try
+            {
+                untilNext = Guard(_lentTurn);
+            }
+            finally
+            {
+                _turn.Exit();
+            }
         }
 
+        if (untilNext != Timeout.InfiniteTimeSpan)
+        {
+            _wake.SetWithin(untilNext);
+        }
+    }
+
+    /// <summary>
+    /// Takes a turn on the manager's thread or on a lent one. A bug in it is logged, and ends neither. The caller holds
+    /// <see cref="_turn"/>.
+    /// </summary>
+    /// <returns>How long until the next turn is due; <see cref="Timeout.InfiniteTimeSpan"/> when none is.</returns>
+    private TimeSpan Guard(Func<TimeSpan> turn)
+    {
         try
         {
-            if (_sleep.IsDue || _keeper.IsAway || !_desk.TryTakeOnly(out PendingCommand? next))
-            {
-                _bell.Ring();
-                return;
-            }
-
-            Execute(next);
-            TellReleased();
-            if (UntilDue() is { } due)
-            {
-                _bell.RingWithin(due);
-            }
+            return turn();
         }
-        finally
+        catch (Exception bug)
         {
-            _turn.Exit();
+            _log.Fault(bug);
+            return s_pauseAfterFault;
         }
+    }
+
+    /// <summary>Takes the turn of the manager's own thread.</summary>
+    private TimeSpan TakeOwnTurn()
+    {
+        if (RunOne())
+        {
+            return TimeSpan.Zero;
+        }
+
+        return UntilDue() is not { } due ? Timeout.InfiniteTimeSpan : due == TimeSpan.Zero ? s_shortestWait : due;
+    }
+
+    /// <summary>Takes the turn of a lent thread: one command, where nothing else is to do.</summary>
+    private TimeSpan TakeLentTurn()
+    {
+        if (_sleep.IsDue || _connection.IsAway || !_queue.TryTakeOnly(out PendingCommand? next))
+        {
+            return TimeSpan.Zero;
+        }
+
+        Execute(next);
+        TellReleased();
+        return UntilDue() ?? Timeout.InfiniteTimeSpan;
     }
 
     private void Execute(PendingCommand pending)
@@ -303,71 +334,71 @@ public sealed class ResourceManager : IDisposable
         TpmCc code = pending.Code;
         int commandLength = pending.Bytes.Length;
         _spaces.Add(pending.Space);
-        Verdict verdict;
+        CommandOutcome outcome;
         try
         {
-            verdict = _runner.Run(pending);
+            outcome = _runner.Run(pending);
         }
         catch (Exception bug)
         {
             _log.Fault(bug);
-            verdict = Verdict.Failed(SpaceFailure.Fault);
+            outcome = CommandOutcome.Failed(SpaceFailure.Fault);
         }
 
         long now = _time.GetTimestamp();
-        _housekeeping.ClientCommand(now, isShutdown: code == TpmCc.Shutdown && _runner.HasSucceeded(verdict));
+        _idleWork.ClientCommand(now, isShutdown: code == TpmCc.Shutdown && _runner.HasSucceeded(outcome));
         TimeSpan busy = _meter.EndTurn(pending.Space);
-        if (verdict.IsOver)
+        if (outcome.IsOver)
         {
-            _meter.Answered(pending, _runner.Response(verdict.Length), _runner.WasDenied, busy, now);
+            _meter.Answered(pending, _runner.Response(outcome.Length), _runner.WasDenied, busy, now);
         }
 
-        if (_desk.Finish(pending, verdict, busy))
+        if (_queue.Finish(pending, outcome, busy))
         {
-            Deliver(pending.Space.Client, verdict, code);
+            Deliver(pending.Space.Client, outcome, code);
         }
 
-        _runner.Wipe(commandLength, verdict);
+        _runner.Wipe(commandLength, outcome);
         if (_channel.IsUp && IsManaging)
         {
-            _housekeeping.AfterCommand(mayFill: !pending.Space.IsRaw);
+            _idleWork.AfterCommand(mayFill: !pending.Space.IsRaw);
         }
     }
 
-    private void Deliver(ISpaceClient client, Verdict verdict, TpmCc code)
+    private void Deliver(ISpaceClient client, CommandOutcome outcome, TpmCc code)
     {
         if (_runner.WasDenied)
         {
             client.Denied(code);
         }
 
-        if (verdict.Kind == VerdictKind.Answered)
+        if (outcome.Kind == CommandOutcomeKind.Answered)
         {
-            client.Completed(_runner.Response(verdict.Length));
+            client.Completed(_runner.Response(outcome.Length));
         }
         else
         {
-            client.Failed(verdict.Failure);
+            client.Failed(outcome.Failure);
         }
     }
 
     private bool RunWithoutTpm()
     {
-        _keeper.NoteLoss();
-        if (_keeper.LostFor > _options.ReconnectPatience)
+        _connection.NoteLoss();
+        if (_connection.LostFor > _options.ReconnectPatience)
         {
-            _desk.FailWaiting(
+            _queue.FailWaiting(
                 _channel.Loss, pending => _time.GetElapsedTime(pending.Submitted) > _options.ReconnectPatience);
         }
 
-        return _keeper.UntilNextTry() == TimeSpan.Zero && _keeper.TryReturn();
+        return _connection.UntilNextTry() == TimeSpan.Zero && _connection.TryReturn();
     }
 
     private void TellReleased()
     {
         if (_releasedSessions != _sessions.ReleasedCount)
         {
-            _desk.SessionsReleased(_sessions.ReleasedCount - _releasedSessions, _fairness.OrderOf);
+            _queue.SessionsReleased(_sessions.ReleasedCount - _releasedSessions, _fairness.OrderOf);
             _releasedSessions = _sessions.ReleasedCount;
         }
     }
@@ -378,7 +409,7 @@ public sealed class ResourceManager : IDisposable
     /// </summary>
     private bool MustQueueForSession(SpaceOwner newcomer)
     {
-        SpaceOwner[] waiting = _desk.SessionWaiters;
+        SpaceOwner[] waiting = _queue.SessionWaiters;
         if (waiting.Length == 0)
         {
             return false;
@@ -410,15 +441,15 @@ public sealed class ResourceManager : IDisposable
         _sessions.DoomAll();
         for (int putOffs = 0; _channel.IsUp && _room.HasDoomed;)
         {
-            Step step = _room.FlushDoomed();
-            if (step == Step.NoRoom || putOffs == MaxPutOffsAtEnd)
+            TpmStepResult step = _room.FlushDoomed();
+            if (step == TpmStepResult.NoRoom || putOffs == MaxPutOffsAtEnd)
             {
                 return;
             }
 
-            if (step == Step.PutOff)
+            if (step == TpmStepResult.PutOff)
             {
-                _bell.Await(TimeLimits.Backoff(putOffs++));
+                _wake.Wait(TimeLimits.Backoff(putOffs++));
             }
         }
     }

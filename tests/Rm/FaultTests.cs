@@ -27,6 +27,30 @@ public sealed class FaultTests
         Assert.Equal(1, log.Faults);
     }
 
+    /// <summary>
+    /// An exception on a lent thread used to leave Lend, and would have ended the thread that serves FUSE requests.
+    /// </summary>
+    [Fact]
+    public void A_client_that_throws_on_a_thread_that_it_lent_is_reported_and_the_thread_goes_on()
+    {
+        using var tpm = new SimulatedTpm();
+        var log = new CountingLog();
+        using var manager = new ResourceManager(tpm, new ResourceManagerOptions(), TimeProvider.System, log);
+        Assert.True(manager.TryPrepare(out string problem), problem);
+        var owner = new SpaceOwner(new SchedulingGroup("root", new SpaceLimits()), 0, 0);
+        using var faulty = new Client(throws: true);
+        Space space = manager.OpenSpace(owner, faulty);
+        Assert.True(space.TrySubmit(Cmd.GetRandom(8), lends: true));
+        space.Lend();
+        Assert.True(faulty.IsAnswered.IsSet);
+        Assert.Equal(1, log.Faults);
+        using var other = new Client(throws: false);
+        Space served = manager.OpenSpace(owner, other);
+        Assert.True(served.TrySubmit(Cmd.GetRandom(8), lends: true));
+        served.Lend();
+        Assert.True(other.IsAnswered.IsSet);
+    }
+
     private sealed class Client(bool throws) : ISpaceClient, IDisposable
     {
         public ManualResetEventSlim IsAnswered { get; } = new();

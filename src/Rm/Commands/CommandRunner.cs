@@ -18,7 +18,7 @@ internal sealed class CommandRunner(
     PowerState power,
     ResponseTracker tracker,
     RoomMaker room,
-    Patience patience,
+    RetryPolicy retries,
     RawPassage raw)
 {
     /// <summary>
@@ -38,23 +38,24 @@ internal sealed class CommandRunner(
     public ReadOnlySpan<byte> Response(int length) => _response.AsSpan(0, length);
 
     /// <summary>Whether the command that was run last is answered, with success.</summary>
-    public bool HasSucceeded(in Verdict verdict) =>
-        TpmHeader.TryRead(Response(verdict.Length), out TpmHeader header) && header.ResponseCode.IsSuccess;
+    public bool HasSucceeded(in CommandOutcome outcome) =>
+        TpmHeader.TryRead(Response(outcome.Length), out TpmHeader header) && header.ResponseCode.IsSuccess;
 
     /// <summary>
     /// Zeroes the command that was run last and its response; of one that failed a part of any length may be there.
     /// </summary>
-    public void Wipe(int commandLength, in Verdict verdict)
+    public void Wipe(int commandLength, in CommandOutcome outcome)
     {
         _command.AsSpan(0, commandLength).Clear();
         _response.AsSpan(
-            0, verdict.Kind == VerdictKind.Failed ? _response.Length : Math.Max(commandLength, verdict.Length)).Clear();
+            0, outcome.Kind == CommandOutcomeKind.Failed ? _response.Length : Math.Max(commandLength, outcome.Length))
+            .Clear();
     }
 
     /// <summary>Whether policy refused the command that was run last.</summary>
     public bool WasDenied => _plan.IsDenied;
 
-    public Verdict Run(PendingCommand pending)
+    public CommandOutcome Run(PendingCommand pending)
     {
         _plan.Clear();
         if (pending.Space.IsRaw)
@@ -64,9 +65,9 @@ internal sealed class CommandRunner(
 
         for (int pass = 0; pass < MaxPasses; pass++)
         {
-            if (TryOnce(pending) is { } verdict)
+            if (TryOnce(pending) is { } outcome)
             {
-                return verdict;
+                return outcome;
             }
         }
 
@@ -74,7 +75,7 @@ internal sealed class CommandRunner(
     }
 
     /// <summary>One try; null when the command is to be tried again at once.</summary>
-    private Verdict? TryOnce(PendingCommand pending)
+    private CommandOutcome? TryOnce(PendingCommand pending)
     {
         ManagedSpace space = pending.Space;
         TpmRc problem = resolver.Resolve(space, pending.Bytes, _plan, out TpmCommand command);
@@ -85,16 +86,16 @@ internal sealed class CommandRunner(
 
         if (localAnswers.TryAnswer(space, pending.Bytes, command, _plan, _response, out int length))
         {
-            return Verdict.Answered(length);
+            return CommandOutcome.Answered(length);
         }
 
-        if (command.Code == TpmCc.StartAuthSession && patience.MustQueueForSession(pending))
+        if (command.Code == TpmCc.StartAuthSession && retries.MustQueueForSession(pending))
         {
-            return patience.UntilSession(pending) ?? Answer(TpmRc.SessionHandles);
+            return retries.UntilSession(pending) ?? Answer(TpmRc.SessionHandles);
         }
 
-        Step step = Prepare(command, pending.Bytes);
-        if (step != Step.Done)
+        TpmStepResult step = Prepare(command, pending.Bytes);
+        if (step != TpmStepResult.Done)
         {
             return AfterStep(step, pending);
         }
@@ -103,18 +104,18 @@ internal sealed class CommandRunner(
     }
 
     /// <summary>Brings the TPM into the state that the command needs.</summary>
-    private Step Prepare(in TpmCommand command, ReadOnlySpan<byte> bytes)
+    private TpmStepResult Prepare(in TpmCommand command, ReadOnlySpan<byte> bytes)
     {
-        Step step = command.Code == TpmCc.Shutdown ? room.ReleaseAll() : Step.Done;
-        if (step == Step.Done && command.Attributes.Extensive)
+        TpmStepResult step = command.Code == TpmCc.Shutdown ? room.ReleaseAll() : TpmStepResult.Done;
+        if (step == TpmStepResult.Done && command.Attributes.Extensive)
         {
             step = objects.LearnHierarchies();
         }
 
         _plan.NewObjects += room.AppetiteOf(command, bytes);
         _lacking = TpmRc.SessionMemory;
-        step = step == Step.Done ? sessionSlots.Prepare(_plan) : step;
-        if (step != Step.Done)
+        step = step == TpmStepResult.Done ? sessionSlots.Prepare(_plan) : step;
+        if (step != TpmStepResult.Done)
         {
             return step;
         }
@@ -123,12 +124,12 @@ internal sealed class CommandRunner(
         return objects.Prepare(_plan);
     }
 
-    private Verdict? Exchange(PendingCommand pending, in TpmCommand command)
+    private CommandOutcome? Exchange(PendingCommand pending, in TpmCommand command)
     {
         int length = Translate(pending.Space, pending.Bytes, command);
         TransmitResult result = channel.Transmit(
             _command.AsMemory(0, length), pending.Space.Owner.Locality, _response, TimeLimits.Of(command.Code));
-        if (patience.Unanswered(pending, result.Status, _response) is { } unanswered)
+        if (retries.Unanswered(pending, result.Status, _response) is { } unanswered)
         {
             return unanswered;
         }
@@ -136,7 +137,7 @@ internal sealed class CommandRunner(
         Span<byte> response = _response.AsSpan(0, result.Length);
         if (!TpmHeader.TryRead(response, out TpmHeader header))
         {
-            return Verdict.Failed(SpaceFailure.TransportLost);
+            return CommandOutcome.Failed(SpaceFailure.TransportLost);
         }
 
         if (!header.ResponseCode.IsSuccess)
@@ -150,7 +151,7 @@ internal sealed class CommandRunner(
             power.ClientStarted();
         }
 
-        return Verdict.Answered(result.Length);
+        return CommandOutcome.Answered(result.Length);
     }
 
     /// <summary>Writes the command as the TPM is to see it; returns its length.</summary>
@@ -186,41 +187,43 @@ internal sealed class CommandRunner(
         BinaryPrimitives.WriteUInt32BigEndian(_command.AsSpan(offset), named.Resident!.Value.Value);
 
     /// <summary>The TPM did not do it: makes good what can be made good, else passes its answer on.</summary>
-    private Verdict? Refused(PendingCommand pending, in TpmCommand command, TpmRc code, int length)
+    private CommandOutcome? Refused(PendingCommand pending, in TpmCommand command, TpmRc code, int length)
     {
         tracker.TouchNamed(_plan);
-        Verdict? verdict = Verdict.Answered(length);
+        CommandOutcome? outcome = CommandOutcome.Answered(length);
         if (code == TpmRc.Initialize)
         {
-            return command.Code == TpmCc.Startup ? verdict : AfterStep(power.Verify(), pending);
+            return command.Code == TpmCc.Startup ? outcome : AfterStep(power.Verify(), pending);
         }
 
         if (code.IsObjectRoom() || code == TpmRc.SessionMemory)
         {
-            Step made = room.Make(_plan, command, pending.Bytes, code);
-            return made == Step.NoRoom ? patience.UntilSlot(pending, _plan) ?? Answer(code) : AfterStep(made, pending);
+            TpmStepResult made = room.Make(_plan, command, pending.Bytes, code);
+            return made == TpmStepResult.NoRoom
+                ? retries.UntilSlot(pending, _plan) ?? Answer(code) : AfterStep(made, pending);
         }
 
         if (code == TpmRc.SessionHandles)
         {
-            Step given = room.GiveSessionBack(pending, patience.Waited(pending));
-            return given == Step.NoRoom ? patience.UntilSession(pending) ?? Answer(code) : AfterStep(given, pending);
+            TpmStepResult given = room.GiveSessionBack(pending, retries.Waited(pending));
+            return given == TpmStepResult.NoRoom
+                ? retries.UntilSession(pending) ?? Answer(code) : AfterStep(given, pending);
         }
 
         if (code == TpmRc.ContextGap)
         {
-            Step closed = sessionSlots.Regap(_plan);
-            return closed == Step.NoRoom ? verdict : AfterStep(closed, pending);
+            TpmStepResult closed = sessionSlots.Regap(_plan);
+            return closed == TpmStepResult.NoRoom ? outcome : AfterStep(closed, pending);
         }
 
         if (code.IsPutOff())
         {
             bool wanted = (code == TpmRc.Testing && command.Code == TpmCc.SelfTest)
                 || (code == TpmRc.Canceled && pending.IsCanceled);
-            return wanted ? verdict : patience.AfterPutOff(pending) ?? verdict;
+            return wanted ? outcome : retries.AfterPutOff(pending) ?? outcome;
         }
 
-        return DropUnknown(pending, command, code) ? AfterStep(power.Verify(), pending) : verdict;
+        return DropUnknown(pending, command, code) ? AfterStep(power.Verify(), pending) : outcome;
     }
 
     /// <summary>
@@ -275,28 +278,29 @@ internal sealed class CommandRunner(
     /// <summary>
     /// What follows from a step before or after the exchange; null when the command is to be tried again at once.
     /// </summary>
-    private Verdict? AfterStep(Step step, PendingCommand pending)
+    private CommandOutcome? AfterStep(TpmStepResult step, PendingCommand pending)
     {
         switch (step)
         {
-            case Step.Done:
+            case TpmStepResult.Done:
                 return null;
-            case Step.Lost:
-                return patience.UntilTpmIsBack(pending);
-            case Step.PutOff:
-                return patience.AfterPutOff(pending) ?? Answer(TpmRc.Retry);
-            case Step.NoRoom:
-                return patience.UntilSlot(pending, _plan) ?? Answer(_lacking);
-            case Step.Gap:
+            case TpmStepResult.Lost:
+                return retries.UntilTpmIsBack(pending);
+            case TpmStepResult.PutOff:
+                return retries.AfterPutOff(pending) ?? Answer(TpmRc.Retry);
+            case TpmStepResult.NoRoom:
+                return retries.UntilSlot(pending, _plan) ?? Answer(_lacking);
+            case TpmStepResult.Gap:
                 return AfterStep(
-                    sessionSlots.Regap(_plan) is var closed && closed == Step.Gap ? Step.NoRoom : closed, pending);
+                    sessionSlots.Regap(_plan) is var closed && closed == TpmStepResult.Gap
+                        ? TpmStepResult.NoRoom : closed, pending);
             default:
-                Step verified = power.Verify();
-                return verified == Step.Inconsistent ? Answer(TpmRc.Failure) : AfterStep(verified, pending);
+                TpmStepResult verified = power.Verify();
+                return verified == TpmStepResult.Inconsistent ? Answer(TpmRc.Failure) : AfterStep(verified, pending);
         }
     }
 
-    private Verdict AnswerAsTpm(TpmRc code) => Verdict.Answered(TpmResponse.Write(_response, code));
+    private CommandOutcome AnswerAsTpm(TpmRc code) => CommandOutcome.Answered(TpmResponse.Write(_response, code));
 
-    private Verdict Answer(TpmRc code) => Verdict.Answered(_response, code);
+    private CommandOutcome Answer(TpmRc code) => CommandOutcome.Answered(_response, code);
 }

@@ -15,38 +15,39 @@ internal sealed class RawPassage(
     PowerState power,
     ResponseTracker tracker,
     RoomMaker room,
-    Patience patience)
+    RetryPolicy retries)
 {
-    public Verdict Run(PendingCommand pending, byte[] command, byte[] response)
+    public CommandOutcome Run(PendingCommand pending, byte[] command, byte[] response)
     {
-        Step step = room.ReleaseAll();
-        if (step == Step.Lost)
+        TpmStepResult step = room.ReleaseAll();
+        if (step == TpmStepResult.Lost)
         {
-            return patience.UntilTpmIsBack(pending);
+            return retries.UntilTpmIsBack(pending);
         }
 
         if (pending.IsCanceled)
         {
-            return Verdict.Answered(response, TpmRc.Canceled);
+            return CommandOutcome.Answered(response, TpmRc.Canceled);
         }
 
-        if (step != Step.Done)
+        if (step != TpmStepResult.Done)
         {
             TpmRc code = step switch
             {
-                Step.PutOff => TpmRc.Retry,
-                Step.Gap => TpmRc.ContextGap,
-                Step.NoRoom => TpmRc.Memory,
+                TpmStepResult.PutOff => TpmRc.Retry,
+                TpmStepResult.Gap => TpmRc.ContextGap,
+                TpmStepResult.NoRoom => TpmRc.Memory,
                 _ => TpmRc.Failure,
             };
-            return (step == Step.PutOff ? patience.AfterPutOff(pending) : null) ?? Verdict.Answered(response, code);
+            return (step == TpmStepResult.PutOff ? retries.AfterPutOff(pending) : null)
+                ?? CommandOutcome.Answered(response, code);
         }
 
         pending.Bytes.CopyTo(command);
         TransmitResult result = channel.Transmit(
             command.AsMemory(0, pending.Bytes.Length), pending.Space.Owner.Locality, response,
             TimeLimits.Of(pending.Code));
-        if (patience.Unanswered(pending, result.Status, response) is { } unanswered)
+        if (retries.Unanswered(pending, result.Status, response) is { } unanswered)
         {
             return unanswered;
         }
@@ -57,7 +58,7 @@ internal sealed class RawPassage(
         }
 
         Follow(pending.Bytes, response.AsSpan(0, result.Length));
-        return Verdict.Answered(result.Length);
+        return CommandOutcome.Answered(result.Length);
     }
 
     /// <summary>
@@ -65,12 +66,12 @@ internal sealed class RawPassage(
     /// executed a command that it answers with TPM_RC_RETRY or TPM_RC_TESTING (Part 2, 6.6.3). SelfTest is answered
     /// with TPM_RC_TESTING by design.
     /// </summary>
-    private static Verdict? WhenPutOff(PendingCommand pending, ReadOnlySpan<byte> response)
+    private static CommandOutcome? WhenPutOff(PendingCommand pending, ReadOnlySpan<byte> response)
     {
         bool isPutOff = TpmHeader.TryRead(response, out TpmHeader answer)
             && (answer.ResponseCode == TpmRc.Retry
                 || (answer.ResponseCode == TpmRc.Testing && pending.Code != TpmCc.SelfTest));
-        return isPutOff && !pending.IsCanceled ? Patience.AfterRawPutOff(pending) : null;
+        return isPutOff && !pending.IsCanceled ? RetryPolicy.AfterRawPutOff(pending) : null;
     }
 
     private void Follow(ReadOnlySpan<byte> bytes, ReadOnlySpan<byte> response)

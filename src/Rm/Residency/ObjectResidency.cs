@@ -38,7 +38,7 @@ internal sealed class ObjectResidency(TpmChannel channel, TimeProvider time, int
     }
 
     /// <summary>Makes room for the command and loads what it names.</summary>
-    public Step Prepare(CommandPlan plan)
+    public TpmStepResult Prepare(CommandPlan plan)
     {
         int missing = 0;
         foreach (TransientObject named in plan.Objects)
@@ -49,13 +49,13 @@ internal sealed class ObjectResidency(TpmChannel channel, TimeProvider time, int
         int wanted = missing + plan.NewObjects;
         while (wanted > 0 && Count + wanted > Capacity)
         {
-            Step step = EvictOne(plan);
-            if (step == Step.NoRoom)
+            TpmStepResult step = EvictOne(plan);
+            if (step == TpmStepResult.NoRoom)
             {
                 break;
             }
 
-            if (step != Step.Done)
+            if (step != TpmStepResult.Done)
             {
                 return step;
             }
@@ -63,27 +63,28 @@ internal sealed class ObjectResidency(TpmChannel channel, TimeProvider time, int
 
         foreach (TransientObject named in plan.Objects)
         {
-            Step step = named.Resident is null ? Load(named, plan) : Step.Done;
-            if (step != Step.Done)
+            TpmStepResult step = named.Resident is null ? Load(named, plan) : TpmStepResult.Done;
+            if (step != TpmStepResult.Done)
             {
                 return step;
             }
         }
 
-        return Step.Done;
+        return TpmStepResult.Done;
     }
 
     /// <summary>The TPM refused for want of a slot: it has no more than are taken now. Gives one back.</summary>
-    public Step MakeRoom(CommandPlan plan)
+    public TpmStepResult MakeRoom(CommandPlan plan)
     {
         _slots = Math.Max(Count, 1);
         return EvictOne(plan);
     }
 
     /// <summary>
-    /// Takes one object out of the TPM that the plan does not name; <see cref="Step.NoRoom"/> when there is none.
+    /// Takes one object out of the TPM that the plan does not name; <see cref="TpmStepResult.NoRoom"/> when there is
+    /// none.
     /// </summary>
-    public Step EvictOne(CommandPlan? plan)
+    public TpmStepResult EvictOne(CommandPlan? plan)
     {
         if (_doomed.Count > 0)
         {
@@ -91,30 +92,30 @@ internal sealed class ObjectResidency(TpmChannel channel, TimeProvider time, int
         }
 
         TransientObject? victim = _policy.Choose(_residents, plan);
-        return victim is null ? Step.NoRoom : Evict(victim);
+        return victim is null ? TpmStepResult.NoRoom : Evict(victim);
     }
 
     /// <summary>
-    /// Gives every slot back, one command at a time: <see cref="Step.Done"/> while there was one to give back.
+    /// Gives every slot back, one command at a time: <see cref="TpmStepResult.Done"/> while there was one to give back.
     /// </summary>
-    public Step ReleaseOne()
+    public TpmStepResult ReleaseOne()
     {
-        Step step = EvictOne(null);
+        TpmStepResult step = EvictOne(null);
         _slots = Count == 0 ? _firstGuess : _slots;
         return step;
     }
 
     /// <summary>Flushes one object whose opener is gone.</summary>
-    public Step FlushDoomed()
+    public TpmStepResult FlushDoomed()
     {
         if (!_doomed.TryPeek(out TpmHandle handle))
         {
-            return Step.NoRoom;
+            return TpmStepResult.NoRoom;
         }
 
         OwnResult result = channel.FlushContext(handle);
-        Step step = result.AsStep();
-        if (step == Step.Done || (step == Step.Inconsistent && result.Code != TpmRc.Initialize))
+        TpmStepResult step = result.AsStep();
+        if (step == TpmStepResult.Done || (step == TpmStepResult.Inconsistent && result.Code != TpmRc.Initialize))
         {
             _doomed.Dequeue();
         }
@@ -125,34 +126,34 @@ internal sealed class ObjectResidency(TpmChannel channel, TimeProvider time, int
     /// <summary>
     /// Saves every resident object of which there is no context yet, since only a context tells the hierarchy.
     /// </summary>
-    public Step LearnHierarchies()
+    public TpmStepResult LearnHierarchies()
     {
         foreach (TransientObject resident in _residents.Where(resident => resident.Hierarchy is null).ToArray())
         {
-            Step step = Save(resident);
-            if (step != Step.Done)
+            TpmStepResult step = Save(resident);
+            if (step != TpmStepResult.Done)
             {
                 return step;
             }
         }
 
-        return Step.Done;
+        return TpmStepResult.Done;
     }
 
     /// <summary>Takes a context of the object, so that its hierarchy is known and it can leave.</summary>
-    public Step Save(TransientObject resident)
+    public TpmStepResult Save(TransientObject resident)
     {
         OwnResult result = channel.ContextSave(resident.Resident!.Value, out ReadOnlySpan<byte> context);
-        Step step = result.AsStep();
-        if (step == Step.Done)
+        TpmStepResult step = result.AsStep();
+        if (step == TpmStepResult.Done)
         {
             Remember(resident, context);
         }
-        else if (step == Step.Inconsistent && result.Code == TpmRc.ReferenceHandle(0))
+        else if (step == TpmStepResult.Inconsistent && result.Code == TpmRc.ReferenceHandle(0))
         {
             Left(resident);
         }
-        else if (step == Step.Inconsistent && result.Code != TpmRc.Initialize)
+        else if (step == TpmStepResult.Inconsistent && result.Code != TpmRc.Initialize)
         {
             Doom(resident);
         }
@@ -175,13 +176,13 @@ internal sealed class ObjectResidency(TpmChannel channel, TimeProvider time, int
     /// <summary>
     /// Whether the TPM still takes an object's context: loads it, and flushes it again. One that it refuses is dropped.
     /// </summary>
-    public Step TryContext(TransientObject away)
+    public TpmStepResult TryContext(TransientObject away)
     {
         OwnResult loaded = channel.ContextLoad(away.Context, out TpmHandle handle);
-        if (loaded.AsStep() == Step.Inconsistent && loaded.Code != TpmRc.Initialize)
+        if (loaded.AsStep() == TpmStepResult.Inconsistent && loaded.Code != TpmRc.Initialize)
         {
             away.Context = null;
-            return Step.Done;
+            return TpmStepResult.Done;
         }
 
         if (!loaded.Succeeded)
@@ -189,8 +190,8 @@ internal sealed class ObjectResidency(TpmChannel channel, TimeProvider time, int
             return loaded.AsStep();
         }
 
-        Step flushed = channel.FlushContext(handle).AsStep();
-        if (flushed != Step.Done)
+        TpmStepResult flushed = channel.FlushContext(handle).AsStep();
+        if (flushed != TpmStepResult.Done)
         {
             Enter(away, handle);
         }
@@ -302,51 +303,51 @@ internal sealed class ObjectResidency(TpmChannel channel, TimeProvider time, int
 
     private int Capacity => Math.Max(_slots - reserve, 1);
 
-    private Step Load(TransientObject missing, CommandPlan plan)
+    private TpmStepResult Load(TransientObject missing, CommandPlan plan)
     {
         while (true)
         {
             if (missing.Context is null)
             {
-                return Step.Inconsistent;
+                return TpmStepResult.Inconsistent;
             }
 
             OwnResult result = channel.ContextLoad(missing.Context, out TpmHandle handle);
-            Step step = result.AsStep();
-            if (step == Step.Done)
+            TpmStepResult step = result.AsStep();
+            if (step == TpmStepResult.Done)
             {
                 bool isUnexpected = Holds(handle);
                 Vacate(handle);
                 Enter(missing, handle);
-                return isUnexpected ? Step.Inconsistent : step;
+                return isUnexpected ? TpmStepResult.Inconsistent : step;
             }
 
-            if (step == Step.Inconsistent && result.Code != TpmRc.Initialize)
+            if (step == TpmStepResult.Inconsistent && result.Code != TpmRc.Initialize)
             {
                 missing.Context = null;
             }
 
-            step = step == Step.NoRoom ? MakeRoom(plan) : step;
-            if (step != Step.Done)
+            step = step == TpmStepResult.NoRoom ? MakeRoom(plan) : step;
+            if (step != TpmStepResult.Done)
             {
                 return step;
             }
         }
     }
 
-    private Step Evict(TransientObject victim)
+    private TpmStepResult Evict(TransientObject victim)
     {
         if (victim.Context is null)
         {
-            Step saved = Save(victim);
-            if (saved != Step.Done)
+            TpmStepResult saved = Save(victim);
+            if (saved != TpmStepResult.Done)
             {
                 return saved;
             }
         }
 
-        Step flushed = channel.FlushContext(victim.Resident!.Value).AsStep();
-        if (flushed is Step.Done or Step.Inconsistent)
+        TpmStepResult flushed = channel.FlushContext(victim.Resident!.Value).AsStep();
+        if (flushed is TpmStepResult.Done or TpmStepResult.Inconsistent)
         {
             Evictions++;
             Left(victim);

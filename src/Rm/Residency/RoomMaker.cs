@@ -24,7 +24,7 @@ internal sealed class RoomMaker(
         _needSlot.Count > 0 && _needSlot.Contains(KindOf(command, bytes)) ? 1 : 0;
 
     /// <summary>The TPM had no room for the command: takes out something that the command does not name.</summary>
-    public Step Make(CommandPlan plan, in TpmCommand command, ReadOnlySpan<byte> bytes, TpmRc code)
+    public TpmStepResult Make(CommandPlan plan, in TpmCommand command, ReadOnlySpan<byte> bytes, TpmRc code)
     {
         if (code == TpmRc.SessionMemory)
         {
@@ -36,22 +36,22 @@ internal sealed class RoomMaker(
             _needSlot.Add(KindOf(command, bytes));
         }
 
-        Step step = objects.MakeRoom(plan);
-        return step == Step.NoRoom && code == TpmRc.Memory ? sessionSlots.MakeRoom(plan) : step;
+        TpmStepResult step = objects.MakeRoom(plan);
+        return step == TpmStepResult.NoRoom && code == TpmRc.Memory ? sessionSlots.MakeRoom(plan) : step;
     }
 
     /// <summary>
     /// Gives one session back to a TPM that has none left: one that nobody can name, else the one that gives way to the
-    /// asker. <see cref="Step.NoRoom"/> when there is none, or none yet.
+    /// asker. <see cref="TpmStepResult.NoRoom"/> when there is none, or none yet.
     /// </summary>
     /// <param name="waited">How long the asker has waited for a session.</param>
-    public Step GiveSessionBack(PendingCommand asker, TimeSpan waited)
+    public TpmStepResult GiveSessionBack(PendingCommand asker, TimeSpan waited)
     {
         if (!sessions.HasDoomed)
         {
             if (fairness.FindLeaving(asker.Space, waited) is not { } leaving)
             {
-                return Step.NoRoom;
+                return TpmStepResult.NoRoom;
             }
 
             if (!leaving.IsAbandoned)
@@ -69,55 +69,56 @@ internal sealed class RoomMaker(
     public bool HasDoomed => objects.HasDoomed || sessions.HasDoomed;
 
     /// <summary>
-    /// Flushes one thing that nobody can name, objects first; <see cref="Step.NoRoom"/> when there is none.
+    /// Flushes one thing that nobody can name, objects first; <see cref="TpmStepResult.NoRoom"/> when there is none.
     /// </summary>
-    public Step FlushDoomed() => objects.HasDoomed ? objects.FlushDoomed() : sessions.FlushDoomed();
+    public TpmStepResult FlushDoomed() => objects.HasDoomed ? objects.FlushDoomed() : sessions.FlushDoomed();
 
     /// <summary>
-    /// Takes everything out of the TPM, as before TPM2_Shutdown. Anything but <see cref="Step.Done"/> says that
-    /// something is left there, and why.
+    /// Takes everything out of the TPM, as before TPM2_Shutdown. Anything but <see cref="TpmStepResult.Done"/> says
+    /// that something is left there, and why.
     /// </summary>
-    public Step ReleaseAll()
+    public TpmStepResult ReleaseAll()
     {
         // What the TPM refuses is dropped, or saved at the next try: each try but the last leaves less to do.
         for (int tries = 2 * (objects.Count + sessions.Count + 1); tries > 0; tries--)
         {
-            Step step = ReleaseWhatLeaves();
+            TpmStepResult step = ReleaseWhatLeaves();
             switch (step)
             {
-                case Step.Inconsistent:
+                case TpmStepResult.Inconsistent:
                     step = power.Verify();
                     break;
-                case Step.Gap:
-                    step = sessionSlots.Regap(null) is var closed && closed == Step.NoRoom ? Step.Gap : closed;
+                case TpmStepResult.Gap:
+                    step = sessionSlots.Regap(null) is var closed && closed == TpmStepResult.NoRoom
+                        ? TpmStepResult.Gap : closed;
                     break;
                 default:
                     return step;
             }
 
-            if (step is not (Step.Done or Step.Inconsistent))
+            if (step is not (TpmStepResult.Done or TpmStepResult.Inconsistent))
             {
                 return step;
             }
         }
 
-        return Step.Inconsistent;
+        return TpmStepResult.Inconsistent;
     }
 
-    private Step ReleaseWhatLeaves()
+    private TpmStepResult ReleaseWhatLeaves()
     {
-        Step step = Step.Done;
-        while (step == Step.Done)
+        TpmStepResult step = TpmStepResult.Done;
+        while (step == TpmStepResult.Done)
         {
             step = objects.ReleaseOne();
         }
 
-        while (step is Step.Done or Step.NoRoom)
+        while (step is TpmStepResult.Done or TpmStepResult.NoRoom)
         {
             step = sessionSlots.ReleaseOne();
-            if (step == Step.NoRoom)
+            if (step == TpmStepResult.NoRoom)
             {
-                return objects.Count == 0 && sessions.LoadedCount == 0 ? Step.Done : Step.NoRoom;
+                return objects.Count == 0 && sessions.LoadedCount == 0 ? TpmStepResult.Done : TpmStepResult.NoRoom;
             }
         }
 

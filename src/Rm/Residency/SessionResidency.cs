@@ -35,10 +35,10 @@ internal sealed class SessionResidency(TpmChannel channel, SessionTable sessions
     /// Makes room for the command, keeps the oldest saved session young enough, and loads what the command names. A
     /// session that its client loads, but that was left loaded when the manager could not save it anew, is saved first.
     /// </summary>
-    public Step Prepare(CommandPlan plan)
+    public TpmStepResult Prepare(CommandPlan plan)
     {
-        Step step = CloseGap(plan);
-        if (step == Step.Done
+        TpmStepResult step = CloseGap(plan);
+        if (step == TpmStepResult.Done
             && plan is { NewSessions: > 0, SubjectSession: { SavedByClient: true, IsLoaded: true } kept })
         {
             step = Save(kept);
@@ -51,15 +51,15 @@ internal sealed class SessionResidency(TpmChannel channel, SessionTable sessions
         }
 
         int wanted = missing + plan.NewSessions;
-        while (step == Step.Done && wanted > 0 && sessions.LoadedCount + wanted > Capacity)
+        while (step == TpmStepResult.Done && wanted > 0 && sessions.LoadedCount + wanted > Capacity)
         {
             step = SaveOne(plan);
         }
 
-        step = step == Step.NoRoom ? Step.Done : step;
-        for (int i = 0; step == Step.Done && i < plan.Sessions.Count; i++)
+        step = step == TpmStepResult.NoRoom ? TpmStepResult.Done : step;
+        for (int i = 0; step == TpmStepResult.Done && i < plan.Sessions.Count; i++)
         {
-            step = plan.Sessions[i].IsLoaded ? Step.Done : Load(plan.Sessions[i], plan);
+            step = plan.Sessions[i].IsLoaded ? TpmStepResult.Done : Load(plan.Sessions[i], plan);
         }
 
         return step;
@@ -68,14 +68,14 @@ internal sealed class SessionResidency(TpmChannel channel, SessionTable sessions
     /// <summary>
     /// The TPM refused for want of a session slot: it has no more than are taken now. Gives one back.
     /// </summary>
-    public Step MakeRoom(CommandPlan? plan)
+    public TpmStepResult MakeRoom(CommandPlan? plan)
     {
         _slots = Math.Max(sessions.LoadedCount, 1);
         return SaveOne(plan);
     }
 
     /// <summary>Takes one session out of the TPM's slots that the plan does not name.</summary>
-    public Step SaveOne(CommandPlan? plan)
+    public TpmStepResult SaveOne(CommandPlan? plan)
     {
         if (sessions.HasDoomedLoaded)
         {
@@ -84,7 +84,7 @@ internal sealed class SessionResidency(TpmChannel channel, SessionTable sessions
 
         if (sessions.LeastRecentlyUsed(plan) is not { } leaving)
         {
-            return Step.NoRoom;
+            return TpmStepResult.NoRoom;
         }
 
         Evictions++;
@@ -92,20 +92,20 @@ internal sealed class SessionResidency(TpmChannel channel, SessionTable sessions
     }
 
     /// <summary>
-    /// Gives every slot back, one command at a time: <see cref="Step.Done"/> while there was one to give back.
+    /// Gives every slot back, one command at a time: <see cref="TpmStepResult.Done"/> while there was one to give back.
     /// </summary>
-    public Step ReleaseOne()
+    public TpmStepResult ReleaseOne()
     {
-        Step step = SaveOne(null);
+        TpmStepResult step = SaveOne(null);
         _slots = sessions.LoadedCount == 0 ? _firstGuess : _slots;
         return step;
     }
 
     /// <summary>
-    /// Loads the oldest saved session and saves it anew, which moves the gap along; <see cref="Step.NoRoom"/> when
-    /// there is none, so that the oldest is somebody else's.
+    /// Loads the oldest saved session and saves it anew, which moves the gap along; <see cref="TpmStepResult.NoRoom"/>
+    /// when there is none, so that the oldest is somebody else's.
     /// </summary>
-    public Step Regap(CommandPlan? plan)
+    public TpmStepResult Regap(CommandPlan? plan)
     {
         if (sessions.HasDoomed)
         {
@@ -114,38 +114,38 @@ internal sealed class SessionResidency(TpmChannel channel, SessionTable sessions
 
         if (sessions.OldestSaved is not { } oldest)
         {
-            return Step.NoRoom;
+            return TpmStepResult.NoRoom;
         }
 
-        Step step = sessions.LoadedCount >= _slots ? SaveOne(plan) : Step.Done;
-        if (step is not (Step.Done or Step.Gap))
+        TpmStepResult step = sessions.LoadedCount >= _slots ? SaveOne(plan) : TpmStepResult.Done;
+        if (step is not (TpmStepResult.Done or TpmStepResult.Gap))
         {
             return step;
         }
 
         step = LoadContext(oldest);
-        return step == Step.Done ? Save(oldest) : step;
+        return step == TpmStepResult.Done ? Save(oldest) : step;
     }
 
     /// <summary>Loads a session from the manager's context of it.</summary>
-    public Step Load(Session missing, CommandPlan plan)
+    public TpmStepResult Load(Session missing, CommandPlan plan)
     {
         for (int i = 0; i <= sessions.Count; i++)
         {
-            Step step = LoadContext(missing);
+            TpmStepResult step = LoadContext(missing);
             step = step switch
             {
-                Step.NoRoom => MakeRoom(plan),
-                Step.Gap => Regap(plan),
+                TpmStepResult.NoRoom => MakeRoom(plan),
+                TpmStepResult.Gap => Regap(plan),
                 _ => step,
             };
-            if (step != Step.Done || missing.IsLoaded)
+            if (step != TpmStepResult.Done || missing.IsLoaded)
             {
                 return step;
             }
         }
 
-        return Step.NoRoom;
+        return TpmStepResult.NoRoom;
     }
 
     /// <summary>
@@ -154,26 +154,27 @@ internal sealed class SessionResidency(TpmChannel channel, SessionTable sessions
     /// </summary>
     private int Capacity => Math.Max(_slots - reserve - (sessions.Gap > _gapMax / 2 ? 1 : 0), 1);
 
-    private Step CloseGap(CommandPlan plan)
+    private TpmStepResult CloseGap(CommandPlan plan)
     {
-        Step step = Step.Done;
-        for (int left = sessions.Count; step == Step.Done && left > 0 && sessions.Gap > _gapMax - _gapSlack; left--)
+        TpmStepResult step = TpmStepResult.Done;
+        for (int left =
+            sessions.Count; step == TpmStepResult.Done && left > 0 && sessions.Gap > _gapMax - _gapSlack; left--)
         {
             step = Regap(plan);
         }
 
-        return step == Step.NoRoom ? Step.Done : step;
+        return step == TpmStepResult.NoRoom ? TpmStepResult.Done : step;
     }
 
-    private Step LoadContext(Session missing)
+    private TpmStepResult LoadContext(Session missing)
     {
         OwnResult result = channel.ContextLoad(missing.Context, out _);
-        Step step = result.AsStep();
-        if (step == Step.Done)
+        TpmStepResult step = result.AsStep();
+        if (step == TpmStepResult.Done)
         {
             sessions.Loaded(missing);
         }
-        else if (step == Step.Inconsistent && result.Code != TpmRc.Initialize)
+        else if (step == TpmStepResult.Inconsistent && result.Code != TpmRc.Initialize)
         {
             sessions.Doom(missing);
         }
@@ -181,15 +182,15 @@ internal sealed class SessionResidency(TpmChannel channel, SessionTable sessions
         return step;
     }
 
-    private Step Save(Session loaded)
+    private TpmStepResult Save(Session loaded)
     {
         OwnResult result = channel.ContextSave(loaded.Handle, out ReadOnlySpan<byte> context);
-        Step step = result.AsStep();
-        if (step == Step.Done)
+        TpmStepResult step = result.AsStep();
+        if (step == TpmStepResult.Done)
         {
             sessions.Saved(loaded, context);
         }
-        else if (step == Step.Inconsistent && result.Code != TpmRc.Initialize)
+        else if (step == TpmStepResult.Inconsistent && result.Code != TpmRc.Initialize)
         {
             sessions.Doom(loaded);
         }

@@ -188,16 +188,16 @@ internal sealed class SessionTable(TpmChannel channel, TimeProvider time)
     }
 
     /// <summary>Flushes one session that nobody can name.</summary>
-    public Step FlushDoomed()
+    public TpmStepResult FlushDoomed()
     {
         if (!_doomed.TryPeek(out Session? orphan))
         {
-            return Step.NoRoom;
+            return TpmStepResult.NoRoom;
         }
 
         OwnResult result = channel.FlushContext(orphan.Handle);
-        Step step = result.AsStep();
-        if (step == Step.Done || (step == Step.Inconsistent && result.Code != TpmRc.Initialize))
+        TpmStepResult step = result.AsStep();
+        if (step == TpmStepResult.Done || (step == TpmStepResult.Inconsistent && result.Code != TpmRc.Initialize))
         {
             _doomed.Dequeue();
             _doomedLoaded -= orphan.IsLoaded ? 1 : 0;

@@ -93,15 +93,15 @@ internal sealed class ManagedSpace : Space
     }
 
     public override bool TrySubmit(ReadOnlySpan<byte> command, bool lends = false) =>
-        _services.Desk.Submit(Pending, command, lends);
+        _services.Queue.Submit(Pending, command, lends);
 
     public override void Lend() => _services.Lend();
 
-    public override void Cancel() => _services.Desk.Cancel(Pending);
+    public override void Cancel() => _services.Queue.Cancel(Pending);
 
     public override void Close()
     {
-        if (_services.Desk.Close(Pending))
+        if (_services.Queue.Close(Pending))
         {
             _closed?.Invoke();
         }
@@ -117,7 +117,7 @@ internal sealed class ManagedSpace : Space
 }
 
 /// <summary>What every space of a manager uses.</summary>
-/// <param name="Desk">Takes the spaces' commands.</param>
+/// <param name="Queue">Takes the spaces' commands.</param>
 /// <param name="Lend">Runs the command under way on the caller's thread, where that can be.</param>
 /// <param name="Budget">Counts the objects of all spaces.</param>
-internal sealed record SpaceServices(CommandDesk Desk, Action Lend, ObjectBudget Budget);
+internal sealed record SpaceServices(CommandQueue Queue, Action Lend, ObjectBudget Budget);

@@ -5,7 +5,7 @@ namespace TpmFs.Rm;
 /// the machine is awake. Nobody is kept waiting meanwhile: who waits in a request of FUSE's cannot be frozen. Used by
 /// the manager's thread alone, but for <see cref="Begin"/>, <see cref="End"/> and <see cref="IsWanted"/>.
 /// </summary>
-internal sealed class MachineSleep(CommandDesk desk, RoomMaker room, TpmKeeper keeper, TimeProvider time)
+internal sealed class MachineSleep(CommandQueue queue, RoomMaker room, TpmConnection connection, TimeProvider time)
 {
     private readonly Lock _lock = new();
     private Action? _saved; // Under _lock: who waits to be told.
@@ -54,7 +54,7 @@ internal sealed class MachineSleep(CommandDesk desk, RoomMaker room, TpmKeeper k
             _isWanted = true;
         }
 
-        desk.Hold();
+        queue.Hold();
     }
 
     /// <summary>Commands go on. Any thread.</summary>
@@ -66,7 +66,7 @@ internal sealed class MachineSleep(CommandDesk desk, RoomMaker room, TpmKeeper k
             _isWanted = false;
         }
 
-        desk.Release();
+        queue.Release();
     }
 
     /// <summary>Does what is due.</summary>
@@ -76,18 +76,18 @@ internal sealed class MachineSleep(CommandDesk desk, RoomMaker room, TpmKeeper k
         {
             _wasAsleep = false;
             _putOffs = 0;
-            keeper.AskAnew();
+            connection.AskAnew();
             return;
         }
 
         int begun = _begun;
         _wasAsleep = true;
-        desk.GiveBackWaiting(); // the one that ran may have come to wait
+        queue.GiveBackWaiting(); // the one that ran may have come to wait
         _triedAt = time.GetTimestamp();
 
         // A TPM that is lost holds what it holds. One that refuses to the end, or has no room for the last, is asked
         // anew when the machine is awake.
-        if (!keeper.IsAway && room.ReleaseAll() == Step.PutOff)
+        if (!connection.IsAway && room.ReleaseAll() == TpmStepResult.PutOff)
         {
             _putOffs++;
             return;

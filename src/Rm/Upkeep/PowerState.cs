@@ -30,16 +30,16 @@ internal sealed class PowerState(
     public void ForgetCounts() => CountsAreKnown = false;
 
     /// <summary>Starts the TPM where it is not started, and notes its counts.</summary>
-    public Step Start()
+    public TpmStepResult Start()
     {
         OwnResult startup = channel.Startup();
         return startup.Code == TpmRc.Initialize || startup.Succeeded ? ReadCounts() : startup.AsStep();
     }
 
-    public Step ReadCounts()
+    public TpmStepResult ReadCounts()
     {
-        Step step = TryReadClock(out Clock clock);
-        if (step == Step.Done)
+        TpmStepResult step = TryReadClock(out Clock clock);
+        if (step == TpmStepResult.Done)
         {
             Remember(clock);
         }
@@ -51,11 +51,11 @@ internal sealed class PowerState(
     /// Something does not fit, or the link was lost: asks the TPM whether it was restarted, starts it if need be, and
     /// drops what is gone.
     /// </summary>
-    public Step Verify()
+    public TpmStepResult Verify()
     {
-        Step step = TryReadClock(out Clock clock);
+        TpmStepResult step = TryReadClock(out Clock clock);
         bool wasDown = false;
-        if (step == Step.Inconsistent)
+        if (step == TpmStepResult.Inconsistent)
         {
             OwnResult startup = channel.Startup();
             if (!startup.Succeeded && startup.Code != TpmRc.Initialize)
@@ -67,18 +67,18 @@ internal sealed class PowerState(
             step = TryReadClock(out clock);
         }
 
-        return step == Step.Done ? Compare(clock, wasDown) : step;
+        return step == TpmStepResult.Done ? Compare(clock, wasDown) : step;
     }
 
     /// <summary>A client's own TPM2_Startup was accepted: the TPM was down.</summary>
-    public Step ClientStarted()
+    public TpmStepResult ClientStarted()
     {
-        Step step = TryReadClock(out Clock clock);
-        return step == Step.Done ? Compare(clock, wasDown: true) : step;
+        TpmStepResult step = TryReadClock(out Clock clock);
+        return step == TpmStepResult.Done ? Compare(clock, wasDown: true) : step;
     }
 
     /// <param name="wasDown">The TPM was down and has just been started, by the manager or for a client.</param>
-    private Step Compare(Clock clock, bool wasDown)
+    private TpmStepResult Compare(Clock clock, bool wasDown)
     {
         TpmReturn how = TpmReturn.Unchanged;
         if (CountsAreKnown && clock.ResetCount != _last.ResetCount)
@@ -99,9 +99,9 @@ internal sealed class PowerState(
                 IsUnderstood: wasDown && (!isReset || clock.RestartCount == 0),
                 Started: wasDown ? long.MaxValue : EarliestStart(clock),
                 LastSure: _lastSure);
-            Step step = TpmHoldings.Find(profile, restart, out TpmHoldings holdings);
-            step = step == Step.Done ? Drop(holdings) : step;
-            if (step != Step.Done)
+            TpmStepResult step = TpmHoldings.Find(profile, restart, out TpmHoldings holdings);
+            step = step == TpmStepResult.Done ? Drop(holdings) : step;
+            if (step != TpmStepResult.Done)
             {
                 return step;
             }
@@ -111,7 +111,7 @@ internal sealed class PowerState(
         }
 
         Remember(clock);
-        return Step.Done;
+        return TpmStepResult.Done;
     }
 
     private void Remember(Clock clock)
@@ -129,7 +129,7 @@ internal sealed class PowerState(
         return time.GetTimestamp() - (long)(running.TotalSeconds * time.TimestampFrequency);
     }
 
-    private Step Drop(TpmHoldings holdings)
+    private TpmStepResult Drop(TpmHoldings holdings)
     {
         objects.TpmRestarted(holdings);
         sessions.TpmRestarted(holdings);
@@ -140,8 +140,8 @@ internal sealed class PowerState(
             {
                 held.PublicAnswer = null;
                 bool? isThere = held.Resident is not null ? true : holdings.HasContextOf(held);
-                Step step = isThere is null ? objects.TryContext(held) : Step.Done;
-                if (step is Step.Lost or Step.PutOff)
+                TpmStepResult step = isThere is null ? objects.TryContext(held) : TpmStepResult.Done;
+                if (step is TpmStepResult.Lost or TpmStepResult.PutOff)
                 {
                     return step;
                 }
@@ -152,14 +152,14 @@ internal sealed class PowerState(
             space.ForgetLost(objects.Ended);
         }
 
-        return Step.Done;
+        return TpmStepResult.Done;
     }
 
-    private Step TryReadClock(out Clock clock)
+    private TpmStepResult TryReadClock(out Clock clock)
     {
         clock = default;
-        Step step = channel.ReadClock(out ReadOnlySpan<byte> info).AsStep();
-        if (step != Step.Done)
+        TpmStepResult step = channel.ReadClock(out ReadOnlySpan<byte> info).AsStep();
+        if (step != TpmStepResult.Done)
         {
             return step;
         }
@@ -170,7 +170,7 @@ internal sealed class PowerState(
             & reader.TryReadUInt32(out uint reset)
             & reader.TryReadUInt32(out uint restart);
         clock = new Clock(running, reset, restart);
-        return read ? Step.Done : Step.Inconsistent;
+        return read ? TpmStepResult.Done : TpmStepResult.Inconsistent;
     }
 
     /// <summary>

@@ -23,20 +23,20 @@ internal sealed class TpmHoldings
     }
 
     /// <summary>Finds out; asks the TPM where the event alone does not tell.</summary>
-    public static Step Find(TpmProfile profile, TpmRestart restart, out TpmHoldings holdings)
+    public static TpmStepResult Find(TpmProfile profile, TpmRestart restart, out TpmHoldings holdings)
     {
         holdings = new TpmHoldings(restart, wasAsked: !restart.IsUnderstood);
         if (restart.IsUnderstood)
         {
-            return Step.Done;
+            return TpmStepResult.Done;
         }
 
         var transient = new List<TpmHandle>();
         var loaded = new List<TpmHandle>();
         var saved = new List<TpmHandle>();
-        Step step = profile.ReadHandles(TpmHt.Transient, transient);
-        step = step == Step.Done ? profile.ReadHandles(TpmHt.LoadedSession, loaded) : step;
-        step = step == Step.Done ? profile.ReadHandles(TpmHt.SavedSession, saved) : step;
+        TpmStepResult step = profile.ReadHandles(TpmHt.Transient, transient);
+        step = step == TpmStepResult.Done ? profile.ReadHandles(TpmHt.LoadedSession, loaded) : step;
+        step = step == TpmStepResult.Done ? profile.ReadHandles(TpmHt.SavedSession, saved) : step;
         holdings._transient.UnionWith(transient);
         holdings._loaded.UnionWith(loaded.Select(handle => handle.Index));
         holdings._saved.UnionWith(saved.Select(handle => handle.Index));

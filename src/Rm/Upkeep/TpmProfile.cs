@@ -49,30 +49,30 @@ internal sealed class TpmProfile(TpmChannel channel)
     public bool AuditedIsKnown => _audited is not null;
 
     /// <summary>Reads everything.</summary>
-    public Step Read()
+    public TpmStepResult Read()
     {
-        Step step = ReadCommands();
-        step = step == Step.Done ? ReadProperties(TpmPt.Fixed) : step;
-        step = step == Step.Done ? ReadProperties(TpmPt.Variable) : step;
-        return step == Step.Done ? ReadAudited() : step;
+        TpmStepResult step = ReadCommands();
+        step = step == TpmStepResult.Done ? ReadProperties(TpmPt.Fixed) : step;
+        step = step == TpmStepResult.Done ? ReadProperties(TpmPt.Variable) : step;
+        return step == TpmStepResult.Done ? ReadAudited() : step;
     }
 
-    public Step ReadAudited()
+    public TpmStepResult ReadAudited()
     {
         var audited = new HashSet<TpmCc>();
-        Step step = ReadPages(TpmCap.AuditCommands, 0, (ref TpmReader page, out uint next) =>
+        TpmStepResult step = ReadPages(TpmCap.AuditCommands, 0, (ref TpmReader page, out uint next) =>
         {
             bool read = page.TryReadUInt32(out uint code);
             audited.Add((TpmCc)code);
             next = code + 1;
             return read;
         });
-        _audited = step == Step.Done ? audited : null;
+        _audited = step == TpmStepResult.Done ? audited : null;
         return step;
     }
 
     /// <summary>The handles of one type that the TPM holds (TPM_CAP_HANDLES), from the type's first one.</summary>
-    public Step ReadHandles(TpmHt type, ICollection<TpmHandle> handles) =>
+    public TpmStepResult ReadHandles(TpmHt type, ICollection<TpmHandle> handles) =>
         ReadPages(TpmCap.Handles, (uint)type << 24, (ref TpmReader page, out uint next) =>
         {
             bool read = page.TryReadHandle(out TpmHandle handle);
@@ -81,7 +81,7 @@ internal sealed class TpmProfile(TpmChannel channel)
             return read;
         });
 
-    private Step ReadCommands() => ReadPages(TpmCap.Commands, 0, (ref TpmReader page, out uint next) =>
+    private TpmStepResult ReadCommands() => ReadPages(TpmCap.Commands, 0, (ref TpmReader page, out uint next) =>
     {
         bool read = page.TryReadUInt32(out uint value);
         var attributes = new TpmaCc(value);
@@ -90,7 +90,7 @@ internal sealed class TpmProfile(TpmChannel channel)
         return read;
     });
 
-    private Step ReadProperties(TpmPt first) =>
+    private TpmStepResult ReadProperties(TpmPt first) =>
         ReadPages(TpmCap.TpmProperties, (uint)first, (ref TpmReader page, out uint next) =>
     {
         bool read = page.TryReadUInt32(out uint property) & page.TryReadUInt32(out uint value);
@@ -101,12 +101,13 @@ internal sealed class TpmProfile(TpmChannel channel)
 
     private delegate bool ReadEntry(ref TpmReader page, out uint next);
 
-    private Step ReadPages(TpmCap capability, uint first, ReadEntry readEntry)
+    private TpmStepResult ReadPages(TpmCap capability, uint first, ReadEntry readEntry)
     {
         for (int pages = 0; pages < MaxPages; pages++)
         {
-            Step step = channel.GetCapability(capability, first, PageSize, out ReadOnlySpan<byte> data).AsStep();
-            if (step != Step.Done)
+            TpmStepResult step = channel.GetCapability(capability, first, PageSize, out ReadOnlySpan<byte> data)
+                .AsStep();
+            if (step != TpmStepResult.Done)
             {
                 return step;
             }
@@ -115,14 +116,14 @@ internal sealed class TpmProfile(TpmChannel channel)
             if (!page.TryReadByte(out byte moreData) || !page.TryReadUInt32(out _)
                 || !page.TryReadUInt32(out uint count))
             {
-                return Step.Inconsistent;
+                return TpmStepResult.Inconsistent;
             }
 
             for (uint i = 0; i < count; i++)
             {
                 if (!readEntry(ref page, out uint next))
                 {
-                    return Step.Inconsistent;
+                    return TpmStepResult.Inconsistent;
                 }
 
                 first = next;
@@ -130,11 +131,11 @@ internal sealed class TpmProfile(TpmChannel channel)
 
             if (moreData == 0 || count == 0)
             {
-                return Step.Done;
+                return TpmStepResult.Done;
             }
         }
 
-        return Step.Inconsistent;
+        return TpmStepResult.Inconsistent;
     }
 
     private int Size(TpmPt property) => (int)Math.Clamp(Property(property, SmallestBuffer), SmallestBuffer, 64 * 1024);

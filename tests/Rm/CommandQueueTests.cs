@@ -4,16 +4,16 @@ using TpmFs.Simulation;
 namespace TpmFs.Rm.Tests;
 
 /// <summary>What openers' threads and the manager's tell each other.</summary>
-public sealed class CommandDeskTests : IDisposable
+public sealed class CommandQueueTests : IDisposable
 {
     private readonly SimulatedTpm _tpm = new();
-    private readonly ManagerBell _bell = new(TimeProvider.System);
-    private readonly CommandDesk _desk;
+    private readonly WakeSignal _wake = new(TimeProvider.System);
+    private readonly CommandQueue _queue;
 
-    public CommandDeskTests()
+    public CommandQueueTests()
     {
         var profile = new TpmProfile(new TpmChannel(_tpm, TimeProvider.System, TimeSpan.FromSeconds(300)));
-        _desk = new CommandDesk(new RandomReserve(), profile, _bell, TimeProvider.System, () => { });
+        _queue = new CommandQueue(new RandomReserve(), profile, _wake, TimeProvider.System, () => { });
     }
 
     /// <summary>
@@ -22,9 +22,9 @@ public sealed class CommandDeskTests : IDisposable
     [Fact]
     public void Who_is_called_before_going_to_sleep_does_not_sleep()
     {
-        _bell.RingWithin(TimeSpan.FromMilliseconds(20));
+        _wake.SetWithin(TimeSpan.FromMilliseconds(20));
         long start = TimeProvider.System.GetTimestamp();
-        _bell.Await(TimeSpan.FromSeconds(30));
+        _wake.Wait(TimeSpan.FromSeconds(30));
         Assert.InRange(TimeProvider.System.GetElapsedTime(start).TotalSeconds, 0, 20);
     }
 
@@ -33,22 +33,22 @@ public sealed class CommandDeskTests : IDisposable
     {
         using var rig = new Rig();
         Opener opener = rig.Open();
-        using var space = new Pending(_desk, opener);
-        Assert.True(_desk.Submit(space.Command, Cmd.GetRandom(40), lends: true));
-        _desk.Stop();
-        Assert.False(_desk.TryTake(out _));
+        using var space = new Pending(_queue, opener);
+        Assert.True(_queue.Submit(space.Command, Cmd.GetRandom(40), lends: true));
+        _queue.Stop();
+        Assert.False(_queue.TryTake(out _));
     }
 
     public void Dispose()
     {
-        _desk.Dispose();
+        _queue.Dispose();
         _tpm.Dispose();
     }
 
-    private sealed class Pending(CommandDesk desk, Opener opener) : IDisposable
+    private sealed class Pending(CommandQueue queue, Opener opener) : IDisposable
     {
         public PendingCommand Command { get; } =
-            new ManagedSpace(new SpaceServices(desk, () => { }, new ObjectBudget(16)), opener.Owner, opener).Pending;
+            new ManagedSpace(new SpaceServices(queue, () => { }, new ObjectBudget(16)), opener.Owner, opener).Pending;
 
         public void Dispose() => Command.Drop();
     }

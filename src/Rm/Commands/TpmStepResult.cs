@@ -3,7 +3,7 @@ using TpmFs.Tpm;
 namespace TpmFs.Rm;
 
 /// <summary>How a step on the way to a command ended.</summary>
-internal enum Step
+internal enum TpmStepResult
 {
     Done,
 
@@ -23,7 +23,7 @@ internal enum Step
     Lost,
 }
 
-internal static class StepExtensions
+internal static class TpmStepResults
 {
     /// <summary>
     /// Whether the TPM wants the same command again, later. TPM_RC_CANCELED counts: who did not ask for it was hit by a
@@ -37,13 +37,13 @@ internal static class StepExtensions
         code == TpmRc.ObjectMemory || code == TpmRc.ObjectHandles || code == TpmRc.Memory;
 
     /// <summary>What the result of an own command means for the step that sent it.</summary>
-    public static Step AsStep(this OwnResult result) => result switch
+    public static TpmStepResult AsStep(this OwnResult result) => result switch
     {
-        { Answered: false } => Step.Lost,
-        { Succeeded: true } => Step.Done,
-        _ when result.Code.IsPutOff() => Step.PutOff,
-        _ when result.Code.IsObjectRoom() || result.Code == TpmRc.SessionMemory => Step.NoRoom,
-        _ when result.Code == TpmRc.ContextGap => Step.Gap,
-        _ => Step.Inconsistent,
+        { Answered: false } => TpmStepResult.Lost,
+        { Succeeded: true } => TpmStepResult.Done,
+        _ when result.Code.IsPutOff() => TpmStepResult.PutOff,
+        _ when result.Code.IsObjectRoom() || result.Code == TpmRc.SessionMemory => TpmStepResult.NoRoom,
+        _ when result.Code == TpmRc.ContextGap => TpmStepResult.Gap,
+        _ => TpmStepResult.Inconsistent,
     };
 }

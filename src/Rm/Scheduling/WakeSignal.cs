@@ -1,10 +1,12 @@
 namespace TpmFs.Rm;
 
-/// <summary>What wakes the manager's thread. Rung while that is awake, it lets it not fall asleep.</summary>
-internal sealed class ManagerBell(TimeProvider time)
+/// <summary>
+/// Wakes the manager's thread. A signal that is set while that thread is awake ends its next wait at once.
+/// </summary>
+internal sealed class WakeSignal(TimeProvider time)
 {
     private readonly object _gate = new();
-    private bool _isRung;
+    private bool _isSet;
 
     /// <summary>
     /// When the manager's thread wakes by itself; past every time while it is awake, since it may be about to sleep for
@@ -12,43 +14,44 @@ internal sealed class ManagerBell(TimeProvider time)
     /// </summary>
     private long _sleepsUntil = long.MaxValue;
 
-    /// <summary>Any thread.</summary>
-    public void Ring()
+    /// <summary>Wakes the manager's thread. Any thread.</summary>
+    public void Set()
     {
         lock (_gate)
         {
-            _isRung = true;
+            _isSet = true;
             Monitor.Pulse(_gate);
         }
     }
 
-    /// <summary>Rings where the manager's thread would sleep longer than this. Any thread.</summary>
-    public void RingWithin(TimeSpan longest)
+    /// <summary>Wakes the manager's thread where it would sleep longer than this. Any thread.</summary>
+    public void SetWithin(TimeSpan longest)
     {
         lock (_gate)
         {
             if (TimestampAfter(longest) < _sleepsUntil)
             {
-                Ring();
+                Set();
             }
         }
     }
 
     /// <summary>
-    /// The manager's thread sleeps until the bell rings, at the longest for this time; not at all where it rang before.
+    /// Sleeps until the signal is set, or for the time given; not at all where the signal was set before. The manager's
+    /// thread.
     /// </summary>
-    public void Await(TimeSpan longest)
+    public void Wait(TimeSpan longest)
     {
         lock (_gate)
         {
-            if (!_isRung)
+            if (!_isSet)
             {
                 _sleepsUntil = longest == Timeout.InfiniteTimeSpan ? long.MaxValue : TimestampAfter(longest);
                 Monitor.Wait(_gate, longest);
                 _sleepsUntil = long.MaxValue;
             }
 
-            _isRung = false;
+            _isSet = false;
         }
     }
 

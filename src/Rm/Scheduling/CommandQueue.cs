@@ -12,7 +12,7 @@ namespace TpmFs.Rm;
 /// what runs. It is held for moments only, and never while a client or the TPM is called, but for the cancellation,
 /// which does not block.
 /// </remarks>
-internal sealed class CommandDesk : IDisposable
+internal sealed class CommandQueue : IDisposable
 {
     private readonly Lock _gate = new();
     private readonly Queue<ManagedSpace> _closing = [];
@@ -21,21 +21,21 @@ internal sealed class CommandDesk : IDisposable
     private readonly RandomReserve _reserve;
     private readonly TpmProfile _profile;
     private readonly ProbeRescue _rescue;
-    private readonly ManagerBell _bell;
+    private readonly WakeSignal _wake;
     private readonly TimeProvider _time;
     private readonly Action _cancelRunning;
     private PendingCommand? _running;
     private bool _isStopping;
     private bool _isHeld;
 
-    /// <param name="bell">Rung for what the manager's thread has to look after.</param>
+    /// <param name="wake">Set when the manager's thread has something to look after.</param>
     /// <param name="cancelRunning">Cancels what the TPM is doing; must not block.</param>
-    public CommandDesk(
-        RandomReserve reserve, TpmProfile profile, ManagerBell bell, TimeProvider time, Action cancelRunning)
+    public CommandQueue(
+        RandomReserve reserve, TpmProfile profile, WakeSignal wake, TimeProvider time, Action cancelRunning)
     {
         _reserve = reserve;
         _profile = profile;
-        _bell = bell;
+        _wake = wake;
         _time = time;
         _cancelRunning = cancelRunning;
         _scheduler = new Scheduler(time);
@@ -126,7 +126,7 @@ internal sealed class CommandDesk : IDisposable
         lock (_gate)
         {
             _isHeld = true;
-            _bell.Ring();
+            _wake.Set();
         }
 
         GiveBackWaiting();
@@ -138,7 +138,7 @@ internal sealed class CommandDesk : IDisposable
         lock (_gate)
         {
             _isHeld = false;
-            _bell.Ring();
+            _wake.Set();
         }
     }
 
@@ -189,7 +189,7 @@ internal sealed class CommandDesk : IDisposable
             }
 
             _closing.Enqueue(pending.Space);
-            _bell.Ring();
+            _wake.Set();
             return true;
         }
     }
@@ -200,7 +200,7 @@ internal sealed class CommandDesk : IDisposable
         lock (_gate)
         {
             _ended.Enqueue(group);
-            _bell.Ring();
+            _wake.Set();
         }
     }
 
@@ -211,7 +211,7 @@ internal sealed class CommandDesk : IDisposable
         {
             _isStopping = true;
             CancelRunning();
-            _bell.Ring();
+            _wake.Set();
         }
     }
 
@@ -234,7 +234,7 @@ internal sealed class CommandDesk : IDisposable
     }
 
     /// <summary>
-    /// The next command to run; it is the caller's until <see cref="Finish"/>. None once the desk stops.
+    /// The next command to run; it is the caller's until <see cref="Finish"/>. None once the queue stops.
     /// </summary>
     public bool TryTake([NotNullWhen(true)] out PendingCommand? next)
     {
@@ -262,28 +262,28 @@ internal sealed class CommandDesk : IDisposable
     /// The command that was taken has been run. True when it is over and somebody wants its answer; one that is not
     /// over is kept, to be taken again.
     /// </summary>
-    public bool Finish(PendingCommand pending, Verdict verdict, TimeSpan used)
+    public bool Finish(PendingCommand pending, CommandOutcome outcome, TimeSpan used)
     {
         lock (_gate)
         {
             _running = null;
             _scheduler.Served(pending, used);
-            if (verdict.IsOver || pending.IsClosed)
+            if (outcome.IsOver || pending.IsClosed)
             {
                 pending.Drop();
                 return !pending.IsClosed;
             }
 
-            switch (verdict.Kind)
+            switch (outcome.Kind)
             {
-                case VerdictKind.WhenTpmIsBack:
+                case CommandOutcomeKind.WhenTpmIsBack:
                     _scheduler.Enqueue(pending);
                     break;
-                case VerdictKind.WhenSessionIsReleased when !pending.IsCanceled:
-                    _scheduler.ParkForSession(pending, verdict.Delay);
+                case CommandOutcomeKind.WhenSessionIsReleased when !pending.IsCanceled:
+                    _scheduler.ParkForSession(pending, outcome.Delay);
                     break;
                 default:
-                    _scheduler.Park(pending, pending.IsCanceled ? TimeSpan.Zero : verdict.Delay);
+                    _scheduler.Park(pending, pending.IsCanceled ? TimeSpan.Zero : outcome.Delay);
                     break;
             }
 
@@ -368,7 +368,7 @@ internal sealed class CommandDesk : IDisposable
 
         if (!lends)
         {
-            _bell.Ring();
+            _wake.Set();
         }
     }
 

@@ -7,7 +7,7 @@ namespace TpmFs.Rm;
 /// Brings the TPM up at the start, and back after the way to it was lost or the machine slept. Used by the manager's
 /// thread alone, but for <see cref="Facts"/> and <see cref="Problem"/>.
 /// </summary>
-internal sealed class TpmKeeper(
+internal sealed class TpmConnection(
     TpmChannel channel,
     TpmProfile profile,
     ObjectResidency objects,
@@ -51,8 +51,8 @@ internal sealed class TpmKeeper(
     public bool TryStart(out string problem)
     {
         long start = time.GetTimestamp();
-        Step step = Step.Lost;
-        for (int attempt = 0; step != Step.Done; attempt++)
+        TpmStepResult step = TpmStepResult.Lost;
+        for (int attempt = 0; step != TpmStepResult.Done; attempt++)
         {
             TimeSpan left = s_startTimeout - time.GetElapsedTime(start);
             if ((left <= TimeSpan.Zero && attempt > 0) || (!channel.IsUp && !channel.TryConnect(left)))
@@ -63,11 +63,11 @@ internal sealed class TpmKeeper(
             }
 
             step = StartOnce();
-            if (step is Step.PutOff or Step.Lost)
+            if (step is TpmStepResult.PutOff or TpmStepResult.Lost)
             {
                 Thread.Sleep(TimeLimits.Backoff(attempt));
             }
-            else if (step is Step.Inconsistent or Step.NoRoom or Step.Gap)
+            else if (step is TpmStepResult.Inconsistent or TpmStepResult.NoRoom or TpmStepResult.Gap)
             {
                 problem = _problem;
                 return false;
@@ -115,8 +115,8 @@ internal sealed class TpmKeeper(
     {
         bool isFirst = _facts.Family == TpmFamily.Unknown;
         bool isConnected = channel.IsUp || channel.TryConnect(s_connectTimeout);
-        Step step = !isConnected ? Step.Lost : isFirst ? StartOnce() : AskWhatIsLeft();
-        bool isBack = step == Step.Done || (step == Step.Inconsistent && !isFirst);
+        TpmStepResult step = !isConnected ? TpmStepResult.Lost : isFirst ? StartOnce() : AskWhatIsLeft();
+        bool isBack = step == TpmStepResult.Done || (step == TpmStepResult.Inconsistent && !isFirst);
         _triedAt = time.GetTimestamp();
         _pause = _pause == TimeSpan.Zero ? s_firstPause : _pause * 2 < s_longestPause ? _pause * 2 : s_longestPause;
         _problem = isBack ? "" : channel.Problem.Length > 0 ? channel.Problem : _problem;
@@ -147,31 +147,31 @@ internal sealed class TpmKeeper(
         }
     }
 
-    private Step AskWhatIsLeft()
+    private TpmStepResult AskWhatIsLeft()
     {
         if (_facts.Family == TpmFamily.Tpm12)
         {
-            return Step.Done;
+            return TpmStepResult.Done;
         }
 
-        Step step = power.Verify();
-        return step == Step.Done ? FlushLeftovers() : step;
+        TpmStepResult step = power.Verify();
+        return step == TpmStepResult.Done ? FlushLeftovers() : step;
     }
 
-    private Step StartOnce()
+    private TpmStepResult StartOnce()
     {
-        Step step = power.Start();
+        TpmStepResult step = power.Start();
         if (channel is { IsUp: true, IsTpm12: true })
         {
             _facts = TpmFacts.None with { Family = TpmFamily.Tpm12, HighestLocality = channel.HighestLocality };
-            return Step.Done;
+            return TpmStepResult.Done;
         }
 
-        step = step == Step.Done ? FlushLeftovers() : step;
-        step = step == Step.Done ? profile.Read() : step;
-        if (step != Step.Done)
+        step = step == TpmStepResult.Done ? FlushLeftovers() : step;
+        step = step == TpmStepResult.Done ? profile.Read() : step;
+        if (step != TpmStepResult.Done)
         {
-            _problem = step is Step.Inconsistent or Step.NoRoom or Step.Gap
+            _problem = step is TpmStepResult.Inconsistent or TpmStepResult.NoRoom or TpmStepResult.Gap
                 ? "The TPM does not answer as a TPM 2.0 does: TPM2_Startup, TPM2_GetCapability or TPM2_ReadClock "
                     + "failed."
                 : _problem;
@@ -191,36 +191,36 @@ internal sealed class TpmKeeper(
 
         if (!channel.IsUp)
         {
-            return Step.Lost;
+            return TpmStepResult.Lost;
         }
 
         _facts = new TpmFacts(
             TpmFamily.Tpm20, profile.MaxCommandSize, channel.HighestLocality, TpmDescription.Read(profile));
-        return Step.Done;
+        return TpmStepResult.Done;
     }
 
     /// <summary>
     /// Where the TPM is the manager's alone, what it holds and the manager does not know is left over, from an earlier
     /// daemon or from the command that was under way when the link was lost.
     /// </summary>
-    private Step FlushLeftovers()
+    private TpmStepResult FlushLeftovers()
     {
         if (!options.FlushAtStart)
         {
-            return Step.Done;
+            return TpmStepResult.Done;
         }
 
         var held = new List<TpmHandle>();
-        Step step = Step.Done;
+        TpmStepResult step = TpmStepResult.Done;
         foreach (TpmHt type in (ReadOnlySpan<TpmHt>)[TpmHt.Transient, TpmHt.LoadedSession, TpmHt.SavedSession])
         {
-            step = step == Step.Done ? profile.ReadHandles(type, held) : step;
+            step = step == TpmStepResult.Done ? profile.ReadHandles(type, held) : step;
         }
 
         foreach (TpmHandle handle in held)
         {
             bool isKnown = handle.IsTransient ? objects.Holds(handle) : sessions.Holds(handle);
-            if (step == Step.Done && !isKnown)
+            if (step == TpmStepResult.Done && !isKnown)
             {
                 step = channel.FlushContext(handle).AsStep();
             }

@@ -8,7 +8,7 @@ namespace TpmFs.Rm;
 /// TPM has been idle, keeps the random reserve full, and reads anew what commands have changed. One TPM command at a
 /// time, so that no client waits longer than for one. Used by the manager's thread alone.
 /// </summary>
-internal sealed class Housekeeping(
+internal sealed class IdleWork(
     TpmChannel channel,
     TpmProfile profile,
     ObjectResidency objects,
@@ -48,13 +48,13 @@ internal sealed class Housekeeping(
         }
 
         _pausedSince = null;
-        Step step = DoOne();
-        if (step == Step.Inconsistent)
+        TpmStepResult step = DoOne();
+        if (step == TpmStepResult.Inconsistent)
         {
             _ = power.Verify(); // Even if that finds nothing, the same step may be refused again.
         }
 
-        if (step is Step.PutOff or Step.NoRoom or Step.Gap or Step.Inconsistent)
+        if (step is TpmStepResult.PutOff or TpmStepResult.NoRoom or TpmStepResult.Gap or TpmStepResult.Inconsistent)
         {
             _pausedSince = time.GetTimestamp();
         }
@@ -79,7 +79,7 @@ internal sealed class Housekeeping(
         _ = room.FlushDoomed();
         bool isPaused = _pausedSince is { } since && Left(s_pause, since) > TimeSpan.Zero;
         bool isLow = reserve.Missing > RandomReserve.Target / 4 * 3;
-        if (mayFill && isLow && MayFill && !isPaused && Fill() != Step.Done)
+        if (mayFill && isLow && MayFill && !isPaused && Fill() != TpmStepResult.Done)
         {
             _pausedSince = time.GetTimestamp();
         }
@@ -117,7 +117,7 @@ internal sealed class Housekeeping(
 
     private bool MayFill => MayAsk && reserve.Missing > 0;
 
-    private Step DoOne()
+    private TpmStepResult DoOne()
     {
         if (room.HasDoomed)
         {
@@ -142,7 +142,7 @@ internal sealed class Housekeeping(
         return Fill();
     }
 
-    private Step Fill()
+    private TpmStepResult Fill()
     {
         OwnResult result = channel.GetRandom(
             (ushort)Math.Min(RandomReserve.LargestAnswer, reserve.Missing), out ReadOnlySpan<byte> bytes);
@@ -153,7 +153,7 @@ internal sealed class Housekeeping(
 
         reserve.Add(bytes);
         channel.WipeOwn();
-        return bytes.IsEmpty ? Step.PutOff : Step.Done;
+        return bytes.IsEmpty ? TpmStepResult.PutOff : TpmStepResult.Done;
     }
 
     private TimeSpan Left(TimeSpan whole, long since)

@@ -4,7 +4,7 @@ using TpmFs.Tpm.Wire;
 namespace TpmFs.Rm;
 
 /// <summary>What becomes of a command after the runner has had it.</summary>
-internal enum VerdictKind
+internal enum CommandOutcomeKind
 {
     /// <summary>The response is in the runner's buffer.</summary>
     Answered,
@@ -23,23 +23,24 @@ internal enum VerdictKind
 }
 
 /// <summary>What becomes of a command, and the one figure that goes with it.</summary>
-internal readonly record struct Verdict(
-    VerdictKind Kind, int Length = 0, TimeSpan Delay = default, SpaceFailure Failure = default)
+internal readonly record struct CommandOutcome(
+    CommandOutcomeKind Kind, int Length = 0, TimeSpan Delay = default, SpaceFailure Failure = default)
 {
     /// <summary>Nothing more is to be done for the command.</summary>
-    public bool IsOver => Kind is VerdictKind.Answered or VerdictKind.Failed;
+    public bool IsOver => Kind is CommandOutcomeKind.Answered or CommandOutcomeKind.Failed;
 
-    public static Verdict Answered(int length) => new(VerdictKind.Answered, Length: length);
+    public static CommandOutcome Answered(int length) => new(CommandOutcomeKind.Answered, Length: length);
 
     /// <summary>Answers with a code of the manager's own, which it writes.</summary>
-    public static Verdict Answered(Span<byte> response, TpmRc code) =>
+    public static CommandOutcome Answered(Span<byte> response, TpmRc code) =>
         Answered(TpmResponse.Write(response, code.FromResourceManager));
 
-    public static Verdict Later(TimeSpan delay) => new(VerdictKind.Later, Delay: delay);
+    public static CommandOutcome Later(TimeSpan delay) => new(CommandOutcomeKind.Later, Delay: delay);
 
-    public static Verdict WhenSessionIsReleased(TimeSpan delay) => new(VerdictKind.WhenSessionIsReleased, Delay: delay);
+    public static CommandOutcome WhenSessionIsReleased(TimeSpan delay) =>
+        new(CommandOutcomeKind.WhenSessionIsReleased, Delay: delay);
 
-    public static Verdict WhenTpmIsBack => new(VerdictKind.WhenTpmIsBack);
+    public static CommandOutcome WhenTpmIsBack => new(CommandOutcomeKind.WhenTpmIsBack);
 
-    public static Verdict Failed(SpaceFailure failure) => new(VerdictKind.Failed, Failure: failure);
+    public static CommandOutcome Failed(SpaceFailure failure) => new(CommandOutcomeKind.Failed, Failure: failure);
 }
