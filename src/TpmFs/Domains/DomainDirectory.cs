@@ -23,7 +23,13 @@ internal class DomainDirectory : DirectoryNode
     /// <param name="parent">Null for the root.</param>
     /// <param name="hasRaw">Whether the TPM itself is in it too.</param>
     public DomainDirectory(TreeParts parts, string path, DomainPlan configured, DirectoryNode? parent, bool hasRaw)
-        : this(parts, path, configured, parent, hasRaw, new KeptAccess(parts.State, path, configured.Directory, access => Limit(access, parts.Root)))
+        : this(
+            parts,
+            path,
+            configured,
+            parent,
+            hasRaw,
+            new KeptAccess(parts.State, path, configured.Directory, access => Limit(access, parts.Root)))
     {
     }
 
@@ -70,15 +76,20 @@ internal class DomainDirectory : DirectoryNode
             Domain.End(who => Audit.Revoked(_parts.Log, who)), held => _parts.Tpms[held.Tpm].EndGroup(held.Group));
     }
 
-    /// <summary>As for any node, but only administrators change the group, for the reason that <see cref="Limit"/> gives.</summary>
+    /// <summary>
+    /// As for any node, but only administrators change the group, for the reason that <see cref="Limit"/> gives.
+    /// </summary>
     public override Errno SetAttributes(in FuseCaller caller, in FuseAttributeChange change) =>
-        change.Gid is not null && !_parts.IsAdministrator(caller.Uid) ? Errno.EPERM : base.SetAttributes(caller, change);
+        change.Gid is not null && !_parts.IsAdministrator(caller.Uid)
+            ? Errno.EPERM
+            : base.SetAttributes(caller, change);
 
     /// <summary>
-    /// Takes write permission from a directory that does not belong to the tree's owner, and gives it the tree's group where the group has no
-    /// permissions. link(2) holds a directory that the caller may write in while it waits for the lock of the file, which the same
-    /// caller can hold for ever; rename(2) carries the wait on to the root. A user namespace's root may write wherever owner and group
-    /// are both mapped in it, which the tree's group is not. Nothing can be made in such a directory anyway.
+    /// Takes write permission from a directory that does not belong to the tree's owner, and gives it the tree's
+    /// group where the group has no permissions. link(2) holds a directory that the caller may write in while it
+    /// waits for the lock of the file, which the same caller can hold for ever; rename(2) carries the wait on to the
+    /// root. A user namespace's root may write wherever owner and group are both mapped in it, which the tree's group
+    /// is not. Nothing can be made in such a directory anyway.
     /// </summary>
     private static Access Limit(Access access, Access root) => access.Uid == root.Uid
         ? access

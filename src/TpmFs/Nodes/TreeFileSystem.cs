@@ -178,9 +178,9 @@ internal sealed class TreeFileSystem(NodeTable table, PollNotifier notifier, uin
     }
 
     /// <summary>
-    /// Opens a directory for listing, for root and the daemon's own user only, whatever its mode says. The kernel holds the directory's lock
-    /// while it copies a listing into the caller's memory, which need never arrive, and rename(2) carries the wait for that lock on to
-    /// the directories above. Names are found without listing.
+    /// Opens a directory for listing, for root and the daemon's own user only, whatever its mode says. The kernel
+    /// holds the directory's lock while it copies a listing into the caller's memory, which need never arrive, and
+    /// rename(2) carries the wait for that lock on to the directories above. Names are found without listing.
     /// </summary>
     public override Errno OpenDirectory(in FuseCaller caller, NodeId node, uint flags, out FuseOpened opened)
     {

@@ -102,7 +102,10 @@ public sealed class HeldLockTests(Mount mount, ITestOutputHelper output) : TreeT
         NewAgent(User.Member).Call("use", Mount.Node).Data.Succeeded();
     }
 
-    /// <summary>Regression: the owner's endless listing held the directory's lock, and a rename from it the root's, for everybody.</summary>
+    /// <summary>
+    /// Regression: the owner's endless listing held the directory's lock, and a rename from it the root's, for
+    /// everybody.
+    /// </summary>
     [Fact]
     public void The_owner_of_a_domain_cannot_hold_its_directory_by_listing_it()
     {
@@ -113,14 +116,18 @@ public sealed class HeldLockTests(Mount mount, ITestOutputHelper output) : TreeT
         Assert.NotEmpty(List(path));
     }
 
-    /// <summary>Regression: a link to the file that a user held waited with the directory's lock, and a rename behind it with the root's.</summary>
+    /// <summary>
+    /// Regression: a link to the file that a user held waited with the directory's lock, and a rename behind it with
+    /// the root's.
+    /// </summary>
     [Fact]
     public void The_owner_of_a_domain_cannot_hold_its_directory_with_a_link_to_a_held_file()
     {
         (User user, string path) = NewUser();
         Assert.Null(NewAgent(user).Call("chmod", path, "777").Errno);
         using ChildProcess attacker = Hold(user, "link", $"{path}/rm0");
-        Deadline.Poll(() => attacker.Printed.Contains("linked", StringComparison.Ordinal), "a refused link", attacker.Describe);
+        Deadline.Poll(
+            () => attacker.Printed.Contains("linked", StringComparison.Ordinal), "a refused link", attacker.Describe);
 
         Admin.Call("use", $"{path}/rm0").Data.Succeeded();
         NewAgent(User.Member).Call("use", Mount.Node).Data.Succeeded();

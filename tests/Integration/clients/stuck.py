@@ -81,7 +81,7 @@ def serve(device):
 
 
 def link():
-    """Links the file, once it is held, into its own directory, which the file's owner may do where that can be written in."""
+    """Links the file, once it is held, into its own directory; its owner may where that can be written in."""
     os.read(until_held, 1)
     directory = os.path.dirname(path).encode()
     libc.linkat(AT_FDCWD, f"/proc/self/fd/{target}".encode(), AT_FDCWD, directory + b"/link", AT_SYMLINK_FOLLOW)
