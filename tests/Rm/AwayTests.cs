@@ -82,8 +82,11 @@ public sealed class AwayTests
     public void The_way_to_the_TPM_may_take_less_than_the_TPM()
     {
         using var tpm = new SimulatedTpm(
-            new TpmParameters { Time = _time, MaxCommandSize = 8192 }) { Features = new(
-                false, 0, LargestCommand: 4096) };
+            new TpmParameters { Time = _time, MaxCommandSize = 8192 })
+        {
+            Features = new(
+                false, 0, LargestCommand: 4096)
+        };
         using var manager = new ResourceManager(tpm, new ResourceManagerOptions(), _time, _log);
         Assert.True(manager.TryPrepare(out _));
         Assert.Equal(4096, manager.Facts.MaxCommandSize);

@@ -9,8 +9,12 @@ public sealed class ModelTests
     private const uint ActiveAvailable = 0x206;
 
     private static readonly ModelSettings s_alone =
-        new(Openers: 1, new ModelLimits(ObjectsMax: 1000, SessionsMax: 200, SavedSessionsMax: 1000)) { HasPower = false,
-            ListsHandlesLocally = false, Uncompared = [ActiveAvailable] };
+        new(Openers: 1, new ModelLimits(ObjectsMax: 1000, SessionsMax: 200, SavedSessionsMax: 1000))
+        {
+            HasPower = false,
+            ListsHandlesLocally = false,
+            Uncompared = [ActiveAvailable]
+        };
 
     [Fact]
     public void A_tpm_with_room_for_all_is_ideal_for_one_opener() =>

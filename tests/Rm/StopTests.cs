@@ -32,8 +32,12 @@ public sealed class StopTests
     {
         using var end = new ManualResetEventSlim();
         using var begun = new ManualResetEventSlim();
-        using var tpm = new SimulatedTpm { Latency = code =>
-            code == Cmd.GetRandomCode ? TimeSpan.FromSeconds(1) : TimeSpan.Zero, CancelTakesEffect = false };
+        using var tpm = new SimulatedTpm
+        {
+            Latency = code =>
+            code == Cmd.GetRandomCode ? TimeSpan.FromSeconds(1) : TimeSpan.Zero,
+            CancelTakesEffect = false
+        };
         var options = new ResourceManagerOptions { StopPatience = TimeSpan.FromSeconds(1) };
         using var manager = new ResourceManager(tpm, options, TimeProvider.System, new RecordingLog());
         Assert.True(manager.TryStart(out string problem), problem);

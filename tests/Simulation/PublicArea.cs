@@ -100,7 +100,8 @@ internal sealed class PublicArea
         reader.Require(reader.Position == end, Rc.Size);
         byte[] head = reader.Failed ? [] : reader.Slice(start, unique - start).ToArray();
         return new PublicArea(
-            type, nameAlgorithm, attributes, policy, scheme, schemeHash, head) { UniqueSize = uniqueSize };
+            type, nameAlgorithm, attributes, policy, scheme, schemeHash, head)
+        { UniqueSize = uniqueSize };
     }
 
     /// <summary>The public area of a key of this template whose identity is given.</summary>

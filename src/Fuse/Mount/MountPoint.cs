@@ -43,8 +43,11 @@ internal sealed record MountPoint(string Path, int ParentMountId)
                 return true;
             }
 
-            mountPoint = mountPoint with { Path = System.IO.Path.TrimEndingDirectorySeparator(
-                System.IO.Path.GetFullPath(target, folderPath)) };
+            mountPoint = mountPoint with
+            {
+                Path = System.IO.Path.TrimEndingDirectorySeparator(
+                    System.IO.Path.GetFullPath(target, folderPath)),
+            };
         }
 
         problem = $"Cannot mount on '{path}': too many symbolic links.";

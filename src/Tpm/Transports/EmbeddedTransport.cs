@@ -91,7 +91,8 @@ internal sealed class EmbeddedTransport(string directory) : ITpmTransport
         string directory = rest.Length > 0 ? rest : Path.Combine(environment.StateDirectory, "swtpm" + number);
         spec = new TransportSpec(text, () => new EmbeddedTransport(directory))
         {
-            IsOwn = true, DependsOnNumber = rest.Length == 0,
+            IsOwn = true,
+            DependsOnNumber = rest.Length == 0,
         };
         problem = string.Empty;
         return true;

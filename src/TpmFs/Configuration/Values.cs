@@ -29,8 +29,11 @@ internal static class Values<T>
     /// <summary>Such a text, or a list of one or more of them.</summary>
     public static Value<T> Strings(Action<T, IReadOnlyList<string>> set) => new Scalar(
         "text, such as \"embedded\", or a list of such texts",
-        () => new JsonObject { ["anyOf"] = new JsonArray(
-            PrintableText(), new JsonObject { ["type"] = "array", ["items"] = PrintableText(), ["minItems"] = 1 }) },
+        () => new JsonObject
+        {
+            ["anyOf"] = new JsonArray(
+                PrintableText(), new JsonObject { ["type"] = "array", ["items"] = PrintableText(), ["minItems"] = 1 })
+        },
         (ref Utf8JsonReader reader, T into) =>
         {
             bool isList = reader.TokenType == JsonTokenType.StartArray;
@@ -76,8 +79,11 @@ internal static class Values<T>
     public static Value<T> Limit(LimitKind kind, Action<T, int> set) =>
         !kind.CanBeMax ? Count(kind.Least, kind.Most, set) : new Scalar(
         $"a whole number from {kind.Least} on, or \"{LimitKind.Max}\"",
-        () => new JsonObject { ["anyOf"] = new JsonArray(
-            Number(kind.Least, kind.Most), new JsonObject { ["const"] = LimitKind.Max }) },
+        () => new JsonObject
+        {
+            ["anyOf"] = new JsonArray(
+                Number(kind.Least, kind.Most), new JsonObject { ["const"] = LimitKind.Max })
+        },
         (ref Utf8JsonReader reader, T into) =>
         {
             if (reader.TokenType != JsonTokenType.String || !reader.ValueTextEquals(LimitKind.Max))
@@ -126,9 +132,15 @@ internal static class Values<T>
     public static Value<T> Denied(Action<T, DenyList> set) => new Scalar(
         "a list of commands (\"TPM2_Clear\", \"0x126\") and sets of them "
             + $"({string.Join(", ", CommandSet.Known.Select(known => known.Name))})",
-        () => new JsonObject { ["type"] = "array",
-            ["items"] = new JsonObject { ["type"] = "string",
-                ["pattern"] = "^-?(TPM2_|TPM_CC_|0x|@)[A-Za-z0-9_-]+$" } },
+        () => new JsonObject
+        {
+            ["type"] = "array",
+            ["items"] = new JsonObject
+            {
+                ["type"] = "string",
+                ["pattern"] = "^-?(TPM2_|TPM_CC_|0x|@)[A-Za-z0-9_-]+$"
+            }
+        },
         (ref Utf8JsonReader reader, T into) =>
         {
             var entries = new List<string>();

@@ -35,6 +35,9 @@ internal readonly record struct Access(uint Mode, uint Uid, uint Gid, PosixAcl? 
     public Access WithoutAcl() =>
         Acl is null
             ? this
-            : this with { Mode = Mode & ~(7u << (int)GroupShift) | (Mode & (Acl.Group << (int)GroupShift)),
-                Acl = null };
+            : this with
+            {
+                Mode = Mode & ~(7u << (int)GroupShift) | (Mode & (Acl.Group << (int)GroupShift)),
+                Acl = null
+            };
 }

@@ -56,16 +56,15 @@ internal sealed class StatusFile(NodeTable table, ControlContext context, Daemon
 
     private static string Describe(TpmStatus tpm) =>
         (tpm.Problem.Length > 0 ? $"NOT THERE; it is tried again and again: {tpm.Problem}" : "") + (tpm.Facts switch
-    {
-        { Family: TpmFamily.Tpm12 } =>
-            $"{(tpm.Problem.Length > 0 ? "; " : "")}TPM 1.2, which cannot be managed: there is no rm{tpm.Number}, and "
-                + $"raw{tpm.Number} is the TPM itself",
-        { Description: { } says } when tpm.Problem.Length
-            == 0 =>
-            $"{says.Manufacturer} {says.Model}, firmware {says.Firmware}, TPM 2.0 revision "
-                + $"{says.Revision / 100}.{says.Revision % 100:00}",
-        _ => "",
-    });
+        {
+            { Family: TpmFamily.Tpm12 } =>
+                $"{(tpm.Problem.Length > 0 ? "; " : "")}TPM 1.2, which cannot be managed: "
+                    + $"there is no rm{tpm.Number}, and raw{tpm.Number} is the TPM itself",
+            { Description: { } says } when tpm.Problem.Length == 0 =>
+                $"{says.Manufacturer} {says.Model}, firmware {says.Firmware}, TPM 2.0 revision "
+                    + $"{says.Revision / 100}.{says.Revision % 100:00}",
+            _ => "",
+        });
 
     private static string[] Row(Domain domain, int tpm, bool isOnly)
     {

@@ -46,11 +46,11 @@ internal sealed class MountNamespace : IDisposable
     /// <summary>How a program is started inside.</summary>
     public ProcessStartInfo Inside(params string[] command) =>
         new("nsenter", ["-t", _holder.Id.ToString(CultureInfo.InvariantCulture), "-m", "--", .. command])
-    {
-        RedirectStandardInput = true,
-        RedirectStandardOutput = true,
-        RedirectStandardError = true,
-    };
+        {
+            RedirectStandardInput = true,
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+        };
 
     /// <summary>Runs a program to its end.</summary>
     public (int Code, string Output, string Errors) Run(params string[] command)

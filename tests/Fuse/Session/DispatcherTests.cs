@@ -49,8 +49,13 @@ public sealed class DispatcherTests
     [Fact]
     public void Times_beyond_the_year_9999_are_cut_to_it()
     {
-        var set = new FuseSetAttrIn { Valid = FuseSetAttrValid.ATime | FuseSetAttrValid.MTime, ATime = long.MaxValue,
-            MTime = 1UL << 63, ATimeNsec = uint.MaxValue };
+        var set = new FuseSetAttrIn
+        {
+            Valid = FuseSetAttrValid.ATime | FuseSetAttrValid.MTime,
+            ATime = long.MaxValue,
+            MTime = 1UL << 63,
+            ATimeNsec = uint.MaxValue
+        };
 
         _fixture.Dispatch(DispatcherFixture.Request(FuseOpcode.SetAttr, 2, DispatcherFixture.Bytes(set)));
 

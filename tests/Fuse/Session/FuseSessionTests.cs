@@ -22,7 +22,8 @@ public sealed class FuseSessionTests : IDisposable
         listener.Listen();
         _kernel = new Socket(
             AddressFamily.Unix, SocketType.Seqpacket,
-            ProtocolType.Unspecified) { ReceiveTimeout = (int)s_deadline.TotalMilliseconds };
+            ProtocolType.Unspecified)
+        { ReceiveTimeout = (int)s_deadline.TotalMilliseconds };
         _kernel.Connect(new UnixDomainSocketEndPoint(path));
         _device = listener.Accept();
         Directory.Delete(Path.GetDirectoryName(path)!, recursive: true);

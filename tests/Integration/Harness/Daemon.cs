@@ -62,8 +62,12 @@ internal sealed class Daemon : IDisposable
         sandbox.Start(
             user,
             [sandbox.Program, "mount", "--tpm", tpm],
-            new Dictionary<string, string> { ["HOME"] = home, ["XDG_RUNTIME_DIR"] = home,
-                ["XDG_STATE_HOME"] = Path.Combine(home, "state") }));
+            new Dictionary<string, string>
+            {
+                ["HOME"] = home,
+                ["XDG_RUNTIME_DIR"] = home,
+                ["XDG_STATE_HOME"] = Path.Combine(home, "state")
+            }));
 
     public void Send(int signal) => _process.Send(signal);
 

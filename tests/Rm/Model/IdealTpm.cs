@@ -43,7 +43,8 @@ internal sealed class IdealTpm
     {
         var core = new TpmCore(
             _parameters, _state, new ObjectSlots(_settings.Limits.ObjectsMax, reusesHandles: false),
-            Sessions) { FlushElsewhere = FlushEverywhere };
+            Sessions)
+        { FlushElsewhere = FlushEverywhere };
         var opener = new IdealOpener(owner, core);
         _openers.Add(opener);
         return opener;

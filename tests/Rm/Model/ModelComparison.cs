@@ -63,14 +63,14 @@ internal static class ModelComparison
     private static string Parameters(
         uint command, ReadOnlySpan<byte> bytes, IReadOnlyList<uint> uncompared, Func<uint, uint> ideal) =>
             command switch
-    {
-        Cmd.GetRandomCode or 0x176 => $"{bytes.Length} random",
-        Cmd.ContextSaveCode => Context(BinaryPrimitives.ReadUInt32BigEndian(bytes[8..]), bytes[12..16], ideal),
-        0x17A when bytes[4] == 1 => HandleList(bytes, ideal),
-        0x17A when bytes[4] == 6 => PropertyList(bytes, uncompared),
-        0x181 => Convert.ToHexString(bytes[16..]),
-        _ => Convert.ToHexString(bytes),
-    };
+            {
+                Cmd.GetRandomCode or 0x176 => $"{bytes.Length} random",
+                Cmd.ContextSaveCode => Context(BinaryPrimitives.ReadUInt32BigEndian(bytes[8..]), bytes[12..16], ideal),
+                0x17A when bytes[4] == 1 => HandleList(bytes, ideal),
+                0x17A when bytes[4] == 6 => PropertyList(bytes, uncompared),
+                0x181 => Convert.ToHexString(bytes[16..]),
+                _ => Convert.ToHexString(bytes),
+            };
 
     /// <summary>A session's savedHandle is its handle, an object's says what kind of object it is.</summary>
     private static string Context(uint savedHandle, ReadOnlySpan<byte> hierarchy, Func<uint, uint> ideal) =>

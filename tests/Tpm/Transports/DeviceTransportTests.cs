@@ -170,7 +170,7 @@ public sealed class DeviceTransportTests
         {
             Assert.Equal("ready", await hung.StandardOutput.ReadLineAsync());
             Task<string> described = Task.Run(new DeviceHolders(device.Path).Describe);
-        Assert.Equal(" by this very process", await described.WaitAsync(TpmClient.Patience));
+            Assert.Equal(" by this very process", await described.WaitAsync(TpmClient.Patience));
         }
         finally
         {

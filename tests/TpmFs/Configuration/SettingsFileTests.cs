@@ -111,8 +111,15 @@ public sealed class SettingsFileTests : IDisposable
         Assert.Empty(settings.Tpms);
         Assert.Equal(TimeSpan.FromMilliseconds(100), settings.IdleRelease);
         Assert.Equal(
-            new Limits { OpenersMax = 4096, ObjectsMax = 64, SessionsMax = 16, SavedSessionsMax = 32, Weight = 100,
-                Denied = DenyList.Nothing },
+            new Limits
+            {
+                OpenersMax = 4096,
+                ObjectsMax = 64,
+                SessionsMax = 16,
+                SavedSessionsMax = 32,
+                Weight = 100,
+                Denied = DenyList.Nothing
+            },
             settings.RootLimits);
         Assert.Equal(settings.RootLimits with { Denied = DenyList.Default }, settings.LimitsOf(null));
     }

@@ -18,15 +18,15 @@ internal static class Comparable
         bool isSessions = answer.Bytes[1] == 2;
         string body =
             (CommandTable.Find(command)?.HasResponseHandle ?? false) ? $"handle {answer.Handle:X}" : command switch
-        {
-            _ when isSessions => string.Empty,
-            0x17A => Convert.ToHexString(answer.Body),
-            0x17B => $"{answer.Body.Length} bytes",
-            0x17E or 0x189 => Convert.ToHexString(answer.Body),
-            0x162 => SavedContext(answer),
-            0x181 => Convert.ToHexString(answer.Body.AsSpan(16, 8)),
-            _ => string.Empty,
-        };
+            {
+                _ when isSessions => string.Empty,
+                0x17A => Convert.ToHexString(answer.Body),
+                0x17B => $"{answer.Body.Length} bytes",
+                0x17E or 0x189 => Convert.ToHexString(answer.Body),
+                0x162 => SavedContext(answer),
+                0x181 => Convert.ToHexString(answer.Body.AsSpan(16, 8)),
+                _ => string.Empty,
+            };
         return $"{code} {body} {(isSessions ? Attributes(answer) : string.Empty)}";
     }
 

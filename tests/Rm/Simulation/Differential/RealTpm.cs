@@ -96,8 +96,11 @@ internal sealed class RealTpm : IDisposable
         while (true)
         {
             var socket = new Socket(
-                AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified) { ReceiveTimeout = 30_000,
-                    SendTimeout = 30_000 };
+                AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified)
+            {
+                ReceiveTimeout = 30_000,
+                SendTimeout = 30_000
+            };
             try
             {
                 socket.Connect(address);
