@@ -32,7 +32,7 @@ public sealed class StateTests : IDisposable
         Assert.Equal("5\n", tree.Read("domains/web/objects.max"));
         Assert.Equal("@all\n-TPM2_GetRandom\n", tree.Read("domains/web/commands.deny"));
         Assert.Equal(
-            (0x41C0u, 1000u, 100u),
+            (0x4140u, 1000u, 0u),
             (tree.Find("users/1000").Mode, tree.Find("users/1000").Uid, tree.Find("users/1000").Gid));
     }
 

@@ -26,7 +26,7 @@ public sealed class UsersTests
 
         Assert.Equal(["1000", "1001", "4711"], tree.List("users"));
         Assert.Equal(
-            (0x41C0u, 1000u, 100u),
+            (0x4140u, 1000u, 0u),
             (tree.Find("users/1000").Mode, tree.Find("users/1000").Uid, tree.Find("users/1000").Gid));
         Assert.Equal(
             ("3\n", "64\n", "7\n"),
@@ -105,7 +105,7 @@ public sealed class UsersTests
         Assert.Equal(("5\n", "9\n"), (tree.Read("users/1000/objects.max"), tree.Read("users/1000/weight")));
         Assert.Equal(Errno.ENODEV, tree.ReadFrom(bobs).Error);
         Assert.Equal(
-            (0x41E8u, 1001u, 200u),
+            (0x4168u, 1001u, 200u),
             (tree.Find("domains/web").Mode, tree.Find("domains/web").Uid, tree.Find("domains/web").Gid));
         Assert.Equal(0x8180u, tree.Find("rm0").Mode);
     }
