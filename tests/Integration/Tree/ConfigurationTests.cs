@@ -48,7 +48,7 @@ public sealed class ConfigurationTests : IDisposable
         using Daemon daemon = Start();
         Assert.Equal("54360\n54361\n", Shell("ls users"));
         Assert.Equal("plain\nweb\n", Shell("ls domains"));
-        Assert.Equal("750 54362\n750 0\n", Shell("stat -c '%a %u' domains/web domains/plain"));
+        Assert.Equal("550 54362\n750 0\n", Shell("stat -c '%a %u' domains/web domains/plain"));
         Assert.Equal("3\n200\n9\n", Shell("cd users/54361; cat objects.max weight sessions.max"));
         Assert.Equal("64\n100\n9\n", Shell("cd users/54360; cat objects.max weight sessions.max"));
         Assert.Equal("5\n@all\n", Shell("cd domains/web; cat objects.max commands.deny"));
@@ -98,9 +98,9 @@ public sealed class ConfigurationTests : IDisposable
         }
 
         using Daemon second = Start();
-        Assert.Equal("6\n700\n", Shell("cat domains/web/objects.max; stat -c %a domains/web"));
+        Assert.Equal("6\n500\n", Shell("cat domains/web/objects.max; stat -c %a domains/web"));
         _sandbox.Run(User.Root, _sandbox.Program, "reset", "--mount", _tree).Succeeded();
-        Assert.Equal("5\n750\n", Shell("cat domains/web/objects.max; stat -c %a domains/web"));
+        Assert.Equal("5\n550\n", Shell("cat domains/web/objects.max; stat -c %a domains/web"));
         second.Stop();
     }
 
