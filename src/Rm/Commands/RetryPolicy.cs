@@ -72,13 +72,13 @@ internal sealed class RetryPolicy(
     /// <summary>What becomes of a command that the TPM did not answer; null where it did.</summary>
     public CommandOutcome? Unanswered(PendingCommand pending, TransmitStatus status, Span<byte> response) =>
         status switch
-    {
-        TransmitStatus.Ok => null,
-        TransmitStatus.NotSent => UntilTpmIsBack(pending),
-        TransmitStatus.LocalityRefused => CommandOutcome.Answered(response, TpmRc.Locality),
-        TransmitStatus.CommandRefused => CommandOutcome.Answered(response, TpmRc.CommandSize),
-        _ => CommandOutcome.Failed(channel.Loss),
-    };
+        {
+            TransmitStatus.Ok => null,
+            TransmitStatus.NotSent => UntilTpmIsBack(pending),
+            TransmitStatus.LocalityRefused => CommandOutcome.Answered(response, TpmRc.Locality),
+            TransmitStatus.CommandRefused => CommandOutcome.Answered(response, TpmRc.CommandSize),
+            _ => CommandOutcome.Failed(channel.Loss),
+        };
 
     private TimeSpan StartWaiting(PendingCommand pending)
     {
