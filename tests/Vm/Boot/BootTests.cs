@@ -24,7 +24,7 @@ public sealed class BootTests(InstalledDebian debian, ITestOutputHelper output)
     [Fact]
     public void The_nodes_are_there_after_the_next_boot() =>
         Assert.Equal(
-            "660 root tss rm0\n600 root root raw0\n755 root root users\n755 root root domains\n700 root root locality",
+            "660 root tss rm0\n600 root root raw0\n711 root root users\n711 root root domains\n700 root root locality",
             debian.Machine.Ask("cd /run/tpmfs; stat --format='%a %U %G %n' rm0 raw0 users domains locality"));
 
     [Fact]
