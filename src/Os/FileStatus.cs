@@ -2,7 +2,7 @@ using Microsoft.Win32.SafeHandles;
 
 namespace TpmFs.Os;
 
-/// <summary>What an inode is, and whose (inode(7)).</summary>
+/// <summary>Tells the kind, the owner and the size of an inode (inode(7)).</summary>
 /// <param name="Mode">The type and the permissions.</param>
 /// <param name="Owner">The owner's uid.</param>
 /// <param name="Links">How many names it has.</param>

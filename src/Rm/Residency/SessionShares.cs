@@ -46,7 +46,8 @@ internal sealed class SessionShares
 }
 
 /// <summary>
-/// What somebody holds, divided by what is due to them; comparable within one <see cref="SessionShares"/>.
+/// Says how full a user's share is: what the user holds, divided by what is due. Comparable within one
+/// <see cref="SessionShares"/>.
 /// </summary>
 /// <param name="Held">Sessions, times the number of users that the group's part is shared by.</param>
 /// <param name="Weight">The group's weight.</param>

@@ -4,9 +4,9 @@ using TpmFs.Tpm.Wire;
 namespace TpmFs.Rm;
 
 /// <summary>
-/// What the manager does while no client wants anything: flushes what nobody can name, gives the slots back when the
-/// TPM has been idle, keeps the random reserve full, and reads anew what commands have changed. One TPM command at a
-/// time, so that no client waits longer than for one. Used by the manager's thread alone.
+/// Works while no client wants anything, and a little after each command: flushes what nobody can name, gives the slots
+/// back when the TPM has been idle, keeps the random reserve full, and reads anew what commands have changed. It sends
+/// one TPM command at a time, so that no client waits longer than for one. Used by the manager's thread alone.
 /// </summary>
 internal sealed class IdleWork(
     TpmChannel channel,

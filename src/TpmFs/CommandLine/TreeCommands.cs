@@ -20,7 +20,6 @@ internal static class TreeCommands
         ["id", "uid", "pid", "command", "node", "objects", "sessions", "commands", "age", "state", "for", "TPM command",
             "reads", "unread"];
 
-
     public static Command Status()
     {
         var command = new Command("status", "Show the TPM and its domains.") { MountPoint };
