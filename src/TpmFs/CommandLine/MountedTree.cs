@@ -8,7 +8,8 @@ namespace TpmFs.CommandLine;
 /// <summary>A tree that some daemon serves, used as anybody uses it: by its files.</summary>
 internal sealed class MountedTree
 {
-    private static readonly string[] s_collections = ["users", "domains"];
+    private const string MadeDomains = "domains";
+    private static readonly string[] s_collections = ["users", MadeDomains];
 
     private MountedTree(string path) => Path = path;
 
@@ -19,7 +20,7 @@ internal sealed class MountedTree
     /// looked into is left out when it is read.
     /// </summary>
     public IEnumerable<string> Domains =>
-        ["", .. s_collections.SelectMany(collection => List(collection).Select(name => $"{collection}/{name}"))];
+        ["", .. s_collections.SelectMany(List)];
 
     /// <summary>Where this user's daemon mounts. A user without one means the system's.</summary>
     private static string[] OwnMountPoint =>
@@ -61,6 +62,48 @@ internal sealed class MountedTree
                 pair =>
                     pair.Length == 2 && long.TryParse(pair[1], NumberStyles.None, CultureInfo.InvariantCulture, out _))
             .ToDictionary(pair => pair[0], pair => long.Parse(pair[1], CultureInfo.InvariantCulture));
+
+    /// <summary>Lists the domains that an administrator made, each as "domains/name".</summary>
+    /// <returns>False when this user may not list them.</returns>
+    public bool TryListMadeDomains(out IReadOnlyList<string> domains, out string problem)
+    {
+        (domains, problem) = ([], "");
+        try
+        {
+            domains = Entries(MadeDomains);
+            return true;
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            problem = e.Message;
+            return false;
+        }
+    }
+
+    /// <summary>Returns the paths of a domain's managed nodes by the number of their TPM.</summary>
+    public IReadOnlyDictionary<int, string> ManagedNodes(string domain)
+    {
+        const string Prefix = "rm";
+        var nodes = new Dictionary<int, string>();
+        try
+        {
+            foreach (string node in Directory.EnumerateFiles(System.IO.Path.Combine(Path, domain), Prefix + "*"))
+            {
+                if (int.TryParse(
+                    System.IO.Path.GetFileName(node.AsSpan())[Prefix.Length..], NumberStyles.None,
+                    CultureInfo.InvariantCulture, out int number))
+                {
+                    nodes.Add(number, node);
+                }
+            }
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            nodes.Clear(); // The domain was removed meanwhile.
+        }
+
+        return nodes;
+    }
 
     public bool TryRead(string file, out string text, out string problem)
     {
@@ -105,14 +148,20 @@ internal sealed class MountedTree
     {
         try
         {
-            return [.. Directory.EnumerateDirectories(System.IO.Path.Combine(Path, collection))
-                .Select(name => System.IO.Path.GetFileName(name)!).Order(StringComparer.Ordinal)];
+            return Entries(collection);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
             return [];
         }
     }
+
+    /// <summary>Returns the directories in a collection, each as "collection/name".</summary>
+    /// <exception cref="IOException">It cannot be listed.</exception>
+    /// <exception cref="UnauthorizedAccessException">This user may not list it.</exception>
+    private string[] Entries(string collection) =>
+        [.. Directory.EnumerateDirectories(System.IO.Path.Combine(Path, collection))
+            .Select(name => $"{collection}/{System.IO.Path.GetFileName(name)}").Order(StringComparer.Ordinal)];
 }
 
 /// <summary>A line of an openers file.</summary>

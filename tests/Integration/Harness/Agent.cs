@@ -72,6 +72,13 @@ internal sealed class Agent : IDisposable
     /// <summary>Kills it with SIGKILL and waits until it is gone.</summary>
     public void Kill() => _process.Dispose();
 
+    /// <summary>Has it end by itself, as it does when its input ends, and waits until it is gone.</summary>
+    public void End()
+    {
+        _process.Input.Close();
+        _process.Wait(Deadline.Step);
+    }
+
     public void Dispose() => _process.Dispose();
 
     private void Answered(string line)

@@ -56,6 +56,7 @@ public class Mount : IDisposable
     {
         try
         {
+            EndClients();
             Daemon.Stop();
         }
         finally
@@ -64,6 +65,11 @@ public class Mount : IDisposable
         }
 
         GC.SuppressFinalize(this);
+    }
+
+    /// <summary>Ends what else the fixture has started, while the daemon still serves.</summary>
+    private protected virtual void EndClients()
+    {
     }
 
     /// <summary>The words of the command line that name a file of this text.</summary>

@@ -1,0 +1,112 @@
+using System.CommandLine;
+
+namespace TpmFs.CommandLine;
+
+/// <summary>tpmfs cdi: names the domains as devices to container engines.</summary>
+internal static class CdiCommand
+{
+    private static readonly Option<string?> s_output = new("--output")
+    {
+        Description = "Write it to this file, such as /run/cdi/tpmfs.json, and not to standard output. The file is "
+            + "replaced as a whole, and removed when there is no domain.",
+        HelpName = "FILE",
+    };
+
+    public static Command Create()
+    {
+        var command = new Command(
+            "cdi", $"Name the domains to container engines: podman run --device {CdiSpecification.Kind}=DOMAIN.")
+        {
+            s_output, TreeCommands.MountPoint,
+        };
+        command.SetAction(arguments =>
+            TreeCommands.With(arguments, tree => Run(tree, arguments.GetValue(s_output))));
+        return command;
+    }
+
+    private static int Run(MountedTree tree, string? output)
+    {
+        if (!tree.TryListMadeDomains(out IReadOnlyList<string> domains, out string problem))
+        {
+            return ExitCode.Problem($"the domains cannot be listed: {problem}; root may, and the daemon's own user");
+        }
+
+        CdiDevice[] all = [.. domains
+            .Select(domain => new CdiDevice(Path.GetFileName(domain), tree.ManagedNodes(domain)))
+            .Where(device => device.Nodes.Count > 0)];
+        CdiDevice[] devices = [.. all.Where(device => CdiDevice.IsName(device.Name))];
+        foreach (CdiDevice device in all.Except(devices))
+        {
+            Console.Error.WriteLine(
+                $"tpmfs: the domain '{OutsideText.Line(device.Name)}' is left out: a device's name has only "
+                    + "letters, digits and _-.: and begins and ends with a letter or a digit");
+        }
+
+        return Write(tree, devices, output);
+    }
+
+    private static int Write(MountedTree tree, CdiDevice[] devices, string? output)
+    {
+        try
+        {
+            switch ((output, devices))
+            {
+                case (null, []):
+                    return ExitCode.Problem(
+                        $"there is no domain that a container could name; make one: mkdir {tree.Path}/domains/NAME");
+                case (null, _):
+                    using (Stream standardOutput = Console.OpenStandardOutput())
+                    {
+                        standardOutput.Write(CdiSpecification.Of(devices));
+                    }
+
+                    break;
+                case (_, []):
+                    // Engines refuse a specification without a device.
+                    File.Delete(output);
+                    break;
+                default:
+                    Replace(output, CdiSpecification.Of(devices));
+                    break;
+            }
+
+            return ExitCode.Ok;
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return ExitCode.Problem($"{output ?? "standard output"} cannot be written: {e.Message}");
+        }
+    }
+
+    /// <summary>Replaces a file as a whole, so that an engine that reads it sees the old text or the new.</summary>
+    private static void Replace(string path, byte[] text)
+    {
+        string full = Path.GetFullPath(path);
+        string folder = Path.GetDirectoryName(full) ?? "/";
+        Directory.CreateDirectory(folder);
+
+        // Engines read files that end with .json or .yaml, and so not this one.
+        string fresh = Path.Combine(folder, $".{Path.GetFileName(full)}.{Guid.NewGuid():N}");
+        try
+        {
+            var options = new FileStreamOptions
+            {
+                Mode = FileMode.CreateNew,
+                Access = FileAccess.Write,
+                UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.GroupRead
+                    | UnixFileMode.OtherRead,
+            };
+            using (var stream = new FileStream(fresh, options))
+            {
+                stream.Write(text);
+            }
+
+            File.Move(fresh, full, overwrite: true);
+        }
+        catch
+        {
+            File.Delete(fresh);
+            throw;
+        }
+    }
+}

@@ -1,0 +1,15 @@
+namespace TpmFs.CommandLine;
+
+/// <summary>What a container gets that asks for a domain: the domain's managed nodes.</summary>
+/// <param name="Name">The domain's name, without the directory that domains are in.</param>
+/// <param name="Nodes">The paths of its nodes by the number of their TPM; one at least.</param>
+internal sealed record CdiDevice(string Name, IReadOnlyDictionary<int, string> Nodes)
+{
+    /// <summary>
+    /// True when a name is one that the Container Device Interface takes ("Device Name" there): letters, digits and
+    /// <c>_-.:</c>, the first and the last of them a letter or a digit.
+    /// </summary>
+    public static bool IsName(string name) =>
+        name.Length > 0 && char.IsAsciiLetterOrDigit(name[0]) && char.IsAsciiLetterOrDigit(name[^1])
+        && name.All(c => char.IsAsciiLetterOrDigit(c) || c is '_' or '-' or '.' or ':');
+}

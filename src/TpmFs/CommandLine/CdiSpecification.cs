@@ -1,0 +1,93 @@
+using System.Buffers;
+using System.Globalization;
+using System.Text.Encodings.Web;
+using System.Text.Json;
+
+namespace TpmFs.CommandLine;
+
+/// <summary>
+/// A specification of the Container Device Interface: podman, containerd and CRI-O read it, and put into a container
+/// what stands there for the device that the container asks for.
+/// </summary>
+internal static class CdiSpecification
+{
+    /// <summary>What stands before the "=" where a container names a device.</summary>
+    public const string Kind = "tpmfs.example/tpm";
+
+    /// <summary>The oldest version that has everything used here, so that old container engines take it too.</summary>
+    private const string Version = "0.3.0";
+
+    /// <summary>Returns the text of a specification.</summary>
+    public static byte[] Of(IEnumerable<CdiDevice> devices)
+    {
+        var text = new ArrayBufferWriter<byte>();
+        var options = new JsonWriterOptions
+        {
+            Indented = true,
+            // The text is a file of its own, never a part of a web page.
+            Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
+        };
+        using (var json = new Utf8JsonWriter(text, options))
+        {
+            json.WriteStartObject();
+            json.WriteString("cdiVersion", Version);
+            json.WriteString("kind", Kind);
+            json.WriteStartArray("devices");
+            foreach (CdiDevice device in devices)
+            {
+                WriteDevice(json, device);
+            }
+
+            json.WriteEndArray();
+            json.WriteEndObject();
+        }
+
+        return [.. text.WrittenSpan, (byte)'\n'];
+    }
+
+    private static void WriteDevice(Utf8JsonWriter json, CdiDevice device)
+    {
+        json.WriteStartObject();
+        json.WriteString("name", device.Name);
+        json.WriteStartObject("containerEdits");
+        json.WriteStartArray("env");
+        foreach (string variable in Environment(Inside(device.Nodes.Keys.Min())))
+        {
+            json.WriteStringValue(variable);
+        }
+
+        json.WriteEndArray();
+        json.WriteStartArray("mounts");
+        foreach ((int number, string node) in device.Nodes.OrderBy(node => node.Key))
+        {
+            json.WriteStartObject();
+            json.WriteString("hostPath", node);
+            json.WriteString("containerPath", Inside(number));
+            json.WriteStartArray("options");
+            json.WriteStringValue("bind");
+            json.WriteStringValue("rw");
+            json.WriteEndArray();
+            json.WriteEndObject();
+        }
+
+        json.WriteEndArray();
+        json.WriteEndObject();
+        json.WriteEndObject();
+    }
+
+    /// <summary>Returns where programs in a container look for a TPM.</summary>
+    private static string Inside(int number) =>
+        string.Create(CultureInfo.InvariantCulture, $"/dev/tpmrm{number}");
+
+    /// <summary>
+    /// Returns what tells programs of a node: tpm2-tools, tpm2-openssl, tpm2-pkcs11, and IBM's TSS, in this order.
+    /// </summary>
+    private static string[] Environment(string node) =>
+    [
+        $"TPM2TOOLS_TCTI=device:{node}",
+        $"TPM2OPENSSL_TCTI=device:{node}",
+        $"TPM2_PKCS11_TCTI=device:{node}",
+        "TPM_INTERFACE_TYPE=dev",
+        $"TPM_DEVICE={node}",
+    ];
+}
