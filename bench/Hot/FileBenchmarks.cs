@@ -1,8 +1,8 @@
 using BenchmarkDotNet.Attributes;
+using TpmFs.Clients;
+using TpmFs.Doors.Fuse;
 using TpmFs.Fuse;
-using TpmFs.Logs;
 using TpmFs.Nodes;
-using TpmFs.Openers;
 using TpmFs.Rm;
 
 namespace TpmFs.Benchmarks;
@@ -13,19 +13,15 @@ public class FileBenchmarks
     private readonly Machine _machine = new();
     private readonly Kernel _kernel;
     private readonly Kernel _quiet;
-    private readonly Opener _opener;
+    private readonly TpmFile _file;
 
     public FileBenchmarks()
     {
         var table = new NodeTable(TimeProvider.System);
         var notifier = new PollNotifier();
-        var context = new OpenerContext(
-            TimeProvider.System, new UnreadAnswers(TimeProvider.System), new AnswerPool(), notifier,
-            Serilog.Core.Logger.None);
-        var identity = new OpenerIdentity(1, 1000, 1, "bench", "", "rm0", 0, 0);
-        SpaceOpener door = client => _machine.Manager.OpenSpace(Machine.Owner, client);
-        _opener = Opener.TryOpen(context, identity, 4096, door, static _ => { }, static _ => { })!;
-        var node = new OneFile(table, Opener.TryOpen(context, identity, 4096, door, static _ => { }, static _ => { })!);
+        var context = new ConversationContext(TimeProvider.System, Serilog.Core.Logger.None);
+        _file = Open(context, notifier);
+        var node = new OneFile(table, Open(context, notifier));
         table.Link(node);
         _kernel = new Kernel(new TreeFileSystem(table, notifier, 0, Serilog.Core.Logger.None), node.Id);
         _quiet = new Kernel(new QuietFileSystem(), node.Id);
@@ -39,13 +35,13 @@ public class FileBenchmarks
         _quiet.Read();
     }
 
-    /// <summary>An opener's write and read, manager included.</summary>
+    /// <summary>A file's write and read, manager included.</summary>
     [Benchmark]
     public void WriteAndRead()
     {
-        _opener.Write(default, Kernel.Command, out _);
-        _opener.WriteAnswered();
-        _opener.Read(new FuseReadArguments(Offset: 0, 4096, Flags: 0), Kernel.NoReply);
+        _file.Write(default, Kernel.Command, out _);
+        _file.WriteAnswered();
+        _file.Read(new FuseReadArguments(Offset: 0, 4096, Flags: 0), Kernel.NoReply);
     }
 
     /// <summary>From the bytes of WRITE to those of READ's reply.</summary>
@@ -63,6 +59,26 @@ public class FileBenchmarks
         _kernel.Write();
         _kernel.Poll();
         _kernel.Read();
+    }
+
+    private TpmFile Open(ConversationContext context, PollNotifier notifier)
+    {
+        var identity = new ConversationIdentity(
+            context.NextId(), new Client(1000, 1, "bench"), "", new TpmNodeAddress("rm0", 0, 0, IsRaw: false), 0);
+        Conversation conversation = Conversation.TryBegin(
+            context, identity, 4096, client => _machine.Manager.OpenSpace(Machine.Owner, client), new NoKeeper())!;
+        return new TpmFile(conversation, notifier);
+    }
+
+    private sealed class NoKeeper : IConversationKeeper
+    {
+        public void Ended(Conversation conversation)
+        {
+        }
+
+        public void Left(Conversation conversation)
+        {
+        }
     }
 
     private sealed class OneFile(NodeTable table, OpenFile file) : Node(table, NodeAccess.Fixed(0, 0, 0))

@@ -1,6 +1,6 @@
+using TpmFs.Clients;
 using TpmFs.Fuse;
 using TpmFs.Nodes;
-using TpmFs.Openers;
 
 namespace TpmFs.Controls;
 

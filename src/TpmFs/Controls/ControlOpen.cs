@@ -1,7 +1,7 @@
 using System.Text;
+using TpmFs.Clients;
 using TpmFs.Fuse;
 using TpmFs.Nodes;
-using TpmFs.Openers;
 
 namespace TpmFs.Controls;
 

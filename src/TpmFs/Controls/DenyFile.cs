@@ -1,5 +1,5 @@
 using Serilog;
-using TpmFs.Domains;
+using TpmFs.Clients;
 using TpmFs.Fuse;
 using TpmFs.Logs;
 using TpmFs.Nodes;

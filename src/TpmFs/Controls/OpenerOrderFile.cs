@@ -1,10 +1,8 @@
 using System.Globalization;
 using Serilog;
-using TpmFs.Domains;
+using TpmFs.Clients;
 using TpmFs.Fuse;
-using TpmFs.Logs;
 using TpmFs.Nodes;
-using TpmFs.Openers;
 
 namespace TpmFs.Controls;
 
@@ -23,7 +21,7 @@ internal abstract class OpenerOrderFile(NodeTable table, ControlContext context,
             return Errno.EINVAL;
         }
 
-        if (domain.FindOpener(id) is not { } opener)
+        if (domain.Find(id) is not { } opener)
         {
             return Errno.ESRCH;
         }
@@ -32,7 +30,8 @@ internal abstract class OpenerOrderFile(NodeTable table, ControlContext context,
         return Errno.None;
     }
 
-    protected abstract void Do(Opener opener);
+    /// <summary>Does it.</summary>
+    protected abstract void Do(Conversation opener);
 }
 
 /// <summary>
@@ -41,16 +40,16 @@ internal abstract class OpenerOrderFile(NodeTable table, ControlContext context,
 internal sealed class CancelFile(NodeTable table, ControlContext context, Node directory, Domain domain)
     : OpenerOrderFile(table, context, directory, domain)
 {
-    protected override void Do(Opener opener) => opener.Space.Cancel();
+    protected override void Do(Conversation opener) => opener.Cancel();
 }
 
 /// <summary>revoke: the opener ends, as if its domain were gone.</summary>
 internal sealed class RevokeFile(NodeTable table, ControlContext context, Node directory, Domain domain, ILogger log)
     : OpenerOrderFile(table, context, directory, domain)
 {
-    protected override void Do(Opener opener)
+    protected override void Do(Conversation opener)
     {
-        Audit.Revoked(log, opener.Identity);
+        ConversationAudit.Revoked(log, opener.Identity);
         opener.Revoke();
     }
 }

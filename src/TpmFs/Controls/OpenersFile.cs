@@ -1,8 +1,6 @@
 using System.Globalization;
-using TpmFs.Domains;
+using TpmFs.Clients;
 using TpmFs.Nodes;
-using TpmFs.Openers;
-using TpmFs.Rm;
 using TpmFs.Tpm;
 
 namespace TpmFs.Controls;
@@ -16,16 +14,16 @@ internal sealed class OpenersFile(
     NodeTable table, ControlContext context, Node directory, Domain domain, TimeProvider time)
         : OwnersFile(table, context, directory)
 {
-    public override string Content() => string.Concat(domain.Openers.Select(opener =>
+    public override string Content() => string.Concat(domain.Conversations.Select(conversation =>
     {
-        (OpenerIdentity who, Space space, OpenerActivity activity) = (opener.Identity, opener.Space, opener.Activity);
-        long age = (long)time.GetElapsedTime(who.OpenedAt).TotalSeconds;
+        (ConversationIdentity who, ConversationActivity activity) = (conversation.Identity, conversation.Activity);
+        long age = (long)time.GetElapsedTime(who.BegunAt).TotalSeconds;
         long since = (long)activity.Since.TotalSeconds;
         string command = activity.Command?.ToName() ?? "-";
         return string.Create(
             CultureInfo.InvariantCulture,
-            $"{who.Id} {who.Uid} {who.Pid} {who.Command} {who.Node} {who.Locality} "
-            + $"{space.ObjectCount} {space.SessionCount} {space.Usage.Commands} {age} "
+            $"{who.Id} {who.Client.Uid} {who.Client.Pid} {who.Client.Command} {who.Node.Name} {who.Node.Locality} "
+            + $"{conversation.ObjectCount} {conversation.SessionCount} {conversation.Usage.Commands} {age} "
             + $"{activity.StateName} {since} {command} {activity.WaitingReads} {activity.UnreadBytes}\n");
     }));
 }

@@ -27,7 +27,7 @@ internal abstract class OwnersFile : ControlFile
         table.Link(_face);
     }
 
-    public override Node FaceFor(in FuseCaller caller) =>
+    public override Node VisibleTo(in FuseCaller caller) =>
         caller.Uid != Access.Uid && caller.Uid == _directory.Access.Uid ? _face : this;
 
     public override Errno Open(in FuseCaller caller, uint flags, out OpenFile? file)

@@ -1,5 +1,5 @@
 using System.Globalization;
-using TpmFs.Domains;
+using TpmFs.Clients;
 using TpmFs.Nodes;
 
 namespace TpmFs.Controls;

@@ -1,4 +1,5 @@
 using System.Text;
+using TpmFs.Clients;
 using TpmFs.Fuse;
 using TpmFs.Logs;
 using TpmFs.Nodes;

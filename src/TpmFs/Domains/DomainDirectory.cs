@@ -1,5 +1,7 @@
 using System.Globalization;
+using TpmFs.Clients;
 using TpmFs.Controls;
+using TpmFs.Doors.Fuse;
 using TpmFs.Fuse;
 using TpmFs.Logs;
 using TpmFs.Nodes;
@@ -41,7 +43,8 @@ internal class DomainDirectory : DirectoryNode
         _own = own;
         _managed = [.. parts.Tpms.Select(
             tpm => new KeptAccess(parts.State, At(path, tpm.ManagedName), configured.Managed))];
-        Domain = new Domain(path, configured.Limits, parts.State, isShared: parent is null, StandingOf);
+        Domain = new Domain(
+            path, configured.Limits, parts.State, isShared: parent is null, StandingOf, parts.Conversations);
         AddNodes(this, "", tpm => _managed[tpm.Number], locality: 0, hasRaw);
         AddLocalities(hasRaw);
         AddControls();
@@ -73,7 +76,7 @@ internal class DomainDirectory : DirectoryNode
     {
         base.Removed();
         Array.ForEach(
-            Domain.End(who => Audit.Revoked(_parts.Log, who)), held => _parts.Tpms[held.Tpm].EndGroup(held.Group));
+            Domain.End(who => ConversationAudit.Revoked(_parts.Log, who)), held => _parts.Tpms[held.Tpm].EndGroup(held.Group));
     }
 
     /// <summary>
@@ -134,10 +137,11 @@ internal class DomainDirectory : DirectoryNode
             }
         }
 
-        void Add(string name, NodeAccess access, TpmPort tpm, bool isRaw) =>
-            directory.TryAdd(
-                name,
-                new TpmNode(_parts.Table, access, At(within, name), Domain, locality, tpm, isRaw, _parts.Openers));
+        void Add(string name, NodeAccess access, TpmPort tpm, bool isRaw)
+        {
+            var address = new TpmNodeAddress(At(within, name), tpm.Number, locality, isRaw);
+            directory.TryAdd(name, new TpmNode(_parts.Table, access, Domain, tpm, address, _parts.Notifier));
+        }
     }
 
     private NodeAccess Administrators(string within, string name) =>
@@ -153,7 +157,7 @@ internal class DomainDirectory : DirectoryNode
 
         TryAdd("commands.deny", new DenyFile(table, context, Domain, log));
         TryAdd("stat", new StatFile(table, context, Domain, _parts.Tpms));
-        TryAdd("openers", new OpenersFile(table, context, this, Domain, _parts.Openers.Time));
+        TryAdd("openers", new OpenersFile(table, context, this, Domain, _parts.Conversations.Time));
         TryAdd("cancel", new CancelFile(table, context, this, Domain));
         TryAdd("revoke", new RevokeFile(table, context, this, Domain, log));
     }

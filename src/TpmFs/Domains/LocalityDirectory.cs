@@ -1,3 +1,4 @@
+using TpmFs.Clients;
 using TpmFs.Fuse;
 using TpmFs.Nodes;
 
@@ -10,7 +11,7 @@ internal sealed class LocalityDirectory(
 {
     public bool IsThere => tpms.Any(tpm => tpm.Has(locality));
 
-    public override Node? FaceFor(in FuseCaller caller) => IsThere ? this : null;
+    public override Node? VisibleTo(in FuseCaller caller) => IsThere ? this : null;
 }
 
 /// <summary>locality/, which counts those of its directories that are there.</summary>

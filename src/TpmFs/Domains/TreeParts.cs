@@ -1,18 +1,22 @@
 using Serilog;
+using TpmFs.Clients;
 using TpmFs.Controls;
+using TpmFs.Fuse;
 using TpmFs.Nodes;
-using TpmFs.Openers;
 using TpmFs.State;
 
 namespace TpmFs.Domains;
 
 /// <summary>What everything in the tree is made with.</summary>
 /// <param name="Tpms">By their numbers.</param>
+/// <param name="Conversations">What all conversations share.</param>
+/// <param name="Notifier">Wakes who polls.</param>
 /// <param name="Root">Whose the tree is: root's, or that of the user who runs the daemon.</param>
 internal sealed record TreeParts(
-    NodeTable Table, Access Root, IReadOnlyList<TpmPort> Tpms, OpenerContext Openers, StateKeeper State)
+    NodeTable Table, Access Root, IReadOnlyList<TpmPort> Tpms, ConversationContext Conversations,
+    IFuseNotifier Notifier, StateKeeper State)
 {
-    public ILogger Log => Openers.Log;
+    public ILogger Log => Conversations.Log;
 
     /// <summary>What the control files of the whole tree share.</summary>
     public ControlContext Controls { get; } = new(Root);

@@ -76,14 +76,15 @@ internal static class Daemon
         // Disposed of after the tree, so that it is written when nothing changes it any more.
         using var state = new StateKeeper(new StateFile(places.StateDirectory), TimeProvider.System.GetUtcNow(), log);
         var status = new DaemonStatus([.. tpms.All.Select(tpm => tpm.Status)], TimeProvider.System);
-        using var tree = new Tree(
-            [.. tpms.All.Select(tpm => tpm.Port)], tpms.All, status, settings, NodeOwner.OfRoot(uid, gid), rm0,
-            new UserDatabase(), state, TimeProvider.System, log);
+        using var tree = new ServedTree(
+            new TreeTpms([.. tpms.All.Select(tpm => tpm.Port)], tpms.All, status), settings,
+            new TreeOwners(NodeOwner.OfRoot(uid, gid), rm0),
+            new TreeSurroundings(new UserDatabase(), state, TimeProvider.System, log));
         return Serve(plan, tpms, tree, signals, ServiceManager.Find(log), log);
     }
 
     private static int Serve(
-        DaemonPlan plan, ServedTpms tpms, Tree tree, Signals signals, ServiceManager service, ILogger log)
+        DaemonPlan plan, ServedTpms tpms, ServedTree tree, Signals signals, ServiceManager service, ILogger log)
     {
         string serving =
             $"serving {string.Join(", ", tpms.All.Select(tpm => tpm.Plan.Way))} at {plan.Places.MountPoint}";
@@ -163,7 +164,7 @@ internal static class Daemon
     }
 
     /// <summary>Reads the configuration again. One that is not in order changes nothing.</summary>
-    private static void Reload(DaemonPlan plan, Tree tree, ILogger log)
+    private static void Reload(DaemonPlan plan, ServedTree tree, ILogger log)
     {
         (uint uid, uint gid) = (Syscall.geteuid(), Syscall.getegid());
         if (!plan.Config.TryRead(out Settings? settings, out string? problem)

@@ -1,6 +1,6 @@
 using Serilog;
+using TpmFs.Clients;
 using TpmFs.Configuration;
-using TpmFs.Domains;
 using TpmFs.Logs;
 using TpmFs.Power;
 using TpmFs.Rm;

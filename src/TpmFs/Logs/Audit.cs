@@ -3,9 +3,7 @@ using System.Text;
 using Serilog;
 using TpmFs.Fuse;
 using TpmFs.Nodes;
-using TpmFs.Openers;
 using TpmFs.Policy;
-using TpmFs.Tpm;
 
 namespace TpmFs.Logs;
 
@@ -76,29 +74,6 @@ internal sealed class Audit
 
     public void Removed(string place, string how = "removed", Errno result = default) =>
         Write(_log.Of(EventType.DomainRemoved), place, how, result);
-
-    /// <summary>An opener ends before its owner closes it.</summary>
-    public static void Revoked(ILogger log, OpenerIdentity who) =>
-        log.Of(EventType.OpenerRevoked).ForContext("Domain", DomainOf(who.Domain)).Information(
-        "opener {Opener} of {Node} (process {Pid}, {Command}, of user {Uid}) is revoked", who.Id, who.Path, who.Pid,
-        who.Command, who.Uid);
-
-    /// <summary>A domain's policy refused an opener's command.</summary>
-    public static void Denied(ILogger log, OpenerIdentity who, TpmCc command)
-    {
-        TpmRc answer = command == TpmCc.Startup ? TpmRc.Initialize : TpmRc.CommandCode.FromResourceManager;
-        log.Of(EventType.CommandDenied).Warning(
-            "{Node}: the policy of {Domain} refuses {CommandCode} to opener {Opener}, process {Pid} ({Command}) of "
-                + "user {Uid}, with {ResponseCode}",
-            who.Path,
-            DomainOf(who.Domain),
-            command.ToName(),
-            who.Id,
-            who.Pid,
-            who.Command,
-            who.Uid,
-            $"0x{answer.Value:X8}");
-    }
 
     private void Write(ILogger typed, string place, string change, Errno result) =>
         typed.ForContext("Domain", DomainOf(place)).Information(

@@ -120,7 +120,7 @@ internal class DirectoryNode : Node
         string key = Encoding.Latin1.GetString(name);
         lock (_gate)
         {
-            child = _byName.TryGetValue(key, out Entry entry) ? entry.Node.FaceFor(caller) : null;
+            child = _byName.TryGetValue(key, out Entry entry) ? entry.Node.VisibleTo(caller) : null;
             return child is not null ? Errno.None : _removed ? Errno.ENODEV : Errno.ENOENT;
         }
     }
@@ -135,7 +135,7 @@ internal class DirectoryNode : Node
 
         foreach (Entry entry in After(offset))
         {
-            if (entry.Node.FaceFor(caller) is { } face
+            if (entry.Node.VisibleTo(caller) is { } face
                 && !entries.Add(Encoding.Latin1.GetBytes(entry.Name), entry.Place, face.Attributes))
             {
                 break;

@@ -54,7 +54,7 @@ internal abstract class Node
     public string PlaceOf(string name) => Place is { Length: > 0 } place ? $"{place}/{name}" : name;
 
     /// <summary>The node that somebody finds under its name; null when the name is not there for them.</summary>
-    public virtual Node? FaceFor(in FuseCaller caller) => this;
+    public virtual Node? VisibleTo(in FuseCaller caller) => this;
 
     /// <summary>
     /// Modes and owners change where the node's access can be; truncation (a shell's &gt;) and times are taken and

@@ -1,9 +1,9 @@
 using System.Collections.Concurrent;
 using System.Text;
 using Serilog;
+using TpmFs.Doors.Fuse;
 using TpmFs.Fuse;
 using TpmFs.Logs;
-using TpmFs.Openers;
 
 namespace TpmFs.Nodes;
 

@@ -1,5 +1,4 @@
 using Serilog;
-using TpmFs.Domains;
 using TpmFs.Logs;
 using TpmFs.Nodes;
 using TpmFs.Policy;

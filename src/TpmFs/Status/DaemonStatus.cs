@@ -1,4 +1,4 @@
-using TpmFs.Domains;
+using TpmFs.Clients;
 using TpmFs.Rm;
 
 namespace TpmFs.Status;

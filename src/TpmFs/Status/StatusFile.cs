@@ -1,7 +1,7 @@
 using System.Globalization;
 using System.Text;
+using TpmFs.Clients;
 using TpmFs.Controls;
-using TpmFs.Domains;
 using TpmFs.Nodes;
 using TpmFs.Rm;
 

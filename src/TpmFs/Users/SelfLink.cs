@@ -11,7 +11,7 @@ internal sealed class SelfLink(NodeTable table, Access root, UsersDirectory user
 {
     public override NodeType Type => NodeType.SymbolicLink;
 
-    public override Node? FaceFor(in FuseCaller caller) => users.Has(caller.Uid) ? this : null;
+    public override Node? VisibleTo(in FuseCaller caller) => users.Has(caller.Uid) ? this : null;
 
     public override Errno ReadLink(in FuseCaller caller, FuseBytesReply target)
     {

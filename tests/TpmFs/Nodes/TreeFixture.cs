@@ -2,9 +2,9 @@ using System.Text;
 using Serilog;
 using Serilog.Core;
 using Serilog.Events;
+using TpmFs.Clients;
 using TpmFs.Configuration;
 using TpmFs.Daemon.Tests.Fakes;
-using TpmFs.Domains;
 using TpmFs.Fuse;
 using TpmFs.Life;
 using TpmFs.Nodes;
@@ -53,12 +53,13 @@ internal sealed class TreeFixture : IDisposable
                 port => new TpmStatus(
                     port.Number, $"way {port.Number}", () => port.Facts, () => Problems[port.Number]))],
                     TimeProvider.System);
-        Tree = new Tree(
-            ports, Sleepers, status, settings ?? new Settings(), new Access(0x1ED, 0, 0), new Access(0x1B0, 0, 109),
-            Database, _state, Time, _log);
+        Tree = new ServedTree(
+            new TreeTpms(ports, Sleepers, status), settings ?? new Settings(),
+            new TreeOwners(new Access(0x1ED, 0, 0), new Access(0x1B0, 0, 109)),
+            new TreeSurroundings(Database, _state, Time, _log));
     }
 
-    public Tree Tree { get; }
+    public ServedTree Tree { get; }
 
     public ManualTime Time { get; } = new();
 

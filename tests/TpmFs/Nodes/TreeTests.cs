@@ -1,8 +1,8 @@
 using System.Text;
 using TpmFs.Daemon.Tests.Fakes;
+using TpmFs.Doors.Fuse;
 using TpmFs.Fuse;
 using TpmFs.Nodes;
-using TpmFs.Openers;
 
 namespace TpmFs.Daemon.Tests.Nodes;
 

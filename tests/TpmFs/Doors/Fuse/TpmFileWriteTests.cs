@@ -1,12 +1,12 @@
 using TpmFs.Fuse;
 using TpmFs.Rm;
-using static TpmFs.Daemon.Tests.Openers.OpenerFixture;
+using static TpmFs.Daemon.Tests.Doors.Fuse.TpmFileFixture;
 
-namespace TpmFs.Daemon.Tests.Openers;
+namespace TpmFs.Daemon.Tests.Doors.Fuse;
 
-public sealed class OpenerWriteTests : IDisposable
+public sealed class TpmFileWriteTests : IDisposable
 {
-    private readonly OpenerFixture _fixture = new();
+    private readonly TpmFileFixture _fixture = new();
 
     public void Dispose() => _fixture.Dispose();
 
@@ -15,7 +15,7 @@ public sealed class OpenerWriteTests : IDisposable
     {
         byte[] command = Command(12);
 
-        Assert.Equal(Errno.None, _fixture.Opener.Write(default, command, out int written));
+        Assert.Equal(Errno.None, _fixture.File.Write(default, command, out int written));
 
         Assert.Equal(12, written);
         Assert.Equal(command, Assert.Single(_fixture.Space.Submitted));
@@ -33,7 +33,7 @@ public sealed class OpenerWriteTests : IDisposable
     [InlineData(12, 0u)]
     public void A_write_that_is_no_whole_command_is_EINVAL_and_goes_nowhere(int size, uint? stated)
     {
-        Assert.Equal(Errno.EINVAL, _fixture.Opener.Write(default, Command(size, stated), out int written));
+        Assert.Equal(Errno.EINVAL, _fixture.File.Write(default, Command(size, stated), out int written));
 
         Assert.Equal(0, written);
         Assert.Empty(_fixture.Space.Submitted);
@@ -62,7 +62,7 @@ public sealed class OpenerWriteTests : IDisposable
     [Fact]
     public void Trailing_bytes_are_tolerated_counted_as_written_and_not_forwarded()
     {
-        Assert.Equal(Errno.None, _fixture.Opener.Write(default, Command(40, stated: 12), out int written));
+        Assert.Equal(Errno.None, _fixture.File.Write(default, Command(40, stated: 12), out int written));
 
         Assert.Equal(40, written);
         Assert.Equal(Command(40, stated: 12)[..12], Assert.Single(_fixture.Space.Submitted));
@@ -124,11 +124,11 @@ public sealed class OpenerWriteTests : IDisposable
     [Fact]
     public void The_offset_is_ignored()
     {
-        Assert.Equal(Errno.None, _fixture.Opener.Write(new FuseWriteArguments(4711, 0), Command(), out _));
+        Assert.Equal(Errno.None, _fixture.File.Write(new FuseWriteArguments(4711, 0), Command(), out _));
         _fixture.Space.Answer(1, 2);
 
         var reply = new Fakes.FakeReply();
-        _fixture.Opener.Read(new FuseReadArguments(4711, 4096, 0), reply.Token);
+        _fixture.File.Read(new FuseReadArguments(4711, 4096, 0), reply.Token);
         Assert.Equal([1, 2], reply.Data);
     }
 
@@ -154,5 +154,5 @@ public sealed class OpenerWriteTests : IDisposable
 
     [Fact]
     public void It_is_opened_as_a_stream_so_that_no_writer_waits_for_another() =>
-        Assert.Equal(FuseOpenFlags.DirectIo | FuseOpenFlags.Stream | FuseOpenFlags.NoFlush, _fixture.Opener.Flags);
+        Assert.Equal(FuseOpenFlags.DirectIo | FuseOpenFlags.Stream | FuseOpenFlags.NoFlush, _fixture.File.Flags);
 }

@@ -1,14 +1,15 @@
+using TpmFs.Clients;
 using TpmFs.Daemon.Tests.Fakes;
+using TpmFs.Doors.Fuse;
 using TpmFs.Fuse;
-using TpmFs.Openers;
-using static TpmFs.Daemon.Tests.Openers.OpenerFixture;
+using static TpmFs.Daemon.Tests.Doors.Fuse.TpmFileFixture;
 
-namespace TpmFs.Daemon.Tests.Openers;
+namespace TpmFs.Daemon.Tests.Doors.Fuse;
 
-public sealed class OpenerLifeTests : IDisposable
+public sealed class TpmFileLifeTests : IDisposable
 {
     private static readonly TimeSpan s_aMoment = TimeSpan.FromMilliseconds(1);
-    private readonly OpenerFixture _fixture = new();
+    private readonly TpmFileFixture _fixture = new();
 
     public void Dispose() => _fixture.Dispose();
 
@@ -84,28 +85,27 @@ public sealed class OpenerLifeTests : IDisposable
     public void A_write_that_meets_a_revocation_halfway_is_ENODEV()
     {
         _fixture.Space.Refuses = true;
-        _fixture.Space.OnRefuse = _fixture.Opener.Revoke;
+        _fixture.Space.OnRefuse = _fixture.Conversation.Revoke;
         Assert.Equal(Errno.ENODEV, _fixture.Write(Command()));
-        Assert.Equal(1, _fixture.Left);
+        Assert.Equal(1, _fixture.Ended);
     }
 
     [Fact]
     public void The_oldest_unread_response_of_many_openers_is_dropped_first()
     {
-        using var unread = new UnreadAnswers(_fixture.Time);
         var notifier = new FakeNotifier();
-        var context = new OpenerContext(_fixture.Time, unread, new AnswerPool(), notifier, Serilog.Core.Logger.None);
-        Opener[] openers = Enumerable.Range(0, 3).Select(i =>
+        TpmFile[] files = Enumerable.Range(0, 3).Select(i =>
         {
             FakeSpace space = null!;
-            Opener opener = Opener.TryOpen(
-                context, new OpenerIdentity((ulong)i, 0, 1, "test", "", "rm0", 0, 0), MaxCommandSize,
-                client => space = new FakeSpace(client), _ => { }, _ => { })!;
-            opener.Write(default, Command(), out _);
+            Conversation conversation = Conversation.TryBegin(
+                _fixture.Context, IdentityOf((ulong)i), MaxCommandSize, client => space = new FakeSpace(client),
+                _fixture)!;
+            var file = new TpmFile(conversation, notifier);
+            file.Write(default, Command(), out _);
             _fixture.Time.Advance(TimeSpan.FromSeconds(10));
             space.Answer((byte)i);
-            opener.Poll(new PollId((ulong)i), PollEvents.Out);
-            return opener;
+            file.Poll(new PollId((ulong)i), PollEvents.Out);
+            return file;
         }).ToArray();
 
         Assert.Empty(notifier.Polls);
@@ -113,20 +113,20 @@ public sealed class OpenerLifeTests : IDisposable
         Assert.Equal([new PollId(0)], notifier.Polls);
         _fixture.Time.Advance(TimeSpan.FromSeconds(10));
         Assert.Equal([new PollId(0), new PollId(1)], notifier.Polls);
-        openers[2].Release();
+        files[2].Release();
         _fixture.Time.Advance(TimeSpan.FromSeconds(10));
-        Assert.Equal(Writable, openers[1].Poll(null, Writable));
+        Assert.Equal(Writable, files[1].Poll(null, Writable));
     }
 
     [Fact]
     public void Release_closes_the_space_once_and_leaves_the_domain_once()
     {
-        _fixture.Opener.Revoke();
-        Assert.Equal((1, 1, 0), (_fixture.Space.Closed, _fixture.Left, _fixture.Released));
-        _fixture.Opener.Release();
-        _fixture.Opener.Release();
+        _fixture.Conversation.Revoke();
+        Assert.Equal((1, 1, 0), (_fixture.Space.Closed, _fixture.Ended, _fixture.Left));
+        _fixture.File.Release();
+        _fixture.File.Release();
 
-        Assert.Equal((1, 1, 1), (_fixture.Space.Closed, _fixture.Left, _fixture.Released));
+        Assert.Equal((1, 1, 1), (_fixture.Space.Closed, _fixture.Ended, _fixture.Left));
     }
 
     [Fact]
@@ -135,7 +135,7 @@ public sealed class OpenerLifeTests : IDisposable
         _fixture.Write(Command());
         FakeReply reply = _fixture.Read();
 
-        _fixture.Opener.Release();
+        _fixture.File.Release();
         Assert.Equal(Errno.ENODEV, reply.Error);
 
         _fixture.Space.Answer(1);
@@ -151,7 +151,7 @@ public sealed class OpenerLifeTests : IDisposable
         _fixture.Write(Command());
         _fixture.Space.Answer(1);
 
-        _fixture.Opener.Release();
+        _fixture.File.Release();
 
         Assert.Equal(Errno.ENODEV, _fixture.Read().Error);
     }

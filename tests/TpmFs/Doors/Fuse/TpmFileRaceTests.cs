@@ -1,11 +1,11 @@
 using TpmFs.Daemon.Tests.Fakes;
 using TpmFs.Fuse;
-using static TpmFs.Daemon.Tests.Openers.OpenerFixture;
+using static TpmFs.Daemon.Tests.Doors.Fuse.TpmFileFixture;
 
-namespace TpmFs.Daemon.Tests.Openers;
+namespace TpmFs.Daemon.Tests.Doors.Fuse;
 
 /// <summary>Completion, interrupt, release and reads at one moment, on threads of their own, many times over.</summary>
-public sealed class OpenerRaceTests
+public sealed class TpmFileRaceTests
 {
     private const int Rounds = 2000;
 
@@ -14,7 +14,7 @@ public sealed class OpenerRaceTests
     {
         for (int round = 0; round < Rounds; round++)
         {
-            using var fixture = new OpenerFixture();
+            using var fixture = new TpmFileFixture();
             fixture.Write(Command());
             FakeReply reply = fixture.Read();
 
@@ -38,11 +38,11 @@ public sealed class OpenerRaceTests
     {
         for (int round = 0; round < Rounds; round++)
         {
-            using var fixture = new OpenerFixture();
+            using var fixture = new TpmFileFixture();
             fixture.Write(Command());
             FakeReply[] replies = [fixture.Read(1), fixture.Read(), fixture.Read()];
 
-            AtOnce(() => fixture.Space.Answer(1, 2), replies[1].Interrupt, fixture.Opener.Release);
+            AtOnce(() => fixture.Space.Answer(1, 2), replies[1].Interrupt, fixture.File.Release);
 
             Assert.All(replies, reply => Assert.Equal(1, reply.Answers));
             Assert.All(replies, reply => Assert.Contains(reply.Error, new[] { Errno.None, Errno.EINTR, Errno.ENODEV }));
@@ -55,15 +55,15 @@ public sealed class OpenerRaceTests
     {
         for (int round = 0; round < Rounds; round++)
         {
-            using var fixture = new OpenerFixture();
+            using var fixture = new TpmFileFixture();
             fixture.Write(Command());
             var first = new FakeReply();
             var second = new FakeReply();
 
             AtOnce(
                 () => fixture.Space.Answer(1, 2, 3),
-                () => fixture.Opener.Read(new FuseReadArguments(0, 2, 0), first.Token),
-                () => fixture.Opener.Read(new FuseReadArguments(0, 2, 0), second.Token));
+                () => fixture.File.Read(new FuseReadArguments(0, 2, 0), first.Token),
+                () => fixture.File.Read(new FuseReadArguments(0, 2, 0), second.Token));
 
             byte[] all = [.. first.Data, .. second.Data];
             Assert.Equal(new byte[] { 1, 2, 3 }, all.Order());
@@ -76,7 +76,7 @@ public sealed class OpenerRaceTests
     {
         for (int round = 0; round < Rounds; round++)
         {
-            using var fixture = new OpenerFixture();
+            using var fixture = new TpmFileFixture();
             Errno first = default, second = default;
 
             AtOnce(() => first = fixture.Write(Command()), () => second = fixture.Write(Command()));
@@ -91,7 +91,7 @@ public sealed class OpenerRaceTests
     {
         for (int round = 0; round < Rounds; round++)
         {
-            using var fixture = new OpenerFixture();
+            using var fixture = new TpmFileFixture();
             fixture.Write(Command());
             PollEvents ready = default;
 

@@ -1,14 +1,14 @@
+using TpmFs.Clients;
 using TpmFs.Daemon.Tests.Fakes;
 using TpmFs.Fuse;
-using TpmFs.Openers;
 using TpmFs.Rm;
-using static TpmFs.Daemon.Tests.Openers.OpenerFixture;
+using static TpmFs.Daemon.Tests.Doors.Fuse.TpmFileFixture;
 
-namespace TpmFs.Daemon.Tests.Openers;
+namespace TpmFs.Daemon.Tests.Doors.Fuse;
 
-public sealed class OpenerReadTests : IDisposable
+public sealed class TpmFileReadTests : IDisposable
 {
-    private readonly OpenerFixture _fixture = new();
+    private readonly TpmFileFixture _fixture = new();
 
     public void Dispose() => _fixture.Dispose();
 
@@ -66,7 +66,7 @@ public sealed class OpenerReadTests : IDisposable
         _fixture.Write(Command());
         FakeReply[] waiting = [.. Enumerable.Range(0, 256).Select(_ => _fixture.Read())];
         Assert.Equal(
-            (OpenerState.Running, 256), (_fixture.Opener.Activity.State, _fixture.Opener.Activity.WaitingReads));
+            (ConversationState.Running, 256), (_fixture.Conversation.Activity.State, _fixture.Conversation.Activity.WaitingReads));
 
         Assert.Equal(Errno.EBUSY, _fixture.Read().Error);
         waiting[7].Interrupt();
@@ -78,7 +78,7 @@ public sealed class OpenerReadTests : IDisposable
         Assert.Equal(Errno.EINTR, waiting[7].Error);
         Assert.All(waiting[8..], read => Assert.Empty(read.Data));
         Assert.Empty(last.Data);
-        Assert.Equal(0, _fixture.Opener.Activity.WaitingReads);
+        Assert.Equal(0, _fixture.Conversation.Activity.WaitingReads);
     }
 
     [Fact]
@@ -202,7 +202,7 @@ public sealed class OpenerReadTests : IDisposable
         var reply = new Fakes.FakeReply();
         reply.OnKeep = reply.Interrupt;
 
-        _fixture.Opener.Read(new FuseReadArguments(0, 4096, 0), reply.Token);
+        _fixture.File.Read(new FuseReadArguments(0, 4096, 0), reply.Token);
 
         Assert.Equal(Errno.EINTR, reply.Error);
         _fixture.Space.Answer(1);
@@ -216,7 +216,7 @@ public sealed class OpenerReadTests : IDisposable
         _fixture.Write(Command());
         var reply = new Fakes.FakeReply { OnKeep = () => _fixture.Space.Answer(1, 2) };
 
-        _fixture.Opener.Read(new FuseReadArguments(0, 4096, 0), reply.Token);
+        _fixture.File.Read(new FuseReadArguments(0, 4096, 0), reply.Token);
 
         Assert.Equal([1, 2], reply.Data);
         reply.Interrupt();
@@ -237,7 +237,7 @@ public sealed class OpenerReadTests : IDisposable
                 called = other.Join(TimeSpan.FromSeconds(30));
             },
         };
-        _fixture.Opener.Read(new FuseReadArguments(0, 4096, 0), reply.Token);
+        _fixture.File.Read(new FuseReadArguments(0, 4096, 0), reply.Token);
 
         _fixture.Space.Answer(1);
 

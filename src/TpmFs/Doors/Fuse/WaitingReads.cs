@@ -1,6 +1,7 @@
+using TpmFs.Clients;
 using TpmFs.Fuse;
 
-namespace TpmFs.Openers;
+namespace TpmFs.Doors.Fuse;
 
 /// <summary>
 /// A read that waits for a response, without a thread; then its answer, which whoever settled it sends without the
@@ -19,15 +20,32 @@ internal sealed class WaitingRead
     /// The next in the queue. Owned by <see cref="WaitingReads"/> while this waits, then by whoever settled it.
     /// </summary>
     public WaitingRead? Next { get; set; }
+
+    /// <summary>
+    /// Answers one read. When the kernel no longer waits, its connection is gone, and nobody is left to read.
+    /// </summary>
+    public static void Answer(FuseReadReply reply, Portion portion)
+    {
+        if (portion.Error.IsError)
+        {
+            reply.Fail(portion.Error);
+        }
+        else
+        {
+            reply.Complete(portion.Bytes);
+        }
+
+        portion.Sent();
+    }
 }
 
 /// <summary>
-/// The reads of one opener that wait, oldest first. Guarded by the opener's lock, but for <see cref="Send"/>.
+/// The reads of one file that wait, oldest first. Guarded by the file's lock, but for <see cref="Send"/>.
 /// </summary>
 internal struct WaitingReads
 {
     /// <summary>
-    /// As many reads of one opener may wait. A client needs one; without a bound, many threads of one client, or
+    /// As many reads of one file may wait. A client needs one; without a bound, many threads of one client, or
     /// asynchronous reads, would take any amount of the daemon's memory.
     /// </summary>
     public const int Most = 256;
@@ -35,10 +53,14 @@ internal struct WaitingReads
     private WaitingRead? _first;
     private WaitingRead? _last;
 
-    /// <summary>One that is not in use, so that an opener which waits again and again makes no other.</summary>
+    /// <summary>One that is not in use, so that a file on which a client waits again and again makes no other.</summary>
     private WaitingRead? _spare;
 
+    /// <summary>Gets how many reads wait.</summary>
     public int Count { get; private set; }
+
+    /// <summary>Gets the read that has waited for the longest time; null when none waits.</summary>
+    public readonly WaitingRead? First => _first;
 
     /// <summary>Adds a read.</summary>
     /// <returns>False when <see cref="Most"/> reads wait already.</returns>
@@ -65,7 +87,8 @@ internal struct WaitingReads
         return true;
     }
 
-    /// <summary>False when it does not wait.</summary>
+    /// <summary>Takes a read out of the queue.</summary>
+    /// <returns>False when it does not wait.</returns>
     public bool Remove(FuseReadReply reply)
     {
         WaitingRead? before = null;
@@ -93,7 +116,8 @@ internal struct WaitingReads
         return false;
     }
 
-    /// <summary>Empties the queue; what comes back is its head.</summary>
+    /// <summary>Empties the queue.</summary>
+    /// <returns>The oldest read, from which the others follow.</returns>
     public WaitingRead? TakeAll()
     {
         WaitingRead? head = _first;
@@ -107,7 +131,7 @@ internal struct WaitingReads
     {
         for (WaitingRead? read = settled; read is not null; read = read.Next)
         {
-            read.Portion.SendTo(read.Reply);
+            WaitingRead.Answer(read.Reply, read.Portion);
         }
 
         if (settled is not null)

@@ -1,8 +1,8 @@
 using TpmFs.Fuse;
 
-namespace TpmFs.Openers;
+namespace TpmFs.Doors.Fuse;
 
-/// <summary>The way to the session's notifier, which exists only from INIT on; no file is open before that.</summary>
+/// <summary>Leads to the session's notifier, which exists only from INIT on; no file is open before that.</summary>
 internal sealed class PollNotifier : IFuseNotifier
 {
     private volatile IFuseNotifier? _session;

@@ -1,10 +1,10 @@
 using TpmFs.Fuse;
 
-namespace TpmFs.Openers;
+namespace TpmFs.Doors.Fuse;
 
 /// <summary>
-/// Who polls one opener. A registration serves one wake-up; the kernel asks again after it. Guarded by the opener's
-/// lock.
+/// The polls of one file that wait. A registration serves one wake-up; the kernel asks again after it. Guarded by the
+/// file's lock.
 /// </summary>
 internal struct PollWaiters
 {
@@ -13,6 +13,10 @@ internal struct PollWaiters
 
     private List<(PollId Poll, PollEvents Wanted)>? _waiters;
 
+    /// <summary>True when a poll waits.</summary>
+    public readonly bool Any => _waiters is { Count: > 0 };
+
+    /// <summary>Adds a poll; what several polls with one id want is added up.</summary>
     public void Add(PollId poll, PollEvents wanted)
     {
         _waiters ??= new(1);
@@ -28,7 +32,7 @@ internal struct PollWaiters
         _waiters.Add((poll, wanted | AlwaysWanted));
     }
 
-    /// <summary>Takes those whom <paramref name="ready"/> concerns.</summary>
+    /// <summary>Takes those polls out that wait for one of these events.</summary>
     public PollWakeups Take(PollEvents ready)
     {
         var concerned = default(PollWakeups);
@@ -50,13 +54,14 @@ internal struct PollWaiters
 }
 
 /// <summary>
-/// Whom to wake. The kernel gives an open file one number, so that the first is nearly always the only one.
+/// The polls to wake. The kernel gives an open file one number, so that the first is nearly always the only one.
 /// </summary>
 internal struct PollWakeups
 {
     private PollId? _first;
     private List<PollId>? _others;
 
+    /// <summary>Adds a poll.</summary>
     public void Add(PollId poll)
     {
         if (_first is null)
@@ -69,6 +74,7 @@ internal struct PollWakeups
         }
     }
 
+    /// <summary>Wakes them.</summary>
     public readonly void Notify(IFuseNotifier notifier)
     {
         if (_first is { } poll)

@@ -1,6 +1,4 @@
-using TpmFs.Fuse;
-
-namespace TpmFs.Openers;
+namespace TpmFs.Clients;
 
 /// <summary>Answers that are not in use, so that a command makes none. Any thread.</summary>
 internal sealed class AnswerPool
@@ -15,7 +13,7 @@ internal sealed class AnswerPool
 
     public Answer Of(Errno error, long readyAt) => Take([], error, readyAt);
 
-    /// <summary>Nobody uses it any more, and all its bytes are wiped.</summary>
+    /// <summary>Takes back an answer that nobody uses any more, and whose bytes are all wiped.</summary>
     internal void Return(Answer unused)
     {
         lock (_gate)

@@ -1,15 +1,14 @@
 using System.Security.Cryptography;
-using TpmFs.Fuse;
 
-namespace TpmFs.Openers;
+namespace TpmFs.Clients;
 
 /// <summary>
-/// What a command came to, until it is read: the response's bytes, or an error. Guarded by its opener's lock.
+/// What a command came to, until it is read: the response's bytes, or an error. Guarded by its conversation's lock.
 /// </summary>
 /// <remarks>
-/// It is the pool's again when its opener has dropped it and every <see cref="Portion"/> of it is sent: an idle opener
-/// has none. A part that is taken belongs to its portion, which wipes it; parts do not overlap, so sending one needs no
-/// lock.
+/// It is the pool's again when its conversation has dropped it and every <see cref="Portion"/> of it is sent: an idle
+/// conversation has none. A part that is taken belongs to its portion, which wipes it; parts do not overlap, so sending
+/// one needs no lock.
 /// </remarks>
 internal sealed class Answer(AnswerPool pool)
 {
@@ -20,16 +19,16 @@ internal sealed class Answer(AnswerPool pool)
     private bool _taken;
     private int _users;
 
-    /// <summary>When it became ready, as <see cref="TimeProvider.GetTimestamp"/> counts.</summary>
+    /// <summary>Gets when it became ready, as <see cref="TimeProvider.GetTimestamp"/> counts.</summary>
     public long ReadyAt { get; private set; }
 
-    /// <summary>Nothing of it was read yet.</summary>
+    /// <summary>True when nothing of it was read yet.</summary>
     public bool Untouched => !_taken;
 
-    /// <summary>The bytes that nobody has read yet.</summary>
+    /// <summary>Gets how many bytes nobody has read yet.</summary>
     public int Unread => _length - _position;
 
-    /// <summary>Nothing of it is left.</summary>
+    /// <summary>True when nothing of it is left.</summary>
     public bool Spent => _taken && _position == _length;
 
     /// <summary>Takes the next bytes, <paramref name="size"/> at the most, or the error.</summary>
@@ -43,14 +42,14 @@ internal sealed class Answer(AnswerPool pool)
         return new Portion(this, _error, new ArraySegment<byte>(_bytes, start, count));
     }
 
-    /// <summary>The opener is done with it: wipes what nobody took, since TPM traffic holds secrets.</summary>
+    /// <summary>Wipes what nobody took, since TPM traffic holds secrets. Called once, by its conversation.</summary>
     public void Drop()
     {
         CryptographicOperations.ZeroMemory(_bytes.AsSpan(_position, _length - _position));
         Release();
     }
 
-    /// <summary>A portion was sent, or the opener has dropped it.</summary>
+    /// <summary>Takes back one use: a portion was sent, or the conversation has dropped the answer.</summary>
     internal void Release()
     {
         if (Interlocked.Decrement(ref _users) == 0)
@@ -59,7 +58,7 @@ internal sealed class Answer(AnswerPool pool)
         }
     }
 
-    /// <summary>Starts anew, as its opener's.</summary>
+    /// <summary>Starts anew, for another command.</summary>
     internal void Become(ReadOnlySpan<byte> response, Errno failure, long readyAt)
     {
         if (_bytes.Length < response.Length)
@@ -78,33 +77,26 @@ internal sealed class Answer(AnswerPool pool)
 }
 
 /// <summary>
-/// What one read gets. Sent once, without a lock, since the one who answers a read may be called back.
+/// What one read gets: bytes, or an error. It is handed over without a lock, since the client may call back at once.
 /// </summary>
 internal readonly struct Portion(Answer? answer, Errno error, ArraySegment<byte> bytes)
 {
-    /// <summary>Zero once they are sent.</summary>
-    public ArraySegment<byte> Bytes { get; } = bytes;
-
-    /// <summary>Zero bytes, as at an end of file.</summary>
+    /// <summary>Gets no bytes, as at an end of file.</summary>
     public static Portion Nothing => new(null, Errno.None, []);
 
+    /// <summary>Gets the error that the read ends with, if it does.</summary>
+    public Errno Error { get; } = error;
+
+    /// <summary>Gets the bytes; zero once they are sent.</summary>
+    public ArraySegment<byte> Bytes { get; } = bytes;
+
+    /// <summary>Returns an error.</summary>
     public static Portion Of(Errno error) => new(null, error, []);
 
-    /// <summary>
-    /// Answers a read and wipes. When the kernel no longer waits, its connection is gone, and nobody is left to read.
-    /// </summary>
-    public void SendTo(FuseReadReply reply)
+    /// <summary>Wipes the bytes, which the client has now or will never have. Called once.</summary>
+    public void Sent()
     {
-        if (error.IsError)
-        {
-            reply.Fail(error);
-        }
-        else
-        {
-            reply.Complete(Bytes);
-            CryptographicOperations.ZeroMemory(Bytes);
-        }
-
+        CryptographicOperations.ZeroMemory(Bytes);
         answer?.Release();
     }
 }

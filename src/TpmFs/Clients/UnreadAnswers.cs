@@ -1,21 +1,21 @@
 using System.Collections.Concurrent;
 
-namespace TpmFs.Openers;
+namespace TpmFs.Clients;
 
 /// <summary>
-/// The open openers of the daemon, and the one timer that drops what none of them has read for 120 s, as Linux does
-/// (drivers/char/tpm/tpm-dev-common.c). Any thread.
+/// The open conversations of the daemon, and the one timer that drops what none of them has read for 120 s, as Linux
+/// does (drivers/char/tpm/tpm-dev-common.c). Any thread.
 /// </summary>
 /// <remarks>
-/// An opener checks its own answer's age whenever it is used, so the timer only wipes and wakes. It is armed for the
-/// first unread answer, and when it fires for the oldest that is left then: nothing is done for an answer that is read
-/// in time.
+/// A conversation checks its own answer's age whenever it is used, so the timer only wipes and wakes. It is armed for
+/// the first unread answer, and when it fires for the oldest that is left then: nothing is done for an answer that is
+/// read in time.
 /// </remarks>
 internal sealed class UnreadAnswers : IDisposable
 {
     public static readonly TimeSpan Lifetime = TimeSpan.FromSeconds(120);
 
-    private readonly ConcurrentDictionary<Opener, byte> _openers = new();
+    private readonly ConcurrentDictionary<Conversation, byte> _open = new();
     private readonly ITimer _timer;
     private int _armed;
 
@@ -25,11 +25,11 @@ internal sealed class UnreadAnswers : IDisposable
             static self => ((UnreadAnswers)self!).Sweep(), this, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
     }
 
-    public void Add(Opener opener) => _openers.TryAdd(opener, 0);
+    public void Add(Conversation conversation) => _open.TryAdd(conversation, 0);
 
-    public void Remove(Opener opener) => _openers.TryRemove(opener, out _);
+    public void Remove(Conversation conversation) => _open.TryRemove(conversation, out _);
 
-    /// <summary>An answer became ready and is not read yet.</summary>
+    /// <summary>Sees to an answer that became ready and is not read yet.</summary>
     public void Watch()
     {
         if (Volatile.Read(ref _armed) == 0 && Interlocked.Exchange(ref _armed, 1) == 0)
@@ -42,12 +42,13 @@ internal sealed class UnreadAnswers : IDisposable
 
     private void Sweep()
     {
-        // Before the openers are looked at: an answer that comes after its opener was looked at arms the timer itself.
+        // Before the conversations are looked at: an answer that comes after its conversation was looked at arms the
+        // timer itself.
         Volatile.Write(ref _armed, 0);
         TimeSpan next = Timeout.InfiniteTimeSpan;
-        foreach (Opener opener in _openers.Keys)
+        foreach (Conversation conversation in _open.Keys)
         {
-            if (opener.DropIfUnread() is { } left && (next == Timeout.InfiniteTimeSpan || left < next))
+            if (conversation.DropIfUnread() is { } left && (next == Timeout.InfiniteTimeSpan || left < next))
             {
                 next = left;
             }

@@ -1,7 +1,7 @@
 using System.Buffers.Binary;
 using TpmFs.Tpm;
 
-namespace TpmFs.Openers;
+namespace TpmFs.Clients;
 
 /// <summary>
 /// What a write has to be to be a command: TPM 2.0 library specification, Part 1, 18.2: tag, size, code, 10 bytes in

@@ -1,29 +1,28 @@
+using TpmFs.Clients;
+using TpmFs.Doors.Fuse;
 using TpmFs.Fuse;
-using TpmFs.Openers;
 using TpmFs.Rm;
-using static TpmFs.Daemon.Tests.Openers.OpenerFixture;
+using static TpmFs.Daemon.Tests.Doors.Fuse.TpmFileFixture;
 
-namespace TpmFs.Daemon.Tests.Openers;
+namespace TpmFs.Daemon.Tests.Doors.Fuse;
 
 /// <summary>
-/// A command and its response make no garbage on their way through an opener, whenever the read and the poll come.
+/// A command and its response make no garbage on their way through a file, whenever the read and the poll come.
 /// </summary>
-public sealed class OpenerAllocationTests : IDisposable
+public sealed class TpmFileAllocationTests : IDisposable
 {
     private const int Rounds = 1000;
     private static readonly byte[] s_command = Command();
-    private readonly OpenerFixture _fixture = new();
+    private readonly TpmFileFixture _fixture = new();
     private readonly QuietReplies _replies = new();
-    private readonly Opener _opener;
+    private readonly TpmFile _file;
     private QuietSpace _space = null!;
 
-    public OpenerAllocationTests()
+    public TpmFileAllocationTests()
     {
-        var context = new OpenerContext(
-            _fixture.Time, _fixture.Unread, new AnswerPool(), new QuietNotifier(), Serilog.Core.Logger.None);
-        _opener = Opener.TryOpen(
-            context, _fixture.Opener.Identity, MaxCommandSize, client => _space = new QuietSpace(client), _ => { },
-            _ => { })!;
+        Conversation conversation = Conversation.TryBegin(
+            _fixture.Context, IdentityOf(2), MaxCommandSize, client => _space = new QuietSpace(client), _fixture)!;
+        _file = new TpmFile(conversation, new QuietNotifier());
     }
 
     [Fact]
@@ -46,18 +45,18 @@ public sealed class OpenerAllocationTests : IDisposable
     public void A_poll_that_is_notified() => AssertNothingIsAllocated(() =>
     {
         Write();
-        _opener.Poll(new PollId(1), PollEvents.In);
+        _file.Poll(new PollId(1), PollEvents.In);
         _space.Answer();
-        _opener.Poll(new PollId(1), PollEvents.In);
+        _file.Poll(new PollId(1), PollEvents.In);
         Read();
     });
 
     public void Dispose() => _fixture.Dispose();
 
-    private void Write() => _opener.Write(default, s_command, out _);
+    private void Write() => _file.Write(default, s_command, out _);
 
     private void Read() =>
-        _opener.Read(new FuseReadArguments(Offset: 0, 4096, Flags: 0), new FuseReadReply(_replies, 1));
+        _file.Read(new FuseReadArguments(Offset: 0, 4096, Flags: 0), new FuseReadReply(_replies, 1));
 
     private void AssertNothingIsAllocated(Action exchange)
     {

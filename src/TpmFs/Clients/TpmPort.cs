@@ -1,20 +1,21 @@
 using System.Globalization;
 using TpmFs.Rm;
 
-namespace TpmFs.Domains;
+namespace TpmFs.Clients;
 
 /// <summary>
-/// Makes a handle space, or null while there is no room for one more. Any thread; sends nothing to the TPM.
+/// Makes a handle space; null while there is no room for one more. Any thread; sends nothing to the TPM.
 /// </summary>
-internal delegate Space? TpmDoor(SpaceOwner owner, ISpaceClient client);
+internal delegate Space? SpaceOpener(SpaceOwner owner, ISpaceClient client);
 
 /// <summary>A TPM as the tree knows it. What the TPM is may turn out later than the tree is made. Any thread.</summary>
-/// <param name="managed">Each opener has a handle space.</param>
-/// <param name="raw">The TPM as it is; one opener at a time.</param>
+/// <param name="number">Counted from 0; part of its nodes' names.</param>
+/// <param name="managed">Makes a handle space of the resource manager.</param>
+/// <param name="raw">Opens the TPM as it is, for one conversation at a time.</param>
 /// <param name="facts">What is known of it at this moment.</param>
-/// <param name="endGroup">Flushes what is left of a group whose openers have all ended.</param>
+/// <param name="endGroup">Flushes what is left of a group whose conversations have all ended.</param>
 internal sealed class TpmPort(
-    int number, TpmDoor managed, TpmDoor raw, Func<TpmFacts> facts, Action<SchedulingGroup> endGroup)
+    int number, SpaceOpener managed, SpaceOpener raw, Func<TpmFacts> facts, Action<SchedulingGroup> endGroup)
 {
     /// <summary>Counted from 0; part of its nodes' names.</summary>
     public int Number => number;
@@ -23,9 +24,9 @@ internal sealed class TpmPort(
 
     public string RawName { get; } = string.Create(CultureInfo.InvariantCulture, $"raw{number}");
 
-    public TpmDoor Managed => managed;
+    public SpaceOpener Managed => managed;
 
-    public TpmDoor Raw => raw;
+    public SpaceOpener Raw => raw;
 
     public TpmFacts Facts => facts();
 

@@ -1,7 +1,6 @@
-using TpmFs.Daemon.Tests.Fakes;
-using TpmFs.Openers;
+using TpmFs.Clients;
 
-namespace TpmFs.Daemon.Tests.Openers;
+namespace TpmFs.Daemon.Tests.Clients;
 
 public sealed class AnswerTests
 {
@@ -14,7 +13,7 @@ public sealed class AnswerTests
         Portion first = answer.Take(2);
         Portion second = answer.Take(2);
 
-        first.SendTo(new FakeReply().Token);
+        first.Sent();
 
         Assert.Equal([0, 0], first.Bytes.ToArray());
         Assert.Equal([3, 4], second.Bytes.ToArray());
@@ -45,11 +44,11 @@ public sealed class AnswerTests
 
         answer.Drop();
         Answer meanwhile = _pool.Of([5, 6], readyAt: 0);
-        var reply = new FakeReply();
-        part.SendTo(reply.Token);
+        byte[] sent = [.. part.Bytes];
+        part.Sent();
 
         Assert.NotSame(answer, meanwhile);
-        Assert.Equal([1, 2, 3, 4], reply.Data);
+        Assert.Equal([1, 2, 3, 4], sent);
         Assert.Same(answer, _pool.Of([7], readyAt: 1));
         Assert.Equal([7], answer.Take(9).Bytes.ToArray());
     }

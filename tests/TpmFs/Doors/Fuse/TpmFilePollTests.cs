@@ -1,13 +1,13 @@
 using TpmFs.Daemon.Tests.Fakes;
 using TpmFs.Fuse;
 using TpmFs.Rm;
-using static TpmFs.Daemon.Tests.Openers.OpenerFixture;
+using static TpmFs.Daemon.Tests.Doors.Fuse.TpmFileFixture;
 
-namespace TpmFs.Daemon.Tests.Openers;
+namespace TpmFs.Daemon.Tests.Doors.Fuse;
 
-public sealed class OpenerPollTests : IDisposable
+public sealed class TpmFilePollTests : IDisposable
 {
-    private readonly OpenerFixture _fixture = new();
+    private readonly TpmFileFixture _fixture = new();
 
     public void Dispose() => _fixture.Dispose();
 
@@ -118,7 +118,7 @@ public sealed class OpenerPollTests : IDisposable
     {
         _fixture.Poll(notify: 1, wanted: PollEvents.In);
 
-        _fixture.Opener.Release();
+        _fixture.File.Release();
 
         Assert.Equal(PollEvents.Err | PollEvents.Hup, _fixture.Poll());
         Assert.Equal([new PollId(1)], _fixture.Notifier.Polls);

@@ -1,0 +1,39 @@
+namespace TpmFs.Clients;
+
+/// <summary>Who leads a conversation, and where, as of its start, whoever uses it later.</summary>
+/// <param name="Id">The number by which control files name it.</param>
+/// <param name="Domain">The domain's place in the tree; the root's is empty.</param>
+/// <param name="Node">The node that it goes by.</param>
+/// <param name="BegunAt">As <see cref="TimeProvider.GetTimestamp"/> counts.</param>
+internal sealed record ConversationIdentity(ulong Id, Client Client, string Domain, TpmNodeAddress Node, long BegunAt)
+{
+    /// <summary>Gets what a person calls the domain.</summary>
+    public string DomainName => Domain.Length == 0 ? "root" : Domain;
+
+    /// <summary>Gets the node's place in the tree.</summary>
+    public string Path => Domain.Length == 0 ? Node.Name : $"{Domain}/{Node.Name}";
+}
+
+/// <summary>Who asks for something, as the door knows it at that moment.</summary>
+/// <param name="Pid">The process, or one of its threads.</param>
+internal readonly record struct Caller(uint Uid, uint Gid, uint Pid);
+
+/// <summary>A process that has a conversation.</summary>
+/// <param name="Pid">The process; the thread where the process cannot be told.</param>
+/// <param name="Command">The process's name as the kernel has it, printable and without blanks.</param>
+internal sealed record Client(uint Uid, uint Pid, string Command)
+{
+    /// <summary>Returns the process of a caller, with its name.</summary>
+    public static Client Of(in Caller caller)
+    {
+        (uint pid, string command) = ProcessName.OfThread(caller.Pid);
+        return new Client(caller.Uid, pid, command);
+    }
+}
+
+/// <summary>Which node of a domain leads to a TPM, and how.</summary>
+/// <param name="Name">The node's place in its domain, such as locality/1/rm0.</param>
+/// <param name="Tpm">The TPM's number.</param>
+/// <param name="Locality">The locality of all commands.</param>
+/// <param name="IsRaw">True when it leads to the TPM itself, without a handle space for each conversation.</param>
+internal sealed record TpmNodeAddress(string Name, int Tpm, byte Locality, bool IsRaw);

@@ -1,0 +1,258 @@
+using System.Diagnostics.CodeAnalysis;
+using Serilog;
+using TpmFs.Policy;
+using TpmFs.Rm;
+
+namespace TpmFs.Clients;
+
+/// <summary>
+/// Limits, a command policy, shares and statistics that the conversations of a directory's nodes have in common: the
+/// root, each users/UID and each domains/NAME. Any thread.
+/// </summary>
+/// <remarks>
+/// The lock guards all fields and is held for a few instructions. What holds of the limits is what was changed at run
+/// time, else what is configured.
+/// </remarks>
+internal sealed class Domain
+{
+    private readonly Lock _gate = new();
+    private readonly DomainMembers _members = new();
+    private readonly Dictionary<(int Tpm, uint Uid), SchedulingGroup> _groups = [];
+    private readonly SpaceLimits _spaceLimits = new();
+    private readonly ILimitStore _store;
+    private readonly bool _isShared;
+    private readonly Func<uint, Standing> _standing;
+    private readonly ConversationContext _context;
+    private Limits _configured;
+    private Limits _changed;
+    private Limits _limits;
+    private bool _isGone;
+
+    /// <param name="path">Its place in the tree; the root's is empty.</param>
+    /// <param name="configured">Its limits, complete.</param>
+    /// <param name="store">Keeps limits that are changed at run time.</param>
+    /// <param name="isShared">
+    /// True when its users are fair to each other by a share of the TPM's time for each: so it is in the root.
+    /// Elsewhere the domain as a whole has one.
+    /// </param>
+    /// <param name="standing">Returns what a user is to the domain, by uid.</param>
+    /// <param name="context">What all conversations share.</param>
+    public Domain(
+        string path, Limits configured, ILimitStore store, bool isShared, Func<uint, Standing> standing,
+        ConversationContext context)
+    {
+        Path = path;
+        _configured = configured;
+        _store = store;
+        _isShared = isShared;
+        _standing = standing;
+        _context = context;
+        _changed = store.Find(path);
+        _limits = _changed.Over(configured);
+        Apply();
+    }
+
+    /// <summary>Gets its place in the tree; the root's is empty.</summary>
+    public string Path { get; }
+
+    /// <summary>Gets what a person calls it.</summary>
+    public string Name => Path.Length == 0 ? "root" : Path;
+
+    /// <summary>Gets the limits that hold now; none of them is left unsaid.</summary>
+    public Limits Limits
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return _limits;
+            }
+        }
+    }
+
+    /// <summary>Gets the conversations that have not ended, oldest first.</summary>
+    public Conversation[] Conversations => _members.Open;
+
+    /// <summary>Returns what all conversations with a TPM, those that have ended too, have used there.</summary>
+    /// <param name="tpm">The TPM's number; null for all of them.</param>
+    public Usage[] UsagesOf(int? tpm)
+    {
+        lock (_gate)
+        {
+            return [.. _groups.Where(entry => tpm is null || entry.Key.Tpm == tpm).Select(entry => entry.Value.Usage)];
+        }
+    }
+
+    /// <summary>Returns how many conversations were revoked while their clients are still there.</summary>
+    /// <param name="tpm">The TPM's number; null for all of them.</param>
+    public int CountRevoked(int? tpm) => _members.CountRevoked(tpm);
+
+    /// <summary>Returns the conversation with a number; null when this domain has none, or it has ended.</summary>
+    public Conversation? Find(ulong id) => _members.Find(id);
+
+    /// <summary>
+    /// Admits a client: gives the client a place, a share of the TPM's time and a handle space, and registers the
+    /// conversation. <see cref="Conversation.Close"/> gives all of that back.
+    /// </summary>
+    /// <param name="caller">Who asks.</param>
+    /// <param name="tpm">The way to the TPM.</param>
+    /// <param name="node">The node that the client goes by.</param>
+    /// <param name="conversation">What the client is to use.</param>
+    /// <param name="refusal">
+    /// ENFILE when the domain is full, or the user's share of it; EBUSY when the TPM has no room for one more of this
+    /// kind; ENODEV when the domain is gone.
+    /// </param>
+    public bool TryAdmit(
+        in Caller caller, TpmPort tpm, TpmNodeAddress node, [NotNullWhen(true)] out Conversation? conversation,
+        out Errno refusal)
+    {
+        conversation = null;
+        refusal = _members.TakePlace(caller.Uid, _standing(caller.Uid), Limits.OpenersMax!.Value);
+        if (!refusal.IsError)
+        {
+            conversation = TryBegin(caller, tpm, node, out refusal);
+        }
+
+        if (conversation is null)
+        {
+            _context.Log.Debug(
+                "process {Pid} of user {Uid} was refused at {Node} of {Domain}: {Errno}", caller.Pid, caller.Uid,
+                node.Name, Name, refusal.Value);
+            return false;
+        }
+
+        ConversationIdentity identity = conversation.Identity;
+        _context.Log.Debug(
+            "process {Pid} ({Command}) of user {Uid} opened {Node} as opener {Opener}", identity.Client.Pid,
+            identity.Client.Command, identity.Client.Uid, identity.Path, identity.Id);
+        return true;
+    }
+
+    /// <summary>
+    /// Changes limits at run time. Conversations are held to them from their next command on.
+    /// </summary>
+    /// <returns>ENODEV when the domain is gone.</returns>
+    public Errno Change(Func<Limits, Limits> change)
+    {
+        lock (_gate)
+        {
+            if (_isGone)
+            {
+                return SpaceErrno.Gone;
+            }
+
+            _changed = change(_changed);
+            _store.Keep(Path, _changed);
+            Apply();
+            return Errno.None;
+        }
+    }
+
+    /// <summary>
+    /// Drops what <paramref name="drop"/> takes out of what was changed at run time; nothing when the domain is gone.
+    /// </summary>
+    /// <returns>What that comes to.</returns>
+    public LimitsChange Reset(Func<Limits, Limits> drop)
+    {
+        lock (_gate)
+        {
+            Limits before = _limits;
+            _ = Change(drop);
+            return new LimitsChange(before, _limits);
+        }
+    }
+
+    /// <summary>Replaces the configured limits.</summary>
+    /// <param name="complete">The limits; none of them is left unsaid.</param>
+    /// <returns>What that comes to.</returns>
+    public LimitsChange Configure(Limits complete)
+    {
+        lock (_gate)
+        {
+            Limits before = _limits;
+            _configured = complete;
+            Apply();
+            return new LimitsChange(before, _limits);
+        }
+    }
+
+    /// <summary>Takes the domain away, for good: its conversations end, and nobody comes in.</summary>
+    /// <param name="tell">Is told of each conversation that ends.</param>
+    /// <returns>What the domain's groups still hold, for their TPMs' managers to flush.</returns>
+    public (int Tpm, SchedulingGroup Group)[] End(Action<ConversationIdentity> tell)
+    {
+        (int, SchedulingGroup)[] held;
+        lock (_gate)
+        {
+            _isGone = true;
+            held = [.. _groups.Select(entry => (entry.Key.Tpm, entry.Value))];
+        }
+
+        _members.EndAll(tell);
+        return held;
+    }
+
+    /// <summary>Begins a conversation for a client who has a place, or takes the place back.</summary>
+    private Conversation? TryBegin(in Caller caller, TpmPort tpm, TpmNodeAddress node, out Errno refusal)
+    {
+        var owner = new SpaceOwner(GroupOf(tpm.Number, caller.Uid), caller.Uid, node.Locality);
+        var identity = new ConversationIdentity(
+            _context.NextId(), Client.Of(caller), Path, node, _context.Time.GetTimestamp());
+        SpaceOpener opener = node.IsRaw ? tpm.Raw : tpm.Managed;
+        var conversation = Conversation.TryBegin(
+            _context, identity, tpm.Facts.MaxCommandSize, client => opener(owner, client), _members);
+        if (conversation is null)
+        {
+            _members.ReturnPlace(caller.Uid);
+            refusal = Errno.EBUSY;
+            return null;
+        }
+
+        if (!_members.TryAdd(conversation))
+        {
+            conversation.Close();
+            refusal = SpaceErrno.Gone;
+            return null;
+        }
+
+        refusal = Errno.None;
+        return conversation;
+    }
+
+    /// <summary>
+    /// Returns the share of a TPM's time that a user has in this domain. It is always the same one for a user, because
+    /// saved sessions are shared within it.
+    /// </summary>
+    private SchedulingGroup GroupOf(int tpm, uint uid)
+    {
+        (int tpm, uint) key = (tpm, _isShared ? uid : 0);
+        lock (_gate)
+        {
+            if (!_groups.TryGetValue(key, out SchedulingGroup? group))
+            {
+                group = new SchedulingGroup(_isShared ? $"{Name}:{uid}" : Name, _spaceLimits)
+                {
+                    Weight = _limits.Weight!.Value,
+                    Denied = _limits.Denied!,
+                };
+                _groups.Add(key, group);
+            }
+
+            return group;
+        }
+    }
+
+    /// <summary>Works out what holds. Under the lock, or in the constructor.</summary>
+    private void Apply()
+    {
+        _limits = _changed.Over(_configured);
+        _spaceLimits.ObjectsMax = _limits.ObjectsMax!.Value;
+        _spaceLimits.SessionsMax = _limits.SessionsMax!.Value;
+        _spaceLimits.SavedSessionsMax = _limits.SavedSessionsMax!.Value;
+        foreach (SchedulingGroup group in _groups.Values)
+        {
+            group.Weight = _limits.Weight!.Value;
+            group.Denied = _limits.Denied!;
+        }
+    }
+}

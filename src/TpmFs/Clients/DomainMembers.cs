@@ -1,0 +1,120 @@
+using TpmFs.Policy;
+
+namespace TpmFs.Clients;
+
+/// <summary>
+/// The conversations of a domain, and the places that they take. A conversation keeps its place until its client is
+/// gone, revoked or not, because what the client holds open still costs memory. Any thread.
+/// </summary>
+/// <remarks>The lock guards all fields and is held for a few instructions; conversations are ended without it.</remarks>
+internal sealed class DomainMembers : IConversationKeeper
+{
+    /// <summary>Conversations that the administrator may have although the domain is full.</summary>
+    private const int AdministratorsPlaces = 16;
+
+    private readonly Lock _gate = new();
+    private readonly Dictionary<ulong, Conversation> _open = [];
+    // conversations that were revoked while their clients are still there, and their TPMs
+    private readonly Dictionary<ulong, int> _revoked = [];
+    private readonly FairShares _places = new(AdministratorsPlaces);
+    private bool _isGone;
+
+    /// <summary>Gets the conversations that have not ended, oldest first.</summary>
+    public Conversation[] Open
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return [.. _open.Values.OrderBy(conversation => conversation.Identity.Id)];
+            }
+        }
+    }
+
+    /// <summary>Returns how many conversations were revoked while their clients are still there.</summary>
+    /// <param name="tpm">The TPM's number; null for all of them.</param>
+    public int CountRevoked(int? tpm)
+    {
+        lock (_gate)
+        {
+            return _revoked.Values.Count(of => tpm is null || of == tpm);
+        }
+    }
+
+    /// <summary>Returns the conversation with a number; null when it has ended, or is of another domain.</summary>
+    public Conversation? Find(ulong id)
+    {
+        lock (_gate)
+        {
+            return _open.GetValueOrDefault(id);
+        }
+    }
+
+    /// <summary>Gives a user a place.</summary>
+    /// <returns>
+    /// ENFILE when the domain is full, or the user's share of it; ENODEV when the domain is gone.
+    /// </returns>
+    public Errno TakePlace(uint uid, Standing standing, int max)
+    {
+        lock (_gate)
+        {
+            return _isGone ? SpaceErrno.Gone
+                : _places.TryTake(uid, standing, max) ? Errno.None
+                : SpaceErrno.TooManyOpeners;
+        }
+    }
+
+    /// <summary>Takes back a place in which no conversation began.</summary>
+    public void ReturnPlace(uint uid) => _places.Return(uid);
+
+    /// <summary>Adds a conversation that has a place.</summary>
+    /// <returns>False when the domain went meanwhile.</returns>
+    public bool TryAdd(Conversation conversation)
+    {
+        lock (_gate)
+        {
+            return !_isGone && _open.TryAdd(conversation.Identity.Id, conversation);
+        }
+    }
+
+    /// <summary>Lets nobody in from now on, and ends every conversation.</summary>
+    /// <param name="tell">Is told of each conversation that ends.</param>
+    public void EndAll(Action<ConversationIdentity> tell)
+    {
+        Conversation[] left;
+        lock (_gate)
+        {
+            _isGone = true;
+            left = [.. _open.Values];
+        }
+
+        foreach (Conversation conversation in left)
+        {
+            tell(conversation.Identity);
+            conversation.Revoke();
+        }
+    }
+
+    void IConversationKeeper.Ended(Conversation conversation)
+    {
+        lock (_gate)
+        {
+            _open.Remove(conversation.Identity.Id);
+            if (!conversation.IsClosed)
+            {
+                _revoked[conversation.Identity.Id] = conversation.Identity.Node.Tpm;
+            }
+        }
+    }
+
+    void IConversationKeeper.Left(Conversation conversation)
+    {
+        lock (_gate)
+        {
+            _open.Remove(conversation.Identity.Id);
+            _revoked.Remove(conversation.Identity.Id);
+        }
+
+        _places.Return(conversation.Identity.Client.Uid);
+    }
+}

@@ -1,0 +1,203 @@
+using TpmFs.Clients;
+using TpmFs.Fuse;
+using TpmFs.Nodes;
+
+namespace TpmFs.Doors.Fuse;
+
+/// <summary>
+/// One open file description of a TPM node: turns the kernel's requests into a conversation. What waits is always a
+/// read, which is kept without a thread; a write queues the command and returns. FUSE's offsets are ignored: this is a
+/// stream.
+/// </summary>
+/// <remarks>
+/// The lock guards the reads and polls that wait. It is held while the conversation is asked, never while a reply or
+/// the notifier is called. <see cref="_isWatched"/> is set before the conversation is asked, and read after the
+/// conversation has changed; the conversation's own lock orders the two, so that what waits misses no change, and where
+/// nothing waits a change costs no lock of this file.
+/// </remarks>
+internal sealed class TpmFile : OpenFile, IConversationDoor, IFuseInterruptible
+{
+    private const uint NonBlocking = 0x800; // O_NONBLOCK, asm-generic/fcntl.h
+
+    private readonly Conversation _conversation;
+    private readonly IFuseNotifier _notifier;
+    private readonly Lock _gate = new();
+    private WaitingReads _waiting; // empty unless a command is under way, or a change is about to be seen
+    private PollWaiters _pollers;
+    private PollEvents _seen; // what was ready when the polls that wait were last looked at
+    private volatile bool _isWatched;
+
+    /// <param name="conversation">A conversation that has just begun. The file closes it.</param>
+    /// <param name="notifier">Wakes who polls.</param>
+    public TpmFile(Conversation conversation, IFuseNotifier notifier)
+    {
+        _conversation = conversation;
+        _notifier = notifier;
+        conversation.Attach(this);
+    }
+
+    public override FuseOpenFlags Flags => FuseOpenFlags.DirectIo | FuseOpenFlags.Stream | FuseOpenFlags.NoFlush;
+
+    public int WaitingReads
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return _waiting.Count;
+            }
+        }
+    }
+
+    public override Errno Write(in FuseWriteArguments arguments, ReadOnlySpan<byte> data, out int written)
+    {
+        Errno error = _conversation.Write(data, lends: true);
+        Changed(); // the rest of an answer may have been dropped
+        written = error.IsError ? 0 : data.Length;
+        return error;
+    }
+
+    public override void WriteAnswered() => _conversation.Lend();
+
+    public override void Read(in FuseReadArguments arguments, FuseReadReply reply)
+    {
+        bool blocks = (arguments.Flags & NonBlocking) == 0;
+        WaitingRead? settled;
+        PollWakeups woken;
+        Portion portion;
+        bool waits = false;
+        lock (_gate)
+        {
+            _isWatched = true;
+            settled = SettleWaiting();
+            if (!_conversation.TryTake(arguments.Size, out portion))
+            {
+                waits = blocks && _waiting.TryAdd(reply, arguments.Size);
+                portion = Portion.Of(blocks ? Errno.EBUSY : Errno.EAGAIN);
+            }
+
+            woken = LookAgain();
+        }
+
+        _waiting.Send(settled);
+        woken.Notify(_notifier);
+        if (waits)
+        {
+            reply.Keep(this); // which does nothing if it is answered by now
+        }
+        else
+        {
+            WaitingRead.Answer(reply, portion);
+        }
+    }
+
+    /// <summary>
+    /// Ends the wait of one read with EINTR, unless it is answered already. The response stays readable.
+    /// </summary>
+    void IFuseInterruptible.Interrupted(FuseReadReply reply)
+    {
+        lock (_gate)
+        {
+            if (!_waiting.Remove(reply))
+            {
+                return;
+            }
+        }
+
+        reply.Fail(Errno.EINTR);
+    }
+
+    public override PollEvents Poll(PollId? notify, PollEvents wanted)
+    {
+        PollEvents ready;
+        WaitingRead? settled;
+        PollWakeups woken;
+        lock (_gate)
+        {
+            _isWatched = true;
+            settled = SettleWaiting();
+            ready = Ready;
+            woken = Look(ready);
+            if (notify is { } poll)
+            {
+                _pollers.Add(poll, wanted);
+            }
+
+            _isWatched = IsAnythingWaiting;
+        }
+
+        _waiting.Send(settled);
+        woken.Notify(_notifier);
+        return ready;
+    }
+
+    public override void Release() => _conversation.Close();
+
+    /// <summary>Answers the reads, and wakes the polls, that the conversation's new state concerns.</summary>
+    public void Changed()
+    {
+        if (!_isWatched)
+        {
+            return;
+        }
+
+        WaitingRead? settled;
+        PollWakeups woken;
+        lock (_gate)
+        {
+            settled = SettleWaiting();
+            woken = LookAgain();
+        }
+
+        _waiting.Send(settled);
+        woken.Notify(_notifier);
+    }
+
+    // From here on: under the lock.
+
+    private PollEvents Ready => _conversation.State switch
+    {
+        ConversationState.Unread => PollEvents.In | PollEvents.ReadNormal,
+        ConversationState.Ended => PollEvents.Err | PollEvents.Hup,
+        _ => PollEvents.Out | PollEvents.WriteNormal,
+    };
+
+    private bool IsAnythingWaiting => _waiting.Count > 0 || _pollers.Any;
+
+    /// <summary>
+    /// Gives the reads that wait what they get, unless the command is still under way. The oldest goes first; those for
+    /// which nothing is left get no bytes, even when the next command is written meanwhile.
+    /// </summary>
+    /// <returns>The oldest of them, to be sent without the lock; null when none is settled.</returns>
+    private WaitingRead? SettleWaiting()
+    {
+        if (_waiting.First is not { } oldest || !_conversation.TryTake(oldest.Size, out Portion portion))
+        {
+            return null;
+        }
+
+        _waiting.TakeAll();
+        oldest.Portion = portion;
+        for (WaitingRead? read = oldest.Next; read is not null; read = read.Next)
+        {
+            read.Portion = _conversation.TryTake(read.Size, out portion) ? portion : Portion.Nothing;
+        }
+
+        return oldest;
+    }
+
+    /// <summary>Looks what is ready now, where anybody waits for it.</summary>
+    private PollWakeups LookAgain()
+    {
+        PollWakeups woken = _pollers.Any ? Look(Ready) : default;
+        _isWatched = IsAnythingWaiting;
+        return woken;
+    }
+
+    private PollWakeups Look(PollEvents ready)
+    {
+        bool isNews = ready != _seen;
+        _seen = ready;
+        return isNews ? _pollers.Take(ready) : default;
+    }
+}
