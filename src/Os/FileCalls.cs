@@ -12,6 +12,7 @@ public static unsafe class FileCalls
 {
     private const int LockExclusive = 2;
     private const int LockNonBlocking = 4;
+    private const int LockRelease = 8;
     private const int SetDescriptorFlags = 2; // F_SETFD
     private const int DescriptorCloseOnExec = 1;
     private const int EmptyPath = 0x1000; // AT_EMPTY_PATH
@@ -76,6 +77,11 @@ public static unsafe class FileCalls
 
     /// <summary>Locks the whole file for this open file description, or returns EAGAIN (EWOULDBLOCK) at once.</summary>
     public static Errno TryLock(SafeFileHandle file) => Errno.Of(LibC.flock(file, LockExclusive | LockNonBlocking));
+
+    /// <summary>
+    /// Gives the lock of this open file description back, though another process may have a duplicate of it.
+    /// </summary>
+    public static Errno Unlock(SafeFileHandle file) => Errno.Of(LibC.flock(file, LockRelease));
 
     /// <summary>Puts what was written to a file or into a directory on the disk.</summary>
     public static Errno Synchronize(SafeFileHandle file) => Errno.Of(LibC.fsync(file));

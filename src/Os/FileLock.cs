@@ -68,7 +68,18 @@ public sealed class FileLock : IDisposable
         RandomAccess.SetLength(_file, 0);
     }
 
-    public void Dispose() => _file.Dispose();
+    /// <summary>
+    /// Gives the lock back at once. Closing alone would not: a process that is being started has a duplicate of every
+    /// descriptor, until it executes its program.
+    /// </summary>
+    public void Dispose()
+    {
+        if (!_file.IsClosed)
+        {
+            _ = FileCalls.Unlock(_file);
+            _file.Dispose();
+        }
+    }
 
     /// <summary>A second name of the file might be a file that is not for us to write to.</summary>
     private static string WhyNot(in FileStatus status, string path) =>

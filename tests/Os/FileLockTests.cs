@@ -1,3 +1,7 @@
+using System.Globalization;
+using System.Runtime.InteropServices;
+using Microsoft.Win32.SafeHandles;
+
 namespace TpmFs.Os.Tests;
 
 /// <summary>Files that one process at a time holds.</summary>
@@ -19,6 +23,24 @@ public sealed class FileLockTests : IDisposable
 
         first.Dispose();
         Assert.True(FileLock.TryTake(LockFile, out FileLock? second, out _));
+        second.Dispose();
+    }
+
+    /// <summary>
+    /// While another thread starts a process, a fork of this one has every descriptor: the next taker was told that the
+    /// lock is held.
+    /// </summary>
+    [Fact]
+    public void A_lock_that_is_given_back_is_free_though_a_process_that_is_being_started_has_its_descriptor()
+    {
+        Assert.True(FileLock.TryTake(LockFile, out FileLock? first, out _));
+        string descriptor = Directory.GetFiles("/proc/self/fd")
+            .Single(entry => new FileInfo(entry).LinkTarget == LockFile);
+        int duplicate = dup(int.Parse(Path.GetFileName(descriptor), CultureInfo.InvariantCulture));
+        using var forked = new SafeFileHandle(duplicate, ownsHandle: true);
+
+        first.Dispose();
+        Assert.True(FileLock.TryTake(LockFile, out FileLock? second, out FileLockRefusal refusal), refusal.Problem);
         second.Dispose();
     }
 
@@ -66,4 +88,7 @@ public sealed class FileLockTests : IDisposable
         Assert.Contains(said, refusal.Problem, StringComparison.Ordinal);
         Assert.Contains(LockFile, refusal.Problem, StringComparison.Ordinal);
     }
+
+    [DllImport("libc")]
+    private static extern int dup(int descriptor);
 }
