@@ -1,4 +1,5 @@
 using TpmFs.Rm;
+using TpmFs.Rm.Manager;
 using TpmFs.Simulation;
 using TpmFs.Tpm;
 using TpmFs.Tpm.Wire;
@@ -29,7 +30,7 @@ internal sealed class Machine : ISpaceClient, IResourceManagerLog
     }
 
     public static SpaceOwner Owner { get; } =
-        new(new SchedulingGroup("root", new SpaceLimits()), Uid: 1000, Locality: 0);
+        new(new SchedulingGroup(new GroupId(1), "root", new SpaceLimits()), Uid: 1000, Locality: 0);
 
     public ResourceManager Manager { get; }
 

@@ -1,9 +1,13 @@
 using BenchmarkDotNet.Attributes;
 using TpmFs.Rm;
+using TpmFs.Rm.Channel;
+using TpmFs.Rm.Commands;
+using TpmFs.Rm.Ledger;
+using TpmFs.Rm.Objects;
+using TpmFs.Rm.Scheduling;
 using TpmFs.Simulation;
 using TpmFs.Tpm;
 using TpmFs.Tpm.Wire;
-using SessionTable = TpmFs.Rm.SessionTable;
 
 namespace TpmFs.Benchmarks;
 
@@ -16,10 +20,12 @@ public class ManagerBenchmarks
     private readonly TpmProfile _profile;
     private readonly CommandResolver _resolver;
     private readonly CommandPlan _plan = new();
-    private readonly ManagedSpace _space;
+    private readonly SpaceRecord _space;
+    private readonly ObjectCounts _counts = new();
     private readonly byte[] _command;
     private readonly TpmaCc _attributes;
     private readonly Scheduler _scheduler = new(TimeProvider.System);
+    private long _spaces;
 
     public ManagerBenchmarks()
     {
@@ -30,20 +36,23 @@ public class ManagerBenchmarks
         _profile.Read();
         _profile.TryGetCommand(TpmCc.Sign, out _attributes);
 
-        var sessions = new SessionTable(channel, TimeProvider.System);
-        _resolver =
-            new CommandResolver(_profile, new ObjectResidency(channel, TimeProvider.System, reserve: 0), sessions);
-        _space = NewSpace(Machine.Owner);
-        VirtualHandle key = _space.Add(new TransientObject { Resident = new TpmHandle(0x80000000) });
-        var session = new Session(new TpmHandle(0x02000000), _space.Owner, _space);
-        sessions.Enter(session);
+        var ledger = new TpmLedger(TimeProvider.System);
+        _resolver = new CommandResolver(_profile, ledger, new ObjectBudget(ledger.Spaces.Objects, int.MaxValue));
+        _space = NewRecord(Machine.Owner);
+        var held = new TransientObject();
+        ledger.Objects.Enter(held, new TpmHandle(0x80000000));
+        VirtualHandle key = _space.Add(held);
+        var session = new Session(new TpmHandle(0x02000000), _space.Owner, _space.Id);
+        ledger.Sessions.Enter(session);
         _command = Cmd.Sign(key.Value, "text", Auth.Password(), Auth.AuditSession(session.Handle.Value));
 
         SchedulingGroup[] groups = [.. Enumerable.Range(0, 10)
-            .Select(i => new SchedulingGroup($"{i}", new SpaceLimits()))];
+            .Select(i => new SchedulingGroup(new GroupId(i + 2), $"{i}", new SpaceLimits()))];
         for (int i = 0; i < Openers; i++)
         {
-            _scheduler.Enqueue(NewSpace(new SpaceOwner(groups[i % groups.Length], 0, 0)).Pending);
+            SpaceRecord record = NewRecord(new SpaceOwner(groups[i % groups.Length], 0, 0));
+            _scheduler.Enqueue(
+                new ManagedSpace(new SpaceServices(null!, static () => { }), record, _machine).Pending);
         }
     }
 
@@ -69,6 +78,5 @@ public class ManagerBenchmarks
     [Benchmark]
     public void WholeManager() => _machine.Run(_machine.Sign);
 
-    private ManagedSpace NewSpace(SpaceOwner owner) =>
-        new(new SpaceServices(null!, static () => { }, new ObjectBudget(int.MaxValue)), owner, _machine);
+    private SpaceRecord NewRecord(SpaceOwner owner) => new(new SpaceId(++_spaces), owner, isRaw: false, _counts);
 }

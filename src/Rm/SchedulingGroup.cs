@@ -3,9 +3,16 @@ using TpmFs.Tpm;
 
 namespace TpmFs.Rm;
 
-/// <summary>A weighted share of the TPM's time: a domain, or a user of the shared nodes.</summary>
-public sealed class SchedulingGroup(string name, SpaceLimits limits)
+/// <summary>
+/// A weighted share of the TPM's time: a domain, or a user of the shared nodes. Groups are equal when their ids are.
+/// </summary>
+/// <param name="id">Given by <see cref="Manager.ResourceManager.NewGroupId"/>.</param>
+/// <param name="name">For logs.</param>
+/// <param name="limits">The limits of its spaces, changeable while they are open.</param>
+public sealed class SchedulingGroup(GroupId id, string name, SpaceLimits limits) : IEquatable<SchedulingGroup>
 {
+    public GroupId Id { get; } = id;
+
     /// <summary>For logs.</summary>
     public string Name { get; } = name;
 
@@ -22,4 +29,10 @@ public sealed class SchedulingGroup(string name, SpaceLimits limits)
 
     /// <summary>1 to 10000, as in cgroup v2.</summary>
     public int Weight { get; set; } = 100;
+
+    public bool Equals(SchedulingGroup? other) => other is not null && Id == other.Id;
+
+    public override bool Equals(object? obj) => Equals(obj as SchedulingGroup);
+
+    public override int GetHashCode() => Id.GetHashCode();
 }

@@ -3,6 +3,9 @@ namespace TpmFs.Rm;
 /// <summary>The handle space of one opener. Its methods may be called by any thread and never block.</summary>
 public abstract class Space
 {
+    /// <summary>The space's identity, which it keeps when another manager goes on with it.</summary>
+    public abstract SpaceId Id { get; }
+
     /// <summary>What the opener has used.</summary>
     public Usage Usage { get; } = new();
 

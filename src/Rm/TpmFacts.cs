@@ -23,6 +23,9 @@ public enum TpmFamily
 /// <param name="Description">What a TPM 2.0 says it is; null for others.</param>
 public sealed record TpmFacts(TpmFamily Family, int MaxCommandSize, byte HighestLocality, TpmDescription? Description)
 {
+    /// <summary>The fewest bytes of a command or response that a client may count on.</summary>
+    public const int SmallestBuffer = 4096;
+
     /// <summary>What is assumed before.</summary>
-    public static readonly TpmFacts None = new(TpmFamily.Unknown, TpmProfile.SmallestBuffer, 0, null);
+    public static readonly TpmFacts None = new(TpmFamily.Unknown, SmallestBuffer, 0, null);
 }

@@ -18,11 +18,6 @@ public sealed class NamespaceTests
         "Fuse/Mount",
         "Fuse/Session",
         "Fuse/Wire",
-        "Rm/Commands",
-        "Rm/Residency",
-        "Rm/Scheduling",
-        "Rm/Spaces",
-        "Rm/Upkeep",
     ];
 
     [Fact]

@@ -1,18 +1,21 @@
+using TpmFs.Rm.Channel;
+using TpmFs.Rm.Ledger;
+using TpmFs.Rm.Objects;
 using TpmFs.Tpm;
 using TpmFs.Tpm.Wire;
 
-namespace TpmFs.Rm;
+namespace TpmFs.Rm.Commands;
 
 /// <summary>
 /// Finds what a command names among what its space holds. What is not the space's own is answered here, as a TPM
 /// answers for what is not loaded, and never reaches the TPM.
 /// </summary>
-internal sealed class CommandResolver(TpmProfile profile, ObjectResidency objects, SessionTable sessions)
+internal sealed class CommandResolver(TpmProfile profile, TpmLedger ledger, ObjectBudget budget)
 {
     /// <summary>
     /// Fills the plan. Anything but success is the answer, still without the resource manager's layer.
     /// </summary>
-    public TpmRc Resolve(ManagedSpace space, ReadOnlySpan<byte> bytes, CommandPlan plan, out TpmCommand command)
+    public TpmRc Resolve(SpaceRecord space, ReadOnlySpan<byte> bytes, CommandPlan plan, out TpmCommand command)
     {
         plan.Clear();
         command = default;
@@ -48,7 +51,7 @@ internal sealed class CommandResolver(TpmProfile profile, ObjectResidency object
         return problem.IsSuccess ? ResolveParameters(space, bytes, plan, command) : problem;
     }
 
-    private TpmRc ResolveHandles(ManagedSpace space, ReadOnlySpan<byte> bytes, CommandPlan plan, in TpmCommand command)
+    private TpmRc ResolveHandles(SpaceRecord space, ReadOnlySpan<byte> bytes, CommandPlan plan, in TpmCommand command)
     {
         for (int i = 0; i < command.HandleCount; i++)
         {
@@ -70,7 +73,7 @@ internal sealed class CommandResolver(TpmProfile profile, ObjectResidency object
             }
             else if (handle.IsSession)
             {
-                if (!sessions.TryFind(handle, out Session session) || !session.IsUsableBy(space))
+                if (!ledger.Sessions.TryFind(handle, out Session session) || !session.IsUsableBy(space))
                 {
                     return TpmRc.ReferenceHandle(i);
                 }
@@ -83,7 +86,7 @@ internal sealed class CommandResolver(TpmProfile profile, ObjectResidency object
         return TpmRc.Success;
     }
 
-    private TpmRc ResolveAuthorizations(ManagedSpace space, CommandPlan plan, in TpmCommand command)
+    private TpmRc ResolveAuthorizations(SpaceRecord space, CommandPlan plan, in TpmCommand command)
     {
         for (int i = 0; i < command.AuthorizationCount; i++)
         {
@@ -91,7 +94,7 @@ internal sealed class CommandResolver(TpmProfile profile, ObjectResidency object
             Session? authorizing = null;
             if (handle.IsSession)
             {
-                if (!sessions.TryFind(handle, out authorizing) || !authorizing.IsUsableBy(space))
+                if (!ledger.Sessions.TryFind(handle, out authorizing) || !authorizing.IsUsableBy(space))
                 {
                     return TpmRc.ReferenceSession(i);
                 }
@@ -106,7 +109,7 @@ internal sealed class CommandResolver(TpmProfile profile, ObjectResidency object
     }
 
     private TpmRc ResolveParameters(
-        ManagedSpace space, ReadOnlySpan<byte> bytes, CommandPlan plan, in TpmCommand command)
+        SpaceRecord space, ReadOnlySpan<byte> bytes, CommandPlan plan, in TpmCommand command)
     {
         ReadOnlySpan<byte> parameters = bytes[command.ParametersOffset..];
         switch (command.Code)
@@ -130,7 +133,7 @@ internal sealed class CommandResolver(TpmProfile profile, ObjectResidency object
     /// FlushContext has its handle among the parameters. A session is flushed by either of its types.
     /// </summary>
     private TpmRc ResolveFlush(
-        ManagedSpace space, ReadOnlySpan<byte> parameters, CommandPlan plan, in TpmCommand command)
+        SpaceRecord space, ReadOnlySpan<byte> parameters, CommandPlan plan, in TpmCommand command)
     {
         if (command.HasSessions)
         {
@@ -160,7 +163,7 @@ internal sealed class CommandResolver(TpmProfile profile, ObjectResidency object
             return TpmRc.Success;
         }
 
-        if (sessions.TryFind(handle, out Session session) && (session.IsUsableBy(space) || session.IsLoadableBy(space)))
+        if (ledger.Sessions.TryFind(handle, out Session session) && (session.IsUsableBy(space) || session.IsLoadableBy(space)))
         {
             plan.SubjectSession = session;
             return TpmRc.Success;
@@ -173,7 +176,7 @@ internal sealed class CommandResolver(TpmProfile profile, ObjectResidency object
     /// A saved session is loaded once, by an opener of the same owner, from the context that its client was given last.
     /// A session that is not known, and an object, are for the TPM to judge.
     /// </summary>
-    private TpmRc ResolveLoad(ManagedSpace space, ReadOnlySpan<byte> context, CommandPlan plan)
+    private TpmRc ResolveLoad(SpaceRecord space, ReadOnlySpan<byte> context, CommandPlan plan)
     {
         if (!TpmContext.TryRead(context, out TpmContext head))
         {
@@ -187,7 +190,7 @@ internal sealed class CommandResolver(TpmProfile profile, ObjectResidency object
             return Limit(space, plan);
         }
 
-        if (sessions.TryFind(head.SavedHandle, out Session known))
+        if (ledger.Sessions.TryFind(head.SavedHandle, out Session known))
         {
             if (!known.IsLoadableBy(space) || !context.SequenceEqual(known.Token))
             {
@@ -196,7 +199,7 @@ internal sealed class CommandResolver(TpmProfile profile, ObjectResidency object
 
             plan.SubjectSession = known;
         }
-        else if (sessions.IsDoomed(head.SavedHandle))
+        else if (ledger.Sessions.IsDoomed(head.SavedHandle))
         {
             return TpmRc.HandleError.ForParameter(0);
         }
@@ -205,14 +208,14 @@ internal sealed class CommandResolver(TpmProfile profile, ObjectResidency object
         return Limit(space, plan);
     }
 
-    private TpmRc Limit(ManagedSpace space, CommandPlan plan)
+    private TpmRc Limit(SpaceRecord space, CommandPlan plan)
     {
-        if (plan.NewObjects > 0 && !space.HasRoomForObject)
+        if (plan.NewObjects > 0 && !budget.HasRoomFor(space))
         {
-            space.ForgetLost(objects.Ended);
+            space.ForgetLost(ledger.Objects.End);
         }
 
-        if (plan.NewObjects > 0 && !space.HasRoomForObject)
+        if (plan.NewObjects > 0 && !budget.HasRoomFor(space))
         {
             return TpmRc.ObjectMemory;
         }

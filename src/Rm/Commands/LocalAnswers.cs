@@ -1,19 +1,21 @@
+using TpmFs.Rm.Channel;
+using TpmFs.Rm.Ledger;
+using TpmFs.Rm.Sessions;
 using TpmFs.Tpm;
 using TpmFs.Tpm.Wire;
 
-namespace TpmFs.Rm;
+namespace TpmFs.Rm.Commands;
 
 /// <summary>
 /// Answers that need no TPM, because the TPM would give the same. Only for commands of the exact length without
 /// sessions, and only for commands that the TPM does not audit.
 /// </summary>
-internal sealed class LocalAnswers(
-    TpmProfile profile, ObjectResidency objects, SessionTable sessions, CapabilityView capabilities)
+internal sealed class LocalAnswers(TpmProfile profile, TpmLedger ledger, CapabilityView capabilities)
 {
     private const int OneHandleCommand = TpmHeader.Length + sizeof(uint);
 
     public bool TryAnswer(
-        ManagedSpace space, ReadOnlySpan<byte> bytes, in TpmCommand command, CommandPlan plan, Span<byte> response,
+        SpaceRecord space, ReadOnlySpan<byte> bytes, in TpmCommand command, CommandPlan plan, Span<byte> response,
         out int length)
     {
         length = 0;
@@ -29,7 +31,7 @@ internal sealed class LocalAnswers(
 
         return command.Code switch
         {
-            TpmCc.ReadPublic when sessions.Exclusive is null => TryReadPublic(plan, response, out length),
+            TpmCc.ReadPublic when ledger.Sessions.Exclusive is null => TryReadPublic(plan, response, out length),
             TpmCc.FlushContext => TryFlush(space, bytes, plan, response, out length),
             TpmCc.ContextSave => TrySave(space, bytes, plan, response, out length),
             _ => false,
@@ -50,7 +52,7 @@ internal sealed class LocalAnswers(
 
     /// <summary>An object that is not in the TPM is flushed by forgetting its context.</summary>
     private bool TryFlush(
-        ManagedSpace space, ReadOnlySpan<byte> bytes, CommandPlan plan, Span<byte> response, out int length)
+        SpaceRecord space, ReadOnlySpan<byte> bytes, CommandPlan plan, Span<byte> response, out int length)
     {
         length = 0;
         if (plan.Subject is not { Resident: null } flushed)
@@ -59,7 +61,7 @@ internal sealed class LocalAnswers(
         }
 
         space.Remove(TpmHandle.Read(bytes[TpmHeader.Length..]));
-        objects.Ended(flushed);
+        ledger.Objects.End(flushed);
         length = TpmResponse.Write(response, TpmRc.Success);
         return true;
     }
@@ -69,7 +71,7 @@ internal sealed class LocalAnswers(
     /// with the other type is for the TPM to refuse.
     /// </summary>
     private bool TrySave(
-        ManagedSpace space, ReadOnlySpan<byte> bytes, CommandPlan plan, Span<byte> response, out int length)
+        SpaceRecord space, ReadOnlySpan<byte> bytes, CommandPlan plan, Span<byte> response, out int length)
     {
         length = 0;
         byte[]? context = plan.Subject?.Context ?? plan.SubjectSession?.Context;
@@ -86,7 +88,7 @@ internal sealed class LocalAnswers(
         length = writer.FinishMessage().Length;
         if (plan.SubjectSession is { } saved)
         {
-            sessions.SavedByClient(saved, space);
+            SavedSessions.GiveToClient(ledger.Sessions, saved, space);
         }
 
         return true;

@@ -1,7 +1,11 @@
+using TpmFs.Rm.Channel;
+using TpmFs.Rm.Ledger;
+using TpmFs.Rm.Scheduling;
+using TpmFs.Rm.Upkeep;
 using TpmFs.Tpm;
 using TpmFs.Tpm.Wire;
 
-namespace TpmFs.Rm;
+namespace TpmFs.Rm.Commands;
 
 /// <summary>
 /// Sends a raw opener's command as it is, to a TPM from which the manager has taken everything of its own. No handle is
@@ -9,15 +13,14 @@ namespace TpmFs.Rm;
 /// What the command did to managed spaces is followed.
 /// </summary>
 internal sealed class RawPassage(
-    TpmChannel channel,
-    TpmProfile profile,
-    SessionTable sessions,
-    PowerState power,
+    TpmEndpoint tpm,
+    SessionLedger sessions,
+    CommandBuffers buffers,
     ResponseTracker tracker,
     RoomMaker room,
     RetryPolicy retries)
 {
-    public CommandOutcome Run(PendingCommand pending, byte[] command, byte[] response)
+    public CommandOutcome Run(PendingCommand pending)
     {
         TpmStepResult step = room.ReleaseAll();
         if (step == TpmStepResult.Lost)
@@ -27,7 +30,7 @@ internal sealed class RawPassage(
 
         if (pending.IsCanceled)
         {
-            return CommandOutcome.Answered(response, TpmRc.Canceled);
+            return buffers.Answer(TpmRc.Canceled);
         }
 
         if (step != TpmStepResult.Done)
@@ -40,25 +43,26 @@ internal sealed class RawPassage(
                 _ => TpmRc.Failure,
             };
             return (step == TpmStepResult.PutOff ? retries.AfterPutOff(pending) : null)
-                ?? CommandOutcome.Answered(response, code);
+                ?? buffers.Answer(code);
         }
 
-        pending.Bytes.CopyTo(command);
-        TransmitResult result = channel.Transmit(
-            command.AsMemory(0, pending.Bytes.Length), pending.Space.Owner.Locality, response,
+        pending.Bytes.CopyTo(buffers.Command);
+        TransmitResult result = tpm.Channel.Transmit(
+            buffers.Command.AsMemory(0, pending.Bytes.Length), pending.Space.Owner.Locality, buffers.Response,
             TimeLimits.Of(pending.Code));
-        if (retries.Unanswered(pending, result.Status, response) is { } unanswered)
+        if (retries.Unanswered(pending, result.Status) is { } unanswered)
         {
             return unanswered;
         }
 
-        if (WhenPutOff(pending, response.AsSpan(0, result.Length)) is { } later)
+        ReadOnlySpan<byte> response = buffers.Response.AsSpan(0, result.Length);
+        if (WhenPutOff(pending, response) is { } later)
         {
             return later;
         }
 
-        Follow(pending.Bytes, response.AsSpan(0, result.Length));
-        return CommandOutcome.Answered(result.Length);
+        Follow(pending.Bytes, response);
+        return buffers.Answer(result.Length);
     }
 
     /// <summary>
@@ -76,21 +80,16 @@ internal sealed class RawPassage(
 
     private void Follow(ReadOnlySpan<byte> bytes, ReadOnlySpan<byte> response)
     {
-        sessions.Exclusive = null;
+        sessions.SetExclusive(null);
         if (!TpmHeader.TryRead(response, out TpmHeader answer)
             || !answer.ResponseCode.IsSuccess
             || !TpmHeader.TryRead(bytes, out TpmHeader header)
-            || !profile.TryGetCommand(header.CommandCode, out TpmaCc attributes)
+            || !tpm.Profile.TryGetCommand(header.CommandCode, out TpmaCc attributes)
             || !TpmCommand.TryParseHandles(bytes, attributes, out TpmCommand command, out _)
             || !command.TryParseAuthorizations(bytes, out _))
         {
             return;
         }
 
-        tracker.ApplyToEverybody(bytes, command);
-        if (command.Code == TpmCc.Startup)
-        {
-            power.ClientStarted();
-        }
-    }
+        tracker.ApplyToEverybody(bytes, command);    }
 }

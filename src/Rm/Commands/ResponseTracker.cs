@@ -1,24 +1,23 @@
 using System.Buffers.Binary;
+using TpmFs.Rm.Channel;
+using TpmFs.Rm.Ledger;
+using TpmFs.Rm.Sessions;
+using TpmFs.Rm.Upkeep;
 using TpmFs.Tpm;
 using TpmFs.Tpm.Wire;
 
-namespace TpmFs.Rm;
+namespace TpmFs.Rm.Commands;
 
 /// <summary>
 /// Follows what a successful command did, from its response alone: what was made, what ended, what was saved; and gives
 /// the response the space's own handles.
 /// </summary>
 internal sealed class ResponseTracker(
-    TpmProfile profile,
-    ObjectResidency objects,
-    SessionTable sessions,
-    PowerState power,
-    CapabilityView capabilities,
-    IReadOnlyCollection<ManagedSpace> spaces)
+    TpmProfile profile, TpmLedger ledger, PowerState power, CapabilityView capabilities)
 {
     /// <summary>Applies a successful response, and rewrites it for the client.</summary>
     public void Apply(
-        ManagedSpace space, ReadOnlySpan<byte> bytes, in TpmCommand command, CommandPlan plan, Span<byte> response)
+        SpaceRecord space, ReadOnlySpan<byte> bytes, in TpmCommand command, CommandPlan plan, Span<byte> response)
     {
         TouchNamed(plan);
         EnterNew(space, bytes, command, plan, response);
@@ -50,7 +49,7 @@ internal sealed class ResponseTracker(
 
     /// <summary>
     /// Applies what a successful command did to all spaces: hierarchies that are gone, commands that are audited from
-    /// now on, counters of the TPM's that are back at zero.
+    /// now on, counters of the TPM's that are back at zero, a TPM that was down.
     /// </summary>
     public void ApplyToEverybody(ReadOnlySpan<byte> bytes, in TpmCommand command)
     {
@@ -60,7 +59,11 @@ internal sealed class ResponseTracker(
         }
         else if (command.Code == TpmCc.Clear)
         {
-            power.ForgetCounts();
+            ledger.Counts.Forget();
+        }
+        else if (command.Code == TpmCc.Startup)
+        {
+            power.ClientStarted();
         }
 
         ForgetHierarchies(bytes, command);
@@ -71,17 +74,17 @@ internal sealed class ResponseTracker(
     {
         foreach (TransientObject used in plan.Objects)
         {
-            objects.Used(used);
+            ledger.Objects.Use(used);
         }
 
         foreach (Session used in plan.Sessions)
         {
-            sessions.Used(used);
+            ledger.Sessions.Use(used);
         }
     }
 
     private void EnterNew(
-        ManagedSpace space, ReadOnlySpan<byte> bytes, in TpmCommand command, CommandPlan plan, Span<byte> response)
+        SpaceRecord space, ReadOnlySpan<byte> bytes, in TpmCommand command, CommandPlan plan, Span<byte> response)
     {
         if (!command.Attributes.ResponseHandle || !TpmResponse.TryReadHandle(response, out TpmHandle handle))
         {
@@ -91,16 +94,14 @@ internal sealed class ResponseTracker(
         VerifyUnused(handle, plan.SubjectSession);
         if (handle.IsTransient)
         {
-            var entered = new TransientObject
-            {
-                IsSequence = command.Code is TpmCc.HashSequenceStart or TpmCc.HmacStart,
-            };
+            var entered = new TransientObject(
+                isSequence: command.Code is TpmCc.HashSequenceStart or TpmCc.HmacStart);
             if (plan.Context is not null)
             {
-                ObjectResidency.Remember(entered, bytes[command.ParametersOffset..]);
+                entered.KeepContext(bytes[command.ParametersOffset..]);
             }
 
-            objects.Enter(entered, handle);
+            ledger.Objects.Enter(entered, handle);
             VirtualHandle named = space.Add(entered);
             BinaryPrimitives.WriteUInt32BigEndian(response[TpmResponse.HandleOffset..], named.Value);
         }
@@ -117,35 +118,33 @@ internal sealed class ResponseTracker(
     private void VerifyUnused(TpmHandle handle, Session? expected)
     {
         bool isUsed = handle.IsTransient
-            ? objects.Holds(handle)
-            : sessions.Holds(handle) && !(expected is not null && expected.Handle.Index == handle.Index);
+            ? ledger.Objects.Holds(handle)
+            : ledger.Sessions.Holds(handle) && !(expected is not null && expected.Handle.Index == handle.Index);
         if (isUsed)
         {
             _ = power.Verify();
-            objects.Vacate(handle);
-            sessions.Vacate(handle);
+            ledger.Objects.Vacate(handle);
+            ledger.Sessions.Vacate(handle);
         }
     }
 
     /// <summary>
     /// A session was started, or loaded by a client; one that was saved moves to the opener that loaded it.
     /// </summary>
-    private void EnterSession(ManagedSpace space, TpmHandle handle, Session? saved)
+    private void EnterSession(SpaceRecord space, TpmHandle handle, Session? saved)
     {
         if (saved is null)
         {
-            saved = new Session(handle, space.Owner, space);
-            sessions.Enter(saved);
+            saved = new Session(handle, space.Owner, space.Id);
+            ledger.Sessions.Enter(saved);
         }
         else
         {
-            sessions.Loaded(saved);
-            sessions.Used(saved);
+            ledger.Sessions.Load(saved);
+            ledger.Sessions.Use(saved);
         }
 
-        saved.Token = null;
-        saved.Opener = space;
-        space.Sessions.Add(saved);
+        SessionLedger.MoveTo(space, saved);
     }
 
     /// <summary>
@@ -168,7 +167,7 @@ internal sealed class ResponseTracker(
 
             if ((attribute & TpmAuthorization.ContinueSession) == 0)
             {
-                sessions.Ended(session);
+                ledger.Sessions.End(session);
             }
             else if ((attribute & TpmAuthorization.AuditExclusive) != 0 && (attribute & TpmAuthorization.Audit) != 0)
             {
@@ -178,40 +177,40 @@ internal sealed class ResponseTracker(
 
         if (command.Code is not (TpmCc.ContextSave or TpmCc.ContextLoad or TpmCc.FlushContext))
         {
-            sessions.Exclusive = exclusive;
+            ledger.Sessions.SetExclusive(exclusive);
         }
     }
 
-    private void Flushed(ManagedSpace space, TpmHandle named, CommandPlan plan)
+    private void Flushed(SpaceRecord space, TpmHandle named, CommandPlan plan)
     {
         if (plan.Subject is { } ended)
         {
             space.Remove(named);
-            objects.Ended(ended);
+            ledger.Objects.End(ended);
         }
         else if (plan.SubjectSession is { } session)
         {
-            sessions.Ended(session);
+            ledger.Sessions.End(session);
         }
     }
 
-    private void Saved(ManagedSpace space, CommandPlan plan, ReadOnlySpan<byte> context)
+    private void Saved(SpaceRecord space, CommandPlan plan, ReadOnlySpan<byte> context)
     {
         if (plan.Subject is { } saved)
         {
-            ObjectResidency.Remember(saved, context);
+            saved.KeepContext(context);
         }
         else if (plan.SubjectSession is { } session)
         {
-            sessions.Saved(session, context);
-            sessions.SavedByClient(session, space);
+            ledger.Sessions.Save(session, context);
+            SavedSessions.GiveToClient(ledger.Sessions, session, space);
         }
     }
 
     /// <summary>
     /// SequenceComplete and their like: the transient object of the handle area is gone. Of several it is the last one.
     /// </summary>
-    private void EndNamed(ManagedSpace space, ReadOnlySpan<byte> bytes, in TpmCommand command, CommandPlan plan)
+    private void EndNamed(SpaceRecord space, ReadOnlySpan<byte> bytes, in TpmCommand command, CommandPlan plan)
     {
         for (int i = command.HandleCount - 1; i >= 0; i--)
         {
@@ -219,7 +218,7 @@ internal sealed class ResponseTracker(
             if (named.IsTransient && plan.Subject is { } ended)
             {
                 space.Remove(named);
-                objects.Ended(ended);
+                ledger.Objects.End(ended);
                 return;
             }
         }
@@ -242,9 +241,9 @@ internal sealed class ResponseTracker(
         };
         foreach (uint hierarchy in gone)
         {
-            foreach (ManagedSpace space in spaces)
+            foreach (SpaceRecord space in ledger.Spaces.All)
             {
-                space.RemoveWhere(held => held.Hierarchy == hierarchy, objects.Ended);
+                space.RemoveWhere(held => held.Hierarchy == hierarchy, ledger.Objects.End);
             }
         }
     }

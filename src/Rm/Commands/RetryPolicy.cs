@@ -1,12 +1,16 @@
+using TpmFs.Rm.Channel;
+using TpmFs.Rm.Ledger;
+using TpmFs.Rm.Scheduling;
 using TpmFs.Tpm;
 
-namespace TpmFs.Rm;
+namespace TpmFs.Rm.Commands;
 
 /// <summary>How long a command waits, for what, and when it has waited long enough.</summary>
 internal sealed class RetryPolicy(
     TpmChannel channel,
     TimeProvider time,
-    ObjectResidency objects,
+    SlotCount objectSlots,
+    CommandBuffers buffers,
     Func<SpaceOwner, bool> mustQueueForSession)
 {
     /// <summary>How soon a command that waits for somebody else's slot or session tries again.</summary>
@@ -36,7 +40,7 @@ internal sealed class RetryPolicy(
     public CommandOutcome? UntilSlot(PendingCommand pending, CommandPlan plan)
     {
         TimeSpan waited = StartWaiting(pending);
-        bool canEverFit = plan.Objects.Count + plan.NewObjects <= objects.FirstGuess;
+        bool canEverFit = plan.Objects.Count + plan.NewObjects <= objectSlots.First;
         return canEverFit && waited < TimeLimits.WaitForRoom ? CommandOutcome.Later(s_tryAgain) : null;
     }
 
@@ -70,13 +74,13 @@ internal sealed class RetryPolicy(
             : CommandOutcome.Failed(channel.Loss);
 
     /// <summary>What becomes of a command that the TPM did not answer; null where it did.</summary>
-    public CommandOutcome? Unanswered(PendingCommand pending, TransmitStatus status, Span<byte> response) =>
+    public CommandOutcome? Unanswered(PendingCommand pending, TransmitStatus status) =>
         status switch
         {
             TransmitStatus.Ok => null,
             TransmitStatus.NotSent => UntilTpmIsBack(pending),
-            TransmitStatus.LocalityRefused => CommandOutcome.Answered(response, TpmRc.Locality),
-            TransmitStatus.CommandRefused => CommandOutcome.Answered(response, TpmRc.CommandSize),
+            TransmitStatus.LocalityRefused => buffers.Answer(TpmRc.Locality),
+            TransmitStatus.CommandRefused => buffers.Answer(TpmRc.CommandSize),
             _ => CommandOutcome.Failed(channel.Loss),
         };
 

@@ -1,8 +1,10 @@
 using System.Diagnostics.CodeAnalysis;
+using TpmFs.Rm.Channel;
+using TpmFs.Rm.Sessions;
 using TpmFs.Tpm;
 using TpmFs.Tpm.Wire;
 
-namespace TpmFs.Rm;
+namespace TpmFs.Rm.Scheduling;
 
 /// <summary>
 /// Where openers' threads hand commands in, cancel them and leave, and the manager's thread takes them out.

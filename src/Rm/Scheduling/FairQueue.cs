@@ -1,4 +1,4 @@
-namespace TpmFs.Rm;
+namespace TpmFs.Rm.Scheduling;
 
 /// <summary>One that takes part in a <see cref="FairQueue{T}"/>: its place in virtual time.</summary>
 internal abstract class FairShare

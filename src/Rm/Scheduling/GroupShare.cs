@@ -1,4 +1,4 @@
-namespace TpmFs.Rm;
+namespace TpmFs.Rm.Scheduling;
 
 /// <summary>A domain's commands that wait for their turn, and its place among the domains. The scheduler's.</summary>
 internal sealed class GroupShare : FairShare

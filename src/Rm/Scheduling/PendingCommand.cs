@@ -3,7 +3,7 @@ using System.Buffers.Binary;
 using TpmFs.Tpm;
 using TpmFs.Tpm.Wire;
 
-namespace TpmFs.Rm;
+namespace TpmFs.Rm.Scheduling;
 
 /// <summary>Where a space's command is. A space without one is idle.</summary>
 internal enum CommandState

@@ -1,6 +1,7 @@
 using System.Diagnostics.CodeAnalysis;
+using TpmFs.Rm.Channel;
 
-namespace TpmFs.Rm;
+namespace TpmFs.Rm.Scheduling;
 
 /// <summary>
 /// Watches the first commands of openers: one that has waited too long, for others or for a TPM that puts it off, is to

@@ -2,7 +2,7 @@ using System.Buffers.Binary;
 using TpmFs.Tpm;
 using TpmFs.Tpm.Wire;
 
-namespace TpmFs.Rm;
+namespace TpmFs.Rm.Scheduling;
 
 /// <summary>
 /// Random bytes of the TPM's, each used once. They answer the command with which a device TCTI probes the node it has

@@ -1,6 +1,7 @@
 using System.Runtime.CompilerServices;
+using TpmFs.Rm.Sessions;
 
-namespace TpmFs.Rm;
+namespace TpmFs.Rm.Scheduling;
 
 /// <summary>
 /// Whose command is next: fair among domains by their weights and the TPM's time that they used, fair among the openers

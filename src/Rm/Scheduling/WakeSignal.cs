@@ -1,4 +1,4 @@
-namespace TpmFs.Rm;
+namespace TpmFs.Rm.Scheduling;
 
 /// <summary>
 /// Wakes the manager's thread. A signal that is set while that thread is awake ends its next wait at once.

@@ -1,7 +1,7 @@
-using TpmFs.Tpm;
-using TpmFs.Tpm.Wire;
+using TpmFs.Rm.Channel;
+using TpmFs.Rm.Ledger;
 
-namespace TpmFs.Rm;
+namespace TpmFs.Rm.Upkeep;
 
 /// <summary>
 /// Works while no client wants anything, and a little after each command: flushes what nobody can name, gives the slots
@@ -9,16 +9,7 @@ namespace TpmFs.Rm;
 /// one TPM command at a time, so that no client waits longer than for one. Used by the manager's thread alone.
 /// </summary>
 internal sealed class IdleWork(
-    TpmChannel channel,
-    TpmProfile profile,
-    ObjectResidency objects,
-    SessionTable sessions,
-    SessionResidency sessionSlots,
-    PowerState power,
-    RoomMaker room,
-    RandomReserve reserve,
-    TimeProvider time,
-    TimeSpan idleRelease)
+    TpmLedger ledger, PowerState power, RoomMaker room, ReserveFiller filler, TimeProvider time, TimeSpan idleRelease)
 {
     /// <summary>How long after a refusal nothing is tried.</summary>
     private static readonly TimeSpan s_pause = TimeSpan.FromMilliseconds(50);
@@ -78,8 +69,7 @@ internal sealed class IdleWork(
 
         _ = room.FlushDoomed();
         bool isPaused = _pausedSince is { } since && Left(s_pause, since) > TimeSpan.Zero;
-        bool isLow = reserve.Missing > RandomReserve.Target / 4 * 3;
-        if (mayFill && isLow && MayFill && !isPaused && Fill() != TpmStepResult.Done)
+        if (mayFill && filler.IsUrgent && MayAsk && !isPaused && filler.Fill() != TpmStepResult.Done)
         {
             _pausedSince = time.GetTimestamp();
         }
@@ -98,7 +88,7 @@ internal sealed class IdleWork(
         {
             due = TimeSpan.Zero;
         }
-        else if (objects.Count > 0 || sessions.LoadedCount > 0 || MayFill)
+        else if (HasSlots || MayFill)
         {
             due = Left(idleRelease, _lastCommand);
         }
@@ -111,11 +101,14 @@ internal sealed class IdleWork(
     /// Whether the manager may ask the TPM anything that is not about contexts: it would end an exclusive audit
     /// session.
     /// </summary>
-    private bool MayAsk => sessions.Exclusive is null;
+    private bool MayAsk => ledger.Sessions.Exclusive is null;
 
-    private bool MustReadAnew => MayAsk && (!profile.AuditedIsKnown || !power.CountsAreKnown);
+    private bool MustReadAnew => MayAsk && power.MustReadAnew;
 
-    private bool MayFill => MayAsk && reserve.Missing > 0;
+    private bool MayFill => MayAsk && filler.HasWork;
+
+    /// <summary>True when the manager has something in the TPM.</summary>
+    private bool HasSlots => ledger.Objects.Count > 0 || ledger.Sessions.LoadedCount > 0;
 
     private TpmStepResult DoOne()
     {
@@ -126,34 +119,10 @@ internal sealed class IdleWork(
 
         if (MustReadAnew)
         {
-            return profile.AuditedIsKnown ? power.ReadCounts() : profile.ReadAudited();
+            return power.ReadAnew();
         }
 
-        if (objects.Count > 0)
-        {
-            return objects.ReleaseOne();
-        }
-
-        if (sessions.LoadedCount > 0)
-        {
-            return sessionSlots.ReleaseOne();
-        }
-
-        return Fill();
-    }
-
-    private TpmStepResult Fill()
-    {
-        OwnResult result = channel.GetRandom(
-            (ushort)Math.Min(RandomReserve.LargestAnswer, reserve.Missing), out ReadOnlySpan<byte> bytes);
-        if (!result.Succeeded)
-        {
-            return result.AsStep();
-        }
-
-        reserve.Add(bytes);
-        channel.WipeOwn();
-        return bytes.IsEmpty ? TpmStepResult.PutOff : TpmStepResult.Done;
+        return HasSlots ? room.ReleaseOne() : filler.Fill();
     }
 
     private TimeSpan Left(TimeSpan whole, long since)

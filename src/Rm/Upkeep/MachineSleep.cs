@@ -1,4 +1,7 @@
-namespace TpmFs.Rm;
+using TpmFs.Rm.Channel;
+using TpmFs.Rm.Scheduling;
+
+namespace TpmFs.Rm.Upkeep;
 
 /// <summary>
 /// The machine is about to sleep: the command that runs ends, everything is saved, and nothing is sent to the TPM until

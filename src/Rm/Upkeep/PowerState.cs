@@ -1,38 +1,30 @@
+using TpmFs.Rm.Channel;
+using TpmFs.Rm.Ledger;
 using TpmFs.Tpm;
 using TpmFs.Tpm.Wire;
 
-namespace TpmFs.Rm;
+namespace TpmFs.Rm.Upkeep;
 
 /// <summary>
 /// Whether the TPM is still the one that was left: tells TPM Reset, Restart and Resume (Part 1, 12.2) apart, and lets
 /// go of what each takes away. Used by the manager's thread alone.
 /// </summary>
 internal sealed class PowerState(
-    TpmChannel channel,
-    TpmProfile profile,
-    ObjectResidency objects,
-    SessionTable sessions,
-    SessionResidency sessionSlots,
-    IReadOnlyCollection<ManagedSpace> spaces,
-    TimeProvider time,
-    IResourceManagerLog log)
+    TpmEndpoint tpm, TpmLedger ledger, TpmSlots slots, TimeProvider time, IResourceManagerLog log)
 {
-    private Clock _last;
-    private long _lastSure;
-
     /// <summary>How many restarts of the TPM were noticed, and told.</summary>
     public int RestartsSeen { get; private set; }
 
-    /// <summary>False when a command changed the counts: they are to be read when that disturbs nobody.</summary>
-    public bool CountsAreKnown { get; private set; }
-
-    /// <summary>TPM2_Clear sets the counts to zero.</summary>
-    public void ForgetCounts() => CountsAreKnown = false;
+    /// <summary>
+    /// True when something that the TPM says of itself is not known any more. To ask for it ends an exclusive audit
+    /// session.
+    /// </summary>
+    public bool MustReadAnew => !tpm.Profile.AuditedIsKnown || !ledger.Counts.AreKnown;
 
     /// <summary>Starts the TPM where it is not started, and notes its counts.</summary>
     public TpmStepResult Start()
     {
-        OwnResult startup = channel.Startup();
+        OwnResult startup = tpm.Channel.Startup();
         return startup.Code == TpmRc.Initialize || startup.Succeeded ? ReadCounts() : startup.AsStep();
     }
 
@@ -47,6 +39,9 @@ internal sealed class PowerState(
         return step;
     }
 
+    /// <summary>Asks the TPM for one thing that is not known any more.</summary>
+    public TpmStepResult ReadAnew() => tpm.Profile.AuditedIsKnown ? ReadCounts() : tpm.Profile.ReadAudited();
+
     /// <summary>
     /// Something does not fit, or the link was lost: asks the TPM whether it was restarted, starts it if need be, and
     /// drops what is gone.
@@ -57,7 +52,7 @@ internal sealed class PowerState(
         bool wasDown = false;
         if (step == TpmStepResult.Inconsistent)
         {
-            OwnResult startup = channel.Startup();
+            OwnResult startup = tpm.Channel.Startup();
             if (!startup.Succeeded && startup.Code != TpmRc.Initialize)
             {
                 return startup.AsStep();
@@ -81,11 +76,11 @@ internal sealed class PowerState(
     private TpmStepResult Compare(Clock clock, bool wasDown)
     {
         TpmReturn how = TpmReturn.Unchanged;
-        if (CountsAreKnown && clock.ResetCount != _last.ResetCount)
+        if (ledger.Counts.AreKnown && clock.ResetCount != ledger.Counts.Resets)
         {
             how = TpmReturn.Reset;
         }
-        else if (wasDown || (CountsAreKnown && clock.RestartCount != _last.RestartCount))
+        else if (wasDown || (ledger.Counts.AreKnown && clock.RestartCount != ledger.Counts.Restarts))
         {
             how = TpmReturn.Restarted;
         }
@@ -98,8 +93,8 @@ internal sealed class PowerState(
                 WasSeenDown: wasDown,
                 IsUnderstood: wasDown && (!isReset || clock.RestartCount == 0),
                 Started: wasDown ? long.MaxValue : EarliestStart(clock),
-                LastSure: _lastSure);
-            TpmStepResult step = TpmHoldings.Find(profile, restart, out TpmHoldings holdings);
+                LastSure: ledger.Counts.LastSure);
+            TpmStepResult step = TpmHoldings.Find(tpm.Profile, restart, out TpmHoldings holdings);
             step = step == TpmStepResult.Done ? Drop(holdings) : step;
             if (step != TpmStepResult.Done)
             {
@@ -114,12 +109,8 @@ internal sealed class PowerState(
         return TpmStepResult.Done;
     }
 
-    private void Remember(Clock clock)
-    {
-        _last = clock;
-        _lastSure = time.GetTimestamp();
-        CountsAreKnown = true;
-    }
+    private void Remember(Clock clock) =>
+        ledger.Counts.Learn(clock.ResetCount, clock.RestartCount, time.GetTimestamp());
 
     /// <summary>When the TPM was started, by its own clock, which may be 15 % off (Part 1, 36.1).</summary>
     private long EarliestStart(Clock clock)
@@ -131,25 +122,29 @@ internal sealed class PowerState(
 
     private TpmStepResult Drop(TpmHoldings holdings)
     {
-        objects.TpmRestarted(holdings);
-        sessions.TpmRestarted(holdings);
-        sessionSlots.TpmRestarted();
-        foreach (ManagedSpace space in spaces)
+        ledger.Objects.KeepOnly(holdings.HasResident, holdings.HasTransient);
+        ledger.ObjectSlots.Forget();
+        ledger.Sessions.KeepOnly(holdings.Has);
+        ledger.SessionSlots.Forget();
+        foreach (SpaceRecord space in ledger.Spaces.All)
         {
             foreach (TransientObject held in space.Objects.Values)
             {
                 held.PublicAnswer = null;
                 bool? isThere = held.Resident is not null ? true : holdings.HasContextOf(held);
-                TpmStepResult step = isThere is null ? objects.TryContext(held) : TpmStepResult.Done;
+                TpmStepResult step = isThere is null ? slots.Objects.TryContext(held) : TpmStepResult.Done;
                 if (step is TpmStepResult.Lost or TpmStepResult.PutOff)
                 {
                     return step;
                 }
 
-                held.Context = isThere == false ? null : held.Context;
+                if (isThere == false)
+                {
+                    held.ForgetContext();
+                }
             }
 
-            space.ForgetLost(objects.Ended);
+            space.ForgetLost(ledger.Objects.End);
         }
 
         return TpmStepResult.Done;
@@ -158,7 +153,7 @@ internal sealed class PowerState(
     private TpmStepResult TryReadClock(out Clock clock)
     {
         clock = default;
-        TpmStepResult step = channel.ReadClock(out ReadOnlySpan<byte> info).AsStep();
+        TpmStepResult step = tpm.Channel.ReadClock(out ReadOnlySpan<byte> info).AsStep();
         if (step != TpmStepResult.Done)
         {
             return step;

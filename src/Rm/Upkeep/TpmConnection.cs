@@ -1,7 +1,6 @@
-using TpmFs.Tpm;
-using TpmFs.Tpm.Wire;
+using TpmFs.Rm.Channel;
 
-namespace TpmFs.Rm;
+namespace TpmFs.Rm.Upkeep;
 
 /// <summary>
 /// Brings the TPM up at the start, and back after the way to it was lost or the machine slept. Used by the manager's
@@ -9,13 +8,9 @@ namespace TpmFs.Rm;
 /// </summary>
 internal sealed class TpmConnection(
     TpmChannel channel,
-    TpmProfile profile,
-    ObjectResidency objects,
-    SessionTable sessions,
-    SessionResidency sessionSlots,
+    TpmIntroduction introduction,
     PowerState power,
-    RandomReserve reserve,
-    ResourceManagerOptions options,
+    Reconciliation reconciliation,
     TimeProvider time,
     IResourceManagerLog log)
 {
@@ -23,9 +18,6 @@ internal sealed class TpmConnection(
     private static readonly TimeSpan s_connectTimeout = TimeSpan.FromSeconds(2);
     private static readonly TimeSpan s_firstPause = TimeSpan.FromMilliseconds(20);
     private static readonly TimeSpan s_longestPause = TimeSpan.FromSeconds(2);
-
-    /// <summary>How many probes' worth of random bytes are there before the first client is.</summary>
-    private const int FirstFills = 4;
 
     private volatile TpmFacts _facts = TpmFacts.None;
     private volatile string _problem = "";
@@ -48,7 +40,8 @@ internal sealed class TpmConnection(
     public TimeSpan? LostFor => _lostAt is { } since ? time.GetElapsedTime(since) : null;
 
     /// <summary>Connects and learns what the TPM is. False with what a person should know.</summary>
-    public bool TryStart(out string problem)
+    /// <param name="pause">Lets so much time pass.</param>
+    public bool TryStart(Action<TimeSpan> pause, out string problem)
     {
         long start = time.GetTimestamp();
         TpmStepResult step = TpmStepResult.Lost;
@@ -62,10 +55,10 @@ internal sealed class TpmConnection(
                 return false;
             }
 
-            step = StartOnce();
+            step = Introduce();
             if (step is TpmStepResult.PutOff or TpmStepResult.Lost)
             {
-                Thread.Sleep(TimeLimits.Backoff(attempt));
+                pause(TimeLimits.Backoff(attempt));
             }
             else if (step is TpmStepResult.Inconsistent or TpmStepResult.NoRoom or TpmStepResult.Gap)
             {
@@ -115,7 +108,7 @@ internal sealed class TpmConnection(
     {
         bool isFirst = _facts.Family == TpmFamily.Unknown;
         bool isConnected = channel.IsUp || channel.TryConnect(s_connectTimeout);
-        TpmStepResult step = !isConnected ? TpmStepResult.Lost : isFirst ? StartOnce() : AskWhatIsLeft();
+        TpmStepResult step = !isConnected ? TpmStepResult.Lost : isFirst ? Introduce() : AskWhatIsLeft();
         bool isBack = step == TpmStepResult.Done || (step == TpmStepResult.Inconsistent && !isFirst);
         _triedAt = time.GetTimestamp();
         _pause = _pause == TimeSpan.Zero ? s_firstPause : _pause * 2 < s_longestPause ? _pause * 2 : s_longestPause;
@@ -155,77 +148,16 @@ internal sealed class TpmConnection(
         }
 
         TpmStepResult step = power.Verify();
-        return step == TpmStepResult.Done ? FlushLeftovers() : step;
+        return step == TpmStepResult.Done ? reconciliation.FlushUnknown() : step;
     }
 
-    private TpmStepResult StartOnce()
+    private TpmStepResult Introduce()
     {
-        TpmStepResult step = power.Start();
-        if (channel is { IsUp: true, IsTpm12: true })
-        {
-            _facts = TpmFacts.None with { Family = TpmFamily.Tpm12, HighestLocality = channel.HighestLocality };
-            return TpmStepResult.Done;
-        }
-
-        step = step == TpmStepResult.Done ? FlushLeftovers() : step;
-        step = step == TpmStepResult.Done ? profile.Read() : step;
-        if (step != TpmStepResult.Done)
-        {
-            _problem = step is TpmStepResult.Inconsistent or TpmStepResult.NoRoom or TpmStepResult.Gap
-                ? "The TPM does not answer as a TPM 2.0 does: TPM2_Startup, TPM2_GetCapability or TPM2_ReadClock "
-                    + "failed."
-                : _problem;
-            return step;
-        }
-
-        objects.Guess((int)Math.Min(profile.Property(TpmPt.HrTransientAvail, 3), int.MaxValue));
-        sessionSlots.Guess(
-            (int)Math.Min(profile.Property(TpmPt.HrLoadedAvail, 3), int.MaxValue),
-            (int)Math.Min(profile.Property(TpmPt.ActiveSessionsMax, 64), int.MaxValue),
-            profile.Property(TpmPt.ContextGapMax, ushort.MaxValue));
-        for (int i = 0; i < FirstFills
-            && channel.GetRandom(RandomReserve.LargestAnswer, out ReadOnlySpan<byte> bytes).Succeeded; i++)
-        {
-            reserve.Add(bytes);
-        }
-
-        if (!channel.IsUp)
-        {
-            return TpmStepResult.Lost;
-        }
-
-        _facts = new TpmFacts(
-            TpmFamily.Tpm20, profile.MaxCommandSize, channel.HighestLocality, TpmDescription.Read(profile));
-        return TpmStepResult.Done;
-    }
-
-    /// <summary>
-    /// Where the TPM is the manager's alone, what it holds and the manager does not know is left over, from an earlier
-    /// daemon or from the command that was under way when the link was lost.
-    /// </summary>
-    private TpmStepResult FlushLeftovers()
-    {
-        if (!options.FlushAtStart)
-        {
-            return TpmStepResult.Done;
-        }
-
-        var held = new List<TpmHandle>();
-        TpmStepResult step = TpmStepResult.Done;
-        foreach (TpmHt type in (ReadOnlySpan<TpmHt>)[TpmHt.Transient, TpmHt.LoadedSession, TpmHt.SavedSession])
-        {
-            step = step == TpmStepResult.Done ? profile.ReadHandles(type, held) : step;
-        }
-
-        foreach (TpmHandle handle in held)
-        {
-            bool isKnown = handle.IsTransient ? objects.Holds(handle) : sessions.Holds(handle);
-            if (step == TpmStepResult.Done && !isKnown)
-            {
-                step = channel.FlushContext(handle).AsStep();
-            }
-        }
-
+        TpmStepResult step = introduction.Try(out TpmFacts facts);
+        _facts = step == TpmStepResult.Done ? facts : _facts;
+        _problem = step is TpmStepResult.Inconsistent or TpmStepResult.NoRoom or TpmStepResult.Gap
+            ? "The TPM does not answer as a TPM 2.0 does: TPM2_Startup, TPM2_GetCapability or TPM2_ReadClock failed."
+            : _problem;
         return step;
     }
 }

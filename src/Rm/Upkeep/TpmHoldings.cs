@@ -1,7 +1,8 @@
-using TpmFs.Tpm;
+using TpmFs.Rm.Channel;
+using TpmFs.Rm.Ledger;
 using TpmFs.Tpm.Wire;
 
-namespace TpmFs.Rm;
+namespace TpmFs.Rm.Upkeep;
 
 /// <summary>
 /// What the TPM still has of the manager's after it was restarted. When the manager started the TPM itself, nothing was
@@ -31,15 +32,10 @@ internal sealed class TpmHoldings
             return TpmStepResult.Done;
         }
 
-        var transient = new List<TpmHandle>();
-        var loaded = new List<TpmHandle>();
-        var saved = new List<TpmHandle>();
-        TpmStepResult step = profile.ReadHandles(TpmHt.Transient, transient);
-        step = step == TpmStepResult.Done ? profile.ReadHandles(TpmHt.LoadedSession, loaded) : step;
-        step = step == TpmStepResult.Done ? profile.ReadHandles(TpmHt.SavedSession, saved) : step;
-        holdings._transient.UnionWith(transient);
-        holdings._loaded.UnionWith(loaded.Select(handle => handle.Index));
-        holdings._saved.UnionWith(saved.Select(handle => handle.Index));
+        TpmStepResult step = HandleLists.Read(profile, out HandleLists lists);
+        holdings._transient.UnionWith(lists.Transient);
+        holdings._loaded.UnionWith(lists.Loaded.Select(handle => handle.Index));
+        holdings._saved.UnionWith(lists.Saved.Select(handle => handle.Index));
         return step;
     }
 

@@ -1,13 +1,14 @@
+using TpmFs.Rm.Channel;
+using TpmFs.Rm.Scheduling;
 using TpmFs.Tpm;
 using TpmFs.Tpm.Wire;
 
-namespace TpmFs.Rm;
+namespace TpmFs.Rm.Upkeep;
 
 /// <summary>
 /// Measures what one command costs, and puts it down to its opener and its domain. Used by the manager's thread alone.
 /// </summary>
-internal sealed class WorkMeter(
-    TpmChannel channel, ObjectResidency objects, SessionResidency sessionSlots, TimeProvider time)
+internal sealed class WorkMeter(TpmChannel channel, TpmSlots slots, TimeProvider time)
 {
     private long _commands;
     private long _evictions;
@@ -17,7 +18,7 @@ internal sealed class WorkMeter(
     public void Begin()
     {
         _commands = channel.Commands;
-        _evictions = objects.Evictions + sessionSlots.Evictions;
+        _evictions = slots.Objects.Evictions + slots.Sessions.Evictions;
         _busy = channel.Busy;
     }
 
@@ -26,18 +27,17 @@ internal sealed class WorkMeter(
     {
         TimeSpan busy = channel.Busy - _busy;
         long commands = channel.Commands - _commands;
-        long evictions = objects.Evictions + sessionSlots.Evictions - _evictions;
+        long evictions = slots.Objects.Evictions + slots.Sessions.Evictions - _evictions;
         space.Usage.AddWork(commands, evictions, busy);
         space.Owner.Group.Usage.AddWork(commands, evictions, busy);
         return busy;
     }
 
     /// <summary>The command is answered.</summary>
-    /// <param name="response">Empty when there is none.</param>
     /// <param name="now">The time provider's timestamp.</param>
-    public void Answered(PendingCommand pending, ReadOnlySpan<byte> response, bool isDenied, TimeSpan busy, long now)
+    public void Answered(PendingCommand pending, in CommandOutcome outcome, TimeSpan busy, long now)
     {
-        TpmRc? code = TpmHeader.TryRead(response, out TpmHeader header) ? header.ResponseCode : null;
-        pending.Account(code, isDenied, time.GetElapsedTime(pending.Submitted, now) - busy);
+        TpmRc? code = TpmHeader.TryRead(outcome.Response.Span, out TpmHeader header) ? header.ResponseCode : null;
+        pending.Account(code, outcome.IsDenied, time.GetElapsedTime(pending.Submitted, now) - busy);
     }
 }

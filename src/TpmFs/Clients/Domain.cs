@@ -195,7 +195,7 @@ internal sealed class Domain
     /// <summary>Begins a conversation for a client who has a place, or takes the place back.</summary>
     private Conversation? TryBegin(in Caller caller, TpmPort tpm, TpmNodeAddress node, out Errno refusal)
     {
-        var owner = new SpaceOwner(GroupOf(tpm.Number, caller.Uid), caller.Uid, node.Locality);
+        var owner = new SpaceOwner(GroupOf(tpm, caller.Uid), caller.Uid, node.Locality);
         var identity = new ConversationIdentity(
             _context.NextId(), Client.Of(caller), Path, node, _context.Time.GetTimestamp());
         SpaceOpener opener = node.IsRaw ? tpm.Raw : tpm.Managed;
@@ -223,18 +223,16 @@ internal sealed class Domain
     /// Returns the share of a TPM's time that a user has in this domain. It is always the same one for a user, because
     /// saved sessions are shared within it.
     /// </summary>
-    private SchedulingGroup GroupOf(int tpm, uint uid)
+    private SchedulingGroup GroupOf(TpmPort tpm, uint uid)
     {
-        (int tpm, uint) key = (tpm, _isShared ? uid : 0);
+        (int Tpm, uint Uid) key = (tpm.Number, _isShared ? uid : 0);
         lock (_gate)
         {
             if (!_groups.TryGetValue(key, out SchedulingGroup? group))
             {
-                group = new SchedulingGroup(_isShared ? $"{Name}:{uid}" : Name, _spaceLimits)
-                {
-                    Weight = _limits.Weight!.Value,
-                    Denied = _limits.Denied!,
-                };
+                group = tpm.NewGroup(_isShared ? $"{Name}:{uid}" : Name, _spaceLimits);
+                group.Weight = _limits.Weight!.Value;
+                group.Denied = _limits.Denied!;
                 _groups.Add(key, group);
             }
 

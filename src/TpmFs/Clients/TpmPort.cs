@@ -13,9 +13,15 @@ internal delegate Space? SpaceOpener(SpaceOwner owner, ISpaceClient client);
 /// <param name="managed">Makes a handle space of the resource manager.</param>
 /// <param name="raw">Opens the TPM as it is, for one conversation at a time.</param>
 /// <param name="facts">What is known of it at this moment.</param>
+/// <param name="newGroupId">Gives an id to a new group.</param>
 /// <param name="endGroup">Flushes what is left of a group whose conversations have all ended.</param>
 internal sealed class TpmPort(
-    int number, SpaceOpener managed, SpaceOpener raw, Func<TpmFacts> facts, Action<SchedulingGroup> endGroup)
+    int number,
+    SpaceOpener managed,
+    SpaceOpener raw,
+    Func<TpmFacts> facts,
+    Func<GroupId> newGroupId,
+    Action<SchedulingGroup> endGroup)
 {
     /// <summary>Counted from 0; part of its nodes' names.</summary>
     public int Number => number;
@@ -34,6 +40,8 @@ internal sealed class TpmPort(
 
     /// <summary>Whether commands can be sent at a locality.</summary>
     public bool Has(byte locality) => locality <= Facts.HighestLocality;
+
+    public SchedulingGroup NewGroup(string name, SpaceLimits limits) => new(newGroupId(), name, limits);
 
     public void EndGroup(SchedulingGroup group) => endGroup(group);
 }

@@ -4,6 +4,7 @@ using TpmFs.Configuration;
 using TpmFs.Logs;
 using TpmFs.Power;
 using TpmFs.Rm;
+using TpmFs.Rm.Manager;
 using TpmFs.Status;
 
 namespace TpmFs.Life;
@@ -32,6 +33,7 @@ internal sealed class ServedTpm : ISuspendable, IDisposable
             _manager.OpenSpace,
             (owner, client) => _manager.TryOpenRaw(owner, client, out Space? space) ? space : null,
             () => _manager.Facts,
+            _manager.NewGroupId,
             _manager.EndGroup);
         Status = new TpmStatus(plan.Number, plan.Way, () => _manager.Facts, () => Problem);
     }

@@ -1,3 +1,4 @@
+using TpmFs.Rm.Manager;
 using TpmFs.Simulation;
 
 namespace TpmFs.Rm.Tests.Harness;
@@ -27,7 +28,7 @@ internal sealed class Rig : IDisposable
 
     public SchedulingGroup Group(string name) =>
         _groups.TryGetValue(name, out SchedulingGroup? group)
-            ? group : _groups[name] = new SchedulingGroup(name, new SpaceLimits());
+            ? group : _groups[name] = new SchedulingGroup(Manager.NewGroupId(), name, new SpaceLimits());
 
     public Opener Open(string group = "root", uint uid = 1000, byte locality = 0) =>
         new(this, new SpaceOwner(Group(group), uid, locality));

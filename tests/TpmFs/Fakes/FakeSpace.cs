@@ -5,6 +5,8 @@ namespace TpmFs.Daemon.Tests.Fakes;
 /// <summary>A space whose TPM is the test: it says when, and with what, a command is answered.</summary>
 internal sealed class FakeSpace(ISpaceClient client) : Space
 {
+    public override SpaceId Id => default;
+
     private readonly Lock _gate = new();
     private readonly List<byte[]> _submitted = [];
 

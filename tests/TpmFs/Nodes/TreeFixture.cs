@@ -47,7 +47,8 @@ internal sealed class TreeFixture : IDisposable
         TpmPort[] ports = [.. Enumerable.Range(0, tpms)
             .Select(
                 i => new TpmPort(
-                    i, OpenSpace, (owner, client) => OpenRaw(i, owner, client), () => Facts[i], Ended.Add))];
+                    i, OpenSpace, (owner, client) => OpenRaw(i, owner, client), () => Facts[i],
+                    () => new GroupId(++_groups), Ended.Add))];
         var status = new DaemonStatus(
             [.. ports.Select(
                 port => new TpmStatus(
@@ -58,6 +59,8 @@ internal sealed class TreeFixture : IDisposable
             new TreeOwners(new Access(0x1ED, 0, 0), new Access(0x1B0, 0, 109)),
             new TreeSurroundings(Database, _state, Time, _log));
     }
+
+    private long _groups;
 
     public ServedTree Tree { get; }
 

@@ -79,6 +79,8 @@ public sealed class TpmFileAllocationTests : IDisposable
 
     private sealed class QuietSpace(ISpaceClient client) : Space
     {
+        public override SpaceId Id => default;
+
         private readonly byte[] _response = new byte[200];
 
         public override int ObjectCount => 0;

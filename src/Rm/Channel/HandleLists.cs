@@ -1,0 +1,29 @@
+using TpmFs.Tpm;
+using TpmFs.Tpm.Wire;
+
+namespace TpmFs.Rm.Channel;
+
+/// <summary>The TPM's own lists of what it holds for anybody (TPM_CAP_HANDLES).</summary>
+internal sealed class HandleLists
+{
+    private HandleLists()
+    {
+    }
+
+    public List<TpmHandle> Transient { get; } = [];
+
+    /// <summary>Loaded sessions; the index alone tells which.</summary>
+    public List<TpmHandle> Loaded { get; } = [];
+
+    /// <summary>Saved sessions; the index alone tells which.</summary>
+    public List<TpmHandle> Saved { get; } = [];
+
+    /// <summary>Asks the TPM.</summary>
+    public static TpmStepResult Read(TpmProfile profile, out HandleLists lists)
+    {
+        lists = new HandleLists();
+        TpmStepResult step = profile.ReadHandles(TpmHt.Transient, lists.Transient);
+        step = step == TpmStepResult.Done ? profile.ReadHandles(TpmHt.LoadedSession, lists.Loaded) : step;
+        return step == TpmStepResult.Done ? profile.ReadHandles(TpmHt.SavedSession, lists.Saved) : step;
+    }
+}

@@ -1,0 +1,199 @@
+using System.Text;
+using TpmFs.Rm.Ledger;
+using TpmFs.Tpm;
+using TpmFs.Tpm.Wire;
+
+namespace TpmFs.Rm.Channel;
+
+/// <summary>
+/// What the TPM says of itself: its commands, sizes and limits, read at the start; and which commands it audits.
+/// </summary>
+internal sealed class TpmProfile(TpmChannel channel)
+{
+    /// <summary>The most entries asked for at once; a TPM gives fewer where it cannot.</summary>
+    private const uint PageSize = 254;
+
+    /// <summary>The most pages that one list may have: a TPM that always has more to tell is none.</summary>
+    private const int MaxPages = 1024;
+
+    private readonly Dictionary<TpmCc, TpmaCc> _commands = [];
+    private readonly Dictionary<TpmPt, uint> _properties = [];
+
+    /// <summary>Replaced as a whole, and read by any thread.</summary>
+    private volatile HashSet<TpmCc>? _audited;
+
+    /// <summary>The largest command that the TPM takes, which may be less than a client may write.</summary>
+    public uint LargestCommand => Math.Min(Property(TpmPt.MaxCommandSize, uint.MaxValue), (uint)channel.LargestCommand);
+
+    /// <summary>The largest command that a client may write.</summary>
+    public int MaxCommandSize => Math.Min(Size(TpmPt.MaxCommandSize), channel.LargestCommand);
+
+    public int MaxResponseSize => Size(TpmPt.MaxResponseSize);
+
+    public bool TryGetCommand(TpmCc code, out TpmaCc attributes) => _commands.TryGetValue(code, out attributes);
+
+    public uint Property(TpmPt property, uint otherwise) => _properties.GetValueOrDefault(property, otherwise);
+
+    /// <summary>
+    /// Whether a command may be answered without the TPM: not while the TPM audits it, or may audit it, since the
+    /// digest would lack it. Any thread.
+    /// </summary>
+    public bool MayAnswerFor(TpmCc code) => _audited?.Contains(code) == false;
+
+    /// <summary>
+    /// The audited commands are no longer known; nothing is answered locally until <see cref="ReadAudited"/>.
+    /// </summary>
+    public void ForgetAudited() => _audited = null;
+
+    public bool AuditedIsKnown => _audited is not null;
+
+    /// <summary>True when everything was read once, by this manager or by one whose snapshot it goes on from.</summary>
+    public bool IsKnown => _commands.Count > 0;
+
+    /// <summary>What a snapshot keeps.</summary>
+    public ProfileState State => new(
+        [.. _commands.Values.Select(attributes => attributes.Value)],
+        [.. _properties.Select(property => ((uint)property.Key, property.Value))],
+        _audited is null ? null : [.. _audited.Select(code => (uint)code)]);
+
+    /// <summary>Goes on from a snapshot.</summary>
+    public void Restore(ProfileState state)
+    {
+        foreach (uint value in state.Commands)
+        {
+            var attributes = new TpmaCc(value);
+            _commands[attributes.Code] = attributes;
+        }
+
+        foreach ((uint property, uint value) in state.Properties)
+        {
+            _properties[(TpmPt)property] = value;
+        }
+
+        _audited = state.Audited is null ? null : [.. state.Audited.Select(code => (TpmCc)code)];
+    }
+
+    /// <summary>Reads everything.</summary>
+    public TpmStepResult Read()
+    {
+        TpmStepResult step = ReadCommands();
+        step = step == TpmStepResult.Done ? ReadProperties(TpmPt.Fixed) : step;
+        step = step == TpmStepResult.Done ? ReadProperties(TpmPt.Variable) : step;
+        return step == TpmStepResult.Done ? ReadAudited() : step;
+    }
+
+    public TpmStepResult ReadAudited()
+    {
+        var audited = new HashSet<TpmCc>();
+        TpmStepResult step = ReadPages(TpmCap.AuditCommands, 0, (ref TpmReader page, out uint next) =>
+        {
+            bool read = page.TryReadUInt32(out uint code);
+            audited.Add((TpmCc)code);
+            next = code + 1;
+            return read;
+        });
+        _audited = step == TpmStepResult.Done ? audited : null;
+        return step;
+    }
+
+    /// <summary>The handles of one type that the TPM holds (TPM_CAP_HANDLES), from the type's first one.</summary>
+    public TpmStepResult ReadHandles(TpmHt type, ICollection<TpmHandle> handles) =>
+        ReadPages(TpmCap.Handles, (uint)type << 24, (ref TpmReader page, out uint next) =>
+        {
+            bool read = page.TryReadHandle(out TpmHandle handle);
+            handles.Add(handle);
+            next = ((uint)type << 24) | (handle.Index + 1);
+            return read;
+        });
+
+    /// <summary>Returns what the TPM says it is.</summary>
+    public TpmDescription Describe()
+    {
+        uint first = Property(TpmPt.FirmwareVersion1, 0);
+        uint second = Property(TpmPt.FirmwareVersion2, 0);
+        return new TpmDescription(
+            Text(TpmPt.Manufacturer),
+            Text(TpmPt.VendorString1, TpmPt.VendorString2, TpmPt.VendorString3, TpmPt.VendorString4),
+            $"{first >> 16}.{first & 0xFFFF}.{second >> 16}.{second & 0xFFFF}",
+            Property(TpmPt.Revision, 0));
+    }
+
+    private TpmStepResult ReadCommands() => ReadPages(TpmCap.Commands, 0, (ref TpmReader page, out uint next) =>
+    {
+        bool read = page.TryReadUInt32(out uint value);
+        var attributes = new TpmaCc(value);
+        _commands[attributes.Code] = attributes;
+        next = (uint)attributes.Code + 1;
+        return read;
+    });
+
+    private TpmStepResult ReadProperties(TpmPt first) =>
+        ReadPages(TpmCap.TpmProperties, (uint)first, (ref TpmReader page, out uint next) =>
+    {
+        bool read = page.TryReadUInt32(out uint property) & page.TryReadUInt32(out uint value);
+        _properties[(TpmPt)property] = value;
+        next = property + 1;
+        return read;
+    });
+
+    private delegate bool ReadEntry(ref TpmReader page, out uint next);
+
+    private TpmStepResult ReadPages(TpmCap capability, uint first, ReadEntry readEntry)
+    {
+        for (int pages = 0; pages < MaxPages; pages++)
+        {
+            TpmStepResult step = channel.GetCapability(capability, first, PageSize, out ReadOnlySpan<byte> data)
+                .AsStep();
+            if (step != TpmStepResult.Done)
+            {
+                return step;
+            }
+
+            var page = new TpmReader(data);
+            if (!page.TryReadByte(out byte moreData) || !page.TryReadUInt32(out _)
+                || !page.TryReadUInt32(out uint count))
+            {
+                return TpmStepResult.Inconsistent;
+            }
+
+            for (uint i = 0; i < count; i++)
+            {
+                if (!readEntry(ref page, out uint next))
+                {
+                    return TpmStepResult.Inconsistent;
+                }
+
+                first = next;
+            }
+
+            if (moreData == 0 || count == 0)
+            {
+                return TpmStepResult.Done;
+            }
+        }
+
+        return TpmStepResult.Inconsistent;
+    }
+
+    /// <summary>
+    /// Returns the printable characters of properties that hold four each; the TPM's bytes are not trusted to be text.
+    /// </summary>
+    private string Text(params ReadOnlySpan<TpmPt> properties)
+    {
+        var text = new StringBuilder();
+        foreach (TpmPt property in properties)
+        {
+            uint characters = Property(property, 0);
+            for (int shift = 24; shift >= 0; shift -= 8)
+            {
+                char character = (char)((characters >> shift) & 0xFF);
+                text.Append(character is >= ' ' and <= '~' ? character : ' ');
+            }
+        }
+
+        return text.ToString().Trim();
+    }
+
+    private int Size(TpmPt property) =>
+        (int)Math.Clamp(Property(property, TpmFacts.SmallestBuffer), TpmFacts.SmallestBuffer, 64 * 1024);
+}

@@ -1,0 +1,49 @@
+using TpmFs.Tpm;
+
+namespace TpmFs.Rm.Channel;
+
+/// <summary>How a step on the way to a command ended.</summary>
+internal enum TpmStepResult
+{
+    Done,
+
+    /// <summary>The TPM has no room, and nothing of the manager's may leave.</summary>
+    NoRoom,
+
+    /// <summary>The TPM put it off (TPM_RC_RETRY, YIELDED, TESTING).</summary>
+    PutOff,
+
+    /// <summary>The oldest saved session is too old: nothing can be saved before it is saved anew.</summary>
+    Gap,
+
+    /// <summary>The TPM refuses what should have worked: it was restarted, or somebody else interfered.</summary>
+    Inconsistent,
+
+    /// <summary>The way to the TPM is lost.</summary>
+    Lost,
+}
+
+internal static class TpmStepResults
+{
+    /// <summary>
+    /// Whether the TPM wants the same command again, later. TPM_RC_CANCELED counts: who did not ask for it was hit by a
+    /// cancellation that came too late for its own command.
+    /// </summary>
+    public static bool IsPutOff(this TpmRc code) =>
+        code == TpmRc.Retry || code == TpmRc.Yielded || code == TpmRc.Testing || code == TpmRc.Canceled;
+
+    /// <summary>The TPM has no room for another transient object.</summary>
+    public static bool IsObjectRoom(this TpmRc code) =>
+        code == TpmRc.ObjectMemory || code == TpmRc.ObjectHandles || code == TpmRc.Memory;
+
+    /// <summary>What the result of an own command means for the step that sent it.</summary>
+    public static TpmStepResult AsStep(this OwnResult result) => result switch
+    {
+        { Answered: false } => TpmStepResult.Lost,
+        { Succeeded: true } => TpmStepResult.Done,
+        _ when result.Code.IsPutOff() => TpmStepResult.PutOff,
+        _ when result.Code.IsObjectRoom() || result.Code == TpmRc.SessionMemory => TpmStepResult.NoRoom,
+        _ when result.Code == TpmRc.ContextGap => TpmStepResult.Gap,
+        _ => TpmStepResult.Inconsistent,
+    };
+}

@@ -1,0 +1,77 @@
+using System.Buffers.Binary;
+using TpmFs.Rm.Channel;
+using TpmFs.Rm.Ledger;
+using TpmFs.Rm.Scheduling;
+using TpmFs.Tpm;
+using TpmFs.Tpm.Wire;
+
+namespace TpmFs.Rm.Commands;
+
+/// <summary>
+/// Gives a command the TPM's own handles, sends it, and follows what it did. Used by the manager's thread alone.
+/// </summary>
+internal sealed class CommandExchange(
+    TpmChannel channel, CommandBuffers buffers, ResponseTracker tracker, Recovery recovery)
+{
+    /// <summary>Sends a command for which everything is in the TPM.</summary>
+    /// <returns>Null when the command is to be tried again at once.</returns>
+    public CommandOutcome? Run(PendingCommand pending, CommandPlan plan, in TpmCommand command)
+    {
+        int length = Translate(pending.Space.Record, pending.Bytes, plan, command);
+        TransmitResult result = channel.Transmit(
+            buffers.Command.AsMemory(0, length), pending.Space.Owner.Locality, buffers.Response,
+            TimeLimits.Of(command.Code));
+        if (recovery.WhenUnanswered(pending, result.Status) is { } unanswered)
+        {
+            return unanswered;
+        }
+
+        Span<byte> response = buffers.Response.AsSpan(0, result.Length);
+        if (!TpmHeader.TryRead(response, out TpmHeader header))
+        {
+            return CommandOutcome.Failed(SpaceFailure.TransportLost);
+        }
+
+        if (!header.ResponseCode.IsSuccess)
+        {
+            tracker.TouchNamed(plan);
+            return recovery.AfterRefusal(pending, plan, command, buffers.Answer(result.Length), header.ResponseCode);
+        }
+
+        tracker.Apply(pending.Space.Record, pending.Bytes, command, plan, response);
+        return buffers.Answer(result.Length);
+    }
+
+    /// <summary>Writes the command as the TPM is to see it.</summary>
+    /// <returns>Its length in bytes.</returns>
+    private int Translate(SpaceRecord space, ReadOnlySpan<byte> bytes, CommandPlan plan, in TpmCommand command)
+    {
+        bytes.CopyTo(buffers.Command);
+        for (int i = 0; i < command.HandleCount; i++)
+        {
+            TpmHandle named = TpmCommand.Handle(bytes, i);
+            if (named.IsTransient && space.TryFind(named, out TransientObject found))
+            {
+                WriteHandle(TpmCommand.HandleOffset(i), found);
+            }
+        }
+
+        if (command.Code == TpmCc.FlushContext && plan.Subject is { } flushed)
+        {
+            WriteHandle(command.ParametersOffset, flushed);
+        }
+
+        if (command.Code == TpmCc.ContextLoad && plan.SubjectSession?.Context is { } context)
+        {
+            var writer = new TpmWriter(buffers.Command);
+            writer.BeginMessage(TpmSt.NoSessions, (uint)TpmCc.ContextLoad);
+            writer.WriteBytes(context);
+            return writer.FinishMessage().Length;
+        }
+
+        return bytes.Length;
+    }
+
+    private void WriteHandle(int offset, TransientObject named) =>
+        BinaryPrimitives.WriteUInt32BigEndian(buffers.Command.AsSpan(offset), named.Resident!.Value.Value);
+}

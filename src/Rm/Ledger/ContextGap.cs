@@ -1,0 +1,23 @@
+namespace TpmFs.Rm.Ledger;
+
+/// <summary>
+/// How far the TPM's context counter may run from the oldest saved session (TPM_PT_CONTEXT_GAP_MAX).
+/// </summary>
+internal sealed class ContextGap
+{
+    public ulong Max { get; private set; } = ushort.MaxValue;
+
+    /// <summary>How long before the end the oldest saved session is saved anew, in values of the counter.</summary>
+    public ulong Slack { get; private set; }
+
+    /// <param name="max">TPM_PT_CONTEXT_GAP_MAX.</param>
+    /// <param name="active">TPM_PT_ACTIVE_SESSIONS_MAX.</param>
+    public void Learn(uint max, uint active)
+    {
+        Max = Math.Max(max, 2);
+        Slack = Math.Min(Max / 2, 4 * (ulong)Math.Max(active, 1));
+    }
+
+    /// <summary>Goes on from a snapshot.</summary>
+    public void Restore(ulong max, ulong slack) => (Max, Slack) = (Math.Max(max, 2), slack);
+}

@@ -1,0 +1,298 @@
+using TpmFs.Tpm.Wire;
+
+namespace TpmFs.Rm.Ledger;
+
+/// <summary>
+/// The sessions of all spaces: whose they are, who may still name them, and which are loaded.
+/// </summary>
+internal sealed class SessionLedger(SpaceLedger spaces, TimeProvider time)
+{
+    private readonly Dictionary<uint, Session> _byIndex = [];
+
+    /// <summary>Least recently used first.</summary>
+    private readonly LinkedList<Session> _loaded = [];
+
+    /// <summary>In the order of their sequence numbers: the TPM's context gap is measured from the first.</summary>
+    private readonly LinkedList<Session> _saved = [];
+
+    private readonly Queue<Session> _doomed = [];
+    private int _doomedLoaded;
+
+    /// <summary>The highest value of the TPM's context counter that a saved session has shown.</summary>
+    public ulong Counter { get; private set; }
+
+    /// <summary>How many session slots of the TPM are taken by the manager.</summary>
+    public int LoadedCount => _loaded.Count + _doomedLoaded;
+
+    public bool HasDoomed => _doomed.Count > 0;
+
+    /// <summary>True when a session that nobody can name takes a slot.</summary>
+    public bool HasDoomedLoaded => _doomedLoaded > 0;
+
+    /// <summary>The sessions that somebody may still name.</summary>
+    public IReadOnlyCollection<Session> All => _byIndex.Values;
+
+    /// <summary>The loaded sessions, the one used least recently first.</summary>
+    public IEnumerable<Session> Loaded => _loaded;
+
+    /// <summary>The saved sessions, in the order of their sequence numbers.</summary>
+    public IEnumerable<Session> Saved => _saved;
+
+    /// <summary>The sessions that nobody can name any more, to be flushed.</summary>
+    public IReadOnlyCollection<Session> Doomed => _doomed;
+
+    /// <summary>The one of the doomed that is flushed next; there must be one.</summary>
+    public Session FirstDoomed => _doomed.Peek();
+
+    /// <summary>All that the TPM may hold for the manager.</summary>
+    public int Count => _byIndex.Count + _doomed.Count;
+
+    /// <summary>The saved session from which the TPM's context gap is measured.</summary>
+    public Session? OldestSaved => _saved.First?.Value;
+
+    /// <summary>How far the TPM's context counter is from the oldest saved session.</summary>
+    public ulong Gap => OldestSaved is { } oldest ? Counter - oldest.Sequence : 0;
+
+    /// <summary>
+    /// The session whose last response had auditExclusive set: a command of the manager's own that is not about
+    /// contexts would end that.
+    /// </summary>
+    public Session? Exclusive { get; private set; }
+
+    /// <summary>How many sessions the TPM has got back since the start.</summary>
+    public long ReleasedCount { get; private set; }
+
+    /// <summary>Returns true when a TPM handle is that of a session the manager knows.</summary>
+    public bool Holds(TpmHandle handle) => _byIndex.ContainsKey(handle.Index) || IsDoomed(handle);
+
+    /// <summary>
+    /// Returns true when the session is to be flushed: nobody may name it, though its context may be in a client's
+    /// hands.
+    /// </summary>
+    public bool IsDoomed(TpmHandle handle)
+    {
+        foreach (Session orphan in _doomed)
+        {
+            if (orphan.Handle.Index == handle.Index)
+            {
+                return true;
+            }
+        }
+
+        return false;
+    }
+
+    public bool TryFind(TpmHandle handle, out Session session)
+    {
+        session = null!;
+        return handle.IsSession && _byIndex.TryGetValue(handle.Index, out session!);
+    }
+
+    /// <summary>Returns the loaded session used least recently, of those that the plan does not name.</summary>
+    public Session? LeastRecentlyUsed(CommandPlan? plan)
+    {
+        LinkedListNode<Session>? node = _loaded.First;
+        while (node is not null && plan is not null && plan.Sessions.Contains(node.Value))
+        {
+            node = node.Next;
+        }
+
+        return node?.Value;
+    }
+
+    /// <summary>Returns the sessions that this owner's clients saved.</summary>
+    public IEnumerable<Session> SavedBy(SpaceOwner owner) =>
+        _byIndex.Values.Where(saved => saved.SavedByClient && saved.Owner == owner);
+
+    /// <summary>Records which session the TPM holds as the exclusive audit session; null for none.</summary>
+    public void SetExclusive(Session? exclusive) => Exclusive = exclusive;
+
+    /// <summary>Records that a session was started or loaded, and is in the TPM.</summary>
+    public void Enter(Session entered)
+    {
+        _byIndex[entered.Handle.Index] = entered;
+        _loaded.AddLast(entered.Node);
+        entered.Use(time.GetTimestamp());
+    }
+
+    /// <summary>Records which space holds the session from now on.</summary>
+    public static void MoveTo(SpaceRecord opener, Session session)
+    {
+        session.MoveTo(opener.Id);
+        opener.Add(session);
+    }
+
+    /// <summary>Records that the TPM loaded the session, and will not take this context of it again.</summary>
+    public void Load(Session loaded)
+    {
+        _saved.Remove(loaded.Node);
+        loaded.ForgetContext();
+        _loaded.AddLast(loaded.Node);
+    }
+
+    /// <summary>Records that the session left its slot, into this context.</summary>
+    public void Save(Session saved, ReadOnlySpan<byte> context)
+    {
+        _loaded.Remove(saved.Node);
+        saved.KeepContext(context, TpmContext.TryRead(context, out TpmContext head) ? head.Sequence : Counter);
+        Counter = Math.Max(Counter, saved.Sequence);
+        _saved.AddLast(saved.Node);
+    }
+
+    /// <summary>
+    /// Records that the session's client has its present context: it outlives its space, which may not use it any more
+    /// until it is loaded again.
+    /// </summary>
+    public void GiveToClient(Session saved, SpaceRecord by)
+    {
+        saved.GiveToClient(time.GetTimestamp());
+        by.Remove(saved);
+    }
+
+    /// <summary>Records that a command used the session.</summary>
+    public void Use(Session used)
+    {
+        used.Use(time.GetTimestamp());
+        if (used.IsLoaded)
+        {
+            _loaded.Remove(used.Node);
+            _loaded.AddLast(used.Node);
+        }
+    }
+
+    /// <summary>Records that the session ended, in the TPM and here.</summary>
+    public void End(Session ended) => ReleasedCount += Remove(ended) ? 1 : 0;
+
+    /// <summary>Records that a space is closed: what it saved stays for its owner, the rest is doomed.</summary>
+    public void LoseOpener(SpaceRecord opener)
+    {
+        foreach (Session session in _byIndex.Values.Where(session => session.Opener == opener.Id).ToArray())
+        {
+            session.LoseOpener();
+            if (!session.SavedByClient)
+            {
+                Doom(session);
+            }
+        }
+    }
+
+    /// <summary>Records that a group ended, with its spaces: nobody will load what they saved.</summary>
+    public void LoseGroup(SchedulingGroup group)
+    {
+        foreach (Session session in _byIndex.Values.Where(
+            session => session.Owner.Group.Id == group.Id && session.IsAbandoned).ToArray())
+        {
+            Doom(session);
+        }
+    }
+
+    /// <summary>
+    /// Records that nobody may name the session any more: it is flushed when room is wanted or nothing else is to do.
+    /// So goes one that the TPM will not load or save, or does not find loaded: it may be there all the same, where a
+    /// response was lost with the link.
+    /// </summary>
+    public void Doom(Session orphan)
+    {
+        if (Remove(orphan))
+        {
+            _doomed.Enqueue(orphan);
+            _doomedLoaded += orphan.IsLoaded ? 1 : 0;
+        }
+    }
+
+    /// <summary>Dooms every session, saved by clients or not.</summary>
+    public void DoomAll()
+    {
+        foreach (Session session in _byIndex.Values.ToArray())
+        {
+            Doom(session);
+        }
+    }
+
+    /// <summary>Records that the first of the doomed is out of the TPM.</summary>
+    public void RemoveFirstDoomed()
+    {
+        _doomedLoaded -= _doomed.Dequeue().IsLoaded ? 1 : 0;
+        ReleasedCount++;
+    }
+
+    /// <summary>Records that whatever was thought to have this session handle is not there.</summary>
+    public void Vacate(TpmHandle handle)
+    {
+        if (TryFind(handle, out Session gone))
+        {
+            End(gone);
+        }
+
+        KeepDoomed(orphan => orphan.Handle.Index != handle.Index);
+    }
+
+    /// <summary>
+    /// Records that the TPM was restarted, and which sessions it still holds. Its context counter may have begun anew.
+    /// </summary>
+    public void KeepOnly(Func<Session, bool> held)
+    {
+        foreach (Session gone in _byIndex.Values.Where(session => !held(session)).ToArray())
+        {
+            End(gone);
+        }
+
+        KeepDoomed(held);
+        Counter = _saved.Count > 0 ? _saved.Max(saved => saved.Sequence) : 0;
+        Exclusive = null;
+    }
+
+    /// <summary>Goes on from a snapshot, of which the spaces have been read.</summary>
+    /// <param name="named">Those that somebody may name: loaded ones by use, and saved ones by sequence.</param>
+    /// <param name="doomed">Those that nobody may name.</param>
+    public void Restore(IEnumerable<Session> named, IEnumerable<Session> doomed, ulong counter)
+    {
+        foreach (Session session in named)
+        {
+            _byIndex.Add(session.Handle.Index, session);
+            (session.IsLoaded ? _loaded : _saved).AddLast(session.Node);
+            if (!session.SavedByClient)
+            {
+                spaces.Find(session.Opener)?.Add(session);
+            }
+        }
+
+        foreach (Session orphan in doomed)
+        {
+            _doomed.Enqueue(orphan);
+            _doomedLoaded += orphan.IsLoaded ? 1 : 0;
+        }
+
+        Counter = counter;
+    }
+
+    /// <summary>
+    /// Returns false when it was removed before: a command may end a session that a late look at the TPM has already
+    /// found gone.
+    /// </summary>
+    private bool Remove(Session ended)
+    {
+        if (!_byIndex.TryGetValue(ended.Handle.Index, out Session? known) || known != ended)
+        {
+            return false;
+        }
+
+        spaces.Find(ended.Opener)?.Remove(ended);
+        _byIndex.Remove(ended.Handle.Index);
+        (ended.IsLoaded ? _loaded : _saved).Remove(ended.Node);
+        if (Exclusive == ended)
+        {
+            Exclusive = null;
+        }
+
+        return true;
+    }
+
+    private void KeepDoomed(Func<Session, bool> held)
+    {
+        Session[] kept = _doomed.Where(held).ToArray();
+        _doomed.Clear();
+        Array.ForEach(kept, _doomed.Enqueue);
+        _doomedLoaded = kept.Count(orphan => orphan.IsLoaded);
+    }
+}

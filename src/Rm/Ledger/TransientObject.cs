@@ -1,0 +1,141 @@
+using TpmFs.Tpm.Wire;
+
+namespace TpmFs.Rm.Ledger;
+
+/// <summary>
+/// A transient object of one space: in the TPM, in a saved context, or both. One that is in neither is lost.
+/// </summary>
+internal sealed class TransientObject
+{
+    /// <summary>Makes an object that the TPM has just made, or loaded.</summary>
+    /// <param name="isSequence">It is a hash, HMAC or event sequence.</param>
+    public TransientObject(bool isSequence = false)
+    {
+        IsSequence = isSequence;
+    }
+
+    /// <summary>Makes an object as a snapshot has it.</summary>
+    public TransientObject(in ObjectState state)
+    {
+        Resident = state.Resident;
+        Entered = state.Entered;
+        Context = state.Context;
+        Hierarchy = state.Hierarchy;
+        IsSequence = state.IsSequence;
+        IsStClear = state.IsStClear;
+        LastUse = state.LastUse;
+        Interval = state.Interval;
+    }
+
+    /// <summary>The TPM's handle while the object is in the TPM.</summary>
+    public TpmHandle? Resident { get; private set; }
+
+    /// <summary>When it was put into the TPM last, by the manager's time provider.</summary>
+    public long Entered { get; private set; }
+
+    /// <summary>A context of the object as it is now; null when there is none.</summary>
+    public byte[]? Context { get; private set; }
+
+    /// <summary>The TPM forgot it, or will not load it: there is nothing left to name.</summary>
+    public bool IsLost => Resident is null && Context is null;
+
+    /// <summary>TPM_RH_OWNER, _ENDORSEMENT, _PLATFORM or _NULL; null until the first context tells.</summary>
+    public uint? Hierarchy { get; private set; }
+
+    /// <summary>
+    /// A hash, HMAC or event sequence: its state changes with each use, and ReadPublic does not know it.
+    /// </summary>
+    public bool IsSequence { get; private set; }
+
+    /// <summary>The object does not survive TPM Restart (its context's savedHandle said so).</summary>
+    public bool IsStClear { get; private set; }
+
+    /// <summary>
+    /// The TPM's whole response to ReadPublic, once it was asked without a session. Not part of a snapshot: the TPM can
+    /// be asked again.
+    /// </summary>
+    public byte[]? PublicAnswer { get; set; }
+
+    /// <summary>When it was used last, in uses of any object; 0 before the first use.</summary>
+    public long LastUse { get; private set; }
+
+    /// <summary>Uses of any object between its last two; 0 before the second.</summary>
+    public long Interval { get; private set; }
+
+    /// <summary>Everything that a snapshot keeps of the object.</summary>
+    public ObjectState State => new()
+    {
+        Resident = Resident,
+        Entered = Entered,
+        Context = Context,
+        Hierarchy = Hierarchy,
+        IsSequence = IsSequence,
+        IsStClear = IsStClear,
+        LastUse = LastUse,
+        Interval = Interval,
+    };
+
+    /// <summary>
+    /// Records that the object is in the TPM. Making an object counts as a use, without which it would be the first to
+    /// leave.
+    /// </summary>
+    /// <param name="handle">The TPM's handle.</param>
+    /// <param name="now">The time provider's timestamp.</param>
+    /// <param name="uses">Uses of any object so far.</param>
+    public void EnterTpm(TpmHandle handle, long now, long uses)
+    {
+        Resident = handle;
+        Entered = now;
+        LastUse = LastUse == 0 ? uses : LastUse;
+    }
+
+    /// <summary>Records that the object is not in the TPM any more; it may come back from its context.</summary>
+    public void LeaveTpm() => Resident = null;
+
+    /// <summary>Records that a command used the object. A sequence's context is not of its present state then.</summary>
+    /// <param name="uses">Uses of any object, this one included.</param>
+    public void Use(long uses)
+    {
+        Interval = LastUse > 0 ? uses - LastUse : 0;
+        LastUse = uses;
+        if (IsSequence)
+        {
+            ForgetContext();
+        }
+    }
+
+    /// <summary>Keeps a context of the object as it is now; nothing where the bytes are none.</summary>
+    public void KeepContext(ReadOnlySpan<byte> context)
+    {
+        if (TpmContext.TryRead(context, out TpmContext head))
+        {
+            Context = context.ToArray();
+            Hierarchy = head.Hierarchy;
+            IsSequence = head.SavedHandle.Value == TpmContext.SavedSequence;
+            IsStClear = head.SavedHandle.Value == TpmContext.SavedStClear;
+        }
+    }
+
+    /// <summary>The context is worth nothing any more.</summary>
+    public void ForgetContext() => Context = null;
+}
+
+/// <summary>What a snapshot keeps of a <see cref="TransientObject"/>; its properties say what each means.</summary>
+internal readonly record struct ObjectState
+{
+    public TpmHandle? Resident { get; init; }
+
+    public long Entered { get; init; }
+
+    public byte[]? Context { get; init; }
+
+    public uint? Hierarchy { get; init; }
+
+    public bool IsSequence { get; init; }
+
+    public bool IsStClear { get; init; }
+
+    public long LastUse { get; init; }
+
+    public long Interval { get; init; }
+}

@@ -1,0 +1,206 @@
+using System.Diagnostics.CodeAnalysis;
+using TpmFs.Rm.Channel;
+using TpmFs.Rm.Ledger;
+using TpmFs.Rm.Scheduling;
+using TpmFs.Tpm;
+
+namespace TpmFs.Rm.Manager;
+
+/// <summary>
+/// Decides what the manager does next, and does it. Used by one thread at a time: the one that has the turn
+/// (<see cref="TurnTaker"/>).
+/// </summary>
+internal sealed class ManagerLoop(ManagerParts parts)
+{
+    /// <summary>How often the TPM may put a flush off when the manager ends: for 5 s in all.</summary>
+    private const int MaxPutOffsAtEnd = 9;
+
+    private long _releasedSessions;
+
+    /// <summary>
+    /// Does the next thing that is to do: an opener's end, an attempt to get the TPM back, a command, idle work. False
+    /// when there is none.
+    /// </summary>
+    public bool RunOne()
+    {
+        bool didOne = true;
+        if (parts.Queue.TryTakeClosing(out ManagedSpace? closing))
+        {
+            parts.Ledger.LetGo(closing.Record);
+        }
+        else if (parts.Queue.TryTakeEnded(out SchedulingGroup? ended))
+        {
+            parts.Ledger.Sessions.LoseGroup(ended);
+        }
+        else if (parts.Sleep.IsDue)
+        {
+            parts.Sleep.Do();
+        }
+        else if (parts.Sleep.IsWanted)
+        {
+            didOne = false;
+        }
+        else if (parts.Connection.IsAway)
+        {
+            didOne = RunWithoutTpm();
+        }
+        else if (parts.Queue.TryTake(out PendingCommand? next))
+        {
+            Execute(next);
+        }
+        else
+        {
+            didOne = IsManaging && parts.IdleWork.TryDoOne();
+        }
+
+        TellReleased();
+        return didOne;
+    }
+
+    /// <summary>
+    /// Carries out the one command that waits. False where something else is to do as well, which is left to the
+    /// manager's own thread.
+    /// </summary>
+    public bool TryRunOnly()
+    {
+        if (parts.Sleep.IsDue || parts.Connection.IsAway || !parts.Queue.TryTakeOnly(out PendingCommand? only))
+        {
+            return false;
+        }
+
+        Execute(only);
+        TellReleased();
+        return true;
+    }
+
+    /// <summary>Returns how long until <see cref="RunOne"/> has something to do; null when nothing is foreseen.</summary>
+    public TimeSpan? UntilDue()
+    {
+        if (parts.Sleep.IsDue || parts.Sleep.IsWanted)
+        {
+            return parts.Sleep.UntilDue;
+        }
+
+        if (parts.Connection.IsAway)
+        {
+            return parts.Connection.UntilNextTry();
+        }
+
+        TimeSpan? idleWork = IsManaging ? parts.IdleWork.UntilDue() : null;
+        TimeSpan? waiting = parts.Queue.UntilDue();
+        return waiting is null || idleWork < waiting ? idleWork : waiting;
+    }
+
+    /// <summary>
+    /// Flushes what the TPM holds for anybody. The TPM may put that off, or the cancellation of the command that ran
+    /// last may hit it.
+    /// </summary>
+    public void Empty()
+    {
+        foreach (SpaceRecord space in parts.Ledger.Spaces.All.ToArray())
+        {
+            parts.Ledger.LetGo(space);
+        }
+
+        parts.Ledger.Sessions.DoomAll();
+        for (int putOffs = 0; parts.Channel.IsUp && parts.Room.HasDoomed;)
+        {
+            TpmStepResult step = parts.Room.FlushDoomed();
+            if (step == TpmStepResult.NoRoom || putOffs == MaxPutOffsAtEnd)
+            {
+                return;
+            }
+
+            if (step == TpmStepResult.PutOff)
+            {
+                parts.Wake.Wait(TimeLimits.Backoff(putOffs++));
+            }
+        }
+    }
+
+    /// <summary>True when there are handles to look after; a TPM 1.2 has none that could be managed.</summary>
+    private bool IsManaging => parts.Connection.Facts.Family == TpmFamily.Tpm20;
+
+    private void Execute(PendingCommand pending)
+    {
+        parts.Meter.Begin();
+        TpmCc code = pending.Code;
+        int commandLength = pending.Bytes.Length;
+        parts.Ledger.Spaces.Enter(pending.Space.Record);
+        CommandOutcome outcome = Run(pending);
+
+        long now = parts.Time.GetTimestamp();
+        parts.IdleWork.ClientCommand(now, isShutdown: code == TpmCc.Shutdown && outcome.HasSucceeded);
+        TimeSpan busy = parts.Meter.EndTurn(pending.Space);
+        if (outcome.IsOver)
+        {
+            parts.Meter.Answered(pending, outcome, busy, now);
+        }
+
+        if (parts.Queue.Finish(pending, outcome, busy))
+        {
+            Deliver(pending.Space.Client, outcome, code);
+        }
+
+        parts.Buffers.Wipe(commandLength, outcome);
+        if (parts.Channel.IsUp && IsManaging)
+        {
+            parts.IdleWork.AfterCommand(mayFill: !pending.Space.Record.IsRaw);
+        }
+    }
+
+    /// <summary>Carries a command out. A bug in that is logged, and costs its client an answer.</summary>
+    private CommandOutcome Run(PendingCommand pending)
+    {
+        try
+        {
+            return pending.Space.Record.IsRaw ? parts.Raw.Run(pending) : parts.Runner.Run(pending);
+        }
+        catch (Exception bug)
+        {
+            parts.Log.Fault(bug);
+            return CommandOutcome.Failed(SpaceFailure.Fault);
+        }
+    }
+
+    private static void Deliver(ISpaceClient client, in CommandOutcome outcome, TpmCc code)
+    {
+        if (outcome.IsDenied)
+        {
+            client.Denied(code);
+        }
+
+        if (outcome.Kind == CommandOutcomeKind.Answered)
+        {
+            client.Completed(outcome.Response.Span);
+        }
+        else
+        {
+            client.Failed(outcome.Failure);
+        }
+    }
+
+    private bool RunWithoutTpm()
+    {
+        TimeSpan patience = parts.Options.ReconnectPatience;
+        parts.Connection.NoteLoss();
+        if (parts.Connection.LostFor > patience)
+        {
+            parts.Queue.FailWaiting(
+                parts.Channel.Loss, pending => parts.Time.GetElapsedTime(pending.Submitted) > patience);
+        }
+
+        return parts.Connection.UntilNextTry() == TimeSpan.Zero && parts.Connection.TryReturn();
+    }
+
+    /// <summary>Lets as many commands that wait for a session try again as the TPM got sessions back.</summary>
+    private void TellReleased()
+    {
+        long released = parts.Ledger.Sessions.ReleasedCount;
+        if (_releasedSessions != released)
+        {
+            parts.Queue.SessionsReleased(released - _releasedSessions, parts.Fairness.OrderOf);
+            _releasedSessions = released;
+        }
+    }
+}

@@ -1,0 +1,128 @@
+using TpmFs.Rm.Scheduling;
+
+namespace TpmFs.Rm.Manager;
+
+/// <summary>
+/// Gives the manager's turn to one thread at a time: to its own, or to an opener's, which lends itself for the command
+/// that it has just handed in. Everything but the queue belongs to the thread that has the turn.
+/// </summary>
+internal sealed class TurnTaker
+{
+    /// <summary>What failed once may fail at once again: the log is not to be flooded.</summary>
+    private static readonly TimeSpan s_pauseAfterFault = TimeSpan.FromMilliseconds(100);
+    private static readonly TimeSpan s_shortestWait = TimeSpan.FromMilliseconds(1);
+
+    private readonly Lock _turn = new();
+    private readonly ManagerParts _parts;
+    private readonly ManagerLoop _loop;
+    private readonly Func<TimeSpan> _ownTurn;
+    private readonly Func<TimeSpan> _lentTurn;
+    private Thread? _thread;
+
+    public TurnTaker(ManagerParts parts, ManagerLoop loop)
+    {
+        _parts = parts;
+        _loop = loop;
+        _ownTurn = TakeOwnTurn;
+        _lentTurn = TakeLentTurn;
+    }
+
+    /// <summary>Starts the manager's own thread.</summary>
+    public void Start()
+    {
+        _thread = new Thread(Serve) { Name = "tpm", IsBackground = true };
+        _thread.Start();
+    }
+
+    /// <summary>Waits for the manager's own thread to end, as it does once the queue stops.</summary>
+    public void Join(TimeSpan longest) => _thread?.Join(longest);
+
+    /// <summary>Does something while no other thread has the turn. Waits for a command that runs.</summary>
+    public T During<T>(Func<T> action)
+    {
+        lock (_turn)
+        {
+            return action();
+        }
+    }
+
+    /// <summary>
+    /// Carries out the command that the caller has just handed in, on the caller's thread, where it is the only one.
+    /// </summary>
+    public void Lend()
+    {
+        TimeSpan untilNext = TimeSpan.Zero;
+        if (_turn.TryEnter())
+        {
+            try
+            {
+                untilNext = Guard(_lentTurn);
+            }
+            finally
+            {
+                _turn.Exit();
+            }
+        }
+
+        if (untilNext != Timeout.InfiniteTimeSpan)
+        {
+            _parts.Wake.SetWithin(untilNext);
+        }
+    }
+
+    private void Serve()
+    {
+        while (!_parts.Queue.IsStopping)
+        {
+            TimeSpan untilNext;
+            lock (_turn)
+            {
+                untilNext = Guard(_ownTurn);
+            }
+
+            if (untilNext != TimeSpan.Zero)
+            {
+                _parts.Wake.Wait(untilNext);
+            }
+        }
+
+        _parts.Queue.FailWaiting(SpaceFailure.Stopping, _ => true);
+        lock (_turn)
+        {
+            _loop.Empty();
+        }
+    }
+
+    /// <summary>
+    /// Takes a turn. A bug in it is logged, and ends no thread. The caller holds <see cref="_turn"/>.
+    /// </summary>
+    /// <returns>How long until the next turn is due; <see cref="Timeout.InfiniteTimeSpan"/> when none is.</returns>
+    private TimeSpan Guard(Func<TimeSpan> turn)
+    {
+        try
+        {
+            return turn();
+        }
+        catch (Exception bug)
+        {
+            _parts.Log.Fault(bug);
+            return s_pauseAfterFault;
+        }
+    }
+
+    /// <summary>Takes the turn of the manager's own thread.</summary>
+    private TimeSpan TakeOwnTurn()
+    {
+        if (_loop.RunOne())
+        {
+            return TimeSpan.Zero;
+        }
+
+        return _loop.UntilDue() is not { } due
+            ? Timeout.InfiniteTimeSpan : due == TimeSpan.Zero ? s_shortestWait : due;
+    }
+
+    /// <summary>Takes the turn of a lent thread: one command, where nothing else is to do.</summary>
+    private TimeSpan TakeLentTurn() =>
+        _loop.TryRunOnly() ? _loop.UntilDue() ?? Timeout.InfiniteTimeSpan : TimeSpan.Zero;
+}

@@ -1,0 +1,59 @@
+using TpmFs.Rm.Ledger;
+
+namespace TpmFs.Rm.Scheduling;
+
+/// <summary>
+/// One opener's handle space. What it holds is the manager's thread's; the command and its state are the scheduler's,
+/// under its lock.
+/// </summary>
+internal sealed class ManagedSpace : Space
+{
+    private readonly SpaceServices _services;
+    private readonly Action? _closed;
+
+    /// <param name="closed">Told when the opener closes the space.</param>
+    public ManagedSpace(SpaceServices services, SpaceRecord record, ISpaceClient client, Action? closed = null)
+    {
+        _services = services;
+        Record = record;
+        Client = client;
+        _closed = closed;
+        Pending = new PendingCommand(this);
+    }
+
+    /// <summary>What the space holds. The manager's thread's, but for what does not change.</summary>
+    public SpaceRecord Record { get; }
+
+    public override SpaceId Id => Record.Id;
+
+    public SpaceOwner Owner => Record.Owner;
+
+    public ISpaceClient Client { get; }
+
+    /// <summary>The command under way.</summary>
+    public PendingCommand Pending { get; }
+
+    public override int ObjectCount => Record.Objects.Count;
+
+    public override int SessionCount => Record.Sessions.Count;
+
+    public override bool TrySubmit(ReadOnlySpan<byte> command, bool lends = false) =>
+        _services.Queue.Submit(Pending, command, lends);
+
+    public override void Lend() => _services.Lend();
+
+    public override void Cancel() => _services.Queue.Cancel(Pending);
+
+    public override void Close()
+    {
+        if (_services.Queue.Close(Pending))
+        {
+            _closed?.Invoke();
+        }
+    }
+}
+
+/// <summary>What every space of a manager uses.</summary>
+/// <param name="Queue">Takes the spaces' commands.</param>
+/// <param name="Lend">Runs the command under way on the caller's thread, where that can be.</param>
+internal sealed record SpaceServices(CommandQueue Queue, Action Lend);

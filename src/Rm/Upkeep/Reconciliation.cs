@@ -1,0 +1,75 @@
+using TpmFs.Rm.Channel;
+using TpmFs.Rm.Ledger;
+using TpmFs.Tpm.Wire;
+
+namespace TpmFs.Rm.Upkeep;
+
+/// <summary>
+/// Compares the TPM's own lists of handles (TPM_CAP_HANDLES) with the ledger, and makes the two agree. Used by the
+/// manager's thread alone.
+/// </summary>
+/// <param name="isAlone">The manager is the TPM's only user.</param>
+internal sealed class Reconciliation(TpmEndpoint tpm, TpmLedger ledger, bool isAlone)
+{
+    /// <summary>
+    /// Where the manager is the TPM's only user, flushes what the TPM holds and the ledger does not know: it is left
+    /// over, from an earlier daemon or from the command that was under way when the link was lost.
+    /// </summary>
+    public TpmStepResult FlushUnknown()
+    {
+        if (!isAlone)
+        {
+            return TpmStepResult.Done;
+        }
+
+        TpmStepResult step = HandleLists.Read(tpm.Profile, out HandleLists lists);
+        foreach (TpmHandle handle in lists.Transient.Concat(lists.Loaded).Concat(lists.Saved))
+        {
+            bool isKnown = handle.IsTransient ? ledger.Objects.Holds(handle) : ledger.Sessions.Holds(handle);
+            step = step == TpmStepResult.Done && !isKnown ? tpm.Channel.FlushContext(handle).AsStep() : step;
+        }
+
+        return step;
+    }
+
+    /// <summary>
+    /// Records what the TPM does not hold any more of what the ledger has. The ledger may be one step behind: its last
+    /// manager may have ended between a command and its record.
+    /// </summary>
+    public TpmStepResult DropMissing()
+    {
+        TpmStepResult step = HandleLists.Read(tpm.Profile, out HandleLists lists);
+        if (step != TpmStepResult.Done)
+        {
+            return step;
+        }
+
+        HashSet<TpmHandle> transient = [.. lists.Transient];
+        HashSet<uint> loaded = [.. lists.Loaded.Select(handle => handle.Index)];
+        HashSet<uint> saved = [.. lists.Saved.Select(handle => handle.Index)];
+        ledger.Objects.KeepOnly(resident => transient.Contains(resident.Resident!.Value), transient.Contains);
+        foreach (Session session in ledger.Sessions.All.ToArray())
+        {
+            uint index = session.Handle.Index;
+            if (!session.IsLoaded && loaded.Contains(index))
+            {
+                ledger.Sessions.Load(session);
+            }
+            else if (session.IsLoaded && !loaded.Contains(index) && saved.Contains(index))
+            {
+                ledger.Sessions.Doom(session); // The TPM would load a context that nobody has.
+            }
+            else if (!loaded.Contains(index) && !saved.Contains(index))
+            {
+                ledger.Sessions.End(session);
+            }
+        }
+
+        foreach (SpaceRecord space in ledger.Spaces.All)
+        {
+            space.ForgetLost(ledger.Objects.End);
+        }
+
+        return TpmStepResult.Done;
+    }
+}

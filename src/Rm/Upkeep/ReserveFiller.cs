@@ -1,0 +1,40 @@
+using TpmFs.Rm.Channel;
+using TpmFs.Rm.Scheduling;
+
+namespace TpmFs.Rm.Upkeep;
+
+/// <summary>Fills the random reserve from the TPM. Used by the manager's thread alone.</summary>
+internal sealed class ReserveFiller(TpmChannel channel, RandomReserve reserve)
+{
+    /// <summary>How many probes' worth of random bytes are there before the first client is.</summary>
+    private const int FirstFills = 4;
+
+    /// <summary>True when the reserve is not full.</summary>
+    public bool HasWork => reserve.Missing > 0;
+
+    /// <summary>True when less than a quarter of the reserve is left.</summary>
+    public bool IsUrgent => reserve.Missing > RandomReserve.Target / 4 * 3;
+
+    /// <summary>Adds enough for the first clients, unless the TPM puts that off.</summary>
+    public void FillFirst()
+    {
+        for (int i = 0; i < FirstFills && Fill() == TpmStepResult.Done; i++)
+        {
+        }
+    }
+
+    /// <summary>Adds the bytes of one TPM2_GetRandom.</summary>
+    public TpmStepResult Fill()
+    {
+        OwnResult result = channel.GetRandom(
+            (ushort)Math.Min(RandomReserve.LargestAnswer, reserve.Missing), out ReadOnlySpan<byte> bytes);
+        if (!result.Succeeded)
+        {
+            return result.AsStep();
+        }
+
+        reserve.Add(bytes);
+        channel.WipeOwn();
+        return bytes.IsEmpty ? TpmStepResult.PutOff : TpmStepResult.Done;
+    }
+}

@@ -1,0 +1,86 @@
+using TpmFs.Rm.Channel;
+using TpmFs.Rm.Ledger;
+using TpmFs.Tpm;
+
+namespace TpmFs.Rm.Upkeep;
+
+/// <summary>
+/// Gets to know a TPM that has just been reached for the first time: starts it, and reads what it says of itself. Used
+/// by the manager's thread alone.
+/// </summary>
+internal sealed class TpmIntroduction(
+    TpmEndpoint tpm, TpmLedger ledger, PowerState power, Reconciliation reconciliation, ReserveFiller filler)
+{
+    /// <summary>Does all of it, once. Where the ledger is a snapshot's, what it has is compared with the TPM.</summary>
+    /// <param name="facts">What the TPM is, where that is done.</param>
+    public TpmStepResult Try(out TpmFacts facts)
+    {
+        facts = TpmFacts.None;
+        TpmStepResult step = tpm.Profile.IsKnown ? GoOn() : Begin();
+        if (step == TpmStepResult.Done)
+        {
+            facts = tpm.Channel.IsTpm12
+                ? facts with { Family = TpmFamily.Tpm12, HighestLocality = tpm.Channel.HighestLocality }
+                : new TpmFacts(
+                    TpmFamily.Tpm20, tpm.Profile.MaxCommandSize, tpm.Channel.HighestLocality, tpm.Profile.Describe());
+        }
+
+        return step;
+    }
+
+    /// <summary>
+    /// Goes on with what another manager knew. Nothing is asked where that would end an exclusive audit session: a TPM
+    /// that was restarted meanwhile is then noticed with the next command.
+    /// </summary>
+    private TpmStepResult GoOn()
+    {
+        TpmStepResult step = TpmStepResult.Done;
+        if (ledger.Sessions.Exclusive is null)
+        {
+            step = power.Verify();
+            step = step == TpmStepResult.Done ? reconciliation.DropMissing() : step;
+            step = step == TpmStepResult.Done ? reconciliation.FlushUnknown() : step;
+        }
+
+        LearnLimits();
+        return step;
+    }
+
+    private TpmStepResult Begin()
+    {
+        TpmStepResult step = power.Start();
+        if (tpm.Channel is { IsUp: true, IsTpm12: true })
+        {
+            return TpmStepResult.Done;
+        }
+
+        step = step == TpmStepResult.Done ? reconciliation.FlushUnknown() : step;
+        step = step == TpmStepResult.Done ? tpm.Profile.Read() : step;
+        if (step != TpmStepResult.Done)
+        {
+            return step;
+        }
+
+        LearnLimits();
+        filler.FillFirst();
+        return tpm.Channel.IsUp ? TpmStepResult.Done : TpmStepResult.Lost;
+    }
+
+    /// <summary>Slots are counted as the TPM says while the manager holds none of them.</summary>
+    private void LearnLimits()
+    {
+        if (ledger.Objects.Count == 0)
+        {
+            ledger.ObjectSlots.Learn(tpm.Profile.Property(TpmPt.HrTransientAvail, 3));
+        }
+
+        if (ledger.Sessions.LoadedCount == 0)
+        {
+            ledger.SessionSlots.Learn(tpm.Profile.Property(TpmPt.HrLoadedAvail, 3));
+        }
+
+        ledger.Gap.Learn(
+            tpm.Profile.Property(TpmPt.ContextGapMax, ushort.MaxValue),
+            tpm.Profile.Property(TpmPt.ActiveSessionsMax, 64));
+    }
+}

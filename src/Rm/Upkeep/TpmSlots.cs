@@ -1,0 +1,7 @@
+using TpmFs.Rm.Objects;
+using TpmFs.Rm.Sessions;
+
+namespace TpmFs.Rm.Upkeep;
+
+/// <summary>Moves things into and out of the TPM's slots.</summary>
+internal sealed record TpmSlots(ObjectResidency Objects, SessionResidency Sessions);

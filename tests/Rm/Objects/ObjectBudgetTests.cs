@@ -1,0 +1,43 @@
+using TpmFs.Rm.Tests.Harness;
+using TpmFs.Simulation;
+
+namespace TpmFs.Rm.Tests.Objects;
+
+/// <summary>The objects of all openers together are bounded, and no user takes them from the others.</summary>
+public sealed class ObjectBudgetTests
+{
+    private const uint Refused = 0x000B0000 | Rc.ObjectMemory;
+
+    /// <summary>
+    /// Each opener's limit used to be the only one, so that one user's openers could hold any number.
+    /// </summary>
+    [Fact]
+    public void A_user_may_hold_no_more_than_is_left_for_the_others()
+    {
+        using var rig = new Rig(options: new ResourceManagerOptions { ObjectsInAll = 16 });
+        Opener[] greedy = [.. Enumerable.Range(0, 4).Select(_ => rig.Open("greedy", uid: 1))];
+        Array.ForEach(greedy, opener => opener.NewKeys(2));
+        Assert.Equal(Refused, greedy[0].Do(Cmd.CreatePrimary(Handles.Owner, Templates.Signing())).Code);
+        Opener other = rig.Open("other", uid: 2);
+        other.NewKeys(4);
+        Assert.Equal(Refused, other.Do(Cmd.CreatePrimary(Handles.Owner, Templates.Signing())).Code);
+        rig.Open("third", uid: 3).NewKeys(2);
+    }
+
+    [Fact]
+    public void What_is_flushed_or_closed_may_be_made_again()
+    {
+        using var rig = new Rig(options: new ResourceManagerOptions { ObjectsInAll = 8 });
+        Opener opener = rig.Open();
+        Opener second = rig.Open();
+        uint[] keys = opener.NewKeys(2);
+        second.NewKeys(2);
+        Assert.Equal(Refused, opener.Do(Cmd.CreatePrimary(Handles.Owner, Templates.Signing())).Code);
+        opener.Must(Cmd.FlushContext(keys[0]));
+        opener.NewKeys(1);
+        second.Close();
+        rig.Run();
+        opener.NewKeys(2);
+        Assert.Equal(Refused, opener.Do(Cmd.CreatePrimary(Handles.Owner, Templates.Signing())).Code);
+    }
+}

@@ -1,0 +1,132 @@
+using TpmFs.Rm.Manager;
+using TpmFs.Rm.Tests.Harness;
+using TpmFs.Simulation;
+using TpmFs.Tpm;
+
+namespace TpmFs.Rm.Tests.Scheduling;
+
+/// <summary>When the reserve of random bytes does not answer, though the TPM is busy.</summary>
+public sealed class ReserveTests
+{
+    private static readonly TimeSpan s_long = TimeSpan.FromSeconds(30);
+
+    [Fact]
+    public void A_command_that_the_tpm_audits_is_not_answered_from_the_reserve()
+    {
+        using var rig = new Rig();
+        rig.Open().Must(Cmd.SetCommandCodeAuditStatus(Cmd.GetRandomCode));
+        rig.Settle();
+        rig.Tpm.Log.Clear();
+        Opener newcomer = rig.Open();
+        AssertWaits(rig, newcomer);
+        rig.Run();
+        Assert.True(new Answer(newcomer.Response!).IsSuccess);
+        Assert.Equal(1, rig.Tpm.Log.Count(Cmd.GetRandomCode));
+    }
+
+    [Fact]
+    public void A_command_that_its_domain_denies_is_not_answered_from_the_reserve()
+    {
+        using var rig = new Rig();
+        rig.Group("denied").Denied = new HashSet<TpmCc> { TpmCc.GetRandom };
+        Opener newcomer = rig.Open("denied");
+        AssertWaits(rig, newcomer);
+        Assert.Equal(0x000B0000 | Rc.CommandCode, newcomer.Await().Code);
+    }
+
+    [Fact]
+    public void A_tpm_that_refuses_to_fill_the_reserve_is_left_alone_for_a_while()
+    {
+        var time = new ManualTime();
+        using var tpm = new SimulatedTpm(new TpmParameters { Time = time });
+        using var manager = new ResourceManager(tpm, new ResourceManagerOptions(), time, new RecordingLog());
+        tpm.Faults.Warn(Rc.Value, times: int.MaxValue, command: Cmd.GetRandomCode);
+        Assert.True(manager.TryPrepare(out _));
+        time.Advance(TimeSpan.FromSeconds(1));
+        int commands = 0;
+        while (commands < 100 && manager.RunOne())
+        {
+            commands++;
+        }
+
+        Assert.InRange(commands, 1, 10);
+        Assert.True(manager.UntilDue() > TimeSpan.FromMilliseconds(10));
+    }
+
+    /// <summary>One user's 200 openers used to empty the reserve, so that nobody else could initialise.</summary>
+    [Fact]
+    public void One_user_leaves_half_of_the_reserve_to_others()
+    {
+        using var rig = new Rig();
+        Opener[] crowd = [.. Enumerable.Range(0, 200).Select(_ => rig.Open("greedy", uid: 1))];
+        Opener other = rig.Open("other", uid: 2);
+        WhileBusy(rig, () => Array.ForEach([.. crowd, other], opener => opener.Send(Cmd.GetRandom(8))));
+        Assert.Equal(64, crowd.Count(opener => opener.IsDone));
+        Assert.True(other.IsDone);
+        rig.Run();
+        Assert.All(crowd, opener => Assert.True(opener.IsDone));
+    }
+
+    /// <summary>It used to be filled only while no client wanted anything.</summary>
+    [Fact]
+    public void The_reserve_is_filled_between_commands_once_it_is_low()
+    {
+        using var rig = new Rig();
+        WhileBusy(rig, () =>
+        {
+            for (uint uid = 1; uid <= 40; uid++)
+            {
+                Opener taking = rig.Open("user " + uid, uid);
+                taking.Send(Cmd.GetRandom(32));
+                rig.Time.Advance(TimeSpan.FromSeconds(1));
+            }
+        });
+        Opener busy = rig.Open();
+        rig.Tpm.Log.Clear();
+        for (int i = 0; i < 20; i++)
+        {
+            busy.Must(Cmd.ReadClock());
+        }
+
+        Assert.InRange(rig.Tpm.Log.Count(Cmd.GetRandomCode), 1, 20);
+    }
+
+    /// <summary>Does something while the TPM is busy for 30 s with a command.</summary>
+    private static void WhileBusy(Rig rig, Action meanwhile)
+    {
+        rig.Tpm.Latency = code => code == 0x131 ? s_long : TimeSpan.Zero;
+        rig.Tpm.Wait = span =>
+        {
+            if (span == s_long)
+            {
+                meanwhile();
+                rig.Time.Advance(span);
+            }
+        };
+        rig.Open().Send(Cmd.CreatePrimary(Handles.Owner, Templates.Signing()));
+        Assert.True(rig.Manager.RunOne());
+        rig.Tpm.Wait = rig.Time.Advance;
+    }
+
+    /// <summary>
+    /// Sends the command with which a device TCTI begins, while the TPM is busy for 30 s; it is not answered before
+    /// that is over.
+    /// </summary>
+    private static void AssertWaits(Rig rig, Opener newcomer)
+    {
+        rig.Tpm.Latency = code => code == 0x131 ? s_long : TimeSpan.Zero;
+        rig.Tpm.Wait = span =>
+        {
+            if (span == s_long)
+            {
+                newcomer.Send(Cmd.GetRandom(8));
+                rig.Time.Advance(span);
+                Assert.False(newcomer.IsDone);
+            }
+        };
+        Opener slow = rig.Open();
+        slow.Send(Cmd.CreatePrimary(Handles.Owner, Templates.Signing()));
+        Assert.True(rig.Manager.RunOne());
+        Assert.True(slow.IsDone);
+    }
+}

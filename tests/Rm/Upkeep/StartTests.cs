@@ -1,0 +1,27 @@
+using TpmFs.Rm.Manager;
+using TpmFs.Rm.Tests.Harness;
+using TpmFs.Simulation;
+
+namespace TpmFs.Rm.Tests.Upkeep;
+
+/// <summary>What the manager does to a TPM that it finds in use.</summary>
+public sealed class StartTests
+{
+    [Fact]
+    public void What_others_hold_at_the_start_and_at_the_end_is_left_alone()
+    {
+        using var tpm = new SimulatedTpm();
+        tpm.TryConnect(TimeSpan.Zero, out _);
+        tpm.Direct(Cmd.Startup());
+        tpm.Direct(Cmd.CreatePrimary(Handles.Owner, Templates.Signing()));
+        tpm.Direct(Cmd.StartAuthSession(SessionType.Policy));
+        using var manager =
+            new ResourceManager(tpm, new ResourceManagerOptions(), TimeProvider.System, new RecordingLog());
+        Assert.True(manager.TryPrepare(out string problem), problem);
+        Assert.Single(tpm.TransientHandles);
+        Assert.Single(tpm.LoadedSessions);
+        manager.Dispose();
+        Assert.Single(tpm.TransientHandles);
+        Assert.Single(tpm.LoadedSessions);
+    }
+}
