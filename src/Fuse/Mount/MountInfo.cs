@@ -10,7 +10,7 @@ namespace TpmFs.Fuse;
 /// <param name="MountPoint">Where, seen from the process's root.</param>
 /// <param name="Type">The type, with the subtype after a dot.</param>
 /// <param name="Source">What was mounted.</param>
-internal sealed record MountInfo(int Id, int ParentId, string Device, string MountPoint, string Type, string Source)
+public sealed record MountInfo(int Id, int ParentId, string Device, string MountPoint, string Type, string Source)
 {
     private const string SelfPath = "/proc/self/mountinfo";
 

@@ -9,7 +9,7 @@ namespace TpmFs.Tpm.Transports;
 /// never followed: stat(2) of a file asks the server of its filesystem, which may hang.
 /// </summary>
 [SupportedOSPlatform("linux")]
-internal sealed class DeviceHolders(string path)
+public sealed class DeviceHolders(string path)
 {
     private const int MaxNamed = 3;
 

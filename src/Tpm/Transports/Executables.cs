@@ -5,7 +5,7 @@ namespace TpmFs.Tpm.Transports;
 
 /// <summary>Finds programs on the PATH, as a shell does.</summary>
 [SupportedOSPlatform("linux")]
-internal static class Executables
+public static class Executables
 {
     private const UnixFileMode AnyExecute =
         UnixFileMode.UserExecute | UnixFileMode.GroupExecute | UnixFileMode.OtherExecute;

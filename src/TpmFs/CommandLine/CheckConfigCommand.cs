@@ -30,19 +30,21 @@ internal static class CheckConfigCommand
                 return ExitCode.Problem($"{source.Path}: {problem}");
             }
 
-            Console.WriteLine(
-                File.Exists(source.Path)
-                    ? $"{source.Path} is in order" : $"{source.Path} is not there, so the defaults hold");
+            Console.WriteLine(InOrder(source));
             return ExitCode.Ok;
         });
         return command;
     }
 
+    /// <summary>Returns what is said of a configuration that is in order.</summary>
+    public static string InOrder(SettingsSource source) => File.Exists(source.Path)
+        ? $"{source.Path} is in order" : $"{source.Path} is not there, so the defaults hold";
+
     /// <summary>
     /// What 'tpmfs mount' refuses of a file that can be read; nothing is opened. The file is the system's, whoever
     /// checks it.
     /// </summary>
-    private static bool IsServable(Settings settings, out string problem) =>
+    public static bool IsServable(Settings settings, out string problem) =>
         Places.TryFind(null, null, isRoot: true, _ => null, out Places? places, out problem)
         && MountCommand.TryPlan(settings.Tpms, places, out _, out problem)
         && NodeOwner.TryOfRm0(0, 0, settings.Mode, settings.Group, NodeOwner.FindGroup, out _, out _, out problem);

@@ -38,7 +38,7 @@ internal static class Commands
             MountCommand.Create(), TreeCommands.Status(), TreeCommands.Openers(), TopCommand.Create(),
             TreeCommands.Cancel(), TreeCommands.Revoke(),
             TreeCommands.Suspend(), TreeCommands.Resume(), CheckConfigCommand.Create(), ResetCommand.Create(),
-            CdiCommand.Create(),
+            CdiCommand.Create(), DoctorCommand.Create(),
         };
         root.Add(CompletionsCommand.Create(root));
         foreach (Option option in root.Options)

@@ -32,8 +32,7 @@ internal sealed class MountedTree
     public static bool TryFind(string? directory, [NotNullWhen(true)] out MountedTree? tree, out string problem)
     {
         tree = null;
-        string[] candidates =
-            directory is not null ? [Links.Resolve(directory)] : [.. OwnMountPoint, Places.SystemMountPoint];
+        string[] candidates = Candidates(directory);
         if (Array.Find(
             candidates, candidate => File.Exists(System.IO.Path.Combine(candidate, "status"))) is not { } found)
         {
@@ -48,6 +47,11 @@ internal sealed class MountedTree
         tree = new MountedTree(found);
         return true;
     }
+
+    /// <summary>Returns where a daemon may be mounted, the likeliest place first.</summary>
+    /// <param name="directory">As the command line has it, or null.</param>
+    public static string[] Candidates(string? directory) =>
+        directory is not null ? [Links.Resolve(directory)] : [.. OwnMountPoint, Places.SystemMountPoint];
 
     /// <summary>The openers of every domain that this user may look into.</summary>
     public IEnumerable<OpenerLine> Openers() => Domains.SelectMany(domain =>

@@ -8,8 +8,20 @@ namespace TpmFs.CommandLine;
 /// <summary>tpmfs top: what the domains do, second by second.</summary>
 internal static class TopCommand
 {
+    /// <summary>How wide the columns of numbers are together.</summary>
+    private const int WidthOfNumbers = 67;
+
+    /// <summary>How much of a domain's name is shown at least.</summary>
+    private const int LeastName = 8;
+
+    /// <summary>How wide the table may be where standard output is no terminal.</summary>
+    private const int WidthOfFile = 200;
+
     private static readonly TimeSpan s_interval = TimeSpan.FromSeconds(1);
-    private static readonly string[] s_now = ["openers", "objects", "sessions", "running", "unread"];
+
+    /// <summary>Headings are short, so that the table fits a terminal of 80 columns.</summary>
+    private static readonly (string Key, string Heading)[] s_now =
+        [("openers", "open"), ("objects", "obj"), ("sessions", "sess"), ("running", "run"), ("unread", "unread")];
 
     private static readonly (string Key, string Heading)[] s_perSecond =
         [("commands", "cmd/s"), ("tpm_commands", "tpm/s"), ("evictions", "evict/s"), ("denied", "deny/s"),
@@ -27,19 +39,41 @@ internal static class TopCommand
         using var stop = new ManualResetEventSlim();
         using var interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, signal => End(signal, stop));
         using var terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, signal => End(signal, stop));
+        var terminal = Terminal.OfOutput();
+        IAnsiConsole console = AnsiConsole.Create(new AnsiConsoleSettings
+        {
+            Ansi = terminal.Width is null ? AnsiSupport.No : AnsiSupport.Detect,
+            ColorSystem = terminal.HasColours ? ColorSystemSupport.Detect : ColorSystemSupport.NoColors,
+        });
+        if (terminal.Width is { } width)
+        {
+            console.Live(new Text("")).Start(screen => Follow(tree, stop, width, table =>
+            {
+                screen.UpdateTarget(table);
+                screen.Refresh();
+            }));
+        }
+        else
+        {
+            console.Profile.Width = WidthOfFile;
+            Follow(tree, stop, WidthOfFile, console.Write);
+        }
+
+        return stop.IsSet ? ExitCode.Ok : ExitCode.Problem($"nothing is mounted at {tree.Path} any more");
+    }
+
+    /// <summary>Shows a table at once, and another each second until it is to stop or the tree is gone.</summary>
+    private static void Follow(MountedTree tree, ManualResetEventSlim stop, int width, Action<Table> show)
+    {
         TimeProvider clock = TimeProvider.System;
         (Dictionary<string, IReadOnlyDictionary<string, long>>? before, long at) = (Read(tree), clock.GetTimestamp());
-        AnsiConsole.Live(Show(before, before, s_interval)).Start(screen =>
+        show(Show(before, before, s_interval, width));
+        while (!stop.Wait(s_interval) && File.Exists(Path.Combine(tree.Path, "status")))
         {
-            while (!stop.Wait(s_interval) && File.Exists(Path.Combine(tree.Path, "status")))
-            {
-                Dictionary<string, IReadOnlyDictionary<string, long>> now = Read(tree);
-                screen.UpdateTarget(Show(before, now, clock.GetElapsedTime(at)));
-                screen.Refresh();
-                (before, at) = (now, clock.GetTimestamp());
-            }
-        });
-        return stop.IsSet ? ExitCode.Ok : ExitCode.Problem($"nothing is mounted at {tree.Path} any more");
+            Dictionary<string, IReadOnlyDictionary<string, long>> now = Read(tree);
+            show(Show(before, now, clock.GetElapsedTime(at), width));
+            (before, at) = (now, clock.GetTimestamp());
+        }
     }
 
     private static void End(PosixSignalContext signal, ManualResetEventSlim stop)
@@ -62,14 +96,36 @@ internal static class TopCommand
         return all;
     }
 
+    private static string Name(string domain, int room)
+    {
+        string name = domain.Length == 0 ? "root" : OutsideText.Line(domain);
+        room = Math.Max(room, LeastName);
+        return name.Length > room ? name[..(room - 1)] + "…" : name;
+    }
+
+    private static TableColumn Column(string heading) =>
+        new TableColumn($"[bold]{heading}[/]").NoWrap().PadLeft(0).PadRight(1);
+
+    /// <summary>Returns a rate as markup: what failed or was refused in red, and a domain that fills the TPM.</summary>
+    private static string InColour(string key, double rate)
+    {
+        (string text, bool isStriking) = key switch
+        {
+            "busy_usec" => (rate.ToString("0.0", CultureInfo.InvariantCulture), rate >= 90),
+            "denied" or "errors" => (rate.ToString("0", CultureInfo.InvariantCulture), rate > 0),
+            _ => (rate.ToString("0", CultureInfo.InvariantCulture), false),
+        };
+        return isStriking ? $"[red]{text}[/]" : text;
+    }
+
     private static Table Show(
         Dictionary<string, IReadOnlyDictionary<string, long>> before,
-        Dictionary<string, IReadOnlyDictionary<string, long>> now, TimeSpan elapsed)
+        Dictionary<string, IReadOnlyDictionary<string, long>> now, TimeSpan elapsed, int width)
     {
-        Table table = new Table().Border(TableBorder.None).AddColumn(new TableColumn("domain").NoWrap());
-        foreach (string heading in (string[])[.. s_now, .. s_perSecond.Select(column => column.Heading), "busy %"])
+        Table table = new Table().Border(TableBorder.None).AddColumn(Column("domain"));
+        foreach (string heading in (string[])[.. s_now.Concat(s_perSecond).Select(column => column.Heading), "busy%"])
         {
-            table.AddColumn(new TableColumn(heading).NoWrap().RightAligned());
+            table.AddColumn(Column(heading).RightAligned());
         }
 
         foreach ((string? domain, IReadOnlyDictionary<string, long>? values) in now.OrderByDescending(
@@ -77,10 +133,11 @@ internal static class TopCommand
         {
             table.AddRow(
             [
-                Markup.Escape(domain.Length == 0 ? "root" : OutsideText.Line(domain)),
-                .. s_now.Select(key => values.GetValueOrDefault(key).ToString(CultureInfo.InvariantCulture)),
-                .. s_perSecond.Select(column => Rate(domain, column.Key).ToString("0", CultureInfo.InvariantCulture)),
-                (Rate(domain, "busy_usec") / 10_000).ToString("0.0", CultureInfo.InvariantCulture),
+                Markup.Escape(Name(domain, width - WidthOfNumbers)),
+                .. s_now.Select(column =>
+                    values.GetValueOrDefault(column.Key).ToString(CultureInfo.InvariantCulture)),
+                .. s_perSecond.Select(column => InColour(column.Key, Rate(domain, column.Key))),
+                InColour("busy_usec", Rate(domain, "busy_usec") / 10_000),
             ]);
         }
 

@@ -30,7 +30,11 @@ internal static class TreeCommands
                 return ExitCode.Problem(problem);
             }
 
-            Console.Write(OutsideText.Lines(text));
+            foreach (string line in StatusView.Show(OutsideText.Lines(text), Terminal.OfOutput()))
+            {
+                Console.WriteLine(line);
+            }
+
             return ExitCode.Ok;
         }));
         return command;

@@ -11,8 +11,9 @@ namespace TpmFs.Status;
 internal sealed class StatusFile(NodeTable table, ControlContext context, DaemonStatus status)
     : ControlFile(table, Shown, context)
 {
-    private static readonly string[] s_headings = ["openers", "objects", "sessions", "weight", "commands", "per cmd",
-        "busy", "waited", "denied", "auth fail"];
+    /// <summary>Short, so that the table fits a terminal of 80 columns.</summary>
+    private static readonly string[] s_headings =
+        ["open", "obj", "sess", "cmds", "per cmd", "busy", "waited", "denied", "auth fail"];
 
     public override string Content()
     {
@@ -72,8 +73,7 @@ internal sealed class StatusFile(NodeTable table, ControlContext context, Daemon
         return
         [
             domain.Name, .. isOnly ? Array.Empty<string>() : [Number(tpm)],
-            Number(of.Openers), Number(of.Objects), Number(of.Sessions), Number(domain.Limits.Weight!.Value),
-            Number(of.Commands),
+            Number(of.Openers), Number(of.Objects), Number(of.Sessions), Number(of.Commands),
             of.Commands == 0
                 ? "-" : ((double)of.TpmCommands / of.Commands).ToString("0.00", CultureInfo.InvariantCulture),
             Span(TimeSpan.FromMicroseconds(of.BusyMicroseconds)), Span(TimeSpan.FromMicroseconds(of.QueueMicroseconds)),

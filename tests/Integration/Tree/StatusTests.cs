@@ -1,3 +1,4 @@
+using System.Text.RegularExpressions;
 using TpmFs.Integration.Tests.Harness;
 using Xunit.Abstractions;
 
@@ -6,7 +7,7 @@ namespace TpmFs.Integration.Tests.Tree;
 /// <summary>
 /// The whole daemon, for people and for Prometheus, and the commands that read and write the files of the tree.
 /// </summary>
-public sealed class StatusTests(Mount mount, ITestOutputHelper output) : TreeTests(mount, output)
+public sealed partial class StatusTests(Mount mount, ITestOutputHelper output) : TreeTests(mount, output)
 {
     [Fact]
     public void Status_says_in_words_what_is_served()
@@ -21,6 +22,29 @@ public sealed class StatusTests(Mount mount, ITestOutputHelper output) : TreeTes
         Assert.Contains(Mount.Proxy.Socket, status, StringComparison.Ordinal);
         Assert.Contains(Path.GetFileName(domain), status, StringComparison.Ordinal);
         Assert.Equal(status.Split('\n').Length, Command("status").Succeeded().Output.Split('\n').Length);
+    }
+
+    [Theory]
+    [InlineData("status")]
+    [InlineData("top")]
+    public void A_terminal_of_80_columns_shows_every_number_of_a_domain(string command)
+    {
+        string domain = At($"domains/a-name-that-is-rather-long-for-a-domain-{NewNumber()}");
+        Assert.Null(Admin.Call("mkdir", domain).Errno);
+        OpenAt($"{domain}/rm0").Transact(Tpm2.CreatePrimary()).NewHandle();
+        // top runs until it is told to stop.
+        Outcome ended = Mount.Sandbox.Run(
+            User.Root, "env", "TERM=xterm", "script", "--quiet", "--return", "/dev/null", "--command",
+            $"stty columns 80; timeout --foreground --signal INT 3 {Mount.Sandbox.Program} {command} "
+                + $"--mount {Mount.Daemon.MountPoint}");
+        string plain = ControlSequence().Replace(ended.Output, "");
+        string[] lines = plain.Split(['\r', '\n'], StringSplitOptions.RemoveEmptyEntries);
+        Assert.All(lines, line => Assert.InRange(line.Length, 0, 80));
+        string row = lines.Last(line => line.StartsWith("domains/a-n", StringComparison.Ordinal));
+        Assert.Matches(@"^domains/a-n[a-z-]*… +1 +1 +0 .* [0-9.]+$", row);
+        Assert.InRange(row.Split(' ', StringSplitOptions.RemoveEmptyEntries).Length, 10, 14);
+        Assert.Contains("\x1b[1m", ended.Output, StringComparison.Ordinal);
+        Assert.DoesNotContain('\x1b', Command("status").Succeeded().Output);
     }
 
     [Fact]
@@ -87,6 +111,9 @@ public sealed class StatusTests(Mount mount, ITestOutputHelper output) : TreeTes
         Assert.Contains("empty", outcome.Error, StringComparison.Ordinal);
         Assert.DoesNotContain("   at ", outcome.Error, StringComparison.Ordinal);
     }
+
+    [GeneratedRegex(@"\x1b(\[[0-9;?]*[A-Za-z]|[=>])")]
+    private static partial Regex ControlSequence();
 
     private IReadOnlyDictionary<string, double> Metrics() => OpenMetrics.Parse(Read(At("metrics"))).Samples;
 

@@ -1,0 +1,104 @@
+using System.ComponentModel;
+using System.Diagnostics;
+using TpmFs.Configuration;
+using TpmFs.Fuse;
+
+namespace TpmFs.CommandLine;
+
+/// <summary>
+/// What 'tpmfs doctor' finds of the mount. A daemon that hangs holds up whoever touches its tree, unkillably, so that
+/// another process touches it first, which need not be waited for.
+/// </summary>
+/// <param name="Tree">The tree of a daemon that serves; null where there is none.</param>
+internal sealed record MountCheck(MountedTree? Tree, IReadOnlyList<Finding> Findings)
+{
+    private const string Subject = "mount";
+    private const string Type = "fuse.tpmfs";
+    private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(5);
+
+    /// <param name="candidates">Where a daemon may be mounted, the likeliest first.</param>
+    public static MountCheck Of(IReadOnlyList<string> candidates, Settings settings)
+    {
+        IReadOnlyList<MountInfo> mounts = MountInfo.ReadAll();
+        foreach (string candidate in candidates)
+        {
+            if (mounts.LastOrDefault(mount => mount.MountPoint == candidate) is { Type: Type })
+            {
+                return Mounted(candidate);
+            }
+        }
+
+        return new MountCheck(null, [NotMounted(string.Join(" or ", candidates.Distinct()), settings)]);
+    }
+
+    private static MountCheck Mounted(string mountPoint)
+    {
+        (int? code, _) = Run(Environment.ProcessPath!, "status", "--mount", mountPoint);
+        if (code is null)
+        {
+            return new MountCheck(null, [Finding.Wrong(
+                Subject, $"the daemon at {mountPoint} does not answer: it hangs, or was stopped",
+                "systemctl restart tpmfs; by hand: kill -CONT its process, or kill it and umount --lazy "
+                    + mountPoint)]);
+        }
+
+        return MountedTree.TryFind(mountPoint, out MountedTree? tree, out _)
+            ? new MountCheck(tree, [Finding.Fine(Subject, $"a daemon serves {mountPoint}")])
+            : new MountCheck(null, [Finding.Wrong(
+                Subject, $"nobody serves {mountPoint} any more: its daemon was killed",
+                $"start tpmfs again, which cleans it (systemctl restart tpmfs), or umount --lazy {mountPoint}")]);
+    }
+
+    private static Finding NotMounted(string places, Settings settings)
+    {
+        string nothing = $"no TPM is mounted at {places}";
+        if (settings.Tpms.Count == 0)
+        {
+            return Finding.Wrong(
+                Subject, $"{nothing}, and the configuration names no TPM",
+                "tpmfs mount --tpm SPEC; tpmfs mount --help lists what SPEC can be");
+        }
+
+        if (!Directory.Exists("/run/systemd/system"))
+        {
+            return Finding.Wrong(Subject, nothing, "tpmfs mount");
+        }
+
+        (_, string unit) = Run(
+            "systemctl", "show", "--property=LoadState", "--property=ActiveState", "tpmfs.service");
+        return unit switch
+        {
+            _ when unit.Contains("LoadState=not-found", StringComparison.Ordinal) =>
+                Finding.Wrong(
+                    Subject, $"{nothing}, and there is no tpmfs.service", "tpmfs mount, or install the package"),
+            _ when unit.Contains("ActiveState=failed", StringComparison.Ordinal) =>
+                Finding.Wrong(Subject, $"{nothing}: tpmfs.service has failed", "journalctl -p err -u tpmfs says why"),
+            _ when unit.Contains("ActiveState=activating", StringComparison.Ordinal) =>
+                Finding.Wrong(
+                    Subject, $"{nothing}: tpmfs.service starts again and again",
+                    "journalctl -p err -u tpmfs says why"),
+            _ => Finding.Wrong(
+                Subject, $"{nothing}: tpmfs.service does not run",
+                "systemctl start tpmfs; a TPM that appears starts it, so see whether there is one: ls /dev/tpm*"),
+        };
+    }
+
+    /// <summary>Runs a program for as long as can be waited.</summary>
+    /// <returns>Its exit code and output; null where it has not ended. It is then left alone.</returns>
+    private static (int? Code, string Output) Run(string program, params string[] words)
+    {
+        var start =
+            new ProcessStartInfo(program, words) { RedirectStandardOutput = true, RedirectStandardError = true };
+        try
+        {
+            using Process process = Process.Start(start)!;
+            Task<string> output = process.StandardOutput.ReadToEndAsync();
+            return process.WaitForExit(s_patience) && output.Wait(s_patience)
+                ? (process.ExitCode, output.Result) : (null, "");
+        }
+        catch (Win32Exception)
+        {
+            return (null, ""); // There is no such program.
+        }
+    }
+}

@@ -1,0 +1,133 @@
+using System.Globalization;
+using System.Text.RegularExpressions;
+using TpmFs.Tpm;
+
+namespace TpmFs.CommandLine;
+
+/// <summary>
+/// What 'tpmfs doctor' looks at of the TPMs that a daemon serves: whether they are there, whether this user may use
+/// them, and whether they do what they are asked.
+/// </summary>
+internal sealed partial class TpmChecks(MountedTree tree)
+{
+    public IEnumerable<Finding> Look()
+    {
+        if (!tree.TryRead("status", out string status, out string problem))
+        {
+            yield return Finding.Wrong("status", problem, "look again; a daemon that stops has no status");
+            yield break;
+        }
+
+        foreach (Finding raw in RawOpeners())
+        {
+            yield return raw;
+        }
+
+        foreach (Match tpm in StatusOfTpm().Matches(status))
+        {
+            int number = int.Parse(tpm.Groups[1].ValueSpan, CultureInfo.InvariantCulture);
+            foreach (Finding finding in Look(number, tpm.Groups[2].Value, tpm.Groups[3].Value))
+            {
+                yield return finding;
+            }
+        }
+    }
+
+    private IEnumerable<Finding> Look(int number, string way, string says)
+    {
+        string subject = $"TPM {number}";
+        if (says.StartsWith("NOT THERE", StringComparison.Ordinal))
+        {
+            yield return Finding.Wrong(
+                subject, $"{way} is {says}", "see 'A TPM that hangs' in the documentation; journalctl -k -g tpm");
+            yield break;
+        }
+
+        if (says.StartsWith("TPM 1.2", StringComparison.Ordinal))
+        {
+            yield return Finding.Note(subject, $"{way} is a {says}", $"use raw{number}, which is root's");
+            yield break;
+        }
+
+        Finding opened = Open(number, subject, out string? node);
+        yield return opened;
+        if (node is not null)
+        {
+            foreach (Finding finding in Ask(node, subject))
+            {
+                yield return finding;
+            }
+        }
+    }
+
+    /// <summary>Looks which node of a TPM this user may open: everybody's, or the user's own.</summary>
+    private Finding Open(int number, string subject, out string? node)
+    {
+        string shared = Path.Combine(tree.Path, $"rm{number}");
+        string own = Path.Combine(tree.Path, "self", $"rm{number}");
+        Errno error = TpmProperties.TryOpen(node = shared);
+        if (error == Errno.EACCES && !TpmProperties.TryOpen(own).IsError)
+        {
+            node = own;
+            error = Errno.None;
+        }
+
+        if (!error.IsError)
+        {
+            return Finding.Fine(subject, $"you may use {node}");
+        }
+
+        node = null;
+        return Finding.Wrong(subject, $"you may not use {shared}: {error.Text()}", error switch
+        {
+            _ when error == Errno.EACCES => "as root: usermod --append --groups tss USER (the group of rm0), then log "
+                + $"in anew; or setfacl -m u:USER:rw {shared}",
+            _ when error == Errno.ENFILE => "tpmfs openers shows who has it open; echo NUMBER >openers.max raises it",
+            _ when error == Errno.EROFS => "your service has ProtectSystem=strict: ReadWritePaths=/run/tpmfs",
+            _ => "open again; a container's bind mount has to be made anew",
+        });
+    }
+
+    /// <summary>Asks a TPM what it says of itself.</summary>
+    private static IEnumerable<Finding> Ask(string node, string subject)
+    {
+        if (!TpmProperties.TryRead(node, out TpmProperties? properties, out string problem))
+        {
+            yield return Finding.Wrong(
+                subject, $"it answers no command: {problem}",
+                "tpmfs openers shows what it works at; see 'A TPM that hangs' in the documentation");
+            yield break;
+        }
+
+        if (properties.IsLockedOut)
+        {
+            yield return Finding.Wrong(
+                subject,
+                $"it is locked out, since {properties[TpmPt.LockoutCounter]} authorizations failed: what is protected "
+                    + "against guessing answers 0x921",
+                "tpm2_dictionarylockout --clear-lockout, or wait: it forgets a failure in "
+                    + $"{properties[TpmPt.LockoutInterval]} s. 'auth_failures' in each domain's stat shows who failed");
+        }
+
+        if (properties.DisabledHierarchies is { Length: > 0 } disabled)
+        {
+            yield return Finding.Wrong(
+                subject, $"the {disabled} hierarchy is switched off: its keys answer 0x085 or 0x185",
+                "restart the machine, which switches it on; firmware of a virtual machine on the root's nodes may "
+                    + "have done it: give that a domain's node");
+        }
+
+        yield return Finding.Fine(subject, "it answers");
+    }
+
+    private IEnumerable<Finding> RawOpeners() =>
+        tree.Openers().Where(opener => opener["node"].Contains("raw", StringComparison.Ordinal)).Select(
+            opener => Finding.Note(
+                "raw",
+                $"process {opener["pid"]} ({opener["command"]}) of user {opener["uid"]} has {opener["node"]} open; no "
+                    + "other may open a raw node of that TPM",
+                $"nothing, if it should; tpmfs revoke {opener.Id} ends it"));
+
+    [GeneratedRegex(@"^TPM (\d+) +(.*)\n +(.*)$", RegexOptions.Multiline)]
+    private static partial Regex StatusOfTpm();
+}
