@@ -1,8 +1,12 @@
+using TpmFs.Tpm.Tests.Harness;
 using TpmFs.Tpm.Transports;
 
 namespace TpmFs.Tpm.Tests;
 
-/// <summary>Owns an embedded TPM until it is killed: tells the TPM's process id on a line, and waits.</summary>
+/// <summary>
+/// Owns an embedded TPM until it is killed: tells the TPM's process id on a line, and waits. For each line that it
+/// reads it sends the TPM a command, gives up on the response, and prints a line.
+/// </summary>
 internal static class Program
 {
     public static int Main(string[] arguments)
@@ -15,7 +19,13 @@ internal static class Program
         }
 
         Console.WriteLine(transport.ProcessId);
-        Console.ReadLine();
+        while (Console.ReadLine() is not null)
+        {
+            TransmitResult result =
+                transport.Transmit(TpmClient.GetRandom8, 0, new byte[4096], TimeSpan.FromMilliseconds(300));
+            Console.WriteLine(result.Status);
+        }
+
         return 0;
     }
 }

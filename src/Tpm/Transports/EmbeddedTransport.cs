@@ -23,6 +23,13 @@ internal sealed class EmbeddedTransport(string directory) : ITpmTransport
         new TransportForm(
             "embedded[:DIR]", "a software TPM of tpmfs's own (swtpm), its state kept in DIR", "embedded embedded:"));
 
+    /// <summary>
+    /// Says how swtpm serves. As a "chardev" it ends as soon as its data socket is closed, whatever it was about; as a
+    /// "socket" it waits for another connection on a socket that takes none, without ever sleeping, when a command was
+    /// under way (swtpm's mainloop.c, MAIN_LOOP_FLAG_END_ON_HUP).
+    /// </summary>
+    private const string Service = "chardev";
+
     private static readonly TimeSpan s_stopTimeout = TimeSpan.FromSeconds(5);
 
     private StateDirectory? _state;
@@ -158,7 +165,7 @@ internal sealed class EmbeddedTransport(string directory) : ITpmTransport
 
     private string[] Arguments(int data, int control) =>
     [
-        "socket", "--tpm2",
+        Service, "--tpm2",
         "--tpmstate", $"dir={_state!.Path},mode=0600",
         "--fd", $"{data}",
         "--ctrl", $"type=unixio,clientfd={control}",

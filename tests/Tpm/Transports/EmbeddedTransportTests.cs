@@ -219,6 +219,28 @@ public sealed class EmbeddedTransportTests : IDisposable
         Assert.False(IsRunning(swtpm));
     }
 
+    /// <summary>
+    /// Regression: a swtpm that had a command to answer when its owner was killed never noticed, took all of a
+    /// processor's time, and could be ended by SIGKILL alone.
+    /// </summary>
+    [Fact]
+    public async Task A_swtpm_with_a_command_to_answer_ends_too_when_its_owner_is_killed()
+    {
+        using Process owner = StartOwner(State, Environment.GetEnvironmentVariable("PATH")!);
+        string line = (await owner.StandardOutput.ReadLineAsync().WaitAsync(TpmClient.Patience))!;
+        int swtpm = int.Parse(line, CultureInfo.InvariantCulture);
+        Assert.Equal("Ok", await CommandAsync(owner));
+        Assert.Equal(0, ProcessCalls.Kill(swtpm, SigStop));
+        Assert.Equal("TimedOut", await CommandAsync(owner));
+        owner.Kill();
+        await owner.WaitForExitAsync().WaitAsync(TpmClient.Patience);
+        Assert.Equal(0, ProcessCalls.Kill(swtpm, SigCont));
+
+        bool hasEnded = SpinWait.SpinUntil(() => !IsRunning(swtpm), TpmClient.Patience);
+        Assert.True(hasEnded || ProcessCalls.Kill(swtpm, ProcessCalls.SigKill) == 0);
+        Assert.True(hasEnded);
+    }
+
     private EmbeddedTransport Start()
     {
         var transport = new EmbeddedTransport(State);
@@ -273,6 +295,14 @@ public sealed class EmbeddedTransportTests : IDisposable
         };
         start.Environment["PATH"] = path;
         return Process.Start(start)!;
+    }
+
+    /// <summary>Has an owner send a command, and returns what came of it.</summary>
+    private static async Task<string?> CommandAsync(Process owner)
+    {
+        await owner.StandardInput.WriteLineAsync();
+        await owner.StandardInput.FlushAsync();
+        return await owner.StandardOutput.ReadLineAsync().WaitAsync(TpmClient.Patience);
     }
 
     private static string RunOwner(string state, string path, out int exitCode)
