@@ -111,9 +111,9 @@ internal static class ResetCommand
 
     private static int Rewrite(StateFile file, string place)
     {
-        if (!file.TryRead(out StateDocument? document, out string? problem))
+        if (!file.TryRead(out StateDocument document, out StateFault fault))
         {
-            return ExitCode.Problem($"{file.Path}: {problem}");
+            return ExitCode.Problem($"{file.Path}: {fault.Problem}");
         }
 
         foreach (string? path in document.Access.Keys.Where(IsBelow).ToArray())
@@ -127,7 +127,7 @@ internal static class ResetCommand
         }
 
         document.Made.RemoveWhere(path => path != place && IsBelow(path));
-        return !File.Exists(file.Path) || file.TryWrite(document, out problem)
+        return !File.Exists(file.Path) || file.TryWrite(document, out string problem)
             ? ExitCode.Ok : ExitCode.Problem($"{file.Path} cannot be written: {problem}");
 
         bool IsBelow(string path) =>

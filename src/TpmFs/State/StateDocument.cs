@@ -20,6 +20,16 @@ internal sealed record StateDocument
     public SortedDictionary<string, SavedLimits> Limits { get; init; } = new(StringComparer.Ordinal);
 }
 
+/// <summary>
+/// Of a state file of any version, what tells which one it is. Only a tpmfs of that version knows what else is in it.
+/// </summary>
+[JsonUnmappedMemberHandling(JsonUnmappedMemberHandling.Skip)]
+internal sealed record StateVersion
+{
+    [JsonRequired]
+    public int Version { get; init; }
+}
+
 /// <summary>Changed access of a node.</summary>
 /// <param name="Mode">Octal, such as "0660".</param>
 /// <param name="Acl">
@@ -38,4 +48,5 @@ internal sealed record SavedLimits(SortedDictionary<string, string> Values, List
     RespectNullableAnnotations = true,
     RespectRequiredConstructorParameters = false)]
 [JsonSerializable(typeof(StateDocument))]
+[JsonSerializable(typeof(StateVersion))]
 internal sealed partial class StateJson : JsonSerializerContext;

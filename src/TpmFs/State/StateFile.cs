@@ -15,28 +15,31 @@ internal sealed class StateFile(string directory)
 
     /// <summary>Reads the file. One that is not there says that nothing was changed.</summary>
     /// <param name="document">What it says.</param>
-    /// <param name="problem">Why it cannot be read, or what is damaged in it.</param>
-    public bool TryRead(out StateDocument document, out string problem)
+    /// <param name="fault">Why it cannot be used.</param>
+    public bool TryRead(out StateDocument document, out StateFault fault)
     {
         document = new StateDocument();
-        if (!SafeDirectory.TryOpen(directory, creates: false, out SafeDirectory? folder, out Errno error, out problem))
+        bool opens = SafeDirectory.TryOpen(
+            directory, creates: false, out SafeDirectory? folder, out Errno error, out string problem);
+        fault = new StateFault(problem, IsNewer: false);
+        if (!opens)
         {
             return error == Errno.ENOENT;
         }
 
         using (folder)
         {
-            return folder.TryRead(Name, MaxSize, out byte[] text, out error, out problem)
-                ? TryParse(text, out document, out problem)
-                : error == Errno.ENOENT;
+            bool reads = folder!.TryRead(Name, MaxSize, out byte[] text, out error, out problem);
+            fault = new StateFault(problem, IsNewer: false);
+            return reads ? TryParse(text, out document, out fault) : error == Errno.ENOENT;
         }
     }
 
-    /// <summary>Moves a damaged file out of the way, so that nobody's work is overwritten.</summary>
+    /// <summary>Moves a file that cannot be used out of the way, so that nobody's work is overwritten.</summary>
     /// <returns>The new name, or null with the problem.</returns>
-    public string? TrySetAside(DateTimeOffset now, out string problem)
+    public string? TrySetAside(StateFault fault, DateTimeOffset now, out string problem)
     {
-        string aside = $"{Name}.damaged-{now:yyyyMMddTHHmmssfff}";
+        string aside = $"{Name}.{(fault.IsNewer ? "newer" : "damaged")}-{now:yyyyMMddTHHmmssfff}";
         if (!SafeDirectory.TryOpen(directory, creates: false, out SafeDirectory? folder, out _, out problem))
         {
             return null;
@@ -78,24 +81,25 @@ internal sealed class StateFile(string directory)
         stream.WriteByte((byte)'\n');
     }
 
-    private static bool TryParse(byte[] text, out StateDocument document, out string problem)
+    private static bool TryParse(byte[] text, out StateDocument document, out StateFault fault)
     {
         document = new StateDocument();
         try
         {
-            document =
-                JsonSerializer.Deserialize(text, StateJson.Default.StateDocument) ?? new StateDocument { Version = 0 };
+            int version = JsonSerializer.Deserialize(text, StateJson.Default.StateVersion)?.Version ?? 0;
+            bool isKnown = version == StateDocument.CurrentVersion;
+            document = isKnown ? JsonSerializer.Deserialize(text, StateJson.Default.StateDocument)! : document;
+            fault = new StateFault(
+                isKnown ? WhatIsWrong(document)
+                    : $"its version is {version}, and this tpmfs knows {StateDocument.CurrentVersion}",
+                version > StateDocument.CurrentVersion);
         }
         catch (JsonException e)
         {
-            problem = e.Message;
-            return false;
+            fault = new StateFault(e.Message, IsNewer: false);
         }
 
-        problem = document.Version != StateDocument.CurrentVersion
-            ? $"its version is {document.Version}, and this tpmfs knows {StateDocument.CurrentVersion}"
-            : WhatIsWrong(document);
-        return problem.Length == 0;
+        return fault.Problem.Length == 0;
     }
 
     private static string WhatIsWrong(StateDocument document)
@@ -119,3 +123,8 @@ internal sealed class StateFile(string directory)
         return document is { Made: not null, Access: not null, Limits: not null } ? "" : "a part of it is missing";
     }
 }
+
+/// <summary>Says why a state file cannot be used.</summary>
+/// <param name="Problem">What is wrong with it; empty where nothing is.</param>
+/// <param name="IsNewer">True when a newer tpmfs wrote it, so that it is not damaged.</param>
+internal readonly record struct StateFault(string Problem, bool IsNewer);

@@ -11,12 +11,19 @@ namespace TpmFs.State;
 /// </summary>
 /// <remarks>
 /// A change is answered before it is on disk: the threads that serve the kernel also carry TPM commands, and a disk
-/// that takes its time would hold up all of them. Writing begins at once, takes along what comes meanwhile, and what a
-/// stop in order has not written yet it writes.
+/// that takes its time would hold up all of them. Writing begins at once, pauses after each time, and takes along what came
+/// meanwhile; a stop in order writes what is not written yet.
 /// </remarks>
 internal sealed class StateKeeper : IAccessStore, ILimitStore, IDisposable
 {
-    private static readonly TimeSpan s_retryAfter = TimeSpan.FromSeconds(5);
+    /// <summary>
+    /// How long the disk is left alone after it was written to: users who own a domain may change it as often as they
+    /// like.
+    /// </summary>
+    private static readonly TimeSpan s_pause = TimeSpan.FromSeconds(1);
+
+    /// <summary>The same after it could not be written to.</summary>
+    private static readonly TimeSpan s_pauseOfFailure = TimeSpan.FromSeconds(5);
 
     private readonly Lock _gate = new();
     private readonly AutoResetEvent _changed = new(false);
@@ -28,7 +35,7 @@ internal sealed class StateKeeper : IAccessStore, ILimitStore, IDisposable
     private readonly SortedSet<string> _made = new(StringComparer.Ordinal);
     private readonly bool _writes;
     private bool _isDirty;
-    private volatile bool _stopping;
+    private readonly ManualResetEvent _stopping = new(false);
 
     /// <summary>Reads what was kept. A damaged file is set aside, and what is configured holds.</summary>
     public StateKeeper(StateFile file, DateTimeOffset now, ILogger log)
@@ -36,27 +43,10 @@ internal sealed class StateKeeper : IAccessStore, ILimitStore, IDisposable
         _file = file;
         _log = log;
         _writes = true;
-        if (!file.TryRead(out StateDocument? document, out string? problem))
+        if (!file.TryRead(out StateDocument? document, out StateFault fault))
         {
             document = new StateDocument();
-            string? aside = file.TrySetAside(now, out string? obstacle);
-            _writes = aside is not null;
-            if (_writes)
-            {
-                log.Of(EventType.StateNotKept)
-                    .Error(
-                        "{File} is damaged ({Problem}); it is kept as {Aside}, and modes, owners, limits and domains "
-                            + "are as configured", file.Path, problem, aside);
-            }
-            else
-            {
-                log.Of(EventType.StateNotKept).Error(
-                    "{File} is damaged ({Problem}) and cannot be set aside ({Obstacle}): it stays as it is, and what "
-                        + "is changed from now on is lost when the daemon stops",
-                    file.Path,
-                    problem,
-                    obstacle);
-            }
+            _writes = TrySetAside(fault, now);
         }
 
         Load(document);
@@ -147,10 +137,11 @@ internal sealed class StateKeeper : IAccessStore, ILimitStore, IDisposable
     /// <summary>Writes what is not written yet.</summary>
     public void Dispose()
     {
-        _stopping = true;
+        _stopping.Set();
         _changed.Set();
         _thread.Join();
         _changed.Dispose();
+        _stopping.Dispose();
     }
 
     private void Change(Func<bool> change)
@@ -166,6 +157,41 @@ internal sealed class StateKeeper : IAccessStore, ILimitStore, IDisposable
         }
 
         _changed.Set();
+    }
+
+    /// <summary>Keeps a file that cannot be used under another name, and says so.</summary>
+    /// <returns>False when it had to stay: then nothing may be written.</returns>
+    private bool TrySetAside(StateFault fault, DateTimeOffset now)
+    {
+        ILogger log = _log.Of(EventType.StateNotKept);
+        string what = fault.IsNewer ? "was written by a newer tpmfs" : "is damaged";
+        if (_file.TrySetAside(fault, now, out string obstacle) is not { } aside)
+        {
+            log.Error(
+                "{File} {What} ({Problem}) and cannot be set aside ({Obstacle}): it stays as it is, and what is "
+                    + "changed from now on is lost when the daemon stops",
+                _file.Path,
+                what,
+                fault.Problem,
+                obstacle);
+            return false;
+        }
+
+        log.Error(
+            "{File} {What} ({Problem}); it is kept as {Aside}, and modes, owners, limits and domains are as configured",
+            _file.Path,
+            what,
+            fault.Problem,
+            aside);
+        if (fault.IsNewer)
+        {
+            log.Error(
+                "To have what it says again, stop tpmfs, install the newer one, and run: mv {Aside} {File}",
+                aside,
+                _file.Path);
+        }
+
+        return true;
     }
 
     private void Load(StateDocument document)
@@ -186,38 +212,45 @@ internal sealed class StateKeeper : IAccessStore, ILimitStore, IDisposable
 
     private void Write()
     {
-        bool failing = false;
+        bool isFailing = false;
         for (bool isLast = false; !isLast;)
         {
-            _changed.WaitOne(failing ? s_retryAfter : Timeout.InfiniteTimeSpan);
-            isLast = _stopping; // before what is dirty is taken: what was changed before the stop is in it
-            if (!_writes || TakeDirty() is not { } document)
+            if (!isFailing)
             {
-                continue;
+                _changed.WaitOne();
             }
 
-            if (_file.TryWrite(document, out string? problem))
+            isLast = _stopping.WaitOne(0); // before what is dirty is taken: what was changed before the stop is in it
+            if (_writes && TakeDirty() is { } document)
             {
-                if (failing)
-                {
-                    _log.Information("{File} could be written again; nothing is lost", _file.Path);
-                }
-
-                failing = false;
-                continue;
+                isFailing = !TryWrite(document, wasFailing: isFailing, isLast);
+                _stopping.WaitOne(isFailing ? s_pauseOfFailure : s_pause);
             }
-
-            MarkDirty();
-            if (!failing || isLast)
-            {
-                _log.Of(EventType.StateNotKept)
-                    .Error(
-                        "{File} cannot be written: {Problem}. What was changed holds, and is tried again; it is lost "
-                            + "if the daemon stops before", _file.Path, problem);
-            }
-
-            failing = true;
         }
+    }
+
+    private bool TryWrite(StateDocument document, bool wasFailing, bool isLast)
+    {
+        if (_file.TryWrite(document, out string? problem))
+        {
+            if (wasFailing)
+            {
+                _log.Information("{File} could be written again; nothing is lost", _file.Path);
+            }
+
+            return true;
+        }
+
+        MarkDirty();
+        if (!wasFailing || isLast)
+        {
+            _log.Of(EventType.StateNotKept)
+                .Error(
+                    "{File} cannot be written: {Problem}. What was changed holds, and is tried again; it is lost if "
+                        + "the daemon stops before", _file.Path, problem);
+        }
+
+        return false;
     }
 
     private StateDocument? TakeDirty()

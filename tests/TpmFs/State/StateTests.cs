@@ -1,7 +1,10 @@
+using System.Diagnostics;
+using System.Globalization;
 using System.Text;
 using TpmFs.Daemon.Tests.Nodes;
 using TpmFs.Domains;
 using TpmFs.Fuse;
+using TpmFs.State;
 using static TpmFs.Daemon.Tests.Nodes.TreeFixture;
 
 namespace TpmFs.Daemon.Tests.State;
@@ -59,7 +62,7 @@ public sealed class StateTests : IDisposable
 
     public static TheoryData<string> Damage =>
     [
-        "", "null", "[]", "{", "{}", "{ \"version\": 2 }", "{ \"version\": 1, \"x\": 1 }",
+        "", "null", "[]", "{", "{}", "{ \"version\": 1, \"x\": 1 }",
         "{ \"version\": 1, \"made\": null }",
         "{ \"version\": 1, \"access\": { \"rm0\": null } }",
         "{ \"version\": 1, \"access\": { \"rm0\": { \"uid\": 0, \"gid\": 0 } } }",
@@ -90,6 +93,54 @@ public sealed class StateTests : IDisposable
         Assert.Contains(aside, tree.Logged, StringComparison.Ordinal);
     }
 
+    /// <summary>Regression: the file of a newer tpmfs was called damaged, and nothing said what to do.</summary>
+    [Theory]
+    [InlineData("{ \"version\": 2 }")]
+    [InlineData("{ \"version\": 3, \"made\": {}, \"something\": [\"new\"] }")]
+    public void A_file_of_a_newer_tpmfs_is_set_aside_and_it_is_said_how_to_have_it_again(string text)
+    {
+        System.IO.File.WriteAllText(File, text);
+
+        using var tree = new TreeFixture(folder: _folder);
+
+        Assert.Equal("64\n", tree.Read("objects.max"));
+        string aside = Assert.Single(Directory.GetFiles(_folder, "state.json.newer-*"));
+        Assert.Equal(text, System.IO.File.ReadAllText(aside));
+        Assert.Contains($"{File} was written by a newer tpmfs", tree.Logged, StringComparison.Ordinal);
+        Assert.Contains($"mv {aside} {File}", tree.Logged, StringComparison.Ordinal);
+        Assert.DoesNotContain("damaged", tree.Logged, StringComparison.Ordinal);
+    }
+
+    /// <summary>
+    /// Regression: each change wrote the file, so that the owner of a domain kept the disk busy; on a disk that failed
+    /// too, though the next try was to be 5 s later.
+    /// </summary>
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void The_disk_is_written_to_no_more_than_once_a_second_however_often_something_changes(bool fails)
+    {
+        using var tree = new TreeFixture(folder: _folder);
+        if (fails)
+        {
+            Directory.CreateDirectory(Path.Combine(File, "in the way")); // the new file cannot take its place
+        }
+
+        int writes = 0;
+        using var watcher = new FileSystemWatcher(_folder, "state.json.new") { EnableRaisingEvents = true };
+        watcher.Created += (_, _) => Interlocked.Increment(ref writes);
+        var clock = Stopwatch.StartNew();
+        for (int value = 1; clock.Elapsed < TimeSpan.FromSeconds(1.5); value++)
+        {
+            tree.Write("objects.max", value.ToString(CultureInfo.InvariantCulture));
+            Thread.Yield();
+        }
+
+        tree.Stop();
+        Assert.InRange(Volatile.Read(ref writes), 1, (int)clock.Elapsed.TotalSeconds + 2);
+        Assert.Equal(fails, tree.Logged.Contains("cannot be written", StringComparison.Ordinal));
+    }
+
     [Fact]
     public void Random_damage_is_never_more_than_damage()
     {
@@ -106,9 +157,9 @@ public sealed class StateTests : IDisposable
             }
 
             System.IO.File.WriteAllBytes(File, random.Next(4) == 0 ? bytes[..random.Next(bytes.Length)] : bytes);
-            if (!file.TryRead(out _, out string? problem))
+            if (!file.TryRead(out _, out StateFault fault))
             {
-                Assert.NotEmpty(problem);
+                Assert.NotEmpty(fault.Problem);
             }
         }
     }
