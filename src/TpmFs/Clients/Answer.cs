@@ -82,7 +82,7 @@ internal sealed class Answer(AnswerPool pool)
 internal readonly struct Portion(Answer? answer, Errno error, ArraySegment<byte> bytes)
 {
     /// <summary>Gets no bytes, as at an end of file.</summary>
-    public static Portion Nothing => new(null, Errno.None, []);
+    public static Portion Nothing => new(null, Errno.None, ArraySegment<byte>.Empty);
 
     /// <summary>Gets the error that the read ends with, if it does.</summary>
     public Errno Error { get; } = error;
@@ -91,7 +91,7 @@ internal readonly struct Portion(Answer? answer, Errno error, ArraySegment<byte>
     public ArraySegment<byte> Bytes { get; } = bytes;
 
     /// <summary>Returns an error.</summary>
-    public static Portion Of(Errno error) => new(null, error, []);
+    public static Portion Of(Errno error) => new(null, error, ArraySegment<byte>.Empty);
 
     /// <summary>Wipes the bytes, which the client has now or will never have. Called once.</summary>
     public void Sent()

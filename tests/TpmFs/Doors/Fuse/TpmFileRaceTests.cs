@@ -1,5 +1,7 @@
+using TpmFs.Clients;
 using TpmFs.Daemon.Tests.Fakes;
 using TpmFs.Fuse;
+using TpmFs.Policy;
 using static TpmFs.Daemon.Tests.Doors.Fuse.TpmFileFixture;
 
 namespace TpmFs.Daemon.Tests.Doors.Fuse;
@@ -71,6 +73,46 @@ public sealed class TpmFileRaceTests
         }
     }
 
+    /// <summary>
+    /// The next command may be written as soon as one of the reads has the answer, while the others are still to be
+    /// told that there is nothing for them.
+    /// </summary>
+    [Fact]
+    public void Reads_that_wait_for_one_command_do_not_wait_for_the_next()
+    {
+        for (int round = 0; round < Rounds / 4; round++)
+        {
+            using var fixture = new TpmFileFixture();
+            fixture.Write(Command());
+            FakeReply[] replies = [.. Enumerable.Range(0, 256).Select(_ => fixture.Read())];
+
+            AtOnce(() => fixture.Space.Answer(1), () => WriteNext(fixture));
+
+            Assert.Equal([1], replies[0].Data);
+            Assert.All(
+                replies[1..],
+                reply => Assert.Equal((true, Errno.None, 0), (reply.Answered, reply.Error, reply.Data.Length)));
+        }
+    }
+
+    [Fact]
+    public void A_revocation_against_a_release_leaves_nothing_of_the_opener_in_the_domain()
+    {
+        using var context = new ConversationContext(TimeProvider.System, Serilog.Core.Logger.None);
+        for (int round = 0; round < Rounds; round++)
+        {
+            var members = new DomainMembers();
+            members.TakePlace(IdentityOf(1).Client.Uid, Standing.User, max: 2);
+            Conversation conversation = Conversation.TryBegin(
+                context, IdentityOf(1), MaxCommandSize, client => new FakeSpace(client), members)!;
+            members.TryAdd(conversation);
+
+            AtOnce(conversation.Revoke, conversation.Close);
+
+            Assert.Equal((0, 0), (members.Open.Length, members.CountRevoked(null)));
+        }
+    }
+
     [Fact]
     public void Of_two_writes_at_once_one_is_EBUSY()
     {
@@ -98,6 +140,16 @@ public sealed class TpmFileRaceTests
             AtOnce(() => fixture.Space.Answer(1), () => ready = fixture.Poll(notify: 1));
 
             Assert.True(ready == Readable || fixture.Notifier.Polls.Count == 1);
+        }
+    }
+
+    /// <summary>Writes as soon as that is possible: no moment of it may pass.</summary>
+    private static void WriteNext(TpmFileFixture fixture)
+    {
+        long start = TimeProvider.System.GetTimestamp();
+        while (fixture.Write(Command()).IsError)
+        {
+            Assert.True(TimeProvider.System.GetElapsedTime(start) < TimeSpan.FromSeconds(30), "EBUSY for ever");
         }
     }
 
