@@ -1,3 +1,4 @@
+using TpmFs.Rm.Manager;
 using TpmFs.Simulation;
 using TpmFs.Tpm;
 
@@ -8,7 +9,7 @@ internal sealed class Opener : ISpaceClient
 {
     private static readonly TimeSpan s_longest = TimeSpan.FromMinutes(10);
     private readonly Rig _rig;
-    private readonly Space _space;
+    private Space _space;
 
     public Opener(Rig rig, SpaceOwner owner)
     {
@@ -95,7 +96,17 @@ internal sealed class Opener : ISpaceClient
 
     public void Cancel() => _space.Cancel();
 
-    public void Close() => _space.Close();
+    public void Close()
+    {
+        IsClosed = true;
+        _space.Close();
+    }
+
+    public bool IsClosed { get; private set; }
+
+    /// <summary>Goes on with the same space of another manager, or with a new one where that knows none.</summary>
+    public void GoOnWith(ResourceManager manager) =>
+        _space = manager.ReopenSpace(_space.Id, this) ?? manager.OpenSpace(Owner, this);
 
     public void Completed(ReadOnlySpan<byte> response) => Response = response.ToArray();
 

@@ -7,12 +7,15 @@ namespace TpmFs.Rm.Tests.Harness;
 internal sealed class Rig : IDisposable
 {
     private readonly Dictionary<string, SchedulingGroup> _groups = [];
+    private readonly List<Opener> _openers = [];
+    private readonly ResourceManagerOptions _options;
 
     public Rig(TpmParameters? parameters = null, ResourceManagerOptions? options = null)
     {
         Tpm = new SimulatedTpm((parameters ?? new TpmParameters()) with { Time = Time });
         Tpm.Wait = Time.Advance;
-        Manager = new ResourceManager(Tpm, options ?? new ResourceManagerOptions(), Time, Log);
+        _options = options ?? new ResourceManagerOptions();
+        Manager = new ResourceManager(Tpm, _options, Time, Log);
         Assert.True(Manager.TryPrepare(out string problem), problem);
         Settle();
         Tpm.Log.Clear();
@@ -24,14 +27,41 @@ internal sealed class Rig : IDisposable
 
     public SimulatedTpm Tpm { get; }
 
-    public ResourceManager Manager { get; }
+    public ResourceManager Manager { get; private set; }
 
     public SchedulingGroup Group(string name) =>
         _groups.TryGetValue(name, out SchedulingGroup? group)
             ? group : _groups[name] = new SchedulingGroup(Manager.NewGroupId(), name, new SpaceLimits());
 
-    public Opener Open(string group = "root", uint uid = 1000, byte locality = 0) =>
-        new(this, new SpaceOwner(Group(group), uid, locality));
+    public Opener Open(string group = "root", uint uid = 1000, byte locality = 0)
+    {
+        var opener = new Opener(this, new SpaceOwner(Group(group), uid, locality));
+        _openers.Add(opener);
+        return opener;
+    }
+
+    /// <summary>
+    /// Throws the manager away, in whatever state the TPM is, and goes on with another one that knows its snapshot.
+    /// Every opener that is not closed goes on with its space.
+    /// </summary>
+    public void ReplaceManager() => ReplaceManager(Manager.WriteSnapshot());
+
+    /// <inheritdoc cref="ReplaceManager()"/>
+    public void ReplaceManager(byte[] snapshot)
+    {
+        Assert.True(
+            ManagerSnapshot.TryRead(
+                snapshot, Time, (id, _) => _groups.Values.FirstOrDefault(group => group.Id == id),
+                out ManagerSnapshot? read, out string problem),
+            problem);
+        Manager = new ResourceManager(Tpm, _options, Time, Log, read);
+        _openers.RemoveAll(opener => opener.IsClosed);
+        _openers.ForEach(opener => opener.GoOnWith(Manager));
+        Assert.True(Manager.TryPrepare(out problem), problem);
+    }
+
+    /// <summary>Forgets a group, as after its domain was removed.</summary>
+    public void Forget(string group) => _groups.Remove(group);
 
     /// <summary>Runs the manager until it has nothing to do at this moment.</summary>
     public void Run()

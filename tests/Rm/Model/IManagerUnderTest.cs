@@ -20,6 +20,9 @@ internal interface IManagerUnderTest : IDisposable
     /// <summary>Lets time pass with nothing to do.</summary>
     void Advance(TimeSpan time);
 
+    /// <summary>Throws the manager away, and goes on with another one that knows what it held.</summary>
+    void Replace();
+
     /// <summary>
     /// The machine sleeps (resume), hibernates (restart) or loses power (reset). Before a sleep or a hibernation the
     /// manager has the time to save everything. After a sleep the firmware has started the TPM; otherwise the TPM waits

@@ -47,4 +47,5 @@ internal enum ActionKind
     Reopen,
     Advance,
     Power,
+    Replace,
 }

@@ -20,7 +20,8 @@ internal static class ModelGenerator
             ActionKind.LoadExternal, ActionKind.VendorCopy, ActionKind.Advance,
             ActionKind.ListProperties, ActionKind.Malformed]),
         (1, [ActionKind.ReadClock, ActionKind.PcrExtend, ActionKind.PcrRead, ActionKind.EvictControl,
-            ActionKind.ChangeHierarchy, ActionKind.Reopen, ActionKind.Power]),
+            ActionKind.ChangeHierarchy, ActionKind.Reopen, ActionKind.Power,
+            ActionKind.Replace]),
     ];
 
     private static readonly ActionKind[] s_choice = [.. s_weights.SelectMany(
@@ -31,7 +32,7 @@ internal static class ModelGenerator
     /// </summary>
     private static readonly ActionKind[] s_betweenAudits =
         [ActionKind.SaveObject, ActionKind.LoadContext, ActionKind.FlushObject, ActionKind.SaveSession,
-            ActionKind.Advance, ActionKind.ListHandles, ActionKind.ReadPublic, ActionKind.Sign];
+            ActionKind.Advance, ActionKind.ListHandles, ActionKind.ReadPublic, ActionKind.Sign, ActionKind.Replace];
 
     public static Arbitrary<List<ModelAction>> Actions(int openers, int longest) => Arb.From(
         from length in Gen.Choose(1, longest)

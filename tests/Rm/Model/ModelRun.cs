@@ -104,6 +104,10 @@ internal sealed class ModelRun
                     TimeSpan.FromMilliseconds(
                         (int[])[1, 99, 150, 2000, 130_000] is var times ? times[action.How % times.Length] : 0));
                 return true;
+            case ActionKind.Replace:
+                Note("another manager goes on");
+                _manager.Replace();
+                return true;
             case ActionKind.Power:
                 return Power((StartupKind)(action.How % 3));
             case ActionKind.ListHandles:

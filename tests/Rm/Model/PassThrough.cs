@@ -55,6 +55,10 @@ internal sealed class PassThrough(Func<SimulatedTpm, byte[], Answer, Answer>? sp
     {
     }
 
+    public void Replace()
+    {
+    }
+
     public void Power(StartupKind kind) => Tpm.Reset();
 
     public void Dispose() => Tpm.Dispose();

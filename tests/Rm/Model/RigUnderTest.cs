@@ -43,6 +43,8 @@ internal sealed class RigUnderTest : IManagerUnderTest
 
     public void Advance(TimeSpan time) => _rig.Pass(time);
 
+    public void Replace() => _rig.ReplaceManager();
+
     public void Power(StartupKind kind)
     {
         if (kind != StartupKind.Reset)
