@@ -173,7 +173,8 @@ internal ref struct SnapshotReader
         Session[] named = SessionList();
         Session[] doomed = SessionList();
         IEnumerable<uint> indexes = named.Concat(doomed).Select(session => session.Handle.Index);
-        if (Check(indexes.Distinct().Count() == named.Length + doomed.Length))
+        if (Check(indexes.Distinct().Count() == named.Length + doomed.Length)
+            && Check(named.All(session => session.IsLoaded || session.Sequence <= counter)))
         {
             _ledger.Sessions.Restore(named, doomed, counter);
         }

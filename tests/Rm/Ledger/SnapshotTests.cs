@@ -37,6 +37,48 @@ public sealed class SnapshotTests
     }
 
     [Fact]
+    public void A_snapshot_of_what_a_snapshot_gave_is_the_same()
+    {
+        using var rig = new Rig();
+        Opener opener = rig.Open("web", uid: 5, locality: 3);
+        opener.NewKeys(5);
+        opener.Must(Cmd.HashSequenceStart(0x000B));
+        opener.Must(Cmd.ContextSave(opener.NewSession(SessionType.Policy)));
+        opener.NewSession(SessionType.Hmac);
+        rig.Settle();
+        Opener gone = rig.Open();
+        gone.NewSession(SessionType.Hmac);
+        gone.NewKeys(1);
+        gone.Close();
+        Assert.True(rig.Manager.RunOne());
+
+        byte[] first = rig.Manager.WriteSnapshot();
+        Assert.True(
+            SnapshotReader.TryRead(
+                first, rig.Time, (id, name) => new SchedulingGroup(id, name, new SpaceLimits()), out TpmLedger ledger,
+                out ProfileState profile, out string problem),
+            problem);
+        Assert.Equal(first, new SnapshotWriter(rig.Time).Write(ledger, profile));
+    }
+
+    [Fact]
+    public void What_was_left_to_flush_is_flushed()
+    {
+        using var rig = new Rig();
+        Opener gone = rig.Open();
+        gone.NewKeys(2);
+        gone.NewSession(SessionType.Hmac);
+        gone.Close();
+        Assert.True(rig.Manager.RunOne());
+        Assert.NotEmpty(rig.Tpm.TransientHandles);
+
+        rig.ReplaceManager();
+        rig.Settle();
+        Assert.Empty(rig.Tpm.TransientHandles);
+        Assert.Equal(0, rig.Tpm.ActiveSessions);
+    }
+
+    [Fact]
     public void What_belongs_to_an_opener_that_does_not_go_on_is_flushed()
     {
         using var rig = new Rig();
