@@ -36,8 +36,8 @@ internal sealed class CapabilityView(SessionLedger sessions)
 
         if (command.HasSessions || parameters.Length > ParametersSize)
         {
-            TpmRc problem = command.HasSessions ? TpmRc.CommandCode : TpmRc.Size;
-            length = TpmResponse.Write(response, problem.FromResourceManager);
+            TpmRc problem = command.HasSessions ? TpmRc.CommandCode.FromResourceManager : TpmRc.Size;
+            length = TpmResponse.Write(response, problem);
             return true;
         }
 

@@ -19,11 +19,17 @@ internal sealed class CommandBuffers
     /// <summary>Answers with the first <paramref name="length"/> bytes of the response.</summary>
     public CommandOutcome Answer(int length) => CommandOutcome.Answered(Response.AsMemory(0, length));
 
-    /// <summary>Answers with a code of the manager's own.</summary>
-    public CommandOutcome Answer(TpmRc code) => AnswerAsTpm(code.FromResourceManager);
-
-    /// <summary>Answers with a code as if it came from the TPM.</summary>
+    /// <summary>
+    /// Answers as a TPM would: the opener's view of the TPM does not have what the command names, or the command is none.
+    /// Clients compare such codes exactly.
+    /// </summary>
     public CommandOutcome AnswerAsTpm(TpmRc code) => Answer(TpmResponse.Write(Response, code));
+
+    /// <summary>
+    /// Answers what no TPM could have said, at the resource manager's layer: a limit, a refusal by policy, slots or
+    /// sessions that others have.
+    /// </summary>
+    public CommandOutcome AnswerAsManager(TpmRc code) => AnswerAsTpm(code.FromResourceManager);
 
     /// <summary>
     /// Zeroes the command and its response, which may hold secrets. Of a command that failed, a response of any length

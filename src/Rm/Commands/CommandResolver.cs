@@ -13,7 +13,8 @@ namespace TpmFs.Rm.Commands;
 internal sealed class CommandResolver(TpmProfile profile, TpmLedger ledger, ObjectBudget budget)
 {
     /// <summary>
-    /// Fills the plan. Anything but success is the answer, still without the resource manager's layer.
+    /// Fills the plan. Any code but success is the answer, without the resource manager's layer; the plan tells whether it
+    /// is the manager that refuses the command.
     /// </summary>
     public TpmRc Resolve(SpaceRecord space, ReadOnlySpan<byte> bytes, CommandPlan plan, out TpmCommand command)
     {
@@ -215,12 +216,9 @@ internal sealed class CommandResolver(TpmProfile profile, TpmLedger ledger, Obje
             space.ForgetLost(ledger.Objects.End);
         }
 
-        if (plan.NewObjects > 0 && !budget.HasRoomFor(space))
-        {
-            return TpmRc.ObjectMemory;
-        }
-
-        int sessionsMax = space.Owner.Group.Limits.SessionsMax;
-        return plan.NewSessions > 0 && space.Sessions.Count >= sessionsMax ? TpmRc.SessionMemory : TpmRc.Success;
+        bool lacksObject = plan.NewObjects > 0 && !budget.HasRoomFor(space);
+        bool lacksSession = plan.NewSessions > 0 && space.Sessions.Count >= space.Owner.Group.Limits.SessionsMax;
+        plan.IsBeyondLimit = lacksObject || lacksSession;
+        return lacksObject ? TpmRc.ObjectMemory : lacksSession ? TpmRc.SessionMemory : TpmRc.Success;
     }
 }

@@ -37,7 +37,7 @@ internal sealed class CommandRunner(
             }
         }
 
-        return buffers.Answer(TpmRc.Memory);
+        return buffers.AnswerAsManager(TpmRc.Memory);
     }
 
     /// <summary>One try; null when the command is to be tried again at once.</summary>
@@ -47,8 +47,8 @@ internal sealed class CommandRunner(
         TpmRc problem = resolver.Resolve(space, pending.Bytes, _plan, out TpmCommand command);
         if (!problem.IsSuccess)
         {
-            return _plan.IsDenied && problem == TpmRc.Initialize
-                ? buffers.AnswerAsTpm(problem) : buffers.Answer(problem);
+            bool isOwnRefusal = _plan.IsBeyondLimit || (_plan.IsDenied && problem != TpmRc.Initialize);
+            return isOwnRefusal ? buffers.AnswerAsManager(problem) : buffers.AnswerAsTpm(problem);
         }
 
         if (localAnswers.TryAnswer(space, pending.Bytes, command, _plan, buffers.Response, out int length))
@@ -67,6 +67,6 @@ internal sealed class CommandRunner(
             return recovery.AfterStep(step, pending, _plan);
         }
 
-        return pending.IsCanceled ? buffers.Answer(TpmRc.Canceled) : exchange.Run(pending, _plan, command);
+        return pending.IsCanceled ? buffers.AnswerAsTpm(TpmRc.Canceled) : exchange.Run(pending, _plan, command);
     }
 }

@@ -30,20 +30,22 @@ internal sealed class RawPassage(
 
         if (pending.IsCanceled)
         {
-            return buffers.Answer(TpmRc.Canceled);
+            return buffers.AnswerAsTpm(TpmRc.Canceled);
+        }
+
+        if (step == TpmStepResult.PutOff)
+        {
+            return retries.AfterPutOff(pending) ?? buffers.AnswerAsTpm(TpmRc.Retry);
         }
 
         if (step != TpmStepResult.Done)
         {
-            TpmRc code = step switch
+            return buffers.AnswerAsManager(step switch
             {
-                TpmStepResult.PutOff => TpmRc.Retry,
                 TpmStepResult.Gap => TpmRc.ContextGap,
                 TpmStepResult.NoRoom => TpmRc.Memory,
                 _ => TpmRc.Failure,
-            };
-            return (step == TpmStepResult.PutOff ? retries.AfterPutOff(pending) : null)
-                ?? buffers.Answer(code);
+            });
         }
 
         pending.Bytes.CopyTo(buffers.Command);

@@ -19,7 +19,7 @@ internal sealed class Recovery(
     /// </summary>
     public CommandOutcome? QueueForSession(PendingCommand pending) =>
         retries.MustQueueForSession(pending)
-            ? retries.UntilSession(pending) ?? buffers.Answer(TpmRc.SessionHandles) : null;
+            ? retries.UntilSession(pending) ?? buffers.AnswerAsManager(TpmRc.SessionHandles) : null;
 
     /// <summary>Returns what follows when the TPM gave no response; null where it gave one.</summary>
     public CommandOutcome? WhenUnanswered(PendingCommand pending, TransmitStatus status) =>
@@ -38,16 +38,16 @@ internal sealed class Recovery(
             case TpmStepResult.Lost:
                 return retries.UntilTpmIsBack(pending);
             case TpmStepResult.PutOff:
-                return retries.AfterPutOff(pending) ?? buffers.Answer(TpmRc.Retry);
+                return retries.AfterPutOff(pending) ?? buffers.AnswerAsTpm(TpmRc.Retry);
             case TpmStepResult.NoRoom:
-                return retries.UntilSlot(pending, plan) ?? buffers.Answer(plan.Lacking);
+                return retries.UntilSlot(pending, plan) ?? buffers.AnswerAsManager(plan.Lacking);
             case TpmStepResult.Gap:
                 TpmStepResult closed = slots.Sessions.Regap(plan);
                 return AfterStep(closed == TpmStepResult.Gap ? TpmStepResult.NoRoom : closed, pending, plan);
             default:
                 TpmStepResult verified = power.Verify();
                 return verified == TpmStepResult.Inconsistent
-                    ? buffers.Answer(TpmRc.Failure) : AfterStep(verified, pending, plan);
+                    ? buffers.AnswerAsManager(TpmRc.Failure) : AfterStep(verified, pending, plan);
         }
     }
 
@@ -69,14 +69,14 @@ internal sealed class Recovery(
         {
             TpmStepResult made = room.Make(plan, command, pending.Bytes, code);
             return made == TpmStepResult.NoRoom
-                ? retries.UntilSlot(pending, plan) ?? buffers.Answer(code) : AfterStep(made, pending, plan);
+                ? retries.UntilSlot(pending, plan) ?? buffers.AnswerAsManager(code) : AfterStep(made, pending, plan);
         }
 
         if (code == TpmRc.SessionHandles)
         {
             TpmStepResult given = room.GiveSessionBack(pending.Space.Record, retries.Waited(pending));
             return given == TpmStepResult.NoRoom
-                ? retries.UntilSession(pending) ?? buffers.Answer(code) : AfterStep(given, pending, plan);
+                ? retries.UntilSession(pending) ?? buffers.AnswerAsManager(code) : AfterStep(given, pending, plan);
         }
 
         if (code == TpmRc.ContextGap)

@@ -79,8 +79,8 @@ internal sealed class RetryPolicy(
         {
             TransmitStatus.Ok => null,
             TransmitStatus.NotSent => UntilTpmIsBack(pending),
-            TransmitStatus.LocalityRefused => buffers.Answer(TpmRc.Locality),
-            TransmitStatus.CommandRefused => buffers.Answer(TpmRc.CommandSize),
+            TransmitStatus.LocalityRefused => buffers.AnswerAsManager(TpmRc.Locality),
+            TransmitStatus.CommandRefused => buffers.AnswerAsTpm(TpmRc.CommandSize),
             _ => CommandOutcome.Failed(channel.Loss),
         };
 

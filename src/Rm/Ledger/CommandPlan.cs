@@ -24,8 +24,11 @@ internal sealed class CommandPlan
     /// <summary>The context that ContextLoad brings, where it can be read.</summary>
     public TpmContext? Context { get; set; }
 
-    /// <summary>Policy refuses the command.</summary>
+    /// <summary>True when policy refuses the command.</summary>
     public bool IsDenied { get; set; }
+
+    /// <summary>True when the command would make more than its space may have.</summary>
+    public bool IsBeyondLimit { get; set; }
 
     /// <summary>Object slots that the command takes beyond those of the objects it names.</summary>
     public int NewObjects { get; set; }
@@ -45,6 +48,7 @@ internal sealed class CommandPlan
         SubjectSession = null;
         Context = null;
         IsDenied = false;
+        IsBeyondLimit = false;
         NewObjects = 0;
         NewSessions = 0;
         Lacking = TpmRc.ObjectMemory;

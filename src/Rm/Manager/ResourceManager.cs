@@ -114,7 +114,7 @@ public sealed class ResourceManager : IDisposable
 
     /// <summary>
     /// The machine is about to sleep: lets the command that runs end, saves everything, and answers all other commands
-    /// with TPM_RC_RETRY (0x000B0922) until <see cref="Resume"/>. Sends no TPM2_Shutdown: that is for who takes the
+    /// with TPM_RC_RETRY (0x922) until <see cref="Resume"/>. Sends no TPM2_Shutdown: that is for who takes the
     /// TPM's power. Any thread; does not wait.
     /// </summary>
     /// <param name="saved">Called by the manager's thread when nothing is left in the TPM that would be lost.</param>

@@ -114,7 +114,7 @@ internal sealed class CommandQueue : IDisposable
                 return;
             }
 
-            GiveUp(pending, TpmRc.Canceled.FromResourceManager);
+            GiveUp(pending, TpmRc.Canceled);
         }
 
         Answer(pending, TpmRc.Canceled);
@@ -162,7 +162,7 @@ internal sealed class CommandQueue : IDisposable
     /// </summary>
     public void GiveBackWaiting()
     {
-        foreach (PendingCommand pending in TakeWaiting(_ => true, TpmRc.Retry.FromResourceManager))
+        foreach (PendingCommand pending in TakeWaiting(_ => true, TpmRc.Retry))
         {
             Answer(pending, TpmRc.Retry);
         }
@@ -345,7 +345,7 @@ internal sealed class CommandQueue : IDisposable
     private static void Answer(PendingCommand pending, TpmRc code)
     {
         Span<byte> response = stackalloc byte[TpmResponse.HeaderOnly];
-        TpmResponse.Write(response, code.FromResourceManager);
+        TpmResponse.Write(response, code);
         pending.Space.Client.Completed(response);
     }
 

@@ -20,7 +20,7 @@ public sealed class IsolationTests
         Assert.Equal([0x80000000, 0x80000001, 0x80000002], handles);
         opener.Must(Cmd.FlushContext(handles[1]));
         Assert.Equal(0x80000003u, opener.NewKeys(1)[0]);
-        Assert.Equal(Layer | Rc.ReferenceH0, opener.Do(Cmd.ReadPublic(handles[1])).Code);
+        Assert.Equal(Rc.ReferenceH0, opener.Do(Cmd.ReadPublic(handles[1])).Code);
     }
 
     [Fact]
@@ -35,17 +35,17 @@ public sealed class IsolationTests
         rig.Tpm.Log.Clear();
         foreach (uint handle in new[] { key, real, key + 1, 0x80FFFFFE })
         {
-            Assert.Equal(Layer | Rc.ReferenceH0, stranger.Do(Cmd.ReadPublic(handle)).Code);
-            Assert.Equal(Layer | Rc.ReferenceH0, stranger.Do(Cmd.ContextSave(handle)).Code);
-            Assert.Equal(Layer | Rc.Handle.P(1), stranger.Do(Cmd.FlushContext(handle)).Code);
+            Assert.Equal(Rc.ReferenceH0, stranger.Do(Cmd.ReadPublic(handle)).Code);
+            Assert.Equal(Rc.ReferenceH0, stranger.Do(Cmd.ContextSave(handle)).Code);
+            Assert.Equal(Rc.Handle.P(1), stranger.Do(Cmd.FlushContext(handle)).Code);
         }
 
         foreach (uint handle in new[] { session, session ^ 0x01000000 })
         {
-            Assert.Equal(Layer | Rc.ReferenceH0, stranger.Do(Cmd.PolicyGetDigest(handle)).Code);
-            Assert.Equal(Layer | Rc.ReferenceH0, stranger.Do(Cmd.ContextSave(handle)).Code);
-            Assert.Equal(Layer | Rc.ReferenceS0, stranger.Do(Cmd.GetRandom(8, Auth.AuditSession(handle))).Code);
-            Assert.Equal(Layer | Rc.Handle.P(1), stranger.Do(Cmd.FlushContext(handle)).Code);
+            Assert.Equal(Rc.ReferenceH0, stranger.Do(Cmd.PolicyGetDigest(handle)).Code);
+            Assert.Equal(Rc.ReferenceH0, stranger.Do(Cmd.ContextSave(handle)).Code);
+            Assert.Equal(Rc.ReferenceS0, stranger.Do(Cmd.GetRandom(8, Auth.AuditSession(handle))).Code);
+            Assert.Equal(Rc.Handle.P(1), stranger.Do(Cmd.FlushContext(handle)).Code);
         }
 
         foreach (uint first in new uint[] { 0x80000000, 0x02000000, 0x03000000 })
@@ -85,7 +85,7 @@ public sealed class IsolationTests
     {
         using var rig = new Rig();
         Opener opener = rig.Open();
-        Assert.Equal(Layer | code, opener.Do(Convert.FromHexString(command)).Code);
+        Assert.Equal(code, opener.Do(Convert.FromHexString(command)).Code);
         Assert.Equal(0, rig.Tpm.Log.Total);
     }
 
@@ -95,7 +95,7 @@ public sealed class IsolationTests
         using var rig = new Rig();
         Opener opener = rig.Open();
         var password = Auth.Password();
-        Assert.Equal(Layer | 0xC95, opener.Do(Cmd.GetRandom(8, password, password, password, password)).Code);
+        Assert.Equal(0xC95u, opener.Do(Cmd.GetRandom(8, password, password, password, password)).Code);
     }
 
     [Fact]
@@ -152,10 +152,10 @@ public sealed class IsolationTests
         uint first = opener.Must(Cmd.HashSequenceStart(Hashes.Sha256)).Handle;
         Assert.False(opener.Do(Cmd.SequenceComplete(first, "end", hierarchy: 0x12345678)).IsSuccess);
         opener.Must(Cmd.SequenceComplete(first, "end"));
-        Assert.Equal(Layer | Rc.ReferenceH0, opener.Do(Cmd.SequenceUpdate(first, "more")).Code);
+        Assert.Equal(Rc.ReferenceH0, opener.Do(Cmd.SequenceUpdate(first, "more")).Code);
         uint second = opener.Must(Cmd.HashSequenceStart(Hashes.None)).Handle;
         opener.Must(Cmd.EventSequenceComplete(16, second, "end"));
-        Assert.Equal(Layer | Rc.ReferenceH0, opener.Do(Cmd.SequenceUpdate(second, "more")).Code);
+        Assert.Equal(Rc.ReferenceH0, opener.Do(Cmd.SequenceUpdate(second, "more")).Code);
         rig.Settle();
         Assert.Empty(rig.Tpm.TransientHandles);
     }

@@ -26,6 +26,9 @@ internal sealed record ModelSettings(
 /// <summary>Does the same to a manager and to the ideal TPM, and stops at the first difference.</summary>
 internal sealed class ModelRun
 {
+    /// <summary>The upper half of the codes that no TPM gives: limits, and refusals by policy.</summary>
+    private const uint ManagerLayer = 0x000B;
+
     private readonly ModelSettings _settings;
     private readonly IManagerUnderTest _manager;
     private readonly IdealTpm _ideal;
@@ -192,7 +195,7 @@ internal sealed class ModelRun
         IdealOpener ideal = _openers[opener].Ideal;
         return !expected.IsSuccess && (ReferenceErrors.Blamed(actual.Code, sent) is { } handle
             ? !_ideal.IsLoaded(ideal, _references.Ideal(opener, handle))
-            : _ideal.IsAtLimit(ideal, actual.Code & 0xFFFF));
+            : actual.Code >> 16 == ManagerLayer && _ideal.IsAtLimit(ideal, actual.Code & 0xFFFF));
     }
 
     private void Remember(int opener, uint command, Answer manager, Answer ideal)

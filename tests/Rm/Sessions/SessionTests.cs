@@ -9,7 +9,7 @@ namespace TpmFs.Rm.Tests.Sessions;
 public sealed class SessionTests
 {
     private const uint Layer = 0x000B0000;
-    private static readonly uint s_notLoadable = Layer | Rc.Handle.P(1);
+    private static readonly uint s_notLoadable = Rc.Handle.P(1);
 
     [Fact]
     public void A_session_used_again_and_again_costs_one_command_each()
@@ -109,9 +109,9 @@ public sealed class SessionTests
         Opener opener = rig.Open();
         uint session = opener.NewSession(SessionType.Policy);
         byte[] file = opener.Must(Cmd.ContextSave(session)).Body;
-        Assert.Equal(Layer | Rc.ReferenceH0, opener.Do(Cmd.PolicyGetDigest(session)).Code);
-        Assert.Equal(Layer | Rc.ReferenceS0, opener.Do(Cmd.GetRandom(8, Auth.AuditSession(session))).Code);
-        Assert.Equal(Layer | Rc.ReferenceH0, opener.Do(Cmd.ContextSave(session)).Code);
+        Assert.Equal(Rc.ReferenceH0, opener.Do(Cmd.PolicyGetDigest(session)).Code);
+        Assert.Equal(Rc.ReferenceS0, opener.Do(Cmd.GetRandom(8, Auth.AuditSession(session))).Code);
+        Assert.Equal(Rc.ReferenceH0, opener.Do(Cmd.ContextSave(session)).Code);
         opener.Must(Cmd.ContextLoad(file));
         opener.Must(Cmd.PolicyGetDigest(session));
     }
@@ -178,7 +178,7 @@ public sealed class SessionTests
         uint session = opener.NewSession(SessionType.Hmac);
         Assert.False(opener.Do(Cmd.GetCapability(99, 0, 1, new Auth(session, Auth.Audit))).IsSuccess);
         opener.Must(Cmd.GetRandom(8, new Auth(session, Auth.Audit)));
-        Assert.Equal(Layer | Rc.ReferenceS0, opener.Do(Cmd.GetRandom(8, Auth.AuditSession(session))).Code);
+        Assert.Equal(Rc.ReferenceS0, opener.Do(Cmd.GetRandom(8, Auth.AuditSession(session))).Code);
         Assert.Equal(0, rig.Tpm.ActiveSessions);
         opener.Must(Cmd.Sign(key, "text"));
     }
@@ -259,7 +259,7 @@ public sealed class SessionTests
         Assert.Contains(rig.Log.Entries, entry => entry.StartsWith("taken: 1", StringComparison.Ordinal));
         int lost = holders.Count(
             holder =>
-                holder.Opener.Do(Cmd.GetRandom(8, Auth.AuditSession(holder.Session))).Code == (Layer | Rc.ReferenceS0));
+                holder.Opener.Do(Cmd.GetRandom(8, Auth.AuditSession(holder.Session))).Code == (Rc.ReferenceS0));
         Assert.Equal(1, lost);
         holders[0].Opener.Must(Cmd.GetRandom(8, Auth.AuditSession(holders[0].Session)));
     }
@@ -315,7 +315,7 @@ public sealed class SessionTests
         opener.Send(Cmd.ContextSave(last));
         stranger.Send(Cmd.ContextLoad(files[7]));
         rig.Run();
-        Assert.Equal(Layer | 0x1CBu, new Answer(stranger.Response!).Code);
+        Assert.Equal(0x1CBu, new Answer(stranger.Response!).Code);
         Assert.Equal(1, rig.Tpm.ActiveSessions);
     }
 

@@ -11,7 +11,6 @@ namespace TpmFs.Rm.Tests.Upkeep;
 /// </summary>
 public sealed class PowerTests
 {
-    private const uint Layer = 0x000B0000;
     private const uint StClear = 1 << 2;
 
     /// <summary>
@@ -45,13 +44,13 @@ public sealed class PowerTests
 
         public bool Lives(uint key) => Opener.Do(Cmd.Sign(key, "text")) is var answer && answer.IsSuccess
             ? true
-            : answer.Code == (Layer | Rc.ReferenceH0)
+            : answer.Code == (Rc.ReferenceH0)
                 ? false : throw new InvalidOperationException($"0x{answer.Code:X}");
 
         public bool LivesSession(uint session) =>
             Opener.Do(Cmd.PolicyGetDigest(session)) is var answer && answer.IsSuccess
             ? true
-            : answer.Code == (Layer | Rc.ReferenceH0)
+            : answer.Code == (Rc.ReferenceH0)
                 ? false : throw new InvalidOperationException($"0x{answer.Code:X}");
 
         public bool LoadsSaved() => Opener.Do(Cmd.ContextLoad(SavedSession)).IsSuccess;
@@ -104,8 +103,8 @@ public sealed class PowerTests
         uint key = newcomer.NewKeys(1)[0];
         byte[] signature = newcomer.Must(Cmd.Sign(key, "text", Auth.Password(), Auth.AuditSession(session))).Body;
         rig.Settle();
-        Assert.Equal(Layer | Rc.ReferenceH0, opener.Do(Cmd.Sign(stale, "text")).Code);
-        Assert.Equal(Layer | Rc.ReferenceS0, opener.Do(Cmd.GetRandom(8, Auth.AuditSession(staleSession))).Code);
+        Assert.Equal(Rc.ReferenceH0, opener.Do(Cmd.Sign(stale, "text")).Code);
+        Assert.Equal(Rc.ReferenceS0, opener.Do(Cmd.GetRandom(8, Auth.AuditSession(staleSession))).Code);
         newcomer.Must(Cmd.Sign(key, "text", Auth.Password(), Auth.AuditSession(session)));
         Assert.NotEmpty(signature);
         opener.Close();
@@ -193,7 +192,7 @@ public sealed class PowerTests
         uint resident = other.NewKeys(1)[0];
         uint sequence = other.Must(Cmd.HashSequenceStart(Hashes.Sha256)).Handle;
         opener.Must(Cmd.Clear());
-        uint gone = Layer | Rc.ReferenceH0;
+        uint gone = Rc.ReferenceH0;
         Assert.Equal([gone, gone, 0u, 0u], keys.Select(key => opener.Do(Cmd.Sign(key, "text")).Code));
         Assert.Equal(gone, other.Do(Cmd.Sign(resident, "text")).Code);
         other.Must(Cmd.SequenceUpdate(sequence, "text"));
@@ -215,8 +214,8 @@ public sealed class PowerTests
         uint resident = opener.Must(Cmd.CreatePrimary(Handles.Owner, Templates.Signing(), "resident")).Handle;
         opener.Must(Cmd.HierarchyControl(Handles.Owner, Handles.Owner, enable: false));
         opener.Must(Cmd.HierarchyControl(Handles.Platform, Handles.Owner, enable: true));
-        Assert.Equal(Layer | Rc.ReferenceH0, opener.Do(Cmd.Sign(owned, "text")).Code);
-        Assert.Equal(Layer | Rc.ReferenceH0, opener.Do(Cmd.Sign(resident, "text")).Code);
+        Assert.Equal(Rc.ReferenceH0, opener.Do(Cmd.Sign(owned, "text")).Code);
+        Assert.Equal(Rc.ReferenceH0, opener.Do(Cmd.Sign(resident, "text")).Code);
         opener.Must(Cmd.Sign(other, "text"));
     }
 

@@ -9,7 +9,6 @@ namespace TpmFs.Rm.Tests.Upkeep;
 /// </summary>
 public sealed class SleepTests : IDisposable
 {
-    private const uint Layer = 0x000B0000;
     private readonly Rig _rig = new();
     private readonly Opener _opener;
     private readonly uint _key;
@@ -37,9 +36,9 @@ public sealed class SleepTests : IDisposable
         _rig.Tpm.Log.Clear();
         Opener other = _rig.Open(uid: 2);
         _opener.Send(Cmd.Sign(_key, "text"));
-        Assert.Equal(Layer | Rc.Retry, new Answer(_opener.Response!).Code);
+        Assert.Equal(Rc.Retry, new Answer(_opener.Response!).Code);
         other.SendLending(Cmd.GetRandom(8));
-        Assert.Equal(Layer | Rc.Retry, new Answer(other.Response!).Code);
+        Assert.Equal(Rc.Retry, new Answer(other.Response!).Code);
         other.Close();
         _rig.Pass(TimeSpan.FromMinutes(10));
         Assert.Empty(_rig.Tpm.Log.Codes);
@@ -71,8 +70,8 @@ public sealed class SleepTests : IDisposable
         };
         happen();
         _rig.Manager.Resume();
-        Assert.Equal(keyLives ? 0 : Layer | Rc.ReferenceH0, _opener.Do(Cmd.Sign(_key, "text")).Code);
-        Assert.Equal(sessionLives ? 0 : Layer | Rc.ReferenceH0, _opener.Do(Cmd.PolicyGetDigest(_session)).Code);
+        Assert.Equal(keyLives ? 0 : Rc.ReferenceH0, _opener.Do(Cmd.Sign(_key, "text")).Code);
+        Assert.Equal(sessionLives ? 0 : Rc.ReferenceH0, _opener.Do(Cmd.PolicyGetDigest(_session)).Code);
         Assert.Equal(1, _rig.Log.Entries.Count(entry => entry.StartsWith("back", StringComparison.Ordinal)));
         _opener.Must(Cmd.Sign(_opener.NewKeys(1)[0], "text"));
     }
@@ -84,7 +83,7 @@ public sealed class SleepTests : IDisposable
         Suspend();
         _rig.Tpm.Restart();
         _rig.Manager.Resume();
-        Assert.Equal(Layer | Rc.ReferenceH0, _opener.Do(Cmd.Sign(stClear, "text")).Code);
+        Assert.Equal(Rc.ReferenceH0, _opener.Do(Cmd.Sign(stClear, "text")).Code);
         _opener.Must(Cmd.Sign(_key, "text"));
     }
 
@@ -153,8 +152,8 @@ public sealed class SleepTests : IDisposable
         _rig.Run();
         queued.Send(Cmd.ReadPublic(_key));
         _rig.Manager.Suspend(() => _saved++);
-        Assert.Equal(Layer | Rc.Retry, new Answer(queued.Response!).Code);
-        Assert.Equal(Layer | Rc.Retry, new Answer(parked.Response!).Code);
+        Assert.Equal(Rc.Retry, new Answer(queued.Response!).Code);
+        Assert.Equal(Rc.Retry, new Answer(parked.Response!).Code);
     }
 
     [Fact]
@@ -168,7 +167,7 @@ public sealed class SleepTests : IDisposable
         };
         _opener.Send(Cmd.GetRandom(33));
         _rig.Run();
-        Assert.Equal(Layer | Rc.Retry, new Answer(_opener.Response!).Code);
+        Assert.Equal(Rc.Retry, new Answer(_opener.Response!).Code);
         Assert.Equal(1, _saved);
     }
 
@@ -194,7 +193,7 @@ public sealed class SleepTests : IDisposable
         Suspend();
         _rig.Tpm.Log.Clear();
         Assert.True(raw.TrySubmit(Cmd.GetRandom(8)));
-        Assert.Equal(Layer | Rc.Retry, new Answer(_opener.Response!).Code);
+        Assert.Equal(Rc.Retry, new Answer(_opener.Response!).Code);
         _rig.Manager.Resume();
         Assert.True(raw.TrySubmit(Cmd.GetRandom(8)));
         _rig.Settle();
