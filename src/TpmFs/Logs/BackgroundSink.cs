@@ -58,11 +58,18 @@ internal sealed class BackgroundSink : ILogEventSink, IDisposable
             {
                 _shares.Leave(logEvent);
                 _next.Emit(logEvent);
-                foreach (LogEvent word in _lost.Take(logEvent.Timestamp))
-                {
-                    _next.Emit(word);
-                }
+                SayWhatIsLost(logEvent.Timestamp, isLast: false);
             }
+        }
+
+        SayWhatIsLost(DateTimeOffset.Now, isLast: true);
+    }
+
+    private void SayWhatIsLost(DateTimeOffset now, bool isLast)
+    {
+        foreach (LogEvent word in _lost.Take(now, isLast))
+        {
+            _next.Emit(word);
         }
     }
 }

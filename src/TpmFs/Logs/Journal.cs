@@ -39,7 +39,7 @@ internal sealed class Journal : ILogEventSink
         }
         else
         {
-            Array.ForEach(_lost.Take(logEvent.Timestamp), word => TrySend(word));
+            Array.ForEach(_lost.Take(logEvent.Timestamp, isLast: false), word => TrySend(word));
         }
     }
 

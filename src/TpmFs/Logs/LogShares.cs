@@ -19,14 +19,19 @@ internal sealed class LogShares(int capacity)
     /// <summary>The stretch of time that journald counts in, too (RateLimitIntervalSec=).</summary>
     public static readonly TimeSpan Stretch = TimeSpan.FromSeconds(30);
 
-    /// <summary>As many users are counted at once; past it the oldest counts are dropped.</summary>
-    private const int MostUsers = 256;
+    /// <summary>
+    /// What all users together may bring about in a <see cref="Stretch"/>; what journald takes beyond it is root's and
+    /// the daemon's own.
+    /// </summary>
+    public const int MostOfUsers = 8000;
 
     private const int ReservePart = 8;
 
     private readonly Lock _gate = new();
     private readonly FairShares _queue = new(capacity / ReservePart);
-    private readonly Dictionary<uint, (DateTimeOffset From, int Count)> _counts = [];
+    private readonly Dictionary<uint, int> _counts = []; // in this stretch, and no more entries than events
+    private DateTimeOffset _from;
+    private int _count;
 
     /// <summary>
     /// Returns the user who brought an event about; 0 for root and for what the daemon says by itself.
@@ -56,16 +61,21 @@ internal sealed class LogShares(int capacity)
 
         lock (_gate)
         {
-            bool goesOn =
-                _counts.TryGetValue(uid, out (DateTimeOffset From, int Count) count) && now - count.From < Stretch;
-            if (!goesOn && _counts.Count >= MostUsers)
+            if (now - _from >= Stretch || now < _from)
             {
-                _counts.Remove(_counts.MinBy(entry => entry.Value.From).Key);
+                _counts.Clear();
+                (_from, _count) = (now, 0);
             }
 
-            count = goesOn ? count : (now, 0);
-            _counts[uid] = (count.From, count.Count + 1);
-            return count.Count < MostInStretch;
+            int own = _counts.GetValueOrDefault(uid);
+            bool granted = own < Math.Min(MostInStretch, MostOfUsers - _count);
+            if (granted)
+            {
+                _counts[uid] = own + 1;
+                _count++;
+            }
+
+            return granted;
         }
     }
 }

@@ -18,8 +18,14 @@ internal sealed class LostEvents
         "{Dropped} log events that user {Uid} brought about were dropped: they came faster than one user's may, so "
             + "that others' are kept");
 
+    /// <summary>
+    /// How often it is said what users lost, so that a user who loses events brings about no more entries by that.
+    /// </summary>
+    private static readonly TimeSpan s_pause = TimeSpan.FromSeconds(10);
+
     private readonly Lock _gate = new();
     private readonly Dictionary<uint, int> _counts = [];
+    private DateTimeOffset _saidAt = DateTimeOffset.MinValue;
 
     public void Add(uint uid)
     {
@@ -30,11 +36,19 @@ internal sealed class LostEvents
         }
     }
 
-    /// <summary>Returns the events that say how many were lost since the last ones.</summary>
-    public LogEvent[] Take(DateTimeOffset when)
+    /// <summary>Returns the events that say how many were lost since the last ones; none shortly after those.</summary>
+    /// <param name="when">The time now, which the events have.</param>
+    /// <param name="isLast">True when nobody will ask again.</param>
+    public LogEvent[] Take(DateTimeOffset when, bool isLast)
     {
         lock (_gate)
         {
+            if (_counts.Count == 0 || (!isLast && when - _saidAt < s_pause && when >= _saidAt))
+            {
+                return [];
+            }
+
+            _saidAt = when;
             LogEvent[] words = [.. _counts.Select(lost => Word(when, lost.Key, lost.Value))];
             _counts.Clear();
             return words;

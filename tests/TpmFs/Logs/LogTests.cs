@@ -144,6 +144,52 @@ public sealed class LogTests
                 [new LogEventProperty("Uid", new ScalarValue(uid))])));
     }
 
+    /// <summary>
+    /// Regression: each user had a tenth of what journald takes, so that eleven users left nothing of it for root's
+    /// entries.
+    /// </summary>
+    [Fact]
+    public void All_users_together_leave_a_part_of_what_journald_takes_to_root_and_to_users_who_come_later()
+    {
+        var shares = new LogShares(1_000_000);
+        int[] entered = [.. Enumerable.Range(1000, 30).Select(uid => Enter(2000, (uint)uid))];
+
+        Assert.InRange(entered.Sum(), LogShares.MostOfUsers / 2, LogShares.MostOfUsers);
+        Assert.All(entered[..10], count => Assert.InRange(count, 1, LogShares.MostInStretch));
+        Assert.Equal(3000, Enter(3000, 0));
+
+        int Enter(int count, uint uid) => Enumerable.Range(0, count).Count(_ => shares.TryEnter(
+            new LogEvent(
+                DateTimeOffset.UnixEpoch, LogEventLevel.Warning, null, Serilog.Events.MessageTemplate.Empty,
+                [new LogEventProperty("Uid", new ScalarValue(uid))])));
+    }
+
+    /// <summary>
+    /// Regression: with each entry that went through, one said how many of whose did not, so that twenty users brought
+    /// about thousands of these.
+    /// </summary>
+    [Fact]
+    public void How_many_events_of_a_user_were_dropped_is_said_every_ten_seconds_and_at_the_end()
+    {
+        var lost = new LostEvents();
+        DateTimeOffset now = DateTimeOffset.UnixEpoch;
+        Assert.Empty(lost.Take(now, isLast: true));
+        Assert.Equal(1, Lose(isLast: false));
+        now += TimeSpan.FromSeconds(9);
+        Assert.Equal(0, Lose(isLast: false));
+        now += TimeSpan.FromSeconds(1);
+        Assert.Equal(2, Lose(isLast: false));
+        Assert.Equal(0, Lose(isLast: false));
+        Assert.Equal(2, Lose(isLast: true));
+
+        int Lose(bool isLast)
+        {
+            lost.Add(1000);
+            LogEvent[] words = lost.Take(now, isLast);
+            return words.Length == 0 ? 0 : (int)((ScalarValue)Assert.Single(words).Properties["Dropped"]).Value!;
+        }
+    }
+
     [Fact]
     public void A_log_that_never_drains_does_not_hold_up_the_exit()
     {
