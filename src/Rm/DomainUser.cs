@@ -2,8 +2,8 @@ namespace TpmFs.Rm;
 
 /// <summary>A user within a domain: one to whom a share is due of what the manager's users have in common.</summary>
 /// <param name="Group">The domain, or the user's share of the root's nodes.</param>
-/// <param name="Uid">The user.</param>
-internal readonly record struct DomainUser(SchedulingGroup Group, uint Uid)
+/// <param name="Payer">The user, with all uids that the system gives to that user.</param>
+internal readonly record struct DomainUser(SchedulingGroup Group, uint Payer)
 {
-    public static DomainUser Of(SpaceOwner owner) => new(owner.Group, owner.Uid);
+    public static DomainUser Of(SpaceOwner owner) => new(owner.Group, owner.Payer);
 }

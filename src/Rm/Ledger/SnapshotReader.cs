@@ -209,7 +209,7 @@ internal ref struct SnapshotReader
         bool isKnown = _groups.TryGetValue(Int64(), out SchedulingGroup? group);
         Check(isKnown);
         group ??= new SchedulingGroup(default, "", new SpaceLimits());
-        return new SpaceOwner(group, UInt32(), Byte());
+        return new SpaceOwner(group, UInt32(), Byte()) { Payer = UInt32() };
     }
 
     /// <summary>Dooms what belonged to groups that are gone.</summary>

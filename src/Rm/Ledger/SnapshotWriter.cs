@@ -83,6 +83,7 @@ internal sealed class SnapshotWriter(TimeProvider time)
         Int64(owner.Group.Id.Value);
         UInt32(owner.Uid);
         Byte(owner.Locality);
+        UInt32(owner.Payer);
     }
 
     private void Space(SpaceRecord space)

@@ -1,4 +1,5 @@
 using Serilog;
+using TpmFs.Policy;
 
 namespace TpmFs.Clients;
 
@@ -15,6 +16,9 @@ internal sealed class ConversationContext(TimeProvider time, ILogger log) : IDis
     public UnreadAnswers Unread { get; } = new(time);
 
     public AnswerPool Answers { get; } = new();
+
+    /// <summary>Gets what tells to whose share a client's doings are put down.</summary>
+    public Payers Payers { get; init; } = new();
 
     /// <summary>Returns the number of a new conversation. No number is used twice while the daemon lives.</summary>
     public ulong NextId() => Interlocked.Increment(ref _lastId);

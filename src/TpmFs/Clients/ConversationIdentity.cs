@@ -23,11 +23,14 @@ internal readonly record struct Caller(uint Uid, uint Gid, uint Pid);
 /// <param name="Command">The process's name as the kernel has it, printable and without blanks.</param>
 internal sealed record Client(uint Uid, uint Pid, string Command)
 {
+    /// <summary>Gets the user whose share it uses.</summary>
+    public uint Payer { get; init; } = Uid;
+
     /// <summary>Returns the process of a caller, with its name.</summary>
-    public static Client Of(in Caller caller)
+    public static Client Of(in Caller caller, uint payer)
     {
         (uint pid, string command) = ProcessName.OfThread(caller.Pid);
-        return new Client(caller.Uid, pid, command);
+        return new Client(caller.Uid, pid, command) { Payer = payer };
     }
 }
 

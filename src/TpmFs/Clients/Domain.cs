@@ -17,7 +17,7 @@ internal sealed class Domain
 {
     private readonly Lock _gate = new();
     private readonly DomainMembers _members = new();
-    private readonly Dictionary<(int Tpm, uint Uid), SchedulingGroup> _groups = [];
+    private readonly Dictionary<(int Tpm, uint Payer), SchedulingGroup> _groups = [];
     private readonly SpaceLimits _spaceLimits = new();
     private readonly ILimitStore _store;
     private readonly bool _isShared;
@@ -107,10 +107,11 @@ internal sealed class Domain
         out Errno refusal)
     {
         conversation = null;
-        refusal = _members.TakePlace(caller.Uid, _standing(caller.Uid), Limits.OpenersMax!.Value);
+        uint payer = _context.Payers.Of(caller.Uid);
+        refusal = _members.TakePlace(payer, _standing(caller.Uid), Limits.OpenersMax!.Value);
         if (!refusal.IsError)
         {
-            conversation = TryBegin(caller, tpm, node, out refusal);
+            conversation = TryBegin(Client.Of(caller, payer), tpm, node, out refusal);
         }
 
         if (conversation is null)
@@ -193,17 +194,18 @@ internal sealed class Domain
     }
 
     /// <summary>Begins a conversation for a client who has a place, or takes the place back.</summary>
-    private Conversation? TryBegin(in Caller caller, TpmPort tpm, TpmNodeAddress node, out Errno refusal)
+    private Conversation? TryBegin(Client client, TpmPort tpm, TpmNodeAddress node, out Errno refusal)
     {
-        var owner = new SpaceOwner(GroupOf(tpm, caller.Uid), caller.Uid, node.Locality);
+        var owner =
+            new SpaceOwner(GroupOf(tpm, client.Payer), client.Uid, node.Locality) { Payer = client.Payer };
         var identity = new ConversationIdentity(
-            _context.NextId(), Client.Of(caller), Path, node, _context.Time.GetTimestamp());
+            _context.NextId(), client, Path, node, _context.Time.GetTimestamp());
         SpaceOpener opener = node.IsRaw ? tpm.Raw : tpm.Managed;
         var conversation = Conversation.TryBegin(
-            _context, identity, tpm.Facts.MaxCommandSize, client => opener(owner, client), _members);
+            _context, identity, tpm.Facts.MaxCommandSize, answered => opener(owner, answered), _members);
         if (conversation is null)
         {
-            _members.ReturnPlace(caller.Uid);
+            _members.ReturnPlace(client.Payer);
             refusal = Errno.EBUSY;
             return null;
         }
@@ -223,14 +225,14 @@ internal sealed class Domain
     /// Returns the share of a TPM's time that a user has in this domain. It is always the same one for a user, because
     /// saved sessions are shared within it.
     /// </summary>
-    private SchedulingGroup GroupOf(TpmPort tpm, uint uid)
+    private SchedulingGroup GroupOf(TpmPort tpm, uint payer)
     {
-        (int Tpm, uint Uid) key = (tpm.Number, _isShared ? uid : 0);
+        (int Tpm, uint Payer) key = (tpm.Number, _isShared ? payer : 0);
         lock (_gate)
         {
             if (!_groups.TryGetValue(key, out SchedulingGroup? group))
             {
-                group = tpm.NewGroup(_isShared ? $"{Name}:{uid}" : Name, _spaceLimits);
+                group = tpm.NewGroup(_isShared ? $"{Name}:{payer}" : Name, _spaceLimits);
                 group.Weight = _limits.Weight!.Value;
                 group.Denied = _limits.Denied!;
                 _groups.Add(key, group);

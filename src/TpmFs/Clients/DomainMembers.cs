@@ -51,21 +51,24 @@ internal sealed class DomainMembers : IConversationKeeper
     }
 
     /// <summary>Gives a user a place.</summary>
+    /// <param name="payer">The user whose share it is taken from.</param>
+    /// <param name="standing">What the user is to the domain.</param>
+    /// <param name="max">How many places there are.</param>
     /// <returns>
     /// ENFILE when the domain is full, or the user's share of it; ENODEV when the domain is gone.
     /// </returns>
-    public Errno TakePlace(uint uid, Standing standing, int max)
+    public Errno TakePlace(uint payer, Standing standing, int max)
     {
         lock (_gate)
         {
             return _isGone ? SpaceErrno.Gone
-                : _places.TryTake(uid, standing, max) ? Errno.None
+                : _places.TryTake(payer, standing, max) ? Errno.None
                 : SpaceErrno.TooManyOpeners;
         }
     }
 
     /// <summary>Takes back a place in which no conversation began.</summary>
-    public void ReturnPlace(uint uid) => _places.Return(uid);
+    public void ReturnPlace(uint payer) => _places.Return(payer);
 
     /// <summary>Adds a conversation that has a place.</summary>
     /// <returns>False when the domain went meanwhile.</returns>
@@ -115,6 +118,6 @@ internal sealed class DomainMembers : IConversationKeeper
             _revoked.Remove(conversation.Identity.Id);
         }
 
-        _places.Return(conversation.Identity.Client.Uid);
+        _places.Return(conversation.Identity.Client.Payer);
     }
 }

@@ -16,6 +16,13 @@ internal sealed record ControlContext(Access Owner)
 
     private readonly FairShares _openFiles = new(AdministratorsOpenFiles);
     private readonly FairShares _keptBytes = new(AdministratorsKeptBytes);
+    private readonly MakingTime _making = new();
+
+    /// <summary>Gets what tells to whose share a user's doings are put down.</summary>
+    public Payers Payers { get; init; } = new();
+
+    /// <summary>Returns the user whose shares a user's open files use.</summary>
+    public uint PayerOf(uint uid) => StandingOf(uid) == Standing.Administrator ? uid : Payers.Of(uid);
 
     /// <summary>Counts an open file of a user.</summary>
     /// <returns>False when the user has enough of them.</returns>
@@ -28,6 +35,18 @@ internal sealed record ControlContext(Access Owner)
     public bool TryKeep(uint uid, int bytes) => _keptBytes.TryTake(uid, StandingOf(uid), MaxKeptBytes, bytes);
 
     public void Drop(uint uid, int bytes) => _keptBytes.Return(uid, bytes);
+
+    /// <summary>Returns true when content may be made for a user although that takes long.</summary>
+    public bool MayMake(uint uid) => StandingOf(uid) == Standing.Administrator || _making.IsLeft(uid);
+
+    /// <summary>Counts the time that it took to make content for a user.</summary>
+    public void Made(uint uid, TimeSpan time)
+    {
+        if (StandingOf(uid) == Standing.User)
+        {
+            _making.Use(uid, time);
+        }
+    }
 
     private Standing StandingOf(uint uid) => uid == 0 || uid == Owner.Uid ? Standing.Administrator : Standing.User;
 }

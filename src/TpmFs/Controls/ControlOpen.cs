@@ -9,8 +9,8 @@ namespace TpmFs.Controls;
 /// One open file description of a control file. What is read is made at offset 0 and kept for this open until its end
 /// is read, so that a reader in pieces sees one moment; one write is one order, whatever its offset.
 /// </summary>
-/// <param name="uid">The user who opened it.</param>
-internal class ControlOpen(ControlFile file, uint uid) : OpenFile
+/// <param name="payer">The user whose shares it uses.</param>
+internal class ControlOpen(ControlFile file, uint payer) : OpenFile
 {
     private const int MaxOrder = 64 * 1024;
 
@@ -75,14 +75,14 @@ internal class ControlOpen(ControlFile file, uint uid) : OpenFile
             Drop();
         }
 
-        file.Context.Close(uid);
+        file.Context.Close(payer);
     }
 
     /// <summary>Returns what a read at an offset is of. Under the lock.</summary>
     private byte[] Content(ulong offset)
     {
         bool isAtEnd = offset > 0 && offset >= (ulong?)_end;
-        return isAtEnd ? [] : offset > 0 && _kept is not null ? _kept : Encoding.UTF8.GetBytes(file.Content());
+        return isAtEnd ? [] : offset > 0 && _kept is not null ? _kept : Encoding.UTF8.GetBytes(file.ContentFor(payer));
     }
 
     /// <summary>
@@ -102,7 +102,7 @@ internal class ControlOpen(ControlFile file, uint uid) : OpenFile
         {
             Drop();
             _end = null;
-            _kept = !_isReleased && file.Context.TryKeep(uid, shown.Length) ? shown : null;
+            _kept = !_isReleased && file.Context.TryKeep(payer, shown.Length) ? shown : null;
         }
     }
 
@@ -110,7 +110,7 @@ internal class ControlOpen(ControlFile file, uint uid) : OpenFile
     {
         if (_kept is not null)
         {
-            file.Context.Drop(uid, _kept.Length);
+            file.Context.Drop(payer, _kept.Length);
             _kept = null;
         }
     }

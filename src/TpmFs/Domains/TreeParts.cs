@@ -19,7 +19,7 @@ internal sealed record TreeParts(
     public ILogger Log => Conversations.Log;
 
     /// <summary>What the control files of the whole tree share.</summary>
-    public ControlContext Controls { get; } = new(Root);
+    public ControlContext Controls { get; } = new(Root) { Payers = Conversations.Payers };
 
     /// <summary>Access that the administrator of the tree has, and may change.</summary>
     public NodeAccess Administrators(string path, uint mode) =>

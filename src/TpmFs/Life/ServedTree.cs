@@ -35,9 +35,10 @@ internal sealed class ServedTree : IDisposable
         (IUserDatabase database, StateKeeper state, TimeProvider time, ILogger log) = surroundings;
         _conversations = new ConversationContext(time, log);
         var notifier = new PollNotifier();
-        var table = new NodeTable(time);
+        var table = new NodeTable(time) { Payers = _conversations.Payers };
         _parts = new TreeParts(table, owners.Root, tpms.Ports, _conversations, notifier, state);
-        _resolver = new UserResolver(database, settings, owners.Root, time, log);
+        _resolver = new UserResolver(
+            database, _conversations.Payers, settings, owners.Root, time, log);
         _root = new RootDirectory(_parts, new DomainPlan(owners.Root, owners.Managed, settings.RootLimits));
         _users = new UsersDirectory(_parts, _root, _resolver);
         _domains = new MadeDomains(_parts, _root, _ => _resolver.OfMadeDomain());

@@ -12,9 +12,11 @@ namespace TpmFs.Nodes;
 /// <remarks>
 /// The kernel makes one inode for each number, and an inode has locks that a client can hold for as long as it likes.
 /// Therefore each lookup of a file gets a number of its own, so that a client shares an inode with nobody but those to
-/// whom it hands a descriptor or a bind mount. Directories and links keep one number, since a mount below a path stays
-/// only where the path's numbers stay. The lock owns all counts and is held for a few instructions; nothing is called
-/// under it.
+/// whom it hands a descriptor or a bind mount. But each new number ends the kernel's entry for the name, and everybody
+/// who is at that name looks it up once more; so the lookups of a user who makes very many share a number that is that
+/// user's own, or nobody else would get through. Directories and links keep one number, since a mount below a path
+/// stays only where the path's numbers stay. The lock owns all counts and is held for a few instructions; nothing is
+/// called under it.
 /// </remarks>
 internal sealed class NodeTable(TimeProvider time)
 {
@@ -33,6 +35,9 @@ internal sealed class NodeTable(TimeProvider time)
     private readonly Lock _gate = new();
     private ulong _last;
     private int _count;
+
+    /// <summary>Gets what tells to whose share a user's lookups are put down.</summary>
+    public Payers Payers { get; init; } = new();
 
     /// <summary>Gets the time that new nodes show as theirs.</summary>
     public DateTimeOffset Now => time.GetUtcNow();
@@ -97,7 +102,7 @@ internal sealed class NodeTable(TimeProvider time)
 
             if (node.Type == NodeType.Regular)
             {
-                (id, inode) = InodeFor(node, uid);
+                (id, inode) = InodeFor(node, Payers.Of(uid));
             }
 
             inode.Lookups++;
@@ -121,8 +126,9 @@ internal sealed class NodeTable(TimeProvider time)
     }
 
     /// <summary>
-    /// Makes a new number; a user whose share is used up gets one for each file, which only further lookups of the same
-    /// user get too.
+    /// Makes a new number; a user whose share is used up, or who looks up all the time, gets one for each file, which
+    /// only further lookups of the same user get too. Root's rate does not count: what root binds into containers is
+    /// each one's.
     /// </summary>
     private (NodeId Id, Inode Inode) InodeFor(Node node, uint uid)
     {

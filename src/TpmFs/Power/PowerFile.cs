@@ -38,12 +38,12 @@ internal sealed class PowerFile(NodeTable table, ControlContext context, Suspens
         }
     }
 
-    protected override ControlOpen NewOpen(uint uid) => new PowerOpen(this, suspension, uid);
+    protected override ControlOpen NewOpen(uint payer) => new PowerOpen(this, suspension, payer);
 
     /// <summary>
     /// One open file description. Orders are as of any control file; a read from the start may wait, without a thread.
     /// </summary>
-    private sealed class PowerOpen(PowerFile file, Suspension suspension, uint uid) : ControlOpen(file, uid)
+    private sealed class PowerOpen(PowerFile file, Suspension suspension, uint payer) : ControlOpen(file, payer)
     {
         private volatile byte[] _shown = [];
 

@@ -3,6 +3,7 @@ using Serilog;
 using TpmFs.Configuration;
 using TpmFs.Domains;
 using TpmFs.Nodes;
+using TpmFs.Policy;
 
 namespace TpmFs.Users;
 
@@ -28,6 +29,8 @@ internal sealed class UserResolver : IDisposable
     private readonly IUserDatabase _database;
     private readonly GrantResolver _grants;
     private readonly WantedNames _wantedNames;
+    private readonly Payers _payers;
+    private readonly SubordinateUsers _subordinates;
     private readonly Access _root;
     private readonly TimeProvider _time;
     private readonly ILogger _log;
@@ -41,11 +44,13 @@ internal sealed class UserResolver : IDisposable
     private volatile bool _stopping;
 
     /// <param name="database">Knows the system's users.</param>
+    /// <param name="payers">Learns to which users the system gives subordinate uids.</param>
     /// <param name="settings">The configuration.</param>
     /// <param name="root">Whose the tree is.</param>
     /// <param name="time">The clock.</param>
     /// <param name="log">Learns of names that cannot be found.</param>
-    public UserResolver(IUserDatabase database, Settings settings, Access root, TimeProvider time, ILogger log)
+    public UserResolver(
+        IUserDatabase database, Payers payers, Settings settings, Access root, TimeProvider time, ILogger log)
     {
         _database = database;
         _settings = settings;
@@ -54,6 +59,8 @@ internal sealed class UserResolver : IDisposable
         _log = log;
         _grants = new GrantResolver(database, root, Remember, log);
         _wantedNames = new WantedNames(time);
+        _payers = payers;
+        _subordinates = new SubordinateUsers(database, payers, log);
         _thread = new Thread(Run) { IsBackground = true, Name = "users" };
     }
 
@@ -90,7 +97,7 @@ internal sealed class UserResolver : IDisposable
             return uid;
         }
 
-        if (SettingsKeys.UserName().IsMatch(name) && _wantedNames.Add(asker, name))
+        if (SettingsKeys.UserName().IsMatch(name) && _wantedNames.Add(_payers.Of(asker), name))
         {
             _wake.Set();
         }
@@ -169,6 +176,7 @@ internal sealed class UserResolver : IDisposable
     {
         _uids.Clear();
         _wantedNames.ForgetUnknown();
+        _subordinates.Read();
         _plans = _grants.Resolve(settings);
         _found!(_plans);
     }

@@ -24,6 +24,22 @@ public sealed class ObjectBudgetTests
         rig.Open("third", uid: 3).NewKeys(2);
     }
 
+    /// <summary>
+    /// Regression: a user had a share for each subordinate uid, and so could hold all objects.
+    /// </summary>
+    [Fact]
+    public void All_uids_of_a_user_together_hold_what_one_of_them_may()
+    {
+        using var rig = new Rig(options: new ResourceManagerOptions { ObjectsInAll = 16 });
+        Opener[] greedy = [.. Enumerable.Range(0, 8).Select(i => new Opener(
+            rig, new SpaceOwner(rig.Group("greedy"), 100_000 + (uint)i, 0) { Payer = 1 }))];
+        Array.ForEach(greedy, opener => opener.NewKeys(1));
+        Assert.Equal(Refused, greedy[0].Do(Cmd.CreatePrimary(Handles.Owner, Templates.Signing())).Code);
+        Opener own = rig.Open("greedy", uid: 1);
+        Assert.Equal(Refused, own.Do(Cmd.CreatePrimary(Handles.Owner, Templates.Signing())).Code);
+        rig.Open("other", uid: 2).NewKeys(4);
+    }
+
     [Fact]
     public void What_is_flushed_or_closed_may_be_made_again()
     {
