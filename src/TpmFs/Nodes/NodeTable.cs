@@ -31,6 +31,7 @@ internal sealed class NodeTable(TimeProvider time)
 
     private readonly ConcurrentDictionary<NodeId, Inode> _inodes = new();
     private readonly FairShares _shares = new(RootsReserve);
+    private readonly LookupRates _rates = new(time);
     private readonly Dictionary<(Node Node, uint Uid), NodeId> _shared = [];
     private readonly Lock _gate = new();
     private ulong _last;
@@ -132,7 +133,8 @@ internal sealed class NodeTable(TimeProvider time)
     /// </summary>
     private (NodeId Id, Inode Inode) InodeFor(Node node, uint uid)
     {
-        bool isShared = !_shares.TryTake(uid, uid == 0 ? Standing.Administrator : Standing.User, MaxFileNumbers);
+        bool isShared = (uid != 0 && _rates.IsMany(uid))
+            || !_shares.TryTake(uid, uid == 0 ? Standing.Administrator : Standing.User, MaxFileNumbers);
         if (isShared && _shared.TryGetValue((node, uid), out NodeId shared))
         {
             return (shared, _inodes[shared]);

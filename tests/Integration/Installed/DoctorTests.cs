@@ -53,14 +53,15 @@ public sealed class DoctorTests(Mount mount, ITestOutputHelper output) : TreeTes
     [Fact]
     public void A_hierarchy_that_is_switched_off_is_found()
     {
-        OnRaw(TreeCommands.SwitchOff(Tpm2.Owner));
+        Opener opener = Open();
+        opener.Transact(HierarchyControl(Tpm2.Owner, isOn: false)).Succeeded();
         try
         {
             Finds(User.Root, "TPM 0", "the owner hierarchy is switched off", "restart the machine");
         }
         finally
         {
-            OnRaw(TreeCommands.SwitchOn(Tpm2.Owner));
+            opener.Transact(HierarchyControl(Tpm2.Owner, isOn: true)).Succeeded();
         }
     }
 
@@ -108,11 +109,11 @@ public sealed class DoctorTests(Mount mount, ITestOutputHelper output) : TreeTes
         new TpmCommandBuilder(TpmCc.DictionaryAttackParameters).Handle(Lockout).Password()
             .U32(tries).U32(1000).U32(1000).Build();
 
-    private void OnRaw(byte[] command)
+    private static byte[] HierarchyControl(uint hierarchy, bool isOn)
     {
-        Opener raw = OpenAt(At("raw0"));
-        raw.Transact(command).Succeeded();
-        raw.Close();
+        const uint Platform = 0x4000_000C;
+        return new TpmCommandBuilder(TpmCc.HierarchyControl).Handle(isOn ? Platform : hierarchy).Password()
+            .U32(hierarchy).U8((byte)(isOn ? 1 : 0)).Build();
     }
 
     private Outcome Doctor(User user, params string[] more) => Mount.Sandbox.Run(

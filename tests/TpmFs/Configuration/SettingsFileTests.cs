@@ -118,7 +118,7 @@ public sealed class SettingsFileTests : IDisposable
                 SessionsMax = 16,
                 SavedSessionsMax = 32,
                 Weight = 100,
-                Denied = DenyList.DefaultOfRoot
+                Denied = DenyList.Nothing
             },
             settings.RootLimits);
         Assert.Equal(settings.RootLimits with { Denied = DenyList.Default }, settings.LimitsOf(null));

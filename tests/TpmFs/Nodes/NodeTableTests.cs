@@ -8,12 +8,14 @@ public sealed class NodeTableTests
 {
     private const uint Root = 0, Alice = 1000, Bob = 1001;
 
-    private readonly NodeTable _table = new(TimeProvider.System);
+    private readonly Clock _clock = new() { Step = TimeSpan.FromMilliseconds(10) };
+    private readonly NodeTable _table;
     private readonly DirectoryNode _root;
     private readonly Node _file;
 
     public NodeTableTests()
     {
+        _table = new NodeTable(_clock);
         _root = new DirectoryNode(_table, NodeAccess.Fixed(0x1ED, 0, 0));
         _file = new FileNode(_table);
         _root.TryAdd("file", _file);
@@ -110,6 +112,26 @@ public sealed class NodeTableTests
         Assert.False(_table.TryGet(second, out _));
     }
 
+    /// <summary>
+    /// Regression: each new number makes all who are at the name look it up again, so that 1,000 processes which did
+    /// nothing but stat(2) kept everybody from opening the file, for 20 s and more.
+    /// </summary>
+    [Fact]
+    public void A_user_who_looks_up_all_the_time_gets_the_same_number_until_that_ends_and_others_get_their_own()
+    {
+        _clock.Step = TimeSpan.Zero;
+        NodeId[] looked = LookUpAll(Alice, 10_000);
+        NodeId shared = looked[^1];
+        Assert.InRange(looked.Distinct().Count(), 1, 1 + LookupRates.Many);
+        Assert.Equal(100, LookUpAll(Bob, 100).Append(shared).Distinct().Count() - 1);
+        Assert.Equal(10_000, LookUpAll(Root, 10_000).Distinct().Count());
+
+        _clock.Advance(TimeSpan.FromSeconds(1)); // she goes on
+        Assert.Equal(shared, Assert.Single(LookUpAll(Alice, 10_000).Distinct()));
+        _clock.Advance(TimeSpan.FromSeconds(2));
+        Assert.Equal(100, LookUpAll(Alice, 100).Distinct().Count());
+    }
+
     private NodeId[] LookUpAll(uint uid, int count) => [.. Enumerable.Range(0, count).Select(_ => LookUp(uid))];
 
     private NodeId LookUp(uint uid)
@@ -127,5 +149,19 @@ public sealed class NodeTableTests
     private sealed class FileNode(NodeTable table) : Node(table, NodeAccess.Fixed(0x1A4, 0, 0))
     {
         public override NodeType Type => NodeType.Regular;
+    }
+
+    /// <summary>A clock that moves on by so much each time that somebody looks at it.</summary>
+    private sealed class Clock : TimeProvider
+    {
+        private long _now;
+
+        public TimeSpan Step { get; set; }
+
+        public override long TimestampFrequency => TimeSpan.TicksPerSecond;
+
+        public override long GetTimestamp() => _now += Step.Ticks;
+
+        public void Advance(TimeSpan time) => _now += time.Ticks;
     }
 }
