@@ -14,6 +14,15 @@ internal static unsafe partial class LibC
     [LibraryImport(Library, SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     public static partial int open(string path, int flags, uint mode);
 
+    [LibraryImport(Library, SetLastError = true)]
+    public static partial int open(byte* path, int flags, uint mode);
+
+    [LibraryImport(Library, SetLastError = true)]
+    public static partial nint read(int file, void* buffer, nint count);
+
+    [LibraryImport(Library, SetLastError = true)]
+    public static partial int close(int file);
+
     [LibraryImport(Library, SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     public static partial int openat(SafeFileHandle directory, string path, int flags, uint mode);
 
@@ -149,6 +158,24 @@ internal static unsafe partial class LibC
 
     [LibraryImport(Library)]
     public static partial int pthread_kill(nint thread, int number);
+
+    [LibraryImport(Library)]
+    public static partial int gettid();
+
+    [LibraryImport(Library, SetLastError = true)]
+    public static partial int sched_getaffinity(int thread, nuint size, ulong* cpus);
+
+    [LibraryImport(Library, SetLastError = true)]
+    public static partial int sched_setaffinity(int thread, nuint size, ulong* cpus);
+
+    [LibraryImport(Library, SetLastError = true)]
+    public static partial int sched_getscheduler(int thread);
+
+    /// <param name="thread">0 for the caller.</param>
+    /// <param name="policy">Of sched(7).</param>
+    /// <param name="priority">struct sched_param: a single int.</param>
+    [LibraryImport(Library, SetLastError = true)]
+    public static partial int sched_setscheduler(int thread, int policy, int* priority);
 
     [LibraryImport(Library)]
     public static partial int clock_gettime(int clock, TimeSpec* time);

@@ -1,0 +1,148 @@
+using System.Buffers.Text;
+using System.Globalization;
+
+namespace TpmFs.Os;
+
+/// <summary>A thread's scheduling class (sched(7)), as far as the program tells them apart.</summary>
+public enum SchedulingClass
+{
+    /// <summary>SCHED_OTHER: the usual class.</summary>
+    Other = 0,
+
+    /// <summary>SCHED_IDLE: runs where its CPU has nothing else to do, and hardly ever where it has.</summary>
+    Idle = 5,
+
+    /// <summary>Any other class.</summary>
+    Special = -1,
+}
+
+/// <summary>What a thread has waited for a CPU (/proc/PID/schedstat).</summary>
+/// <param name="Delay">How long it was ready to run and did not, in all.</param>
+/// <param name="Slices">How often it was given a CPU.</param>
+public readonly record struct CpuWaits(TimeSpan Delay, long Slices);
+
+/// <summary>
+/// System calls on where and how threads run. A thread is named by its id (gettid(2)). What is called again and again
+/// allocates nothing.
+/// </summary>
+public static unsafe class ThreadCalls
+{
+    private const int CpuField = 39; // "processor" in proc_pid_stat(5)
+    private const int MaxPath = 64;
+    private const int MaxStat = 1024;
+
+    /// <summary>The calling thread's id.</summary>
+    public static int CurrentThread => LibC.gettid();
+
+    /// <summary>Returns the ids of this process's threads.</summary>
+    public static IEnumerable<int> OwnThreads() =>
+        FileCalls.NamesIn("/proc/self/task").Select(name => int.Parse(name, CultureInfo.InvariantCulture));
+
+    /// <summary>Returns a thread's class; <see cref="SchedulingClass.Special"/> for one that has ended, too.</summary>
+    public static SchedulingClass ClassOf(int thread) => LibC.sched_getscheduler(thread) switch
+    {
+        (int)SchedulingClass.Other => SchedulingClass.Other,
+        (int)SchedulingClass.Idle => SchedulingClass.Idle,
+        _ => SchedulingClass.Special,
+    };
+
+    /// <summary>
+    /// Sets a thread's class. EPERM where a thread is to leave SCHED_IDLE without CAP_SYS_NICE, or an RLIMIT_NICE that
+    /// allows its nice value.
+    /// </summary>
+    /// <param name="thread">A thread's id; 0 for the caller.</param>
+    /// <param name="wanted">Not <see cref="SchedulingClass.Special"/>.</param>
+    public static Errno SetClass(int thread, SchedulingClass wanted)
+    {
+        int priority = 0;
+        return Errno.Of(LibC.sched_setscheduler(thread, (int)wanted, &priority));
+    }
+
+    /// <summary>
+    /// Returns the CPU on which a thread, of whatever process, ran last; null where the thread has ended, or cannot be
+    /// seen from here.
+    /// </summary>
+    public static int? LastCpuOf(uint thread)
+    {
+        Span<byte> stat = stackalloc byte[MaxStat];
+        return TryRead("/proc/"u8, thread, "/stat"u8, stat, out int length) ? ParseCpu(stat[..length]) : null;
+    }
+
+    /// <summary>
+    /// Reads what a thread of this process has waited for a CPU.
+    /// </summary>
+    /// <returns>False where the kernel does not count it, or the thread has ended.</returns>
+    public static bool TryGetWaits(int thread, out CpuWaits waits)
+    {
+        Span<byte> stat = stackalloc byte[MaxStat];
+        waits = default;
+        return TryRead("/proc/self/task/"u8, (uint)thread, "/schedstat"u8, stat, out int length)
+            && TryParseWaits(stat[..length], out waits);
+    }
+
+    /// <summary>
+    /// Finds the CPU in a stat file. The process's name, which may hold anything, ends with the last parenthesis.
+    /// </summary>
+    internal static int? ParseCpu(ReadOnlySpan<byte> stat)
+    {
+        ReadOnlySpan<byte> rest = stat[(stat.LastIndexOf((byte)')') + 1)..];
+        int field = 2;
+        foreach (Range range in rest.Split((byte)' '))
+        {
+            if (field++ == CpuField)
+            {
+                ReadOnlySpan<byte> number = rest[range];
+                bool isNumber = Utf8Parser.TryParse(number, out int cpu, out int used) && used == number.Length;
+                return isNumber && cpu >= 0 ? cpu : null;
+            }
+        }
+
+        return null;
+    }
+
+    /// <summary>Reads a schedstat file: nanoseconds that ran, nanoseconds that waited, slices.</summary>
+    internal static bool TryParseWaits(ReadOnlySpan<byte> stat, out CpuWaits waits)
+    {
+        waits = default;
+        if (!TryTakeNumber(ref stat, out _) || !TryTakeNumber(ref stat, out long nanoseconds)
+            || !TryTakeNumber(ref stat, out long slices))
+        {
+            return false;
+        }
+
+        waits = new CpuWaits(TimeSpan.FromTicks(nanoseconds / TimeSpan.NanosecondsPerTick), slices);
+        return true;
+    }
+
+    private static bool TryTakeNumber(ref ReadOnlySpan<byte> text, out long number)
+    {
+        text = text.TrimStart((byte)' ');
+        bool isNumber = Utf8Parser.TryParse(text, out number, out int used);
+        text = text[used..];
+        return isNumber;
+    }
+
+    /// <summary>Reads the beginning of a file whose path has a number in it.</summary>
+    private static bool TryRead(
+        ReadOnlySpan<byte> before, uint number, ReadOnlySpan<byte> after, Span<byte> buffer, out int length)
+    {
+        Span<byte> path = stackalloc byte[MaxPath];
+        before.CopyTo(path);
+        _ = Utf8Formatter.TryFormat(number, path[before.Length..], out int digits);
+        after.CopyTo(path[(before.Length + digits)..]);
+        path[before.Length + digits + after.Length] = 0;
+        length = 0;
+        fixed (byte* name = path)
+        fixed (byte* start = buffer)
+        {
+            int file = LibC.open(name, OpenOptions.ReadOnly | OpenOptions.CloseOnExec, 0);
+            if (file >= 0)
+            {
+                length = (int)LibC.read(file, start, buffer.Length);
+                _ = LibC.close(file);
+            }
+        }
+
+        return length > 0;
+    }
+}
