@@ -11,6 +11,12 @@ public interface ITpmTransport : IDisposable
     TpmTransportFeatures Features { get; }
 
     /// <summary>
+    /// The id of the process that computes this TPM's answers, where this transport started it and it runs; 0
+    /// otherwise. Any thread.
+    /// </summary>
+    int ServerProcess => 0;
+
+    /// <summary>
     /// Connects, or connects again. A command that was under way is given up, and its response never counts as that of
     /// a later command.
     /// </summary>

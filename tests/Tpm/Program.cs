@@ -18,7 +18,7 @@ internal static class Program
             return 1;
         }
 
-        Console.WriteLine(transport.ProcessId);
+        Console.WriteLine(transport.ServerProcess);
         while (Console.ReadLine() is not null)
         {
             TransmitResult result =

@@ -18,7 +18,7 @@ internal sealed class ChildProcess : IDisposable
     private readonly TpmSocket _output;
     private readonly byte[] _tail = new byte[KeptOutput];
     private int _tailLength;
-    private bool _reaped;
+    private volatile bool _reaped;
 
     private ChildProcess(int pid, TpmSocket output)
     {
@@ -26,8 +26,8 @@ internal sealed class ChildProcess : IDisposable
         _output = output;
     }
 
-    /// <summary>The process's id.</summary>
-    public int Id => _pid;
+    /// <summary>The process's id; 0 once it has ended, when the kernel may give the id to another. Any thread.</summary>
+    public int Id => _reaped ? 0 : _pid;
 
     /// <summary>True until the process has ended.</summary>
     public bool IsRunning => !_reaped && !TryReap(wait: false);

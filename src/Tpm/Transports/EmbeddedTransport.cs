@@ -33,15 +33,14 @@ internal sealed class EmbeddedTransport(string directory) : ITpmTransport
     private static readonly TimeSpan s_stopTimeout = TimeSpan.FromSeconds(5);
 
     private StateDirectory? _state;
-    private ChildProcess? _process;
+    private ChildProcess? _process; // Written by the worker's thread, read by any.
     private TpmSocket? _controlSocket;
     private SwtpmControl? _control;
     private SwtpmLink? _link; // Written by the worker's thread, read by any.
 
     public TpmTransportFeatures Features { get; private set; }
 
-    /// <summary>The id of the swtpm process; 0 while there is none.</summary>
-    internal int ProcessId => _process?.Id ?? 0;
+    public int ServerProcess => Volatile.Read(ref _process)?.Id ?? 0;
 
     public bool TryConnect(TimeSpan timeout, out string problem)
     {
@@ -178,7 +177,6 @@ internal sealed class EmbeddedTransport(string directory) : ITpmTransport
         _control = null;
         _controlSocket?.Dispose();
         _controlSocket = null;
-        _process?.Dispose();
-        _process = null;
+        Interlocked.Exchange(ref _process, null)?.Dispose();
     }
 }

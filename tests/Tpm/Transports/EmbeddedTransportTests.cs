@@ -32,7 +32,7 @@ public sealed class EmbeddedTransportTests : IDisposable
     public void Stopping_it_leaves_no_process()
     {
         EmbeddedTransport transport = Start();
-        int process = transport.ProcessId;
+        int process = transport.ServerProcess;
         transport.Dispose();
         Assert.False(Exists(process));
         transport.Dispose();
@@ -75,13 +75,13 @@ public sealed class EmbeddedTransportTests : IDisposable
     public void One_that_was_killed_comes_back_and_has_not_had_what_was_sent_meanwhile()
     {
         using EmbeddedTransport transport = Start();
-        int killed = transport.ProcessId;
+        int killed = transport.ServerProcess;
         Assert.Equal(0, ProcessCalls.Kill(killed, ProcessCalls.SigKill));
         Assert.True(SpinWait.SpinUntil(() => !IsRunning(killed), TpmClient.Patience));
         TransmitResult result = TpmClient.TryGetRandom(transport, TpmClient.Patience);
         Assert.Equal(TransmitStatus.NotSent, result.Status);
         TpmClient.Connect(transport);
-        Assert.NotEqual(killed, transport.ProcessId);
+        Assert.NotEqual(killed, transport.ServerProcess);
         Assert.Equal(TpmRc.Success, TpmClient.CodeOf(TpmClient.Execute(transport, TpmClient.Startup)));
         Assert.Equal(20, TpmClient.Execute(transport, TpmClient.GetRandom8).Length);
     }
@@ -90,11 +90,11 @@ public sealed class EmbeddedTransportTests : IDisposable
     public void One_that_was_slow_is_kept_and_its_late_response_is_dropped()
     {
         using EmbeddedTransport transport = Start();
-        int process = transport.ProcessId;
+        int process = transport.ServerProcess;
         GiveUpOn(transport, TpmClient.CreatePrimaryRsa);
         Assert.Equal(TransmitStatus.NotSent, TpmClient.TryGetRandom(transport, TpmClient.Patience).Status);
         TpmClient.Connect(transport);
-        Assert.Equal(process, transport.ProcessId);
+        Assert.Equal(process, transport.ServerProcess);
         Assert.Equal(20, TpmClient.Execute(transport, TpmClient.GetRandom8).Length);
     }
 
@@ -109,10 +109,10 @@ public sealed class EmbeddedTransportTests : IDisposable
     public void A_control_channel_that_is_lost_is_found_again_by_a_new_connection()
     {
         using EmbeddedTransport transport = Start();
-        Assert.Equal(0, ProcessCalls.Kill(transport.ProcessId, SigStop));
+        Assert.Equal(0, ProcessCalls.Kill(transport.ServerProcess, SigStop));
         TransmitResult result = TpmClient.TryGetRandom(transport, TimeSpan.FromMilliseconds(100), locality: 1);
         Assert.Equal(TransmitStatus.NotSent, result.Status);
-        Assert.Equal(0, ProcessCalls.Kill(transport.ProcessId, SigCont));
+        Assert.Equal(0, ProcessCalls.Kill(transport.ServerProcess, SigCont));
         TpmClient.Connect(transport);
         TpmClient.Execute(transport, TpmClient.Startup);
         Assert.Equal(20, TpmClient.Execute(transport, TpmClient.GetRandom8, locality: 1).Length);
@@ -124,12 +124,12 @@ public sealed class EmbeddedTransportTests : IDisposable
         using EmbeddedTransport transport = Start();
         foreach (int signal in (ReadOnlySpan<int>)[ProcessCalls.SigHup, ProcessCalls.SigInt, ProcessCalls.SigTerm])
         {
-            Assert.Equal(0, ProcessCalls.Kill(transport.ProcessId, signal));
+            Assert.Equal(0, ProcessCalls.Kill(transport.ServerProcess, signal));
         }
 
         Assert.Equal(20, TpmClient.Execute(transport, TpmClient.GetRandom8).Length);
-        string[] stat = File.ReadAllText($"/proc/{transport.ProcessId}/stat").Split(' ');
-        Assert.Equal(transport.ProcessId.ToString(CultureInfo.InvariantCulture), stat[5]); // Its session is its own.
+        string[] stat = File.ReadAllText($"/proc/{transport.ServerProcess}/stat").Split(' ');
+        Assert.Equal(transport.ServerProcess.ToString(CultureInfo.InvariantCulture), stat[5]); // Its session is its own.
     }
 
     [Fact]
@@ -137,7 +137,7 @@ public sealed class EmbeddedTransportTests : IDisposable
     {
         using FileStream secret = File.OpenRead("/etc/passwd");
         using EmbeddedTransport transport = Start();
-        IEnumerable<string> open = Directory.EnumerateFiles($"/proc/{transport.ProcessId}/fd")
+        IEnumerable<string> open = Directory.EnumerateFiles($"/proc/{transport.ServerProcess}/fd")
             .Select(descriptor => new FileInfo(descriptor).LinkTarget!);
         Assert.DoesNotContain("/etc/passwd", open);
         Assert.DoesNotContain(open, target => target.Contains("tpmfs.lock", StringComparison.Ordinal));
@@ -215,7 +215,7 @@ public sealed class EmbeddedTransportTests : IDisposable
 
         // The next owner waits for the state; once it has it, the last one's process is gone.
         using EmbeddedTransport next = Start();
-        Assert.NotEqual(swtpm, next.ProcessId);
+        Assert.NotEqual(swtpm, next.ServerProcess);
         Assert.False(IsRunning(swtpm));
     }
 
@@ -252,10 +252,10 @@ public sealed class EmbeddedTransportTests : IDisposable
     /// <summary>Has a command time out, by stopping the process that would answer it.</summary>
     private static void GiveUpOn(EmbeddedTransport transport, byte[] command)
     {
-        Assert.Equal(0, ProcessCalls.Kill(transport.ProcessId, SigStop));
+        Assert.Equal(0, ProcessCalls.Kill(transport.ServerProcess, SigStop));
         TransmitResult result = transport.Transmit(command, 0, new byte[4096], TimeSpan.FromMilliseconds(300));
         Assert.Equal(TransmitStatus.TimedOut, result.Status);
-        Assert.Equal(0, ProcessCalls.Kill(transport.ProcessId, SigCont));
+        Assert.Equal(0, ProcessCalls.Kill(transport.ServerProcess, SigCont));
     }
 
     /// <summary>A wrong password for an NV index that dictionary-attack protection covers.</summary>
