@@ -52,7 +52,7 @@ public class ManagerBenchmarks
         {
             SpaceRecord record = NewRecord(new SpaceOwner(groups[i % groups.Length], 0, 0));
             _scheduler.Enqueue(
-                new ManagedSpace(new SpaceServices(null!, static () => { }), record, _machine).Pending);
+                new ManagedSpace(new SpaceServices(null!, static _ => LendResult.Nothing), record, _machine).Pending);
         }
     }
 

@@ -89,9 +89,7 @@ public abstract class FuseFileSystem
     /// others for further requests: one takes over within 10 ms, or beforehand where the last such call took more than
     /// 0.5 ms.
     /// </summary>
-    public virtual void WriteAnswered(NodeId node, OpenId open)
-    {
-    }
+    public virtual WriteProgress WriteAnswered(NodeId node, OpenId open) => WriteProgress.Nothing;
 
     /// <summary>
     /// What is ready now. When <paramref name="notify"/> is not null the kernel wants FUSE_NOTIFY_POLL for it when that

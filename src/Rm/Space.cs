@@ -27,11 +27,12 @@ public abstract class Space
     public abstract bool TrySubmit(ReadOnlySpan<byte> command, bool lends = false);
 
     /// <summary>
-    /// The one method that may block, for as long as the command under way takes: carries it out on the caller's
-    /// thread, which saves waking another, when it is the only one there is and nobody else uses the TPM. Otherwise it
-    /// is left to the manager's own thread.
+    /// The one method that may block, for as long as a command takes: carries out the next command on the caller's
+    /// thread, which saves waking another, when nobody else uses the TPM and all commands that wait are those of
+    /// openers that lend their threads. Otherwise they are left to the manager's own thread.
     /// </summary>
-    public abstract void Lend();
+    /// <returns><see cref="LendResult.Again"/> when another opener's command was the next one.</returns>
+    public abstract LendResult Lend();
 
     /// <summary>
     /// Cancels the command under way, if there is one and the transport can. Its response comes as the TPM gives it.
@@ -44,4 +45,17 @@ public abstract class Space
     /// is already running.
     /// </summary>
     public abstract void Close();
+}
+
+/// <summary>What was done on a thread that was lent (<see cref="Space.Lend"/>).</summary>
+public enum LendResult
+{
+    /// <summary>Nothing: the command is over, or left to the manager's own thread.</summary>
+    Nothing,
+
+    /// <summary>The space's command was carried out, or it waits for something and the manager looks after it.</summary>
+    Done,
+
+    /// <summary>Another space's command was carried out: the caller must lend its thread again.</summary>
+    Again,
 }

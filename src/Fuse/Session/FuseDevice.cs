@@ -22,7 +22,8 @@ internal sealed class FuseDevice(SafeFileHandle file) : IFuseOutput
     }
 
     /// <summary>
-    /// Waits for a request and takes it. EINTR: a signal came. ENOENT: its caller was interrupted before it was read.
+    /// Takes a request, for which it waits unless <see cref="SetWaiting"/> says otherwise: EAGAIN then. EINTR: a signal
+    /// came. ENOENT: its caller was interrupted before it was read.
     /// </summary>
     public Errno Read(Span<byte> buffer, out int count)
     {
@@ -34,6 +35,41 @@ internal sealed class FuseDevice(SafeFileHandle file) : IFuseOutput
         {
             count = 0;
             return Errno.ENODEV;
+        }
+    }
+
+    /// <summary>Sets whether a read waits until there is a request. The reading thread.</summary>
+    public void SetWaiting(bool waits)
+    {
+        try
+        {
+            _ = SocketCalls.SetBlocking(file, waits);
+        }
+        catch (ObjectDisposedException)
+        {
+            // The next read says so.
+        }
+    }
+
+    /// <summary>Waits until there is a request, or the connection is gone. EINTR: a signal came.</summary>
+    public Errno Wait()
+    {
+        bool isHeld = false;
+        try
+        {
+            file.DangerousAddRef(ref isHeld);
+            return Polling.Wait(file, timeout: -1, out _);
+        }
+        catch (ObjectDisposedException)
+        {
+            return Errno.ENODEV;
+        }
+        finally
+        {
+            if (isHeld)
+            {
+                file.DangerousRelease();
+            }
         }
     }
 

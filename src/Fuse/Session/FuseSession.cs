@@ -1,5 +1,7 @@
 using System.Diagnostics;
+using System.Runtime.InteropServices;
 using Microsoft.Win32.SafeHandles;
+using TpmFs.Fuse.Placement;
 
 namespace TpmFs.Fuse;
 
@@ -35,7 +37,10 @@ public sealed class FuseSession : IDisposable
     private readonly FuseDevice _device;
     private readonly RequestDispatcher _dispatcher;
     private readonly IFuseLog _log;
-    private readonly ReadingTurn _turn = new();
+    private readonly PlacementChoice _choice;
+    private readonly ReaderPlacement? _placement;
+    private readonly ReadingTurn _turn;
+    private readonly WrittenFiles _written = new();
     private readonly Heartbeat _heartbeat = new();
     private readonly Thread[] _threads;
     private readonly int _bufferSize;
@@ -56,11 +61,8 @@ public sealed class FuseSession : IDisposable
     private int _running;
     private bool _started;
 
-    /// <summary>
-    /// The file that was written to last. The holder's; who was overtaken may write it too, which costs a needless look
-    /// at most.
-    /// </summary>
-    private WrittenFile _lastWritten;
+    /// <summary>True while a read of the device waits for a request. The holder's of the turn.</summary>
+    private bool _isWaiting = true;
 
     /// <summary>
     /// Whether the last write took long to go on with. Written by who had the turn for it, read by who has it.
@@ -83,6 +85,10 @@ public sealed class FuseSession : IDisposable
         ArgumentOutOfRangeException.ThrowIfGreaterThan(options.MaxWrite, MaxMaxWrite);
         ThreadInterrupt.Enable();
         _log = log;
+        _choice = PlacementChoice.For(
+            options.Threads > 1 ? options.Follow : null, new ThreadControl(), TimeProvider.System);
+        _placement = _choice.Placement;
+        _turn = new ReadingTurn(_placement);
         _device = new FuseDevice(connection);
         _dispatcher = new RequestDispatcher(fileSystem, options, _device, log);
         _bufferSize = RequestBufferSize(options.MaxWrite);
@@ -101,6 +107,9 @@ public sealed class FuseSession : IDisposable
 
     /// <summary>Completes when the session has ended and its threads have left the filesystem.</summary>
     public Task<FuseSessionEnd> Ended => _ended.Task;
+
+    /// <summary>How the thread that reads is scheduled at this moment, and why: for people.</summary>
+    public string Scheduling => _choice.Describe();
 
     private bool HasEnded => Volatile.Read(ref _end) != NotEnded;
 
@@ -221,7 +230,8 @@ public sealed class FuseSession : IDisposable
     {
         while (TryTakeRequest(buffer, out int count))
         {
-            if (!ServeOne(buffer.AsSpan(0, count), reply))
+            bool isHolder = count > 0 ? ServeOne(buffer.AsSpan(0, count), reply) : CarryOnNext();
+            if (!isHolder)
             {
                 return;
             }
@@ -237,45 +247,81 @@ public sealed class FuseSession : IDisposable
     private bool ServeOne(Span<byte> request, ReplyBuffer reply)
     {
         long step = _turn.Serve();
+        _placement?.Note(Caller(request));
         WrittenFile? written = _dispatcher.Dispatch(request, reply);
 
         // What was written may be a secret.
         request.Clear();
         NoticeNegotiation();
-        return written is { } file ? CarryOn(file, step) : _turn.TryKeep(step);
+        return written is { } file ? AfterWrite(file, step) : _turn.TryKeep(step);
     }
 
     /// <summary>
-    /// Goes on with a write, which may take long. The turn is passed on before where the last one did, and where others
-    /// have requests at the same time, so that the filesystem knows of all that wait. False when it is another thread's
-    /// afterwards.
+    /// Carries a write on at once where its file is the only one that is written to, and otherwise after all requests
+    /// that are there, so that the filesystem knows of all that wait.
     /// </summary>
-    private bool CarryOn(WrittenFile file, long step)
+    /// <returns>False when the turn is another thread's afterwards.</returns>
+    private bool AfterWrite(WrittenFile file, long step)
     {
-        bool isAlone = file == _lastWritten || !_device.HasRequest();
-        _lastWritten = file;
-        if (isAlone && !_takesLong)
+        if (!_written.IsSameAgain(file) && _device.HasRequest())
         {
-            _dispatcher.CarryOn(file);
-            bool isKept = _turn.TryKeep(step);
-            _takesLong = !isKept;
-            return isKept;
+            _written.NoteSeveral();
         }
 
-        _turn.Pass(step);
-        long start = Stopwatch.GetTimestamp();
-        _dispatcher.CarryOn(file);
-        _takesLong = Stopwatch.GetElapsedTime(start) > s_longWrite;
-        return false;
+        if (!_written.AreSeveral)
+        {
+            return CarryOn(file, step);
+        }
+
+        _written.Add(file);
+        return _turn.TryKeep(step);
     }
 
-    /// <summary>Waits for a request. False when the session has ended.</summary>
+    private bool CarryOnNext() => CarryOn(_written.Take(), _turn.Serve());
+
+    /// <summary>
+    /// Carries a write on, which may take long. The turn is passed on before where the last one did.
+    /// </summary>
+    /// <returns>False when the turn is another thread's afterwards.</returns>
+    private bool CarryOn(WrittenFile file, long step)
+    {
+        bool isPassed = _takesLong;
+        if (isPassed)
+        {
+            _turn.Pass(step);
+        }
+
+        long start = Stopwatch.GetTimestamp();
+        WriteProgress progress = _dispatcher.CarryOn(file);
+        if (progress != WriteProgress.Nothing)
+        {
+            _takesLong = Stopwatch.GetElapsedTime(start) > s_longWrite;
+        }
+
+        bool isHolder = !isPassed && _turn.TryKeep(step);
+        if (isHolder && progress == WriteProgress.Again)
+        {
+            _written.Add(file);
+        }
+
+        while (!isHolder && progress == WriteProgress.Again)
+        {
+            progress = _dispatcher.CarryOn(file);
+        }
+
+        return isHolder;
+    }
+
+    /// <summary>
+    /// Waits for a request. False when the session has ended. No request, of no bytes, when there is none now and a
+    /// write is to be carried on.
+    /// </summary>
     private bool TryTakeRequest(byte[] buffer, out int count)
     {
         count = 0;
         while (!HasEnded)
         {
-            Errno error = _device.Read(buffer, out count);
+            Errno error = ReadDevice(buffer, out count);
             _heartbeat.Pass();
             if (!error.IsError)
             {
@@ -296,6 +342,41 @@ public sealed class FuseSession : IDisposable
 
         return false;
     }
+
+    /// <summary>
+    /// Takes a request. Where there are writes to be carried on it does not wait for one: no bytes, and no error, then.
+    /// </summary>
+    private Errno ReadDevice(byte[] buffer, out int count)
+    {
+        count = 0;
+        if (_isWaiting == _written.AreSeveral)
+        {
+            _isWaiting = !_isWaiting;
+            _device.SetWaiting(_isWaiting);
+        }
+
+        if (_isWaiting && !_written.IsEmpty)
+        {
+            return Errno.None;
+        }
+
+        Errno error = _device.Read(buffer, out count);
+        if (error != Errno.EAGAIN)
+        {
+            return error;
+        }
+
+        if (!_written.IsEmpty)
+        {
+            return Errno.None;
+        }
+
+        error = _device.Wait();
+        return error.IsError ? error : Errno.EINTR;
+    }
+
+    private static uint Caller(ReadOnlySpan<byte> request) =>
+        MemoryMarshal.TryRead(request, out FuseInHeader header) ? header.Pid : 0;
 
     private void NoticeNegotiation()
     {

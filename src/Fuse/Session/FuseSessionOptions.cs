@@ -19,6 +19,11 @@ public sealed record FuseSessionOptions
     /// with it, whatever <see cref="FuseMountOptions.DefaultPermissions"/> says.
     /// </summary>
     public bool PosixAcl { get; init; }
+
+    /// <summary>
+    /// Null to let the thread that reads run as the scheduler likes. Needs two threads at least, one to watch the other.
+    /// </summary>
+    public FollowOptions? Follow { get; init; }
 }
 
 /// <summary>Why a session ended.</summary>

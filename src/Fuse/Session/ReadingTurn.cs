@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using TpmFs.Fuse.Placement;
 
 namespace TpmFs.Fuse;
 
@@ -12,7 +13,8 @@ namespace TpmFs.Fuse;
 /// number to the next has the turn from then on, be it the holder that keeps it or another thread that takes it over;
 /// so there is one holder, and its way costs no lock. The gate guards everything else.
 /// </remarks>
-internal sealed class ReadingTurn
+/// <param name="placement">Places the reader; null where it runs as the scheduler likes.</param>
+internal sealed class ReadingTurn(ReaderPlacement? placement = null)
 {
     /// <summary>
     /// How often who waits looks whether the holder gets on; one that does not is overtaken after one to two of these.
@@ -29,6 +31,7 @@ internal sealed class ReadingTurn
     private volatile bool _mustCall;
     private bool _isFree = true;
     private nint _holder;
+    private int _holderThread;
     private bool _isWatched;
     private bool _hasEnded;
 
@@ -48,7 +51,11 @@ internal sealed class ReadingTurn
             _isWatched = true;
             bool isMine = Watch();
             _isWatched = false;
-            _holder = isMine ? ThreadInterrupt.CurrentThread : _holder;
+            if (isMine)
+            {
+                (_holder, _holderThread) = (ThreadInterrupt.CurrentThread, ThreadCalls.CurrentThread);
+            }
+
             Monitor.PulseAll(_gate);
             return isMine;
         }
@@ -77,6 +84,7 @@ internal sealed class ReadingTurn
     /// </summary>
     public void Pass(long step)
     {
+        placement?.LeaveIdleClass();
         lock (_gate)
         {
             if (TryKeep(step))
@@ -105,6 +113,7 @@ internal sealed class ReadingTurn
         lock (_gate)
         {
             _hasEnded = true;
+            placement?.Release();
             Monitor.PulseAll(_gate);
             long start = Stopwatch.GetTimestamp();
 
@@ -154,6 +163,7 @@ internal sealed class ReadingTurn
         {
             if (_isFree)
             {
+                placement?.Release();
                 _isFree = false;
                 return true;
             }
@@ -162,21 +172,27 @@ internal sealed class ReadingTurn
             bool isServing = (step & 1) != 0;
             if (isServing && step == seen && TryKeep(step))
             {
+                placement?.Overtake();
                 return true;
             }
 
             idle = step == seen ? idle + 1 : 0;
-            seen = step;
             if (idle < IdleLooks)
             {
+                placement?.Look(_holderThread, seen == 0 ? 0 : (step - seen) / 2);
+                seen = step;
                 Monitor.Wait(_gate, s_lookInterval);
             }
             else
             {
+                placement?.Rest();
+                seen = step;
                 SleepUntilCalled(step);
                 idle = 0;
             }
         }
+
+        placement?.Release();
 
         return false;
     }

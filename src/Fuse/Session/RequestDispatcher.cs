@@ -79,15 +79,16 @@ internal sealed class RequestDispatcher
     }
 
     /// <summary>A write is answered: lets the filesystem go on with it, which may take long. Never throws.</summary>
-    public void CarryOn(WrittenFile file)
+    public WriteProgress CarryOn(WrittenFile file)
     {
         try
         {
-            _fileSystem.WriteAnswered(file.Node, file.Open);
+            return _fileSystem.WriteAnswered(file.Node, file.Open);
         }
         catch (Exception e)
         {
             _log.Error("The filesystem failed after the answer to a write.", e);
+            return WriteProgress.Nothing;
         }
     }
 

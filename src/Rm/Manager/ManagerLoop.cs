@@ -57,18 +57,20 @@ internal sealed class ManagerLoop(ManagerParts parts)
         return didOne;
     }
 
-    /// <summary>
-    /// Carries out the one command that waits. False where something else is to do as well, which is left to the
+    /// <summary>Carries out the next command on a thread that is lent for <paramref name="lender"/>.</summary>
+    /// <returns>
+    /// False where something else is to do as well, or a command waits for which no thread is lent: that is left to the
     /// manager's own thread.
-    /// </summary>
-    public bool TryRunOnly()
+    /// </returns>
+    public bool TryRunLent(PendingCommand lender)
     {
-        if (parts.Sleep.IsDue || parts.Connection.IsAway || !parts.Queue.TryTakeOnly(out PendingCommand? only))
+        if (parts.Sleep.IsDue || parts.Connection.IsAway
+            || !parts.Queue.TryTakeLent(lender, out PendingCommand? next))
         {
             return false;
         }
 
-        Execute(only);
+        Execute(next);
         TellReleased();
         return true;
     }

@@ -17,6 +17,9 @@ internal sealed class TurnTaker
     private readonly ManagerLoop _loop;
     private readonly Func<TimeSpan> _ownTurn;
     private readonly Func<TimeSpan> _lentTurn;
+
+    /// <summary>The command for which the thread that has the turn is lent.</summary>
+    private PendingCommand? _lender;
     private Thread? _thread;
 
     public TurnTaker(ManagerParts parts, ManagerLoop loop)
@@ -47,16 +50,24 @@ internal sealed class TurnTaker
     }
 
     /// <summary>
-    /// Carries out the command that the caller has just handed in, on the caller's thread, where it is the only one.
+    /// Carries out the next command on the caller's thread, where threads are lent for all commands that wait.
     /// </summary>
-    public void Lend()
+    /// <param name="lender">The command that the caller has handed in.</param>
+    public LendResult Lend(PendingCommand lender)
     {
+        // Another lent thread, or the manager's own, has taken it.
+        if (!lender.IsLent)
+        {
+            return LendResult.Nothing;
+        }
+
         TimeSpan untilNext = TimeSpan.Zero;
         if (_turn.TryEnter())
         {
             try
             {
-                untilNext = Guard(_lentTurn);
+                _lender = lender;
+                untilNext = Guard(_lentTurn, afterFault: TimeSpan.Zero);
             }
             finally
             {
@@ -64,10 +75,14 @@ internal sealed class TurnTaker
             }
         }
 
-        if (untilNext != Timeout.InfiniteTimeSpan)
+        bool hasRun = untilNext != TimeSpan.Zero;
+        bool isAgain = _parts.Queue.EndLend(lender, hasRun, out bool mustWake);
+        if (mustWake && untilNext != Timeout.InfiniteTimeSpan)
         {
             _parts.Wake.SetWithin(untilNext);
         }
+
+        return isAgain ? LendResult.Again : hasRun ? LendResult.Done : LendResult.Nothing;
     }
 
     private void Serve()
@@ -77,7 +92,7 @@ internal sealed class TurnTaker
             TimeSpan untilNext;
             lock (_turn)
             {
-                untilNext = Guard(_ownTurn);
+                untilNext = Guard(_ownTurn, s_pauseAfterFault);
             }
 
             if (untilNext != TimeSpan.Zero)
@@ -97,7 +112,7 @@ internal sealed class TurnTaker
     /// Takes a turn. A bug in it is logged, and ends no thread. The caller holds <see cref="_turn"/>.
     /// </summary>
     /// <returns>How long until the next turn is due; <see cref="Timeout.InfiniteTimeSpan"/> when none is.</returns>
-    private TimeSpan Guard(Func<TimeSpan> turn)
+    private TimeSpan Guard(Func<TimeSpan> turn, TimeSpan afterFault)
     {
         try
         {
@@ -106,7 +121,7 @@ internal sealed class TurnTaker
         catch (Exception bug)
         {
             _parts.Log.Fault(bug);
-            return s_pauseAfterFault;
+            return afterFault;
         }
     }
 
@@ -124,5 +139,5 @@ internal sealed class TurnTaker
 
     /// <summary>Takes the turn of a lent thread: one command, where nothing else is to do.</summary>
     private TimeSpan TakeLentTurn() =>
-        _loop.TryRunOnly() ? _loop.UntilDue() ?? Timeout.InfiniteTimeSpan : TimeSpan.Zero;
+        _loop.TryRunLent(_lender!) ? _loop.UntilDue() ?? Timeout.InfiniteTimeSpan : TimeSpan.Zero;
 }

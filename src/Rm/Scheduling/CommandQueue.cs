@@ -248,16 +248,23 @@ internal sealed class CommandQueue : IDisposable
     }
 
     /// <summary>
-    /// As <see cref="TryTake"/>, but only where there is exactly one command, and no opener that left: for a lent
-    /// thread.
+    /// As <see cref="TryTake"/>, for a lent thread: none where no thread is lent for a command, or an opener left.
     /// </summary>
-    public bool TryTakeOnly([NotNullWhen(true)] out PendingCommand? only)
+    public bool TryTakeLent(PendingCommand lender, [NotNullWhen(true)] out PendingCommand? next)
     {
         lock (_gate)
         {
-            only = _running is null && _closing.Count == 0 && _scheduler.HasJustOneRunnable ? TakeNext() : null;
-            return only is not null;
+            bool canLend = lender.IsLent && _closing.Count == 0 && _scheduler.HasOnlyLent;
+            next = canLend && _running is null ? TakeNext() : null;
+            return next is not null;
         }
+    }
+
+    /// <inheritdoc cref="Scheduler.EndLend"/>
+    public bool EndLend(PendingCommand lender, bool hasRun, out bool mustWake)
+    {
+        using Lock.Scope held = _gate.EnterScope();
+        return _scheduler.EndLend(lender, hasRun, out mustWake);
     }
 
     /// <summary>
@@ -362,6 +369,7 @@ internal sealed class CommandQueue : IDisposable
     private void Enter(PendingCommand pending, ReadOnlySpan<byte> command, bool lends)
     {
         pending.Take(command, _time.GetTimestamp());
+        pending.IsLent = lends;
         _scheduler.Enqueue(pending);
         if (pending.Count == 1 && RandomReserve.IsProbe(pending.Bytes))
         {

@@ -40,7 +40,7 @@ internal sealed class ManagedSpace : Space
     public override bool TrySubmit(ReadOnlySpan<byte> command, bool lends = false) =>
         _services.Queue.Submit(Pending, command, lends);
 
-    public override void Lend() => _services.Lend();
+    public override LendResult Lend() => _services.Lend(Pending);
 
     public override void Cancel() => _services.Queue.Cancel(Pending);
 
@@ -55,5 +55,5 @@ internal sealed class ManagedSpace : Space
 
 /// <summary>What every space of a manager uses.</summary>
 /// <param name="Queue">Takes the spaces' commands.</param>
-/// <param name="Lend">Runs the command under way on the caller's thread, where that can be.</param>
-internal sealed record SpaceServices(CommandQueue Queue, Action Lend);
+/// <param name="Lend">Runs the next command on the caller's thread, for the opener whose command is given.</param>
+internal sealed record SpaceServices(CommandQueue Queue, Func<PendingCommand, LendResult> Lend);

@@ -29,6 +29,9 @@ internal sealed class PendingCommand(ManagedSpace space) : FairShare
     /// <summary>Its domain's share, once the scheduler has looked that up.</summary>
     public GroupShare? Share { get; set; }
 
+    /// <summary>The opener's thread is to be lent for it: the manager's is not woken.</summary>
+    public bool IsLent { get; set; }
+
     /// <summary>A cancellation was asked for.</summary>
     public bool IsCanceled { get; set; }
 

@@ -20,9 +20,13 @@ internal sealed class Scheduler(TimeProvider time)
     private readonly List<PendingCommand> _parked = [];
     private readonly List<PendingCommand> _sessionWaiters = [];
 
-    /// <summary>A single command waits for its turn, and none for anything else.</summary>
-    public bool HasJustOneRunnable =>
-        _groups.Count == 1 && _parked.Count + _sessionWaiters.Count == 0 && _groups.First is { Commands.Count: 1 };
+    private int _queued;
+    private int _lent;
+
+    /// <summary>
+    /// True when threads are to be lent for all commands that wait for their turn, and none waits for anything else.
+    /// </summary>
+    public bool HasOnlyLent => _lent > 0 && _queued == _lent && _parked.Count + _sessionWaiters.Count == 0;
 
     /// <summary>The owners of the spaces whose commands wait for a session; one for each command.</summary>
     public SpaceOwner[] SessionWaiters =>
@@ -37,6 +41,8 @@ internal sealed class Scheduler(TimeProvider time)
         arrived.State = CommandState.Queued;
         GroupShare group = ShareOf(arrived);
         group.Commands.Enqueue(arrived);
+        _queued++;
+        _lent += arrived.IsLent ? 1 : 0;
         List(group);
     }
 
@@ -49,6 +55,7 @@ internal sealed class Scheduler(TimeProvider time)
             group.IsListed = false;
             if (group.Commands.TryDequeue(out next))
             {
+                NoLongerQueued(next);
                 group.IsInService = true;
                 next.State = CommandState.Running;
                 next.Begun ??= time.GetTimestamp();
@@ -105,11 +112,28 @@ internal sealed class Scheduler(TimeProvider time)
         if (gone.State == CommandState.Queued)
         {
             ShareOf(gone).Commands.Remove(gone);
+            NoLongerQueued(gone);
         }
         else if (gone.State == CommandState.Parked && !_parked.Remove(gone))
         {
             _sessionWaiters.Remove(gone);
         }
+    }
+
+    /// <summary>A thread that was lent has done what it could.</summary>
+    /// <param name="lender">The command that it was lent for.</param>
+    /// <param name="hasRun">False to leave that command to the manager's own thread, where it still waits.</param>
+    /// <param name="mustWake">True when the manager's own thread has to look after what is left.</param>
+    /// <returns>True when the thread is to be lent again.</returns>
+    public bool EndLend(PendingCommand lender, bool hasRun, out bool mustWake)
+    {
+        if (!hasRun)
+        {
+            LeaveToManager(lender);
+        }
+
+        mustWake = !hasRun || _lent == 0;
+        return lender.IsLent;
     }
 
     /// <summary>How long until a parked command is due; null when none is parked.</summary>
@@ -127,6 +151,18 @@ internal sealed class Scheduler(TimeProvider time)
         }
 
         return first is { } due ? Positive(time.GetElapsedTime(time.GetTimestamp(), due)) : null;
+    }
+
+    private void NoLongerQueued(PendingCommand taken)
+    {
+        _queued--;
+        LeaveToManager(taken);
+    }
+
+    private void LeaveToManager(PendingCommand pending)
+    {
+        _lent -= pending.IsLent ? 1 : 0;
+        pending.IsLent = false;
     }
 
     private static TimeSpan Positive(TimeSpan span) => span > TimeSpan.Zero ? span : TimeSpan.Zero;

@@ -153,7 +153,7 @@ internal sealed class Conversation : ISpaceClient
     }
 
     /// <summary>Carries the command out on this thread where that saves waking another; see <see cref="Space.Lend"/>.</summary>
-    public void Lend() => _space!.Lend();
+    public LendResult Lend() => _space!.Lend();
 
     /// <summary>
     /// Takes the next bytes of the answer, or the error that stands for it; no bytes when there is no answer.

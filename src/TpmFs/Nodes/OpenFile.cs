@@ -26,9 +26,7 @@ internal abstract class OpenFile
     }
 
     /// <summary>The answer to a write is out; may block, as <see cref="FuseFileSystem.WriteAnswered"/> may.</summary>
-    public virtual void WriteAnswered()
-    {
-    }
+    public virtual WriteProgress WriteAnswered() => WriteProgress.Nothing;
 
     /// <summary>As a regular file: always ready.</summary>
     public virtual PollEvents Poll(PollId? notify, PollEvents wanted) =>

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Diagnostics;
 using System.Net.Sockets;
 using System.Runtime.InteropServices;
@@ -313,8 +314,70 @@ public sealed class FuseSessionTests : IDisposable
             () => Session(new FuseSessionOptions { Threads = threads, MaxWrite = maxWrite }));
     }
 
-    private static byte[] Write(ulong unique) => DispatcherFixture.Request(
-        FuseOpcode.Write, unique, [.. DispatcherFixture.Bytes(new FuseWriteIn(7, 0, 4, 0, 0, 0x8002, 0)), 1, 2, 3, 4]);
+    [Fact]
+    public void While_several_files_are_written_to_all_requests_that_are_there_are_taken_first()
+    {
+        var events = new ConcurrentQueue<string>();
+        using var done = new CountdownEvent(4);
+        bool isFirst = true;
+        _fileSystem.OnWriteProgress = open =>
+        {
+            // The first file is gone on with twice: others come in between.
+            bool isAgain = isFirst;
+            isFirst = false;
+            events.Enqueue($"{open.Value} after {_fileSystem.Calls.Count(call => call.StartsWith("write", StringComparison.Ordinal))}");
+            done.Signal();
+            return isAgain ? WriteProgress.Again : WriteProgress.Done;
+        };
+        SendInitAndWrites(7, 8, 9);
+        using FuseSession session = Session();
+        session.Start();
+
+        Assert.True(done.Wait(s_deadline));
+        Assert.Equal(["7 after 3", "8 after 3", "9 after 3", "7 after 3"], events);
+    }
+
+    /// <summary>
+    /// The files that are still to be gone on with are those of whoever reads, so a slow one holds up no other.
+    /// </summary>
+    [Fact]
+    public void While_the_first_of_several_writes_is_gone_on_with_the_other_thread_goes_on_with_the_rest()
+    {
+        using var leave = new ManualResetEventSlim();
+        using var others = new CountdownEvent(2);
+        _fileSystem.OnWriteProgress = open =>
+        {
+            if (open.Value == 7)
+            {
+                leave.Wait(s_deadline);
+            }
+            else
+            {
+                others.Signal();
+            }
+
+            return WriteProgress.Done;
+        };
+        SendInitAndWrites(7, 8, 9);
+        using FuseSession session = Session();
+        session.Start();
+
+        Assert.True(others.Wait(s_deadline));
+        leave.Set();
+    }
+
+    private void SendInitAndWrites(params ReadOnlySpan<ulong> opens)
+    {
+        _kernel.Send(Captured.Init);
+        foreach (ulong open in opens)
+        {
+            _kernel.Send(Write(open, open));
+        }
+    }
+
+    private static byte[] Write(ulong unique, ulong open = 7) => DispatcherFixture.Request(
+        FuseOpcode.Write, unique,
+        [.. DispatcherFixture.Bytes(new FuseWriteIn(open, 0, 4, 0, 0, 0x8002, 0)), 1, 2, 3, 4]);
 
     private FuseSession Session(FuseSessionOptions? options = null)
     {

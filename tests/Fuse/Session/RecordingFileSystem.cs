@@ -29,6 +29,9 @@ internal sealed class RecordingFileSystem : FuseFileSystem, IFuseInterruptible
     /// <summary>What is done after a write was answered.</summary>
     public Action? OnWriteAnswered { get; set; }
 
+    /// <summary>The same, where it says how far it came with a file.</summary>
+    public Func<OpenId, WriteProgress>? OnWriteProgress { get; set; }
+
     /// <summary>What an interrupt does.</summary>
     public Action<FuseReadReply>? OnInterrupt { get; set; }
 
@@ -51,7 +54,16 @@ internal sealed class RecordingFileSystem : FuseFileSystem, IFuseInterruptible
         Throw();
     }
 
-    public override void WriteAnswered(NodeId node, OpenId open) => OnWriteAnswered?.Invoke();
+    public override WriteProgress WriteAnswered(NodeId node, OpenId open)
+    {
+        if (OnWriteProgress is not null)
+        {
+            return OnWriteProgress(open);
+        }
+
+        OnWriteAnswered?.Invoke();
+        return WriteProgress.Done;
+    }
 
     public override void Stopped() => Record("stopped");
 

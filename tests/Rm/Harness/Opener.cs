@@ -48,6 +48,17 @@ internal sealed class Opener : ISpaceClient
         _space.Lend();
     }
 
+    /// <summary>Sends a command, and says that a thread will be lent for it.</summary>
+    public void SendToLend(byte[] command)
+    {
+        Forget();
+        IsIdle = false;
+        Assert.True(_space.TrySubmit(command, lends: true), "A command is under way.");
+    }
+
+    /// <summary>Lends the test's thread.</summary>
+    public LendResult Lend() => _space.Lend();
+
     /// <summary>The response was taken.</summary>
     public void Forget()
     {

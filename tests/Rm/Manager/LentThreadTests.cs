@@ -33,6 +33,53 @@ public sealed class LentThreadTests
     }
 
     [Fact]
+    public void Lent_threads_carry_out_the_commands_of_all_who_lend_and_each_stays_until_its_own_is_taken()
+    {
+        using var rig = new Rig();
+        Opener[] openers = [rig.Open(), rig.Open(), rig.Open()];
+        Array.ForEach(openers, opener => opener.SendToLend(Cmd.GetRandom(8)));
+
+        Assert.Equal(LendResult.Again, openers[2].Lend());
+        Assert.Equal(LendResult.Again, openers[2].Lend());
+        Assert.Equal([true, true, false], openers.Select(opener => opener.IsDone));
+        Assert.Equal(LendResult.Nothing, openers[0].Lend());
+        Assert.Equal(LendResult.Done, openers[2].Lend());
+        Assert.True(openers[2].IsDone);
+        Assert.False(rig.Manager.RunOne());
+    }
+
+    [Fact]
+    public void A_command_whose_opener_leaves_before_it_lends_holds_up_nobody()
+    {
+        using var rig = new Rig();
+        Opener leaving = rig.Open();
+        Opener other = rig.Open();
+        leaving.SendToLend(Cmd.GetRandom(8));
+        other.SendToLend(Cmd.GetRandom(8));
+        leaving.Close();
+
+        Assert.Equal(LendResult.Nothing, other.Lend());
+        Assert.False(other.IsDone);
+        rig.Run();
+        Assert.True(other.IsDone);
+    }
+
+    [Fact]
+    public void A_command_that_is_cancelled_before_its_thread_is_lent_leaves_the_others_to_theirs()
+    {
+        using var rig = new Rig();
+        Opener cancelled = rig.Open();
+        Opener other = rig.Open();
+        cancelled.SendToLend(Cmd.GetRandom(8));
+        other.SendToLend(Cmd.GetRandom(8));
+        cancelled.Cancel();
+
+        Assert.Equal(LendResult.Nothing, cancelled.Lend());
+        Assert.Equal(LendResult.Done, other.Lend());
+        Assert.True(other.IsDone);
+    }
+
+    [Fact]
     public void An_opener_that_left_is_dealt_with_before()
     {
         using var rig = new Rig();

@@ -51,7 +51,7 @@ public sealed class CommandQueueTests : IDisposable
     private sealed class Pending(CommandQueue queue, Opener opener) : IDisposable
     {
         public PendingCommand Command { get; } = new ManagedSpace(
-            new SpaceServices(queue, () => { }),
+            new SpaceServices(queue, _ => LendResult.Nothing),
             new SpaceRecord(new SpaceId(1), opener.Owner, isRaw: false, new ObjectCounts()), opener).Pending;
 
         public void Dispose() => Command.Drop();

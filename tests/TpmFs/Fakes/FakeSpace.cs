@@ -38,7 +38,11 @@ internal sealed class FakeSpace(ISpaceClient client) : Space
         }
     }
 
-    public override void Lend() => Lent++;
+    public override LendResult Lend()
+    {
+        Lent++;
+        return LendResult.Done;
+    }
 
     public override bool TrySubmit(ReadOnlySpan<byte> command, bool lends = false)
     {

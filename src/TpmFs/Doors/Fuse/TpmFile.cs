@@ -1,6 +1,7 @@
 using TpmFs.Clients;
 using TpmFs.Fuse;
 using TpmFs.Nodes;
+using TpmFs.Rm;
 
 namespace TpmFs.Doors.Fuse;
 
@@ -57,7 +58,12 @@ internal sealed class TpmFile : OpenFile, IConversationDoor, IFuseInterruptible
         return error;
     }
 
-    public override void WriteAnswered() => _conversation.Lend();
+    public override WriteProgress WriteAnswered() => _conversation.Lend() switch
+    {
+        LendResult.Again => WriteProgress.Again,
+        LendResult.Done => WriteProgress.Done,
+        _ => WriteProgress.Nothing,
+    };
 
     public override void Read(in FuseReadArguments arguments, FuseReadReply reply)
     {

@@ -91,9 +91,7 @@ public sealed class TpmFileAllocationTests : IDisposable
 
         public override bool TrySubmit(ReadOnlySpan<byte> command, bool lends = false) => true;
 
-        public override void Lend()
-        {
-        }
+        public override LendResult Lend() => LendResult.Nothing;
 
         public override void Cancel()
         {

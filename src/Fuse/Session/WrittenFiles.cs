@@ -1,0 +1,57 @@
+namespace TpmFs.Fuse;
+
+/// <summary>
+/// Writes that are answered and still to be carried on, in their order, and whether several files are written to at the
+/// same time. The holder's of the turn, whoever that is.
+/// </summary>
+internal sealed class WrittenFiles
+{
+    /// <summary>After as many rounds with a single write each, one file is thought to be alone.</summary>
+    private const int RoundsAlone = 16;
+
+    private readonly Queue<WrittenFile> _waiting = new();
+    private WrittenFile _last;
+    private int _rounds = RoundsAlone;
+    private int _writes;
+
+    /// <summary>
+    /// True while several files are written to at the same time: all requests that there are are taken before a write
+    /// is carried on.
+    /// </summary>
+    public bool AreSeveral => _rounds < RoundsAlone;
+
+    /// <summary>True when no write is to be carried on.</summary>
+    public bool IsEmpty => _waiting.Count == 0;
+
+    /// <summary>Notes a write.</summary>
+    /// <returns>True when the last one was to the same file.</returns>
+    public bool IsSameAgain(WrittenFile file)
+    {
+        bool isSame = file == _last;
+        _last = file;
+        return isSame;
+    }
+
+    /// <summary>Others write at the same time.</summary>
+    public void NoteSeveral() => _rounds = 0;
+
+    /// <summary>Adds a write that is to be carried on.</summary>
+    public void Add(WrittenFile file)
+    {
+        _waiting.Enqueue(file);
+        _writes++;
+    }
+
+    /// <summary>Takes the next write. There is one.</summary>
+    public WrittenFile Take()
+    {
+        WrittenFile next = _waiting.Dequeue();
+        if (_waiting.Count == 0)
+        {
+            _rounds = _writes > 1 ? 0 : _rounds + 1;
+            _writes = 0;
+        }
+
+        return next;
+    }
+}

@@ -1,0 +1,81 @@
+using TpmFs.Fuse.Placement;
+using TpmFs.Os;
+
+namespace TpmFs.Fuse.Tests.Placement;
+
+/// <summary>A machine of four CPUs with threads that stand still.</summary>
+internal sealed class FakeThreads : IThreadControl
+{
+    private static readonly int[] s_all = [0, 1, 2, 3];
+
+    /// <summary>Where each thread that was asked of may run; everywhere at first.</summary>
+    private readonly Dictionary<int, int[]> _affinities = [];
+    private readonly Dictionary<int, SchedulingClass> _classes = [];
+
+    public int[] Allowed { get; set; } = s_all;
+
+    /// <summary>The CPUs that are there.</summary>
+    public int[] Online { get; set; } = s_all;
+
+    public int? ClientCpu { get; set; } = 2;
+
+    public bool CountsWaits { get; set; } = true;
+
+    public bool MayLeaveIdle { get; set; } = true;
+
+    public CpuWaits Waits { get; set; }
+
+    public List<int> Own { get; } = [];
+
+    public int[] AffinityOf(int thread) => _affinities.GetValueOrDefault(thread, Allowed);
+
+    public void Pin(int thread, int[] cpus) => _affinities[thread] = cpus;
+
+    public void PutInto(int thread, SchedulingClass wanted) => _classes[thread] = wanted;
+
+    public bool TryGetAllowed(CpuSet cpus) => Fill(cpus, Allowed);
+
+    public bool TryGetAffinity(int thread, CpuSet cpus) => Fill(cpus, AffinityOf(thread));
+
+    public bool TrySetAffinity(int thread, CpuSet cpus)
+    {
+        int[] wanted = [.. s_all.Where(cpus.Contains)];
+        if (!wanted.Intersect(Online).Any())
+        {
+            return false;
+        }
+
+        _affinities[thread] = wanted;
+        return true;
+    }
+
+    public SchedulingClass ClassOf(int thread) => _classes.GetValueOrDefault(thread, SchedulingClass.Other);
+
+    public bool TrySetClass(int thread, SchedulingClass wanted)
+    {
+        if (ClassOf(thread) == SchedulingClass.Idle && !MayLeaveIdle)
+        {
+            return false;
+        }
+
+        _classes[thread] = wanted;
+        return true;
+    }
+
+    public int? LastCpuOf(uint thread) => ClientCpu;
+
+    public bool TryGetWaits(int thread, out CpuWaits waits)
+    {
+        waits = Waits;
+        return CountsWaits;
+    }
+
+    public IEnumerable<int> OwnThreads() => Own;
+
+    private static bool Fill(CpuSet cpus, int[] with)
+    {
+        cpus.Clear();
+        Array.ForEach(with, cpus.Add);
+        return true;
+    }
+}
