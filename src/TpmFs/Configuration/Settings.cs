@@ -30,6 +30,9 @@ internal sealed class Settings
     /// <summary>Whether what the TPM holds at the start is flushed; null for what suits the transport.</summary>
     public bool? FlushAtStart { get; set; }
 
+    /// <summary>True when the thread that serves clients follows them from CPU to CPU.</summary>
+    public bool FollowsClients { get; set; } = true;
+
     /// <summary>The root's own.</summary>
     public DomainSettings Root { get; } = new();
 

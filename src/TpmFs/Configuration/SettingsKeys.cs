@@ -46,6 +46,8 @@ internal static partial class SettingsKeys
             }
         },
         { "flush_at_start", Truth((settings, flush) => settings.FlushAtStart = flush) },
+        { "scheduling",
+            OneOf([("follow", true), ("plain", false)], (settings, follows) => settings.FollowsClients = follows) },
         { "limits", new PartOf<Settings, DomainSettings>(s_limited, settings => settings.Root) },
         { "defaults", new PartOf<Settings, DomainSettings>(s_limited, settings => settings.Defaults) },
         { "users",

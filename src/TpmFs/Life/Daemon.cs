@@ -80,33 +80,27 @@ internal static class Daemon
             new TreeTpms([.. tpms.All.Select(tpm => tpm.Port)], tpms.All, status), settings,
             new TreeOwners(NodeOwner.OfRoot(uid, gid), rm0),
             new TreeSurroundings(new UserDatabase(), state, TimeProvider.System, log));
-        return Serve(plan, tpms, tree, signals, ServiceManager.Find(log), log);
+        return Serve(plan, tpms, (tree, status), signals, ServiceManager.Find(log), log);
     }
 
     private static int Serve(
-        DaemonPlan plan, ServedTpms tpms, ServedTree tree, Signals signals, ServiceManager service, ILogger log)
+        DaemonPlan plan, ServedTpms tpms, (ServedTree Tree, DaemonStatus Status) served, Signals signals,
+        ServiceManager service, ILogger log)
     {
+        ServedTree tree = served.Tree;
         string serving =
             $"serving {string.Join(", ", tpms.All.Select(tpm => tpm.Plan.Way))} at {plan.Places.MountPoint}";
         var fuseLog = new FuseLog(log);
-        var mountOptions = new FuseMountOptions
-        {
-            MountPoint = plan.Places.MountPoint,
-            CreateMountPoint = plan.Places.IsDefaultMountPoint,
-            AllowOther = Environment.IsPrivilegedProcess,
-            LockFile = plan.Places.MountLock,
-        };
-        if (!FuseMount.TryMount(mountOptions, fuseLog, out FuseMount? mount, out string? problem))
+        if (!FuseMount.TryMount(MountOptionsOf(plan), fuseLog, out FuseMount? mount, out string? problem))
         {
             return ExitCode.Problem(problem);
         }
 
-        // Each TPM may have one of the session's threads for a command that takes long; one is left for all else.
-        var options = new FuseSessionOptions { PosixAcl = true, MaxWrite = MaxWrite, Threads = tpms.All.Count + 1 };
         using (mount)
-        using (var session = new FuseSession(mount, tree.FileSystem, options, fuseLog))
+        using (var session = new FuseSession(mount, tree.FileSystem, OptionsOf(plan, tpms), fuseLog))
         {
             signals.OnSecond(mount.Unmount);
+            served.Status.Show(() => session.Scheduling);
             session.Start();
             Task.WaitAny(session.Initialised, session.Ending, signals.Asked);
             using IDisposable? watchdog = service.Watch(session.BeatAsync);
@@ -143,6 +137,26 @@ internal static class Daemon
             return isAsked ? ExitCode.Ok : ExitCode.Failed;
         }
     }
+
+    private static FuseMountOptions MountOptionsOf(DaemonPlan plan) => new()
+    {
+        MountPoint = plan.Places.MountPoint,
+        CreateMountPoint = plan.Places.IsDefaultMountPoint,
+        AllowOther = Environment.IsPrivilegedProcess,
+        LockFile = plan.Places.MountLock,
+    };
+
+    private static FuseSessionOptions OptionsOf(DaemonPlan plan, ServedTpms tpms) => new()
+    {
+        PosixAcl = true,
+        MaxWrite = MaxWrite,
+
+        // Each TPM may have one of the session's threads for a command that takes long; one is left for all else.
+        Threads = tpms.All.Count + 1,
+        Follow = plan.Settings.FollowsClients
+            ? new FollowOptions([.. tpms.All.Select<ServedTpm, Func<int>>(tpm => () => tpm.ServerProcess)])
+            : null,
+    };
 
     /// <summary>Logs why the daemon ends though nobody asked it to.</summary>
     private static void SayEnded(FuseSessionEnd end, string mountPoint, ILogger log) => log.Of(EventType.Ended).Error(

@@ -55,6 +55,9 @@ internal sealed class ServedTpm : ISuspendable, IDisposable
     public void ServeInAnyCase() =>
         _start = _start.ContinueWith(ServeAsAway, TaskContinuationOptions.ExecuteSynchronously);
 
+    /// <summary>The process that computes its answers, where it is the daemon's own; else 0.</summary>
+    public int ServerProcess => Plan.Transport.ServerProcess;
+
     public void Suspend(Action saved) => _manager.Suspend(saved);
 
     public void Resume() => _manager.Resume();

@@ -8,6 +8,7 @@ internal sealed class DaemonStatus(IReadOnlyList<TpmStatus> tpms, TimeProvider t
 {
     private readonly DateTimeOffset _start = time.GetUtcNow();
     private Func<IEnumerable<Domain>> _domains = () => [];
+    private Func<string> _scheduling = () => "";
 
     /// <summary>By their numbers.</summary>
     public IReadOnlyList<TpmStatus> Tpms => tpms;
@@ -19,8 +20,14 @@ internal sealed class DaemonStatus(IReadOnlyList<TpmStatus> tpms, TimeProvider t
     /// <summary>Every domain, the root first.</summary>
     public IReadOnlyList<Domain> Domains => [.. _domains()];
 
+    /// <summary>How the thread that serves clients is scheduled at this moment, and why.</summary>
+    public string Scheduling => _scheduling();
+
     /// <summary>Where the domains are found; told once, when the tree is there.</summary>
     public void Show(Func<IEnumerable<Domain>> all) => _domains = all;
+
+    /// <summary>Sets where to ask for <see cref="Scheduling"/>. Called once, when there is a session.</summary>
+    public void Show(Func<string> scheduling) => _scheduling = scheduling;
 }
 
 /// <summary>What is known of a TPM itself. Any thread.</summary>

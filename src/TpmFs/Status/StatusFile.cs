@@ -26,6 +26,7 @@ internal sealed class StatusFile(NodeTable table, ControlContext context, Daemon
         }
 
         text.Append(CultureInfo.InvariantCulture, $"up         {Span(status.Uptime)}\n");
+        text.Append(CultureInfo.InvariantCulture, $"scheduling {status.Scheduling}\n");
         long lockouts = domains.Sum(domain => DomainStatistics.Of(domain).Lockouts);
         if (lockouts > 0)
         {

@@ -17,6 +17,7 @@ public sealed class SettingsFileTests : IDisposable
           "command_timeout": "7s",
           "reserve": { "objects": 1, "sessions": 2 },
           "flush_at_start": true, /* and so are these */
+          "scheduling": "plain",
           "limits": { "openers.max": 10, "objects.max": "max", "sessions.max": 0, "sessions.saved.max": 7 },
           "log": { "level": "debug", },
         }
@@ -36,6 +37,7 @@ public sealed class SettingsFileTests : IDisposable
         Assert.Equal(TimeSpan.FromMilliseconds(250), settings.IdleRelease);
         Assert.Equal(TimeSpan.FromSeconds(7), settings.CommandTimeout);
         Assert.Equal((1, 2, true), (settings.ReserveObjects, settings.ReserveSessions, settings.FlushAtStart));
+        Assert.False(settings.FollowsClients);
         Assert.Equal(10, settings.Root.Limits.OpenersMax);
         Assert.Equal(
             new Limits { OpenersMax = 10, ObjectsMax = SpaceLimits.Unlimited, SessionsMax = 0, SavedSessionsMax = 7 },
@@ -52,6 +54,7 @@ public sealed class SettingsFileTests : IDisposable
                 "```", StringComparison.Ordinal)]);
 
         Assert.Equal(new Settings().RootLimits, settings.RootLimits);
+        Assert.Equal(new Settings().FollowsClients, settings.FollowsClients);
         Assert.Equal(new Settings().LimitsOf(null), settings.LimitsOf(null));
         Assert.Equal(TimeSpan.FromMilliseconds(100), settings.IdleRelease);
         Assert.Equal(new Settings().CommandTimeout, settings.CommandTimeout);
@@ -128,7 +131,7 @@ public sealed class SettingsFileTests : IDisposable
     [InlineData(
         "{ \"tmp\": \"x\" }", 1, 3,
         "\"tmp\" is no key of the configuration; its keys are $schema, tpm, rm0, idle_release, command_timeout, "
-            + "reserve, flush_at_start, limits, defaults, users, domains, log")]
+            + "reserve, flush_at_start, scheduling, limits, defaults, users, domains, log")]
     [InlineData("{\n  \"rm0\": { \"owner\": 1 }\n}", 2, 12, "\"owner\" is no key of \"rm0\"; its keys are mode, group")]
     [InlineData("{ \"tpm\": \"a\",\n \"tpm\": \"b\" }", 2, 2, "\"tpm\" is given twice in the configuration")]
     [InlineData("{ \"TPM\": \"a\" }", 1, 3, "\"TPM\" is no key")]
@@ -150,6 +153,7 @@ public sealed class SettingsFileTests : IDisposable
     [InlineData("{ \"idle_release\": \"ms\" }", 1, 19, "\"idle_release\" must be a time")]
     [InlineData("{ \"reserve\": { \"objects\": 65 } }", 1, 27, "\"objects\" must be a whole number from 0 to 64")]
     [InlineData("{ \"reserve\": { \"objects\": 1.5 } }", 1, 27, "\"objects\" must be a whole number")]
+    [InlineData("{ \"scheduling\": \"chase\" }", 1, 17, "\"scheduling\" must be one of \"follow\", \"plain\"")]
     [InlineData("{ \"flush_at_start\": \"yes\" }", 1, 21, "\"flush_at_start\" must be true or false")]
     [InlineData(
         "{ \"limits\": { \"objects.max\": -1 } }", 1, 30,

@@ -29,5 +29,20 @@ public sealed class UnitTests : IDisposable
         Assert.Contains("RestartPreventExitStatus=2", lines);
     }
 
+    /// <summary>
+    /// With capabilities bounded, the thread that serves clients would stay in class SCHED_IDLE for ever, or never
+    /// enter it.
+    /// </summary>
+    [Fact]
+    public void The_daemon_may_enter_the_idle_class_and_leave_it()
+    {
+        string[] lines = Service.Split('\n');
+        Assert.Contains("LimitNICE=+0", lines);
+        Assert.Contains(
+            lines, line => line.StartsWith("SystemCallFilter=mount", StringComparison.Ordinal)
+                && line.Contains("sched_setaffinity", StringComparison.Ordinal)
+                && line.Contains("sched_setscheduler", StringComparison.Ordinal));
+    }
+
     private static string Service => File.ReadAllText(Path.Combine(Repository.Folder, "dist/systemd/tpmfs.service.in"));
 }
