@@ -1,6 +1,7 @@
 """The programs that take part: each is started here, in a folder of its own, and ended here."""
 
 import ctypes
+import json
 import os
 import shutil
 import signal
@@ -223,13 +224,45 @@ class Passthrough(Process):
         super().stop()
 
 
+class Grandchild(Process):
+    """A program that another one of ours has started, and ends."""
+
+    def __init__(self, parent, name):
+        self.name, self.folder = name, parent.folder
+        wanted = [int(entry) for entry in os.listdir('/proc') if entry.isdigit() and self._is(entry, parent.pid, name)]
+        self.found, = wanted
+
+    @staticmethod
+    def _is(process, parent, name):
+        try:
+            stat = Path(f'/proc/{process}/stat').read_text()
+        except OSError:  # it has ended
+            return False
+        return f'({name})' in stat and int(stat.rsplit(')', 1)[1].split()[1]) == parent
+
+    @property
+    def pid(self):
+        return self.found
+
+
+class Hog(Process):
+    """A busy loop. It competes with everything in its scheduling group, which is that of the session (autogroup)."""
+
+    def __init__(self, folder, is_apart):
+        super().__init__(folder, 'hog', [*(['setsid'] if is_apart else []), 'sh', '-c', 'while :; do :; done'])
+
+
 class TpmFs(Process):
-    def __init__(self, folder, tpm, environment=None, program=TPMFS):
+    """settings: more of the configuration than the defaults."""
+
+    def __init__(self, folder, tpm, environment=None, program=TPMFS, settings=None):
         self.mount = folder / 'mnt'
         self.node = self.mount / 'rm0'
         self.mount.mkdir(parents=True)
-        super().__init__(folder, 'tpmfs', [program, 'mount', self.mount, '--tpm', tpm, '--state-dir', folder / 'state'],
-                         environment)
+        config = folder / 'tpmfs.json'
+        config.write_text(json.dumps(settings or {}))
+        super().__init__(folder, 'tpmfs', [program, 'mount', self.mount, '--tpm', tpm, '--state-dir', folder / 'state',
+                                           '--config', config], environment)
         self.wait_for(lambda: os.path.ismount(self.mount) and self.node.exists(), 'tpmfs')
 
 

@@ -21,10 +21,11 @@ import latency
 import plot
 import processes
 import throughput
+import unpinned
 from profiles import PROFILES
 from sites import Sites
 
-SECTIONS = {'commands': commands, 'latency': latency, 'throughput': throughput, 'fairness': fairness,
+SECTIONS = {'commands': commands, 'latency': latency, 'throughput': throughput, 'unpinned': unpinned, 'fairness': fairness,
             'footprint': footprint, 'installed': installed, 'inside': inside}
 
 MACHINE = '{cpus} CPUs ({cpu}), Linux {kernel}; load {load:.1f} at the start, {load_at_end:.1f} at the end.'

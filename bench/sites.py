@@ -3,7 +3,7 @@
 
 import os
 
-from processes import TPMFS, Abrmd, Bus, Client, Passthrough, Proxy, Swtpm, TpmFs, Vtpm
+from processes import TPMFS, Abrmd, Bus, Client, Grandchild, Passthrough, Proxy, Swtpm, TpmFs, Vtpm
 
 
 class Site:
@@ -80,6 +80,12 @@ class Sites:
         socket, servers, proxy = self.swtpm(name, counted)
         server = self.start(TpmFs(self.folder / name, f'swtpm:path={socket}', environment, program))
         return Site('TpmFs', [server, *servers], _node_targets(server.node), proxy)
+
+    def tpmfs_embedded(self, scheduling, name='TpmFs'):
+        """With a swtpm of its own, as configured by 'scheduling'."""
+        folder = self.folder / f'embedded-{len(self._running)}'
+        server = self.start(TpmFs(folder, f'embedded:{folder}/tpm', settings={'scheduling': scheduling}))
+        return Site(name, [server, Grandchild(server, 'swtpm')], _node_targets(server.node))
 
     def abrmd(self, counted=False, name='abrmd'):
         socket, servers, proxy = self.swtpm(name, counted)
