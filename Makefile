@@ -14,7 +14,7 @@ help:
 	@echo '                   from its installation over boots and an upgrade to its purge; about 10 minutes'
 	@echo 'make soak          what takes long: the resource manager against its model for SOAK_SECONDS (600), and all'
 	@echo '                   sessions of a real TPM'
-	@echo 'make bench         build, and measure beside tpm2-abrmd and others; as root, 15 minutes; QUICK=1: 4 minutes'
+	@echo 'make bench         build, and measure beside tpm2-abrmd and others; as root, 25 minutes; QUICK=1: 6 minutes'
 	@echo 'make bench-hot     of those, only the steps inside, with the memory that they allocate; 1 minute'
 	@echo 'make build         leave a runnable out/tpmfs'
 	@echo 'make install       build, and install what needs no .NET below DESTDIR, in PREFIX (/usr/local)'

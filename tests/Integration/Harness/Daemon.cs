@@ -22,6 +22,17 @@ internal sealed class Daemon : IDisposable
         Assert.False(process.HasExited, Describe());
     }
 
+    /// <summary>Starts it through another program, which executes it in place, and waits until its node is there.</summary>
+    /// <param name="sandbox">Where it runs.</param>
+    /// <param name="before">That program, and its words; none to start it straight away.</param>
+    /// <param name="tpm">The way to the TPM.</param>
+    /// <param name="mountPoint">Where it mounts.</param>
+    /// <param name="more">More words of the command line.</param>
+    public static Daemon Through(
+        Sandbox sandbox, string[] before, string tpm, string mountPoint, params string[] more) =>
+        new(sandbox, mountPoint, User.Root, sandbox.Start(
+            User.Root, [.. before, .. Words(sandbox, tpm, mountPoint), .. more]));
+
     /// <summary>The program under test: TPMFS_PROGRAM, else what 'make build' leaves.</summary>
     public static string Binary { get; } = Environment.GetEnvironmentVariable("TPMFS_PROGRAM")
         ?? typeof(Daemon).Assembly.GetCustomAttributes<AssemblyMetadataAttribute>()
@@ -43,10 +54,10 @@ internal sealed class Daemon : IDisposable
     /// <param name="mountPoint">Where it mounts; its state's folder follows from that.</param>
     /// <param name="more">More words of the command line.</param>
     public static ChildProcess Start(Sandbox sandbox, string tpm, string mountPoint, params string[] more) =>
-        sandbox.Start(
-            User.Root,
-            [sandbox.Program, "mount", mountPoint, "--tpm", tpm, "--state-dir", StateFolder(sandbox, mountPoint),
-                .. more]);
+        sandbox.Start(User.Root, [.. Words(sandbox, tpm, mountPoint), .. more]);
+
+    private static string[] Words(Sandbox sandbox, string tpm, string mountPoint) =>
+        [sandbox.Program, "mount", mountPoint, "--tpm", tpm, "--state-dir", StateFolder(sandbox, mountPoint)];
 
     /// <summary>Where a daemon of these tests keeps its state.</summary>
     public static string StateFolder(Sandbox sandbox, string mountPoint) =>

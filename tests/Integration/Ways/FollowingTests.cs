@@ -1,0 +1,133 @@
+using System.Globalization;
+using TpmFs.Integration.Tests.Harness;
+using Xunit.Abstractions;
+
+namespace TpmFs.Integration.Tests.Ways;
+
+/// <summary>The thread that serves clients follows them from CPU to CPU, and starves nowhere.</summary>
+public sealed class FollowingTests(ITestOutputHelper output) : IDisposable
+{
+    private const int Rounds = 5;
+
+    /// <summary>How much longer a command may take than the longest with "plain", in milliseconds.</summary>
+    private const int Longer = 100;
+
+    private readonly Sandbox _sandbox = new();
+
+    public void Dispose() => _sandbox.Dispose();
+
+    [Fact]
+    public void Beside_as_many_busy_loops_as_CPUs_no_command_takes_much_longer_than_where_nothing_follows()
+    {
+        using Daemon plain = Start("plain");
+        using Daemon follow = Start("follow");
+        ChildProcess[] loops = [.. Enumerable.Range(0, Environment.ProcessorCount)
+            .Select(_ => _sandbox.Start(User.Root, ["sh", "-c", "while :; do :; done"]))];
+        try
+        {
+            (int plainLongest, int followLongest) = (0, 0);
+            for (int round = 0; round < Rounds; round++)
+            {
+                plainLongest = Math.Max(plainLongest, LongestOf(plain, $"plain-{round}"));
+                followLongest = Math.Max(followLongest, LongestOf(follow, $"follow-{round}"));
+            }
+
+            output.WriteLine($"longest: plain {plainLongest} ms, follow {followLongest} ms; {Scheduling(follow)}");
+            Assert.InRange(followLongest, 0, plainLongest + Longer);
+        }
+        finally
+        {
+            Array.ForEach(loops, loop => loop.Dispose());
+        }
+    }
+
+    [Fact]
+    public void The_thread_and_the_TPM_are_where_the_client_is_and_run_anywhere_when_it_has_left()
+    {
+        using Daemon daemon = Start("follow");
+        string[] free = Affinities(daemon);
+        string stop = _sandbox.PathOf("stop");
+        using ChildProcess client = StartClient(daemon, stop);
+        Deadline.Poll(
+            () => Scheduling(daemon).Contains("follow; on CPU", StringComparison.Ordinal), "a thread that follows",
+            () => Scheduling(daemon));
+        Assert.NotEqual(free, Affinities(daemon));
+
+        File.WriteAllText(stop, "");
+        Assert.Equal(0, client.Wait().ExitCode);
+        Deadline.Poll(() => Affinities(daemon).Distinct().SequenceEqual(free.Distinct()), "threads that run anywhere");
+        Assert.Contains("not placed now", Scheduling(daemon), StringComparison.Ordinal);
+        daemon.Stop();
+    }
+
+    [Fact]
+    public void A_daemon_that_may_use_one_CPU_stays_there()
+    {
+        using Daemon daemon = Start("follow", "taskset", "-c", "0");
+        LongestOf(daemon, "pinned");
+        Assert.Equal(["1"], Affinities(daemon).Distinct());
+        Assert.Contains("placed 0 times", Scheduling(daemon), StringComparison.Ordinal);
+    }
+
+    /// <summary>Without the permission to leave it, a thread in SCHED_IDLE would be in it for ever.</summary>
+    [Fact]
+    public void A_daemon_that_may_not_leave_the_idle_class_says_so_and_follows_without_it()
+    {
+        using Daemon daemon = Start("follow", "setpriv", "--bounding-set=-sys_nice", "--inh-caps=-sys_nice");
+        Assert.Contains("LimitNICE=+0", Scheduling(daemon), StringComparison.Ordinal);
+        LongestOf(daemon, "unprivileged");
+        Assert.All(
+            Directory.GetDirectories($"/proc/{daemon.Id}/task"),
+            task => Assert.Equal("0", File.ReadAllText(task + "/stat").Split(") ")[^1].Split(' ')[38]));
+    }
+
+    [Fact]
+    public void Where_it_is_not_wanted_nothing_is_placed()
+    {
+        using Daemon daemon = Start("plain");
+        LongestOf(daemon, "plain");
+        Assert.Equal("plain", Scheduling(daemon));
+    }
+
+    private Daemon Start(string scheduling, params string[] before)
+    {
+        string configuration = _sandbox.PathOf(scheduling + ".json");
+        File.WriteAllText(configuration, $$"""{ "scheduling": "{{scheduling}}" }""");
+        return Daemon.Through(
+            _sandbox, before, $"embedded:{_sandbox.PathOf("tpm-" + scheduling)}", _sandbox.MakeFolder("mnt-" + scheduling),
+            "--config", configuration);
+    }
+
+    private ChildProcess StartClient(Daemon daemon, string stop) =>
+        _sandbox.Start(
+            User.Root, ["python3", Path.Combine(_sandbox.Scripts, "clients/steady.py"), daemon.Node, stop]);
+
+    /// <summary>The longest command of a client that sends one after the other for two seconds, in milliseconds.</summary>
+    private int LongestOf(Daemon daemon, string name)
+    {
+        string stop = _sandbox.PathOf("stop-" + name);
+        string[] words = _sandbox.Shell(
+            $"python3 {_sandbox.Scripts}/clients/steady.py {daemon.Node} {stop} & sleep 2; touch {stop}; wait $!")
+            .Split(' ');
+        return int.Parse(words[1], CultureInfo.InvariantCulture);
+    }
+
+    private string Scheduling(Daemon daemon) =>
+        _sandbox.Shell($"cat {daemon.MountPoint}/status").Split('\n')
+            .First(line => line.StartsWith("scheduling ", StringComparison.Ordinal))["scheduling ".Length..];
+
+    /// <summary>On which CPUs the daemon's threads, and its TPM, may run.</summary>
+    private static string[] Affinities(Daemon daemon)
+    {
+        string[] threads = Directory.GetDirectories($"/proc/{daemon.Id}/task");
+        IEnumerable<string> children = threads
+            .SelectMany(thread => File.ReadAllText(thread + "/children").Split(
+                ' ', StringSplitOptions.RemoveEmptyEntries))
+            .Select(child => $"/proc/{child}");
+        return
+        [
+            .. threads.Concat(children).Select(thread => File.ReadLines(thread + "/status")
+                .First(line => line.StartsWith("Cpus_allowed:", StringComparison.Ordinal)).Split('\t')[1]),
+        ];
+    }
+}
