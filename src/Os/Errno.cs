@@ -50,11 +50,9 @@ public readonly record struct Errno(int Value)
     /// <summary>True when there is an error.</summary>
     public bool IsError => Value != 0;
 
-    /// <summary>Returns what strerror(3) says of it, for messages to people.</summary>
+    /// <summary>Returns the text of strerror(3) for the error, for messages to people.</summary>
     public string Text() => Marshal.GetPInvokeErrorMessage(Value);
 
-    /// <summary>
-    /// Returns success for the result of a system call that is not negative, and else the error that it left.
-    /// </summary>
+    /// <summary>Returns success when the result of a system call is not negative, else the error of the call.</summary>
     internal static Errno Of(nint result) => result < 0 ? Last : None;
 }

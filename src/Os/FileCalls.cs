@@ -83,7 +83,7 @@ public static unsafe class FileCalls
     /// </summary>
     public static Errno Unlock(SafeFileHandle file) => Errno.Of(LibC.flock(file, LockRelease));
 
-    /// <summary>Puts what was written to a file or into a directory on the disk.</summary>
+    /// <summary>Waits until what was written to a file or directory is on the disk.</summary>
     public static Errno Synchronize(SafeFileHandle file) => Errno.Of(LibC.fsync(file));
 
     /// <summary>Sets whether a program started from now on gets this descriptor.</summary>
@@ -103,7 +103,7 @@ public static unsafe class FileCalls
         return Errno.Of(result);
     }
 
-    /// <summary>Writes at once, and returns EIO when the file took a part only.</summary>
+    /// <summary>Writes all bytes in one call. Returns EIO when the file took only a part.</summary>
     public static Errno Write(SafeFileHandle file, ReadOnlySpan<byte> data)
     {
         nint result;
@@ -120,8 +120,8 @@ public static unsafe class FileCalls
     }
 
     /// <summary>
-    /// Writes header and body at once. The kernel looks up the page of each piece that it copies from: a short body is
-    /// put behind its header first, so that there is one piece.
+    /// Writes header and body in one call. The kernel looks up the page of each piece that it copies from, so a short
+    /// body is first copied behind its header, to make one piece.
     /// </summary>
     public static Errno Write(SafeFileHandle file, ReadOnlySpan<byte> header, ReadOnlySpan<byte> body) =>
         header.Length + body.Length <= OnePiece ? WritePiece(file, header, body) : WriteVector(file, header, body);
@@ -151,8 +151,7 @@ public static unsafe class FileCalls
     }
 
     /// <summary>
-    /// Returns the names in a directory, but for . and ..; none where it cannot be read. What they name is not looked
-    /// at.
+    /// Returns the names in a directory, except . and ..; none when it cannot be read. Does not look at what they name.
     /// </summary>
     /// <param name="directory">The directory.</param>
     /// <param name="withHidden">False to leave out names that begin with a dot.</param>
@@ -181,7 +180,7 @@ public static unsafe class FileCalls
     [SkipLocalsInit]
     private static Errno WritePiece(SafeFileHandle file, ReadOnlySpan<byte> header, ReadOnlySpan<byte> body)
     {
-        // Twice the room, to have one piece that does not lie across two pages.
+        // Twice the room: one half of it does not lie across two pages.
         byte* room = stackalloc byte[2 * OnePiece];
         byte* piece = (byte*)(((nuint)room + OnePiece - 1) & ~((nuint)OnePiece - 1));
         header.CopyTo(new Span<byte>(piece, header.Length));

@@ -57,10 +57,8 @@ public sealed class FileLock : IDisposable
         RandomAccess.Write(_file, content, 0);
     }
 
-    /// <summary>
-    /// Sees whether there is space on the disk for so many bytes: writes them, and takes them away again.
-    /// </summary>
-    /// <exception cref="IOException">There is not, or the disk fails.</exception>
+    /// <summary>Checks that the disk has space for a number of bytes: writes as many, and removes them again.</summary>
+    /// <exception cref="IOException">There is no space, or the disk fails.</exception>
     public void CheckSpace(int size)
     {
         Write(new byte[size]);
@@ -81,10 +79,13 @@ public sealed class FileLock : IDisposable
         }
     }
 
-    /// <summary>A second name of the file might be a file that is not for us to write to.</summary>
+    /// <summary>
+    /// Returns why a file cannot be a lock file; empty when it can. A file with a second name may belong to another
+    /// program.
+    /// </summary>
     private static string WhyNot(in FileStatus status, string path) =>
         SafeFile.WhyNot(status, path) is { Length: > 0 } problem ? problem
-        : status.Links > 1 ? $"the lock file {path} has another name besides. Remove this one" : string.Empty;
+        : status.Links > 1 ? $"the lock file {path} has a second name (a hard link). Remove {path}" : string.Empty;
 
     private static string ReadContent(SafeFileHandle file)
     {
@@ -94,7 +95,7 @@ public sealed class FileLock : IDisposable
     }
 }
 
-/// <summary>Why a lock was not taken.</summary>
+/// <summary>Says why a lock was not taken.</summary>
 /// <param name="Error">
 /// EAGAIN when another process holds it; none when the file is not what a lock file has to be.
 /// </param>

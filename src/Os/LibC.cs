@@ -4,8 +4,8 @@ using Microsoft.Win32.SafeHandles;
 namespace TpmFs.Os;
 
 /// <summary>
-/// The C library's functions, under their own names, and the structs that they take: all that the program imports from
-/// it by itself. Structs are those of 64-bit Linux.
+/// Imports the C library's functions, under their own names, and the structs that they take. No other file of the
+/// program imports any. Structs are those of 64-bit Linux.
 /// </summary>
 internal static unsafe partial class LibC
 {

@@ -9,12 +9,12 @@ public static class Links
     /// <summary>MAXSYMLINKS of the kernel: how many links one path may lead through.</summary>
     public const int Max = 40;
 
-    /// <summary>Returns what a link says, or null for what is no link or is not there.</summary>
+    /// <summary>Returns the target of a symbolic link; null when the path is not a link or does not exist.</summary>
     public static string? Read(string path) => new FileInfo(path).LinkTarget;
 
     /// <summary>
-    /// Returns the absolute path without symbolic links, whether or not it exists. A path with more than
-    /// <see cref="Max"/> links is returned as far as they were followed.
+    /// Returns the absolute path without symbolic links, whether or not it exists. Follows at most <see cref="Max"/>
+    /// links, and returns the path that it has then.
     /// </summary>
     public static string Resolve(string path)
     {

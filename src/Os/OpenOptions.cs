@@ -3,8 +3,8 @@ using System.Runtime.InteropServices;
 namespace TpmFs.Os;
 
 /// <summary>
-/// The flags of open(2), as numbers of asm-generic but for those that a machine has in its own way (asm/fcntl.h).
-/// O_CLOEXEC is always set.
+/// The flags of open(2), with the numbers of asm-generic, except those for which a machine has its own numbers
+/// (asm/fcntl.h). O_CLOEXEC is always set.
 /// </summary>
 public static class OpenOptions
 {

@@ -4,8 +4,9 @@ using System.Text;
 namespace TpmFs.Os;
 
 /// <summary>
-/// Text that somebody outside chose: the name of a process, a path, what a TPM or another program says. For each place
-/// where such text is shown there is one method, so that the text cannot pass for anything but text there.
+/// Shows text that another user or program chose: the name of a process, a path, what a TPM or another program says.
+/// There is one method for each place where such text is shown. It keeps the text from passing for anything but text
+/// there.
 /// </summary>
 public static class OutsideText
 {
@@ -19,7 +20,7 @@ public static class OutsideText
     public static string Line(string text) =>
         text.AsSpan().IndexOfAnyExceptInRange(' ', '~') < 0 ? text : Escape(text, keepLines: false);
 
-    /// <summary>Returns text of several lines, each as <see cref="Line"/> has it.</summary>
+    /// <summary>Returns text of several lines, each of them as <see cref="Line"/> returns it.</summary>
     public static string Lines(string text) => Escape(text, keepLines: true);
 
     /// <summary>
@@ -32,12 +33,13 @@ public static class OutsideText
         return word.Length == 0 ? "?" : word;
     }
 
-    /// <summary>Returns text for between the quotes of a label's value in OpenMetrics text format.</summary>
+    /// <summary>Returns text to stand between the quotes of a label's value in OpenMetrics text format.</summary>
     public static string Label(string text) =>
         Line(text).Replace("\\", "\\\\", StringComparison.Ordinal).Replace("\"", "\\\"", StringComparison.Ordinal);
 
     /// <summary>
-    /// Returns at most <paramref name="maxLength"/> characters, and says how many there were where that is less.
+    /// Returns at most <paramref name="maxLength"/> characters. When it cuts the text, it adds how many characters
+    /// there were.
     /// </summary>
     public static string Cut(string text, int maxLength)
     {

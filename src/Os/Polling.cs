@@ -32,7 +32,7 @@ public static unsafe class Polling
     }
 
     /// <summary>Waits until something can be read from a file, or an error shows there.</summary>
-    /// <param name="file">Nobody closes it meanwhile.</param>
+    /// <param name="file">The file, which the caller keeps open meanwhile.</param>
     /// <param name="timeout">In milliseconds.</param>
     /// <param name="isReady">False when there was nothing in time.</param>
     public static Errno Wait(SafeFileHandle file, int timeout, out bool isReady)
@@ -43,10 +43,10 @@ public static unsafe class Polling
         return Errno.Of(result);
     }
 
-    /// <summary>Waits until one of these has what it waits for, or an error.</summary>
+    /// <summary>Waits until one of the descriptors is ready, or has an error.</summary>
     /// <param name="descriptors">What to wait for.</param>
     /// <param name="timeout">In milliseconds.</param>
-    /// <returns>False when none had in time, or a signal came.</returns>
+    /// <returns>False when none was ready in time, or a signal came.</returns>
     public static bool Wait(PollDescriptor[] descriptors, int timeout)
     {
         fixed (PollDescriptor* all = descriptors)

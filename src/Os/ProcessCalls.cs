@@ -20,7 +20,7 @@ public static unsafe class ProcessCalls
     /// <summary>Reaps a child that has ended.</summary>
     /// <param name="process">The child.</param>
     /// <param name="wait">True to wait until it ends.</param>
-    /// <returns>False while it runs. True also for a process that is no child of ours, or no more.</returns>
+    /// <returns>False while it runs. True also for a process that is not, or no longer, a child of this one.</returns>
     public static bool TryReap(int process, bool wait)
     {
         int status;

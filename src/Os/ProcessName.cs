@@ -4,19 +4,19 @@ using Microsoft.Win32.SafeHandles;
 
 namespace TpmFs.Os;
 
-/// <summary>A process as the kernel knows it (proc(5)).</summary>
-/// <param name="Id">The process; the thread where the process cannot be told.</param>
+/// <summary>Names a process as the kernel knows it (proc(5)).</summary>
+/// <param name="Id">The process's id; the thread's id when the process cannot be found.</param>
 /// <param name="Name">The name that the process gave itself, as <see cref="OutsideText.Word"/>.</param>
 public readonly record struct ProcessName(uint Id, string Name)
 {
     private const int MaxName = 32;
 
-    /// <summary>In bytes: all that stands before the process's number in a status file, and more.</summary>
+    /// <summary>How many bytes of a status file are read: enough for everything up to the process's number.</summary>
     private const int MaxStatus = 1024;
 
     /// <summary>Finds the process that a thread belongs to. Waits for nothing.</summary>
     /// <returns>
-    /// The thread and "?" where it has ended, or is in a process namespace that cannot be seen from here.
+    /// The thread and "?" when the thread has ended, or is in a process namespace that this process cannot see.
     /// </returns>
     public static ProcessName OfThread(uint thread)
     {

@@ -4,9 +4,8 @@ using Microsoft.Win32.SafeHandles;
 namespace TpmFs.Os;
 
 /// <summary>
-/// A directory that belongs to this process's user (or root) and that nobody else can write to, found by a way that
-/// nobody else has a say in. What is done to its files is done below the open directory, whatever has its name
-/// meanwhile.
+/// A directory that only this process's user and root can write to, found by a path that only they can change. All work
+/// on its files is done below the open directory, even when its name leads elsewhere by then.
 /// </summary>
 public sealed class SafeDirectory : IDisposable
 {
@@ -19,7 +18,8 @@ public sealed class SafeDirectory : IDisposable
     private SafeDirectory(OpenedPlace place, string path) => (_place, _path) = (place, path);
 
     /// <summary>
-    /// Opens a directory, and makes it (0700), with all above it, where it is missing and that is wanted.
+    /// Opens a directory. Makes it (0700) if it is missing and <paramref name="creates"/> is true, with the missing
+    /// directories above it.
     /// </summary>
     /// <param name="path">The directory.</param>
     /// <param name="creates">True to make it.</param>
@@ -49,16 +49,16 @@ public sealed class SafeDirectory : IDisposable
         return true;
     }
 
-    /// <summary>Returns success when this process may make files in it.</summary>
+    /// <summary>Returns success when this process may make files in the directory.</summary>
     public Errno CheckWritable() => FileCalls.CheckAccess(_place.Handle, ".", MayWriteAndSearch);
 
     /// <summary>
-    /// Returns what is wrong with what is in it: each entry must be a plain file or a directory that nobody but this
-    /// user and root can change, or a socket of theirs. Empty when nothing is.
+    /// Returns what is wrong with the directory's content; empty when nothing is. Each entry must be a plain file or a
+    /// directory that only this user and root can change, or a socket of theirs.
     /// </summary>
     public string WhyNotItsContent()
     {
-        // The directory's own number: its name may be another's by now.
+        // The path by its descriptor: its name may lead to another directory by now.
         string here = $"/proc/self/fd/{_place.Handle.DangerousGetHandle()}";
         foreach (string name in FileCalls.NamesIn(here, withHidden: true))
         {
@@ -78,7 +78,7 @@ public sealed class SafeDirectory : IDisposable
         return string.Empty;
     }
 
-    /// <summary>Reads one of its files, without following a symbolic link.</summary>
+    /// <summary>Reads one of the directory's files, without following a symbolic link.</summary>
     /// <inheritdoc cref="SafeFile.TryRead(string, int, out byte[], out Errno, out string)"/>
     public bool TryRead(string name, int maxSize, out byte[] content, out Errno error, out string problem)
     {
@@ -93,10 +93,10 @@ public sealed class SafeDirectory : IDisposable
     }
 
     /// <summary>
-    /// Replaces one of its files as a whole (0600): when this returns true the new one is on the disk, and whenever the
-    /// machine dies there is the old one or the new one.
+    /// Replaces one of the directory's files as a whole (0600). When this returns true, the new file is on the disk. If
+    /// the machine dies meanwhile, the old file or the new one is there.
     /// </summary>
-    /// <param name="name">The file's name; the new one is built beside it, with ".new" behind its name.</param>
+    /// <param name="name">The file's name. The new file is built beside it, with ".new" behind the name.</param>
     /// <param name="write">Writes the content.</param>
     /// <param name="problem">What went wrong.</param>
     public bool TryReplace(string name, Action<Stream> write, out string problem)
@@ -126,7 +126,8 @@ public sealed class SafeDirectory : IDisposable
     }
 
     /// <summary>
-    /// Renames one of its files, over another of the new name, and has that on the disk when it returns.
+    /// Renames one of the directory's files, and replaces a file of the new name. The change is on the disk when this
+    /// returns.
     /// </summary>
     public Errno Rename(string from, string to)
     {

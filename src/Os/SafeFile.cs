@@ -3,15 +3,15 @@ using Microsoft.Win32.SafeHandles;
 namespace TpmFs.Os;
 
 /// <summary>
-/// Files that decide what this process does. Only a plain file is opened, only one that nobody but this process's user
-/// and root can change, and only up to a size.
+/// Reads files that decide what this process does: only plain files that nobody but this process's user and root can
+/// change, and only up to a size.
 /// </summary>
 public static class SafeFile
 {
-    /// <summary>Reads a whole file. Symbolic links that belong to root or to this user lead to it.</summary>
+    /// <summary>Reads a whole file. Follows symbolic links that belong to root or to this user.</summary>
     /// <param name="path">The file.</param>
     /// <param name="maxSize">In bytes.</param>
-    /// <param name="content">What is in it.</param>
+    /// <param name="content">The file's content.</param>
     /// <param name="error">
     /// ENOENT when there is no such file; another error when a system call failed; else none.
     /// </param>
@@ -55,7 +55,7 @@ public static class SafeFile
         }
     }
 
-    /// <summary>Returns why a file cannot be relied on; empty when it can.</summary>
+    /// <summary>Returns why a file cannot be trusted; empty when it can.</summary>
     internal static string WhyNot(in FileStatus status, string path) =>
         !status.IsRegularFile ? $"{path} is {status.Kind}, and not a plain file. Put a plain file there, or remove it"
         : !Trust.IsOurs(status.Owner) ? $"{path} belongs to user {status.Owner}, who can change it. "
@@ -64,7 +64,7 @@ public static class SafeFile
             + $"Look at what it says, then take their permission away: chmod go-w {path}"
         : string.Empty;
 
-    /// <summary>Reads as much as there may be: the file may have grown since its size was looked at.</summary>
+    /// <summary>Reads as many bytes as the file may have, since it may have grown after its size was read.</summary>
     private static bool TryRead(SafeFileHandle file, string path, int maxSize, out byte[] content, out string problem)
     {
         content = [];

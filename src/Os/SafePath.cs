@@ -1,11 +1,11 @@
 namespace TpmFs.Os;
 
-/// <summary>Paths that another program's file or directory is used by.</summary>
+/// <summary>Checks paths that lead to another program's file or directory.</summary>
 public static class SafePath
 {
     /// <summary>
-    /// Looks whether others can put something else in the place of a mount point: its path's directories and links must
-    /// be root's or this user's, and no others may write there.
+    /// Checks whether other users can put something else in the place of a mount point. The directories and links of
+    /// its path must belong to root or to this user, and no other user may write there.
     /// </summary>
     /// <returns>
     /// What is wrong, where, and what to do; empty when nothing is, and where the path does not exist.
@@ -13,9 +13,9 @@ public static class SafePath
     public static string WhyNotToMountOn(string path) => Check(path, PathOwners.Ours);
 
     /// <summary>
-    /// Looks whether others can put something else in the place of a socket that a program serves. Whose the socket and
-    /// its directories are is the choice of whoever named the path, but where everybody can make files, the socket must
-    /// be root's or this user's.
+    /// Checks whether other users can put something else in the place of a socket that a program serves. The socket and
+    /// its directories may belong to any user, whom the person that named the path trusts. But in a directory where
+    /// everybody can make files, the socket must belong to root or to this user.
     /// </summary>
     /// <returns>
     /// What is wrong, where, and what to do; empty when nothing is, and where the path does not exist.

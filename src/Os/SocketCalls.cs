@@ -31,8 +31,8 @@ public static unsafe class SocketCalls
         Errno.Of(LibC.fcntl(socket, SetStatusFlags, blocking ? 0 : OpenOptions.NonBlock));
 
     /// <summary>
-    /// Sends what there is room for, on a connected socket. EINTR is left to the caller; EAGAIN comes after the
-    /// socket's SO_SNDTIMEO.
+    /// Sends as many bytes as there is room for, on a connected socket. EINTR is left to the caller; EAGAIN comes after
+    /// the socket's SO_SNDTIMEO.
     /// </summary>
     public static Errno Send(SafeHandle socket, ReadOnlySpan<byte> data, out int count)
     {
@@ -47,8 +47,8 @@ public static unsafe class SocketCalls
     }
 
     /// <summary>
-    /// Receives what there is, at least a byte, or none at the stream's end. EINTR is left to the caller; EAGAIN comes
-    /// after the socket's SO_RCVTIMEO.
+    /// Receives the bytes that are there: at least one, or none at the stream's end. EINTR is left to the caller;
+    /// EAGAIN comes after the socket's SO_RCVTIMEO.
     /// </summary>
     public static Errno Receive(SafeHandle socket, Span<byte> buffer, out int count)
     {

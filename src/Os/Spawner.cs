@@ -9,7 +9,7 @@ namespace TpmFs.Os;
 public static unsafe class Spawner
 {
     /// <summary>
-    /// More than any C library's posix_spawnattr_t (336 bytes) and posix_spawn_file_actions_t (80) take.
+    /// More bytes than posix_spawnattr_t (336) and posix_spawn_file_actions_t (80) take in any C library.
     /// </summary>
     private const int StructSize = 512;
 
@@ -24,8 +24,8 @@ public static unsafe class Spawner
     /// <summary>
     /// Starts <paramref name="executable"/> in a session of its own, with the descriptors in
     /// <paramref name="inherited"/> under the numbers that they have here, its output to <paramref name="output"/>, no
-    /// input, and the signals that end a group of processes blocked. All other descriptors are closed where they are
-    /// closed on exec.
+    /// input, and the signals that end a group of processes blocked. All other descriptors that are marked
+    /// close-on-exec are closed.
     /// </summary>
     public static Errno Spawn(
         string executable, string[] arguments, ReadOnlySpan<int> inherited, int output, out int process)
@@ -81,7 +81,10 @@ public static unsafe class Spawner
         return error != 0 ? error : LibC.posix_spawnattr_setflags(attributes, SetSession | SetSignalMask);
     }
 
-    /// <summary>Ours, less what a service manager means for us alone (sd_notify(3), sd_listen_fds(3)).</summary>
+    /// <summary>
+    /// Returns this process's environment without the variables that a service manager sets for this process alone
+    /// (sd_notify(3), sd_listen_fds(3)).
+    /// </summary>
     private static IEnumerable<string> Environment()
     {
         foreach (DictionaryEntry entry in System.Environment.GetEnvironmentVariables())

@@ -13,8 +13,8 @@ public static class ThreadInterrupt
     /// <summary>
     /// Makes SIGURG end the system call in which a thread waits (EINTR), for the whole process. By default the signal
     /// does nothing, and the kernel sends it only to a process that asked for urgent data on a socket. The handler must
-    /// be code that may interrupt any other, which no managed method may: abs(3), for want of a function that does
-    /// nothing.
+    /// be code that may interrupt any other code, which no managed method may. It is abs(3), since the C library has no
+    /// function that does nothing.
     /// </summary>
     public static void Enable()
     {

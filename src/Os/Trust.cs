@@ -1,7 +1,7 @@
 namespace TpmFs.Os;
 
 /// <summary>
-/// Whose files this process takes as they are: its own user's, and root's, who can change everything anyway.
+/// Says whose files this process trusts: those of its own user, and those of root, who can change everything anyway.
 /// </summary>
 internal static class Trust
 {

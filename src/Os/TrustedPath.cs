@@ -3,10 +3,10 @@ using Microsoft.Win32.SafeHandles;
 namespace TpmFs.Os;
 
 /// <summary>
-/// Walks to a file so that nobody but this process's user and root can have a say in where the path leads. Every
-/// directory on the way must be theirs. One that others can write to must be sticky, so that an entry is its owner's to
-/// rename, and then that entry must be theirs. A symbolic link is followed when it is theirs. A directory that hides
-/// its content (0700) vouches for what is below it.
+/// Walks a path, and makes sure that only this process's user and root decide where it leads. Every directory on the
+/// way must belong to one of these two. A directory that others can write to must be sticky, so that only an entry's
+/// owner can rename the entry, and then the entry must belong to one of the two. A symbolic link is followed when it
+/// belongs to one of the two. A directory that hides its content (0700) vouches for what is below it.
 /// </summary>
 internal sealed class TrustedPath : IDisposable
 {
@@ -20,8 +20,8 @@ internal sealed class TrustedPath : IDisposable
     private SafeFileHandle _handle = new();
     private FileStatus _status;
     private string _here = "/";
-    private bool _isHidden; // Nobody else reaches the place where the walk is.
-    private bool _isShared; // Others can make entries beside it.
+    private bool _isHidden; // No other user can reach the walk's present place.
+    private bool _isShared; // Other users can make entries beside the present place.
     private int _links;
 
     private TrustedPath(string path, PathOwners owners, bool creates)
@@ -34,7 +34,7 @@ internal sealed class TrustedPath : IDisposable
 
     /// <summary>Opens the place that a path leads to (O_PATH), which touches no device and waits for no pipe.</summary>
     /// <param name="path">A file or directory.</param>
-    /// <param name="owners">Whose the directories on the way may be.</param>
+    /// <param name="owners">To whom the directories on the way may belong.</param>
     /// <param name="creates">True to make missing directories (0700); then the path names a directory.</param>
     /// <param name="opened">The place; the caller disposes of it.</param>
     /// <param name="error">The error of the system call that failed, if one did.</param>
@@ -59,7 +59,7 @@ internal sealed class TrustedPath : IDisposable
         return place;
     }
 
-    /// <summary>True when the owner of the place where the walk is may have a say in where the path leads.</summary>
+    /// <summary>True when the owner of the walk's present place may decide where the path leads.</summary>
     private bool MayLead => _owners == PathOwners.Anybody || Trust.MayHoldParents(_status.Owner);
 
     private Errno Run(out string problem)
@@ -140,7 +140,7 @@ internal sealed class TrustedPath : IDisposable
         return Restart();
     }
 
-    /// <summary>Returns why nothing that the place holds or is can be relied on; empty when it can.</summary>
+    /// <summary>Returns why neither the place nor its content can be trusted; empty when they can.</summary>
     private string WhyNotThrough()
     {
         bool isEnd = _rest.Count == 0;
@@ -158,7 +158,7 @@ internal sealed class TrustedPath : IDisposable
 
         if (isEnd)
         {
-            return string.Empty; // Whose the file or directory itself may be, the caller decides.
+            return string.Empty; // The caller decides who may own the file or directory itself.
         }
 
         if (!MayLead)
@@ -187,13 +187,13 @@ internal sealed class TrustedPath : IDisposable
     }
 }
 
-/// <summary>Whose the directories and links on a trusted path may be.</summary>
+/// <summary>Says to whom the directories and links on a trusted path may belong.</summary>
 internal enum PathOwners
 {
-    /// <summary>Root's and this process's user's.</summary>
+    /// <summary>To root, and to this process's user.</summary>
     Ours,
 
-    /// <summary>Anybody's: whoever named the path relies on them.</summary>
+    /// <summary>To any user: the person who named the path trusts that user.</summary>
     Anybody,
 }
 
@@ -203,7 +203,7 @@ internal enum PathOwners
 /// <param name="Path">Its path, without symbolic links.</param>
 internal readonly record struct OpenedPlace(SafeFileHandle Handle, FileStatus Status, string Path) : IDisposable
 {
-    /// <summary>Opens what is at the place, whatever has its name now.</summary>
+    /// <summary>Opens the file at the place, even when its name leads to another file by now.</summary>
     public Errno Open(int flags, out SafeFileHandle file) =>
         FileCalls.Open($"/proc/self/fd/{Handle.DangerousGetHandle()}", flags | OpenOptions.NoTerminal, 0, out file);
 

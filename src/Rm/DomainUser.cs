@@ -1,6 +1,8 @@
 namespace TpmFs.Rm;
 
-/// <summary>A user within a domain: one to whom a share is due of what the manager's users have in common.</summary>
+/// <summary>
+/// Names a user within a domain. Each such user has a share of what the manager's users have in common.
+/// </summary>
 /// <param name="Group">The domain, or the user's share of the root's nodes.</param>
 /// <param name="Payer">The user, with all uids that the system gives to that user.</param>
 internal readonly record struct DomainUser(SchedulingGroup Group, uint Payer)

@@ -3,27 +3,27 @@ using TpmFs.Tpm.Wire;
 namespace TpmFs.Rm;
 
 /// <summary>
-/// What the manager has to tell an administrator. Called by the manager's thread, which it must not hold up.
+/// Takes what the manager tells an administrator. The manager's thread calls it; the methods must not block.
 /// </summary>
 public interface IResourceManagerLog
 {
-    /// <summary>The way to the TPM is lost; it is being tried again.</summary>
+    /// <summary>Tells that the way to the TPM is lost. The manager tries it again.</summary>
     void TpmLost(string problem);
 
-    /// <summary>The TPM, which was not there when the manager started, is there.</summary>
+    /// <summary>Tells that a TPM that was not there when the manager started is there now.</summary>
     void TpmFound(TpmFacts facts);
 
-    /// <summary>The TPM is there again; what it forgot meanwhile is gone for its owners.</summary>
+    /// <summary>Tells that the TPM is back. What the TPM forgot meanwhile is gone for its owners.</summary>
     void TpmBack(TpmReturn how);
 
-    /// <summary>A session was taken from its owner because the TPM has none left for somebody who waits.</summary>
+    /// <summary>Tells that an owner lost a session because the TPM had none left for a user who waits.</summary>
     void SessionTaken(SpaceOwner from, TpmHandle session);
 
-    /// <summary>A bug. Where it hit a command, the opener gets an input/output error.</summary>
+    /// <summary>Tells of a bug. If it hit a command, the opener gets an input/output error.</summary>
     void Fault(Exception exception);
 }
 
-/// <summary>What happened to the TPM while it was away (Part 1, 12.2).</summary>
+/// <summary>Says what happened to the TPM while it was away (Part 1, 12.2).</summary>
 public enum TpmReturn
 {
     /// <summary>Only the link was lost.</summary>

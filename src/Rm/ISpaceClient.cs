@@ -3,18 +3,19 @@ using TpmFs.Tpm;
 namespace TpmFs.Rm;
 
 /// <summary>
-/// Who gets the answers of one <see cref="Space"/>. Called by one of the manager's threads, which it must not hold up.
+/// Gets the answers of one <see cref="Space"/>. One of the manager's threads calls it; the methods must not block.
 /// </summary>
 public interface ISpaceClient
 {
     /// <summary>
-    /// The command that was submitted is answered. The bytes are the client's to copy; they do not outlive the call.
+    /// Takes the response to the command that was submitted. The client copies the bytes during the call; they do not
+    /// outlive it.
     /// </summary>
     void Completed(ReadOnlySpan<byte> response);
 
-    /// <summary>Policy refused the command that was submitted; its answer follows.</summary>
+    /// <summary>Tells that policy refused the command that was submitted. Its answer follows.</summary>
     void Denied(TpmCc command);
 
-    /// <summary>The command that was submitted has no response.</summary>
+    /// <summary>Tells that the command that was submitted has no response.</summary>
     void Failed(SpaceFailure failure);
 }

@@ -4,7 +4,8 @@ using TpmFs.Tpm;
 namespace TpmFs.Rm;
 
 /// <summary>
-/// A weighted share of the TPM's time: a domain, or a user of the shared nodes. Groups are equal when their ids are.
+/// Has a weighted share of the TPM's time. A group is a domain, or a user of the shared nodes. Groups are equal when
+/// their ids are.
 /// </summary>
 /// <param name="id">Given by <see cref="Manager.ResourceManager.NewGroupId"/>.</param>
 /// <param name="name">For logs.</param>
@@ -18,16 +19,16 @@ public sealed class SchedulingGroup(GroupId id, string name, SpaceLimits limits)
 
     public SpaceLimits Limits { get; } = limits;
 
-    /// <summary>What all its openers have used.</summary>
+    /// <summary>What all openers of the group have used.</summary>
     public Usage Usage { get; } = new();
 
     /// <summary>
-    /// The commands that its managed openers may not use: TPM_RC_COMMAND_CODE at the manager's layer, but for Startup,
-    /// which is answered as by a TPM that is started. Replaced as a whole; holds for the next command.
+    /// The commands that the group's managed openers may not use. They get TPM_RC_COMMAND_CODE at the manager's layer;
+    /// Startup gets the answer of a TPM that is started. Replaced as a whole; holds from the next command on.
     /// </summary>
     public IReadOnlySet<TpmCc> Denied { get; set; } = FrozenSet<TpmCc>.Empty;
 
-    /// <summary>1 to 10000, as in cgroup v2.</summary>
+    /// <summary>The weight, 1 to 10000, as in cgroup v2.</summary>
     public int Weight { get; set; } = 100;
 
     public bool Equals(SchedulingGroup? other) => other is not null && Id == other.Id;

@@ -1,6 +1,6 @@
 namespace TpmFs.Rm;
 
-/// <summary>The handle space of one opener. Its methods may be called by any thread and never block.</summary>
+/// <summary>Represents the handle space of one opener. Any thread may call its methods, which do not block.</summary>
 public abstract class Space
 {
     /// <summary>The space's identity, which it keeps when another manager goes on with it.</summary>
@@ -9,40 +9,41 @@ public abstract class Space
     /// <summary>What the opener has used.</summary>
     public Usage Usage { get; } = new();
 
-    /// <summary>The transient objects that the opener holds, as of a moment ago.</summary>
+    /// <summary>How many transient objects the opener held a moment ago.</summary>
     public abstract int ObjectCount { get; }
 
-    /// <summary>The sessions that the opener holds, saved ones not counted, as of a moment ago.</summary>
+    /// <summary>How many sessions the opener held a moment ago, saved ones not counted.</summary>
     public abstract int SessionCount { get; }
 
     /// <summary>
-    /// Queues a command. The caller has checked that it is a whole one (10 bytes at least, as long as its header says,
-    /// within <see cref="TpmFacts.MaxCommandSize"/>). The bytes are copied. False when a command is under way: at most
-    /// one is.
+    /// Queues a command, and copies its bytes. The caller has checked that it is a whole command: 10 bytes at least, as
+    /// long as its header says, within <see cref="TpmFacts.MaxCommandSize"/>. Returns false when the space has a
+    /// command under way.
     /// </summary>
     /// <param name="lends">
-    /// The caller will lend its thread (<see cref="Lend"/>) in a moment: until then no other thread is woken for the
-    /// command.
+    /// True when the caller will lend its thread (<see cref="Lend"/>) in a moment. Until then no other thread is woken
+    /// for the command.
     /// </param>
     public abstract bool TrySubmit(ReadOnlySpan<byte> command, bool lends = false);
 
     /// <summary>
-    /// The one method that may block, for as long as a command takes: carries out the next command on the caller's
-    /// thread, which saves waking another, when nobody else uses the TPM and all commands that wait are those of
-    /// openers that lend their threads. Otherwise they are left to the manager's own thread.
+    /// Carries out the next command on the caller's thread, if no other thread uses the TPM and all commands that wait
+    /// are those of openers that lend their threads. That saves waking another thread. Otherwise leaves the commands to
+    /// the manager's own thread. This is the one method that may block, for as long as a command takes.
     /// </summary>
     /// <returns><see cref="LendResult.Again"/> when another opener's command was the next one.</returns>
     public abstract LendResult Lend();
 
     /// <summary>
-    /// Cancels the command under way, if there is one and the transport can. Its response comes as the TPM gives it.
+    /// Cancels the command under way, if there is one and the transport can cancel. The client gets the response that
+    /// the TPM gives then.
     /// </summary>
     public abstract void Cancel();
 
     /// <summary>
-    /// The opener is gone: a command under way is cancelled where possible, its answer dropped, and what the space
-    /// holds in the TPM is flushed in the background. The client is not called after this returns, but for a call that
-    /// is already running.
+    /// Closes the space of an opener that is gone. Cancels a command under way where possible, drops its answer, and
+    /// flushes what the space holds in the TPM in the background. Calls the client no more after this returns, except
+    /// that a call may still run.
     /// </summary>
     public abstract void Close();
 }

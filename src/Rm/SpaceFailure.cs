@@ -1,6 +1,6 @@
 namespace TpmFs.Rm;
 
-/// <summary>Why a command got no response.</summary>
+/// <summary>Says why a command got no response.</summary>
 public enum SpaceFailure
 {
     /// <summary>The TPM, or the way to it, was lost while the command ran, or did not come back in time.</summary>

@@ -1,7 +1,8 @@
 namespace TpmFs.Rm;
 
 /// <summary>
-/// The limits of a domain, changeable while spaces are open. A limit holds for what is made after the change.
+/// Holds the limits of a domain, which may change while spaces are open. A limit holds for what is made after the
+/// change.
 /// </summary>
 public sealed class SpaceLimits
 {

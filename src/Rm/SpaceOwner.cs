@@ -1,13 +1,15 @@
 namespace TpmFs.Rm;
 
-/// <summary>Whose a handle space is. Saved sessions are shared among spaces that are equal in all three.</summary>
-/// <param name="Group">The domain that its limits and its share of the TPM's time come from.</param>
-/// <param name="Uid">The user at open.</param>
-/// <param name="Locality">The locality of all its commands, 0 to 4.</param>
+/// <summary>
+/// Says who owns a handle space. Spaces whose owners are equal in all three parts share saved sessions.
+/// </summary>
+/// <param name="Group">The domain, which sets the space's limits and its share of the TPM's time.</param>
+/// <param name="Uid">The user who opened the space.</param>
+/// <param name="Locality">The locality of all commands of the space, 0 to 4.</param>
 public sealed record SpaceOwner(SchedulingGroup Group, uint Uid, byte Locality)
 {
     /// <summary>
-    /// Gets the user whose shares it uses: the opener, unless the system gives the opener's uid to another user.
+    /// Gets the user whose shares the space uses: the opener, unless the system gives the opener's uid to another user.
     /// </summary>
     public uint Payer { get; init; } = Uid;
 }

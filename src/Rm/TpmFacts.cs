@@ -1,23 +1,23 @@
 namespace TpmFs.Rm;
 
-/// <summary>Which specification a TPM follows.</summary>
+/// <summary>Says which specification a TPM follows.</summary>
 public enum TpmFamily
 {
     /// <summary>The TPM has not been reached yet.</summary>
     Unknown,
 
-    /// <summary>TPM 1.2: its commands pass through raw openers; there is nothing that manages its handles.</summary>
+    /// <summary>TPM 1.2: its commands pass through raw openers; the manager does not manage its handles.</summary>
     Tpm12,
 
     Tpm20,
 }
 
 /// <summary>
-/// What is known of a TPM and of the way to it, once it has been reached; does not change after that.
+/// Holds what is known of a TPM and of the way to it. It does not change after the TPM has been reached.
 /// </summary>
 /// <param name="MaxCommandSize">
-/// The largest command that it takes, in bytes: TPM_PT_MAX_COMMAND_SIZE, at least 4096 where the way to it takes as
-/// much.
+/// The largest command that the TPM takes, in bytes: TPM_PT_MAX_COMMAND_SIZE, and at least 4096 if the transport takes
+/// as much.
 /// </param>
 /// <param name="HighestLocality">The highest locality that can be set, 0 to 4.</param>
 /// <param name="Description">What a TPM 2.0 says it is; null for others.</param>
@@ -26,6 +26,6 @@ public sealed record TpmFacts(TpmFamily Family, int MaxCommandSize, byte Highest
     /// <summary>The fewest bytes of a command or response that a client may count on.</summary>
     public const int SmallestBuffer = 4096;
 
-    /// <summary>What is assumed before.</summary>
+    /// <summary>What is assumed before the TPM has been reached.</summary>
     public static readonly TpmFacts None = new(TpmFamily.Unknown, SmallestBuffer, 0, null);
 }

@@ -3,8 +3,8 @@ using TpmFs.Tpm;
 namespace TpmFs.Rm;
 
 /// <summary>
-/// What an opener, or a domain, has used since it began. Its work is written by the manager's thread alone, its answers
-/// and all reading are any thread's.
+/// Counts what an opener, or a domain, has used since it began. Only the manager's thread counts work; any thread
+/// counts answers and reads the counts.
 /// </summary>
 public sealed class Usage
 {
@@ -21,10 +21,10 @@ public sealed class Usage
     /// <summary>Commands answered.</summary>
     public long Commands => Volatile.Read(ref _commands);
 
-    /// <summary>Commands sent to the TPM for them, the manager's own included.</summary>
+    /// <summary>Commands sent to the TPM for these commands, the manager's own included.</summary>
     public long TpmCommands => Volatile.Read(ref _tpmCommands);
 
-    /// <summary>Objects and sessions that had to leave a slot for them.</summary>
+    /// <summary>Objects and sessions moved out of a slot for these commands.</summary>
     public long Evictions => Volatile.Read(ref _evictions);
 
     /// <summary>Commands refused by policy.</summary>
@@ -34,8 +34,8 @@ public sealed class Usage
     public long Errors => Volatile.Read(ref _errors);
 
     /// <summary>
-    /// Responses TPM_RC_AUTH_FAIL (0x98E for the first session): each counts towards the TPM's lockout, which is
-    /// everybody's.
+    /// Responses TPM_RC_AUTH_FAIL (0x98E for the first session): each counts towards the TPM's lockout, which hits all
+    /// users.
     /// </summary>
     public long AuthorizationFailures => Volatile.Read(ref _authorizationFailures);
 

@@ -73,7 +73,7 @@ public sealed class FileLockTests : IDisposable
         File.WriteAllText(other, "precious");
         Tool.Run("ln", other, LockFile);
         Assert.False(FileLock.TryTake(LockFile, out _, out FileLockRefusal refusal));
-        Assert.Contains("another name", refusal.Problem, StringComparison.Ordinal);
+        Assert.Contains("second name", refusal.Problem, StringComparison.Ordinal);
         Assert.Equal("precious", File.ReadAllText(other));
     }
 

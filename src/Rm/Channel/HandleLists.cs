@@ -3,7 +3,7 @@ using TpmFs.Tpm.Wire;
 
 namespace TpmFs.Rm.Channel;
 
-/// <summary>The TPM's own lists of what it holds for anybody (TPM_CAP_HANDLES).</summary>
+/// <summary>Holds the TPM's own lists of all handles that it has (TPM_CAP_HANDLES).</summary>
 internal sealed class HandleLists
 {
     private HandleLists()
@@ -18,7 +18,7 @@ internal sealed class HandleLists
     /// <summary>Saved sessions; the index alone tells which.</summary>
     public List<TpmHandle> Saved { get; } = [];
 
-    /// <summary>Asks the TPM.</summary>
+    /// <summary>Asks the TPM for the lists.</summary>
     public static TpmStepResult Read(TpmProfile profile, out HandleLists lists)
     {
         lists = new HandleLists();

@@ -3,16 +3,16 @@ using TpmFs.Tpm;
 namespace TpmFs.Rm.Channel;
 
 /// <summary>
-/// How long things may take. The command durations are the Linux kernel's (drivers/char/tpm/tpm2-cmd.c).
+/// Says how long things may take. The command durations are the Linux kernel's (drivers/char/tpm/tpm2-cmd.c).
 /// </summary>
 internal static class TimeLimits
 {
-    /// <summary>How long a command waits for a slot or session that somebody else holds.</summary>
+    /// <summary>How long a command waits for a slot or session that another opener or program holds.</summary>
     public static readonly TimeSpan WaitForRoom = TimeSpan.FromSeconds(10);
 
     /// <summary>
-    /// How long a command waits before it takes a session that an opener holds; and how long a session must not have
-    /// been used before it gives way to somebody who is due no more than its owner.
+    /// How long a command waits before it takes a session that an opener holds. Also how long a session must have been
+    /// unused before it gives way to a user with no greater claim than its owner.
     /// </summary>
     public static readonly TimeSpan SessionGrace = TimeSpan.FromSeconds(2);
 
@@ -24,14 +24,16 @@ internal static class TimeLimits
     /// <summary>The manager's own commands.</summary>
     public static readonly TimeSpan Own = TimeSpan.FromSeconds(120);
 
-    /// <summary>The manager's own commands, until one is answered, by a way to the TPM that may lead nowhere.</summary>
+    /// <summary>
+    /// The manager's own commands until the TPM has answered one: the way to the TPM may lead nowhere.
+    /// </summary>
     public static readonly TimeSpan FirstAnswer = TimeSpan.FromSeconds(5);
 
     /// <summary>The first pause before a command that the TPM put off is sent again; it doubles each time.</summary>
     public static readonly TimeSpan FirstBackoff = TimeSpan.FromMilliseconds(20);
 
     /// <summary>
-    /// How often a raw command is sent at the most: Linux pauses 20, 40 … 1280 ms, then passes the TPM's answer on.
+    /// The most times that a raw command is sent. Linux pauses 20, 40 … 1280 ms, then passes the TPM's answer on.
     /// </summary>
     public const int RawAttempts = 8;
 
@@ -39,11 +41,14 @@ internal static class TimeLimits
     private static readonly TimeSpan s_keyGeneration = TimeSpan.FromSeconds(300);
 
     /// <summary>
-    /// The longest that one exchange may take, and the longest that a command which the TPM puts off is repeated.
+    /// The longest that one exchange may take, and the longest time for which a command that the TPM puts off is
+    /// repeated.
     /// </summary>
     public static TimeSpan Of(TpmCc command) =>
         command is TpmCc.Create or TpmCc.CreatePrimary or TpmCc.CreateLoaded ? s_keyGeneration : s_default;
 
-    /// <summary>The pause before the <paramref name="attempt"/>th repetition (from 0), at most 1.28 s.</summary>
+    /// <summary>
+    /// Returns the pause before the <paramref name="attempt"/>th repetition (from 0), at most 1.28 s.
+    /// </summary>
     public static TimeSpan Backoff(int attempt) => FirstBackoff * (1 << Math.Min(attempt, 6));
 }

@@ -3,7 +3,7 @@ using TpmFs.Tpm.Wire;
 
 namespace TpmFs.Rm.Channel;
 
-/// <summary>How one of the manager's own commands ended.</summary>
+/// <summary>Says how one of the manager's own commands ended.</summary>
 /// <param name="Answered">False when the TPM, or the way to it, is lost.</param>
 internal readonly record struct OwnResult(bool Answered, TpmRc Code)
 {
@@ -11,8 +11,8 @@ internal readonly record struct OwnResult(bool Answered, TpmRc Code)
 }
 
 /// <summary>
-/// The manager's side of the transport: clients' commands as they are, and the few commands that the manager sends of
-/// its own accord. Used by the manager's thread alone, but for <see cref="Cancel"/>.
+/// Sends commands through the transport: clients' commands as they are, and the manager's own few commands. Used by the
+/// manager's thread alone, except for <see cref="Cancel"/>.
 /// </summary>
 internal sealed class TpmChannel(ITpmTransport transport, TimeProvider time, TimeSpan commandTimeout)
 {
@@ -20,7 +20,7 @@ internal sealed class TpmChannel(ITpmTransport transport, TimeProvider time, Tim
     private readonly byte[] _ownCommand = new byte[64 * 1024];
     private readonly byte[] _ownResponse = new byte[64 * 1024];
 
-    /// <summary>Whether the TPM has answered since the way to it was made, or doubted.</summary>
+    /// <summary>True when the TPM has answered since the channel was connected, or doubted.</summary>
     private bool _hasAnswered;
 
     /// <summary>False from a loss until <see cref="TryConnect"/> succeeds.</summary>
@@ -40,8 +40,8 @@ internal sealed class TpmChannel(ITpmTransport transport, TimeProvider time, Tim
     public byte HighestLocality => transport.Features.HighestLocality;
 
     /// <summary>
-    /// Whether the last own command was answered with the tag of a TPM 1.2 (TPM_ST_RSP_COMMAND, Part 2, 6.9): a TPM 2.0
-    /// answers so to a bad tag alone, and those of the manager are good.
+    /// True when the last own command was answered with the tag of a TPM 1.2 (TPM_ST_RSP_COMMAND, Part 2, 6.9). A TPM
+    /// 2.0 answers so only to a bad tag, and the manager's tags are good.
     /// </summary>
     public bool IsTpm12 { get; private set; }
 
@@ -60,16 +60,16 @@ internal sealed class TpmChannel(ITpmTransport transport, TimeProvider time, Tim
     }
 
     /// <summary>
-    /// The TPM may be gone, though nobody has seen it go: the next answer is not waited for as long as others.
+    /// Records a doubt that the TPM is still there. The manager waits less long for the next answer than for others.
     /// </summary>
     public void Doubt() => _hasAnswered = false;
 
-    /// <summary>Any thread; never blocks.</summary>
+    /// <summary>Cancels the command that the TPM carries out. Any thread; never blocks.</summary>
     public void Cancel() => transport.Cancel();
 
     /// <summary>Sends a command; the response is in <paramref name="response"/> when the status is Ok.</summary>
     /// <param name="limit">
-    /// How long the command may take where <see cref="ResourceManagerOptions.CommandTimeout"/> is not shorter.
+    /// How long the command may take, if <see cref="ResourceManagerOptions.CommandTimeout"/> is not shorter.
     /// </param>
     public TransmitResult Transmit(ReadOnlyMemory<byte> command, byte locality, Memory<byte> response, TimeSpan limit)
     {
@@ -89,7 +89,7 @@ internal sealed class TpmChannel(ITpmTransport transport, TimeProvider time, Tim
         return result;
     }
 
-    /// <summary>TPM2_Startup(CLEAR). TPM_RC_INITIALIZE says that the TPM was up already.</summary>
+    /// <summary>Sends TPM2_Startup(CLEAR). TPM_RC_INITIALIZE says that the TPM was up already.</summary>
     public OwnResult Startup()
     {
         TpmWriter command = Begin(TpmCc.Startup);
@@ -158,8 +158,8 @@ internal sealed class TpmChannel(ITpmTransport transport, TimeProvider time, Tim
     }
 
     /// <summary>
-    /// Sends an own command, which is in the own buffer; <paramref name="parameters"/> is what follows the response's
-    /// header.
+    /// Sends one of the manager's own commands, which is in the manager's own buffer. <paramref name="parameters"/> is
+    /// what follows the response's header.
     /// </summary>
     private OwnResult Send(ReadOnlySpan<byte> command, out ReadOnlySpan<byte> parameters)
     {
@@ -170,7 +170,7 @@ internal sealed class TpmChannel(ITpmTransport transport, TimeProvider time, Tim
         if (result.Status != TransmitStatus.Ok
             || !TpmHeader.TryRead(_ownResponse.AsSpan(0, result.Length), out TpmHeader header))
         {
-            return Lost(result.Problem ?? "The TPM sent what is no response.");
+            return Lost(result.Problem ?? "The TPM sent bytes that are not a response.");
         }
 
         IsTpm12 = header.Tag == TpmSt.ResponseCommand;

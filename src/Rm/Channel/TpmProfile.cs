@@ -6,14 +6,15 @@ using TpmFs.Tpm.Wire;
 namespace TpmFs.Rm.Channel;
 
 /// <summary>
-/// What the TPM says of itself: its commands, sizes and limits, read at the start; and which commands it audits.
+/// Holds what the TPM says of itself: its commands, sizes and limits, read at the start, and the commands that it
+/// audits.
 /// </summary>
 internal sealed class TpmProfile(TpmChannel channel)
 {
-    /// <summary>The most entries asked for at once; a TPM gives fewer where it cannot.</summary>
+    /// <summary>The most entries that one request asks for. A TPM that cannot give as many gives fewer.</summary>
     private const uint PageSize = 254;
 
-    /// <summary>The most pages that one list may have: a TPM that always has more to tell is none.</summary>
+    /// <summary>The most pages that one list may have. A TPM that always has more to tell is not a TPM.</summary>
     private const int MaxPages = 1024;
 
     private readonly Dictionary<TpmCc, TpmaCc> _commands = [];
@@ -35,19 +36,21 @@ internal sealed class TpmProfile(TpmChannel channel)
     public uint Property(TpmPt property, uint otherwise) => _properties.GetValueOrDefault(property, otherwise);
 
     /// <summary>
-    /// Whether a command may be answered without the TPM: not while the TPM audits it, or may audit it, since the
-    /// digest would lack it. Any thread.
+    /// Returns true when a command may be answered without the TPM. A command that the TPM audits, or may audit, must
+    /// reach the TPM, since the audit digest would lack it. Any thread.
     /// </summary>
     public bool MayAnswerFor(TpmCc code) => _audited?.Contains(code) == false;
 
     /// <summary>
-    /// The audited commands are no longer known; nothing is answered locally until <see cref="ReadAudited"/>.
+    /// Forgets which commands are audited. No command is answered locally until <see cref="ReadAudited"/>.
     /// </summary>
     public void ForgetAudited() => _audited = null;
 
     public bool AuditedIsKnown => _audited is not null;
 
-    /// <summary>True when everything was read once, by this manager or by one whose snapshot it goes on from.</summary>
+    /// <summary>
+    /// True when everything was read once, by this manager or by the manager that wrote its snapshot.
+    /// </summary>
     public bool IsKnown => _commands.Count > 0;
 
     /// <summary>What a snapshot keeps.</summary>
@@ -96,7 +99,9 @@ internal sealed class TpmProfile(TpmChannel channel)
         return step;
     }
 
-    /// <summary>The handles of one type that the TPM holds (TPM_CAP_HANDLES), from the type's first one.</summary>
+    /// <summary>
+    /// Reads the handles of one type that the TPM holds (TPM_CAP_HANDLES), from the type's first handle on.
+    /// </summary>
     public TpmStepResult ReadHandles(TpmHt type, ICollection<TpmHandle> handles) =>
         ReadPages(TpmCap.Handles, (uint)type << 24, (ref TpmReader page, out uint next) =>
         {
@@ -176,7 +181,7 @@ internal sealed class TpmProfile(TpmChannel channel)
     }
 
     /// <summary>
-    /// Returns the printable characters of properties that hold four each; the TPM's bytes are not trusted to be text.
+    /// Returns the printable characters of properties that hold four bytes each. The TPM's bytes need not be text.
     /// </summary>
     private string Text(params ReadOnlySpan<TpmPt> properties)
     {

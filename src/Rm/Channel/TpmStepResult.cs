@@ -2,7 +2,7 @@ using TpmFs.Tpm;
 
 namespace TpmFs.Rm.Channel;
 
-/// <summary>How a step on the way to a command ended.</summary>
+/// <summary>Says how a step on the way to a command ended.</summary>
 internal enum TpmStepResult
 {
     Done,
@@ -10,13 +10,15 @@ internal enum TpmStepResult
     /// <summary>The TPM has no room, and nothing of the manager's may leave.</summary>
     NoRoom,
 
-    /// <summary>The TPM put it off (TPM_RC_RETRY, YIELDED, TESTING).</summary>
+    /// <summary>The TPM put the step off (TPM_RC_RETRY, YIELDED, TESTING).</summary>
     PutOff,
 
-    /// <summary>The oldest saved session is too old: nothing can be saved before it is saved anew.</summary>
+    /// <summary>The oldest saved session is too old: the TPM saves no session before that one is saved again.</summary>
     Gap,
 
-    /// <summary>The TPM refuses what should have worked: it was restarted, or somebody else interfered.</summary>
+    /// <summary>
+    /// The TPM refuses a command that should have worked: it was restarted, or another program used it.
+    /// </summary>
     Inconsistent,
 
     /// <summary>The way to the TPM is lost.</summary>
@@ -26,17 +28,17 @@ internal enum TpmStepResult
 internal static class TpmStepResults
 {
     /// <summary>
-    /// Whether the TPM wants the same command again, later. TPM_RC_CANCELED counts: who did not ask for it was hit by a
-    /// cancellation that came too late for its own command.
+    /// Returns true when the TPM wants the same command again later. TPM_RC_CANCELED counts too: a cancellation that
+    /// came too late for its own command has hit this one.
     /// </summary>
     public static bool IsPutOff(this TpmRc code) =>
         code == TpmRc.Retry || code == TpmRc.Yielded || code == TpmRc.Testing || code == TpmRc.Canceled;
 
-    /// <summary>The TPM has no room for another transient object.</summary>
+    /// <summary>Returns true when the TPM has no room for another transient object.</summary>
     public static bool IsObjectRoom(this TpmRc code) =>
         code == TpmRc.ObjectMemory || code == TpmRc.ObjectHandles || code == TpmRc.Memory;
 
-    /// <summary>What the result of an own command means for the step that sent it.</summary>
+    /// <summary>Returns what the result of one of the manager's own commands means for the step that sent it.</summary>
     public static TpmStepResult AsStep(this OwnResult result) => result switch
     {
         { Answered: false } => TpmStepResult.Lost,

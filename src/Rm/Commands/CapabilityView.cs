@@ -6,21 +6,24 @@ using TpmFs.Tpm.Wire;
 namespace TpmFs.Rm.Commands;
 
 /// <summary>
-/// TPM2_GetCapability as one space sees it: its own transient objects and sessions, and what it may still have of them.
+/// Shows one space its own TPM2_GetCapability: its transient objects and sessions, and how many more it may have.
 /// </summary>
 internal sealed class CapabilityView(SessionLedger sessions)
 {
     /// <summary>The parameters of GetCapability: capability, property, propertyCount.</summary>
     private const int ParametersSize = 3 * sizeof(uint);
 
-    /// <summary>MAX_CAP_HANDLES: what of MAX_CAP_BUFFER (1024 bytes) the list's own fields leave, in handles.</summary>
+    /// <summary>
+    /// MAX_CAP_HANDLES: how many handles fit in MAX_CAP_BUFFER (1024 bytes) beside the list's own fields.
+    /// </summary>
     private const int MaxHandles = (1024 - (2 * sizeof(uint))) / sizeof(uint);
 
     private readonly List<TpmHandle> _handles = [];
 
     /// <summary>
-    /// Answers what only the space can answer: which transient objects and sessions there are. With a session attached
-    /// the response would have to be authenticated by the TPM, and would show other openers' handles: refused.
+    /// Answers the requests that only the space can answer: lists of transient objects and sessions. Refuses such a
+    /// request with a session attached: the TPM would have to authenticate the response, which would show other
+    /// openers' handles.
     /// </summary>
     public bool TryAnswer(
         SpaceRecord space, ReadOnlySpan<byte> bytes, in TpmCommand command, Span<byte> response, out int length)
@@ -58,7 +61,7 @@ internal sealed class CapabilityView(SessionLedger sessions)
     }
 
     /// <summary>
-    /// Sets the properties in the TPM's answer that are the space's own; an authenticated answer stays as it is.
+    /// Replaces the properties in the TPM's answer that are the space's own. An authenticated answer stays as it is.
     /// </summary>
     public void Rewrite(SpaceRecord space, in TpmCommand command, Span<byte> response)
     {
@@ -98,8 +101,8 @@ internal sealed class CapabilityView(SessionLedger sessions)
     }
 
     /// <summary>
-    /// The handles of the asked type from the asked one on, in the TPM's order; saved sessions are all listed with type
-    /// 0x02.
+    /// Returns the handles of the requested type from the requested handle on, in the TPM's order. All saved sessions
+    /// are listed with type 0x02.
     /// </summary>
     private void Collect(SpaceRecord space, TpmHandle first)
     {

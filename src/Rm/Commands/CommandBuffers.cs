@@ -5,8 +5,8 @@ using TpmFs.Tpm.Wire;
 namespace TpmFs.Rm.Commands;
 
 /// <summary>
-/// The command that is being carried out as the TPM is to see it, and its response. One pair serves all commands, one
-/// after the other.
+/// Holds the command that is being carried out, as the TPM is to see it, and its response. One pair of buffers serves
+/// all commands, one after the other.
 /// </summary>
 internal sealed class CommandBuffers
 {

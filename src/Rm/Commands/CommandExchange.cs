@@ -8,12 +8,12 @@ using TpmFs.Tpm.Wire;
 namespace TpmFs.Rm.Commands;
 
 /// <summary>
-/// Gives a command the TPM's own handles, sends it, and follows what it did. Used by the manager's thread alone.
+/// Writes the TPM's own handles into a command, sends it, and records what it did. Used by the manager's thread alone.
 /// </summary>
 internal sealed class CommandExchange(
     TpmChannel channel, CommandBuffers buffers, ResponseTracker tracker, Recovery recovery)
 {
-    /// <summary>Sends a command for which everything is in the TPM.</summary>
+    /// <summary>Sends a command whose objects and sessions are all in the TPM.</summary>
     /// <returns>Null when the command is to be tried again at once.</returns>
     public CommandOutcome? Run(PendingCommand pending, CommandPlan plan, in TpmCommand command)
     {
@@ -43,7 +43,7 @@ internal sealed class CommandExchange(
     }
 
     /// <summary>Writes the command as the TPM is to see it.</summary>
-    /// <returns>Its length in bytes.</returns>
+    /// <returns>The command's length in bytes.</returns>
     private int Translate(SpaceRecord space, ReadOnlySpan<byte> bytes, CommandPlan plan, in TpmCommand command)
     {
         bytes.CopyTo(buffers.Command);

@@ -7,14 +7,14 @@ using TpmFs.Tpm.Wire;
 namespace TpmFs.Rm.Commands;
 
 /// <summary>
-/// Finds what a command names among what its space holds. What is not the space's own is answered here, as a TPM
-/// answers for what is not loaded, and never reaches the TPM.
+/// Finds what a command names among what its space holds. A command that names anything else never reaches the TPM: it
+/// is answered here, as a TPM answers for a handle that is not loaded.
 /// </summary>
 internal sealed class CommandResolver(TpmProfile profile, TpmLedger ledger, ObjectBudget budget)
 {
     /// <summary>
-    /// Fills the plan. Any code but success is the answer, without the resource manager's layer; the plan tells whether it
-    /// is the manager that refuses the command.
+    /// Fills the plan. Any code but success is the answer to the command, still without the resource manager's layer.
+    /// The plan tells whether the manager refuses the command.
     /// </summary>
     public TpmRc Resolve(SpaceRecord space, ReadOnlySpan<byte> bytes, CommandPlan plan, out TpmCommand command)
     {
@@ -131,7 +131,7 @@ internal sealed class CommandResolver(TpmProfile profile, TpmLedger ledger, Obje
     }
 
     /// <summary>
-    /// FlushContext has its handle among the parameters. A session is flushed by either of its types.
+    /// Reads FlushContext's handle, which is among the parameters. A session may be named by either of its types.
     /// </summary>
     private TpmRc ResolveFlush(
         SpaceRecord space, ReadOnlySpan<byte> parameters, CommandPlan plan, in TpmCommand command)
@@ -174,8 +174,8 @@ internal sealed class CommandResolver(TpmProfile profile, TpmLedger ledger, Obje
     }
 
     /// <summary>
-    /// A saved session is loaded once, by an opener of the same owner, from the context that its client was given last.
-    /// A session that is not known, and an object, are for the TPM to judge.
+    /// Checks ContextLoad. An opener of the same owner may load a saved session once, from the latest context that its
+    /// client has. The TPM itself judges contexts of unknown sessions and of objects.
     /// </summary>
     private TpmRc ResolveLoad(SpaceRecord space, ReadOnlySpan<byte> context, CommandPlan plan)
     {

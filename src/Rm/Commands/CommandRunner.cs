@@ -7,8 +7,8 @@ using TpmFs.Tpm.Wire;
 namespace TpmFs.Rm.Commands;
 
 /// <summary>
-/// Carries a managed command out: finds what it names, makes that resident, gives it the TPM's handles, sends it, and
-/// follows what it did. Used by the manager's thread alone.
+/// Carries a managed command out: finds what the command names, loads that into the TPM, writes the TPM's handles into
+/// the command, sends it, and records what it did. Used by the manager's thread alone.
 /// </summary>
 internal sealed class CommandRunner(
     CommandResolver resolver,
@@ -19,8 +19,8 @@ internal sealed class CommandRunner(
     CommandBuffers buffers)
 {
     /// <summary>
-    /// How often a command is tried in one go. Each try but the last has changed something: made room, or dropped what
-    /// is gone.
+    /// How often a command is tried in one turn. Each try but the last has changed something: it made room, or dropped
+    /// what is gone.
     /// </summary>
     private const int MaxPasses = 200;
 
@@ -40,7 +40,7 @@ internal sealed class CommandRunner(
         return buffers.AnswerAsManager(TpmRc.Memory);
     }
 
-    /// <summary>One try; null when the command is to be tried again at once.</summary>
+    /// <summary>Tries the command once. Returns null when it is to be tried again at once.</summary>
     private CommandOutcome? TryOnce(PendingCommand pending)
     {
         SpaceRecord space = pending.Space.Record;

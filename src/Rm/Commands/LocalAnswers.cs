@@ -7,8 +7,8 @@ using TpmFs.Tpm.Wire;
 namespace TpmFs.Rm.Commands;
 
 /// <summary>
-/// Answers that need no TPM, because the TPM would give the same. Only for commands of the exact length without
-/// sessions, and only for commands that the TPM does not audit.
+/// Answers commands without the TPM where the TPM would give the same answer. Only for commands of the exact length,
+/// without sessions, that the TPM does not audit.
 /// </summary>
 internal sealed class LocalAnswers(TpmProfile profile, TpmLedger ledger, CapabilityView capabilities)
 {
@@ -39,8 +39,8 @@ internal sealed class LocalAnswers(TpmProfile profile, TpmLedger ledger, Capabil
     }
 
     /// <summary>
-    /// A transient object's public area does not change while it lives: the TPM's earlier response stands. Not beside
-    /// an exclusive audit session, which the command would end in the TPM.
+    /// Answers ReadPublic with the TPM's earlier response: a transient object's public area does not change while the
+    /// object lives. Not beside an exclusive audit session, whose exclusivity the command would end in the TPM.
     /// </summary>
     private static bool TryReadPublic(CommandPlan plan, Span<byte> response, out int length)
     {
@@ -50,7 +50,7 @@ internal sealed class LocalAnswers(TpmProfile profile, TpmLedger ledger, Capabil
         return earlier is not null;
     }
 
-    /// <summary>An object that is not in the TPM is flushed by forgetting its context.</summary>
+    /// <summary>Flushes an object that is not in the TPM by forgetting its context.</summary>
     private bool TryFlush(
         SpaceRecord space, ReadOnlySpan<byte> bytes, CommandPlan plan, Span<byte> response, out int length)
     {
@@ -67,8 +67,8 @@ internal sealed class LocalAnswers(TpmProfile profile, TpmLedger ledger, Capabil
     }
 
     /// <summary>
-    /// A context of the present state, which the manager took itself, is as good as a new one. A session that is named
-    /// with the other type is for the TPM to refuse.
+    /// Answers ContextSave with the manager's own context of the present state, which is as good as a new one. The TPM
+    /// itself refuses a session that is named with the wrong type.
     /// </summary>
     private bool TrySave(
         SpaceRecord space, ReadOnlySpan<byte> bytes, CommandPlan plan, Span<byte> response, out int length)

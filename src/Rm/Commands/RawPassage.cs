@@ -8,9 +8,9 @@ using TpmFs.Tpm.Wire;
 namespace TpmFs.Rm.Commands;
 
 /// <summary>
-/// Sends a raw opener's command as it is, to a TPM from which the manager has taken everything of its own. No handle is
-/// mapped. A command that the TPM puts off is sent again, as Linux does for /dev/tpm0; meanwhile the TPM serves others.
-/// What the command did to managed spaces is followed.
+/// Sends a raw opener's command as it is, after the manager has taken everything of its own out of the TPM. Maps no
+/// handle. Sends a command that the TPM puts off again, as Linux does for /dev/tpm0; meanwhile the TPM serves other
+/// openers. Records what the command did to managed spaces.
 /// </summary>
 internal sealed class RawPassage(
     TpmEndpoint tpm,
@@ -68,9 +68,9 @@ internal sealed class RawPassage(
     }
 
     /// <summary>
-    /// Returns when to send the command again; null when its client is to have the TPM's answer. The TPM has not
-    /// executed a command that it answers with TPM_RC_RETRY or TPM_RC_TESTING (Part 2, 6.6.3). SelfTest is answered
-    /// with TPM_RC_TESTING by design.
+    /// Returns when to send the command again; null when the client gets the TPM's answer. The TPM has not executed a
+    /// command that it answers with TPM_RC_RETRY or TPM_RC_TESTING (Part 2, 6.6.3). SelfTest is answered with
+    /// TPM_RC_TESTING by design.
     /// </summary>
     private static CommandOutcome? WhenPutOff(PendingCommand pending, ReadOnlySpan<byte> response)
     {

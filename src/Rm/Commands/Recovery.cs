@@ -8,14 +8,14 @@ using TpmFs.Tpm.Wire;
 namespace TpmFs.Rm.Commands;
 
 /// <summary>
-/// Deals with a TPM that does not do what a command asks for: has no room, wants it again later, or was restarted. Used
-/// by the manager's thread alone.
+/// Deals with a TPM that does not do what a command asks for: the TPM has no room, wants the command again later, or
+/// was restarted. Used by the manager's thread alone.
 /// </summary>
 internal sealed class Recovery(
     TpmLedger ledger, TpmSlots slots, PowerState power, RoomMaker room, RetryPolicy retries, CommandBuffers buffers)
 {
     /// <summary>
-    /// Returns when a command that wants a session is tried again, because others come first; null where none do.
+    /// Returns when a command that wants a session is tried again because other users come first; null when none do.
     /// </summary>
     public CommandOutcome? QueueForSession(PendingCommand pending) =>
         retries.MustQueueForSession(pending)
@@ -52,10 +52,11 @@ internal sealed class Recovery(
     }
 
     /// <summary>
-    /// Makes good what can be made good when the TPM refused the command, else passes its answer on.
+    /// Repairs the cause of a refusal where it can, so that the command can be tried again. Otherwise passes the TPM's
+    /// answer on.
     /// </summary>
     /// <param name="answer">The TPM's answer.</param>
-    /// <param name="code">Its code.</param>
+    /// <param name="code">The answer's code.</param>
     /// <returns>Null when the command is to be tried again at once.</returns>
     public CommandOutcome? AfterRefusal(
         PendingCommand pending, CommandPlan plan, in TpmCommand command, CommandOutcome answer, TpmRc code)
@@ -96,7 +97,7 @@ internal sealed class Recovery(
     }
 
     /// <summary>
-    /// Drops what the TPM says that it does not know, though it should be there: the TPM was restarted, or another of
+    /// Drops what the TPM says that it does not know, though the ledger has it: the TPM was restarted, or another of
     /// its users flushed it.
     /// </summary>
     /// <returns>False when the TPM's answer is not about anything of the manager's.</returns>

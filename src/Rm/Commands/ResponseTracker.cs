@@ -9,8 +9,8 @@ using TpmFs.Tpm.Wire;
 namespace TpmFs.Rm.Commands;
 
 /// <summary>
-/// Follows what a successful command did, from its response alone: what was made, what ended, what was saved; and gives
-/// the response the space's own handles.
+/// Records what a successful command did, as its response shows: what it made, ended or saved. Writes the space's own
+/// handles into the response.
 /// </summary>
 internal sealed class ResponseTracker(
     TpmProfile profile, TpmLedger ledger, PowerState power, CapabilityView capabilities)
@@ -48,8 +48,8 @@ internal sealed class ResponseTracker(
     }
 
     /// <summary>
-    /// Applies what a successful command did to all spaces: hierarchies that are gone, commands that are audited from
-    /// now on, counters of the TPM's that are back at zero, a TPM that was down.
+    /// Applies what a successful command did to all spaces: it ended hierarchies, changed the audited commands, set the
+    /// TPM's counters to zero, or started the TPM.
     /// </summary>
     public void ApplyToEverybody(ReadOnlySpan<byte> bytes, in TpmCommand command)
     {
@@ -69,7 +69,9 @@ internal sealed class ResponseTracker(
         ForgetHierarchies(bytes, command);
     }
 
-    /// <summary>What any command that the TPM has seen does to what it names, whether it succeeded or not.</summary>
+    /// <summary>
+    /// Records what a command that the TPM has seen did to what it names, whether it succeeded or not.
+    /// </summary>
     public void TouchNamed(CommandPlan plan)
     {
         foreach (TransientObject used in plan.Objects)
@@ -112,8 +114,8 @@ internal sealed class ResponseTracker(
     }
 
     /// <summary>
-    /// A TPM does not give a handle twice: where it seems to, it was restarted unnoticed, and what had the handle
-    /// before is gone.
+    /// Drops what had this handle before. A TPM does not give a handle twice; if it seems to, it was restarted
+    /// unnoticed.
     /// </summary>
     private void VerifyUnused(TpmHandle handle, Session? expected)
     {
@@ -129,7 +131,7 @@ internal sealed class ResponseTracker(
     }
 
     /// <summary>
-    /// A session was started, or loaded by a client; one that was saved moves to the opener that loaded it.
+    /// Records that a session was started, or loaded by a client. A saved session moves to the opener that loaded it.
     /// </summary>
     private void EnterSession(SpaceRecord space, TpmHandle handle, Session? saved)
     {
@@ -148,8 +150,8 @@ internal sealed class ResponseTracker(
     }
 
     /// <summary>
-    /// The response's session attributes say whether a session goes on, and whether it is the exclusive audit session.
-    /// Any command but those about contexts ends the exclusivity of a session that it does not name.
+    /// Reads the response's session attributes: whether each session goes on, and whether it is the exclusive audit
+    /// session. A command that does not name a session ends its exclusivity, unless the command is about contexts.
     /// </summary>
     private void TrackAuthorizations(in TpmCommand command, CommandPlan plan, ReadOnlySpan<byte> response)
     {
@@ -208,7 +210,8 @@ internal sealed class ResponseTracker(
     }
 
     /// <summary>
-    /// SequenceComplete and their like: the transient object of the handle area is gone. Of several it is the last one.
+    /// Records that SequenceComplete, or a command like it, ended the transient object of its handle area; of several
+    /// objects, the last.
     /// </summary>
     private void EndNamed(SpaceRecord space, ReadOnlySpan<byte> bytes, in TpmCommand command, CommandPlan plan)
     {
@@ -225,9 +228,9 @@ internal sealed class ResponseTracker(
     }
 
     /// <summary>
-    /// Clear, HierarchyControl, ChangeEPS, ChangePPS: the TPM has flushed what is in a hierarchy; contexts of it go
-    /// too, since a hierarchy that is enabled again would let them be loaded, which objects that were flushed never
-    /// are.
+    /// Drops the objects of a hierarchy that Clear, HierarchyControl, ChangeEPS or ChangePPS has flushed, and their
+    /// contexts. A hierarchy that is enabled again would take these contexts, but an object that was flushed must not
+    /// come back.
     /// </summary>
     private void ForgetHierarchies(ReadOnlySpan<byte> bytes, in TpmCommand command)
     {
@@ -248,7 +251,7 @@ internal sealed class ResponseTracker(
         }
     }
 
-    /// <summary>HierarchyControl's parameters: the hierarchy, and whether it is enabled from now on.</summary>
+    /// <summary>Reads HierarchyControl's parameters: the hierarchy, and whether it is enabled from now on.</summary>
     private static uint[] DisabledHierarchy(ReadOnlySpan<byte> parameters)
     {
         var reader = new TpmReader(parameters);

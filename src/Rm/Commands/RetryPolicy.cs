@@ -5,7 +5,7 @@ using TpmFs.Tpm;
 
 namespace TpmFs.Rm.Commands;
 
-/// <summary>How long a command waits, for what, and when it has waited long enough.</summary>
+/// <summary>Decides how long a command waits, for what, and when it has waited long enough.</summary>
 internal sealed class RetryPolicy(
     TpmChannel channel,
     TimeProvider time,
@@ -13,17 +13,17 @@ internal sealed class RetryPolicy(
     CommandBuffers buffers,
     Func<SpaceOwner, bool> mustQueueForSession)
 {
-    /// <summary>How soon a command that waits for somebody else's slot or session tries again.</summary>
+    /// <summary>The pause before a command that waits for a slot or session tries again.</summary>
     private static readonly TimeSpan s_tryAgain = TimeSpan.FromMilliseconds(100);
 
-    /// <summary>Returns true when the command is new, and others who wait for a session come first.</summary>
+    /// <summary>Returns true when the command is new, and other users who wait for a session come first.</summary>
     public bool MustQueueForSession(PendingCommand pending) =>
         pending.WaitingSince is null && mustQueueForSession(pending.Space.Owner);
 
     public TimeSpan Waited(PendingCommand pending) =>
         pending.WaitingSince is { } since ? time.GetElapsedTime(since) : TimeSpan.Zero;
 
-    /// <summary>Waits for a session to be given back; null when it has waited long enough.</summary>
+    /// <summary>Returns a wait for a session; null when the command has waited long enough.</summary>
     public CommandOutcome? UntilSession(PendingCommand pending)
     {
         TimeSpan waited = StartWaiting(pending);
@@ -34,8 +34,8 @@ internal sealed class RetryPolicy(
     }
 
     /// <summary>
-    /// Waits for a slot that somebody beside the manager holds; null when it has waited long enough, or when the TPM
-    /// has never had as many slots as the command needs.
+    /// Returns a wait for a slot that another user of the TPM holds; null when the command has waited long enough, or
+    /// the TPM has never had as many slots as it needs.
     /// </summary>
     public CommandOutcome? UntilSlot(PendingCommand pending, CommandPlan plan)
     {
@@ -45,8 +45,9 @@ internal sealed class RetryPolicy(
     }
 
     /// <summary>
-    /// Waits before a command that the TPM put off is sent again; null when its time limit would be over. The limit
-    /// runs from its first turn: the time in which others had the TPM is not its own.
+    /// Returns a wait before a command that the TPM put off is sent again; null when its time limit would be over. The
+    /// limit runs from the command's first turn, so that the time before it, in which others had the TPM, does not
+    /// count.
     /// </summary>
     public CommandOutcome? AfterPutOff(PendingCommand pending)
     {
@@ -65,15 +66,15 @@ internal sealed class RetryPolicy(
         : null;
 
     /// <summary>
-    /// Waits for a TPM that is lost. It may come back and be lost again, any number of times, but the command fails
-    /// when its time limit is over, which runs from its first turn.
+    /// Returns a wait for a TPM that is lost. The TPM may come back and be lost again any number of times; the command
+    /// fails when its time limit is over, which runs from the command's first turn.
     /// </summary>
     public CommandOutcome UntilTpmIsBack(PendingCommand pending) =>
         time.GetElapsedTime(pending.Begun ?? pending.Submitted) < TimeLimits.Of(pending.Code)
             ? CommandOutcome.WhenTpmIsBack
             : CommandOutcome.Failed(channel.Loss);
 
-    /// <summary>What becomes of a command that the TPM did not answer; null where it did.</summary>
+    /// <summary>Returns what becomes of a command that the TPM did not answer; null when it answered.</summary>
     public CommandOutcome? Unanswered(PendingCommand pending, TransmitStatus status) =>
         status switch
         {

@@ -3,7 +3,7 @@ using TpmFs.Tpm.Wire;
 
 namespace TpmFs.Rm.Ledger;
 
-/// <summary>What one command names and makes. Reused from command to command by the manager's thread.</summary>
+/// <summary>Holds what one command names and makes. The manager's thread uses one plan for all commands.</summary>
 internal sealed class CommandPlan
 {
     /// <summary>The transient objects that must be in the TPM for the command, each once.</summary>
@@ -36,7 +36,7 @@ internal sealed class CommandPlan
     /// <summary>Session slots that the command takes beyond those of the sessions it names.</summary>
     public int NewSessions { get; set; }
 
-    /// <summary>The answer to the command when there is no room for it for too long.</summary>
+    /// <summary>The answer to the command when it has waited for room for too long.</summary>
     public TpmRc Lacking { get; set; } = TpmRc.ObjectMemory;
 
     public void Clear()

@@ -1,13 +1,13 @@
 namespace TpmFs.Rm.Ledger;
 
 /// <summary>
-/// How far the TPM's context counter may run from the oldest saved session (TPM_PT_CONTEXT_GAP_MAX).
+/// Knows how far the TPM's context counter may run from the oldest saved session (TPM_PT_CONTEXT_GAP_MAX).
 /// </summary>
 internal sealed class ContextGap
 {
     public ulong Max { get; private set; } = ushort.MaxValue;
 
-    /// <summary>How long before the end the oldest saved session is saved anew, in values of the counter.</summary>
+    /// <summary>How many values of the counter before the end the oldest saved session is saved again.</summary>
     public ulong Slack { get; private set; }
 
     /// <param name="max">TPM_PT_CONTEXT_GAP_MAX.</param>

@@ -1,6 +1,6 @@
 namespace TpmFs.Rm.Ledger;
 
-/// <summary>How many transient objects each user of a domain holds.</summary>
+/// <summary>Counts how many transient objects each user of a domain holds.</summary>
 internal sealed class ObjectCounts
 {
     private readonly Dictionary<DomainUser, int> _held = [];
@@ -10,14 +10,14 @@ internal sealed class ObjectCounts
 
     public int Of(DomainUser user) => _held.GetValueOrDefault(user);
 
-    /// <summary>Counts one more object of the user's.</summary>
+    /// <summary>Counts one more object for the user.</summary>
     public void Add(DomainUser user)
     {
         _held[user] = Of(user) + 1;
         Total++;
     }
 
-    /// <summary>Counts one object of the user's less.</summary>
+    /// <summary>Counts one object less for the user.</summary>
     public void Remove(DomainUser user)
     {
         if (--_held[user] == 0)

@@ -2,29 +2,31 @@ using TpmFs.Tpm.Wire;
 
 namespace TpmFs.Rm.Ledger;
 
-/// <summary>Which transient objects are in the TPM's slots, and what is in them that nobody can name any more.</summary>
+/// <summary>
+/// Holds the transient objects that are in the TPM's slots, and the handles there that no space can name any more.
+/// </summary>
 /// <remarks>
-/// An object that leaves without a context of its present state, or whose context the TPM refuses, is lost: it is
-/// neither resident nor has it a context.
+/// An object that leaves without a context of its present state is lost, and so is an object whose context the TPM
+/// refuses. A lost object is neither resident nor has a context.
 /// </remarks>
 internal sealed class ObjectLedger(TimeProvider time)
 {
     private readonly List<TransientObject> _residents = [];
     private readonly Queue<TpmHandle> _doomed = [];
 
-    /// <summary>The objects that are in the TPM and that somebody may name.</summary>
+    /// <summary>The objects that are in the TPM and that a space may name.</summary>
     public IReadOnlyList<TransientObject> Residents => _residents;
 
-    /// <summary>The TPM's handles of objects that nobody can name any more, to be flushed.</summary>
+    /// <summary>The TPM's handles of objects that no space can name any more; they are to be flushed.</summary>
     public IReadOnlyCollection<TpmHandle> Doomed => _doomed;
 
-    /// <summary>The one of the doomed that is flushed next; there must be one.</summary>
+    /// <summary>The doomed handle that is flushed next. There must be one.</summary>
     public TpmHandle FirstDoomed => _doomed.Peek();
 
-    /// <summary>How many slots of the TPM are taken by the manager.</summary>
+    /// <summary>How many slots of the TPM the manager takes.</summary>
     public int Count => _residents.Count + _doomed.Count;
 
-    /// <summary>Uses of any object since the start.</summary>
+    /// <summary>How often objects have been used since the start.</summary>
     public long Uses { get; private set; }
 
     /// <summary>Records that the object is in the TPM under this handle, and was used just now.</summary>
@@ -47,7 +49,7 @@ internal sealed class ObjectLedger(TimeProvider time)
         }
     }
 
-    /// <summary>Records that the object ended, in the TPM and here.</summary>
+    /// <summary>Records that the object has ended in the TPM, and removes it here.</summary>
     public void End(TransientObject ended)
     {
         Leave(ended);
@@ -56,8 +58,8 @@ internal sealed class ObjectLedger(TimeProvider time)
     }
 
     /// <summary>
-    /// Records that nobody can name the object any more: it is flushed when its slot is wanted or nothing else is to
-    /// do.
+    /// Dooms an object: no space can name it any more, and it is flushed when its slot is wanted or the manager is
+    /// idle.
     /// </summary>
     public void Doom(TransientObject orphan)
     {
@@ -72,7 +74,7 @@ internal sealed class ObjectLedger(TimeProvider time)
     /// <summary>Records that the first of the doomed is out of the TPM.</summary>
     public void RemoveFirstDoomed() => _doomed.Dequeue();
 
-    /// <summary>Records that whatever was thought to be in the TPM under this handle is not.</summary>
+    /// <summary>Records that the TPM has nothing under this handle, whatever the ledger says.</summary>
     public void Vacate(TpmHandle handle)
     {
         if (Holds(handle))
@@ -81,7 +83,7 @@ internal sealed class ObjectLedger(TimeProvider time)
         }
     }
 
-    /// <summary>Records what of all that was in the TPM still is.</summary>
+    /// <summary>Records which of the objects are still in the TPM.</summary>
     public void KeepOnly(Func<TransientObject, bool> resident, Func<TpmHandle, bool> doomed)
     {
         foreach (TransientObject gone in _residents.Where(held => !resident(held)).ToArray())
@@ -95,8 +97,8 @@ internal sealed class ObjectLedger(TimeProvider time)
     }
 
     /// <summary>
-    /// Returns true when a TPM handle is that of something which the manager has in the TPM. When the TPM gives it to
-    /// something new, it has been restarted unnoticed.
+    /// Returns true when the manager has something in the TPM under this handle. If the TPM gives the handle to a new
+    /// object, the TPM has been restarted unnoticed.
     /// </summary>
     public bool Holds(TpmHandle handle)
     {
@@ -111,7 +113,7 @@ internal sealed class ObjectLedger(TimeProvider time)
         return _doomed.Contains(handle);
     }
 
-    /// <summary>Goes on from a snapshot, of which the spaces have been read.</summary>
+    /// <summary>Goes on from a snapshot whose spaces have been read.</summary>
     public void Restore(IEnumerable<TransientObject> residents, IEnumerable<TpmHandle> doomed, long uses)
     {
         _residents.AddRange(residents);

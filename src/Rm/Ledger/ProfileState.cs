@@ -1,8 +1,8 @@
 namespace TpmFs.Rm.Ledger;
 
 /// <summary>
-/// What a TPM says of itself, as numbers of the wire, so that a snapshot can keep it: asking again would end an
-/// exclusive audit session.
+/// Holds what a TPM says of itself, as numbers of the wire. A snapshot keeps it, since asking the TPM again would end
+/// an exclusive audit session.
 /// </summary>
 /// <param name="Commands">TPMA_CC of each command.</param>
 /// <param name="Properties">TPM_PT and value of each property.</param>

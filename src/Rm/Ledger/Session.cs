@@ -2,7 +2,7 @@ using TpmFs.Tpm.Wire;
 
 namespace TpmFs.Rm.Ledger;
 
-/// <summary>A session of the TPM's: loaded, or saved by the manager, or saved by its client.</summary>
+/// <summary>Represents a session of the TPM: loaded, or saved by the manager, or saved by its client.</summary>
 internal sealed class Session
 {
     private byte[]? _buffer;
@@ -32,17 +32,17 @@ internal sealed class Session
     public SpaceOwner Owner { get; }
 
     /// <summary>
-    /// The space that holds the session; for one that its client saved, the space that saved it. Null once that space
-    /// is closed.
+    /// The space that holds the session, or that saved it for its client; null once that space is closed.
     /// </summary>
     public SpaceId? Opener { get; private set; }
 
     /// <summary>
-    /// Its client saved it: no command may use it until it is loaded again, by whoever its owner allows.
+    /// True when the session's client saved it. No command may use the session until a space of the same owner has
+    /// loaded it again.
     /// </summary>
     public bool SavedByClient => Token is not null;
 
-    /// <summary>The context that the client holds for it; null unless its client saved it.</summary>
+    /// <summary>The context of the session that its client holds; null unless the client saved it.</summary>
     public byte[]? Token { get; private set; }
 
     /// <summary>The only context that the TPM would load; null while the session is loaded.</summary>
@@ -50,26 +50,26 @@ internal sealed class Session
 
     public bool IsLoaded => Context is null;
 
-    /// <summary>The context counter's value when it was saved last.</summary>
+    /// <summary>The context counter's value when the session was last saved.</summary>
     public ulong Sequence { get; private set; }
 
-    /// <summary>When a command used it last, by the manager's time provider.</summary>
+    /// <summary>When a command last used the session, by the manager's time provider.</summary>
     public long LastUse { get; private set; }
 
     /// <summary>The session's place among the loaded, by use, or among the saved, by sequence.</summary>
     public LinkedListNode<Session> Node { get; }
 
-    /// <summary>Saved by its client, whose space is closed.</summary>
+    /// <summary>True when the session's client saved it and the client's space is closed.</summary>
     public bool IsAbandoned => SavedByClient && Opener is null;
 
     /// <summary>Everything that a snapshot keeps of the session, beside its handle and its owner.</summary>
     public SessionState State => new(Opener, Token, Context, Sequence, LastUse);
 
     /// <summary>
-    /// Records that the session was saved. Its contexts are all of one size, so that the last one's buffer serves,
-    /// unless the client was given what is in it.
+    /// Records that the session was saved. All contexts of a session have one size, so the new one goes into the last
+    /// one's buffer, unless the client has that one.
     /// </summary>
-    /// <param name="context">The context, of which the TPM will take no earlier one.</param>
+    /// <param name="context">The context. The TPM takes no earlier one any more.</param>
     /// <param name="sequence">The context counter's value.</param>
     public void KeepContext(ReadOnlySpan<byte> context, ulong sequence)
     {
@@ -83,10 +83,10 @@ internal sealed class Session
         Sequence = sequence;
     }
 
-    /// <summary>Records that the session was loaded, for which a context is good once.</summary>
+    /// <summary>Records that the session was loaded. Its context cannot be loaded again.</summary>
     public void ForgetContext() => Context = null;
 
-    /// <summary>Records that the client was given the present context.</summary>
+    /// <summary>Records that the client has the present context.</summary>
     public void GiveToClient(long now)
     {
         Token = Context;

@@ -3,7 +3,7 @@ using TpmFs.Tpm.Wire;
 namespace TpmFs.Rm.Ledger;
 
 /// <summary>
-/// The sessions of all spaces: whose they are, who may still name them, and which are loaded.
+/// Holds the sessions of all spaces: who owns each, which spaces may still name it, and whether it is loaded.
 /// </summary>
 internal sealed class SessionLedger(SpaceLedger spaces, TimeProvider time)
 {
@@ -21,15 +21,15 @@ internal sealed class SessionLedger(SpaceLedger spaces, TimeProvider time)
     /// <summary>The highest value of the TPM's context counter that a saved session has shown.</summary>
     public ulong Counter { get; private set; }
 
-    /// <summary>How many session slots of the TPM are taken by the manager.</summary>
+    /// <summary>How many session slots of the TPM the manager takes.</summary>
     public int LoadedCount => _loaded.Count + _doomedLoaded;
 
     public bool HasDoomed => _doomed.Count > 0;
 
-    /// <summary>True when a session that nobody can name takes a slot.</summary>
+    /// <summary>True when a session that no space can name takes a slot.</summary>
     public bool HasDoomedLoaded => _doomedLoaded > 0;
 
-    /// <summary>The sessions that somebody may still name.</summary>
+    /// <summary>The sessions that a space may still name.</summary>
     public IReadOnlyCollection<Session> All => _byIndex.Values;
 
     /// <summary>The loaded sessions, the one used least recently first.</summary>
@@ -38,13 +38,13 @@ internal sealed class SessionLedger(SpaceLedger spaces, TimeProvider time)
     /// <summary>The saved sessions, in the order of their sequence numbers.</summary>
     public IEnumerable<Session> Saved => _saved;
 
-    /// <summary>The sessions that nobody can name any more, to be flushed.</summary>
+    /// <summary>The sessions that no space can name any more; they are to be flushed.</summary>
     public IReadOnlyCollection<Session> Doomed => _doomed;
 
-    /// <summary>The one of the doomed that is flushed next; there must be one.</summary>
+    /// <summary>The doomed session that is flushed next. There must be one.</summary>
     public Session FirstDoomed => _doomed.Peek();
 
-    /// <summary>All that the TPM may hold for the manager.</summary>
+    /// <summary>All sessions that the TPM may hold for the manager.</summary>
     public int Count => _byIndex.Count + _doomed.Count;
 
     /// <summary>The saved session from which the TPM's context gap is measured.</summary>
@@ -54,20 +54,20 @@ internal sealed class SessionLedger(SpaceLedger spaces, TimeProvider time)
     public ulong Gap => OldestSaved is { } oldest ? Counter - oldest.Sequence : 0;
 
     /// <summary>
-    /// The session whose last response had auditExclusive set: a command of the manager's own that is not about
-    /// contexts would end that.
+    /// The session whose last response had auditExclusive set. A command of the manager's own would end that, unless it
+    /// is about contexts.
     /// </summary>
     public Session? Exclusive { get; private set; }
 
     /// <summary>How many sessions the TPM has got back since the start.</summary>
     public long ReleasedCount { get; private set; }
 
-    /// <summary>Returns true when a TPM handle is that of a session the manager knows.</summary>
+    /// <summary>Returns true when the manager knows a session with this TPM handle.</summary>
     public bool Holds(TpmHandle handle) => _byIndex.ContainsKey(handle.Index) || IsDoomed(handle);
 
     /// <summary>
-    /// Returns true when the session is to be flushed: nobody may name it, though its context may be in a client's
-    /// hands.
+    /// Returns true when the session is to be flushed. No space may name it, though a client may still have its
+    /// context.
     /// </summary>
     public bool IsDoomed(TpmHandle handle)
     {
@@ -140,8 +140,8 @@ internal sealed class SessionLedger(SpaceLedger spaces, TimeProvider time)
     }
 
     /// <summary>
-    /// Records that the session's client has its present context: it outlives its space, which may not use it any more
-    /// until it is loaded again.
+    /// Records that the session's client has its present context. The session outlives its space, which may not use the
+    /// session until it has loaded it again.
     /// </summary>
     public void GiveToClient(Session saved, SpaceRecord by)
     {
@@ -160,10 +160,12 @@ internal sealed class SessionLedger(SpaceLedger spaces, TimeProvider time)
         }
     }
 
-    /// <summary>Records that the session ended, in the TPM and here.</summary>
+    /// <summary>Records that the session has ended in the TPM, and removes it here.</summary>
     public void End(Session ended) => ReleasedCount += Remove(ended) ? 1 : 0;
 
-    /// <summary>Records that a space is closed: what it saved stays for its owner, the rest is doomed.</summary>
+    /// <summary>
+    /// Records that a space is closed. The sessions that it saved stay for its owner; the others are doomed.
+    /// </summary>
     public void LoseOpener(SpaceRecord opener)
     {
         foreach (Session session in _byIndex.Values.Where(session => session.Opener == opener.Id).ToArray())
@@ -176,7 +178,10 @@ internal sealed class SessionLedger(SpaceLedger spaces, TimeProvider time)
         }
     }
 
-    /// <summary>Records that a group ended, with its spaces: nobody will load what they saved.</summary>
+    /// <summary>
+    /// Records that a group ended with its spaces. The sessions that they saved are doomed, since no space will load
+    /// them.
+    /// </summary>
     public void LoseGroup(SchedulingGroup group)
     {
         foreach (Session session in _byIndex.Values.Where(
@@ -187,8 +192,8 @@ internal sealed class SessionLedger(SpaceLedger spaces, TimeProvider time)
     }
 
     /// <summary>
-    /// Records that nobody may name the session any more: it is flushed when room is wanted or nothing else is to do.
-    /// So goes one that the TPM will not load or save, or does not find loaded: it may be there all the same, where a
+    /// Dooms a session: no space may name it any more, and it is flushed when its room is wanted or the manager is
+    /// idle. Also for a session that the TPM does not load, save or find loaded: the TPM may still hold it if a
     /// response was lost with the link.
     /// </summary>
     public void Doom(Session orphan)
@@ -200,7 +205,7 @@ internal sealed class SessionLedger(SpaceLedger spaces, TimeProvider time)
         }
     }
 
-    /// <summary>Dooms every session, saved by clients or not.</summary>
+    /// <summary>Dooms every session, even those that clients saved.</summary>
     public void DoomAll()
     {
         foreach (Session session in _byIndex.Values.ToArray())
@@ -216,7 +221,7 @@ internal sealed class SessionLedger(SpaceLedger spaces, TimeProvider time)
         ReleasedCount++;
     }
 
-    /// <summary>Records that whatever was thought to have this session handle is not there.</summary>
+    /// <summary>Records that the TPM has no session with this handle, whatever the ledger says.</summary>
     public void Vacate(TpmHandle handle)
     {
         if (TryFind(handle, out Session gone))
@@ -228,7 +233,8 @@ internal sealed class SessionLedger(SpaceLedger spaces, TimeProvider time)
     }
 
     /// <summary>
-    /// Records that the TPM was restarted, and which sessions it still holds. Its context counter may have begun anew.
+    /// Records that the TPM was restarted, and which sessions it still holds. The TPM's context counter may have
+    /// started again.
     /// </summary>
     public void KeepOnly(Func<Session, bool> held)
     {
@@ -242,9 +248,9 @@ internal sealed class SessionLedger(SpaceLedger spaces, TimeProvider time)
         Exclusive = null;
     }
 
-    /// <summary>Goes on from a snapshot, of which the spaces have been read.</summary>
-    /// <param name="named">Those that somebody may name: loaded ones by use, and saved ones by sequence.</param>
-    /// <param name="doomed">Those that nobody may name.</param>
+    /// <summary>Goes on from a snapshot whose spaces have been read.</summary>
+    /// <param name="named">The sessions that a space may name: loaded ones by use, and saved ones by sequence.</param>
+    /// <param name="doomed">The sessions that no space may name.</param>
     public void Restore(IEnumerable<Session> named, IEnumerable<Session> doomed, ulong counter)
     {
         foreach (Session session in named)
@@ -267,8 +273,8 @@ internal sealed class SessionLedger(SpaceLedger spaces, TimeProvider time)
     }
 
     /// <summary>
-    /// Returns false when it was removed before: a command may end a session that a late look at the TPM has already
-    /// found gone.
+    /// Removes a session. Returns false when it was removed before: a command may end a session that a late check of
+    /// the TPM has already found gone.
     /// </summary>
     private bool Remove(Session ended)
     {

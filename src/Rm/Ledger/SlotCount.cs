@@ -1,6 +1,6 @@
 namespace TpmFs.Rm.Ledger;
 
-/// <summary>How many slots of one kind the TPM has, as far as is known.</summary>
+/// <summary>Knows how many slots of one kind the TPM has.</summary>
 internal sealed class SlotCount
 {
     /// <summary>The slots that the TPM had while the manager held none of them.</summary>
@@ -9,17 +9,17 @@ internal sealed class SlotCount
     /// <summary>The slots that the TPM has now, at least one.</summary>
     public int Now { get; private set; } = int.MaxValue;
 
-    /// <summary>Records what the TPM says, while the manager holds none (TPM_PT_HR_…_AVAIL).</summary>
+    /// <summary>Records the number that the TPM reports while the manager holds no slot (TPM_PT_HR_…_AVAIL).</summary>
     public void Learn(uint slots)
     {
         First = (int)Math.Clamp(slots, 1, int.MaxValue);
         Now = First;
     }
 
-    /// <summary>Records that the TPM has no more than are taken now.</summary>
+    /// <summary>Records that the TPM has no more slots than are taken now.</summary>
     public void Shrink(int taken) => Now = Math.Max(taken, 1);
 
-    /// <summary>Records that the count is to be learned anew, from the first one.</summary>
+    /// <summary>Begins to learn the count again, from the first count.</summary>
     public void Forget() => Now = First;
 
     /// <summary>Goes on from a snapshot.</summary>

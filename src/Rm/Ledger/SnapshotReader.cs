@@ -5,14 +5,14 @@ using TpmFs.Tpm.Wire;
 namespace TpmFs.Rm.Ledger;
 
 /// <summary>Finds the group that a snapshot names.</summary>
-/// <param name="id">Its identity.</param>
-/// <param name="name">Its name, for messages.</param>
+/// <param name="id">The group's identity.</param>
+/// <param name="name">The group's name, for messages.</param>
 /// <returns>Null when there is no such group any more.</returns>
 public delegate SchedulingGroup? FindGroup(GroupId id, string name);
 
 /// <summary>
-/// Reads what <see cref="SnapshotWriter"/> wrote. The bytes are not trusted: anything that does not fit together makes
-/// the whole snapshot unreadable. After the first thing that does not fit every value is zero, and every list empty.
+/// Reads what <see cref="SnapshotWriter"/> wrote. The bytes may be hostile: one value that does not fit makes the whole
+/// snapshot unreadable. After the first such value every value reads as zero, and every list as empty.
 /// </summary>
 internal ref struct SnapshotReader
 {
@@ -33,9 +33,9 @@ internal ref struct SnapshotReader
     }
 
     /// <summary>Reads a snapshot.</summary>
-    /// <param name="find">Asked for every group. What belonged to one that is gone is doomed.</param>
+    /// <param name="find">Called for every group. What belonged to a group that is gone is doomed.</param>
     /// <param name="ledger">What the last manager held.</param>
-    /// <param name="profile">What it knew of the TPM.</param>
+    /// <param name="profile">What the last manager knew of the TPM.</param>
     /// <param name="problem">Why the snapshot cannot be read.</param>
     public static bool TryRead(
         ReadOnlySpan<byte> bytes, TimeProvider time, FindGroup find, out TpmLedger ledger, out ProfileState profile,
@@ -53,7 +53,7 @@ internal ref struct SnapshotReader
         uint version = reader.UInt32();
         if (version != SnapshotWriter.Version)
         {
-            problem = $"it has format {version}, and this program reads format {SnapshotWriter.Version}";
+            problem = $"it has format {version}, but this program reads format {SnapshotWriter.Version}";
             return false;
         }
 
@@ -263,7 +263,7 @@ internal ref struct SnapshotReader
 
     private ReadOnlySpan<byte> Bytes() => Check(_bytes.TryReadSized(out ReadOnlySpan<byte> value)) ? value : default;
 
-    /// <summary>Notes that something does not fit.</summary>
+    /// <summary>Notes whether a value fits.</summary>
     /// <returns>True while everything fits.</returns>
     private bool Check(bool fits)
     {

@@ -13,7 +13,7 @@ internal sealed class SnapshotWriter(TimeProvider time)
     /// <summary>"TPMFS RM", which begins every snapshot.</summary>
     public const ulong Magic = 0x54504D46_5320524D;
 
-    /// <summary>Changes with every change of what follows it.</summary>
+    /// <summary>The version of the format. It changes with every change of what follows it.</summary>
     public const uint Version = 1;
 
     private readonly ArrayBufferWriter<byte> _bytes = new();

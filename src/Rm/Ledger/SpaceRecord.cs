@@ -2,10 +2,12 @@ using TpmFs.Tpm.Wire;
 
 namespace TpmFs.Rm.Ledger;
 
-/// <summary>What one space holds: its transient objects by the handles that its client knows, and its sessions.</summary>
-/// <param name="id">Its identity.</param>
-/// <param name="owner">Whose it is.</param>
-/// <param name="isRaw">Its client talks to the TPM itself: it holds nothing here.</param>
+/// <summary>
+/// Holds what one space holds: its transient objects by the handles that its client knows, and its sessions.
+/// </summary>
+/// <param name="id">The space's identity.</param>
+/// <param name="owner">The space's owner.</param>
+/// <param name="isRaw">True for a raw space: its client talks to the TPM itself, and the space holds nothing.</param>
 /// <param name="counts">Counts the objects of all spaces.</param>
 internal sealed class SpaceRecord(SpaceId id, SpaceOwner owner, bool isRaw, ObjectCounts counts)
 {
@@ -17,11 +19,12 @@ internal sealed class SpaceRecord(SpaceId id, SpaceOwner owner, bool isRaw, Obje
     public SpaceOwner Owner { get; } = owner;
 
     /// <summary>
-    /// The opener talks to the TPM itself: nothing is mapped, and nothing is tracked but what concerns managed spaces.
+    /// True when the opener talks to the TPM itself. Its handles are not mapped, and the manager tracks only what
+    /// concerns managed spaces.
     /// </summary>
     public bool IsRaw { get; } = isRaw;
 
-    /// <summary>The handle that the next object gets, unless an object has it.</summary>
+    /// <summary>The handle that the next object gets, unless another object has it.</summary>
     public VirtualHandle Next { get; private set; } = VirtualHandle.First;
 
     public IReadOnlyDictionary<VirtualHandle, TransientObject> Objects => _objects;
@@ -30,7 +33,7 @@ internal sealed class SpaceRecord(SpaceId id, SpaceOwner owner, bool isRaw, Obje
     public IReadOnlyCollection<Session> Sessions => _sessions;
 
     /// <summary>
-    /// Names a new object with a handle that no object of this space has, nor had until the range wrapped around.
+    /// Gives a new object a handle that no object of this space has, or has had since the range last wrapped around.
     /// </summary>
     public VirtualHandle Add(TransientObject added)
     {
@@ -60,10 +63,10 @@ internal sealed class SpaceRecord(SpaceId id, SpaceOwner owner, bool isRaw, Obje
 
     public void Remove(TpmHandle named) => Remove(new VirtualHandle(named.Value));
 
-    /// <summary>Forgets objects that are lost, which nobody can name but which were counted.</summary>
+    /// <summary>Forgets lost objects. No command can name them, but they still count against the limit.</summary>
     public void ForgetLost(Action<TransientObject> removed) => RemoveWhere(held => held.IsLost, removed);
 
-    /// <summary>Takes out the objects that <paramref name="gone"/> picks.</summary>
+    /// <summary>Removes the objects that <paramref name="gone"/> picks.</summary>
     public void RemoveWhere(Func<TransientObject, bool> gone, Action<TransientObject> removed)
     {
         foreach ((VirtualHandle handle, TransientObject candidate) in _objects)

@@ -1,19 +1,22 @@
 namespace TpmFs.Rm.Ledger;
 
-/// <summary>The TPM's reset and restart counts (TPMS_CLOCK_INFO), by which a restart is told.</summary>
+/// <summary>Holds the TPM's reset and restart counts (TPMS_CLOCK_INFO), which show a restart.</summary>
 internal sealed class TpmCounts
 {
-    /// <summary>False when a command changed the counts: they are to be read when that disturbs nobody.</summary>
+    /// <summary>
+    /// False when a command has changed the counts. The manager reads them again when that ends no exclusive audit
+    /// session.
+    /// </summary>
     public bool AreKnown { get; private set; }
 
     public uint Resets { get; private set; }
 
     public uint Restarts { get; private set; }
 
-    /// <summary>When the TPM was last known to be the same, by the manager's time provider.</summary>
+    /// <summary>When the TPM was last known not to have been restarted, by the manager's time provider.</summary>
     public long LastSure { get; private set; }
 
-    /// <summary>Records what the TPM says.</summary>
+    /// <summary>Records the counts that the TPM reports.</summary>
     public void Learn(uint resets, uint restarts, long now)
     {
         (Resets, Restarts, LastSure) = (resets, restarts, now);

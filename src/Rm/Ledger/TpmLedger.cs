@@ -1,9 +1,9 @@
 namespace TpmFs.Rm.Ledger;
 
 /// <summary>
-/// All that the manager holds for its spaces, and what it has learned of the TPM that cannot be asked again: what the
-/// next manager needs to go on (<see cref="SnapshotWriter"/>). The rooms above act on the TPM and record here what came
-/// of it. Used by the manager's thread alone, but for the ids.
+/// Holds all that the next manager needs to go on (<see cref="SnapshotWriter"/>): what the manager holds for its
+/// spaces, and what it has learned of the TPM and cannot ask again. The other folders act on the TPM and record here
+/// what the TPM did. Used by the manager's thread alone, except for the ids.
 /// </summary>
 internal sealed class TpmLedger
 {
@@ -42,7 +42,7 @@ internal sealed class TpmLedger
     public GroupId NewGroupId() => new(Interlocked.Increment(ref _lastGroup));
 
     /// <summary>
-    /// Records that a space is closed: what the TPM holds for it is doomed, but for the sessions that its client saved.
+    /// Records that a space is closed. What the TPM holds for it is doomed, except the sessions that its client saved.
     /// </summary>
     public void LetGo(SpaceRecord space)
     {
@@ -51,6 +51,6 @@ internal sealed class TpmLedger
         Spaces.Remove(space);
     }
 
-    /// <summary>Goes on from a snapshot: ids are given after these.</summary>
+    /// <summary>Goes on from a snapshot. New ids come after these.</summary>
     public void RestoreIds(long space, long group) => (_lastSpace, _lastGroup) = (space, group);
 }

@@ -3,12 +3,13 @@ using TpmFs.Tpm.Wire;
 namespace TpmFs.Rm.Ledger;
 
 /// <summary>
-/// A transient object of one space: in the TPM, in a saved context, or both. One that is in neither is lost.
+/// Represents a transient object of one space. It is in the TPM, in a saved context, or in both. An object that is in
+/// neither is lost.
 /// </summary>
 internal sealed class TransientObject
 {
     /// <summary>Makes an object that the TPM has just made, or loaded.</summary>
-    /// <param name="isSequence">It is a hash, HMAC or event sequence.</param>
+    /// <param name="isSequence">True for a hash, HMAC or event sequence.</param>
     public TransientObject(bool isSequence = false)
     {
         IsSequence = isSequence;
@@ -30,36 +31,38 @@ internal sealed class TransientObject
     /// <summary>The TPM's handle while the object is in the TPM.</summary>
     public TpmHandle? Resident { get; private set; }
 
-    /// <summary>When it was put into the TPM last, by the manager's time provider.</summary>
+    /// <summary>When the object was last put into the TPM, by the manager's time provider.</summary>
     public long Entered { get; private set; }
 
     /// <summary>A context of the object as it is now; null when there is none.</summary>
     public byte[]? Context { get; private set; }
 
-    /// <summary>The TPM forgot it, or will not load it: there is nothing left to name.</summary>
+    /// <summary>True when the TPM has forgotten the object, or refuses its context.</summary>
     public bool IsLost => Resident is null && Context is null;
 
-    /// <summary>TPM_RH_OWNER, _ENDORSEMENT, _PLATFORM or _NULL; null until the first context tells.</summary>
+    /// <summary>
+    /// The hierarchy: TPM_RH_OWNER, _ENDORSEMENT, _PLATFORM or _NULL; null until the first context tells.
+    /// </summary>
     public uint? Hierarchy { get; private set; }
 
     /// <summary>
-    /// A hash, HMAC or event sequence: its state changes with each use, and ReadPublic does not know it.
+    /// True for a hash, HMAC or event sequence. Its state changes with each use, and ReadPublic refuses it.
     /// </summary>
     public bool IsSequence { get; private set; }
 
-    /// <summary>The object does not survive TPM Restart (its context's savedHandle said so).</summary>
+    /// <summary>True when the object does not survive TPM Restart (its context's savedHandle said so).</summary>
     public bool IsStClear { get; private set; }
 
     /// <summary>
-    /// The TPM's whole response to ReadPublic, once it was asked without a session. Not part of a snapshot: the TPM can
-    /// be asked again.
+    /// The TPM's whole response to a ReadPublic without a session; null before the first one. A snapshot does not have
+    /// it, since the TPM can be asked again.
     /// </summary>
     public byte[]? PublicAnswer { get; set; }
 
-    /// <summary>When it was used last, in uses of any object; 0 before the first use.</summary>
+    /// <summary>When the object was last used, counted in uses of any object; 0 before the first use.</summary>
     public long LastUse { get; private set; }
 
-    /// <summary>Uses of any object between its last two; 0 before the second.</summary>
+    /// <summary>The uses of any object between this object's last two uses; 0 before its second use.</summary>
     public long Interval { get; private set; }
 
     /// <summary>Everything that a snapshot keeps of the object.</summary>
@@ -76,8 +79,8 @@ internal sealed class TransientObject
     };
 
     /// <summary>
-    /// Records that the object is in the TPM. Making an object counts as a use, without which it would be the first to
-    /// leave.
+    /// Records that the object is in the TPM. Making an object counts as a use; otherwise a new object would be the
+    /// first to leave.
     /// </summary>
     /// <param name="handle">The TPM's handle.</param>
     /// <param name="now">The time provider's timestamp.</param>
@@ -92,7 +95,9 @@ internal sealed class TransientObject
     /// <summary>Records that the object is not in the TPM any more; it may come back from its context.</summary>
     public void LeaveTpm() => Resident = null;
 
-    /// <summary>Records that a command used the object. A sequence's context is not of its present state then.</summary>
+    /// <summary>
+    /// Records that a command used the object. A sequence's context no longer has its present state then.
+    /// </summary>
     /// <param name="uses">Uses of any object, this one included.</param>
     public void Use(long uses)
     {
@@ -104,7 +109,7 @@ internal sealed class TransientObject
         }
     }
 
-    /// <summary>Keeps a context of the object as it is now; nothing where the bytes are none.</summary>
+    /// <summary>Keeps a context of the object as it is now. Keeps nothing when the bytes are not a context.</summary>
     public void KeepContext(ReadOnlySpan<byte> context)
     {
         if (TpmContext.TryRead(context, out TpmContext head))
@@ -116,7 +121,7 @@ internal sealed class TransientObject
         }
     }
 
-    /// <summary>The context is worth nothing any more.</summary>
+    /// <summary>Drops the context, which the TPM would not load any more.</summary>
     public void ForgetContext() => Context = null;
 }
 

@@ -3,8 +3,8 @@ using TpmFs.Tpm.Wire;
 namespace TpmFs.Rm.Ledger;
 
 /// <summary>
-/// The handle by which one opener knows one of its transient objects: inside the TPM's transient range, meaningless in
-/// any other space.
+/// Represents the handle by which one opener knows one of its transient objects. It is inside the TPM's transient
+/// range, and means nothing in any other space.
 /// </summary>
 internal readonly record struct VirtualHandle(uint Value)
 {

@@ -18,8 +18,8 @@ internal sealed class ManagerLoop(ManagerParts parts)
     private long _releasedSessions;
 
     /// <summary>
-    /// Does the next thing that is to do: an opener's end, an attempt to get the TPM back, a command, idle work. False
-    /// when there is none.
+    /// Does the next piece of work: an opener's end, an attempt to get the TPM back, a command, idle work. Returns
+    /// false when there is none.
     /// </summary>
     public bool RunOne()
     {
@@ -59,8 +59,8 @@ internal sealed class ManagerLoop(ManagerParts parts)
 
     /// <summary>Carries out the next command on a thread that is lent for <paramref name="lender"/>.</summary>
     /// <returns>
-    /// False where something else is to do as well, or a command waits for which no thread is lent: that is left to the
-    /// manager's own thread.
+    /// False when there is other work too, or a command waits for which no thread is lent. The manager's own thread
+    /// does it all then.
     /// </returns>
     public bool TryRunLent(PendingCommand lender)
     {
@@ -75,7 +75,9 @@ internal sealed class ManagerLoop(ManagerParts parts)
         return true;
     }
 
-    /// <summary>Returns how long until <see cref="RunOne"/> has something to do; null when nothing is foreseen.</summary>
+    /// <summary>
+    /// Returns the time until <see cref="RunOne"/> has something to do; null when nothing is foreseen.
+    /// </summary>
     public TimeSpan? UntilDue()
     {
         if (parts.Sleep.IsDue || parts.Sleep.IsWanted)
@@ -94,8 +96,8 @@ internal sealed class ManagerLoop(ManagerParts parts)
     }
 
     /// <summary>
-    /// Flushes what the TPM holds for anybody. The TPM may put that off, or the cancellation of the command that ran
-    /// last may hit it.
+    /// Flushes what the TPM holds for all spaces. The TPM may put a flush off, or the cancellation of the last command
+    /// may hit it.
     /// </summary>
     public void Empty()
     {
@@ -151,7 +153,7 @@ internal sealed class ManagerLoop(ManagerParts parts)
         }
     }
 
-    /// <summary>Carries a command out. A bug in that is logged, and costs its client an answer.</summary>
+    /// <summary>Carries a command out. Logs a bug in that; the command's client then gets no answer.</summary>
     private CommandOutcome Run(PendingCommand pending)
     {
         try
@@ -195,7 +197,7 @@ internal sealed class ManagerLoop(ManagerParts parts)
         return parts.Connection.UntilNextTry() == TimeSpan.Zero && parts.Connection.TryReturn();
     }
 
-    /// <summary>Lets as many commands that wait for a session try again as the TPM got sessions back.</summary>
+    /// <summary>Lets commands that wait for a session try again, as many as the TPM got sessions back.</summary>
     private void TellReleased()
     {
         long released = parts.Ledger.Sessions.ReleasedCount;

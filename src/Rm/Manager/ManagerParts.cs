@@ -97,8 +97,8 @@ internal sealed class ManagerParts
     public RawPassage Raw { get; }
 
     /// <summary>
-    /// Returns true when others wait for a session who come before this newcomer: those who hold as little, by what is
-    /// due to them, or less.
+    /// Returns true when users wait for a session who come before this newcomer: users who hold as little of their
+    /// share as the newcomer, or less.
     /// </summary>
     private bool MustQueueForSession(SpaceOwner newcomer)
     {

@@ -4,8 +4,8 @@ using TpmFs.Rm.Ledger;
 namespace TpmFs.Rm.Manager;
 
 /// <summary>
-/// What one manager held, so that another one of the same machine, since the same boot, can go on with it: written by
-/// <see cref="ResourceManager.WriteSnapshot"/>.
+/// Holds what one manager held, so that another manager can go on with it, on the same machine and since the same boot.
+/// <see cref="ResourceManager.WriteSnapshot"/> writes it.
 /// </summary>
 public sealed class ManagerSnapshot
 {
@@ -15,7 +15,9 @@ public sealed class ManagerSnapshot
         Profile = profile;
     }
 
-    /// <summary>The spaces that were open; <see cref="ResourceManager.ReopenSpace"/> goes on with one.</summary>
+    /// <summary>
+    /// The spaces that were open. <see cref="ResourceManager.ReopenSpace"/> goes on with one of them.
+    /// </summary>
     public IEnumerable<SpaceId> Spaces => Ledger.Spaces.All.Select(space => space.Id);
 
     internal TpmLedger Ledger { get; }
@@ -24,8 +26,8 @@ public sealed class ManagerSnapshot
 
     /// <summary>Reads a snapshot. The bytes are not trusted.</summary>
     /// <param name="time">The clock of the manager that goes on.</param>
-    /// <param name="find">Asked for each group once. What belonged to one that is gone is flushed.</param>
-    /// <param name="problem">Why the snapshot cannot be used: a sentence without its subject.</param>
+    /// <param name="find">Called once for each group. What belonged to a group that is gone is flushed.</param>
+    /// <param name="problem">Why the snapshot cannot be used: a sentence whose subject "it" is the snapshot.</param>
     public static bool TryRead(
         ReadOnlySpan<byte> bytes, TimeProvider time, FindGroup find, [NotNullWhen(true)] out ManagerSnapshot? snapshot,
         out string problem)

@@ -6,8 +6,8 @@ using TpmFs.Tpm;
 namespace TpmFs.Rm.Manager;
 
 /// <summary>
-/// The resource manager of one TPM. Openers' threads hand commands in; one thread at a time carries them out and knows
-/// what the TPM holds.
+/// Manages one TPM. Openers' threads hand commands in; one thread at a time carries them out and knows what the TPM
+/// holds.
 /// </summary>
 public sealed class ResourceManager : IDisposable
 {
@@ -20,10 +20,10 @@ public sealed class ResourceManager : IDisposable
     private int _isDisposed;
 
     /// <summary>Makes the manager; <see cref="TryStart"/> or <see cref="Start"/> begins to serve.</summary>
-    /// <param name="transport">The way to the TPM, which is the caller's to dispose of, afterwards.</param>
+    /// <param name="transport">The way to the TPM. The caller disposes of it, after the manager.</param>
     /// <param name="snapshot">
-    /// What an earlier manager of the same TPM held, which is gone on with; null to begin with nothing. A snapshot
-    /// serves one manager.
+    /// What an earlier manager of the same TPM held, with which this manager goes on; null to begin with nothing. A
+    /// snapshot serves one manager.
     /// </param>
     public ResourceManager(
         ITpmTransport transport, ResourceManagerOptions options, TimeProvider time, IResourceManagerLog log,
@@ -43,8 +43,8 @@ public sealed class ResourceManager : IDisposable
     public string Problem => _parts.Connection.Problem;
 
     /// <summary>
-    /// Connects to the TPM, starts it, learns what it is, and begins to serve. False with what went wrong and what to
-    /// do.
+    /// Connects to the TPM, starts it, learns what it is, and begins to serve. Returns false with what went wrong and
+    /// what to do.
     /// </summary>
     public bool TryStart(out string problem)
     {
@@ -58,8 +58,8 @@ public sealed class ResourceManager : IDisposable
     }
 
     /// <summary>
-    /// Begins to serve a TPM that could not be reached yet: it is tried again and again, and commands wait for it, or
-    /// fail, as for one that was lost.
+    /// Begins to serve a TPM that could not be reached yet. The manager tries it again and again; commands wait for it,
+    /// or fail, as for a TPM that was lost.
     /// </summary>
     public void Start()
     {
@@ -75,8 +75,9 @@ public sealed class ResourceManager : IDisposable
         new ManagedSpace(_services, NewRecord(owner, isRaw: false), client);
 
     /// <summary>
-    /// Opens the TPM itself. False while there is a raw opener already: it has one at a time. Managed openers go on
-    /// beside it; before each raw command everything of theirs leaves the TPM. Any thread.
+    /// Opens the TPM itself. Returns false while there is a raw opener already: a TPM has one at a time. Managed
+    /// openers go on beside it; before each raw command the manager moves everything of theirs out of the TPM. Any
+    /// thread.
     /// </summary>
     public bool TryOpenRaw(SpaceOwner owner, ISpaceClient client, [NotNullWhen(true)] out Space? space)
     {
@@ -86,10 +87,10 @@ public sealed class ResourceManager : IDisposable
     }
 
     /// <summary>
-    /// Goes on with a space of the snapshot. What belongs to spaces with which nobody has gone on is flushed when the
-    /// manager starts. Not after that.
+    /// Goes on with a space of the snapshot. Call it before the manager starts: the start flushes what belongs to
+    /// spaces that were not reopened.
     /// </summary>
-    /// <returns>Null when the snapshot has no such space, or somebody has gone on with it.</returns>
+    /// <returns>Null when the snapshot has no such space, or the space was reopened before.</returns>
     public Space? ReopenSpace(SpaceId id, ISpaceClient client)
     {
         if (!_unclaimed.Remove(id) || _parts.Ledger.Spaces.Find(id) is not { } record)
@@ -107,37 +108,39 @@ public sealed class ResourceManager : IDisposable
     }
 
     /// <summary>
-    /// A group that nobody will open a space of any more, and whose spaces are closed: its saved sessions are flushed
-    /// too.
+    /// Ends a group whose spaces are closed and of which no space will be opened any more. Its saved sessions are
+    /// flushed too.
     /// </summary>
     public void EndGroup(SchedulingGroup group) => _parts.Queue.End(group);
 
     /// <summary>
-    /// The machine is about to sleep: lets the command that runs end, saves everything, and answers all other commands
-    /// with TPM_RC_RETRY (0x922) until <see cref="Resume"/>. Sends no TPM2_Shutdown: that is for who takes the
-    /// TPM's power. Any thread; does not wait.
+    /// Prepares for the machine's sleep: lets the command that runs end, saves everything, and answers all other
+    /// commands with TPM_RC_RETRY (0x922) until <see cref="Resume"/>. Sends no TPM2_Shutdown: the kernel does that when
+    /// it takes the TPM's power. Any thread; does not wait.
     /// </summary>
     /// <param name="saved">Called by the manager's thread when nothing is left in the TPM that would be lost.</param>
     public void Suspend(Action saved) => _parts.Sleep.Begin(saved);
 
     /// <summary>
-    /// The machine is awake: asks the TPM what it still holds, and goes on. Any thread; does not wait.
+    /// Goes on when the machine is awake, after it has asked the TPM what it still holds. Any thread; does not wait.
     /// </summary>
     public void Resume() => _parts.Sleep.End();
 
-    /// <summary>Cancels what the TPM does at this moment, where that is possible. Any thread; does not wait.</summary>
+    /// <summary>
+    /// Cancels the command that the TPM carries out at this moment, where that is possible. Any thread; does not wait.
+    /// </summary>
     public void CancelRunning() => _parts.Queue.CancelRunning();
 
     /// <summary>
-    /// Writes down all that the next manager needs, between two commands: it waits for one that runs. Commands that
-    /// wait are not part of it. Any thread.
+    /// Writes down all that the next manager needs. It does so between two commands, so it waits for a command that
+    /// runs. The snapshot has no waiting commands. Any thread.
     /// </summary>
     public byte[] WriteSnapshot() => _turns.During(
         () => new SnapshotWriter(_parts.Time).Write(_parts.Ledger, _parts.Profile.State));
 
     /// <summary>
-    /// Cancels what runs, fails what waits, flushes everything that is held, saved sessions too, and leaves the TPM
-    /// empty. Takes <see cref="ResourceManagerOptions.StopPatience"/> at the most, once.
+    /// Cancels the command that runs, fails the commands that wait, and flushes everything that the manager holds,
+    /// saved sessions too. Waits <see cref="ResourceManagerOptions.StopPatience"/> at the most.
     /// </summary>
     public void Dispose()
     {
@@ -149,7 +152,7 @@ public sealed class ResourceManager : IDisposable
         }
     }
 
-    /// <summary>As <see cref="TryStart"/>, but serves only when <see cref="RunOne"/> is called.</summary>
+    /// <summary>Starts as <see cref="TryStart"/> does, but serves only when <see cref="RunOne"/> is called.</summary>
     internal bool TryPrepare(out string problem)
     {
         LetGoUnclaimed();

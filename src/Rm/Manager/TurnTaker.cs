@@ -3,12 +3,15 @@ using TpmFs.Rm.Scheduling;
 namespace TpmFs.Rm.Manager;
 
 /// <summary>
-/// Gives the manager's turn to one thread at a time: to its own, or to an opener's, which lends itself for the command
-/// that it has just handed in. Everything but the queue belongs to the thread that has the turn.
+/// Gives the manager's turn to one thread at a time: to the manager's own thread, or to an opener's thread, which
+/// carries out the command that it has just handed in. Everything but the queue belongs to the thread that has the
+/// turn.
 /// </summary>
 internal sealed class TurnTaker
 {
-    /// <summary>What failed once may fail at once again: the log is not to be flooded.</summary>
+    /// <summary>
+    /// The pause after a failure. What failed once may fail again at once, and the log must not be flooded.
+    /// </summary>
     private static readonly TimeSpan s_pauseAfterFault = TimeSpan.FromMilliseconds(100);
     private static readonly TimeSpan s_shortestWait = TimeSpan.FromMilliseconds(1);
 
@@ -40,7 +43,7 @@ internal sealed class TurnTaker
     /// <summary>Waits for the manager's own thread to end, as it does once the queue stops.</summary>
     public void Join(TimeSpan longest) => _thread?.Join(longest);
 
-    /// <summary>Does something while no other thread has the turn. Waits for a command that runs.</summary>
+    /// <summary>Runs an action while no other thread has the turn. Waits for a command that runs.</summary>
     public T During<T>(Func<T> action)
     {
         lock (_turn)
@@ -50,7 +53,7 @@ internal sealed class TurnTaker
     }
 
     /// <summary>
-    /// Carries out the next command on the caller's thread, where threads are lent for all commands that wait.
+    /// Carries out the next command on the caller's thread, if threads are lent for all commands that wait.
     /// </summary>
     /// <param name="lender">The command that the caller has handed in.</param>
     public LendResult Lend(PendingCommand lender)
@@ -109,7 +112,7 @@ internal sealed class TurnTaker
     }
 
     /// <summary>
-    /// Takes a turn. A bug in it is logged, and ends no thread. The caller holds <see cref="_turn"/>.
+    /// Takes a turn. Logs a bug in the turn, and lets the thread go on. The caller holds <see cref="_turn"/>.
     /// </summary>
     /// <returns>How long until the next turn is due; <see cref="Timeout.InfiniteTimeSpan"/> when none is.</returns>
     private TimeSpan Guard(Func<TimeSpan> turn, TimeSpan afterFault)
@@ -137,7 +140,7 @@ internal sealed class TurnTaker
             ? Timeout.InfiniteTimeSpan : due == TimeSpan.Zero ? s_shortestWait : due;
     }
 
-    /// <summary>Takes the turn of a lent thread: one command, where nothing else is to do.</summary>
+    /// <summary>Takes the turn of a lent thread: carries out one command, if there is no other work.</summary>
     private TimeSpan TakeLentTurn() =>
         _loop.TryRunLent(_lender!) ? _loop.UntilDue() ?? Timeout.InfiniteTimeSpan : TimeSpan.Zero;
 }

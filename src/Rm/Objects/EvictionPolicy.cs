@@ -3,10 +3,11 @@ using TpmFs.Rm.Ledger;
 namespace TpmFs.Rm.Objects;
 
 /// <summary>
-/// Decides which resident object leaves: the one whose next use seems farthest off. An object that comes back is
-/// expected to do so after as many uses of others as the last time; one that is overdue, or was used once, after as
-/// many as it has waited already. Work that goes round in more objects than there are slots, the worst case of "least
-/// recently used", so keeps a part of them in place, and everything else fares as well as under that rule or better.
+/// Decides which resident object leaves: the one whose next use seems farthest off. An object is expected to be used
+/// again after as many uses of other objects as the last time. An object that is overdue, or was used only once, is
+/// expected after as many uses as it has waited already. Work that uses more objects in turn than there are slots is
+/// the worst case of "least recently used"; this rule keeps some of them in place. All other work does as well as under
+/// that rule, or better.
 /// </summary>
 internal static class EvictionPolicy
 {

@@ -14,7 +14,7 @@ namespace TpmFs.Rm.Objects;
 /// <param name="reserve">How many of them are left to the TPM's other users.</param>
 internal sealed class ObjectResidency(TpmChannel channel, ObjectLedger objects, SlotCount slots, int reserve)
 {
-    /// <summary>Objects that have left the TPM for others since the start.</summary>
+    /// <summary>How many objects have left the TPM since the start to make room for others.</summary>
     public long Evictions { get; private set; }
 
     /// <summary>Makes room for the command and loads what it names.</summary>
@@ -53,7 +53,9 @@ internal sealed class ObjectResidency(TpmChannel channel, ObjectLedger objects, 
         return TpmStepResult.Done;
     }
 
-    /// <summary>The TPM refused for want of a slot: it has no more than are taken now. Gives one back.</summary>
+    /// <summary>
+    /// Learns from the TPM's refusal that it has no more slots than are taken now, and gives one back.
+    /// </summary>
     public TpmStepResult MakeRoom(CommandPlan plan)
     {
         slots.Shrink(objects.Count);
@@ -61,8 +63,8 @@ internal sealed class ObjectResidency(TpmChannel channel, ObjectLedger objects, 
     }
 
     /// <summary>
-    /// Takes one object out of the TPM that the plan does not name; <see cref="TpmStepResult.NoRoom"/> when there is
-    /// none.
+    /// Takes one object that the plan does not name out of the TPM. The result is <see cref="TpmStepResult.NoRoom"/>
+    /// when there is none.
     /// </summary>
     public TpmStepResult EvictOne(CommandPlan? plan)
     {
@@ -76,7 +78,7 @@ internal sealed class ObjectResidency(TpmChannel channel, ObjectLedger objects, 
     }
 
     /// <summary>
-    /// Gives every slot back, one command at a time: <see cref="TpmStepResult.Done"/> while there was one to give back.
+    /// Gives one slot back. The result is <see cref="TpmStepResult.Done"/> while there was one to give back.
     /// </summary>
     public TpmStepResult ReleaseOne()
     {
@@ -108,7 +110,7 @@ internal sealed class ObjectResidency(TpmChannel channel, ObjectLedger objects, 
     }
 
     /// <summary>
-    /// Saves every resident object of which there is no context yet, since only a context tells the hierarchy.
+    /// Saves every resident object that has no context yet, since only a context tells the object's hierarchy.
     /// </summary>
     public TpmStepResult LearnHierarchies()
     {
@@ -124,7 +126,7 @@ internal sealed class ObjectResidency(TpmChannel channel, ObjectLedger objects, 
         return TpmStepResult.Done;
     }
 
-    /// <summary>Takes a context of the object, so that its hierarchy is known and it can leave.</summary>
+    /// <summary>Saves a context of the object, so that its hierarchy is known and the object can leave.</summary>
     public TpmStepResult Save(TransientObject resident)
     {
         OwnResult result = channel.ContextSave(resident.Resident!.Value, out ReadOnlySpan<byte> context);
@@ -146,8 +148,8 @@ internal sealed class ObjectResidency(TpmChannel channel, ObjectLedger objects, 
     }
 
     /// <summary>
-    /// Finds out whether the TPM still takes an object's context: loads it, and flushes it again. A context that the TPM
-    /// refuses is dropped.
+    /// Finds out whether the TPM still takes an object's context: loads the context, and flushes the object again.
+    /// Drops a context that the TPM refuses.
     /// </summary>
     public TpmStepResult TryContext(TransientObject away)
     {

@@ -2,26 +2,26 @@ using TpmFs.Tpm.Wire;
 
 namespace TpmFs.Rm.Scheduling;
 
-/// <summary>What becomes of a command that had its turn.</summary>
+/// <summary>Says what becomes of a command that had its turn.</summary>
 internal enum CommandOutcomeKind
 {
     /// <summary>There is a response.</summary>
     Answered,
 
-    /// <summary>To be tried again after a time.</summary>
+    /// <summary>The command is to be tried again after a time.</summary>
     Later,
 
-    /// <summary>To be tried again when a session is given back, or after a time.</summary>
+    /// <summary>The command is to be tried again when a session is given back, or after a time.</summary>
     WhenSessionIsReleased,
 
-    /// <summary>To be tried again when the TPM is back; nothing of it was sent.</summary>
+    /// <summary>The command is to be tried again when the TPM is back; nothing of it was sent.</summary>
     WhenTpmIsBack,
 
     /// <summary>There will be no response.</summary>
     Failed,
 }
 
-/// <summary>What becomes of a command that had its turn, with all that follows from it.</summary>
+/// <summary>Says what becomes of a command that had its turn, with its response or failure.</summary>
 internal readonly record struct CommandOutcome
 {
     public CommandOutcomeKind Kind { get; private init; }
@@ -29,7 +29,7 @@ internal readonly record struct CommandOutcome
     /// <summary>The response, in a buffer that the next command uses again; empty when there is none.</summary>
     public ReadOnlyMemory<byte> Response { get; private init; }
 
-    /// <summary>How long the command waits, at the most, before it is tried again.</summary>
+    /// <summary>The longest that the command waits before it is tried again.</summary>
     public TimeSpan Delay { get; private init; }
 
     /// <summary>Why there will be no response.</summary>

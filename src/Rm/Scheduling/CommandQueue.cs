@@ -7,12 +7,12 @@ using TpmFs.Tpm.Wire;
 namespace TpmFs.Rm.Scheduling;
 
 /// <summary>
-/// Where openers' threads hand commands in, cancel them and leave, and the manager's thread takes them out.
+/// Takes commands, cancellations and closes from openers' threads, and hands them to the manager's thread.
 /// </summary>
 /// <remarks>
 /// <see cref="_gate"/> guards the scheduler, the state of every <see cref="PendingCommand"/>, the spaces that close and
-/// what runs. It is held for moments only, and never while a client or the TPM is called, but for the cancellation,
-/// which does not block.
+/// the command that runs. It is held for moments only. No client is called under it, and of the TPM only the
+/// cancellation, which does not block.
 /// </remarks>
 internal sealed class CommandQueue : IDisposable
 {
@@ -30,7 +30,7 @@ internal sealed class CommandQueue : IDisposable
     private bool _isStopping;
     private bool _isHeld;
 
-    /// <param name="wake">Set when the manager's thread has something to look after.</param>
+    /// <param name="wake">Set when the manager's thread has something to do.</param>
     /// <param name="cancelRunning">Cancels what the TPM is doing; must not block.</param>
     public CommandQueue(
         RandomReserve reserve, TpmProfile profile, WakeSignal wake, TimeProvider time, Action cancelRunning)
@@ -68,10 +68,12 @@ internal sealed class CommandQueue : IDisposable
     }
 
     /// <summary>
-    /// Hands a command in. False when one is under way, or the opener is gone. One that comes while the manager stops
-    /// fails, and one that comes while commands are held is given back.
+    /// Hands a command in. It fails while the manager stops, and gets TPM_RC_RETRY while commands are held. Returns
+    /// false when the opener has a command under way, or is gone.
     /// </summary>
-    /// <param name="lends">The caller will offer its own thread for it: the manager's is not woken.</param>
+    /// <param name="lends">
+    /// True when the caller will offer its own thread for the command, so the manager's thread is not woken.
+    /// </param>
     public bool Submit(PendingCommand pending, ReadOnlySpan<byte> command, bool lends)
     {
         bool isTooLate, isHeld;
@@ -88,7 +90,7 @@ internal sealed class CommandQueue : IDisposable
 
         if (isTooLate)
         {
-            FailWaiting(SpaceFailure.Stopping, static _ => true); // all that waits fails so
+            FailWaiting(SpaceFailure.Stopping, static _ => true); // fails this command, and all others that wait
         }
         else if (isHeld)
         {
@@ -120,9 +122,7 @@ internal sealed class CommandQueue : IDisposable
         Answer(pending, TpmRc.Canceled);
     }
 
-    /// <summary>
-    /// From now on no command is begun, until <see cref="Release"/>: those that wait or come are given back.
-    /// </summary>
+    /// <summary>Begins no command until <see cref="Release"/>; commands get TPM_RC_RETRY meanwhile.</summary>
     public void Hold()
     {
         lock (_gate)
@@ -134,7 +134,7 @@ internal sealed class CommandQueue : IDisposable
         GiveBackWaiting();
     }
 
-    /// <summary>Commands go on.</summary>
+    /// <summary>Lets commands go on after <see cref="Hold"/>.</summary>
     public void Release()
     {
         lock (_gate)
@@ -144,7 +144,7 @@ internal sealed class CommandQueue : IDisposable
         }
     }
 
-    /// <summary>Cancels what runs, whoever's it is.</summary>
+    /// <summary>Cancels the command that runs, of whatever opener.</summary>
     public void CancelRunning()
     {
         lock (_gate)
@@ -157,9 +157,7 @@ internal sealed class CommandQueue : IDisposable
         }
     }
 
-    /// <summary>
-    /// Answers all commands that do not run with TPM_RC_RETRY, the TPM's word for one that it could not start.
-    /// </summary>
+    /// <summary>Answers all commands that do not run with TPM_RC_RETRY: they could not be started.</summary>
     public void GiveBackWaiting()
     {
         foreach (PendingCommand pending in TakeWaiting(_ => true, TpmRc.Retry))
@@ -168,7 +166,7 @@ internal sealed class CommandQueue : IDisposable
         }
     }
 
-    /// <summary>The command's opener is gone. False when it was before.</summary>
+    /// <summary>Records that the command's opener is gone. Returns false when it was gone before.</summary>
     public bool Close(PendingCommand pending)
     {
         lock (_gate)
@@ -196,7 +194,7 @@ internal sealed class CommandQueue : IDisposable
         }
     }
 
-    /// <summary>The group is gone; its spaces were closed before.</summary>
+    /// <summary>Records that the group is gone. Its spaces were closed before.</summary>
     public void End(SchedulingGroup group)
     {
         lock (_gate)
@@ -206,7 +204,7 @@ internal sealed class CommandQueue : IDisposable
         }
     }
 
-    /// <summary>No more commands are taken; the running one is cancelled.</summary>
+    /// <summary>Stops taking commands, and cancels the command that runs.</summary>
     public void Stop()
     {
         lock (_gate)
@@ -217,7 +215,7 @@ internal sealed class CommandQueue : IDisposable
         }
     }
 
-    /// <summary>A space whose opener is gone; its last command is over.</summary>
+    /// <summary>Takes a space whose opener is gone and whose last command is over.</summary>
     public bool TryTakeClosing([NotNullWhen(true)] out ManagedSpace? closing)
     {
         lock (_gate)
@@ -226,7 +224,7 @@ internal sealed class CommandQueue : IDisposable
         }
     }
 
-    /// <summary>A group that is gone.</summary>
+    /// <summary>Takes a group that is gone.</summary>
     public bool TryTakeEnded([NotNullWhen(true)] out SchedulingGroup? ended)
     {
         lock (_gate)
@@ -235,9 +233,7 @@ internal sealed class CommandQueue : IDisposable
         }
     }
 
-    /// <summary>
-    /// The next command to run; it is the caller's until <see cref="Finish"/>. None once the queue stops.
-    /// </summary>
+    /// <summary>Takes the next command, the caller's until <see cref="Finish"/>; false when none waits.</summary>
     public bool TryTake([NotNullWhen(true)] out PendingCommand? next)
     {
         lock (_gate)
@@ -247,9 +243,7 @@ internal sealed class CommandQueue : IDisposable
         }
     }
 
-    /// <summary>
-    /// As <see cref="TryTake"/>, for a lent thread: none where no thread is lent for a command, or an opener left.
-    /// </summary>
+    /// <summary>Takes the next command, if threads are lent for all that wait and no opener has left.</summary>
     public bool TryTakeLent(PendingCommand lender, [NotNullWhen(true)] out PendingCommand? next)
     {
         lock (_gate)
@@ -268,8 +262,8 @@ internal sealed class CommandQueue : IDisposable
     }
 
     /// <summary>
-    /// The command that was taken has been run. True when it is over and somebody wants its answer; one that is not
-    /// over is kept, to be taken again.
+    /// Records the outcome of the command that was taken. Keeps a command that is not over, to be taken again. Returns
+    /// true when the command is over and its opener wants the answer.
     /// </summary>
     public bool Finish(PendingCommand pending, CommandOutcome outcome, TimeSpan used)
     {
@@ -300,8 +294,8 @@ internal sealed class CommandQueue : IDisposable
         }
     }
 
-    /// <summary>Tries as many of the commands that wait for a session again as the TPM got sessions back.</summary>
-    /// <param name="order">Tells who comes first among those who wait; must not block.</param>
+    /// <summary>Lets as many commands that wait for a session try again as the TPM got sessions back.</summary>
+    /// <param name="order">Tells which of the waiting owners comes first; must not block.</param>
     public void SessionsReleased(long count, Func<IEnumerable<SpaceOwner>, Func<SpaceOwner, ShareLevel>> order)
     {
         lock (_gate)
@@ -322,7 +316,7 @@ internal sealed class CommandQueue : IDisposable
         }
     }
 
-    /// <summary>How long until a command that waits is due; null when none waits for a time.</summary>
+    /// <summary>Returns the time until a waiting command is due; null when none waits for a time.</summary>
     public TimeSpan? UntilDue()
     {
         lock (_gate)
@@ -337,7 +331,7 @@ internal sealed class CommandQueue : IDisposable
     private PendingCommand? TakeNext() =>
         _running = !_isStopping && !_isHeld && _scheduler.TryTake(out PendingCommand taken) ? taken : null;
 
-    /// <summary>Takes commands that do not run out of wherever they wait; the answer is the caller's to give.</summary>
+    /// <summary>Takes commands that do not run out of their lists. The caller gives their answers.</summary>
     /// <param name="code">The answer's code; null when there is none.</param>
     private PendingCommand[] TakeWaiting(Func<PendingCommand, bool> whether, TpmRc? code)
     {
@@ -356,7 +350,7 @@ internal sealed class CommandQueue : IDisposable
         pending.Space.Client.Completed(response);
     }
 
-    /// <summary>A command is answered that was not run. Under the gate.</summary>
+    /// <summary>Ends a command that was not run. The caller answers it. Under the gate.</summary>
     /// <param name="code">The response's code; null when there is none.</param>
     private void GiveUp(PendingCommand waiting, TpmRc? code)
     {
@@ -383,8 +377,8 @@ internal sealed class CommandQueue : IDisposable
     }
 
     /// <summary>
-    /// A first command has waited for long: answers it from the reserve, if it still waits. One that the TPM has at
-    /// this moment may yet be put off, and is looked at again. A timer's thread.
+    /// Answers a first command that has waited for long from the reserve, if it still waits. Looks again later at a
+    /// command that the TPM has now, and may still put off. A timer's thread.
     /// </summary>
     private void AnswerFromReserve(PendingCommand pending)
     {

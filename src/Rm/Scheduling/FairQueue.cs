@@ -1,18 +1,19 @@
 namespace TpmFs.Rm.Scheduling;
 
-/// <summary>One that takes part in a <see cref="FairQueue{T}"/>: its place in virtual time.</summary>
+/// <summary>Holds the place in virtual time of one member of a <see cref="FairQueue{T}"/>.</summary>
 internal abstract class FairShare
 {
-    /// <summary>Virtual time at which its present turn starts, or started.</summary>
+    /// <summary>The virtual time at which the member's present turn starts, or started.</summary>
     public double Start { get; set; }
 
-    /// <summary>Virtual time at which its last turn ended: its next one does not start before.</summary>
+    /// <summary>The virtual time at which the member's last turn ended. Its next turn does not start before.</summary>
     public double Finish { get; set; }
 }
 
 /// <summary>
-/// Start-time fair queueing (Goyal, Vin, Cheng 1996): who has used the least for their weight goes first, and who was
-/// away gets no credit for it, but goes before all that have been served since. One is served at a time.
+/// Queues members by start-time fair queueing (Goyal, Vin, Cheng 1996). The member that has used the least for its
+/// weight goes first. A member that was away gets no credit for that, but goes before all members that have been served
+/// since. One member is served at a time.
 /// </summary>
 internal sealed class FairQueue<T>
     where T : FairShare
@@ -23,7 +24,7 @@ internal sealed class FairQueue<T>
 
     public int Count => _waiting.Count;
 
-    /// <summary>Who is next; null when nobody waits.</summary>
+    /// <summary>The member that is next; null when none waits.</summary>
     public T? First => _waiting.TryPeek(out T? first, out _) ? first : null;
 
     public IEnumerable<T> Items => _waiting.UnorderedItems.Select(item => item.Element);
@@ -48,8 +49,8 @@ internal sealed class FairQueue<T>
 
     public void Remove(T gone) => _waiting.Remove(gone, out _, out _);
 
-    /// <summary>What was dequeued has been served.</summary>
-    /// <param name="cost">What it used, in any unit.</param>
-    /// <param name="weight">Its weight; twice the weight makes half the cost.</param>
+    /// <summary>Charges a member that was dequeued with what its turn cost.</summary>
+    /// <param name="cost">What the turn used, in any unit.</param>
+    /// <param name="weight">The member's weight; twice the weight makes half the cost.</param>
     public static void Charge(T served, double cost, double weight) => served.Finish = served.Start + (cost / weight);
 }

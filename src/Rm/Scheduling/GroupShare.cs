@@ -1,6 +1,9 @@
 namespace TpmFs.Rm.Scheduling;
 
-/// <summary>A domain's commands that wait for their turn, and its place among the domains. The scheduler's.</summary>
+/// <summary>
+/// Holds a domain's commands that wait for their turn, and the domain's place among the domains. Only the scheduler
+/// uses it.
+/// </summary>
 internal sealed class GroupShare : FairShare
 {
     public FairQueue<PendingCommand> Commands { get; } = new();

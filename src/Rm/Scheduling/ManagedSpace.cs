@@ -3,15 +3,15 @@ using TpmFs.Rm.Ledger;
 namespace TpmFs.Rm.Scheduling;
 
 /// <summary>
-/// One opener's handle space. What it holds is the manager's thread's; the command and its state are the scheduler's,
-/// under its lock.
+/// Represents one opener's handle space. The manager's thread owns what the space holds. The queue's lock guards the
+/// command and its state.
 /// </summary>
 internal sealed class ManagedSpace : Space
 {
     private readonly SpaceServices _services;
     private readonly Action? _closed;
 
-    /// <param name="closed">Told when the opener closes the space.</param>
+    /// <param name="closed">Called when the opener closes the space.</param>
     public ManagedSpace(SpaceServices services, SpaceRecord record, ISpaceClient client, Action? closed = null)
     {
         _services = services;
@@ -21,7 +21,7 @@ internal sealed class ManagedSpace : Space
         Pending = new PendingCommand(this);
     }
 
-    /// <summary>What the space holds. The manager's thread's, but for what does not change.</summary>
+    /// <summary>What the space holds. Only the manager's thread may read what can change in it.</summary>
     public SpaceRecord Record { get; }
 
     public override SpaceId Id => Record.Id;
@@ -53,7 +53,7 @@ internal sealed class ManagedSpace : Space
     }
 }
 
-/// <summary>What every space of a manager uses.</summary>
+/// <summary>Holds the parts that every space of a manager uses.</summary>
 /// <param name="Queue">Takes the spaces' commands.</param>
 /// <param name="Lend">Runs the next command on the caller's thread, for the opener whose command is given.</param>
 internal sealed record SpaceServices(CommandQueue Queue, Func<PendingCommand, LendResult> Lend);

@@ -5,7 +5,7 @@ using TpmFs.Tpm.Wire;
 
 namespace TpmFs.Rm.Scheduling;
 
-/// <summary>Where a space's command is. A space without one is idle.</summary>
+/// <summary>Says where a space's command is. A space without a command is idle.</summary>
 internal enum CommandState
 {
     Idle,
@@ -15,7 +15,7 @@ internal enum CommandState
 }
 
 /// <summary>
-/// The one command that a space may have under way, and how far it has come. Under the scheduler's lock.
+/// Holds the one command that a space may have under way, and how far it has come. Under the queue's lock.
 /// </summary>
 internal sealed class PendingCommand(ManagedSpace space) : FairShare
 {
@@ -26,16 +26,18 @@ internal sealed class PendingCommand(ManagedSpace space) : FairShare
 
     public CommandState State { get; set; }
 
-    /// <summary>Its domain's share, once the scheduler has looked that up.</summary>
+    /// <summary>The share of the command's domain, once the scheduler has looked it up.</summary>
     public GroupShare? Share { get; set; }
 
-    /// <summary>The opener's thread is to be lent for it: the manager's is not woken.</summary>
+    /// <summary>
+    /// True when the opener's thread is to be lent for the command, so the manager's thread is not woken.
+    /// </summary>
     public bool IsLent { get; set; }
 
-    /// <summary>A cancellation was asked for.</summary>
+    /// <summary>True when the opener has asked for a cancellation.</summary>
     public bool IsCanceled { get; set; }
 
-    /// <summary>The opener is gone: nobody wants the answer.</summary>
+    /// <summary>True when the opener is gone, so the answer is dropped.</summary>
     public bool IsClosed { get; set; }
 
     /// <summary>How many commands the space has had.</summary>
@@ -50,20 +52,20 @@ internal sealed class PendingCommand(ManagedSpace space) : FairShare
     /// <summary>When it first had to wait for room; null when it has not.</summary>
     public long? WaitingSince { get; set; }
 
-    /// <summary>How often the TPM has put it off.</summary>
+    /// <summary>How often the TPM has put the command off.</summary>
     public int PutOffs { get; set; }
 
-    /// <summary>How often the TPM has put off the command itself, where it is a raw opener's.</summary>
+    /// <summary>How often the TPM has put off a raw opener's command itself.</summary>
     public int RawPutOffs { get; set; }
 
-    /// <summary>When a parked command is to be tried again at the latest.</summary>
+    /// <summary>The latest time at which a parked command is to be tried again.</summary>
     public long Due { get; set; }
 
     public ReadOnlySpan<byte> Bytes => _buffer.AsSpan(0, _length);
 
     public TpmCc Code => (TpmCc)BinaryPrimitives.ReadUInt32BigEndian(Bytes[6..]);
 
-    /// <summary>Takes the command that its header says is there; what follows it is not the command's.</summary>
+    /// <summary>Takes a command of the size that its header says, and leaves any bytes after it.</summary>
     public void Take(ReadOnlySpan<byte> command, long now)
     {
         _length = (int)Math.Min(BinaryPrimitives.ReadUInt32BigEndian(command[2..]), (uint)command.Length);
@@ -78,7 +80,7 @@ internal sealed class PendingCommand(ManagedSpace space) : FairShare
         Count++;
     }
 
-    /// <summary>Puts an answer down to the opener and its domain.</summary>
+    /// <summary>Counts an answer for the opener and its domain.</summary>
     /// <param name="code">The response's code; null when there was no response.</param>
     public void Account(TpmRc? code, bool isDenied, TimeSpan queued)
     {
@@ -86,7 +88,7 @@ internal sealed class PendingCommand(ManagedSpace space) : FairShare
         Space.Owner.Group.Usage.AddAnswer(code, isDenied, queued);
     }
 
-    /// <summary>The command is over: wipes and gives back its bytes, which may hold secrets.</summary>
+    /// <summary>Ends the command: wipes its bytes, which may hold secrets, and gives the buffer back.</summary>
     public void Drop()
     {
         State = CommandState.Idle;

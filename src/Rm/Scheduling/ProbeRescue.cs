@@ -4,8 +4,8 @@ using TpmFs.Rm.Channel;
 namespace TpmFs.Rm.Scheduling;
 
 /// <summary>
-/// Watches the first commands of openers: one that has waited too long, for others or for a TPM that puts it off, is to
-/// be answered from the reserve. Any thread.
+/// Watches the first command of each opener. When such a command has waited too long, for other commands or for a TPM
+/// that puts it off, it asks the queue to answer the command from the reserve. Any thread.
 /// </summary>
 internal sealed class ProbeRescue : IDisposable
 {
@@ -15,7 +15,7 @@ internal sealed class ProbeRescue : IDisposable
     private readonly Action<PendingCommand> _rescue;
     private readonly ITimer _timer;
 
-    /// <param name="rescue">Called with a first command that may still be waiting; without any lock held.</param>
+    /// <param name="rescue">Called with a first command that may still wait. No lock is held during the call.</param>
     public ProbeRescue(TimeProvider time, Action<PendingCommand> rescue)
     {
         _time = time;

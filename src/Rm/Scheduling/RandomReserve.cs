@@ -5,13 +5,13 @@ using TpmFs.Tpm.Wire;
 namespace TpmFs.Rm.Scheduling;
 
 /// <summary>
-/// Random bytes of the TPM's, each used once. They answer the command with which a device TCTI probes the node it has
-/// opened (TPM2_GetRandom of a few bytes, for which it waits 1 s) while another opener's long command holds the TPM.
-/// Any thread.
+/// Holds random bytes from the TPM, each of which is used once. A device TCTI probes a node that it has opened with a
+/// TPM2_GetRandom of a few bytes, and waits 1 s for the answer. While another opener's long command holds the TPM, the
+/// manager answers the probe with these bytes. Any thread.
 /// </summary>
 /// <remarks>
-/// One user of a domain gets no more than is left for the others: half at the most, until the reserve has been full
-/// again.
+/// One user of a domain gets no more bytes than are left for the others, so at most half, until the reserve has been
+/// full again.
 /// </remarks>
 internal sealed class RandomReserve
 {
@@ -45,7 +45,7 @@ internal sealed class RandomReserve
         }
     }
 
-    /// <summary>Whether a command may be answered from the reserve.</summary>
+    /// <summary>Returns true when a command may be answered from the reserve.</summary>
     public static bool IsProbe(ReadOnlySpan<byte> command) =>
         command.Length == ProbeSize
         && TpmHeader.TryRead(command, out TpmHeader header)

@@ -4,14 +4,14 @@ using TpmFs.Rm.Sessions;
 namespace TpmFs.Rm.Scheduling;
 
 /// <summary>
-/// Whose command is next: fair among domains by their weights and the TPM's time that they used, fair among the openers
-/// of a domain, and within an opener there is only one. Not synchronised: its owner holds its lock.
+/// Decides which command is next. Domains share the TPM's time fairly by their weights; the openers of a domain share
+/// its part fairly; each opener has one command at most. Not synchronised: the caller holds the queue's lock.
 /// </summary>
 internal sealed class Scheduler(TimeProvider time)
 {
     /// <summary>
-    /// What a command costs at the least. One that needs no TPM would otherwise cost nothing, and a few openers that
-    /// send nothing else would be first for ever.
+    /// The least that a command costs. A command that needs no TPM would otherwise cost nothing, and openers that send
+    /// nothing else would come first for ever.
     /// </summary>
     private static readonly TimeSpan s_leastCost = TimeSpan.FromMicroseconds(100);
 
@@ -24,7 +24,7 @@ internal sealed class Scheduler(TimeProvider time)
     private int _lent;
 
     /// <summary>
-    /// True when threads are to be lent for all commands that wait for their turn, and none waits for anything else.
+    /// True when threads are lent for all commands that wait for their turn, and no command waits for anything else.
     /// </summary>
     public bool HasOnlyLent => _lent > 0 && _queued == _lent && _parked.Count + _sessionWaiters.Count == 0;
 
@@ -46,7 +46,7 @@ internal sealed class Scheduler(TimeProvider time)
         List(group);
     }
 
-    /// <summary>The next command to run; it is the caller's until <see cref="Served"/>.</summary>
+    /// <summary>Takes the next command to run. It is the caller's until <see cref="Served"/>.</summary>
     public bool TryTake(out PendingCommand next)
     {
         WakeDue();
@@ -67,7 +67,7 @@ internal sealed class Scheduler(TimeProvider time)
         return false;
     }
 
-    /// <summary>The command that was taken has used this much of the TPM's time.</summary>
+    /// <summary>Charges the command that was taken with the TPM's time that it used.</summary>
     public void Served(PendingCommand served, TimeSpan used)
     {
         GroupShare group = ShareOf(served);
@@ -78,7 +78,7 @@ internal sealed class Scheduler(TimeProvider time)
         List(group);
     }
 
-    /// <summary>The command is to be tried again after <paramref name="delay"/>.</summary>
+    /// <summary>Keeps the command, to be tried again after <paramref name="delay"/>.</summary>
     public void Park(PendingCommand parked, TimeSpan delay)
     {
         ParkUntil(parked, delay);
@@ -86,7 +86,8 @@ internal sealed class Scheduler(TimeProvider time)
     }
 
     /// <summary>
-    /// The command waits, in order, for a session; it is tried again after <paramref name="delay"/> all the same.
+    /// Keeps the command until a session is given back, or until <paramref name="delay"/> has passed. Commands wait in
+    /// the order in which they began to wait.
     /// </summary>
     public void ParkForSession(PendingCommand parked, TimeSpan delay)
     {
@@ -96,8 +97,8 @@ internal sealed class Scheduler(TimeProvider time)
     }
 
     /// <summary>
-    /// Tries a command again that waits for a session: that of the space whose owner has the lowest level; among
-    /// equals, the one that has waited longest. There must be one.
+    /// Lets one command that waits for a session try again: the command whose space's owner has the lowest level, and
+    /// of equals the one that has waited longest. At least one must wait.
     /// </summary>
     public void SessionReleased(Func<SpaceOwner, ShareLevel> level)
     {
@@ -106,7 +107,7 @@ internal sealed class Scheduler(TimeProvider time)
         Enqueue(first);
     }
 
-    /// <summary>Takes a command that is not running out of wherever it waits.</summary>
+    /// <summary>Takes a command that does not run out of the queue or list in which it waits.</summary>
     public void Remove(PendingCommand gone)
     {
         if (gone.State == CommandState.Queued)
@@ -120,10 +121,10 @@ internal sealed class Scheduler(TimeProvider time)
         }
     }
 
-    /// <summary>A thread that was lent has done what it could.</summary>
-    /// <param name="lender">The command that it was lent for.</param>
-    /// <param name="hasRun">False to leave that command to the manager's own thread, where it still waits.</param>
-    /// <param name="mustWake">True when the manager's own thread has to look after what is left.</param>
+    /// <summary>Records that a lent thread has done what it could.</summary>
+    /// <param name="lender">The command for which the thread was lent.</param>
+    /// <param name="hasRun">False to leave that command to the manager's own thread, if it still waits.</param>
+    /// <param name="mustWake">True when the manager's own thread has to take the commands that are left.</param>
     /// <returns>True when the thread is to be lent again.</returns>
     public bool EndLend(PendingCommand lender, bool hasRun, out bool mustWake)
     {
@@ -136,7 +137,7 @@ internal sealed class Scheduler(TimeProvider time)
         return lender.IsLent;
     }
 
-    /// <summary>How long until a parked command is due; null when none is parked.</summary>
+    /// <summary>Returns the time until a parked command is due; null when none is parked.</summary>
     public TimeSpan? UntilDue()
     {
         long? first = null;

@@ -9,8 +9,8 @@ internal sealed class WakeSignal(TimeProvider time)
     private bool _isSet;
 
     /// <summary>
-    /// When the manager's thread wakes by itself; past every time while it is awake, since it may be about to sleep for
-    /// long.
+    /// The time at which the manager's thread wakes by itself. While the thread is awake this is later than every time,
+    /// since the thread may be about to sleep for long.
     /// </summary>
     private long _sleepsUntil = long.MaxValue;
 
@@ -24,7 +24,7 @@ internal sealed class WakeSignal(TimeProvider time)
         }
     }
 
-    /// <summary>Wakes the manager's thread where it would sleep longer than this. Any thread.</summary>
+    /// <summary>Wakes the manager's thread if it would sleep longer than this. Any thread.</summary>
     public void SetWithin(TimeSpan longest)
     {
         lock (_gate)
@@ -37,8 +37,8 @@ internal sealed class WakeSignal(TimeProvider time)
     }
 
     /// <summary>
-    /// Sleeps until the signal is set, or for the time given; not at all where the signal was set before. The manager's
-    /// thread.
+    /// Sleeps until the signal is set, or for the time given. Does not sleep when the signal was set before. The
+    /// manager's thread.
     /// </summary>
     public void Wait(TimeSpan longest)
     {

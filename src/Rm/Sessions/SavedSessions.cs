@@ -6,8 +6,8 @@ namespace TpmFs.Rm.Sessions;
 internal static class SavedSessions
 {
     /// <summary>
-    /// Records that the session's client has its present context. Past the limit of saved sessions, the oldest of the
-    /// same owner go.
+    /// Records that the session's client has its present context. Past the limit of saved sessions, the oldest sessions
+    /// of the same owner are dropped.
     /// </summary>
     public static void GiveToClient(SessionLedger sessions, Session saved, SpaceRecord by)
     {

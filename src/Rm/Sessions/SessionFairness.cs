@@ -4,20 +4,18 @@ using TpmFs.Rm.Ledger;
 namespace TpmFs.Rm.Sessions;
 
 /// <summary>
-/// Decides whose session gives way when the TPM has none left. A session goes from the user who is furthest beyond a
-/// fair share to one who is less so, used or not; nobody gives way to a user who would then be further beyond. Used by
-/// the manager's thread alone.
+/// Decides which user loses a session when the TPM has none left. A session goes from the user who is furthest beyond a
+/// fair share to a user who is less far beyond it, even when it is in use. No user loses one to a user who would then
+/// be further beyond. Used by the manager's thread alone.
 /// </summary>
 /// <remarks>
-/// Taking needs a strict difference, so that a session is never taken back and forth. Between equals, and between the
-/// openers of one user, only a session that was saved and left behind gives way, or one that has not been used for the
-/// grace time.
+/// A session is taken only from a user with a strictly higher level, so two users never take it back and forth. Between
+/// equal users, and between the openers of one user, only two kinds of sessions give way: saved ones whose opener is
+/// gone, and those that have not been used for the grace time.
 /// </remarks>
 internal sealed class SessionFairness(SessionLedger sessions, TimeProvider time)
 {
-    /// <summary>
-    /// Returns the session that makes room for one more of the asker's; null when there is none, or none yet.
-    /// </summary>
+    /// <summary>Returns the session that gives way to the asker; null when there is none, or none yet.</summary>
     /// <param name="waited">
     /// How long the asker has waited. A session that an opener still holds is taken after the grace time.
     /// </param>
@@ -41,9 +39,9 @@ internal sealed class SessionFairness(SessionLedger sessions, TimeProvider time)
     }
 
     /// <summary>
-    /// Returns the place in the order in which those who wait for a session get one: the lowest first.
+    /// Returns the level by which waiting users get a session: the user with the lowest level comes first.
     /// </summary>
-    /// <param name="waiting">Everybody who waits.</param>
+    /// <param name="waiting">The owners who wait for a session.</param>
     public Func<SpaceOwner, ShareLevel> OrderOf(IEnumerable<SpaceOwner> waiting)
     {
         var shares = new SessionShares(sessions.All, waiting);

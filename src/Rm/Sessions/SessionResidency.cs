@@ -5,8 +5,8 @@ using TpmFs.Tpm;
 namespace TpmFs.Rm.Sessions;
 
 /// <summary>
-/// Moves sessions into and out of the TPM's slots, and saves the oldest saved one anew before the TPM's context counter
-/// is too far from it. Used by the manager's thread alone.
+/// Moves sessions into and out of the TPM's slots. Saves the oldest saved session again before the TPM's context
+/// counter is too far from it. Used by the manager's thread alone.
 /// </summary>
 /// <param name="channel">The way to the TPM.</param>
 /// <param name="sessions">What is in the slots, and what is saved.</param>
@@ -16,7 +16,7 @@ namespace TpmFs.Rm.Sessions;
 internal sealed class SessionResidency(
     TpmChannel channel, SessionLedger sessions, SlotCount slots, ContextGap gap, int reserve)
 {
-    /// <summary>Sessions that have left a slot for others since the start.</summary>
+    /// <summary>How many sessions have left a slot since the start to make room for others.</summary>
     public long Evictions { get; private set; }
 
     /// <summary>
@@ -54,7 +54,7 @@ internal sealed class SessionResidency(
     }
 
     /// <summary>
-    /// The TPM refused for want of a session slot: it has no more than are taken now. Gives one back.
+    /// Learns from the TPM's refusal that it has no more session slots than are taken now, and gives one back.
     /// </summary>
     public TpmStepResult MakeRoom(CommandPlan? plan)
     {
@@ -62,7 +62,7 @@ internal sealed class SessionResidency(
         return SaveOne(plan);
     }
 
-    /// <summary>Takes one session out of the TPM's slots that the plan does not name.</summary>
+    /// <summary>Takes one session that the plan does not name out of the TPM's slots.</summary>
     public TpmStepResult SaveOne(CommandPlan? plan)
     {
         if (sessions.HasDoomedLoaded)
@@ -80,7 +80,7 @@ internal sealed class SessionResidency(
     }
 
     /// <summary>
-    /// Gives every slot back, one command at a time: <see cref="TpmStepResult.Done"/> while there was one to give back.
+    /// Gives one slot back. The result is <see cref="TpmStepResult.Done"/> while there was one to give back.
     /// </summary>
     public TpmStepResult ReleaseOne()
     {
@@ -94,8 +94,9 @@ internal sealed class SessionResidency(
     }
 
     /// <summary>
-    /// Loads the oldest saved session and saves it anew, which moves the gap along; <see cref="TpmStepResult.NoRoom"/>
-    /// when there is none, so that the oldest is somebody else's.
+    /// Loads the oldest saved session and saves it again, which moves the gap along. The result is
+    /// <see cref="TpmStepResult.NoRoom"/> when the manager has no saved session: the oldest one belongs to another user
+    /// of the TPM.
     /// </summary>
     public TpmStepResult Regap(CommandPlan? plan)
     {
@@ -140,7 +141,7 @@ internal sealed class SessionResidency(
         return TpmStepResult.NoRoom;
     }
 
-    /// <summary>Flushes one session that nobody can name.</summary>
+    /// <summary>Flushes one session that no space can name.</summary>
     public TpmStepResult FlushDoomed()
     {
         if (!sessions.HasDoomed)
@@ -159,8 +160,8 @@ internal sealed class SessionResidency(
     }
 
     /// <summary>
-    /// Room for one more is kept for the oldest saved session once the gap is half used up: only it could be loaded
-    /// then.
+    /// Keeps one slot free for the oldest saved session once the gap is half used up: at the end of the gap only that
+    /// session can be loaded.
     /// </summary>
     private int Capacity => Math.Max(slots.Now - reserve - (sessions.Gap > gap.Max / 2 ? 1 : 0), 1);
 

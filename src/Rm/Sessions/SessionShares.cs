@@ -3,9 +3,9 @@ using TpmFs.Rm.Ledger;
 namespace TpmFs.Rm.Sessions;
 
 /// <summary>
-/// Measures what each user holds of the TPM's sessions by what is due to that user. Groups share the sessions by their
-/// weights, and the users of a group share the group's part equally; only those count who hold a session or ask for
-/// one.
+/// Compares the sessions that each user holds with that user's fair share. Groups share the TPM's sessions by their
+/// weights, and the users of a group share the group's part equally. Only users who hold a session or ask for one
+/// count.
 /// </summary>
 internal sealed class SessionShares
 {
@@ -13,7 +13,7 @@ internal sealed class SessionShares
     private readonly Dictionary<SchedulingGroup, int> _users = [];
 
     /// <param name="held">Every session that the manager knows.</param>
-    /// <param name="asking">Those who ask for one more.</param>
+    /// <param name="asking">The owners who ask for one more session.</param>
     public SessionShares(IEnumerable<Session> held, IEnumerable<SpaceOwner> asking)
     {
         foreach (Session session in held)
@@ -27,7 +27,7 @@ internal sealed class SessionShares
         }
     }
 
-    /// <summary>Returns everybody who holds sessions, the one furthest beyond a fair share first.</summary>
+    /// <summary>Returns the users who hold sessions, the user furthest beyond a fair share first.</summary>
     public IEnumerable<DomainUser> GreediestFirst =>
         _held.Where(entry => entry.Value > 0).Select(entry => entry.Key).OrderByDescending(holder => LevelOf(holder));
 
@@ -48,10 +48,10 @@ internal sealed class SessionShares
 }
 
 /// <summary>
-/// Says how full a user's share is: what the user holds, divided by what is due. Comparable within one
-/// <see cref="SessionShares"/>.
+/// Says how full a user's share is: the sessions that the user holds, divided by the user's share. Levels of one
+/// <see cref="SessionShares"/> can be compared.
 /// </summary>
-/// <param name="Held">Sessions, times the number of users that the group's part is shared by.</param>
+/// <param name="Held">The user's sessions, times the number of users who share the group's part.</param>
 /// <param name="Weight">The group's weight.</param>
 internal readonly record struct ShareLevel(long Held, long Weight) : IComparable<ShareLevel>
 {

@@ -4,14 +4,14 @@ using TpmFs.Rm.Ledger;
 namespace TpmFs.Rm.Upkeep;
 
 /// <summary>
-/// Works while no client wants anything, and a little after each command: flushes what nobody can name, gives the slots
-/// back when the TPM has been idle, keeps the random reserve full, and reads anew what commands have changed. It sends
-/// one TPM command at a time, so that no client waits longer than for one. Used by the manager's thread alone.
+/// Works while no command waits, and a little after each command. Flushes what no space can name, gives the slots back
+/// when the TPM has been idle, keeps the random reserve full, and reads again what commands have changed. Sends one TPM
+/// command at a time, so that a client waits for one at most. Used by the manager's thread alone.
 /// </summary>
 internal sealed class IdleWork(
     TpmLedger ledger, PowerState power, RoomMaker room, ReserveFiller filler, TimeProvider time, TimeSpan idleRelease)
 {
-    /// <summary>How long after a refusal nothing is tried.</summary>
+    /// <summary>The pause after a refusal.</summary>
     private static readonly TimeSpan s_pause = TimeSpan.FromMilliseconds(50);
 
     private long _lastCommand = time.GetTimestamp();
@@ -19,18 +19,18 @@ internal sealed class IdleWork(
     private bool _isQuiet;
 
     /// <summary>
-    /// A client's command had its turn. After a TPM2_Shutdown that the TPM accepted nothing is sent until the next one:
-    /// it would undo the preparation.
+    /// Records that a client's command had its turn. After a TPM2_Shutdown that succeeded, the manager sends nothing
+    /// until the next client command, since any command would undo the shutdown's preparation.
     /// </summary>
     /// <param name="now">The time provider's timestamp.</param>
-    /// <param name="isShutdown">The command was a TPM2_Shutdown, and succeeded.</param>
+    /// <param name="isShutdown">True when the command was a TPM2_Shutdown, and succeeded.</param>
     public void ClientCommand(long now, bool isShutdown)
     {
         _lastCommand = now;
         _isQuiet = isShutdown;
     }
 
-    /// <summary>Sends one command, if there is one to send now. False when there is not.</summary>
+    /// <summary>Sends one command, if there is one to send now. Returns false when there is none.</summary>
     public bool TryDoOne()
     {
         if (UntilDue() != TimeSpan.Zero)
@@ -54,8 +54,8 @@ internal sealed class IdleWork(
     }
 
     /// <summary>
-    /// Does what cannot be left until no client wants anything, one command of each at the most: flushes one thing that
-    /// nobody can name, and fills the random reserve where less than a quarter of it is left.
+    /// Does the work that cannot wait until the manager is idle: flushes one thing that no space can name, and fills
+    /// the random reserve if less than a quarter of it is left. Sends at most one command for each.
     /// </summary>
     /// <param name="mayFill">
     /// False after a raw command, whose opener may have an exclusive audit session of its own.
@@ -75,7 +75,7 @@ internal sealed class IdleWork(
         }
     }
 
-    /// <summary>How long until there is something to do; null when there is nothing.</summary>
+    /// <summary>Returns the time until there is something to do; null when there is nothing.</summary>
     public TimeSpan? UntilDue()
     {
         if (_isQuiet)
@@ -98,8 +98,7 @@ internal sealed class IdleWork(
     }
 
     /// <summary>
-    /// Whether the manager may ask the TPM anything that is not about contexts: it would end an exclusive audit
-    /// session.
+    /// True when the manager may send commands that are not about contexts. They would end an exclusive audit session.
     /// </summary>
     private bool MayAsk => ledger.Sessions.Exclusive is null;
 

@@ -4,14 +4,15 @@ using TpmFs.Rm.Scheduling;
 namespace TpmFs.Rm.Upkeep;
 
 /// <summary>
-/// The machine is about to sleep: the command that runs ends, everything is saved, and nothing is sent to the TPM until
-/// the machine is awake. Nobody is kept waiting meanwhile: who waits in a request of FUSE's cannot be frozen. Used by
-/// the manager's thread alone, but for <see cref="Begin"/>, <see cref="End"/> and <see cref="IsWanted"/>.
+/// Prepares the TPM for the machine's sleep: lets the command that runs end, saves everything, and sends nothing to the
+/// TPM until the machine is awake. No client waits meanwhile, since the kernel cannot freeze a client that waits in a
+/// FUSE request. Used by the manager's thread alone, except for <see cref="Begin"/>, <see cref="End"/> and
+/// <see cref="IsWanted"/>.
 /// </summary>
 internal sealed class MachineSleep(CommandQueue queue, RoomMaker room, TpmConnection connection, TimeProvider time)
 {
     private readonly Lock _lock = new();
-    private Action? _saved; // Under _lock: who waits to be told.
+    private Action? _saved; // Under _lock: called when everything is saved.
     private volatile bool _isWanted;
     private volatile int _begun; // Written under _lock.
     private int _savedFor;
@@ -19,16 +20,16 @@ internal sealed class MachineSleep(CommandQueue queue, RoomMaker room, TpmConnec
     private int _putOffs;
     private long _triedAt;
 
-    /// <summary>Commands are given back. Any thread.</summary>
+    /// <summary>True while commands get TPM_RC_RETRY. Any thread.</summary>
     public bool IsWanted => _isWanted;
 
-    /// <summary>Everything is saved, for the sleep that was last begun.</summary>
+    /// <summary>True when everything is saved for the sleep that was begun last.</summary>
     private bool IsAsleep => _savedFor == _begun;
 
-    /// <summary>There is something to do: to save, or to begin anew.</summary>
+    /// <summary>True when there is something to do: to save, or to go on after the sleep.</summary>
     public bool IsDue => _isWanted ? !IsAsleep && UntilDue == TimeSpan.Zero : _wasAsleep;
 
-    /// <summary>How long until the TPM, which put it off, is asked to save again.</summary>
+    /// <summary>The time until the manager asks a TPM that put the saving off again.</summary>
     public TimeSpan? UntilDue
     {
         get
@@ -45,8 +46,8 @@ internal sealed class MachineSleep(CommandQueue queue, RoomMaker room, TpmConnec
     }
 
     /// <summary>
-    /// Gives commands back from now on. <paramref name="saved"/> is called when everything is saved, unless it ends
-    /// before. Any thread.
+    /// Begins to answer commands with TPM_RC_RETRY. Calls <paramref name="saved"/> when everything is saved, unless the
+    /// sleep ends before. Any thread.
     /// </summary>
     public void Begin(Action saved)
     {
@@ -60,7 +61,7 @@ internal sealed class MachineSleep(CommandQueue queue, RoomMaker room, TpmConnec
         queue.Hold();
     }
 
-    /// <summary>Commands go on. Any thread.</summary>
+    /// <summary>Lets commands go on. Any thread.</summary>
     public void End()
     {
         lock (_lock)
@@ -85,11 +86,11 @@ internal sealed class MachineSleep(CommandQueue queue, RoomMaker room, TpmConnec
 
         int begun = _begun;
         _wasAsleep = true;
-        queue.GiveBackWaiting(); // the one that ran may have come to wait
+        queue.GiveBackWaiting(); // the command that ran may be waiting now
         _triedAt = time.GetTimestamp();
 
-        // A TPM that is lost holds what it holds. One that refuses to the end, or has no room for the last, is asked
-        // anew when the machine is awake.
+        // Nothing can be saved from a TPM that is lost. A TPM that refuses to the end, or has no room for the last
+        // session, is asked again when the machine is awake.
         if (!connection.IsAway && room.ReleaseAll() == TpmStepResult.PutOff)
         {
             _putOffs++;

@@ -6,22 +6,22 @@ using TpmFs.Tpm.Wire;
 namespace TpmFs.Rm.Upkeep;
 
 /// <summary>
-/// Whether the TPM is still the one that was left: tells TPM Reset, Restart and Resume (Part 1, 12.2) apart, and lets
-/// go of what each takes away. Used by the manager's thread alone.
+/// Finds out whether the TPM was restarted. Tells TPM Reset, Restart and Resume (Part 1, 12.2) apart, and drops what
+/// each takes away. Used by the manager's thread alone.
 /// </summary>
 internal sealed class PowerState(
     TpmEndpoint tpm, TpmLedger ledger, TpmSlots slots, TimeProvider time, IResourceManagerLog log)
 {
-    /// <summary>How many restarts of the TPM were noticed, and told.</summary>
+    /// <summary>How many restarts of the TPM were noticed and logged.</summary>
     public int RestartsSeen { get; private set; }
 
     /// <summary>
-    /// True when something that the TPM says of itself is not known any more. To ask for it ends an exclusive audit
-    /// session.
+    /// True when something that the TPM says of itself is not known any more. Asking the TPM for it ends an exclusive
+    /// audit session.
     /// </summary>
     public bool MustReadAnew => !tpm.Profile.AuditedIsKnown || !ledger.Counts.AreKnown;
 
-    /// <summary>Starts the TPM where it is not started, and notes its counts.</summary>
+    /// <summary>Starts the TPM if it is not started, and notes its counts.</summary>
     public TpmStepResult Start()
     {
         OwnResult startup = tpm.Channel.Startup();
@@ -43,8 +43,8 @@ internal sealed class PowerState(
     public TpmStepResult ReadAnew() => tpm.Profile.AuditedIsKnown ? ReadCounts() : tpm.Profile.ReadAudited();
 
     /// <summary>
-    /// Something does not fit, or the link was lost: asks the TPM whether it was restarted, starts it if need be, and
-    /// drops what is gone.
+    /// Asks the TPM whether it was restarted, starts it if need be, and drops what is gone. For an answer of the TPM
+    /// that contradicts the ledger, and after a lost link.
     /// </summary>
     public TpmStepResult Verify()
     {
@@ -65,14 +65,16 @@ internal sealed class PowerState(
         return step == TpmStepResult.Done ? Compare(clock, wasDown) : step;
     }
 
-    /// <summary>A client's own TPM2_Startup was accepted: the TPM was down.</summary>
+    /// <summary>Records that the TPM accepted a client's own TPM2_Startup, so it was down.</summary>
     public TpmStepResult ClientStarted()
     {
         TpmStepResult step = TryReadClock(out Clock clock);
         return step == TpmStepResult.Done ? Compare(clock, wasDown: true) : step;
     }
 
-    /// <param name="wasDown">The TPM was down and has just been started, by the manager or for a client.</param>
+    /// <param name="wasDown">
+    /// True when the TPM was down and has just been started, by the manager or for a client.
+    /// </param>
     private TpmStepResult Compare(Clock clock, bool wasDown)
     {
         TpmReturn how = TpmReturn.Unchanged;
@@ -112,7 +114,7 @@ internal sealed class PowerState(
     private void Remember(Clock clock) =>
         ledger.Counts.Learn(clock.ResetCount, clock.RestartCount, time.GetTimestamp());
 
-    /// <summary>When the TPM was started, by its own clock, which may be 15 % off (Part 1, 36.1).</summary>
+    /// <summary>Returns when the TPM was started, by its own clock, which may be 15 % off (Part 1, 36.1).</summary>
     private long EarliestStart(Clock clock)
     {
         TimeSpan running =
@@ -169,7 +171,8 @@ internal sealed class PowerState(
     }
 
     /// <summary>
-    /// What of TPMS_TIME_INFO matters here. <paramref name="Time"/> is in milliseconds since the TPM was powered on.
+    /// Holds the parts of TPMS_TIME_INFO that matter here. <paramref name="Time"/> is in milliseconds since the TPM was
+    /// powered on.
     /// </summary>
     private readonly record struct Clock(ulong Time, uint ResetCount, uint RestartCount);
 }

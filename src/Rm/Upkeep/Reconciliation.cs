@@ -8,12 +8,12 @@ namespace TpmFs.Rm.Upkeep;
 /// Compares the TPM's own lists of handles (TPM_CAP_HANDLES) with the ledger, and makes the two agree. Used by the
 /// manager's thread alone.
 /// </summary>
-/// <param name="isAlone">The manager is the TPM's only user.</param>
+/// <param name="isAlone">True when the manager is the TPM's only user.</param>
 internal sealed class Reconciliation(TpmEndpoint tpm, TpmLedger ledger, bool isAlone)
 {
     /// <summary>
-    /// Where the manager is the TPM's only user, flushes what the TPM holds and the ledger does not know: it is left
-    /// over, from an earlier daemon or from the command that was under way when the link was lost.
+    /// If the manager is the TPM's only user, flushes what the TPM holds and the ledger does not have. An earlier
+    /// daemon left that over, or a command that was under way when the link was lost.
     /// </summary>
     public TpmStepResult FlushUnknown()
     {
@@ -33,8 +33,8 @@ internal sealed class Reconciliation(TpmEndpoint tpm, TpmLedger ledger, bool isA
     }
 
     /// <summary>
-    /// Records what the TPM does not hold any more of what the ledger has. The ledger may be one step behind: its last
-    /// manager may have ended between a command and its record.
+    /// Drops from the ledger what the TPM does not hold any more. The ledger may be one step behind: its last manager
+    /// may have ended between a command and its record.
     /// </summary>
     public TpmStepResult DropMissing()
     {
@@ -57,7 +57,7 @@ internal sealed class Reconciliation(TpmEndpoint tpm, TpmLedger ledger, bool isA
             }
             else if (session.IsLoaded && !loaded.Contains(index) && saved.Contains(index))
             {
-                ledger.Sessions.Doom(session); // The TPM would load a context that nobody has.
+                ledger.Sessions.Doom(session); // The TPM would load only a context that the ledger does not have.
             }
             else if (!loaded.Contains(index) && !saved.Contains(index))
             {

@@ -6,7 +6,7 @@ namespace TpmFs.Rm.Upkeep;
 /// <summary>Fills the random reserve from the TPM. Used by the manager's thread alone.</summary>
 internal sealed class ReserveFiller(TpmChannel channel, RandomReserve reserve)
 {
-    /// <summary>How many probes' worth of random bytes are there before the first client is.</summary>
+    /// <summary>How many probes' worth of random bytes the reserve has before the first client comes.</summary>
     private const int FirstFills = 4;
 
     /// <summary>True when the reserve is not full.</summary>
@@ -15,7 +15,7 @@ internal sealed class ReserveFiller(TpmChannel channel, RandomReserve reserve)
     /// <summary>True when less than a quarter of the reserve is left.</summary>
     public bool IsUrgent => reserve.Missing > RandomReserve.Target / 4 * 3;
 
-    /// <summary>Adds enough for the first clients, unless the TPM puts that off.</summary>
+    /// <summary>Adds enough bytes for the first clients, unless the TPM puts that off.</summary>
     public void FillFirst()
     {
         for (int i = 0; i < FirstFills && Fill() == TpmStepResult.Done; i++)

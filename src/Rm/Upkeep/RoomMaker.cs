@@ -7,7 +7,7 @@ using TpmFs.Tpm.Wire;
 namespace TpmFs.Rm.Upkeep;
 
 /// <summary>
-/// Makes room in the TPM when it says that it has none, and learns which commands need a slot of their own.
+/// Makes room in the TPM when the TPM says that it has none. Learns which commands need a slot of their own.
 /// </summary>
 internal sealed class RoomMaker(
     TpmLedger ledger, TpmSlots slots, SessionFairness fairness, PowerState power, IResourceManagerLog log)
@@ -15,13 +15,13 @@ internal sealed class RoomMaker(
     private readonly HashSet<(TpmCc Code, bool OnPersistent)> _needSlot = [];
 
     /// <summary>
-    /// Object slots that a command was seen to need beyond those of what it names and makes (Create; any use of a
+    /// The object slots that a command needed beyond those of the objects that it names and makes (Create; any use of a
     /// persistent key).
     /// </summary>
     public int AppetiteOf(in TpmCommand command, ReadOnlySpan<byte> bytes) =>
         _needSlot.Count > 0 && _needSlot.Contains(KindOf(command, bytes)) ? 1 : 0;
 
-    /// <summary>The TPM had no room for the command: takes out something that the command does not name.</summary>
+    /// <summary>Takes something that the command does not name out of a TPM that had no room for the command.</summary>
     public TpmStepResult Make(CommandPlan plan, in TpmCommand command, ReadOnlySpan<byte> bytes, TpmRc code)
     {
         if (code == TpmRc.SessionMemory)
@@ -39,8 +39,8 @@ internal sealed class RoomMaker(
     }
 
     /// <summary>
-    /// Gives one session back to a TPM that has none left: one that nobody can name, else the one that gives way to the
-    /// asker. <see cref="TpmStepResult.NoRoom"/> when there is none, or none yet.
+    /// Gives one session back to a TPM that has none left: a session that no space can name, or else the session that
+    /// gives way to the asker. The result is <see cref="TpmStepResult.NoRoom"/> when there is none, or none yet.
     /// </summary>
     /// <param name="waited">How long the asker has waited for a session.</param>
     public TpmStepResult GiveSessionBack(SpaceRecord asker, TimeSpan waited)
@@ -63,27 +63,29 @@ internal sealed class RoomMaker(
         return slots.Sessions.FlushDoomed();
     }
 
-    /// <summary>Whether the TPM holds something that nobody can name.</summary>
+    /// <summary>True when the TPM holds something that no space can name.</summary>
     public bool HasDoomed => HasDoomedObject || ledger.Sessions.HasDoomed;
 
     /// <summary>
-    /// Flushes one thing that nobody can name, objects first; <see cref="TpmStepResult.NoRoom"/> when there is none.
+    /// Flushes one thing that no space can name, objects first. The result is <see cref="TpmStepResult.NoRoom"/> when
+    /// there is none.
     /// </summary>
     public TpmStepResult FlushDoomed() => HasDoomedObject ? slots.Objects.FlushDoomed() : slots.Sessions.FlushDoomed();
 
     /// <summary>
-    /// Gives one slot back, an object's first; <see cref="TpmStepResult.NoRoom"/> when the manager has none.
+    /// Gives one slot back, slots of objects first. The result is <see cref="TpmStepResult.NoRoom"/> when the manager
+    /// has none.
     /// </summary>
     public TpmStepResult ReleaseOne() =>
         ledger.Objects.Count > 0 ? slots.Objects.ReleaseOne() : slots.Sessions.ReleaseOne();
 
     /// <summary>
-    /// Takes everything out of the TPM, as before TPM2_Shutdown. Anything but <see cref="TpmStepResult.Done"/> says
+    /// Takes everything out of the TPM, as before TPM2_Shutdown. Any result but <see cref="TpmStepResult.Done"/> says
     /// that something is left there, and why.
     /// </summary>
     public TpmStepResult ReleaseAll()
     {
-        // What the TPM refuses is dropped, or saved at the next try: each try but the last leaves less to do.
+        // What the TPM refuses to save is dropped, or saved at the next try. Each try but the last leaves less to do.
         for (int tries = 2 * (ledger.Objects.Count + ledger.Sessions.Count + 1); tries > 0; tries--)
         {
             TpmStepResult step = ReleaseWhatLeaves();

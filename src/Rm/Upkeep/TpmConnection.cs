@@ -3,8 +3,8 @@ using TpmFs.Rm.Channel;
 namespace TpmFs.Rm.Upkeep;
 
 /// <summary>
-/// Brings the TPM up at the start, and back after the way to it was lost or the machine slept. Used by the manager's
-/// thread alone, but for <see cref="Facts"/> and <see cref="Problem"/>.
+/// Connects to the TPM at the start, and again after the way to it was lost or the machine slept. Used by the manager's
+/// thread alone, except for <see cref="Facts"/> and <see cref="Problem"/>.
 /// </summary>
 internal sealed class TpmConnection(
     TpmChannel channel,
@@ -33,14 +33,16 @@ internal sealed class TpmConnection(
     /// <summary>Why the TPM is not there; empty while it is. Any thread.</summary>
     public string Problem => _problem;
 
-    /// <summary>The way to the TPM is lost, or it is not yet known what the TPM still holds since then.</summary>
+    /// <summary>
+    /// True when the way to the TPM is lost, or the manager has not yet asked what the TPM still holds since then.
+    /// </summary>
     public bool IsAway => !channel.IsUp || _lostAt is not null || _mustAsk || _facts.Family == TpmFamily.Unknown;
 
     /// <summary>How long the TPM has been away; null when it is there.</summary>
     public TimeSpan? LostFor => _lostAt is { } since ? time.GetElapsedTime(since) : null;
 
-    /// <summary>Connects and learns what the TPM is. False with what a person should know.</summary>
-    /// <param name="pause">Lets so much time pass.</param>
+    /// <summary>Connects and learns what the TPM is. Returns false with a problem for a person to read.</summary>
+    /// <param name="pause">Waits for the time given.</param>
     public bool TryStart(Action<TimeSpan> pause, out string problem)
     {
         long start = time.GetTimestamp();
@@ -71,7 +73,9 @@ internal sealed class TpmConnection(
         return true;
     }
 
-    /// <summary>The machine may have slept: before the next command the TPM is asked what it still holds.</summary>
+    /// <summary>
+    /// Records that the machine may have slept. Before the next command the manager asks the TPM what it still holds.
+    /// </summary>
     public void AskAnew()
     {
         _mustAsk = true;
@@ -79,7 +83,7 @@ internal sealed class TpmConnection(
         _pause = _lostAt is null ? TimeSpan.Zero : _pause;
     }
 
-    /// <summary>The way is lost: notes since when, once.</summary>
+    /// <summary>Records that the way to the TPM is lost, and since when.</summary>
     public void NoteLoss()
     {
         if (_lostAt is null && !(channel.IsUp && _mustAsk))
@@ -93,7 +97,7 @@ internal sealed class TpmConnection(
         }
     }
 
-    /// <summary>How long until the next attempt to get the TPM back.</summary>
+    /// <summary>Returns the time until the next attempt to get the TPM back.</summary>
     public TimeSpan UntilNextTry()
     {
         TimeSpan left = _pause - time.GetElapsedTime(_triedAt);
@@ -101,8 +105,8 @@ internal sealed class TpmConnection(
     }
 
     /// <summary>
-    /// One attempt to get the TPM back, with all that it still holds of the manager's. A TPM that puts this off is
-    /// asked again; one that only fails is for its clients to hear.
+    /// Makes one attempt to get the TPM back, with all that it still holds for the manager. Asks a TPM that puts this
+    /// off again. When a TPM answers with failures only, its clients get to see them.
     /// </summary>
     public bool TryReturn()
     {
@@ -127,7 +131,7 @@ internal sealed class TpmConnection(
         return isBack;
     }
 
-    /// <summary>A restart has been told already by who found out.</summary>
+    /// <summary>True when the restart was logged already where it was noticed.</summary>
     private void TellReturn(bool isFirst)
     {
         if (isFirst)

@@ -5,9 +5,9 @@ using TpmFs.Tpm.Wire;
 namespace TpmFs.Rm.Upkeep;
 
 /// <summary>
-/// What the TPM still has of the manager's after it was restarted. When the manager started the TPM itself, nothing was
-/// put into it since; when somebody else did and the manager noticed later, what it has put into the TPM since then is
-/// there.
+/// Finds what the TPM still has for the manager after a restart. When the manager started the TPM itself, it has put
+/// nothing into the TPM since. When another program did and the manager noticed later, the TPM still has what the
+/// manager put into it since then.
 /// </summary>
 internal sealed class TpmHoldings
 {
@@ -23,7 +23,7 @@ internal sealed class TpmHoldings
         _wasAsked = wasAsked;
     }
 
-    /// <summary>Finds out; asks the TPM where the event alone does not tell.</summary>
+    /// <summary>Finds out what the TPM still has. Asks the TPM when the event alone does not tell.</summary>
     public static TpmStepResult Find(TpmProfile profile, TpmRestart restart, out TpmHoldings holdings)
     {
         holdings = new TpmHoldings(restart, wasAsked: !restart.IsUnderstood);
@@ -39,13 +39,14 @@ internal sealed class TpmHoldings
         return step;
     }
 
-    /// <summary>Whether a resident object is still in its slot.</summary>
+    /// <summary>Returns true when a resident object is still in its slot.</summary>
     public bool HasResident(TransientObject resident) =>
         resident.Resident is { } handle && _transient.Contains(handle) && resident.Entered >= _restart.Started;
 
     /// <summary>
-    /// Whether an object's context can still be loaded: not from before a reset, and not with stClear from before a
-    /// restart. Null when only loading it tells, because the reset may have been before the restart that was noticed.
+    /// Returns whether an object's context can still be loaded. A context from before a reset cannot, nor can an
+    /// stClear object's context from before a restart. Returns null when only loading it tells, because there may have
+    /// been a reset before the restart that was noticed.
     /// </summary>
     public bool? HasContextOf(TransientObject held)
     {
@@ -63,7 +64,7 @@ internal sealed class TpmHoldings
         return isBeforeReset ? false : _restart.IsReset ? null : true;
     }
 
-    /// <summary>Whether a session is still there, loaded or saved as it was.</summary>
+    /// <summary>Returns true when a session is still there, loaded or saved as before.</summary>
     public bool Has(Session session)
     {
         if (!_wasAsked)
@@ -76,15 +77,19 @@ internal sealed class TpmHoldings
             : _saved.Contains(session.Handle.Index);
     }
 
-    /// <summary>Whether there is something under a transient handle.</summary>
+    /// <summary>Returns true when the TPM has something under a transient handle.</summary>
     public bool HasTransient(TpmHandle handle) => _transient.Contains(handle);
 }
 
-/// <summary>A restart of the TPM, as far as it can be told. Times are the manager's time provider's.</summary>
-/// <param name="IsReset">The reset count has changed: there was a TPM Reset since <paramref name="LastSure"/>.</param>
-/// <param name="WasSeenDown">The TPM was found down and started just now.</param>
-/// <param name="IsUnderstood">What was started just now is the only event since: nothing need be asked.</param>
-/// <param name="Started">When the TPM was started last, at the earliest.</param>
-/// <param name="LastSure">When the TPM was last known to be the same.</param>
+/// <summary>
+/// Describes a restart of the TPM, as far as it is known. Times are those of the manager's time provider.
+/// </summary>
+/// <param name="IsReset">
+/// True when the reset count has changed: there was a TPM Reset since <paramref name="LastSure"/>.
+/// </param>
+/// <param name="WasSeenDown">True when the TPM was found down and has just been started.</param>
+/// <param name="IsUnderstood">True when that start is the only event since, so the TPM need not be asked.</param>
+/// <param name="Started">The earliest time at which the TPM may have been started last.</param>
+/// <param name="LastSure">When the TPM was last known not to have been restarted.</param>
 internal readonly record struct TpmRestart(
     bool IsReset, bool WasSeenDown, bool IsUnderstood, long Started, long LastSure);

@@ -5,14 +5,14 @@ using TpmFs.Tpm;
 namespace TpmFs.Rm.Upkeep;
 
 /// <summary>
-/// Gets to know a TPM that has just been reached for the first time: starts it, and reads what it says of itself. Used
-/// by the manager's thread alone.
+/// Starts a TPM that has just been reached for the first time, and reads what it says of itself. Used by the manager's
+/// thread alone.
 /// </summary>
 internal sealed class TpmIntroduction(
     TpmEndpoint tpm, TpmLedger ledger, PowerState power, Reconciliation reconciliation, ReserveFiller filler)
 {
-    /// <summary>Does all of it, once. Where the ledger is a snapshot's, what it has is compared with the TPM.</summary>
-    /// <param name="facts">What the TPM is, where that is done.</param>
+    /// <summary>Does all of that once. Compares a ledger that comes from a snapshot with the TPM.</summary>
+    /// <param name="facts">What the TPM is, when the result is success.</param>
     public TpmStepResult Try(out TpmFacts facts)
     {
         facts = TpmFacts.None;
@@ -29,8 +29,8 @@ internal sealed class TpmIntroduction(
     }
 
     /// <summary>
-    /// Goes on with what another manager knew. Nothing is asked where that would end an exclusive audit session: a TPM
-    /// that was restarted meanwhile is then noticed with the next command.
+    /// Goes on with what another manager knew. Asks the TPM nothing if that would end an exclusive audit session; the
+    /// next command then shows whether the TPM was restarted.
     /// </summary>
     private TpmStepResult GoOn()
     {
@@ -66,7 +66,7 @@ internal sealed class TpmIntroduction(
         return tpm.Channel.IsUp ? TpmStepResult.Done : TpmStepResult.Lost;
     }
 
-    /// <summary>Slots are counted as the TPM says while the manager holds none of them.</summary>
+    /// <summary>Takes the number of slots from the TPM, while the manager holds none of them.</summary>
     private void LearnLimits()
     {
         if (ledger.Objects.Count == 0)

@@ -3,5 +3,5 @@ using TpmFs.Rm.Sessions;
 
 namespace TpmFs.Rm.Upkeep;
 
-/// <summary>Moves things into and out of the TPM's slots.</summary>
+/// <summary>Moves objects and sessions into and out of the TPM's slots.</summary>
 internal sealed record TpmSlots(ObjectResidency Objects, SessionResidency Sessions);

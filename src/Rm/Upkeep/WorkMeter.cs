@@ -6,7 +6,7 @@ using TpmFs.Tpm.Wire;
 namespace TpmFs.Rm.Upkeep;
 
 /// <summary>
-/// Measures what one command costs, and puts it down to its opener and its domain. Used by the manager's thread alone.
+/// Measures what one command costs, and counts that for its opener and its domain. Used by the manager's thread alone.
 /// </summary>
 internal sealed class WorkMeter(TpmChannel channel, TpmSlots slots, TimeProvider time)
 {
@@ -14,7 +14,7 @@ internal sealed class WorkMeter(TpmChannel channel, TpmSlots slots, TimeProvider
     private long _evictions;
     private TimeSpan _busy;
 
-    /// <summary>A command's turn begins.</summary>
+    /// <summary>Begins to measure a command's turn.</summary>
     public void Begin()
     {
         _commands = channel.Commands;
@@ -22,7 +22,7 @@ internal sealed class WorkMeter(TpmChannel channel, TpmSlots slots, TimeProvider
         _busy = channel.Busy;
     }
 
-    /// <summary>Its turn is over. Returns the TPM's time that it took.</summary>
+    /// <summary>Ends the command's turn. Returns the TPM's time that the turn took.</summary>
     public TimeSpan EndTurn(ManagedSpace space)
     {
         TimeSpan busy = channel.Busy - _busy;
@@ -33,7 +33,7 @@ internal sealed class WorkMeter(TpmChannel channel, TpmSlots slots, TimeProvider
         return busy;
     }
 
-    /// <summary>The command is answered.</summary>
+    /// <summary>Counts the command as answered.</summary>
     /// <param name="now">The time provider's timestamp.</param>
     public void Answered(PendingCommand pending, in CommandOutcome outcome, TimeSpan busy, long now)
     {

@@ -49,7 +49,7 @@ internal sealed class ChildProcess : IDisposable
         if (!firstPair.IsValid || !secondPair.IsValid || !outputPair.IsValid
             || SocketCalls.SetBlocking(outputPair.Theirs, blocking: false).IsError)
         {
-            problem = $"no sockets for {executable}: {Errno.Last.Text()}";
+            problem = $"cannot make sockets for {executable}: {Errno.Last.Text()}";
             return null;
         }
 

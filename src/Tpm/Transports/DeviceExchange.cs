@@ -38,7 +38,7 @@ internal static class DeviceExchange
             // While the machine goes to sleep, a driver that sleeps already refuses commands. The TPM has not had this
             // one.
             _ when BootClock.TimeAsleep() - asleep > s_shortestSleep => new(
-                TransmitStatus.NotSent, 0, $"the machine slept while {path} had a command"),
+                TransmitStatus.NotSent, 0, $"the machine went to sleep while {path} had a command"),
             _ => new(TransmitStatus.Disconnected, 0, $"{path} gives no response: {error.Text()}"),
         };
     }
@@ -82,7 +82,7 @@ internal static class DeviceExchange
                 {
                     problem = isResponse
                         ? null
-                        : $"{received} bytes came of a response that says it is {header.Size} bytes long";
+                        : $"the response says that it is {header.Size} bytes long, but {received} bytes came";
                     return Errno.None;
                 }
             }

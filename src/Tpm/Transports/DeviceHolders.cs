@@ -56,7 +56,7 @@ public sealed class DeviceHolders(string path)
         }
         catch (Exception gone) when (gone is IOException or UnauthorizedAccessException)
         {
-            return false; // It has ended meanwhile, or is another user's.
+            return false; // The process has ended meanwhile, or belongs to another user.
         }
     }
 

@@ -21,7 +21,7 @@ internal static class DeviceNode
     public static string NotResourceManager(string path) =>
         $"{path} is the kernel's resource manager, and not the TPM: it swaps everything at every command and keeps "
         + "saved sessions for ever. Name the TPM itself, such as device:/dev/tpm0; "
-        + "programs may go on using the kernel's beside tpmfs";
+        + "programs may go on using the kernel's resource manager beside tpmfs";
 
     /// <summary>Returns true when a path has the name of the kernel's resource manager.</summary>
     public static bool IsResourceManager(string path) =>
@@ -34,10 +34,10 @@ internal static class DeviceNode
     public static bool MayBeDevice(string path, TransportEnvironment environment, out string problem)
     {
         problem = !Path.IsPathRooted(path)
-            ? $"device needs the path of a TPM's device from the root on, such as device:/dev/tpm0, and not \"{path}\""
+            ? $"device needs the path of a TPM's device, beginning with /, such as device:/dev/tpm0, and not \"{path}\""
             : IsResourceManager(path) ? NotResourceManager(path)
             : IsBelow(environment.OwnTree, path)
-            ? $"{path} is a node of the tree that is to be served, which cannot be its own TPM"
+            ? $"{path} is a node of this daemon's own tree, which cannot be its own TPM"
             : string.Empty;
         return problem.Length == 0;
     }
@@ -46,7 +46,7 @@ internal static class DeviceNode
     /// Opens the device. Returns null with a problem when it cannot be opened, or when the path does not lead to a
     /// TPM's device. In that case only the path was looked up, and nothing behind it was opened.
     /// </summary>
-    /// <param name="holders">Finds who has the same path open.</param>
+    /// <param name="holders">Finds the processes that have the same path open.</param>
     public static SafeFileHandle? TryOpen(
         string path, DeviceHolders holders, out bool isCharacterDevice, out string problem)
     {
@@ -105,10 +105,10 @@ internal static class DeviceNode
         _ when error == Errno.ENOENT =>
             $"there is no {path}. Is there a TPM, is it switched on in the firmware, and is its driver loaded?",
         _ when error == Errno.ENODEV || error == Errno.ENXIO => $"{path} has no device behind it",
-        _ when error == Errno.EACCES => $"{path} may not be opened: permission denied",
+        _ when error == Errno.EACCES => $"tpmfs may not open {path}: permission denied",
         _ when error == Errno.EBUSY =>
-            $"{path} is in use{holders.Describe()}; one program at a time can have the TPM itself. "
-            + $"Stop the other one (fuser -v {path} shows it)",
+            $"{path} is in use{holders.Describe()}; only one program at a time can have the TPM itself. "
+            + $"Stop the other program (fuser -v {path} shows it)",
         _ => $"cannot open {path}: {error.Text()}",
     };
 

@@ -24,9 +24,9 @@ internal sealed class EmbeddedTransport(string directory) : ITpmTransport
             "embedded[:DIR]", "a software TPM of tpmfs's own (swtpm), its state kept in DIR", "embedded embedded:"));
 
     /// <summary>
-    /// Says how swtpm serves. As a "chardev" it ends as soon as its data socket is closed, whatever it was about; as a
-    /// "socket" it waits for another connection on a socket that takes none, without ever sleeping, when a command was
-    /// under way (swtpm's mainloop.c, MAIN_LOOP_FLAG_END_ON_HUP).
+    /// Says how swtpm serves. As a "chardev" it ends as soon as its data socket is closed, whatever command it runs. As
+    /// a "socket" that has a command under way, it waits for another connection on a socket that takes none, without
+    /// ever sleeping (swtpm's mainloop.c, MAIN_LOOP_FLAG_END_ON_HUP).
     /// </summary>
     private const string Service = "chardev";
 
@@ -105,7 +105,7 @@ internal sealed class EmbeddedTransport(string directory) : ITpmTransport
     }
 
     /// <summary>
-    /// Tells the TPM to shut down. Where that fails the TPM cannot be shut down in order, and the process is ended all
+    /// Tells the TPM to shut down. If that fails, the TPM cannot be shut down in order, and the process is ended all
     /// the same.
     /// </summary>
     private static void TransmitShutdown(SwtpmLink link, Deadline deadline)

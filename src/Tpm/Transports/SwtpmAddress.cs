@@ -51,7 +51,7 @@ internal sealed record SwtpmAddress(string Name, EndPoint Data, EndPoint Control
             string key = equals < 0 ? item : item[..equals];
             string value = equals < 0 ? string.Empty : item[(equals + 1)..];
             problem = key is not ("path" or "host" or "port")
-                ? $"swtpm has no \"{key}\"; expected swtpm:path=SOCKET or swtpm:host=HOST,port=PORT"
+                ? $"swtpm: there is no \"{key}\"; expected swtpm:path=SOCKET or swtpm:host=HOST,port=PORT"
                 : value.Length == 0 ? $"swtpm's {key} is empty"
                 : !items.TryAdd(key, value) ? $"swtpm's {key} is given twice"
                 : string.Empty;
@@ -71,7 +71,7 @@ internal sealed record SwtpmAddress(string Name, EndPoint Data, EndPoint Control
         address = fits ? new(path, new UnixDomainSocketEndPoint(path), new UnixDomainSocketEndPoint(control)) : null;
         problem = fits
             ? string.Empty
-            : $"the path of the socket {control} is longer than the {LongestSocketPath} bytes that a socket's may have";
+            : $"the path of the socket {control} is too long: a socket's path has at most {LongestSocketPath} bytes";
         return fits;
     }
 
@@ -84,7 +84,7 @@ internal sealed record SwtpmAddress(string Name, EndPoint Data, EndPoint Control
             : null;
         problem = isPort
             ? string.Empty
-            : $"swtpm's port \"{port}\" is no number from 1 to 65534 (control is at the port after it)";
+            : $"swtpm's port \"{port}\" is not a number from 1 to 65534 (the control channel is at the next port)";
         return isPort;
     }
 }

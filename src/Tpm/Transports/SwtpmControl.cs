@@ -9,7 +9,7 @@ internal delegate bool SwtpmConnector(Deadline deadline, out TpmSocket? socket, 
 /// swtpm's control channel (swtpm_ioctls(3), the CMD_ commands). A request is a big-endian number and its data; the
 /// answer begins with a TPM result. swtpm serves one control connection at a time, and takes what one read(2) gives for
 /// one request. So a connection is open only while it is needed, and carries one request at a time. Used by one thread
-/// at a time, but for <see cref="Cancel"/>.
+/// at a time, except for <see cref="Cancel"/>.
 /// </summary>
 /// <param name="open">Opens a connection, or returns the only one there is.</param>
 /// <param name="keepsConnection">True when there is only one connection, which stays open after use.</param>
@@ -39,7 +39,7 @@ internal sealed class SwtpmControl(SwtpmConnector open, bool keepsConnection)
     /// <summary>True when swtpm answered the last request with a refusal.</summary>
     public bool HasRefused { get; private set; }
 
-    /// <summary>True when a cancel was sent whose answer nobody has collected yet.</summary>
+    /// <summary>True when a cancel was sent whose answer has not been collected yet.</summary>
     public bool OwesAnswer => Volatile.Read(ref _cancel) is not null;
 
     /// <summary>Asks swtpm for its capabilities (PTM_CAP_*), which tell what the transport can do.</summary>

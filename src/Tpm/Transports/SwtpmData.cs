@@ -83,7 +83,7 @@ internal sealed class SwtpmData(TpmSocket first, SwtpmConnector? open, TimeSpan 
 
             if (header.Size < TpmHeader.Length || header.Size > response.Length)
             {
-                string problem = $"the TPM sent a response that says it is {header.Size} bytes long";
+                string problem = $"the TPM sent a response that says that it is {header.Size} bytes long";
                 return new(TransmitStatus.Disconnected, 0, problem);
             }
 

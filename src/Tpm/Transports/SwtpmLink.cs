@@ -3,7 +3,7 @@ using TpmFs.Tpm.Wire;
 namespace TpmFs.Tpm.Transports;
 
 /// <summary>
-/// A swtpm's data channel, and its control channel where there is one. Used by one thread at a time, but for
+/// A swtpm's data channel, and its control channel where there is one. Used by one thread at a time, except for
 /// <see cref="Cancel"/>.
 /// </summary>
 /// <param name="data">The data channel, which is disposed with the link.</param>
@@ -30,7 +30,7 @@ internal sealed class SwtpmLink(SwtpmData data, SwtpmControl? control, TpmTransp
 
     public SwtpmData Data => data;
 
-    /// <summary>Takes over what the control channel can do, where it did not say so when the link was made.</summary>
+    /// <summary>Asks the control channel what it can do, if it did not answer that when the link was made.</summary>
     public void Learn(TpmTransportFeatures learnt)
     {
         lock (_gate)
@@ -165,7 +165,7 @@ internal sealed class SwtpmLink(SwtpmData data, SwtpmControl? control, TpmTransp
         {
             problem = locality == 0
                 ? string.Empty
-                : $"locality {locality} needs swtpm's control channel, which is not to be had";
+                : $"locality {locality} needs swtpm's control channel, which cannot be reached";
             return locality == 0;
         }
 

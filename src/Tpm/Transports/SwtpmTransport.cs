@@ -101,8 +101,9 @@ internal sealed class SwtpmTransport(SwtpmAddress address) : ITpmTransport
     private void Close() => Interlocked.Exchange(ref _link, null)?.Dispose();
 
     /// <summary>
-    /// Asks the control channel what it can do. Where it does not answer in time, swtpm is busy with what an earlier
-    /// connection asked, and can do what it could before. Where it is not there, it can do nothing.
+    /// Asks the control channel what it can do. If the channel does not answer in time, swtpm is busy with the command
+    /// of an earlier connection, and can do what it could before. If the channel is not there, swtpm can neither cancel
+    /// nor set localities.
     /// </summary>
     private bool TryReadFeatures(Deadline deadline)
     {

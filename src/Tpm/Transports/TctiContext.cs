@@ -29,7 +29,7 @@ internal sealed unsafe class TctiContext(
         size = 0;
         if (_context is null)
         {
-            return TctiRc.NoConnection; // It was closed while its response was waited for.
+            return TctiRc.NoConnection; // The TCTI was closed while a caller waited for its response.
         }
 
         nuint received = (nuint)response.Length;

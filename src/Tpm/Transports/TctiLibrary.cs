@@ -31,7 +31,7 @@ internal static unsafe class TctiLibrary
         if (!NativeLibrary.TryGetExport(s_library.Value, "Tss2_TctiLdr_Initialize", out nint initialize)
             || !NativeLibrary.TryGetExport(s_library.Value, "Tss2_TctiLdr_Finalize", out nint finalize))
         {
-            problem = $"{Name} is not the library of that name of tpm2-tss";
+            problem = $"{Name} is not tpm2-tss's library: it lacks Tss2_TctiLdr_Initialize or Tss2_TctiLdr_Finalize";
             return null;
         }
 

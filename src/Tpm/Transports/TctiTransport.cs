@@ -194,7 +194,7 @@ internal sealed class TctiTransport(string configuration) : ITpmTransport
         {
             Cancel();
             string limit = string.Create(CultureInfo.InvariantCulture, $"{timeout.TotalSeconds:0.###} s");
-            return new(TransmitStatus.TimedOut, 0, $"no response by {Name} in {limit}");
+            return new(TransmitStatus.TimedOut, 0, $"no response from {Name} in {limit}");
         }
 
         if (result != TctiRc.Success)
@@ -204,7 +204,7 @@ internal sealed class TctiTransport(string configuration) : ITpmTransport
 
         return TpmHeader.TryRead(response[..size], out TpmHeader header) && header.Size == size
             ? new(TransmitStatus.Ok, size)
-            : new(TransmitStatus.Disconnected, 0, $"{Name} gives {size} bytes that are no response");
+            : new(TransmitStatus.Disconnected, 0, $"{Name} gave {size} bytes that are not a response");
     }
 
     private TransmitResult Failed(string what, uint result) =>

@@ -44,7 +44,7 @@ public sealed class TransportSpec
     public bool IsShared { get; internal init; }
 
     /// <summary>
-    /// True when the TPM is the daemon's own: what it holds when the daemon starts was left over by an earlier one.
+    /// True when the TPM is the daemon's own, so an earlier daemon left what the TPM holds at the start.
     /// </summary>
     public bool IsOwn { get; internal init; }
 
