@@ -117,7 +117,7 @@ public sealed class FuseMount : IDisposable
                 return new FuseMount(mountPoint, layer.Device, created, taken, mounter, device, log);
             }
 
-            problem = $"'{mountPoint.Path}' was unmounted as soon as it was mounted.";
+            problem = $"Another process unmounted '{mountPoint.Path}' as soon as it was mounted. Start again.";
             device.Dispose();
         }
 
@@ -158,7 +158,7 @@ public sealed class FuseMount : IDisposable
 
         if (layers.Count > 0)
         {
-            log.Warning($"'{mountPoint.Path}' held {layers.Count} mount(s) whose server was gone; unmounted.");
+            log.Warning($"Unmounted {layers.Count} mount(s) at '{mountPoint.Path}' whose daemon was gone.");
         }
 
         return true;
@@ -169,13 +169,13 @@ public sealed class FuseMount : IDisposable
         IReadOnlyList<MountInfo> layers = _mountPoint.Layers;
         if (layers is not [.., var top] || layers.All(layer => layer.Device != _device))
         {
-            _log.Information($"'{MountPoint}' was unmounted by somebody else.");
+            _log.Information($"Another process has unmounted '{MountPoint}'.");
         }
         else if (top.Device != _device)
         {
             _log.Warning(
-                $"'{MountPoint}' stays mounted below a filesystem of type {top.Type}. Unmount both: umount "
-                    + $"'{MountPoint}'");
+                $"'{MountPoint}' stays mounted: a filesystem of type {top.Type} is mounted over it. Unmount both, with "
+                    + $"umount '{MountPoint}' twice");
             return;
         }
         else if (!_mounter.TryUnmount(MountPoint, out string problem))

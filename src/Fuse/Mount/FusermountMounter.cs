@@ -33,7 +33,7 @@ internal sealed class FusermountMounter(IFuseLog log, string configurationPath =
 
             if (error.IsError)
             {
-                problem = $"No socket for {Program} can be made: {error.Text()}.";
+                problem = $"Cannot make a socket for {Program}: {error.Text()}.";
                 return false;
             }
 
@@ -44,7 +44,9 @@ internal sealed class FusermountMounter(IFuseLog log, string configurationPath =
 
             theirs.Dispose();
             error = SocketCalls.ReceiveDescriptor(ours, out device);
-            problem = error.IsError ? $"{Program} gave no descriptor: {error.Text()}." : string.Empty;
+            problem = error.IsError
+                ? $"{Program} did not hand over the mount's descriptor: {error.Text()}."
+                : string.Empty;
             return !error.IsError;
         }
     }
@@ -63,7 +65,7 @@ internal sealed class FusermountMounter(IFuseLog log, string configurationPath =
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
             log.Information(
-                $"'{configurationPath}' cannot be read ({e.Message}), so user_allow_other is taken as not set.");
+                $"'{configurationPath}' cannot be read ({e.Message}), so user_allow_other counts as not set.");
             return false;
         }
     }

@@ -7,15 +7,17 @@ internal static class CdiCommand
 {
     private static readonly Option<string?> s_output = new("--output")
     {
-        Description = "Write it to this file, such as /run/cdi/tpmfs.json, and not to standard output. The file is "
-            + "replaced as a whole, and removed when there is no domain.",
+        Description = "Write the specification to this file, such as /run/cdi/tpmfs.json, instead of standard output. "
+            + "The file is replaced as a whole, and removed when there is no domain.",
         HelpName = "FILE",
     };
 
     public static Command Create()
     {
         var command = new Command(
-            "cdi", $"Name the domains to container engines: podman run --device {CdiSpecification.Kind}=DOMAIN.")
+            "cdi",
+            "Print a specification by which container engines give domains to containers: podman run --device "
+                + $"{CdiSpecification.Kind}=DOMAIN.")
         {
             s_output, TreeCommands.MountPoint,
         };
@@ -28,7 +30,7 @@ internal static class CdiCommand
     {
         if (!tree.TryListMadeDomains(out IReadOnlyList<string> domains, out string problem))
         {
-            return ExitCode.Problem($"the domains cannot be listed: {problem}; root may, and the daemon's own user");
+            return ExitCode.Problem($"cannot list the domains: {problem}. Only root and the daemon's own user may");
         }
 
         CdiDevice[] all = [.. domains
@@ -38,7 +40,7 @@ internal static class CdiCommand
         foreach (CdiDevice device in all.Except(devices))
         {
             Console.Error.WriteLine(
-                $"tpmfs: the domain '{OutsideText.Line(device.Name)}' is left out: a device's name has only "
+                $"tpmfs: left out the domain '{OutsideText.Line(device.Name)}': the name of a device may hold only "
                     + "letters, digits and _-.: and begins and ends with a letter or a digit");
         }
 

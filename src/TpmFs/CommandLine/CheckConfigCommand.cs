@@ -16,7 +16,7 @@ internal static class CheckConfigCommand
     public static Command Create()
     {
         var command = new Command(
-            "check-config", "Read the configuration and say what is wrong with it; change nothing.") { s_config };
+            "check-config", "Read the configuration and list its mistakes; change nothing.") { s_config };
         command.SetAction(arguments =>
         {
             var source = SettingsSource.Of(arguments.GetValue(s_config));
@@ -38,7 +38,7 @@ internal static class CheckConfigCommand
 
     /// <summary>Returns what is said of a configuration that is in order.</summary>
     public static string InOrder(SettingsSource source) => File.Exists(source.Path)
-        ? $"{source.Path} is in order" : $"{source.Path} is not there, so the defaults hold";
+        ? $"{source.Path} is in order" : $"there is no {source.Path}, so the defaults hold";
 
     /// <summary>
     /// What 'tpmfs mount' refuses of a file that can be read; nothing is opened. The file is the system's, whoever

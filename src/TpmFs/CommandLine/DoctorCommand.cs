@@ -17,7 +17,7 @@ internal static class DoctorCommand
 
     public static Command Create()
     {
-        var command = new Command("doctor", "Find what keeps you from using a TPM, and say what to do about it.")
+        var command = new Command("doctor", "Find what keeps you from using a TPM, and say what to do.")
         {
             s_config, TreeCommands.MountPoint,
         };

@@ -23,7 +23,7 @@ internal sealed class MachineChecks(SettingsSource source)
         {
             yield return Finding.Wrong(
                 "kernel", $"Linux {Environment.OSVersion.Version} is older than {s_oldestKernel}",
-                "use a newer kernel: its FUSE has what tpmfs needs");
+                $"boot Linux {s_oldestKernel} or newer: older kernels lack parts of FUSE that tpmfs needs");
         }
 
         if (Group() is { } group)
@@ -35,7 +35,7 @@ internal sealed class MachineChecks(SettingsSource source)
             && !Executables.TryFind("swtpm", out _))
         {
             yield return Finding.Wrong(
-                "swtpm", "the configuration has a software TPM, and swtpm is not on the PATH", "apt install swtpm");
+                "swtpm", "the configuration names a software TPM, but swtpm is not on the PATH", "apt install swtpm");
         }
     }
 
@@ -63,7 +63,7 @@ internal sealed class MachineChecks(SettingsSource source)
         {
             return Finding.Wrong(
                 "tpm", $"there is no {path}",
-                "ls /dev/tpm*. Without any: is the TPM switched on in the firmware, and its driver loaded "
+                "ls /dev/tpm*. If there is none: is the TPM switched on in the firmware, and is its driver loaded "
                     + "(journalctl -k -g tpm)?");
         }
 
@@ -71,7 +71,7 @@ internal sealed class MachineChecks(SettingsSource source)
         return holders.Length == 0
             ? Finding.Fine("tpm", $"{path} is there, and no process that you can see has it open")
             : Finding.Wrong(
-                "tpm", $"{path} is in use{holders}; one program at a time can have the TPM itself",
+                "tpm", $"{path} is in use{holders}; only one program at a time can have the TPM itself",
                 $"stop that program (fuser -v {path}), or have it use /run/tpmfs/rm0");
     }
 
@@ -79,13 +79,13 @@ internal sealed class MachineChecks(SettingsSource source)
     {
         if (!source.TryRead(out Settings settings, out string problem))
         {
-            return Finding.Wrong("configuration", problem, "mend it; 'tpmfs check-config' says when it is in order");
+            return Finding.Wrong("configuration", problem, "correct the file; 'tpmfs check-config' checks it again");
         }
 
         Settings = settings;
         return CheckConfigCommand.IsServable(settings, out problem)
             ? Finding.Fine("configuration", CheckConfigCommand.InOrder(source))
-            : Finding.Wrong("configuration", $"{source.Path}: {problem}", $"mend {source.Path}");
+            : Finding.Wrong("configuration", $"{source.Path}: {problem}", $"correct {source.Path}");
     }
 
     /// <summary>Looks whether a group can have rm0 where the configuration names none.</summary>
@@ -94,6 +94,6 @@ internal sealed class MachineChecks(SettingsSource source)
         && warning is not null
             ? Finding.Note(
                 "group", $"there is no group {NodeOwner.DefaultGroup}, so only root can use rm0",
-                $"groupadd --system {NodeOwner.DefaultGroup}, and start tpmfs again")
+                $"groupadd --system {NodeOwner.DefaultGroup}, then start tpmfs again")
             : null;
 }

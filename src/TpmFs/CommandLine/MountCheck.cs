@@ -38,7 +38,7 @@ internal sealed record MountCheck(MountedTree? Tree, IReadOnlyList<Finding> Find
         {
             return new MountCheck(null, [Finding.Wrong(
                 Subject, $"the daemon at {mountPoint} does not answer: it hangs, or was stopped",
-                "systemctl restart tpmfs; by hand: kill -CONT its process, or kill it and umount --lazy "
+                "systemctl restart tpmfs. By hand: kill -CONT the daemon, or kill it and umount --lazy "
                     + mountPoint)]);
         }
 
@@ -46,7 +46,8 @@ internal sealed record MountCheck(MountedTree? Tree, IReadOnlyList<Finding> Find
             ? new MountCheck(tree, [Finding.Fine(Subject, $"a daemon serves {mountPoint}")])
             : new MountCheck(null, [Finding.Wrong(
                 Subject, $"nobody serves {mountPoint} any more: its daemon was killed",
-                $"start tpmfs again, which cleans it (systemctl restart tpmfs), or umount --lazy {mountPoint}")]);
+                $"start tpmfs again, which takes the dead mount off (systemctl restart tpmfs), or umount --lazy "
+                    + mountPoint)]);
     }
 
     private static Finding NotMounted(string places, Settings settings)
@@ -79,7 +80,8 @@ internal sealed record MountCheck(MountedTree? Tree, IReadOnlyList<Finding> Find
                     "journalctl -p err -u tpmfs says why"),
             _ => Finding.Wrong(
                 Subject, $"{nothing}: tpmfs.service does not run",
-                "systemctl start tpmfs; a TPM that appears starts it, so see whether there is one: ls /dev/tpm*"),
+                "systemctl start tpmfs. A TPM that appears starts the service, so see whether there is one: "
+                    + "ls /dev/tpm*"),
         };
     }
 

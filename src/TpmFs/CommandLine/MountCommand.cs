@@ -22,8 +22,8 @@ internal static class MountCommand
 
     private static readonly Option<string[]> s_tpm = new("--tpm")
     {
-        Description = "The TPM; see below. Several times for several TPMs: rm0, rm1 and so on. May be left out when "
-            + "the configuration names them.",
+        Description = "The TPM to serve; see below. Repeat the option for several TPMs: rm0, rm1 and so on. It may be "
+            + "left out when the configuration names the TPMs.",
         HelpName = "SPEC",
     };
 
@@ -35,15 +35,15 @@ internal static class MountCommand
 
     private static readonly Option<string?> s_stateDirectory = new("--state-dir")
     {
-        Description = "What outlives the daemon. Default: /var/lib/tpmfs, or tpmfs in $XDG_STATE_HOME "
-            + "(~/.local/state) for a user other than root.",
+        Description = "The directory in which the daemon keeps its state between runs. Default: /var/lib/tpmfs, or "
+            + "tpmfs in $XDG_STATE_HOME (~/.local/state) for a user other than root.",
         HelpName = "DIR",
     };
 
     public static Command Create()
     {
         var command =
-            new Command("mount", "Mount a TPM as a file and serve it, in the foreground, until a signal ends it.")
+            new Command("mount", "Mount TPMs as files and serve them in the foreground until a signal ends the daemon.")
         {
             s_mountPoint, s_tpm, s_config, s_stateDirectory,
         };

@@ -39,7 +39,7 @@ internal sealed class MountedTree
             string places = string.Join(" or ", candidates.Distinct());
             problem =
                 $"no TPM is mounted at {places}; start one with 'tpmfs mount', "
-                    + "or name its mount point with --mount DIR";
+                    + "or name the daemon's mount point with --mount DIR";
             return false;
         }
 

@@ -16,14 +16,14 @@ internal static class ResetCommand
 {
     private static readonly Argument<string?> s_place = new("PATH")
     {
-        Description = "What to reset, with all below it, such as users/1000 or rm0. Default: everything.",
+        Description = "What to reset, with everything below it, such as users/1000 or rm0. Default: the whole tree.",
         Arity = ArgumentArity.ZeroOrOne,
     };
 
     private static readonly Option<string?> s_stateDirectory = new("--state-dir")
     {
-        Description = "The state directory of a daemon that does not run; without --mount no other is told. Default: "
-            + "as for 'tpmfs mount'.",
+        Description = "The state directory of a daemon that does not run. Without --mount, only this directory is "
+            + "reset, whatever is mounted. Default: as for 'tpmfs mount'.",
         HelpName = "DIR",
     };
 
@@ -31,8 +31,8 @@ internal static class ResetCommand
     {
         var command = new Command(
             "reset",
-            "Drop what was changed at run time, so that what is configured holds again; without PATH also what was "
-                + "made with mkdir.")
+            "Drop all changes that were made at run time, so that the configuration holds again. Without PATH, also "
+                + "remove the directories that were made with mkdir.")
         {
             s_place, TreeCommands.MountPoint, s_stateDirectory,
         };
@@ -104,7 +104,8 @@ internal static class ResetCommand
         return ExitCode.Problem(error switch
         {
             _ when error == Errno.ENOENT => $"there is nothing at {place} in {mountPoint}",
-            _ when error == Errno.EPERM || error == Errno.EACCES => "only who administers the tree may reset it",
+            _ when error == Errno.EPERM || error == Errno.EACCES =>
+                "only root, or the user who runs the daemon, may reset its tree",
             _ => $"{mountPoint}: {error.Text()}",
         });
     }

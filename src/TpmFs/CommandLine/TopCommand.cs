@@ -59,7 +59,7 @@ internal static class TopCommand
             Follow(tree, stop, WidthOfFile, console.Write);
         }
 
-        return stop.IsSet ? ExitCode.Ok : ExitCode.Problem($"nothing is mounted at {tree.Path} any more");
+        return stop.IsSet ? ExitCode.Ok : ExitCode.Problem($"no TPM is mounted at {tree.Path} any more");
     }
 
     /// <summary>Shows a table at once, and another each second until it is to stop or the tree is gone.</summary>

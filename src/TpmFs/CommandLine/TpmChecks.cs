@@ -14,7 +14,8 @@ internal sealed partial class TpmChecks(MountedTree tree)
     {
         if (!tree.TryRead("status", out string status, out string problem))
         {
-            yield return Finding.Wrong("status", problem, "look again; a daemon that stops has no status");
+            yield return Finding.Wrong(
+                "status", problem, "run tpmfs doctor again: a daemon that is stopping has no status");
             yield break;
         }
 
@@ -39,13 +40,13 @@ internal sealed partial class TpmChecks(MountedTree tree)
         if (says.StartsWith("NOT THERE", StringComparison.Ordinal))
         {
             yield return Finding.Wrong(
-                subject, $"{way} is {says}", "see 'A TPM that hangs' in the documentation; journalctl -k -g tpm");
+                subject, $"{way} is {says}", "see what the kernel says: journalctl -k -g tpm");
             yield break;
         }
 
         if (says.StartsWith("TPM 1.2", StringComparison.Ordinal))
         {
-            yield return Finding.Note(subject, $"{way} is a {says}", $"use raw{number}, which is root's");
+            yield return Finding.Note(subject, $"{way} is a {says}", $"as root, use raw{number}");
             yield break;
         }
 
@@ -80,11 +81,13 @@ internal sealed partial class TpmChecks(MountedTree tree)
         node = null;
         return Finding.Wrong(subject, $"you may not use {shared}: {error.Text()}", error switch
         {
-            _ when error == Errno.EACCES => "as root: usermod --append --groups tss USER (the group of rm0), then log "
-                + $"in anew; or setfacl -m u:USER:rw {shared}",
-            _ when error == Errno.ENFILE => "tpmfs openers shows who has it open; echo NUMBER >openers.max raises it",
-            _ when error == Errno.EROFS => "your service has ProtectSystem=strict: ReadWritePaths=/run/tpmfs",
-            _ => "open again; a container's bind mount has to be made anew",
+            _ when error == Errno.EACCES => "as root: usermod --append --groups tss USER (the group of rm0), then USER "
+                + $"logs out and in again; or setfacl -m u:USER:rw {shared}",
+            _ when error == Errno.ENFILE => "'tpmfs openers' shows which programs have it open. To raise the limit, as "
+                + $"root: echo NUMBER >{Path.Combine(tree.Path, "openers.max")}",
+            _ when error == Errno.EROFS =>
+                "your service has ProtectSystem=strict; add ReadWritePaths=/run/tpmfs to its unit",
+            _ => "open the node again. A container needs a new bind mount",
         });
     }
 
@@ -95,7 +98,7 @@ internal sealed partial class TpmChecks(MountedTree tree)
         {
             yield return Finding.Wrong(
                 subject, $"it answers no command: {problem}",
-                "tpmfs openers shows what it works at; see 'A TPM that hangs' in the documentation");
+                "'tpmfs openers' shows the command that it is executing; read 'A TPM that hangs' in the documentation");
             yield break;
         }
 
@@ -103,18 +106,19 @@ internal sealed partial class TpmChecks(MountedTree tree)
         {
             yield return Finding.Wrong(
                 subject,
-                $"it is locked out, since {properties[TpmPt.LockoutCounter]} authorizations failed: what is protected "
-                    + "against guessing answers 0x921",
-                "tpm2_dictionarylockout --clear-lockout, or wait: it forgets a failure in "
-                    + $"{properties[TpmPt.LockoutInterval]} s. 'auth_failures' in each domain's stat shows who failed");
+                $"it is locked out, since {properties[TpmPt.LockoutCounter]} authorizations failed: commands with keys "
+                    + "that are protected against guessing get 0x921",
+                "tpm2_dictionarylockout --clear-lockout, or wait: the TPM forgets one failure every "
+                    + $"{properties[TpmPt.LockoutInterval]} s. 'auth_failures' in each domain's stat counts the "
+                    + "failures of that domain");
         }
 
         if (properties.DisabledHierarchies is { Length: > 0 } disabled)
         {
             yield return Finding.Wrong(
-                subject, $"the {disabled} hierarchy is switched off: its keys answer 0x085 or 0x185",
-                "restart the machine, which switches it on; firmware of a virtual machine on the root's nodes may "
-                    + "have done it: give that a domain's node");
+                subject, $"the {disabled} hierarchy is switched off: commands with its keys get 0x085 or 0x185",
+                "restart the machine, which switches the hierarchy on. If a virtual machine uses rm0, its firmware may "
+                    + "have switched the hierarchy off: give that machine the node of a domain");
         }
 
         yield return Finding.Fine(subject, "it answers");
@@ -124,9 +128,9 @@ internal sealed partial class TpmChecks(MountedTree tree)
         tree.Openers().Where(opener => opener["node"].Contains("raw", StringComparison.Ordinal)).Select(
             opener => Finding.Note(
                 "raw",
-                $"process {opener["pid"]} ({opener["command"]}) of user {opener["uid"]} has {opener["node"]} open; no "
-                    + "other may open a raw node of that TPM",
-                $"nothing, if it should; tpmfs revoke {opener.Id} ends it"));
+                $"process {opener["pid"]} ({opener["command"]}) of user {opener["uid"]} has {opener["node"]} open; "
+                    + "until it closes the node, nobody else can open a raw node of that TPM",
+                $"nothing, if that is intended; otherwise: tpmfs revoke {opener.Id}"));
 
     [GeneratedRegex(@"^TPM (\d+) +(.*)\n +(.*)$", RegexOptions.Multiline)]
     private static partial Regex StatusOfTpm();

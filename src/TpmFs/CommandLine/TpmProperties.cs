@@ -50,7 +50,7 @@ internal sealed class TpmProperties
         // The thread is of the pool, which does not keep the process from ending.
         Task<(TpmProperties?, string)> asked = Task.Run(() => Ask(node));
         (properties, problem) = asked.Wait(s_patience)
-            ? asked.Result : (null, $"none came within {s_patience.TotalSeconds:0} s");
+            ? asked.Result : (null, $"no response came within {s_patience.TotalSeconds:0} s");
         return properties is not null;
     }
 
@@ -59,7 +59,7 @@ internal sealed class TpmProperties
         ReadOnlySpan<byte> response, [NotNullWhen(true)] out TpmProperties? properties, out string problem)
     {
         properties = null;
-        problem = "its response is none";
+        problem = "its response is malformed";
         if (!TpmHeader.TryRead(response, out TpmHeader header))
         {
             return false;
@@ -67,7 +67,7 @@ internal sealed class TpmProperties
 
         if (header.ResponseCode != TpmRc.Success)
         {
-            problem = $"it says 0x{header.Code:X}";
+            problem = $"its response code is 0x{header.Code:X}";
             return false;
         }
 

@@ -11,7 +11,8 @@ internal static class TreeCommands
 {
     public static readonly Option<string?> MountPoint = new("--mount")
     {
-        Description = "Where it is mounted. Default: /run/tpmfs, or $XDG_RUNTIME_DIR/tpmfs for a user other than root.",
+        Description = "Where the daemon is mounted. Default: /run/tpmfs, or $XDG_RUNTIME_DIR/tpmfs for a user other "
+            + "than root.",
         HelpName = "DIR",
     };
 
@@ -22,7 +23,7 @@ internal static class TreeCommands
 
     public static Command Status()
     {
-        var command = new Command("status", "Show the TPM and its domains.") { MountPoint };
+        var command = new Command("status", "Show the TPMs and their domains.") { MountPoint };
         command.SetAction(arguments => With(arguments, tree =>
         {
             if (!tree.TryRead("status", out string? text, out string? problem))
@@ -43,7 +44,10 @@ internal static class TreeCommands
     public static Command Openers()
     {
         var command = new Command(
-            "openers", "List who has a TPM open: all of them for root, a user's own for the user.") { MountPoint };
+            "openers", "List the openers of the TPMs: root sees all of them, other users see their own.")
+        {
+            MountPoint,
+        };
         command.SetAction(arguments => With(arguments, tree =>
         {
             string[][] rows = [s_headings,
@@ -61,13 +65,14 @@ internal static class TreeCommands
     }
 
     public static Command Cancel() =>
-        OfOpener("cancel", "Give up the command that an opener has under way; see 'tpmfs openers'.");
+        OfOpener("cancel", "Give up the command that an opener has under way. 'tpmfs openers' lists the ids.");
 
-    public static Command Revoke() => OfOpener("revoke", "End an opener: from then on it gets \"No such device\".");
+    public static Command Revoke() =>
+        OfOpener("revoke", "End an opener: from then on its program gets \"No such device\".");
 
     public static Command Suspend() => OfPower(
         PowerFile.Suspend, SleepState.Suspended,
-        "Before the machine sleeps: save what the TPMs hold and put commands off. Returns when that is done.");
+        "Before the machine sleeps: save what openers have in the TPMs. Commands get TPM_RC_RETRY until 'resume'.");
 
     public static Command Resume() =>
         OfPower(PowerFile.Resume, SleepState.Awake, "After the machine has slept: let commands go on.");
@@ -101,7 +106,7 @@ internal static class TreeCommands
 
             return state.TrimEnd() == PowerFile.Show(expected)
                 ? ExitCode.Ok
-                : ExitCode.Problem($"the daemon is {state.TrimEnd()}: a command of a TPM did not end in time");
+                : ExitCode.Problem($"the daemon is {state.TrimEnd()}: a TPM did not finish a command in time");
         }));
         return command;
     }
@@ -118,7 +123,7 @@ internal static class TreeCommands
     {
         if (tree.Openers().FirstOrDefault(opener => opener.Id == id) is not { } found)
         {
-            return ExitCode.Problem($"there is no opener {id}, or it is none of yours");
+            return ExitCode.Problem($"there is no opener {id}, or it is not yours; 'tpmfs openers' lists the ids");
         }
 
         Errno error = tree.Order(MountedTree.At(found.Domain, file), id.ToString(CultureInfo.InvariantCulture));

@@ -31,7 +31,8 @@ internal sealed class DenyFile(NodeTable table, ControlContext context, Domain d
         }
 
         log.Warning(
-            "{Domain}: commands.deny was not changed, since {Entry} is no command's name, number or set ({Sets})",
+            "{Domain}: commands.deny was not changed, since {Entry} is neither the name or number of a command nor one "
+                + "of the sets {Sets}",
             domain.Name,
             wrong[..Math.Min(wrong.Length, MaxQuoted)],
             string.Join(' ', CommandSet.Known.Select(set => set.Name)));

@@ -65,8 +65,8 @@ internal abstract class DomainCollection : DirectoryNode
             if (_configured.ContainsKey(key))
             {
                 Parts.Log.Warning(
-                    "{Path}/{Name} stays, since the configuration has it; take it out there and reload (SIGHUP)", _path,
-                    key);
+                    "{Path}/{Name} is not removed, since the configuration names it; remove it there and reload "
+                        + "(SIGHUP)", _path, key);
                 return Errno.EPERM;
             }
 

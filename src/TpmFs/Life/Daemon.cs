@@ -163,7 +163,7 @@ internal static class Daemon
         end == FuseSessionEnd.Refused
             ? "the kernel's FUSE protocol is too old, so {MountPoint} is not served: "
                 + "tpmfs needs Linux 5.4 or newer (uname -r)"
-            : "{MountPoint} was unmounted, or its connection aborted, by somebody else; tpmfs ends",
+            : "another process unmounted {MountPoint}, or aborted its connection; tpmfs ends",
         mountPoint);
 
     /// <summary>Waits for what the TPMs are at, and says so where it takes long.</summary>
@@ -172,7 +172,9 @@ internal static class Daemon
         var given = Task.Run(tpms.Dispose);
         if (!given.Wait(s_patienceInSilence))
         {
-            log.Information("a TPM is still at a command, which is waited for; another signal ends tpmfs at once");
+            log.Information(
+                "a TPM is still executing a command; tpmfs waits for it, 30 s at the most. A second signal ends tpmfs "
+                    + "at once");
             given.Wait();
         }
     }
@@ -186,14 +188,15 @@ internal static class Daemon
                 uid, gid, settings.Mode, settings.Group, NodeOwner.FindGroup, out Access rm0, out _, out problem))
         {
             log.Of(EventType.NotReloaded)
-                .Error("the configuration is not reloaded, and what held goes on: {Problem}", problem);
+                .Error("the configuration is not reloaded; tpmfs goes on with the one that it had: {Problem}", problem);
             return;
         }
 
         tree.Configure(settings, rm0);
         log.Of(EventType.Reloaded)
             .Information(
-                "{File} is reloaded: users, domains, limits, and rm0; the rest of it holds from the next start on",
+                "{File} is reloaded: users, domains, limits and rm0 are as it says now; its other keys take effect at "
+                    + "the next start",
                 plan.Config.Path);
     }
 
@@ -222,7 +225,7 @@ internal static class Daemon
                 break;
             case TpmFamily.Tpm12:
                 log.Of(EventType.Ready).Warning(
-                    "{MountPoint}/{Node} is ready; its TPM, {Way}, is a TPM 1.2, whose handles cannot be managed, so "
+                    "{MountPoint}/{Node} is ready. Its TPM, {Way}, is a TPM 1.2, whose handles tpmfs cannot manage, so "
                         + "there is no {Missing}",
                     mountPoint,
                     raw,

@@ -50,9 +50,8 @@ internal static class NodeOwner
         else if (uid == 0)
         {
             warning =
-                $"there is no group {DefaultGroup}, so only root can use rm0. To let others: groupadd --system "
-                    + $"{DefaultGroup}, "
-                + $"usermod --append --groups {DefaultGroup} USER, and start again";
+                $"there is no group {DefaultGroup}, so only root can use rm0. To let other users use it: groupadd "
+                    + $"--system {DefaultGroup}; usermod --append --groups {DefaultGroup} USER; then start tpmfs again";
         }
 
         return true;

@@ -26,7 +26,7 @@ internal sealed class ServiceManager
         if (!LibSystemd.IsHere)
         {
             log.Warning(
-                "the service manager waits to be told that tpmfs is ready (NOTIFY_SOCKET), and cannot be, since "
+                "the service manager waits for word that tpmfs is ready (NOTIFY_SOCKET), and tpmfs cannot send it: "
                 + "libsystemd.so.0 is not there. "
                 + "Install it (on Debian the package libsystemd0), or start tpmfs by a unit with Type=simple");
             return new ServiceManager(listens: false, null);

@@ -50,7 +50,7 @@ internal sealed class Audit
     public void AccessChanged(Node node, Errno result) =>
         Write(
             _log.Of(EventType.AccessChanged), node.Place,
-            result.IsError ? "access to be changed" : $"access is now {Show(node.Access)}", result);
+            result.IsError ? "access was to be changed" : $"access is now {Show(node.Access)}", result);
 
     /// <summary>Limits of a domain are others now, though nobody wrote to their files.</summary>
     public void LimitsChanged(string domain, LimitsChange change)
@@ -64,9 +64,9 @@ internal sealed class Audit
     /// <summary>What was changed at run time of a place, and of what is below it, is dropped.</summary>
     public void Reset(string place, Errno result)
     {
-        string what = place.Length == 0 ? "everything that was changed at run time"
-            : "what was changed at run time of it and of all below it";
-        Write(_log.Of(EventType.Reset), Cut(place), $"{what} {(result.IsError ? "to be" : "is")} dropped", result);
+        string what = place.Length == 0 ? "every change at run time"
+            : "every change at run time to it and to what is below it";
+        Write(_log.Of(EventType.Reset), Cut(place), $"{what} {(result.IsError ? "was to be" : "is")} dropped", result);
     }
 
     public void Made(string place, string how = "made", Errno result = default) =>

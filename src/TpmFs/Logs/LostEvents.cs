@@ -13,10 +13,10 @@ internal sealed class LostEvents
     private const int MostUsers = 64;
 
     private static readonly MessageTemplate s_ofDaemon = new MessageTemplateParser()
-        .Parse("{Dropped} log events were dropped: the log does not drain");
+        .Parse("{Dropped} log events were dropped: they came faster than the log took them");
     private static readonly MessageTemplate s_ofUser = new MessageTemplateParser().Parse(
-        "{Dropped} log events that user {Uid} brought about were dropped: they came faster than one user's may, so "
-            + "that others' are kept");
+        "{Dropped} log events that user {Uid} caused were dropped: one user may cause only so many, so that the events "
+            + "of others are kept");
 
     /// <summary>
     /// How often it is said what users lost, so that a user who loses events brings about no more entries by that.

@@ -121,7 +121,7 @@ internal sealed class Suspension(IReadOnlyList<ISuspendable> tpms, TimeProvider 
         }
 
         Tell(told, SleepState.Suspended);
-        log.Information("suspended: everything is saved, and commands are put off");
+        log.Information("suspended: everything is saved; commands get TPM_RC_RETRY until the resume");
     }
 
     /// <summary>What falls due while the machine neither sleeps nor is said to be awake.</summary>
@@ -160,7 +160,7 @@ internal sealed class Suspension(IReadOnlyList<ISuspendable> tpms, TimeProvider 
         if (due == Due.Wake)
         {
             log.Warning(
-                "'suspend' was written to the power file, and 'resume' was not in {Time} s: it is taken for written",
+                "no 'tpmfs resume' came within {Time} s of 'tpmfs suspend'; tpmfs resumes by itself",
                 (int)UntilAwake.TotalSeconds);
             End();
         }

@@ -168,8 +168,8 @@ internal sealed class StateKeeper : IAccessStore, ILimitStore, IDisposable
         if (_file.TrySetAside(fault, now, out string obstacle) is not { } aside)
         {
             log.Error(
-                "{File} {What} ({Problem}) and cannot be set aside ({Obstacle}): it stays as it is, and what is "
-                    + "changed from now on is lost when the daemon stops",
+                "{File} {What} ({Problem}) and cannot be renamed ({Obstacle}). tpmfs leaves it as it is; changes from "
+                    + "now on are lost when the daemon stops. Move the file away and restart tpmfs",
                 _file.Path,
                 what,
                 fault.Problem,
@@ -178,7 +178,8 @@ internal sealed class StateKeeper : IAccessStore, ILimitStore, IDisposable
         }
 
         log.Error(
-            "{File} {What} ({Problem}); it is kept as {Aside}, and modes, owners, limits and domains are as configured",
+            "{File} {What} ({Problem}). It is kept as {Aside}; modes, owners, limits and domains are as the "
+                + "configuration says",
             _file.Path,
             what,
             fault.Problem,
@@ -186,7 +187,7 @@ internal sealed class StateKeeper : IAccessStore, ILimitStore, IDisposable
         if (fault.IsNewer)
         {
             log.Error(
-                "To have what it says again, stop tpmfs, install the newer one, and run: mv {Aside} {File}",
+                "To use that file again, stop tpmfs, install the newer tpmfs, and run: mv {Aside} {File}",
                 aside,
                 _file.Path);
         }
@@ -246,8 +247,9 @@ internal sealed class StateKeeper : IAccessStore, ILimitStore, IDisposable
         {
             _log.Of(EventType.StateNotKept)
                 .Error(
-                    "{File} cannot be written: {Problem}. What was changed holds, and is tried again; it is lost if "
-                        + "the daemon stops before", _file.Path, problem);
+                    "{File} cannot be written: {Problem}. The changes hold, and tpmfs tries again every {Time} s to "
+                        + "write them; they are lost if it stops before that succeeds", _file.Path, problem,
+                    (int)s_pauseOfFailure.TotalSeconds);
         }
 
         return false;

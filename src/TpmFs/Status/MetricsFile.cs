@@ -33,7 +33,7 @@ internal sealed class MetricsFile(NodeTable table, ControlContext context, Daemo
                 + $"firmware=\"{OutsideText.Label(says.Firmware)}\"}} 1\n");
         }
 
-        Family(text, "tpmfs_tpm_up", "gauge", null, "whether the TPM is there");
+        Family(text, "tpmfs_tpm_up", "gauge", null, "1 when the TPM is there, else 0");
         foreach (TpmStatus tpm in tpms)
         {
             text.Append(
@@ -41,7 +41,7 @@ internal sealed class MetricsFile(NodeTable table, ControlContext context, Daemo
                 $"tpmfs_tpm_up{{tpm=\"{tpm.Number}\"}} {(tpm.Problem.Length == 0 ? 1 : 0)}\n");
         }
 
-        Family(text, "tpmfs_start_time_seconds", "gauge", "seconds", "when the daemon began, in UNIX time");
+        Family(text, "tpmfs_start_time_seconds", "gauge", "seconds", "when the daemon started, in UNIX time");
         text.Append(
             CultureInfo.InvariantCulture,
             $"tpmfs_start_time_seconds {status.Start.ToUnixTimeMilliseconds() / 1000.0}\n");

@@ -57,10 +57,10 @@ internal sealed class StatusFile(NodeTable table, ControlContext context, Daemon
     }
 
     private static string Describe(TpmStatus tpm) =>
-        (tpm.Problem.Length > 0 ? $"NOT THERE; it is tried again and again: {tpm.Problem}" : "") + (tpm.Facts switch
+        (tpm.Problem.Length > 0 ? $"NOT THERE; tpmfs tries it again and again: {tpm.Problem}" : "") + (tpm.Facts switch
         {
             { Family: TpmFamily.Tpm12 } =>
-                $"{(tpm.Problem.Length > 0 ? "; " : "")}TPM 1.2, which cannot be managed: "
+                $"{(tpm.Problem.Length > 0 ? "; " : "")}TPM 1.2, which tpmfs cannot manage: "
                     + $"there is no rm{tpm.Number}, and raw{tpm.Number} is the TPM itself",
             { Description: { } says } when tpm.Problem.Length == 0 =>
                 $"{says.Manufacturer} {says.Model}, firmware {says.Firmware}, TPM 2.0 revision "

@@ -32,7 +32,7 @@ internal sealed class GrantResolver(IUserDatabase database, Access root, Action<
             }
             else
             {
-                log.Warning("the system's users could not be asked for {Grantee}; what was known stays", grantee);
+                log.Warning("the system could not look up {Grantee}; tpmfs goes on with what it knew of it", grantee);
             }
 
             foreach (UserEntry? user in _granted.GetValueOrDefault(grantee, []))
@@ -75,7 +75,7 @@ internal sealed class GrantResolver(IUserDatabase database, Access root, Action<
     {
         if (isNobody && (!_granted.TryGetValue(grantee, out IReadOnlyList<UserEntry>? before) || before.Count > 0))
         {
-            log.Warning("the configuration grants {Grantee} a directory, and there is no such user or group", grantee);
+            log.Warning("the configuration grants {Grantee} a directory, but there is no such user or group", grantee);
         }
     }
 
@@ -115,7 +115,8 @@ internal sealed class GrantResolver(IUserDatabase database, Access root, Action<
         if (numbered is null)
         {
             log.Warning(
-                "the configuration gives a domain to {Name}, who is not to be found; it is root's until then", name);
+                "the configuration gives a domain to {Name}, but there is no such user or group; root has the domain "
+                    + "until there is", name);
         }
 
         return numbered;

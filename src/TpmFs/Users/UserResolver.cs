@@ -75,7 +75,8 @@ internal sealed class UserResolver : IDisposable
         _thread.Start();
         if (!_resolved.Wait(patience))
         {
-            _log.Warning("the system's users and groups are slow to answer; users' directories appear when they have");
+            _log.Warning(
+                "the system is slow to look up users and groups; users' directories appear when it has answered");
         }
     }
 
@@ -192,13 +193,13 @@ internal sealed class UserResolver : IDisposable
         if (_database.TryFindUser(name, out UserEntry? user) && user is not null)
         {
             _log.Warning(
-                "mkdir users/{Name}: a user's directory is named by number, so type mkdir users/{NewUid}", shown,
-                user.Uid);
+                "mkdir users/{Name}: a user's directory is named by the user's number, so type mkdir users/{NewUid}",
+                shown, user.Uid);
         }
         else
         {
             _log.Warning(
-                "mkdir users/{Name}: a user's directory is named by the user's number, and there is no user of this "
+                "mkdir users/{Name}: a user's directory is named by the user's number, and there is no user of that "
                     + "name", shown);
         }
 

@@ -80,7 +80,7 @@ public sealed class DoctorTests(Mount mount, ITestOutputHelper output) : TreeTes
         Mount.Proxy.Hold(TpmCc.CreatePrimary);
         Opener busy = Open();
         busy.Submit(Tpm2.CreatePrimary());
-        Finds(User.Root, "TPM 0", "it answers no command: none came within 10 s", "tpmfs openers");
+        Finds(User.Root, "TPM 0", "it answers no command: no response came within 10 s", "tpmfs openers");
         Mount.Proxy.ReleaseAll();
         busy.Read().Data.Succeeded();
     }
@@ -90,7 +90,7 @@ public sealed class DoctorTests(Mount mount, ITestOutputHelper output) : TreeTes
     {
         string file = Path.Combine(Mount.Sandbox.MakeRootsFolder("wrong"), "tpmfs.json");
         File.WriteAllText(file, "{\n  \"tmp\": 1\n}");
-        Finds(User.Root, "configuration", $"{file}:2:3: \"tmp\" is no key", "mend it", "--config", file);
+        Finds(User.Root, "configuration", $"{file}:2:3: \"tmp\" is no key", "correct the file", "--config", file);
     }
 
     [Fact]

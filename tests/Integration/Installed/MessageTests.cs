@@ -154,7 +154,7 @@ public sealed partial class MessageTests : IDisposable
         Deadline.Poll(
             () => daemon.Printed.Contains("cannot be written", StringComparison.Ordinal), "word of the full disk",
             daemon.Describe);
-        AssertSays(daemon.Printed, "No space left on device", "is tried again");
+        AssertSays(daemon.Printed, "No space left on device", "tries again every 5 s");
         Assert.Equal("8\n", _sandbox.Shell($"cat {mountPoint}/objects.max"));
         _sandbox.Shell($"rm {state}/file");
         Deadline.Poll(

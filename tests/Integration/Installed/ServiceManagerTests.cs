@@ -92,7 +92,7 @@ public sealed class ServiceManagerTests : IDisposable
         UntilTold("STOPPING=1\n", daemon);
         Deadline.Poll(
             () => daemon.Printed.Contains(
-                "was unmounted, or its connection aborted, by somebody else", StringComparison.Ordinal), "word of it",
+                "or aborted its connection; tpmfs ends", StringComparison.Ordinal), "word of it",
                 daemon.Describe);
         Assert.False(daemon.HasExited);
         hold.Release();
@@ -108,7 +108,7 @@ public sealed class ServiceManagerTests : IDisposable
         TpmHold hold = HoldCreatePrimary(agent);
         daemon.Send(Signals.Term);
         Deadline.Poll(
-            () => daemon.Printed.Contains("is still at a command, which is waited for", StringComparison.Ordinal),
+            () => daemon.Printed.Contains("is still executing a command; tpmfs waits for it", StringComparison.Ordinal),
             "word of it", daemon.Describe);
         hold.Release();
         Assert.Equal(0, daemon.Wait(Deadline.Step).ExitCode);

@@ -43,7 +43,7 @@ public sealed class CrowdTests(Mount mount, ITestOutputHelper output) : TreeTest
             "root's entry",
             Mount.Daemon.Describe);
         string dropped = string.Create(
-            CultureInfo.InvariantCulture, $"log events that user {user.Uid} brought about were dropped");
+            CultureInfo.InvariantCulture, $"log events that user {user.Uid} caused were dropped");
         Deadline.Poll(() => Count(dropped) > 0, "word of what was dropped", Mount.Daemon.Describe);
         End(crowd);
 

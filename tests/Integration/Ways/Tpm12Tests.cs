@@ -26,10 +26,10 @@ public sealed class Tpm12Tests : IDisposable
         Deadline.Poll(() => File.Exists(socket) || swtpm.HasExited, "a swtpm", swtpm.Describe);
         using var modern = new SoftwareTpm(_sandbox, "tpm");
         using var daemon = new Daemon(_sandbox, modern.Tcti, mountPoint, "--tpm", $"swtpm:path={socket}");
-        const string Said = "is a TPM 1.2, whose handles cannot be managed, so there is no rm1";
+        const string Said = "is a TPM 1.2, whose handles tpmfs cannot manage, so there is no rm1";
         Deadline.Poll(() => daemon.Printed.Contains(Said, StringComparison.Ordinal), Said, daemon.Describe);
         Assert.Contains(
-            "TPM 1.2, which cannot be managed", _sandbox.Shell($"cat {mountPoint}/status"), StringComparison.Ordinal);
+            "TPM 1.2, which tpmfs cannot manage", _sandbox.Shell($"cat {mountPoint}/status"), StringComparison.Ordinal);
         Assert.Equal("raw0 raw1 rm0\n", _sandbox.Shell($"cd {mountPoint} && echo r*[0-9]"));
 
         using var agent = new Agent(_sandbox);

@@ -193,7 +193,7 @@ public sealed class SnapshotTests
         using var rig = new Rig();
         byte[] snapshot = rig.Manager.WriteSnapshot();
         snapshot[11]++;
-        Assert.Equal("it has format 2, and this program reads format 1", Problem(rig, snapshot));
+        Assert.Equal("it has format 2, but this program reads format 1", Problem(rig, snapshot));
         Assert.Equal("it is not a snapshot of a resource manager", Problem(rig, new byte[100]));
         Assert.Equal("it is damaged", Problem(rig, rig.Manager.WriteSnapshot()[..^1]));
     }

@@ -9,7 +9,7 @@ public sealed class StatusViewTests
 
     private static readonly string s_text = $"""
         TPM 0      device:/dev/tpm0
-                   NOT THERE; it is tried again and again: there is no /dev/tpm0. Is there a TPM, and is it on?
+                   NOT THERE; tpmfs tries it again and again: there is no /dev/tpm0. Is there a TPM, and is it on?
         up         0.2 s
         LOCKOUT    3 commands were refused because too many authorizations failed; see 'auth fail' below
 

@@ -76,8 +76,8 @@ public sealed class AuditTests : IDisposable
         Assert.Equal(Errno.EPERM, Reset(Alice, ""));
         Assert.Equal(Errno.None, Reset(Root, ""));
 
-        AssertLogged("/: everything that was changed at run time to be dropped by process", "Operation not permitted");
-        AssertLogged("/: everything that was changed at run time is dropped by process 1 (", ": done");
+        AssertLogged("/: every change at run time was to be dropped by process", "Operation not permitted");
+        AssertLogged("/: every change at run time is dropped by process 1 (", ": done");
         AssertLogged("of domains/web/rm0 (process 1,", "is revoked");
         AssertLogged($"domains/web: removed by {ByReset}");
         AssertLogged($"rm0: access is now 0660 0:109 by {ByReset}");
@@ -91,7 +91,8 @@ public sealed class AuditTests : IDisposable
     {
         _tree.Write("users/1000/objects.max", "5");
         Assert.Equal(Errno.None, Reset(Root, "users/1000/objects.max"));
-        AssertLogged("users/1000/objects.max: what was changed at run time of it and of all below it is dropped by");
+        AssertLogged(
+            "users/1000/objects.max: every change at run time to it and to what is below it is dropped by");
         Assert.Equal("users/1000", Entry("is dropped").Field("Domain"));
     }
 
@@ -99,10 +100,10 @@ public sealed class AuditTests : IDisposable
     public void Another_attribute_is_no_change_of_access_and_an_acl_that_is_refused_is()
     {
         Assert.Equal(Errno.EOPNOTSUPP, _tree.Kernel.SetXattr(Root, _tree.NumberOf("rm0"), "user.x"u8, "y"u8, 0));
-        Assert.DoesNotContain("access to be changed", _tree.Logged, StringComparison.Ordinal);
+        Assert.DoesNotContain("access was to be changed", _tree.Logged, StringComparison.Ordinal);
         Assert.Equal(
             Errno.EINVAL, _tree.Kernel.SetXattr(Root, _tree.NumberOf("rm0"), "system.posix_acl_access"u8, "y"u8, 0));
-        AssertLogged("rm0: access to be changed by");
+        AssertLogged("rm0: access was to be changed by");
     }
 
     [Fact]

@@ -91,7 +91,7 @@ public sealed class LogTests
         }
 
         Assert.Equal(1 + Capacity + 1, slow.Messages.Count);
-        Assert.Single(slow.Messages, "3 log events were dropped: the log does not drain");
+        Assert.Single(slow.Messages, "3 log events were dropped: they came faster than the log took them");
     }
 
     /// <summary>
@@ -119,8 +119,8 @@ public sealed class LogTests
         Assert.Contains("changed by 0", slow.Messages);
         Assert.Equal(32, slow.Messages.Count(message => message == "refused to 1000"));
         Assert.Contains(
-            "68 log events that user 1000 brought about were dropped: they came faster than one user's may, so that "
-                + "others' are kept", slow.Messages);
+            "68 log events that user 1000 caused were dropped: one user may cause only so many, so that the events of "
+                + "others are kept", slow.Messages);
     }
 
     /// <summary>

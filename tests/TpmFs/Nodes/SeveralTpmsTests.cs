@@ -73,7 +73,8 @@ public sealed class SeveralTpmsTests : IDisposable
     {
         _tree.Problems[1] = "there is no /dev/tpm1";
         _tree.Facts[1] = TpmFacts.None;
-        Assert.Matches("(?m)^ +NOT THERE; it is tried again and again: there is no /dev/tpm1$", _tree.Read("status"));
+        Assert.Matches(
+            "(?m)^ +NOT THERE; tpmfs tries it again and again: there is no /dev/tpm1$", _tree.Read("status"));
         Assert.Single(_tree.Read("status").Split("NOT THERE")[1..]);
         Assert.Contains("tpmfs_tpm_up{tpm=\"1\"} 0", _tree.Read("metrics").Split('\n'));
         Assert.Contains("tpmfs_tpm_up{tpm=\"0\"} 1", _tree.Read("metrics").Split('\n'));
@@ -90,7 +91,7 @@ public sealed class SeveralTpmsTests : IDisposable
         Assert.DoesNotContain("rm1", _tree.List(""));
         Assert.Equal(["rm0"], _tree.List("domains/web/locality/1"));
         Assert.Contains(
-            "TPM 1.2, which cannot be managed: there is no rm1, and raw1", _tree.Read("status"),
+            "TPM 1.2, which tpmfs cannot manage: there is no rm1, and raw1", _tree.Read("status"),
             StringComparison.Ordinal);
         _tree.Open("raw1");
         _tree.Open("rm0");

@@ -91,7 +91,7 @@ public sealed class SuspensionTests : IDisposable
         _tree.Time.Advance(TimeSpan.FromMilliseconds(1));
         Assert.Equal((1, 0), (_tpm.Resumed, _tpm.Canceled));
         Assert.Equal("awake\n", _tree.Read("power"));
-        Assert.Contains("it is taken for written", _tree.Logged, StringComparison.Ordinal);
+        Assert.Contains("tpmfs resumes by itself", _tree.Logged, StringComparison.Ordinal);
     }
 
     [Fact]
