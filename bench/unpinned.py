@@ -50,7 +50,8 @@ def _rounds(blocks, cells):
 
 def _beside_hogs(starter, sites, group, blocks, count, seconds):
     cpus = len(os.sched_getaffinity(0))
-    hogs = [starter.start(Hog(starter.folder / 'hogs', group == 'apart')) for _ in range(cpus if group != 'none' else 0)]
+    hogs = [starter.start(Hog(starter.folder / 'hogs', group == 'apart'))
+            for _ in range(cpus if group != 'none' else 0)]
     time.sleep(SETTLES if hogs else 0)
     cells = [((site.name, 'one'), lambda site=site: _loop(starter, site, 'file', count)) for site in sites]
     cells += [((site.name, 'four'), lambda site=site: throughput.measure(starter, site, 'epoll', 4, seconds))

@@ -89,6 +89,7 @@ public abstract class FuseFileSystem
     /// others for further requests: one takes over within 10 ms, or beforehand where the last such call took more than
     /// 0.5 ms.
     /// </summary>
+    /// <returns>What was done; <see cref="WriteProgress.Again"/> to be called once more for this write.</returns>
     public virtual WriteProgress WriteAnswered(NodeId node, OpenId open) => WriteProgress.Nothing;
 
     /// <summary>

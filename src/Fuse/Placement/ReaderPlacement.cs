@@ -83,7 +83,12 @@ internal sealed class ReaderPlacement
         {
             Release();
         }
-        else if (_threads.TryGetWaits(reader, out CpuWaits waits))
+        else if (!_threads.TryGetWaits(reader, out CpuWaits waits))
+        {
+            Release();
+            return;
+        }
+        else
         {
             ChooseClass(waits);
         }

@@ -21,7 +21,7 @@ public sealed record FuseSessionOptions
     public bool PosixAcl { get; init; }
 
     /// <summary>
-    /// Null to let the thread that reads run as the scheduler likes. Needs two threads at least, one to watch the other.
+    /// Null to let the thread that reads run as the scheduler likes. Needs two threads at least: one watches the other.
     /// </summary>
     public FollowOptions? Follow { get; init; }
 }

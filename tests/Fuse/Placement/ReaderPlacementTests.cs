@@ -262,9 +262,12 @@ public sealed class ReaderPlacementTests
     }
 
     [Fact]
-    public void A_kernel_that_stops_counting_waits_leaves_the_reader_in_the_usual_class()
+    public void Where_waits_cannot_be_read_any_more_the_reader_is_let_go()
     {
+        LookUntilIdle();
         _threads.CountsWaits = false;
+        Look();
+        AssertFree();
         Looks(20);
         Assert.Null(_placement.Cpu);
     }

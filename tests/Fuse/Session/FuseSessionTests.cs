@@ -325,7 +325,8 @@ public sealed class FuseSessionTests : IDisposable
             // The first file is gone on with twice: others come in between.
             bool isAgain = isFirst;
             isFirst = false;
-            events.Enqueue($"{open.Value} after {_fileSystem.Calls.Count(call => call.StartsWith("write", StringComparison.Ordinal))}");
+            int writes = _fileSystem.Calls.Count(call => call.StartsWith("write", StringComparison.Ordinal));
+            events.Enqueue($"{open.Value} after {writes}");
             done.Signal();
             return isAgain ? WriteProgress.Again : WriteProgress.Done;
         };

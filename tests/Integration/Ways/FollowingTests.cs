@@ -94,15 +94,15 @@ public sealed class FollowingTests(ITestOutputHelper output) : IDisposable
         string configuration = _sandbox.PathOf(scheduling + ".json");
         File.WriteAllText(configuration, $$"""{ "scheduling": "{{scheduling}}" }""");
         return Daemon.Through(
-            _sandbox, before, $"embedded:{_sandbox.PathOf("tpm-" + scheduling)}", _sandbox.MakeFolder("mnt-" + scheduling),
-            "--config", configuration);
+            _sandbox, before, $"embedded:{_sandbox.PathOf("tpm-" + scheduling)}",
+            _sandbox.MakeFolder("mnt-" + scheduling), "--config", configuration);
     }
 
     private ChildProcess StartClient(Daemon daemon, string stop) =>
         _sandbox.Start(
             User.Root, ["python3", Path.Combine(_sandbox.Scripts, "clients/steady.py"), daemon.Node, stop]);
 
-    /// <summary>The longest command of a client that sends one after the other for two seconds, in milliseconds.</summary>
+    /// <summary>The longest command of a client that sends one after the other for 2 s, in milliseconds.</summary>
     private int LongestOf(Daemon daemon, string name)
     {
         string stop = _sandbox.PathOf("stop-" + name);

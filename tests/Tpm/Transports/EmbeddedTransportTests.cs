@@ -129,7 +129,8 @@ public sealed class EmbeddedTransportTests : IDisposable
 
         Assert.Equal(20, TpmClient.Execute(transport, TpmClient.GetRandom8).Length);
         string[] stat = File.ReadAllText($"/proc/{transport.ServerProcess}/stat").Split(' ');
-        Assert.Equal(transport.ServerProcess.ToString(CultureInfo.InvariantCulture), stat[5]); // Its session is its own.
+        // Its session is its own.
+        Assert.Equal(transport.ServerProcess.ToString(CultureInfo.InvariantCulture), stat[5]);
     }
 
     [Fact]
