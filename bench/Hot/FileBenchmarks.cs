@@ -2,7 +2,7 @@ using BenchmarkDotNet.Attributes;
 using TpmFs.Clients;
 using TpmFs.Doors.Fuse;
 using TpmFs.Fuse;
-using TpmFs.Nodes;
+using TpmFs.Permissions;
 using TpmFs.Rm;
 
 namespace TpmFs.Benchmarks;

@@ -1,5 +1,4 @@
 using System.Diagnostics.CodeAnalysis;
-using Serilog;
 using TpmFs.Policy;
 using TpmFs.Rm;
 

@@ -1,6 +1,6 @@
 using System.CommandLine;
 using TpmFs.Configuration;
-using TpmFs.Life;
+using TpmFs.Host;
 
 namespace TpmFs.CommandLine;
 

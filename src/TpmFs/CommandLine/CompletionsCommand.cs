@@ -1,4 +1,5 @@
 using System.CommandLine;
+using TpmFs.Host;
 
 namespace TpmFs.CommandLine;
 

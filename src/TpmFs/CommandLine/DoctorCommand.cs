@@ -1,5 +1,6 @@
 using System.CommandLine;
 using TpmFs.Configuration;
+using TpmFs.Host;
 
 namespace TpmFs.CommandLine;
 

@@ -1,5 +1,5 @@
 using TpmFs.Configuration;
-using TpmFs.Life;
+using TpmFs.Host;
 using TpmFs.Tpm.Transports;
 
 namespace TpmFs.CommandLine;

@@ -1,7 +1,7 @@
 using System.CommandLine;
 using Serilog.Core;
 using TpmFs.Configuration;
-using TpmFs.Life;
+using TpmFs.Host;
 using TpmFs.Logs;
 using TpmFs.Tpm.Transports;
 

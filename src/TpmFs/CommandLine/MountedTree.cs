@@ -1,7 +1,7 @@
 using System.Diagnostics.CodeAnalysis;
 using System.Globalization;
 using System.Text;
-using TpmFs.Life;
+using TpmFs.Host;
 
 namespace TpmFs.CommandLine;
 

@@ -1,9 +1,9 @@
 using System.CommandLine;
 using System.Text;
 using Mono.Unix.Native;
-using TpmFs.Domains;
-using TpmFs.Life;
+using TpmFs.Host;
 using TpmFs.State;
+using TpmFs.Tree;
 using Errno = TpmFs.Os.Errno;
 
 namespace TpmFs.CommandLine;

@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Globalization;
 using System.Runtime.InteropServices;
 using Spectre.Console;
+using TpmFs.Host;
 
 namespace TpmFs.CommandLine;
 

@@ -1,6 +1,8 @@
 using System.CommandLine;
 using System.Globalization;
+using TpmFs.Host;
 using TpmFs.Power;
+using TpmFs.Tree.Controls;
 
 namespace TpmFs.CommandLine;
 

@@ -2,6 +2,7 @@ using Mono.Unix.Native;
 using Serilog;
 using Serilog.Core;
 using Serilog.Events;
+using TpmFs.Systemd;
 
 namespace TpmFs.Logs;
 

@@ -1,7 +1,7 @@
 using System.Collections.Immutable;
 using System.Diagnostics.CodeAnalysis;
 using System.Globalization;
-using TpmFs.Nodes;
+using TpmFs.Permissions;
 using TpmFs.Policy;
 
 namespace TpmFs.State;

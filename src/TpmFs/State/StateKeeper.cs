@@ -1,6 +1,6 @@
 using Serilog;
 using TpmFs.Logs;
-using TpmFs.Nodes;
+using TpmFs.Permissions;
 using TpmFs.Policy;
 
 namespace TpmFs.State;

@@ -1,8 +1,7 @@
 using System.Globalization;
 using Serilog;
 using TpmFs.Configuration;
-using TpmFs.Domains;
-using TpmFs.Nodes;
+using TpmFs.Permissions;
 
 namespace TpmFs.Users;
 

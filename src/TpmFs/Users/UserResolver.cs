@@ -1,9 +1,8 @@
 using System.Collections.Concurrent;
 using Serilog;
 using TpmFs.Configuration;
-using TpmFs.Domains;
-using TpmFs.Nodes;
 using TpmFs.Policy;
+using TpmFs.Permissions;
 
 namespace TpmFs.Users;
 

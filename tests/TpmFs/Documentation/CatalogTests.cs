@@ -1,5 +1,6 @@
 using System.Reflection;
 using System.Text.RegularExpressions;
+using TpmFs.Configuration;
 using TpmFs.Logs;
 
 namespace TpmFs.Daemon.Tests.Documentation;

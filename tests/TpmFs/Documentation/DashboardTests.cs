@@ -1,6 +1,7 @@
 using System.Text.Json;
 using System.Text.RegularExpressions;
-using TpmFs.Daemon.Tests.Nodes;
+using TpmFs.Configuration;
+using TpmFs.Daemon.Tests.Tree;
 
 namespace TpmFs.Daemon.Tests.Documentation;
 

@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text.RegularExpressions;
+using TpmFs.Configuration;
 
 namespace TpmFs.Daemon.Tests.Documentation;
 

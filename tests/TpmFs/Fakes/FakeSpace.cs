@@ -1,3 +1,4 @@
+using TpmFs.Clients;
 using TpmFs.Rm;
 
 namespace TpmFs.Daemon.Tests.Fakes;

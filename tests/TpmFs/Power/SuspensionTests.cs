@@ -1,9 +1,10 @@
 using System.Text;
 using TpmFs.Daemon.Tests.Fakes;
-using TpmFs.Daemon.Tests.Nodes;
+using TpmFs.Daemon.Tests.Tree;
 using TpmFs.Fuse;
 using TpmFs.Power;
-using static TpmFs.Daemon.Tests.Nodes.TreeFixture;
+using TpmFs.State;
+using static TpmFs.Daemon.Tests.Tree.TreeFixture;
 
 namespace TpmFs.Daemon.Tests.Power;
 

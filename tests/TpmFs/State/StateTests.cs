@@ -1,11 +1,11 @@
 using System.Diagnostics;
 using System.Globalization;
 using System.Text;
-using TpmFs.Daemon.Tests.Nodes;
-using TpmFs.Domains;
+using TpmFs.Daemon.Tests.Tree;
 using TpmFs.Fuse;
 using TpmFs.State;
-using static TpmFs.Daemon.Tests.Nodes.TreeFixture;
+using TpmFs.Tree;
+using static TpmFs.Daemon.Tests.Tree.TreeFixture;
 
 namespace TpmFs.Daemon.Tests.State;
 

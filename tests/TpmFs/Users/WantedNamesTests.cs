@@ -1,4 +1,3 @@
-using TpmFs.Daemon.Tests.Fakes;
 using TpmFs.Users;
 
 namespace TpmFs.Daemon.Tests.Users;

@@ -1,6 +1,5 @@
 using TpmFs.Clients;
 using TpmFs.Fuse;
-using TpmFs.Nodes;
 using TpmFs.Rm;
 
 namespace TpmFs.Doors.Fuse;

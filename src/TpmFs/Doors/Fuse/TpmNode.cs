@@ -1,6 +1,6 @@
 using TpmFs.Clients;
 using TpmFs.Fuse;
-using TpmFs.Nodes;
+using TpmFs.Permissions;
 
 namespace TpmFs.Doors.Fuse;
 

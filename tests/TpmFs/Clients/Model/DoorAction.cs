@@ -1,3 +1,5 @@
+using TpmFs.Clients;
+
 namespace TpmFs.Daemon.Tests.Clients.Model;
 
 /// <summary>One step of a run: something that a client, the TPM, the administrator or the clock does.</summary>

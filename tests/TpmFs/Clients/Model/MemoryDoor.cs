@@ -1,4 +1,5 @@
 using TpmFs.Clients;
+using TpmFs.Doors.Fuse;
 
 namespace TpmFs.Daemon.Tests.Clients.Model;
 

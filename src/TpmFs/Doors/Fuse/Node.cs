@@ -1,0 +1,122 @@
+using TpmFs.Fuse;
+using TpmFs.Permissions;
+
+namespace TpmFs.Doors.Fuse;
+
+/// <summary>
+/// Something with a name in the tree. A kind of node overrides what it offers; what it leaves alone answers as such a
+/// file does elsewhere. All methods are called by several FUSE threads at once and must not block.
+/// </summary>
+internal abstract class Node
+{
+    private readonly DateTimeOffset _made;
+
+    protected Node(NodeTable table, NodeAccess access)
+    {
+        Id = table.Allocate();
+        Guard = access;
+        _made = table.Now;
+    }
+
+    public NodeId Id { get; }
+
+    public Access Access => Guard.Current;
+
+    public abstract NodeType Type { get; }
+
+    public FuseAttributes Attributes
+    {
+        get
+        {
+            Access access = Access;
+            return new(
+                Id.Value, (uint)Type | access.Mode, LinkCount, access.Uid, access.Gid, Size, AccessTime: _made,
+                ModifyTime: _made, ChangeTime: _made);
+        }
+    }
+
+    /// <summary>Its place in the tree; the root's, and that of what is in no directory, is empty.</summary>
+    public virtual string Place => Parent is { } parent ? parent.PlaceOf(Name) : "";
+
+    /// <summary>The directory that it is in, and its name there. Set once, by that directory.</summary>
+    internal Node? Parent { get; set; }
+
+    internal string Name { get; set; } = "";
+
+    protected NodeAccess Guard { get; }
+
+    protected virtual uint LinkCount => 1;
+
+    /// <summary>Gets what stat(2) shows as the size, in bytes.</summary>
+    protected virtual ulong Size => 0;
+
+    /// <summary>The place of what has a name in here.</summary>
+    public string PlaceOf(string name) => Place is { Length: > 0 } place ? $"{place}/{name}" : name;
+
+    /// <summary>The node that somebody finds under its name; null when the name is not there for them.</summary>
+    public virtual Node? VisibleTo(in FuseCaller caller) => this;
+
+    /// <summary>
+    /// Modes and owners change where the node's access can be; truncation (a shell's &gt;) and times are taken and
+    /// ignored, as on a device.
+    /// </summary>
+    public virtual Errno SetAttributes(in FuseCaller caller, in FuseAttributeChange change)
+    {
+        (uint? mode, uint? uid, uint? gid) = (change.Mode, change.Uid, change.Gid);
+        return mode is null && uid is null && gid is null
+            ? Errno.None
+            : Guard.Change(
+                access =>
+                    access.WithMode(mode ?? access.Mode) with { Uid = uid ?? access.Uid, Gid = gid ?? access.Gid });
+    }
+
+    /// <summary>The child with a name, for whoever asks.</summary>
+    public virtual Errno Find(in FuseCaller caller, ReadOnlySpan<byte> name, out Node? child)
+    {
+        child = null;
+        return Errno.ENOTDIR;
+    }
+
+    public virtual Errno List(in FuseCaller caller, ulong offset, FuseDirectoryReply entries) => Errno.ENOTDIR;
+
+    public virtual Errno MakeDirectory(in FuseCaller caller, ReadOnlySpan<byte> name, uint mode, out Node? made)
+    {
+        made = null;
+        return Errno.EPERM;
+    }
+
+    public virtual Errno RemoveDirectory(in FuseCaller caller, ReadOnlySpan<byte> name) => Errno.EPERM;
+
+    public virtual Errno ReadLink(in FuseCaller caller, FuseBytesReply target) => Errno.EINVAL;
+
+    /// <summary>Opens it; <paramref name="flags"/> are open(2)'s. The kernel has checked the permissions.</summary>
+    public virtual Errno Open(in FuseCaller caller, uint flags, out OpenFile? file)
+    {
+        file = null;
+        return Errno.EACCES;
+    }
+
+    public Errno GetXattr(in FuseCaller caller, ReadOnlySpan<byte> name, FuseBytesReply value) =>
+        AclXattr.Get(Guard, name, value);
+
+    public Errno ListXattr(in FuseCaller caller, FuseBytesReply names) => AclXattr.List(Guard, names);
+
+    public virtual Errno SetXattr(
+        in FuseCaller caller, ReadOnlySpan<byte> name, ReadOnlySpan<byte> value, uint flags) =>
+            AclXattr.Set(Guard, name, value, flags);
+
+    public Errno RemoveXattr(in FuseCaller caller, ReadOnlySpan<byte> name) => AclXattr.Remove(Guard, name);
+
+    /// <summary>It was taken out of the tree, for good. Open files of it are their domain's to end.</summary>
+    public virtual void Removed() => Guard.Retire();
+
+    /// <summary>What was changed of it at run time, and of what is below it, is as configured again.</summary>
+    /// <param name="audit">Is told of each change.</param>
+    public virtual void Reset(Audit audit)
+    {
+        if (Guard.Reset())
+        {
+            audit.AccessChanged(Place, Access, Errno.None);
+        }
+    }
+}

@@ -1,0 +1,38 @@
+using TpmFs.Fuse;
+
+namespace TpmFs.Doors.Fuse;
+
+/// <summary>
+/// One open file description. All methods are called by several FUSE threads at once and must not block;
+/// <see cref="Release"/> is called once, last, though others may still be running.
+/// </summary>
+internal abstract class OpenFile
+{
+    /// <summary>How the kernel is to treat it.</summary>
+    public abstract FuseOpenFlags Flags { get; }
+
+    /// <summary>
+    /// Whether what is written to it is an order to the daemon, and no TPM's, whose commands may be secrets.
+    /// </summary>
+    public virtual bool TakesOrders => false;
+
+    /// <summary>Completes the reply, fails it, or keeps it.</summary>
+    public virtual void Read(in FuseReadArguments arguments, FuseReadReply reply) => reply.Fail(Errno.EINVAL);
+
+    public virtual Errno Write(in FuseWriteArguments arguments, ReadOnlySpan<byte> data, out int written)
+    {
+        written = 0;
+        return Errno.EINVAL;
+    }
+
+    /// <summary>The answer to a write is out; may block, as <see cref="FuseFileSystem.WriteAnswered"/> may.</summary>
+    public virtual WriteProgress WriteAnswered() => WriteProgress.Nothing;
+
+    /// <summary>As a regular file: always ready.</summary>
+    public virtual PollEvents Poll(PollId? notify, PollEvents wanted) =>
+        PollEvents.In | PollEvents.ReadNormal | PollEvents.Out | PollEvents.WriteNormal;
+
+    public virtual void Release()
+    {
+    }
+}

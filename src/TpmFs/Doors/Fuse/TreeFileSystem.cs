@@ -1,0 +1,258 @@
+using System.Collections.Concurrent;
+using System.Text;
+using Serilog;
+using TpmFs.Fuse;
+using TpmFs.Permissions;
+
+namespace TpmFs.Doors.Fuse;
+
+/// <summary>Takes the kernel's requests to the nodes and open files that they name. Knows no kind of node.</summary>
+/// <param name="owner">The user whose daemon this is.</param>
+internal sealed class TreeFileSystem(NodeTable table, PollNotifier notifier, uint owner, ILogger log) : FuseFileSystem
+{
+    private readonly ConcurrentDictionary<OpenId, OpenFile> _files = new();
+    private ulong _lastOpen;
+    private volatile bool _closing;
+
+    /// <summary>Open files now.</summary>
+    public int OpenFiles => _files.Count;
+
+    /// <summary>From now on nothing can be opened (ENODEV): the daemon stops. What is open goes on.</summary>
+    public void RefuseOpens() => _closing = true;
+
+    public override void Started(IFuseNotifier session) => notifier.Attach(session);
+
+    public override Errno Lookup(in FuseCaller caller, NodeId parent, ReadOnlySpan<byte> name, out FuseEntry entry)
+    {
+        entry = default;
+        if (!table.TryGet(parent, out Node? directory))
+        {
+            return Errno.ENOENT;
+        }
+
+        Errno error = directory.Find(caller, name, out Node? child);
+        return error.IsError ? error : Enter(caller, child!, out entry);
+    }
+
+    public override void Forget(NodeId node, ulong lookups) => table.Forget(node, lookups);
+
+    public override Errno GetAttributes(in FuseCaller caller, NodeId node, OpenId? open, out FuseAttributes attributes)
+    {
+        bool known = table.TryGet(node, out Node? found);
+        attributes = known ? found!.Attributes : default;
+        return known ? Errno.None : Errno.ENOENT;
+    }
+
+    public override Errno SetAttributes(
+        in FuseCaller caller, NodeId node, in FuseAttributeChange change, out FuseAttributes attributes)
+    {
+        attributes = default;
+        if (!table.TryGet(node, out Node? found))
+        {
+            return Errno.ENOENT;
+        }
+
+        Errno error = found.SetAttributes(caller, change);
+        if (change is not { Mode: null, Uid: null, Gid: null })
+        {
+            Audit.Of(caller.ToCaller(), log).AccessChanged(found.Place, found.Access, error);
+        }
+
+        attributes = found.Attributes;
+        return error;
+    }
+
+    public override Errno ReadLink(in FuseCaller caller, NodeId node, FuseBytesReply target) =>
+        table.TryGet(node, out Node? found) ? found.ReadLink(caller, target) : Errno.ENOENT;
+
+    public override Errno MakeDirectory(
+        in FuseCaller caller, NodeId parent, ReadOnlySpan<byte> name, uint mode, out FuseEntry entry)
+    {
+        entry = default;
+        if (!table.TryGet(parent, out Node? directory))
+        {
+            return Errno.ENOENT;
+        }
+
+        Errno error = directory.MakeDirectory(caller, name, mode, out Node? made);
+        Audit.Of(caller.ToCaller(), log).Made(directory.PlaceOf(Encoding.Latin1.GetString(name)), "mkdir", error);
+        return error.IsError ? error : Enter(caller, made!, out entry);
+    }
+
+    public override Errno RemoveDirectory(in FuseCaller caller, NodeId parent, ReadOnlySpan<byte> name)
+    {
+        if (!table.TryGet(parent, out Node? directory))
+        {
+            return Errno.ENOENT;
+        }
+
+        Errno error = directory.RemoveDirectory(caller, name);
+        Audit.Of(caller.ToCaller(), log).Removed(directory.PlaceOf(Encoding.Latin1.GetString(name)), "rmdir", error);
+        return error;
+    }
+
+    public override Errno Open(in FuseCaller caller, NodeId node, uint flags, out FuseOpened opened)
+    {
+        opened = default;
+        if (_closing)
+        {
+            return Errno.ENODEV;
+        }
+
+        if (!table.TryGet(node, out Node? found))
+        {
+            return Errno.ENOENT;
+        }
+
+        Errno error = found.Open(caller, flags, out OpenFile? file);
+        if (error.IsError)
+        {
+            return error;
+        }
+
+        var id = new OpenId(Interlocked.Increment(ref _lastOpen));
+        _files[id] = file!;
+        opened = new FuseOpened(id, file!.Flags);
+        return Errno.None;
+    }
+
+    public override void Read(
+        in FuseCaller caller, NodeId node, OpenId open, in FuseReadArguments arguments, FuseReadReply reply)
+    {
+        if (arguments.FillsPageCache)
+        {
+            // A page stays locked until its READ is answered, and what a page holds could be read twice.
+            reply.Fail(Errno.EINVAL);
+        }
+        else if (_files.TryGetValue(open, out OpenFile? file))
+        {
+            file.Read(arguments, reply);
+        }
+        else
+        {
+            reply.Fail(Errno.EBADF);
+        }
+    }
+
+    public override Errno Write(
+        in FuseCaller caller, NodeId node, OpenId open, in FuseWriteArguments arguments, ReadOnlySpan<byte> data,
+        out int written)
+    {
+        written = 0;
+        if (!_files.TryGetValue(open, out OpenFile? file))
+        {
+            return Errno.EBADF;
+        }
+
+        Errno error = file.Write(arguments, data, out written);
+        if (file.TakesOrders && table.TryGet(node, out Node? found))
+        {
+            Audit.Of(caller.ToCaller(), log).Ordered(found.Place, data, error);
+        }
+
+        return error;
+    }
+
+    public override WriteProgress WriteAnswered(NodeId node, OpenId open) =>
+        _files.TryGetValue(open, out OpenFile? file) ? file.WriteAnswered() : WriteProgress.Nothing;
+
+    public override Errno Poll(
+        in FuseCaller caller, NodeId node, OpenId open, PollId? notify, PollEvents wanted, out PollEvents ready)
+    {
+        ready = _files.TryGetValue(open, out OpenFile? file) ? file.Poll(notify, wanted) : PollEvents.Err;
+        return Errno.None;
+    }
+
+    public override void Release(NodeId node, OpenId open)
+    {
+        if (_files.TryRemove(open, out OpenFile? file))
+        {
+            file.Release();
+        }
+    }
+
+    /// <summary>
+    /// Opens a directory for listing, for root and the daemon's own user only, whatever its mode says. The kernel
+    /// holds the directory's lock while it copies a listing into the caller's memory, which need never arrive, and
+    /// rename(2) carries the wait for that lock on to the directories above. Names are found without listing.
+    /// </summary>
+    public override Errno OpenDirectory(in FuseCaller caller, NodeId node, uint flags, out FuseOpened opened)
+    {
+        opened = default;
+        if (!table.TryGet(node, out Node? found))
+        {
+            return Errno.ENOENT;
+        }
+
+        bool mayList = caller.Uid == 0 || caller.Uid == owner;
+        return found.Type != NodeType.Directory ? Errno.ENOTDIR : mayList ? Errno.None : Errno.EACCES;
+    }
+
+    public override Errno ReadDirectory(
+        in FuseCaller caller, NodeId node, OpenId open, ulong offset, FuseDirectoryReply entries) =>
+        table.TryGet(node, out Node? found) ? found.List(caller, offset, entries) : Errno.ENOENT;
+
+    public override Errno StatFs(in FuseCaller caller, NodeId node, out FuseStatFs statistics)
+    {
+        statistics = new FuseStatFs(
+            Blocks: 0, BlocksFree: 0, Files: (ulong)table.Count, FilesFree: 0, BlockSize: 4096, NameLength: 255);
+        return Errno.None;
+    }
+
+    public override Errno GetXattr(in FuseCaller caller, NodeId node, ReadOnlySpan<byte> name, FuseBytesReply value) =>
+        table.TryGet(node, out Node? found) ? found.GetXattr(caller, name, value) : Errno.ENOENT;
+
+    public override Errno ListXattr(in FuseCaller caller, NodeId node, FuseBytesReply names) =>
+        table.TryGet(node, out Node? found) ? found.ListXattr(caller, names) : Errno.ENOENT;
+
+    public override Errno SetXattr(
+        in FuseCaller caller, NodeId node, ReadOnlySpan<byte> name, ReadOnlySpan<byte> value, uint flags)
+    {
+        if (!table.TryGet(node, out Node? found))
+        {
+            return Errno.ENOENT;
+        }
+
+        Errno error = found.SetXattr(caller, name, value, flags);
+        AuditXattr(caller, found, name, error);
+        return error;
+    }
+
+    public override Errno RemoveXattr(in FuseCaller caller, NodeId node, ReadOnlySpan<byte> name)
+    {
+        if (!table.TryGet(node, out Node? found))
+        {
+            return Errno.ENOENT;
+        }
+
+        Errno error = found.RemoveXattr(caller, name);
+        AuditXattr(caller, found, name, error);
+        return error;
+    }
+
+    /// <summary>A filesystem that was detached or aborted sends no RELEASE for what is still open.</summary>
+    public override void Stopped()
+    {
+        RefuseOpens();
+        foreach (OpenId open in _files.Keys)
+        {
+            Release(default, open);
+        }
+    }
+
+    /// <summary>Another attribute than an ACL is a matter of the node that takes it.</summary>
+    private void AuditXattr(in FuseCaller caller, Node node, ReadOnlySpan<byte> name, Errno error)
+    {
+        if (AclXattr.IsAcl(name))
+        {
+            Audit.Of(caller.ToCaller(), log).AccessChanged(node.Place, node.Access, error);
+        }
+    }
+
+    private Errno Enter(in FuseCaller caller, Node node, out FuseEntry entry)
+    {
+        bool found = table.TryLookup(node, caller.Uid, out NodeId id);
+        entry = new FuseEntry(id, node.Attributes);
+        return found ? Errno.None : Errno.ENOENT;
+    }
+}

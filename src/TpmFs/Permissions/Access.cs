@@ -1,0 +1,43 @@
+namespace TpmFs.Permissions;
+
+/// <summary>
+/// Who may do what with a node: permission bits (07777), owner, group and what an ACL adds. The kernel enforces it
+/// (default_permissions, FUSE_POSIX_ACL).
+/// </summary>
+internal readonly record struct Access(uint Mode, uint Uid, uint Gid, PosixAcl? Acl = null)
+{
+    private const uint GroupShift = 3;
+    private const uint WriteBits = 0b010_010_010;
+
+    /// <summary>
+    /// The mode of a directory that everybody passes through, and only its owner lists: the kernel holds a directory's
+    /// lock while it copies a listing into memory that may never arrive, and everybody who opens a file of the
+    /// directory by its name waits for that lock.
+    /// </summary>
+    public const uint PublicDirectory = 0b111_001_001;
+
+    /// <summary>The bits that are kept; set-id and sticky bits mean nothing here.</summary>
+    public const uint Permissions = 0x1FF;
+
+    /// <summary>
+    /// What chmod(2) makes of it. With an ACL the group's bits are the ACL's mask (acl(5)), so that nothing else need
+    /// be changed.
+    /// </summary>
+    public Access WithMode(uint mode) => this with { Mode = mode & Permissions };
+
+    /// <summary>Returns it without anybody's permission to write; an ACL's entries lose theirs with the mask.</summary>
+    public Access WithoutWrite() => this with { Mode = Mode & ~WriteBits };
+
+    /// <summary>What setting an ACL makes of it. One that says no more than a mode becomes a mode.</summary>
+    public Access WithAcl(PosixAcl acl, uint mode) => this with { Mode = mode, Acl = acl.IsMinimal ? null : acl };
+
+    /// <summary>Without the ACL; the group keeps no more than it had under it.</summary>
+    public Access WithoutAcl() =>
+        Acl is null
+            ? this
+            : this with
+            {
+                Mode = Mode & ~(7u << (int)GroupShift) | (Mode & (Acl.Group << (int)GroupShift)),
+                Acl = null
+            };
+}

@@ -1,0 +1,131 @@
+namespace TpmFs.Permissions;
+
+/// <summary>Whose a node is, and whether that can be changed. Any thread.</summary>
+internal abstract class NodeAccess
+{
+    public abstract Access Current { get; }
+
+    /// <summary>Changes it. The kernel has checked that the caller may.</summary>
+    public abstract Errno Change(Func<Access, Access> change);
+
+    /// <summary>The node is out of the tree: what is changed now is nobody's.</summary>
+    public virtual void Retire()
+    {
+    }
+
+    /// <summary>Back to what holds by configuration. Whether another holds now than before.</summary>
+    public virtual bool Reset() => false;
+
+    /// <summary>Access that stays as it is.</summary>
+    public static NodeAccess Fixed(uint mode, uint uid, uint gid) => new FixedAccess(new Access(mode, uid, gid));
+
+    private sealed class FixedAccess(Access access) : NodeAccess
+    {
+        public override Access Current => access;
+
+        public override Errno Change(Func<Access, Access> change) => Errno.EPERM;
+    }
+}
+
+/// <summary>Where changed access is kept over a restart. Any thread; never blocks.</summary>
+internal interface IAccessStore
+{
+    /// <summary>What was kept for a place in the tree, if anything was.</summary>
+    Access? Find(string path);
+
+    /// <summary>Keeps it; null forgets.</summary>
+    void Keep(string path, Access? access);
+}
+
+/// <summary>Access that chmod, chown and setfacl change, and that is back after a restart.</summary>
+/// <remarks>
+/// The lock also covers the store, so that what is kept is what holds, and nothing is kept for a node that was removed.
+/// </remarks>
+internal sealed class KeptAccess : NodeAccess
+{
+    private readonly Lock _gate = new();
+    private readonly IAccessStore _store;
+    private readonly string _path;
+    private readonly Func<Access, Access> _limit;
+    private Access _initial;
+    private Access _current;
+    private bool _retired;
+
+    /// <param name="path">Its place in the tree; the root's is empty.</param>
+    /// <param name="initial">What holds until somebody changes it.</param>
+    /// <param name="limit">Takes from any access what the node never grants; null where it grants all.</param>
+    public KeptAccess(IAccessStore store, string path, Access initial, Func<Access, Access>? limit = null)
+    {
+        _store = store;
+        _path = path;
+        _limit = limit ?? (access => access);
+        _initial = _limit(initial);
+        _current = store.Find(path) is { } kept ? _limit(kept) : _initial;
+    }
+
+    public override Access Current
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return _current;
+            }
+        }
+    }
+
+    public override Errno Change(Func<Access, Access> change)
+    {
+        lock (_gate)
+        {
+            if (_retired)
+            {
+                return Errno.ENODEV;
+            }
+
+            _current = _limit(change(_current));
+            _store.Keep(_path, _current == _initial ? null : _current);
+            return Errno.None;
+        }
+    }
+
+    /// <summary>
+    /// What holds by configuration is another now. It holds at once where nobody has changed it. Whether another holds
+    /// now than before.
+    /// </summary>
+    public bool SetInitial(Access access)
+    {
+        lock (_gate)
+        {
+            Access before = _current;
+            access = _limit(access);
+            _current = _current == _initial ? access : _current;
+            _initial = access;
+            return _current != before;
+        }
+    }
+
+    public override bool Reset()
+    {
+        lock (_gate)
+        {
+            if (_retired)
+            {
+                return false;
+            }
+
+            Access before = _current;
+            _current = _initial;
+            _store.Keep(_path, null);
+            return _current != before;
+        }
+    }
+
+    public override void Retire()
+    {
+        lock (_gate)
+        {
+            _retired = true;
+        }
+    }
+}

@@ -1,0 +1,69 @@
+using System.Diagnostics;
+using System.Globalization;
+using Serilog;
+
+namespace TpmFs.Systemd;
+
+/// <summary>
+/// Who started the daemon and wants to know how it is (systemd.service(5), Type=notify). Says nothing where nobody
+/// does. Any thread.
+/// </summary>
+internal sealed class ServiceManager
+{
+    private readonly bool _listens;
+    private readonly TimeSpan? _watchdogTime;
+
+    private ServiceManager(bool listens, TimeSpan? watchdogTime) => (_listens, _watchdogTime) = (listens, watchdogTime);
+
+    public static ServiceManager Find(ILogger log)
+    {
+        if (Environment.GetEnvironmentVariable("NOTIFY_SOCKET") is null or "")
+        {
+            return new ServiceManager(listens: false, null);
+        }
+
+        if (!LibSystemd.IsHere)
+        {
+            log.Warning(
+                "the service manager waits for word that tpmfs is ready (NOTIFY_SOCKET), and tpmfs cannot send it: "
+                + "libsystemd.so.0 is not there. "
+                + "Install it (on Debian the package libsystemd0), or start tpmfs by a unit with Type=simple");
+            return new ServiceManager(listens: false, null);
+        }
+
+        return new ServiceManager(listens: true, LibSystemd.WatchdogTime());
+    }
+
+    public void Ready(string status) => Tell($"READY=1\n{Line(status)}");
+
+    public void Status(string status) => Tell(Line(status));
+
+    /// <summary>A reload begins; <see cref="Ready"/> ends it.</summary>
+    public void Reloading() =>
+        Tell(string.Create(CultureInfo.InvariantCulture, $"RELOADING=1\nMONOTONIC_USEC={MonotonicMicroseconds}"));
+
+    public void Stopping() => Tell($"STOPPING=1\n{Line("stopping")}");
+
+    /// <summary>
+    /// Lets it know that requests are served, where it wants to, until what this returns is disposed of.
+    /// </summary>
+    /// <param name="beat">See <see cref="Watchdog"/>.</param>
+    public IDisposable? Watch(Func<Task> beat) =>
+        _watchdogTime is { } time ? new Watchdog(time, beat, () => Tell("WATCHDOG=1"), TimeProvider.System) : null;
+
+    /// <summary>CLOCK_MONOTONIC, which is what the runtime counts by on Linux.</summary>
+    private static long MonotonicMicroseconds => (long)Stopwatch.GetElapsedTime(0).TotalMicroseconds;
+
+    private static string Line(string status) => $"STATUS={OutsideText.Line(status)}";
+
+    /// <summary>
+    /// What the service manager does not take is lost; when it matters, its time limits run out, and it says so itself.
+    /// </summary>
+    private void Tell(string state)
+    {
+        if (_listens)
+        {
+            _ = LibSystemd.Notify(state);
+        }
+    }
+}

@@ -1,0 +1,95 @@
+using System.Diagnostics;
+using TpmFs.Clients;
+using TpmFs.Doors.Fuse;
+using TpmFs.Fuse;
+using TpmFs.Permissions;
+
+namespace TpmFs.Tree.Controls;
+
+/// <summary>
+/// A file in which the daemon says something, or takes orders: root's, with permissions that nobody can change. Reading
+/// and writing it waits for nothing.
+/// </summary>
+internal abstract class ControlFile(NodeTable table, uint mode, ControlContext context)
+    : Node(table, NodeAccess.Fixed(mode, context.Owner.Uid, context.Owner.Gid))
+{
+    /// <summary>Everybody may read it.</summary>
+    protected const uint Shown = 0b100_100_100;
+
+    /// <summary>Everybody may read it, root may write it.</summary>
+    protected const uint Settable = 0b110_100_100;
+
+    /// <summary>For root, and those whom the file itself lets in.</summary>
+    protected const uint Private = 0b110_000_000;
+
+    /// <summary>How old content may be that is shown again to a user who has had too much of it made.</summary>
+    private static readonly TimeSpan s_lasts = TimeSpan.FromSeconds(1);
+
+    /// <summary>Content that took less than this to make is made anew for everybody.</summary>
+    private static readonly TimeSpan s_quick = TimeSpan.FromMilliseconds(0.2);
+
+    private volatile bool _isGone;
+    private volatile Snapshot? _last;
+
+    /// <summary>The domain that it was a file of is gone.</summary>
+    public bool IsGone => _isGone;
+
+    /// <summary>What it shares with the other control files.</summary>
+    public ControlContext Context => context;
+
+    public override NodeType Type => NodeType.Regular;
+
+    public override Errno Open(in FuseCaller caller, uint flags, out OpenFile? file)
+    {
+        file = null;
+        uint payer = context.PayerOf(caller.Uid);
+        if (!context.TryOpen(payer))
+        {
+            return SpaceErrno.TooManyOpeners;
+        }
+
+        file = NewOpen(payer);
+        return Errno.None;
+    }
+
+    public override void Removed()
+    {
+        base.Removed();
+        _isGone = true;
+    }
+
+    /// <summary>
+    /// Returns what a user reads from the start: made at that moment, or, for a user who has had too much of it made,
+    /// what somebody read within the last second.
+    /// </summary>
+    /// <param name="payer">The user whose share of the daemon's time it costs.</param>
+    public string ContentFor(uint payer)
+    {
+        if (_last is { } last && Stopwatch.GetElapsedTime(last.MadeAt) < s_lasts && !context.MayMake(payer))
+        {
+            return last.Text;
+        }
+
+        long start = Stopwatch.GetTimestamp();
+        string text = Content();
+        TimeSpan taken = Stopwatch.GetElapsedTime(start);
+        context.Made(payer, taken);
+        _last = taken < s_quick ? null : new Snapshot(text, start);
+        return text;
+    }
+
+    /// <summary>Makes an open file description for a user.</summary>
+    /// <param name="payer">The user whose shares it uses.</param>
+    protected virtual ControlOpen NewOpen(uint payer) => new(this, payer);
+
+    /// <summary>Makes what a reader gets who reads from the start.</summary>
+    public virtual string Content() => "";
+
+    /// <summary>Takes one order: what one write(2) carried, without the newlines at its end.</summary>
+    /// <param name="isFirst">Whether it is the first that this open takes.</param>
+    public virtual Errno Take(string order, bool isFirst) => Errno.EINVAL;
+
+    /// <param name="Text">What was shown.</param>
+    /// <param name="MadeAt">As <see cref="Stopwatch.GetTimestamp"/> counts.</param>
+    private sealed record Snapshot(string Text, long MadeAt);
+}

@@ -1,0 +1,117 @@
+using System.Text;
+using TpmFs.Clients;
+using TpmFs.Doors.Fuse;
+using TpmFs.Fuse;
+
+namespace TpmFs.Tree.Controls;
+
+/// <summary>
+/// One open file description of a control file. What is read is made at offset 0 and kept for this open until its end
+/// is read, so that a reader in pieces sees one moment; one write is one order, whatever its offset.
+/// </summary>
+/// <param name="payer">The user whose shares it uses.</param>
+internal class ControlOpen(ControlFile file, uint payer) : OpenFile
+{
+    private const int MaxOrder = 64 * 1024;
+
+    private readonly Lock _gate = new();
+    private byte[]? _kept;
+    // the length of content that was read to its end, which is an end of file until a read from the start
+    private int? _end;
+    private bool _ordered;
+    private bool _isReleased;
+
+    /// <summary>Its size shows as 0, so the kernel must ask in any case.</summary>
+    public override FuseOpenFlags Flags => FuseOpenFlags.DirectIo | FuseOpenFlags.NoFlush;
+
+    public override bool TakesOrders => true;
+
+    public override void Read(in FuseReadArguments arguments, FuseReadReply reply)
+    {
+        if (file.IsGone)
+        {
+            reply.Fail(SpaceErrno.Gone);
+            return;
+        }
+
+        byte[] shown;
+        int start;
+        int count;
+        lock (_gate)
+        {
+            shown = Content(arguments.Offset);
+            start = (int)Math.Min(arguments.Offset, (ulong)shown.Length);
+            count = Math.Min(arguments.Size, shown.Length - start);
+            Keep(shown, start + count);
+        }
+
+        reply.Complete(shown.AsSpan(start, count));
+    }
+
+    public override Errno Write(in FuseWriteArguments arguments, ReadOnlySpan<byte> data, out int written)
+    {
+        written = 0;
+        if (file.IsGone || data.Length > MaxOrder)
+        {
+            return file.IsGone ? SpaceErrno.Gone : Errno.E2BIG;
+        }
+
+        // ASCII is all that any control file takes; another byte becomes a character that none of them does.
+        string order = Encoding.Latin1.GetString(data.TrimEnd((byte)'\n'));
+        lock (_gate)
+        {
+            Errno error = file.Take(order, !_ordered);
+            _ordered |= !error.IsError;
+            written = error.IsError ? 0 : data.Length;
+            return error;
+        }
+    }
+
+    public override void Release()
+    {
+        lock (_gate)
+        {
+            _isReleased = true;
+            Drop();
+        }
+
+        file.Context.Close(payer);
+    }
+
+    /// <summary>Returns what a read at an offset is of. Under the lock.</summary>
+    private byte[] Content(ulong offset)
+    {
+        bool isAtEnd = offset > 0 && offset >= (ulong?)_end;
+        return isAtEnd ? [] : offset > 0 && _kept is not null ? _kept : Encoding.UTF8.GetBytes(file.ContentFor(payer));
+    }
+
+    /// <summary>
+    /// Keeps content until its last byte is read. A user for whom too much is kept already reads what holds at each
+    /// read instead. Under the lock.
+    /// </summary>
+    /// <param name="shown">What was read from.</param>
+    /// <param name="end">Where the read ended in it.</param>
+    private void Keep(byte[] shown, int end)
+    {
+        if (end == shown.Length)
+        {
+            Drop();
+            _end = shown.Length > 0 ? shown.Length : _end;
+        }
+        else if (shown != _kept)
+        {
+            Drop();
+            _end = null;
+            _kept = !_isReleased && file.Context.TryKeep(payer, shown.Length) ? shown : null;
+        }
+    }
+
+    private void Drop()
+    {
+        if (_kept is not null)
+        {
+            file.Context.Drop(payer, _kept.Length);
+            _kept = null;
+        }
+    }
+}

@@ -1,0 +1,54 @@
+using System.Globalization;
+using Serilog;
+using TpmFs.Clients;
+using TpmFs.Doors.Fuse;
+
+namespace TpmFs.Tree.Controls;
+
+/// <summary>
+/// A file that takes an opener's id and does something to that opener: EINVAL for what is no id, ESRCH for one of no
+/// opener of this domain.
+/// </summary>
+internal abstract class OpenerOrderFile(NodeTable table, ControlContext context, Node directory, Domain domain)
+    : OwnersFile(table, context, directory)
+{
+    public override Errno Take(string order, bool isFirst)
+    {
+        if (!order.All(char.IsAsciiDigit)
+            || !ulong.TryParse(order, NumberStyles.None, CultureInfo.InvariantCulture, out ulong id))
+        {
+            return Errno.EINVAL;
+        }
+
+        if (domain.Find(id) is not { } opener)
+        {
+            return Errno.ESRCH;
+        }
+
+        Do(opener);
+        return Errno.None;
+    }
+
+    /// <summary>Does it.</summary>
+    protected abstract void Do(Conversation opener);
+}
+
+/// <summary>
+/// cancel: the opener's command under way is given up, where the TPM can. Without one nothing happens.
+/// </summary>
+internal sealed class CancelFile(NodeTable table, ControlContext context, Node directory, Domain domain)
+    : OpenerOrderFile(table, context, directory, domain)
+{
+    protected override void Do(Conversation opener) => opener.Cancel();
+}
+
+/// <summary>revoke: the opener ends, as if its domain were gone.</summary>
+internal sealed class RevokeFile(NodeTable table, ControlContext context, Node directory, Domain domain, ILogger log)
+    : OpenerOrderFile(table, context, directory, domain)
+{
+    protected override void Do(Conversation opener)
+    {
+        ConversationAudit.Revoked(log, opener.Identity);
+        opener.Revoke();
+    }
+}

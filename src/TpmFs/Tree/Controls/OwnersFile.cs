@@ -1,0 +1,64 @@
+using TpmFs.Doors.Fuse;
+using TpmFs.Fuse;
+using TpmFs.Permissions;
+
+namespace TpmFs.Tree.Controls;
+
+/// <summary>
+/// A private control file of a domain: root's, and let in is whoever owns the domain's directory at that moment. The
+/// owner finds another node under its name, which shows as their own, so that the kernel's check of permissions lets
+/// them through to the one here; all others find root's.
+/// </summary>
+/// <remarks>
+/// Two nodes and not two views of one: the kernel has one owner for each node, and whoever looked last would decide for
+/// everybody.
+/// </remarks>
+internal abstract class OwnersFile : ControlFile
+{
+    private readonly NodeTable _table;
+    private readonly Node _directory;
+    private readonly OwnersFace _face;
+
+    protected OwnersFile(NodeTable table, ControlContext context, Node directory)
+        : base(table, Private, context)
+    {
+        _table = table;
+        _directory = directory;
+        _face = new OwnersFace(table, this);
+        table.Link(_face);
+    }
+
+    public override Node VisibleTo(in FuseCaller caller) =>
+        caller.Uid != Access.Uid && caller.Uid == _directory.Access.Uid ? _face : this;
+
+    public override Errno Open(in FuseCaller caller, uint flags, out OpenFile? file)
+    {
+        file = null;
+        return caller.Uid == 0 || caller.Uid == Access.Uid || caller.Uid == _directory.Access.Uid
+            ? base.Open(caller, flags, out file) : Errno.EACCES;
+    }
+
+    public override void Removed()
+    {
+        base.Removed();
+        _table.Unlink(_face);
+    }
+
+    /// <summary>The file as the directory's owner finds it.</summary>
+    private sealed class OwnersFace(NodeTable table, OwnersFile file) : Node(table, new OwnersAccess(file))
+    {
+        public override NodeType Type => file.Type;
+
+        public override string Place => file.Place;
+
+        public override Errno Open(in FuseCaller caller, uint flags, out OpenFile? opened) =>
+            file.Open(caller, flags, out opened);
+    }
+
+    private sealed class OwnersAccess(OwnersFile file) : NodeAccess
+    {
+        public override Access Current => file.Access with { Uid = file._directory.Access.Uid };
+
+        public override Errno Change(Func<Access, Access> change) => Errno.EPERM;
+    }
+}

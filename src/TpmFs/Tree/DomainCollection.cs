@@ -1,0 +1,168 @@
+using System.Text;
+using TpmFs.Clients;
+using TpmFs.Doors.Fuse;
+using TpmFs.Fuse;
+using TpmFs.Permissions;
+using TpmFs.Users;
+
+namespace TpmFs.Tree;
+
+/// <summary>users/ and domains/: directories of domains, some there by configuration, others made with mkdir.</summary>
+/// <remarks>
+/// The lock guards what is there by configuration, and puts each change of the directory in one order with what is kept
+/// of it.
+/// </remarks>
+internal abstract class DomainCollection : DirectoryNode
+{
+    private readonly Lock _changes = new();
+    private readonly string _path;
+    private IReadOnlyDictionary<string, DomainPlan> _configured = new Dictionary<string, DomainPlan>();
+
+    protected DomainCollection(TreeParts parts, string path, DirectoryNode root)
+        : base(parts.Table, parts.Administrators(path, Access.PublicDirectory), root)
+    {
+        _path = path;
+        Parts = parts;
+    }
+
+    protected TreeParts Parts { get; }
+
+    /// <summary>Every domain in it, by name.</summary>
+    public IEnumerable<DomainDirectory> Domains => Children.OfType<DomainDirectory>();
+
+    public override Errno MakeDirectory(in FuseCaller caller, ReadOnlySpan<byte> name, uint mode, out Node? made)
+    {
+        made = null;
+        string key = Encoding.Latin1.GetString(name);
+        if (!IsName(key))
+        {
+            return Errno.EINVAL;
+        }
+
+        lock (_changes)
+        {
+            if (TryFind(key, out _))
+            {
+                return Errno.EEXIST;
+            }
+
+            DomainPlan initial = PlanOf(key);
+            Keep(key, initial, Asked(key, caller, mode));
+            made = Add(key, initial);
+            return made is null ? Errno.ENODEV : Errno.None;
+        }
+    }
+
+    public override Errno RemoveDirectory(in FuseCaller caller, ReadOnlySpan<byte> name)
+    {
+        string key = Encoding.Latin1.GetString(name);
+        lock (_changes)
+        {
+            if (!TryFind(key, out _))
+            {
+                return Errno.ENOENT;
+            }
+
+            if (_configured.ContainsKey(key))
+            {
+                Parts.Log.Warning(
+                    "{Path}/{Name} is not removed, since the configuration names it; remove it there and reload "
+                        + "(SIGHUP)", _path, key);
+                return Errno.EPERM;
+            }
+
+            Parts.State.Forget(At(key));
+            TryRemove(key, out _);
+            return Errno.None;
+        }
+    }
+
+    /// <summary>What was made at run time goes; of what is configured, what was changed.</summary>
+    public override void Reset(Audit audit)
+    {
+        lock (_changes)
+        {
+            foreach (DomainDirectory directory in Domains)
+            {
+                string name = directory.Domain.Path[(_path.Length + 1)..];
+                Parts.State.Forget(At(name));
+                if (!_configured.ContainsKey(name))
+                {
+                    Remove(name, audit);
+                }
+            }
+        }
+
+        base.Reset(audit);
+    }
+
+    /// <summary>
+    /// What is there by configuration is this now. Who is in it no more goes, unless somebody made it too.
+    /// </summary>
+    /// <param name="audit">Is told of each change.</param>
+    public void Configure(IReadOnlyDictionary<string, DomainPlan> plans, Audit audit)
+    {
+        lock (_changes)
+        {
+            IReadOnlyDictionary<string, DomainPlan> before = _configured;
+            _configured = plans;
+            foreach (string? name in before.Keys.Where(
+                name => !plans.ContainsKey(name) && !Parts.State.IsMade(At(name))))
+            {
+                Remove(name, audit);
+            }
+
+            IEnumerable<string> made = Parts.State.Made.Where(
+                kept => kept.StartsWith(_path + "/", StringComparison.Ordinal))
+                .Select(kept => kept[(_path.Length + 1)..]);
+            foreach (string? name in plans.Keys.Concat(made).Distinct().Where(IsName))
+            {
+                DomainPlan plan = plans.TryGetValue(name, out DomainPlan? said) ? said : PlanOf(name);
+                if (TryFind(name, out Node? there))
+                {
+                    ((DomainDirectory)there).Configure(plan, audit);
+                }
+                else if (Add(name, plan) is not null)
+                {
+                    audit.Made(At(name));
+                }
+            }
+        }
+    }
+
+    /// <summary>Whether a directory may have this name.</summary>
+    protected abstract bool IsName(string name);
+
+    /// <summary>What a domain is that was made with mkdir, where nobody said anything.</summary>
+    protected abstract DomainPlan PlanOf(string name);
+
+    /// <summary>What somebody who makes one asks for.</summary>
+    protected abstract DomainPlan Asked(string name, in FuseCaller caller, uint mode);
+
+    private DomainDirectory? Add(string name, DomainPlan plan)
+    {
+        var directory = new DomainDirectory(Parts, At(name), plan, this, hasRaw: false);
+        return TryAdd(name, directory) ? directory : null;
+    }
+
+    private void Remove(string name, Audit audit)
+    {
+        if (TryRemove(name, out _))
+        {
+            audit.Removed(At(name));
+        }
+    }
+
+    private void Keep(string name, DomainPlan initial, DomainPlan asked)
+    {
+        IAccessStore store = Parts.State;
+        Parts.State.KeepMade(At(name));
+        store.Keep(At(name), asked.Directory == initial.Directory ? null : asked.Directory);
+        foreach (TpmPort tpm in Parts.Tpms)
+        {
+            store.Keep($"{At(name)}/{tpm.ManagedName}", asked.Managed == initial.Managed ? null : asked.Managed);
+        }
+    }
+
+    private string At(string name) => $"{_path}/{name}";
+}

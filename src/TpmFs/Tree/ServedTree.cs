@@ -1,0 +1,116 @@
+using Serilog;
+using TpmFs.Clients;
+using TpmFs.Configuration;
+using TpmFs.Doors.Fuse;
+using TpmFs.Permissions;
+using TpmFs.Power;
+using TpmFs.State;
+using TpmFs.Tree.Controls;
+using TpmFs.Tree.Status;
+using TpmFs.Users;
+
+namespace TpmFs.Tree;
+
+/// <summary>The tree that a daemon serves, from the configuration and from what was changed at run time.</summary>
+internal sealed class ServedTree : IDisposable
+{
+    private static readonly TimeSpan s_patienceWithUsers = TimeSpan.FromSeconds(5);
+
+    private readonly ConversationContext _conversations;
+    private readonly UserResolver _resolver;
+    private readonly TreeParts _parts;
+    private readonly RootDirectory _root;
+    private readonly UsersDirectory _users;
+    private readonly MadeDomains _domains;
+    private readonly Suspension _suspension;
+
+    /// <param name="tpms">The TPMs in it.</param>
+    /// <param name="settings">The configuration.</param>
+    /// <param name="owners">Whose it is at first.</param>
+    /// <param name="surroundings">What it gets from the machine.</param>
+    public ServedTree(TreeTpms tpms, Settings settings, TreeOwners owners, TreeSurroundings surroundings)
+    {
+        (IUserDatabase database, StateKeeper state, TimeProvider time, ILogger log) = surroundings;
+        _conversations = new ConversationContext(time, log);
+        var notifier = new PollNotifier();
+        var table = new NodeTable(time) { Payers = _conversations.Payers };
+        _parts = new TreeParts(table, owners.Root, tpms.Ports, _conversations, notifier, state);
+        _resolver = new UserResolver(
+            database, _conversations.Payers, settings, owners.Root, time, log);
+        _root = new RootDirectory(_parts, new DomainPlan(owners.Root, owners.Managed, settings.RootLimits));
+        _users = new UsersDirectory(_parts, _root, _resolver);
+        _domains = new MadeDomains(_parts, _root, _ => _resolver.OfMadeDomain());
+        _suspension = new Suspension(tpms.Sleepers, time, log);
+        AddFiles(tpms.Status);
+        FileSystem = new TreeFileSystem(table, notifier, owners.Root.Uid, log);
+        Apply(ResolvedPlans.None, Audit.None); // what was made with mkdir waits for nobody's name
+        foreach (DomainDirectory user in _users.Domains)
+        {
+            _resolver.LookUp(user.Access.Uid);
+        }
+
+        Audit audit = Audit.None; // what comes first is what there is from the start
+        _resolver.Start(
+            resolved =>
+            {
+                Apply(resolved, audit);
+                audit = Audit.OfConfiguration(log);
+            },
+            s_patienceWithUsers);
+    }
+
+    public TreeFileSystem FileSystem { get; }
+
+    /// <summary>Every domain, the root first.</summary>
+    private IEnumerable<Domain> Domains =>
+        [_root.Domain, .. _users.Domains.Select(user => user.Domain), .. _domains.Domains.Select(made => made.Domain)];
+
+    /// <summary>The configuration is another now. Users' names are looked up by and by.</summary>
+    public void Configure(Settings settings, Access managed)
+    {
+        _root.Configure(new DomainPlan(_parts.Root, managed, settings.RootLimits), Audit.OfConfiguration(_parts.Log));
+        _resolver.Use(settings);
+    }
+
+    public void Dispose()
+    {
+        _suspension.Dispose();
+        _resolver.Dispose();
+        _conversations.Dispose();
+    }
+
+    private void AddFiles(DaemonStatus status)
+    {
+        (NodeTable table, ControlContext controls) = (_parts.Table, _parts.Controls);
+        _root.TryAdd("users", _users);
+        _root.TryAdd("domains", _domains);
+        _root.TryAdd("self", new SelfLink(table, _parts.Root, _users));
+        _root.TryAdd("status", new StatusFile(table, controls, status));
+        _root.TryAdd("metrics", new MetricsFile(table, controls, status));
+        _root.TryAdd("power", new PowerFile(table, controls, _suspension));
+        status.Show(() => Domains);
+    }
+
+    private void Apply(ResolvedPlans resolved, Audit audit)
+    {
+        _users.Configure(resolved.Users, audit);
+        _domains.Configure(resolved.Domains, audit);
+    }
+}
+
+/// <summary>The TPMs that a tree has.</summary>
+/// <param name="Ports">By their numbers.</param>
+/// <param name="Sleepers">The same, as those who have to be told when the machine sleeps.</param>
+/// <param name="Status">The same, as the file status shows them.</param>
+internal sealed record TreeTpms(
+    IReadOnlyList<TpmPort> Ports, IReadOnlyList<ISuspendable> Sleepers, DaemonStatus Status);
+
+/// <summary>Whose the nodes of a tree are until somebody changes that.</summary>
+/// <param name="Root">Whose the root directory is.</param>
+/// <param name="Managed">Whose the managed nodes are.</param>
+internal sealed record TreeOwners(Access Root, Access Managed);
+
+/// <summary>What a tree gets from the machine.</summary>
+/// <param name="Users">The system's users and groups.</param>
+/// <param name="State">What was changed at run time, before this daemon began.</param>
+internal sealed record TreeSurroundings(IUserDatabase Users, StateKeeper State, TimeProvider Time, ILogger Log);

@@ -1,0 +1,46 @@
+using TpmFs.Clients;
+using TpmFs.Rm;
+
+namespace TpmFs.Tree.Status;
+
+/// <summary>What the status and metrics files show: the TPMs and every domain. Any thread.</summary>
+internal sealed class DaemonStatus(IReadOnlyList<TpmStatus> tpms, TimeProvider time)
+{
+    private readonly DateTimeOffset _start = time.GetUtcNow();
+    private Func<IEnumerable<Domain>> _domains = () => [];
+    private Func<string> _scheduling = () => "";
+
+    /// <summary>By their numbers.</summary>
+    public IReadOnlyList<TpmStatus> Tpms => tpms;
+
+    public DateTimeOffset Start => _start;
+
+    public TimeSpan Uptime => time.GetUtcNow() - _start;
+
+    /// <summary>Every domain, the root first.</summary>
+    public IReadOnlyList<Domain> Domains => [.. _domains()];
+
+    /// <summary>How the thread that serves clients is scheduled at this moment, and why.</summary>
+    public string Scheduling => _scheduling();
+
+    /// <summary>Where the domains are found; told once, when the tree is there.</summary>
+    public void Show(Func<IEnumerable<Domain>> all) => _domains = all;
+
+    /// <summary>Sets where to ask for <see cref="Scheduling"/>. Called once, when there is a session.</summary>
+    public void Show(Func<string> scheduling) => _scheduling = scheduling;
+}
+
+/// <summary>What is known of a TPM itself. Any thread.</summary>
+/// <param name="way">The way to it, as the administrator wrote it.</param>
+/// <param name="facts">What it is, as far as it is known at this moment.</param>
+/// <param name="problem">Why it is not there; empty while it is.</param>
+internal sealed class TpmStatus(int number, string way, Func<TpmFacts> facts, Func<string> problem)
+{
+    public int Number => number;
+
+    public string Way => way;
+
+    public TpmFacts Facts => facts();
+
+    public string Problem => problem();
+}

@@ -1,0 +1,95 @@
+using System.Globalization;
+using System.Text;
+using TpmFs.Clients;
+using TpmFs.Doors.Fuse;
+using TpmFs.Rm;
+using TpmFs.Tree.Controls;
+
+namespace TpmFs.Tree.Status;
+
+/// <summary>status: the daemon at a glance, for people.</summary>
+internal sealed class StatusFile(NodeTable table, ControlContext context, DaemonStatus status)
+    : ControlFile(table, Shown, context)
+{
+    /// <summary>Short, so that the table fits a terminal of 80 columns.</summary>
+    private static readonly string[] s_headings =
+        ["open", "obj", "sess", "cmds", "per cmd", "busy", "waited", "denied", "auth fail"];
+
+    public override string Content()
+    {
+        (IReadOnlyList<TpmStatus>? tpms, IReadOnlyList<Domain>? domains) = (status.Tpms, status.Domains);
+        var text = new StringBuilder();
+        foreach (TpmStatus tpm in tpms)
+        {
+            text.Append(CultureInfo.InvariantCulture, $"{$"TPM {tpm.Number}",-11}{OutsideText.Line(tpm.Way)}\n");
+            text.Append(CultureInfo.InvariantCulture, $"           {OutsideText.Line(Describe(tpm))}\n");
+        }
+
+        text.Append(CultureInfo.InvariantCulture, $"up         {Span(status.Uptime)}\n");
+        text.Append(CultureInfo.InvariantCulture, $"scheduling {status.Scheduling}\n");
+        long lockouts = domains.Sum(domain => DomainStatistics.Of(domain).Lockouts);
+        if (lockouts > 0)
+        {
+            text.Append(
+                CultureInfo.InvariantCulture,
+                $"LOCKOUT    {lockouts} commands were refused because too many authorizations failed; see 'auth fail' "
+                + $"below, and tpm2_dictionarylockout(1)\n");
+        }
+
+        text.Append('\n');
+        int names = tpms.Count == 1 ? 1 : 2; // leading columns of text
+        string[] headings = ["domain", .. tpms.Count == 1 ? Array.Empty<string>() : ["TPM"], .. s_headings];
+        string[][] rows = [headings,
+            .. domains.SelectMany(domain => tpms.Select(tpm => Row(domain, tpm.Number, tpms.Count == 1)))];
+        int[] widths = headings.Select((_, column) => rows.Max(row => row[column].Length)).ToArray();
+        foreach (string[] row in rows)
+        {
+            text.Append(
+                string.Join(
+                    "  ",
+                    row.Select(
+                        (cell,
+                            column) => column < names ? cell.PadRight(widths[column]) : cell.PadLeft(widths[column])))
+                            .TrimEnd()).Append('\n');
+        }
+
+        return text.ToString();
+    }
+
+    private static string Describe(TpmStatus tpm) =>
+        (tpm.Problem.Length > 0 ? $"NOT THERE; tpmfs tries it again and again: {tpm.Problem}" : "") + (tpm.Facts switch
+        {
+            { Family: TpmFamily.Tpm12 } =>
+                $"{(tpm.Problem.Length > 0 ? "; " : "")}TPM 1.2, which tpmfs cannot manage: "
+                    + $"there is no rm{tpm.Number}, and raw{tpm.Number} is the TPM itself",
+            { Description: { } says } when tpm.Problem.Length == 0 =>
+                $"{says.Manufacturer} {says.Model}, firmware {says.Firmware}, TPM 2.0 revision "
+                    + $"{says.Revision / 100}.{says.Revision % 100:00}",
+            _ => "",
+        });
+
+    private static string[] Row(Domain domain, int tpm, bool isOnly)
+    {
+        var of = DomainStatistics.Of(domain, tpm);
+        return
+        [
+            domain.Name, .. isOnly ? Array.Empty<string>() : [Number(tpm)],
+            Number(of.Openers), Number(of.Objects), Number(of.Sessions), Number(of.Commands),
+            of.Commands == 0
+                ? "-" : ((double)of.TpmCommands / of.Commands).ToString("0.00", CultureInfo.InvariantCulture),
+            Span(TimeSpan.FromMicroseconds(of.BusyMicroseconds)), Span(TimeSpan.FromMicroseconds(of.QueueMicroseconds)),
+            Number(of.Denied), Number(of.AuthFailures),
+        ];
+    }
+
+    private static string Number(long value) => value.ToString(CultureInfo.InvariantCulture);
+
+    private static string Span(TimeSpan time) => time switch
+    {
+        { TotalSeconds: < 10 } => string.Create(CultureInfo.InvariantCulture, $"{time.TotalSeconds:0.0} s"),
+        { TotalMinutes: < 2 } => string.Create(CultureInfo.InvariantCulture, $"{time.TotalSeconds:0} s"),
+        { TotalHours: < 2 } => string.Create(CultureInfo.InvariantCulture, $"{time.TotalMinutes:0} min"),
+        { TotalDays: < 2 } => string.Create(CultureInfo.InvariantCulture, $"{time.TotalHours:0} h"),
+        _ => string.Create(CultureInfo.InvariantCulture, $"{time.TotalDays:0} d"),
+    };
+}

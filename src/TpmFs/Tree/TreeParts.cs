@@ -1,0 +1,31 @@
+using Serilog;
+using TpmFs.Clients;
+using TpmFs.Doors.Fuse;
+using TpmFs.Fuse;
+using TpmFs.Permissions;
+using TpmFs.State;
+using TpmFs.Tree.Controls;
+
+namespace TpmFs.Tree;
+
+/// <summary>What everything in the tree is made with.</summary>
+/// <param name="Tpms">By their numbers.</param>
+/// <param name="Conversations">What all conversations share.</param>
+/// <param name="Notifier">Wakes who polls.</param>
+/// <param name="Root">Whose the tree is: root's, or that of the user who runs the daemon.</param>
+internal sealed record TreeParts(
+    NodeTable Table, Access Root, IReadOnlyList<TpmPort> Tpms, ConversationContext Conversations,
+    IFuseNotifier Notifier, StateKeeper State)
+{
+    public ILogger Log => Conversations.Log;
+
+    /// <summary>What the control files of the whole tree share.</summary>
+    public ControlContext Controls { get; } = new(Root) { Payers = Conversations.Payers };
+
+    /// <summary>Access that the administrator of the tree has, and may change.</summary>
+    public NodeAccess Administrators(string path, uint mode) =>
+        new KeptAccess(State, path, new Access(mode, Root.Uid, Root.Gid));
+
+    /// <summary>Whether somebody administers the tree.</summary>
+    public bool IsAdministrator(uint uid) => uid == 0 || uid == Root.Uid;
+}

@@ -1,0 +1,135 @@
+using TpmFs.Daemon.Tests.Tree;
+using TpmFs.Fuse;
+using static TpmFs.Daemon.Tests.Tree.TreeFixture;
+
+namespace TpmFs.Daemon.Tests.Doors.Fuse;
+
+/// <summary>Nodes that are TPMs: who opens what, as whom, how often.</summary>
+public sealed class TpmNodeTests : IDisposable
+{
+    private static readonly byte[] s_command = [0x80, 1, 0, 0, 0, 10, 0, 0, 1, 0x7B];
+    private readonly TreeFixture _tree = new();
+
+    public void Dispose() => _tree.Dispose();
+
+    [Fact]
+    public void Each_open_has_a_space_of_its_own_that_is_the_callers()
+    {
+        Assert.NotEqual(_tree.Open("rm0", Alice), _tree.Open("rm0", Bob));
+        _tree.Open("rm0", Alice);
+
+        Assert.Equal([1000u, 1001u, 1000u], _tree.Owners.Select(owner => owner.Uid));
+        Assert.Equal(_tree.Owners[0], _tree.Owners[2]);
+        Assert.NotSame(_tree.Owners[0].Group, _tree.Owners[1].Group);
+        Assert.Equal(3, _tree.Spaces.Count);
+    }
+
+    [Fact]
+    public void A_domain_is_one_group_for_all_its_users_and_saved_sessions_are_shared_by_user_and_locality()
+    {
+        _tree.Make("domains", "web");
+        _tree.Open("domains/web/rm0", Alice);
+        _tree.Open("domains/web/rm0", Bob);
+        _tree.Open("domains/web/locality/3/rm0", Bob);
+
+        Assert.Same(_tree.Owners[0].Group, _tree.Owners[1].Group);
+        Assert.NotEqual(_tree.Owners[0], _tree.Owners[1]);
+        Assert.Equal(3, _tree.Owners[2].Locality);
+        Assert.NotEqual(_tree.Owners[1], _tree.Owners[2]);
+    }
+
+    [Fact]
+    public void One_opener_too_many_is_ENFILE_until_one_is_released()
+    {
+        _tree.Write("openers.max", "2");
+        OpenId first = _tree.Open("rm0");
+        _tree.Open("locality/1/rm0", Alice);
+        Assert.Equal(Errno.ENFILE, _tree.TryOpen("rm0", out _, Bob));
+
+        _tree.Kernel.Release(default, first);
+
+        _tree.Open("rm0", Bob);
+        Assert.Equal(Errno.ENFILE, _tree.TryOpen("rm0", out _, Bob));
+    }
+
+    [Fact]
+    public void All_raw_nodes_together_have_one_opener_and_managed_ones_go_on_beside_it()
+    {
+        OpenId raw = _tree.Open("raw0");
+        Assert.Equal(Errno.EBUSY, _tree.TryOpen("raw0", out _));
+        Assert.Equal(Errno.EBUSY, _tree.TryOpen("locality/4/raw0", out _));
+        _tree.Open("rm0");
+
+        _tree.Kernel.Release(default, raw);
+
+        _tree.Open("locality/4/raw0");
+        Assert.Equal("openers 2\n", _tree.Read("stat")[..10]);
+    }
+
+    [Fact]
+    public void Requests_go_to_the_open_file_that_they_name()
+    {
+        (OpenId first, OpenId second) = (_tree.Open("rm0"), _tree.Open("rm0"));
+
+        Assert.Equal(Errno.None, _tree.Kernel.Write(Alice, default, second, default, s_command, out int written));
+        Assert.Equal(10, written);
+        _tree.Spaces[1].Answer(1);
+
+        Assert.Empty(_tree.ReadFrom(first).Data);
+        _tree.Kernel.Poll(Alice, default, second, null, PollEvents.In, out PollEvents ready);
+        Assert.Equal(PollEvents.In | PollEvents.ReadNormal, ready);
+        Assert.Equal([1], _tree.ReadFrom(second).Data);
+    }
+
+    [Fact]
+    public void A_released_or_unknown_open_file_is_EBADF()
+    {
+        OpenId opened = _tree.Open("rm0");
+        _tree.Kernel.Release(default, opened);
+        _tree.Kernel.Release(default, opened);
+
+        Assert.Equal(1, _tree.Spaces[0].Closed);
+        Assert.Equal(Errno.EBADF, _tree.ReadFrom(opened).Error);
+        Assert.Equal(Errno.EBADF, _tree.Kernel.Write(Alice, default, opened, default, [], out _));
+        _tree.Kernel.Poll(Alice, default, opened, null, PollEvents.In, out PollEvents ready);
+        Assert.Equal(PollEvents.Err, ready);
+    }
+
+    [Fact]
+    public void A_filesystem_that_has_stopped_releases_what_is_open_and_opens_nothing()
+    {
+        _tree.Open("rm0");
+
+        _tree.Kernel.Stopped();
+
+        Assert.Equal((1, 0), (_tree.Spaces[0].Closed, _tree.Kernel.OpenFiles));
+        Assert.Equal(Errno.ENODEV, _tree.TryOpen("rm0", out _));
+    }
+
+    [Fact]
+    public void Truncation_and_times_are_taken_and_change_nothing()
+    {
+        Assert.Equal(Errno.None, _tree.Change("rm0", size: 100));
+        Assert.Equal(4096ul, _tree.Find("rm0").Size);
+        FuseAttributeChange touched =
+            default(FuseAttributeChange) with { Size = 0, ModifyTime = DateTimeOffset.UnixEpoch };
+        Assert.Equal(
+            Errno.None,
+            _tree.Kernel.SetAttributes(Alice, _tree.NumberOf("rm0"), touched, out FuseAttributes attributes));
+        Assert.NotEqual(DateTimeOffset.UnixEpoch, attributes.ModifyTime);
+    }
+
+    [Fact]
+    public void What_a_kind_of_node_does_not_offer_is_the_errno_that_people_understand()
+    {
+        Assert.Equal(Errno.EPERM, _tree.Make("", "x"));
+        Assert.Equal(Errno.EPERM, _tree.Make("locality", "7"));
+        Assert.Equal(Errno.EPERM, _tree.Remove("", "rm0"));
+        Assert.Equal(Errno.EPERM, _tree.Remove("", "domains"));
+        Assert.Equal(Errno.EOPNOTSUPP, _tree.Kernel.SetXattr(Alice, _tree.NumberOf("rm0"), "user.x"u8, [], 0));
+        Assert.Equal(Errno.EACCES, _tree.Kernel.Open(Alice, NodeId.Root, 0, out _));
+        Assert.Equal(Errno.EACCES, _tree.Kernel.OpenDirectory(Alice, NodeId.Root, 0, out _));
+        Assert.Equal(Errno.None, _tree.Kernel.OpenDirectory(Root, NodeId.Root, 0, out _));
+        Assert.Equal(Errno.ENOTDIR, _tree.Kernel.OpenDirectory(Root, _tree.NumberOf("rm0"), 0, out _));
+    }
+}

@@ -1,0 +1,51 @@
+using System.Text.RegularExpressions;
+using TpmFs.Configuration;
+
+namespace TpmFs.Daemon.Tests.Tree.Status;
+
+public sealed class StatusTests
+{
+    [Fact]
+    public void Metrics_are_OpenMetrics()
+    {
+        using var tree = new TreeFixture();
+        tree.Make("domains", "web");
+        tree.Open("domains/web/rm0");
+        string[] lines = tree.Read("metrics").Split('\n');
+
+        Assert.Equal(["# EOF", ""], lines[^2..]);
+        Assert.All(
+            lines[..^2],
+            line => Assert.Matches(
+                @"^(# (TYPE|UNIT|HELP) [a-z_]+ .+"
+                + @"|[a-z_]+(\{[a-z]+=""([^""\\\n]|\\[\\""n])*""(,[a-z]+=""([^""\\\n]|\\[\\""n])*"")*\})? [0-9.E+-]+)$",
+                line));
+        Assert.Contains("tpmfs_openers{domain=\"domains/web\",tpm=\"0\"} 1", lines);
+        Assert.Contains("tpmfs_commands_total{domain=\"root\",tpm=\"0\"} 0", lines);
+        Assert.Contains(
+            "tpmfs_tpm_info{tpm=\"0\",manufacturer=\"TEST\",model=\"a \\\"TPM\\\"\",firmware=\"1.2.3.4\"} 1", lines);
+        Assert.Contains("# TYPE tpmfs_tpm_info gauge", lines);
+        Assert.All(
+            lines.Where(line => line.StartsWith("# TYPE", StringComparison.Ordinal)),
+            line => Assert.Matches("^# TYPE [a-z_]+ (counter|gauge)$", line));
+        Assert.Equal(
+            lines.Count(line => line.StartsWith("# TYPE", StringComparison.Ordinal)),
+            lines.Where(line => line.StartsWith("# TYPE", StringComparison.Ordinal)).Distinct().Count());
+    }
+
+    [Fact]
+    public void Status_tells_people_of_the_TPM_and_of_each_domain()
+    {
+        using var tree = new TreeFixture();
+        tree.Make("domains", "web");
+        string text = tree.Read("status");
+        Assert.Contains("TPM 2.0 revision 1.64", text, StringComparison.Ordinal);
+        Assert.Matches(new Regex("^root +0 +0 +0 +0 +- ", RegexOptions.Multiline), text);
+        Assert.Contains("domains/web", text, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void The_schema_in_the_repository_is_that_of_the_configuration() =>
+        Assert.Equal(
+            SettingsSchema.Text(), File.ReadAllText(Path.Combine(Repository.Folder, "docs/tpmfs.schema.json")));
+}
