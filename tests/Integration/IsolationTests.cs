@@ -6,8 +6,6 @@ namespace TpmFs.Integration.Tests;
 /// <summary>No opener can use, list, save or flush what is another's, whatever handle it names.</summary>
 public sealed class IsolationTests : MountTests
 {
-    private const uint Layer = 0x000B_0000;
-
     private readonly Opener _owner;
     private readonly Opener _stranger;
     private readonly uint _key;
@@ -42,12 +40,12 @@ public sealed class IsolationTests : MountTests
     {
         foreach (uint handle in KeyHandles)
         {
-            Assert.Equal(Layer | 0x910, _stranger.Transact(Tpm2.ReadPublic(handle)).Code());
-            Assert.Equal(Layer | 0x910, _stranger.Transact(Tpm2.Hmac(handle, [1])).Code());
-            Assert.Equal(Layer | 0x910, _stranger.Transact(Tpm2.CreateHmacKey(handle, [1])).Code());
-            Assert.Equal(Layer | 0x910, _stranger.Transact(Tpm2.ContextSave(handle)).Code());
-            Assert.Equal(Layer | 0x911, _stranger.Transact(Tpm2.EvictControl(handle, 0x8100_0777)).Code());
-            Assert.Equal(Layer | 0x1CB, _stranger.Transact(Tpm2.FlushContext(handle)).Code());
+            Assert.Equal(0x910u, _stranger.Transact(Tpm2.ReadPublic(handle)).Code());
+            Assert.Equal(0x910u, _stranger.Transact(Tpm2.Hmac(handle, [1])).Code());
+            Assert.Equal(0x910u, _stranger.Transact(Tpm2.CreateHmacKey(handle, [1])).Code());
+            Assert.Equal(0x910u, _stranger.Transact(Tpm2.ContextSave(handle)).Code());
+            Assert.Equal(0x911u, _stranger.Transact(Tpm2.EvictControl(handle, 0x8100_0777)).Code());
+            Assert.Equal(0x1CBu, _stranger.Transact(Tpm2.FlushContext(handle)).Code());
         }
 
         AssertUntouched();
@@ -58,10 +56,10 @@ public sealed class IsolationTests : MountTests
     {
         foreach (uint handle in SessionHandles)
         {
-            Assert.Equal(Layer | 0x910, _stranger.Transact(Tpm2.PolicyGetDigest(handle)).Code());
-            Assert.Equal(Layer | 0x910, _stranger.Transact(Tpm2.ContextSave(handle)).Code());
-            Assert.Equal(Layer | 0x918, _stranger.Transact(Tpm2.GetRandom(4, handle)).Code());
-            Assert.Equal(Layer | 0x1CB, _stranger.Transact(Tpm2.FlushContext(handle)).Code());
+            Assert.Equal(0x910u, _stranger.Transact(Tpm2.PolicyGetDigest(handle)).Code());
+            Assert.Equal(0x910u, _stranger.Transact(Tpm2.ContextSave(handle)).Code());
+            Assert.Equal(0x918u, _stranger.Transact(Tpm2.GetRandom(4, handle)).Code());
+            Assert.Equal(0x1CBu, _stranger.Transact(Tpm2.FlushContext(handle)).Code());
         }
 
         AssertUntouched();
@@ -111,12 +109,12 @@ public sealed class IsolationTests : MountTests
     public void A_saved_session_can_be_loaded_once_by_the_same_user_and_by_no_other()
     {
         byte[] context = _owner.Transact(Tpm2.ContextSave(_policy)).Succeeded();
-        Assert.Equal(Layer | 0x1CB, _stranger.Transact(Tpm2.ContextLoad(context)).Code());
+        Assert.Equal(0x1CBu, _stranger.Transact(Tpm2.ContextLoad(context)).Code());
         Opener sameUser = Open();
         Assert.Equal(_policy, sameUser.Transact(Tpm2.ContextLoad(context)).NewHandle());
         sameUser.Transact(Tpm2.PolicyGetDigest(_policy)).Succeeded();
-        Assert.Equal(Layer | 0x1CB, _owner.Transact(Tpm2.ContextLoad(context)).Code());
-        Assert.Equal(Layer | 0x910, _owner.Transact(Tpm2.PolicyGetDigest(_policy)).Code());
+        Assert.Equal(0x1CBu, _owner.Transact(Tpm2.ContextLoad(context)).Code());
+        Assert.Equal(0x910u, _owner.Transact(Tpm2.PolicyGetDigest(_policy)).Code());
         sameUser.Close();
     }
 

@@ -45,7 +45,7 @@ internal sealed class PrimaryKey
     public bool Lives()
     {
         byte[] response = _tpm.Transact(Tpm2.Hmac(Handle, _secret));
-        if (response.Code() == 0x000B_0910)
+        if (response.Code() == 0x910)
         {
             return false;
         }

@@ -10,7 +10,7 @@ namespace TpmFs.Integration.Tests.ResourceManager;
 /// </summary>
 public sealed class SleepTests : MountTests, IClassFixture<BusyMount>
 {
-    private const uint Retry = 0x000B_0922; // TPM_RC_RETRY at the resource manager's layer
+    private const uint Retry = 0x922; // TPM_RC_RETRY
 
     private readonly Opener _opener;
     private readonly PrimaryKey _key;
@@ -47,7 +47,7 @@ public sealed class SleepTests : MountTests, IClassFixture<BusyMount>
 
         Assert.Equal(keyLives, _key.Lives());
         Assert.Equal(stClearLives, _stClearKey.Lives());
-        Assert.Equal(sessionsLive ? 0 : 0x000B_0910u, _opener.Transact(Tpm2.PolicyGetDigest(_session)).Code());
+        Assert.Equal(sessionsLive ? 0 : 0x910u, _opener.Transact(Tpm2.PolicyGetDigest(_session)).Code());
         Assert.Equal(sessionsLive, _opener.Transact(Tpm2.ContextLoad(saved)).Code() == 0);
         Assert.True(PrimaryKey.Create(_opener, "new").Lives());
     }

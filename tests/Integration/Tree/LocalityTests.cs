@@ -100,8 +100,8 @@ public sealed class LocalityTests(Mount mount, ITestOutputHelper output) : TreeT
         Opener owner = OpenAt(At("locality/2/rm0"));
         byte[] context = owner.Transact(
             Tpm2.ContextSave(owner.Transact(Tpm2.StartAuthSession(policy: true)).NewHandle())).Succeeded();
-        Assert.Equal(Layer | 0x1CB, OpenAt(At("locality/3/rm0")).Transact(Tpm2.ContextLoad(context)).Code());
-        Assert.Equal(Layer | 0x1CB, OpenAt(At("rm0")).Transact(Tpm2.ContextLoad(context)).Code());
+        Assert.Equal(0x1CBu, OpenAt(At("locality/3/rm0")).Transact(Tpm2.ContextLoad(context)).Code());
+        Assert.Equal(0x1CBu, OpenAt(At("rm0")).Transact(Tpm2.ContextLoad(context)).Code());
         Opener same = OpenAt(At("locality/2/rm0"));
         same.Transact(Tpm2.FlushContext(same.Transact(Tpm2.ContextLoad(context)).NewHandle())).Succeeded();
     }

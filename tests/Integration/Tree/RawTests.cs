@@ -77,7 +77,7 @@ public sealed class RawTests(Mount mount, ITestOutputHelper output) : TreeTests(
 
         Assert.Equal(keys, managed.Transact(Tpm2.ListHandles(Tpm2.TransientFirst)).HandleList());
         Assert.Equal(sessions.Order(), managed.Transact(Tpm2.ListHandles(Tpm2.LoadedSessions)).HandleList().Order());
-        Assert.Equal(Layer | 0x910, managed.Transact(Tpm2.PolicyGetDigest(rawSession)).Code());
+        Assert.Equal(0x910u, managed.Transact(Tpm2.PolicyGetDigest(rawSession)).Code());
         raw.Transact(Tpm2.FlushContext(rawKey)).Succeeded();
         raw.Transact(Tpm2.FlushContext(rawSession)).Succeeded();
     }
@@ -98,7 +98,7 @@ public sealed class RawTests(Mount mount, ITestOutputHelper output) : TreeTests(
         uint key = managed.Transact(Tpm2.CreatePrimary()).NewHandle();
         uint kept = managed.Transact(Tpm2.CreatePrimary(Tpm2.Null)).NewHandle();
         OpenRaw("raw0").Transact(TreeCommands.Clear()).Succeeded();
-        Assert.Equal(Layer | 0x910, managed.Transact(Tpm2.ReadPublic(key)).Code());
+        Assert.Equal(0x910u, managed.Transact(Tpm2.ReadPublic(key)).Code());
         managed.Transact(Tpm2.ReadPublic(kept)).Succeeded();
         managed.Transact(Tpm2.CreatePrimary()).NewHandle();
     }
