@@ -24,6 +24,17 @@ internal sealed record CommandSet(string Name, string Meaning, FrozenSet<TpmCc>?
             FieldUpgradeData, ClockSet, ClockRateAdjust, NvGlobalWriteLock, NvUndefineSpaceSpecial, SetCapability,
             ReadOnlyControl));
 
+    /// <summary>
+    /// Says docs/decisions/0014 why these: nothing that uses a TPM needs them, and one use of them concerns everybody.
+    /// </summary>
+    public static CommandSet Platform { get; } = new(
+        "@platform",
+        "what a machine's firmware does: it switches hierarchies on and off, and changes seeds, banks of PCRs and "
+            + "firmware",
+        FrozenSet.Create(
+            HierarchyControl, ChangeEps, ChangePps, PpCommands, SetAlgorithmSet, PcrAllocate, PcrSetAuthPolicy,
+            FieldUpgradeStart, FieldUpgradeData, SetCapability, ReadOnlyControl));
+
     public static CommandSet Power { get; } =
         new("@power", "starting the TPM and shutting it down", FrozenSet.Create(Startup, Shutdown));
 
@@ -42,7 +53,7 @@ internal sealed record CommandSet(string Name, string Meaning, FrozenSet<TpmCc>?
             PcrExtend, PcrEvent, PcrReset, EventSequenceComplete, PcrAllocate, PcrSetAuthPolicy, PcrSetAuthValue));
 
     /// <summary>In the order in which they are shown.</summary>
-    public static IReadOnlyList<CommandSet> Known { get; } = [Admin, Power, NvWriting, PcrWriting, All];
+    public static IReadOnlyList<CommandSet> Known { get; } = [Admin, Platform, Power, NvWriting, PcrWriting, All];
 
     public bool Contains(TpmCc command) => Commands is null || Commands.Contains(command);
 

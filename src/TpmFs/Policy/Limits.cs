@@ -35,7 +35,7 @@ internal sealed record Limits
         SessionsMax = 16,
         SavedSessionsMax = 32,
         Weight = LimitKind.DefaultWeight,
-        Denied = DenyList.Nothing,
+        Denied = DenyList.DefaultOfRoot,
     };
 
     /// <summary>The same in users and domains.</summary>

@@ -53,15 +53,14 @@ public sealed class DoctorTests(Mount mount, ITestOutputHelper output) : TreeTes
     [Fact]
     public void A_hierarchy_that_is_switched_off_is_found()
     {
-        Opener opener = Open();
-        opener.Transact(HierarchyControl(Tpm2.Owner, isOn: false)).Succeeded();
+        OnRaw(TreeCommands.SwitchOff(Tpm2.Owner));
         try
         {
             Finds(User.Root, "TPM 0", "the owner hierarchy is switched off", "restart the machine");
         }
         finally
         {
-            opener.Transact(HierarchyControl(Tpm2.Owner, isOn: true)).Succeeded();
+            OnRaw(TreeCommands.SwitchOn(Tpm2.Owner));
         }
     }
 
@@ -109,11 +108,11 @@ public sealed class DoctorTests(Mount mount, ITestOutputHelper output) : TreeTes
         new TpmCommandBuilder(TpmCc.DictionaryAttackParameters).Handle(Lockout).Password()
             .U32(tries).U32(1000).U32(1000).Build();
 
-    private static byte[] HierarchyControl(uint hierarchy, bool isOn)
+    private void OnRaw(byte[] command)
     {
-        const uint Platform = 0x4000_000C;
-        return new TpmCommandBuilder(TpmCc.HierarchyControl).Handle(isOn ? Platform : hierarchy).Password()
-            .U32(hierarchy).U8((byte)(isOn ? 1 : 0)).Build();
+        Opener raw = OpenAt(At("raw0"));
+        raw.Transact(command).Succeeded();
+        raw.Close();
     }
 
     private Outcome Doctor(User user, params string[] more) => Mount.Sandbox.Run(

@@ -51,6 +51,40 @@ public sealed class CommandPolicyTests(Mount mount, ITestOutputHelper output) : 
             code => code is TpmCc.Clear or TpmCc.HierarchyChangeAuth or TpmCc.Shutdown or TpmCc.Startup);
     }
 
+    /// <summary>
+    /// Firmware of a virtual machine that has the root's node switches all hierarchies off when its own Startup fails,
+    /// as it does on a TPM that was started long before.
+    /// </summary>
+    [Fact]
+    public void Nobody_switches_everybodys_hierarchies_off_on_the_roots_node_unless_root_has_let_them()
+    {
+        const uint Enabled = 0b1111;
+        Opener member = OpenAt(At("rm0"), User.Member);
+        Opener root = OpenAt(At("rm0"));
+        foreach (Opener opener in (IEnumerable<Opener>)[member, root])
+        {
+            foreach (uint hierarchy in (IEnumerable<uint>)[Tpm2.Owner, 0x4000_000B, 0x4000_000C])
+            {
+                Assert.Equal(Denied, opener.Transact(TreeCommands.SwitchOff(hierarchy)).Code());
+            }
+        }
+
+        Assert.Equal(Enabled, StartupClear() & Enabled);
+        member.Transact(Tpm2.CreatePrimary()).NewHandle();
+        member.Transact(TreeCommands.DictionaryAttackLockReset()).Succeeded();
+
+        Write(At("commands.deny"), "-@platform");
+        member.Transact(TreeCommands.SwitchOff(Tpm2.Owner)).Succeeded();
+        Write(At("commands.deny"), "+@platform");
+        Assert.Equal("@platform\n", Read(At("commands.deny")));
+        Opener raw = OpenAt(At("raw0"));
+        raw.Transact(TreeCommands.SwitchOn(Tpm2.Owner)).Succeeded();
+        raw.Close();
+        Assert.Equal(Enabled, StartupClear() & Enabled);
+
+        uint StartupClear() => root.Transact(Tpm2.GetCapability(6, 0x201, 1)).Property();
+    }
+
     [Fact]
     public void A_refusal_is_logged_with_the_user_the_process_and_the_command()
     {

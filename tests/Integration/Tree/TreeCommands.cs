@@ -15,6 +15,7 @@ internal static class TreeCommands
     public const uint AuthFail = 0x98E;
 
     private const uint LockoutHierarchy = 0x4000_000A;
+    private const uint Platform = 0x4000_000C;
     private const int AlgHmac = 0x05, AlgKeyedHash = 0x08, AlgSha256 = 0x0B, AlgNull = 0x10;
     private const uint ProtectedKeyAttributes = 0x0004_0060; // sensitiveDataOrigin, userWithAuth, sign; without noDA
     // sensitiveDataOrigin, noDA, sign; without userWithAuth only a policy opens it
@@ -25,6 +26,14 @@ internal static class TreeCommands
     public static byte[] Shutdown() => new TpmCommandBuilder(TpmCc.Shutdown).U16(0).Build();
 
     public static byte[] Clear() => new TpmCommandBuilder(TpmCc.Clear).Handle(LockoutHierarchy).Password().Build();
+
+    /// <summary>Switches a hierarchy off by its own authorization.</summary>
+    public static byte[] SwitchOff(uint hierarchy) => new TpmCommandBuilder(TpmCc.HierarchyControl)
+        .Handle(hierarchy).Password().U32(hierarchy).U8(0).Build();
+
+    /// <summary>Switches a hierarchy on by the platform's authorization.</summary>
+    public static byte[] SwitchOn(uint hierarchy) => new TpmCommandBuilder(TpmCc.HierarchyControl)
+        .Handle(Platform).Password().U32(hierarchy).U8(1).Build();
 
     public static byte[] HierarchyChangeAuth(ReadOnlySpan<byte> newAuthorization) =>
         new TpmCommandBuilder(TpmCc.HierarchyChangeAuth).Handle(Tpm2.Owner).Password().Sized(newAuthorization).Build();

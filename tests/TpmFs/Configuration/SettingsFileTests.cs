@@ -121,7 +121,7 @@ public sealed class SettingsFileTests : IDisposable
                 SessionsMax = 16,
                 SavedSessionsMax = 32,
                 Weight = 100,
-                Denied = DenyList.Nothing
+                Denied = DenyList.DefaultOfRoot
             },
             settings.RootLimits);
         Assert.Equal(settings.RootLimits with { Denied = DenyList.Default }, settings.LimitsOf(null));

@@ -21,6 +21,19 @@ public sealed class UnitTests : IDisposable
     }
 
     [Fact]
+    public void The_unit_in_place_of_the_kernels_node_is_off_by_default_and_goes_with_the_daemon()
+    {
+        string systemd = Path.Combine(Repository.Folder, "dist/systemd");
+        File.WriteAllText(Path.Combine(_folder, "tpmfs.service"), "[Service]\nExecStart=/bin/true\n");
+        string unit = Path.Combine(_folder, "tpmfs-replace.service");
+        File.Copy(Path.Combine(systemd, "tpmfs-replace.service"), unit);
+        Assert.Equal((0, "", ""), Tool.Run("systemd-analyze", "verify", "--man=no", unit));
+        Assert.Contains("BindsTo=tpmfs.service", File.ReadLines(unit));
+        Assert.Contains(
+            "disable tpmfs-replace.service", File.ReadLines(Path.Combine(systemd, "90-tpmfs.preset")));
+    }
+
+    [Fact]
     public void A_start_that_fails_is_tried_again_without_end_but_for_a_wrong_command_line()
     {
         string[] lines = Service.Split('\n');

@@ -26,6 +26,20 @@ public sealed class DenyListTests
         Assert.Contains(TpmCc.Shutdown, DenyList.Default);
     }
 
+    [Fact]
+    public void The_root_refuses_what_firmware_does_and_nothing_that_an_administrator_is_told_to_type()
+    {
+        DenyList root = Limits.OfRoot.Denied!;
+        Assert.All(
+            (TpmCc[])[TpmCc.HierarchyControl, TpmCc.ChangeEps, TpmCc.ChangePps, TpmCc.PcrAllocate],
+            command => Assert.Contains(command, root));
+        Assert.All(
+            (TpmCc[])[TpmCc.DictionaryAttackLockReset, TpmCc.DictionaryAttackParameters, TpmCc.HierarchyChangeAuth,
+                TpmCc.Clear, TpmCc.ClearControl, TpmCc.Startup, TpmCc.EvictControl, TpmCc.NvDefineSpace],
+            command => Assert.DoesNotContain(command, root));
+        Assert.Subset(CommandSet.Admin.Commands!.ToHashSet(), CommandSet.Platform.Commands!.ToHashSet());
+    }
+
     [Theory]
     [InlineData("@all", "-TPM2_GetRandom", "@all -TPM2_GetRandom", TpmCc.GetRandom, false)]
     [InlineData("@all", "-TPM2_GetRandom", "@all -TPM2_GetRandom", TpmCc.VendorTcgTest, true)]

@@ -191,7 +191,9 @@ public sealed class StateTests : IDisposable
         tree.Write("weight", "7");
         Assert.Equal(Errno.None, Reset(tree, Root, "weight"));
         Assert.Equal(Errno.None, Reset(tree, Root, "commands.deny"));
-        Assert.Equal(("100\n", "", "6\n"), (tree.Read("weight"), tree.Read("commands.deny"), tree.Read("objects.max")));
+        Assert.Equal(
+            ("100\n", "@platform\n", "6\n"),
+            (tree.Read("weight"), tree.Read("commands.deny"), tree.Read("objects.max")));
         Assert.Equal(Errno.None, Reset(tree, Root, "domains/web"));
         Assert.Equal(("64\n", "6\n"), (tree.Read("domains/web/objects.max"), tree.Read("objects.max")));
         Assert.Equal(Errno.None, Reset(tree, Root, ""));

@@ -37,12 +37,25 @@ public class Guest : IDisposable
     {
     }
 
+    /// <summary>A guest whose virtual hardware can be what a sandbox has mounted.</summary>
+    /// <param name="options">More options of qemu.</param>
+    internal Guest(Sandbox sandbox, params string[] options)
+        : this(
+            command => sandbox.Start(User.Root, command), Path.Combine(Scripts, "guest", "agent.py"), "/", options)
+    {
+    }
+
     /// <param name="init">
     /// The guest's first program, as a path of the guest. Something has to start guest/agent.py.
     /// </param>
     /// <param name="root">The folder of this machine that is the guest's root.</param>
     /// <param name="options">More options of qemu.</param>
     private protected Guest(string init, string root, params string[] options)
+        : this(command => new ChildProcess(command), init, root, options)
+    {
+    }
+
+    private Guest(Func<string[], ChildProcess> start, string init, string root, string[] options)
     {
         string kernel = Path.Combine(Scripts, "obj", "guest");
         string path = Path.Combine(_folder, "agent");
@@ -51,7 +64,7 @@ public class Guest : IDisposable
             preparation.Wait(s_preparationLimit).Succeeded();
         }
 
-        _machine = new ChildProcess([Path.Combine(Scripts, "guest", "boot"), kernel, path, init, root, .. options]);
+        _machine = start([Path.Combine(Scripts, "guest", "boot"), kernel, path, init, root, .. options]);
         try
         {
             Deadline.Poll(() => TryConnect(path) || _machine.HasExited, "a virtual machine", _machine.Describe);
