@@ -3,6 +3,7 @@ using Serilog.Core;
 using TpmFs.Configuration;
 using TpmFs.Host;
 using TpmFs.Logs;
+using TpmFs.Policy;
 using TpmFs.Tpm.Transports;
 
 namespace TpmFs.CommandLine;
@@ -82,10 +83,11 @@ internal static class MountCommand
             return named.Length > 0 ? ExitCode.Usage(problem) : ExitCode.Problem(problem);
         }
 
-        using Logger log = Log.Open(settings.LogLevel);
+        var payers = new Payers();
+        using Logger log = Log.Open(settings.LogLevel, payers);
         try
         {
-            return Daemon.Run(new DaemonPlan(tpms, settings, config, places), log);
+            return Daemon.Run(new DaemonPlan(tpms, settings, config, places) { Payers = payers }, log);
         }
         finally
         {

@@ -79,7 +79,7 @@ internal static class Daemon
         using var tree = new ServedTree(
             new TreeTpms([.. tpms.All.Select(tpm => tpm.Port)], tpms.All, status), settings,
             new TreeOwners(NodeOwner.OfRoot(uid, gid), rm0),
-            new TreeSurroundings(new UserDatabase(), state, TimeProvider.System, log));
+            new TreeSurroundings(new UserDatabase(), state, TimeProvider.System, log) { Payers = plan.Payers });
         return Serve(plan, tpms, (tree, status), signals, ServiceManager.Find(log), log);
     }
 

@@ -1,4 +1,5 @@
 using TpmFs.Configuration;
+using TpmFs.Policy;
 using TpmFs.Tpm;
 using TpmFs.Tpm.Transports;
 
@@ -7,7 +8,11 @@ namespace TpmFs.Host;
 /// <summary>What a daemon is to do, settled from the command line and the configuration.</summary>
 /// <param name="Tpms">By their numbers; at least one.</param>
 /// <param name="Config">The configuration's file, read again when the daemon is told to.</param>
-internal sealed record DaemonPlan(IReadOnlyList<TpmPlan> Tpms, Settings Settings, SettingsSource Config, Places Places);
+internal sealed record DaemonPlan(IReadOnlyList<TpmPlan> Tpms, Settings Settings, SettingsSource Config, Places Places)
+{
+    /// <summary>Gets what tells to whose share a user's doings are put down.</summary>
+    public Payers Payers { get; init; } = new();
+}
 
 /// <summary>A TPM that is to be served.</summary>
 /// <param name="Number">Counted from 0.</param>

@@ -18,13 +18,14 @@ internal sealed class BackgroundSink : ILogEventSink, IDisposable
     private readonly LostEvents _lost = new();
     private readonly LogShares _shares;
 
-    /// <param name="capacity">Events held at the most, but for a reserve that is root's and the daemon's own.</param>
+    /// <param name="next">Takes the events; may be slow.</param>
+    /// <param name="shares">Decides which events go to it.</param>
     /// <param name="patience">How long <see cref="Dispose"/> waits for what is held to be written.</param>
-    public BackgroundSink(ILogEventSink next, int capacity, TimeSpan patience)
+    public BackgroundSink(ILogEventSink next, LogShares shares, TimeSpan patience)
     {
         _next = next;
         _patience = patience;
-        _shares = new LogShares(capacity);
+        _shares = shares;
         // bounded by the shares
         _queue = Channel.CreateUnbounded<LogEvent>(new UnboundedChannelOptions { SingleReader = true });
         _thread = new Thread(Write) { IsBackground = true, Name = "log" };

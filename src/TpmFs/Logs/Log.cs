@@ -1,6 +1,7 @@
 using Serilog;
 using Serilog.Core;
 using Serilog.Events;
+using TpmFs.Policy;
 
 namespace TpmFs.Logs;
 
@@ -10,13 +11,15 @@ internal static class Log
     private const int Capacity = 4096;
     private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(2);
 
-    public static Logger Open(LogEventLevel level) => OpenOn(Journal.IsHere() ? Journal.Open() : Terminal(), level);
+    /// <param name="level">Of what is no audit, which is logged in any case.</param>
+    /// <param name="payers">Tells to whose share an event is put down.</param>
+    public static Logger Open(LogEventLevel level, Payers payers) =>
+        OpenOn(Journal.IsHere() ? Journal.Open() : Terminal(), level, payers);
 
-    /// <summary>The level is of what is no audit, which is logged in any case.</summary>
-    internal static Logger OpenOn(ILogEventSink sink, LogEventLevel level) => new LoggerConfiguration()
+    internal static Logger OpenOn(ILogEventSink sink, LogEventLevel level, Payers payers) => new LoggerConfiguration()
         .MinimumLevel.Is(level < LogEventLevel.Information ? level : LogEventLevel.Information)
         .Filter.ByIncludingOnly(logEvent => logEvent.Level >= level || EventType.IsOfAudit(logEvent))
-        .WriteTo.Sink(new BackgroundSink(sink, Capacity, s_patience))
+        .WriteTo.Sink(new BackgroundSink(sink, new LogShares(Capacity, payers), s_patience))
         .CreateLogger();
 
     private static Logger Terminal() => new LoggerConfiguration()

@@ -8,7 +8,10 @@ namespace TpmFs.Logs;
 /// share of the queue, and so many events in a stretch of time. Any thread.
 /// </summary>
 /// <param name="capacity">Events in the queue; root's, and the daemon's own, have a reserve on top.</param>
-internal sealed class LogShares(int capacity)
+/// <param name="payers">
+/// Tells to whose share in a <see cref="Stretch"/> an event is put down. A share of the queue is each uid's.
+/// </param>
+internal sealed class LogShares(int capacity, Payers payers)
 {
     /// <summary>
     /// What a user may bring about in a <see cref="Stretch"/>: a tenth of what journald takes of one service by
@@ -45,7 +48,7 @@ internal sealed class LogShares(int capacity)
     public bool TryEnter(LogEvent logEvent)
     {
         uint uid = UserOf(logEvent);
-        return Counts(uid, logEvent.Timestamp)
+        return Counts(payers.Of(uid), logEvent.Timestamp)
             && _queue.TryTake(uid, uid == 0 ? Standing.Administrator : Standing.User, capacity);
     }
 

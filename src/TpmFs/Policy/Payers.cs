@@ -32,7 +32,7 @@ internal sealed class Payers
     public void Use(IEnumerable<SubordinateUids> ranges)
     {
         ImmutableArray<SubordinateUids>.Builder known = ImmutableArray.CreateBuilder<SubordinateUids>();
-        ulong end = 0;
+        ulong end = 1; // root is nobody else, whatever a file says
         foreach (SubordinateUids range in ranges.Where(range => range.Owner != 0).OrderBy(range => range.First))
         {
             ulong first = Math.Max(range.First, end);

@@ -3,6 +3,7 @@ using TpmFs.Clients;
 using TpmFs.Configuration;
 using TpmFs.Doors.Fuse;
 using TpmFs.Permissions;
+using TpmFs.Policy;
 using TpmFs.Power;
 using TpmFs.State;
 using TpmFs.Tree.Controls;
@@ -31,7 +32,7 @@ internal sealed class ServedTree : IDisposable
     public ServedTree(TreeTpms tpms, Settings settings, TreeOwners owners, TreeSurroundings surroundings)
     {
         (IUserDatabase database, StateKeeper state, TimeProvider time, ILogger log) = surroundings;
-        _conversations = new ConversationContext(time, log);
+        _conversations = new ConversationContext(time, log) { Payers = surroundings.Payers };
         var notifier = new PollNotifier();
         var table = new NodeTable(time) { Payers = _conversations.Payers };
         _parts = new TreeParts(table, owners.Root, tpms.Ports, _conversations, notifier, state);
@@ -113,4 +114,8 @@ internal sealed record TreeOwners(Access Root, Access Managed);
 /// <summary>What a tree gets from the machine.</summary>
 /// <param name="Users">The system's users and groups.</param>
 /// <param name="State">What was changed at run time, before this daemon began.</param>
-internal sealed record TreeSurroundings(IUserDatabase Users, StateKeeper State, TimeProvider Time, ILogger Log);
+internal sealed record TreeSurroundings(IUserDatabase Users, StateKeeper State, TimeProvider Time, ILogger Log)
+{
+    /// <summary>Gets what tells to whose share a user's doings are put down.</summary>
+    public Payers Payers { get; init; } = new();
+}

@@ -3,6 +3,7 @@ using System.Text;
 using Serilog.Core;
 using Serilog.Events;
 using TpmFs.Logs;
+using TpmFs.Policy;
 
 namespace TpmFs.Daemon.Tests.Logs;
 
@@ -78,7 +79,7 @@ public sealed class LogTests
     {
         using var slow = new SlowSink();
         const int Capacity = 4;
-        using (var sink = new BackgroundSink(slow, Capacity, TimeSpan.FromSeconds(30)))
+        using (var sink = new BackgroundSink(slow, new LogShares(Capacity, new Payers()), TimeSpan.FromSeconds(30)))
         {
             sink.Emit(Event(log => log.Information("first")));
             Assert.True(slow.Entered.Wait(TimeSpan.FromSeconds(30)));
@@ -101,7 +102,7 @@ public sealed class LogTests
     public void What_one_user_brings_about_pushes_out_neither_another_users_events_nor_roots()
     {
         using var slow = new SlowSink();
-        using (var sink = new BackgroundSink(slow, capacity: 64, TimeSpan.FromSeconds(30)))
+        using (var sink = new BackgroundSink(slow, new LogShares(64, new Payers()), TimeSpan.FromSeconds(30)))
         {
             sink.Emit(Event(log => log.Information("first")));
             Assert.True(slow.Entered.Wait(TimeSpan.FromSeconds(30)));
@@ -129,11 +130,14 @@ public sealed class LogTests
     [Fact]
     public void One_user_brings_about_no_more_than_a_tenth_of_what_journald_takes()
     {
-        var shares = new LogShares(1_000_000);
+        var payers = new Payers();
+        payers.Use([new SubordinateUids(100_000, 10, 1001)]);
+        var shares = new LogShares(1_000_000, payers);
         DateTimeOffset now = DateTimeOffset.UnixEpoch;
 
         Assert.Equal(1000, Enter(1500, 1000));
         Assert.Equal(1000, Enter(1500, 1001));
+        Assert.Equal(0, Enter(1500, 100_003)); // a subordinate uid of that user
         Assert.Equal(1500, Enter(1500, 0));
         now += LogShares.Stretch;
         Assert.Equal(1000, Enter(1500, 1000));
@@ -151,7 +155,7 @@ public sealed class LogTests
     [Fact]
     public void All_users_together_leave_a_part_of_what_journald_takes_to_root_and_to_users_who_come_later()
     {
-        var shares = new LogShares(1_000_000);
+        var shares = new LogShares(1_000_000, new Payers());
         int[] entered = [.. Enumerable.Range(1000, 30).Select(uid => Enter(2000, (uint)uid))];
 
         Assert.InRange(entered.Sum(), LogShares.MostOfUsers / 2, LogShares.MostOfUsers);
@@ -194,7 +198,7 @@ public sealed class LogTests
     public void A_log_that_never_drains_does_not_hold_up_the_exit()
     {
         var slow = new SlowSink(); // outlives the test: the sink's thread is still in it
-        var sink = new BackgroundSink(slow, 4, TimeSpan.Zero);
+        var sink = new BackgroundSink(slow, new LogShares(4, new Payers()), TimeSpan.Zero);
         sink.Emit(Event(log => log.Information("first")));
         Assert.True(slow.Entered.Wait(TimeSpan.FromSeconds(30)));
 
@@ -209,7 +213,7 @@ public sealed class LogTests
     {
         using var slow = new SlowSink();
         slow.Go.Set();
-        using (Logger log = Log.OpenOn(slow, LogEventLevel.Warning))
+        using (Logger log = Log.OpenOn(slow, LogEventLevel.Warning, new Payers()))
         {
             log.Information("quiet");
             log.Warning("loud");

@@ -129,7 +129,7 @@ public sealed class AuditTests : IDisposable
     public void The_audit_is_logged_whatever_the_level(LogEventLevel level)
     {
         var messages = new Messages();
-        using (Logger log = Log.OpenOn(messages, level))
+        using (Logger log = Log.OpenOn(messages, level, new Payers()))
         {
             log.Information("quiet");
             Audit.OfConfiguration(log).Made("domains/web");

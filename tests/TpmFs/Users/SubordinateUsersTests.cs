@@ -33,9 +33,10 @@ public sealed class SubordinateUsersTests
     [InlineData("alice:1:2:3\n:::\n\n#\n")]
     [InlineData("alice:-1:5\nalice:99999999999:1\nalice: 5:1\nalice:5:\n")]
     [InlineData("alice:5:0\nalice:4294967295:5\n")]
+    [InlineData("alice:0:1\n")]
     public void A_line_that_makes_no_sense_gives_nobody_anything(string text)
     {
-        Assert.Equal([5u, uint.MaxValue], Payed(Of(text), 5, uint.MaxValue));
+        Assert.Equal([0u, 5u, uint.MaxValue], Payed(Of(text), 0, 5, uint.MaxValue));
     }
 
     [Fact]
