@@ -16,17 +16,13 @@ internal sealed class ReaderPlacement
     private const int Busy = 8;
 
     /// <summary>
-    /// The reader enters the class SCHED_IDLE after as many looks in a row at which it had not waited for others. Where
-    /// others want its CPU the class brings nothing, since no CPU is idle then.
+    /// The reader is placed after as many looks in a row at which it had not waited for others. Where others want its
+    /// CPU it would gather clients and TPM there to wait with it.
     /// </summary>
     private const int CalmLooks = 2;
 
     /// <summary>After as many looks the daemon's other threads are looked at.</summary>
     private const int LooksBetweenSweeps = 20;
-
-    /// <summary>As many looks pass before the reader is placed again, after clients on several CPUs had to wait.
-    /// </summary>
-    private const int LooksAfterSpread = 400;
 
     private readonly IThreadControl _threads;
     private readonly Companions _companions;
@@ -43,7 +39,7 @@ internal sealed class ReaderPlacement
     private long _moves;
     private int _calm;
     private int _looks;
-    private int _looksToSkip;
+    private int _watched;
     private (int Reader, TimeSpan Delay) _atRest;
 
     /// <param name="threads">The system calls.</param>
@@ -78,22 +74,29 @@ internal sealed class ReaderPlacement
     /// <param name="requests">How many were read since the last look.</param>
     public void Look(int reader, long requests)
     {
-        _looksToSkip = Math.Max(_looksToSkip - 1, 0);
-        if (_reader != reader)
+        if (_reader != 0 && _reader != reader)
         {
             Release();
         }
-        else if (!_threads.TryGetWaits(reader, out CpuWaits waits))
+
+        if (!_threads.TryGetWaits(reader, out CpuWaits waits))
         {
             Release();
             return;
         }
-        else
+
+        if (_watched != reader)
         {
-            ChooseClass(waits);
+            (_watched, _calm) = (reader, 0);
+            _guard.Begin(waits);
+            return;
         }
 
-        if (requests < (_reader == 0 ? Busy : 1) || _looksToSkip > 0)
+        ChooseClass(waits);
+
+        bool isWanted = _reader != 0 ? requests > 0
+            : requests >= Busy && _calm >= CalmLooks && !_guard.IsPausing;
+        if (!isWanted)
         {
             return;
         }
@@ -169,16 +172,19 @@ internal sealed class ReaderPlacement
         }
     }
 
+    /// <summary>
+    /// Lets a reader go that waits for others, and puts a placed one that does not into class SCHED_IDLE.
+    /// </summary>
     private void ChooseClass(CpuWaits waits)
     {
         bool isWaiting = _guard.IsWaiting(waits);
         _calm = isWaiting ? 0 : _calm + 1;
-        if (_isIdle && isWaiting)
+        if (_reader != 0 && isWaiting)
         {
             _guard.Starved();
-            SetIdle(false);
+            Release();
         }
-        else if (!_isIdle && _mayIdle && _calm >= CalmLooks && !_guard.IsPausing)
+        else if (_reader != 0 && !_isIdle && _mayIdle)
         {
             SetIdle(true);
             _clients.Clear(); // without the class, a client may have moved about
@@ -200,11 +206,6 @@ internal sealed class ReaderPlacement
         {
             Release();
         }
-        else if (_reader != 0 && _calm == 0 && _clients.AreSpread)
-        {
-            Release();
-            _looksToSkip = LooksAfterSpread;
-        }
         else if (_reader == 0 || (cpu != _cpu && _clients.IsSettled && !_clients.AreSpread))
         {
             Place(reader, cpu);
@@ -219,16 +220,11 @@ internal sealed class ReaderPlacement
     {
         _one.Clear();
         _one.Add(cpu);
-        if (!_threads.TryGetWaits(reader, out CpuWaits waits) || !_threads.TrySetAffinity(reader, _one))
+        if (!_threads.TryGetWaits(reader, out CpuWaits waits) || HasStarvedAtRest(reader, waits)
+            || !_threads.TrySetAffinity(reader, _one))
         {
             Release();
             return;
-        }
-
-        if (_reader == 0)
-        {
-            NoteStarvationAtRest(reader, waits);
-            _calm = 0;
         }
 
         _guard.Begin(waits);
@@ -241,14 +237,16 @@ internal sealed class ReaderPlacement
     /// <summary>
     /// A reader that starves reads nothing, which looks as if no requests came. What it has waited is known afterwards.
     /// </summary>
-    private void NoteStarvationAtRest(int reader, CpuWaits waits)
+    private bool HasStarvedAtRest(int reader, CpuWaits waits)
     {
-        if (_atRest.Reader == reader && StarvationGuard.IsLong(waits.Delay - _atRest.Delay))
+        bool hasStarved = _atRest.Reader == reader && StarvationGuard.IsLong(waits.Delay - _atRest.Delay);
+        _atRest = default;
+        if (hasStarved)
         {
             _guard.Starved();
         }
 
-        _atRest = default;
+        return hasStarved;
     }
 
     /// <summary>
