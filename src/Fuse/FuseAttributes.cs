@@ -1,20 +1,31 @@
 namespace TpmFs.Fuse;
 
 /// <summary>What stat(2) shows of a node.</summary>
-/// <param name="Inode">
-/// The number that people see (st_ino). Several <see cref="NodeId"/>s may show the same one.
-/// </param>
-/// <param name="Mode">The type bits (S_IFMT) and the permission bits.</param>
-public readonly record struct FuseAttributes(
-    ulong Inode,
-    uint Mode,
-    uint LinkCount,
-    uint Uid,
-    uint Gid,
-    ulong Size,
-    DateTimeOffset AccessTime,
-    DateTimeOffset ModifyTime,
-    DateTimeOffset ChangeTime);
+public readonly record struct FuseAttributes
+{
+    /// <summary>
+    /// The number that people see (st_ino). Several <see cref="NodeId"/>s may show the same one.
+    /// </summary>
+    public required ulong Inode { get; init; }
+
+    /// <summary>The type bits (S_IFMT) and the permission bits.</summary>
+    public required uint Mode { get; init; }
+
+    public required uint LinkCount { get; init; }
+
+    public required uint Uid { get; init; }
+
+    public required uint Gid { get; init; }
+
+    /// <summary>In bytes.</summary>
+    public ulong Size { get; init; }
+
+    public required DateTimeOffset AccessTime { get; init; }
+
+    public required DateTimeOffset ModifyTime { get; init; }
+
+    public required DateTimeOffset ChangeTime { get; init; }
+}
 
 /// <summary>What LOOKUP and MKDIR answer.</summary>
 /// <param name="Node">
@@ -24,18 +35,26 @@ public readonly record struct FuseAttributes(
 /// <param name="Attributes">What stat(2) shows of the node.</param>
 public readonly record struct FuseEntry(NodeId Node, FuseAttributes Attributes);
 
-/// <summary>
-/// What SETATTR wants changed; null is "leave it" (the FATTR_* bits of linux/fuse.h). <paramref name="Mode"/> holds the
-/// permission bits only (07777).
-/// </summary>
-public readonly record struct FuseAttributeChange(
-    uint? Mode,
-    uint? Uid,
-    uint? Gid,
-    ulong? Size,
-    DateTimeOffset? AccessTime,
-    DateTimeOffset? ModifyTime,
-    OpenId? Open);
+/// <summary>What SETATTR wants changed; null leaves a value as it is (the FATTR_* bits of linux/fuse.h).</summary>
+public readonly record struct FuseAttributeChange
+{
+    /// <summary>The permission bits only (07777).</summary>
+    public uint? Mode { get; init; }
+
+    public uint? Uid { get; init; }
+
+    public uint? Gid { get; init; }
+
+    /// <summary>In bytes.</summary>
+    public ulong? Size { get; init; }
+
+    public DateTimeOffset? AccessTime { get; init; }
+
+    public DateTimeOffset? ModifyTime { get; init; }
+
+    /// <summary>The open file that the change was made through (ftruncate, fchmod), where the kernel says so.</summary>
+    public OpenId? Open { get; init; }
+}
 
 /// <summary>What OPEN and OPENDIR answer.</summary>
 public readonly record struct FuseOpened(OpenId Open, FuseOpenFlags Flags);

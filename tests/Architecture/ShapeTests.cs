@@ -22,9 +22,6 @@ public sealed class ShapeTests
     /// <summary>What is too large today. Nothing is added here.</summary>
     private static readonly string[] s_known =
     [
-        "Fuse: FuseAttributes takes 9 parameters",
-        "Fuse: FuseAttributeChange takes 7 parameters",
-        "Fuse: FuseMount takes 7 parameters",
     ];
 
     [Fact]

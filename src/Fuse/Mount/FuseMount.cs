@@ -13,23 +13,19 @@ public sealed class FuseMount : IDisposable
     internal const string DevicePath = "/dev/fuse";
 
     private readonly MountPoint _mountPoint;
-    private readonly string _device;
-    private readonly bool _created;
+    private readonly MountedLayer _layer;
     private readonly FileLock _lock;
     private readonly IMounter _mounter;
     private readonly IFuseLog _log;
     private int _unmounted;
 
     private FuseMount(
-        MountPoint mountPoint, string device, bool created, FileLock taken, IMounter mounter, SafeFileHandle descriptor,
-        IFuseLog log)
+        MountPoint mountPoint, MountedLayer layer, FileLock taken, IMounter mounter, IFuseLog log)
     {
         _mountPoint = mountPoint;
-        _device = device;
-        _created = created;
+        _layer = layer;
         _lock = taken;
         _mounter = mounter;
-        Device = descriptor;
         _log = log;
     }
 
@@ -42,7 +38,7 @@ public sealed class FuseMount : IDisposable
     public string MountPoint => _mountPoint.Path;
 
     /// <summary>The connection.</summary>
-    internal SafeFileHandle Device { get; }
+    internal SafeFileHandle Device => _layer.Connection;
 
     /// <summary>
     /// Mounts: by mount(2) as root, else by fusermount3. What dead servers of the same kind left on the mount point is
@@ -114,7 +110,8 @@ public sealed class FuseMount : IDisposable
         {
             if (mountPoint.Layers is [.., var layer])
             {
-                return new FuseMount(mountPoint, layer.Device, created, taken, mounter, device, log);
+                return new FuseMount(
+                    mountPoint, new MountedLayer(device, layer.Device, created), taken, mounter, log);
             }
 
             problem = $"Another process unmounted '{mountPoint.Path}' as soon as it was mounted. Start again.";
@@ -167,11 +164,11 @@ public sealed class FuseMount : IDisposable
     private void TakeOff()
     {
         IReadOnlyList<MountInfo> layers = _mountPoint.Layers;
-        if (layers is not [.., var top] || layers.All(layer => layer.Device != _device))
+        if (layers is not [.., var top] || layers.All(layer => layer.Device != _layer.Number))
         {
             _log.Information($"Another process has unmounted '{MountPoint}'.");
         }
-        else if (top.Device != _device)
+        else if (top.Device != _layer.Number)
         {
             _log.Warning(
                 $"'{MountPoint}' stays mounted: a filesystem of type {top.Type} is mounted over it. Unmount both, with "
@@ -184,7 +181,7 @@ public sealed class FuseMount : IDisposable
             return;
         }
 
-        if (_created)
+        if (_layer.IsMountPointOurs)
         {
             Errno error = FileCalls.RemoveDirectory(MountPoint);
             if (error.IsError && error != Errno.ENOENT)
@@ -194,3 +191,9 @@ public sealed class FuseMount : IDisposable
         }
     }
 }
+
+/// <summary>What mounting made.</summary>
+/// <param name="Connection">The descriptor of <c>/dev/fuse</c> that serves the mount.</param>
+/// <param name="Number">The filesystem's device number, MAJOR:MINOR, by which its layer is found again.</param>
+/// <param name="IsMountPointOurs">True when the mount point was made for the mount, and goes with it.</param>
+internal sealed record MountedLayer(SafeFileHandle Connection, string Number, bool IsMountPointOurs);

@@ -31,14 +31,16 @@ internal static class WireConversions
     public static FuseAttributeChange ToChange(this in FuseSetAttrIn request)
     {
         FuseSetAttrValid valid = request.Valid;
-        return new FuseAttributeChange(
-            valid.HasFlag(FuseSetAttrValid.Mode) ? request.Mode & PermissionBits : null,
-            valid.HasFlag(FuseSetAttrValid.Uid) ? request.Uid : null,
-            valid.HasFlag(FuseSetAttrValid.Gid) ? request.Gid : null,
-            valid.HasFlag(FuseSetAttrValid.Size) ? request.Size : null,
-            valid.HasFlag(FuseSetAttrValid.ATime) ? FromWire(request.ATime, request.ATimeNsec) : null,
-            valid.HasFlag(FuseSetAttrValid.MTime) ? FromWire(request.MTime, request.MTimeNsec) : null,
-            valid.HasFlag(FuseSetAttrValid.Fh) ? new OpenId(request.Fh) : null);
+        return new FuseAttributeChange
+        {
+            Mode = valid.HasFlag(FuseSetAttrValid.Mode) ? request.Mode & PermissionBits : null,
+            Uid = valid.HasFlag(FuseSetAttrValid.Uid) ? request.Uid : null,
+            Gid = valid.HasFlag(FuseSetAttrValid.Gid) ? request.Gid : null,
+            Size = valid.HasFlag(FuseSetAttrValid.Size) ? request.Size : null,
+            AccessTime = valid.HasFlag(FuseSetAttrValid.ATime) ? FromWire(request.ATime, request.ATimeNsec) : null,
+            ModifyTime = valid.HasFlag(FuseSetAttrValid.MTime) ? FromWire(request.MTime, request.MTimeNsec) : null,
+            Open = valid.HasFlag(FuseSetAttrValid.Fh) ? new OpenId(request.Fh) : null,
+        };
     }
 
     private static (ulong Seconds, uint Nanoseconds) ToWire(DateTimeOffset time)

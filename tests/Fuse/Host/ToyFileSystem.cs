@@ -295,9 +295,18 @@ internal sealed class ToyFileSystem(Action<string> say) : FuseFileSystem, IFuseI
 
     private static FuseEntry Entry(NodeId node, uint mode) => new(node, Attributes(node, mode));
 
-    private static FuseAttributes Attributes(NodeId node, uint mode) =>
-        new(node.Value, mode, 1, 0, 0, node == s_hello ? (ulong)Greeting.Length : 0, DateTimeOffset.UnixEpoch,
-            DateTimeOffset.UnixEpoch, DateTimeOffset.UnixEpoch);
+    private static FuseAttributes Attributes(NodeId node, uint mode) => new()
+    {
+        Inode = node.Value,
+        Mode = mode,
+        LinkCount = 1,
+        Uid = 0,
+        Gid = 0,
+        Size = node == s_hello ? (ulong)Greeting.Length : 0,
+        AccessTime = DateTimeOffset.UnixEpoch,
+        ModifyTime = DateTimeOffset.UnixEpoch,
+        ChangeTime = DateTimeOffset.UnixEpoch,
+    };
 
     private uint ModeOf(NodeId node) => _names.Values.FirstOrDefault(entry => entry.Node == node).Mode;
 }

@@ -11,10 +11,18 @@ internal sealed class RecordingFileSystem : FuseFileSystem, IFuseInterruptible
     /// <summary>Another number than the inode's, so that no test takes one for the other.</summary>
     public static readonly NodeId Node = new(0x8877665544332211);
 
-    public static readonly FuseAttributes Attributes = new(
-        0x1122334455667788, 0x81A4, 1, 1000, 999, 513,
-        DateTimeOffset.UnixEpoch.AddSeconds(1.5), DateTimeOffset.UnixEpoch.AddSeconds(-2.25),
-        DateTimeOffset.UnixEpoch.AddTicks(1));
+    public static readonly FuseAttributes Attributes = new()
+    {
+        Inode = 0x1122334455667788,
+        Mode = 0x81A4,
+        LinkCount = 1,
+        Uid = 1000,
+        Gid = 999,
+        Size = 513,
+        AccessTime = DateTimeOffset.UnixEpoch.AddSeconds(1.5),
+        ModifyTime = DateTimeOffset.UnixEpoch.AddSeconds(-2.25),
+        ChangeTime = DateTimeOffset.UnixEpoch.AddTicks(1),
+    };
 
     public List<string> Calls { get; } = [];
 

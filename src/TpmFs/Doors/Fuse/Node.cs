@@ -29,9 +29,18 @@ internal abstract class Node
         get
         {
             Access access = Access;
-            return new(
-                Id.Value, (uint)Type | access.Mode, LinkCount, access.Uid, access.Gid, Size, AccessTime: _made,
-                ModifyTime: _made, ChangeTime: _made);
+            return new FuseAttributes
+            {
+                Inode = Id.Value,
+                Mode = (uint)Type | access.Mode,
+                LinkCount = LinkCount,
+                Uid = access.Uid,
+                Gid = access.Gid,
+                Size = Size,
+                AccessTime = _made,
+                ModifyTime = _made,
+                ChangeTime = _made,
+            };
         }
     }
 
