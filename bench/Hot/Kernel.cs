@@ -1,6 +1,8 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using TpmFs.Fuse;
+using TpmFs.Fuse.Session;
+using TpmFs.Fuse.Wire;
 using TpmFs.Simulation;
 
 namespace TpmFs.Benchmarks;

@@ -15,9 +15,6 @@ public sealed class NamespaceTests
     /// <summary>Folders whose files have another namespace today. Nothing is added here.</summary>
     private static readonly string[] s_known =
     [
-        "Fuse/Mount",
-        "Fuse/Session",
-        "Fuse/Wire",
     ];
 
     [Fact]

@@ -1,7 +1,9 @@
 using System.Diagnostics.CodeAnalysis;
 using Microsoft.Win32.SafeHandles;
+using TpmFs.Fuse.Mount;
+using TpmFs.Fuse.Session;
 
-namespace TpmFs.Fuse;
+namespace TpmFs.Fuse.Mount;
 
 /// <summary>
 /// A mounted filesystem: the connection's descriptor, the lock that says so, and the layer on the mount point. A
@@ -61,7 +63,7 @@ public sealed class FuseMount : IDisposable
             return false;
         }
 
-        if (!Fuse.MountPoint.TryResolve(options.MountPoint, out MountPoint? mountPoint, out problem)
+        if (!Mount.MountPoint.TryResolve(options.MountPoint, out MountPoint? mountPoint, out problem)
             || !MountLock.TryTake(options.LockFile, mountPoint.Path, out FileLock? taken, out problem))
         {
             return false;

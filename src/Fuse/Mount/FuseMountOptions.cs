@@ -1,4 +1,4 @@
-namespace TpmFs.Fuse;
+namespace TpmFs.Fuse.Mount;
 
 /// <summary>Where and how to mount.</summary>
 public sealed record FuseMountOptions

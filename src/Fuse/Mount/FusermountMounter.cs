@@ -4,7 +4,7 @@ using System.Diagnostics.CodeAnalysis;
 using System.Globalization;
 using Microsoft.Win32.SafeHandles;
 
-namespace TpmFs.Fuse;
+namespace TpmFs.Fuse.Mount;
 
 /// <summary>
 /// The set-uid helper of package fuse3, for users who are not root. It opens /dev/fuse, mounts, and sends the

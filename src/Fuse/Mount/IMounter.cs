@@ -1,7 +1,7 @@
 using System.Diagnostics.CodeAnalysis;
 using Microsoft.Win32.SafeHandles;
 
-namespace TpmFs.Fuse;
+namespace TpmFs.Fuse.Mount;
 
 /// <summary>A way to mount and to unmount: by system calls, or by fusermount3.</summary>
 internal interface IMounter

@@ -1,7 +1,7 @@
 using System.Globalization;
 using System.Text;
 
-namespace TpmFs.Fuse;
+namespace TpmFs.Fuse.Mount;
 
 /// <summary>One line of /proc/self/mountinfo (proc(5)).</summary>
 /// <param name="Id">The mount's number.</param>

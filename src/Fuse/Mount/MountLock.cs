@@ -1,7 +1,7 @@
 using System.Diagnostics.CodeAnalysis;
 using System.Text;
 
-namespace TpmFs.Fuse;
+namespace TpmFs.Fuse.Mount;
 
 /// <summary>
 /// The lock that says "this mount point's server lives". Its file tells people who holds it: the process's number and

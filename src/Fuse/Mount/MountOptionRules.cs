@@ -1,4 +1,4 @@
-namespace TpmFs.Fuse;
+namespace TpmFs.Fuse.Mount;
 
 /// <summary>What mount options may hold: nothing that fusermount3's own list of options would take apart.</summary>
 internal static class MountOptionRules

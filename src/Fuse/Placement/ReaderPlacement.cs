@@ -1,3 +1,5 @@
+using TpmFs.Fuse.Session;
+
 namespace TpmFs.Fuse.Placement;
 
 /// <summary>

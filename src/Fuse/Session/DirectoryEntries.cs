@@ -1,6 +1,7 @@
 using System.Runtime.CompilerServices;
+using TpmFs.Fuse.Wire;
 
-namespace TpmFs.Fuse;
+namespace TpmFs.Fuse.Session;
 
 /// <summary>Writes a directory's entries: struct fuse_dirent for each.</summary>
 internal sealed class DirectoryEntries(ReplyBuffer buffer) : FuseDirectoryReply

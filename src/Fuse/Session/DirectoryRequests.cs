@@ -1,4 +1,6 @@
-namespace TpmFs.Fuse;
+using TpmFs.Fuse.Wire;
+
+namespace TpmFs.Fuse.Session;
 
 /// <summary>Requests about open directories.</summary>
 internal static class DirectoryRequests

@@ -1,7 +1,8 @@
 using System.Runtime.InteropServices;
 using Microsoft.Win32.SafeHandles;
+using TpmFs.Fuse.Wire;
 
-namespace TpmFs.Fuse;
+namespace TpmFs.Fuse.Session;
 
 /// <summary>
 /// An open /dev/fuse with a connection on it. A device closed under a caller's hands reads as a connection that is

@@ -1,6 +1,7 @@
 using System.Runtime.CompilerServices;
+using TpmFs.Fuse.Wire;
 
-namespace TpmFs.Fuse;
+namespace TpmFs.Fuse.Session;
 
 /// <summary>One request: its header, and what follows it, taken apart as it is read.</summary>
 internal ref struct FuseRequest

@@ -1,9 +1,11 @@
 using System.Diagnostics;
 using System.Runtime.InteropServices;
 using Microsoft.Win32.SafeHandles;
+using TpmFs.Fuse.Mount;
 using TpmFs.Fuse.Placement;
+using TpmFs.Fuse.Wire;
 
-namespace TpmFs.Fuse;
+namespace TpmFs.Fuse.Session;
 
 /// <summary>
 /// Serves a mounted filesystem until it is stopped, or until somebody unmounts it.

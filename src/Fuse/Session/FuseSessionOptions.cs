@@ -1,4 +1,6 @@
-namespace TpmFs.Fuse;
+using TpmFs.Fuse.Mount;
+
+namespace TpmFs.Fuse.Session;
 
 /// <summary>How a session serves.</summary>
 public sealed record FuseSessionOptions

@@ -1,4 +1,4 @@
-namespace TpmFs.Fuse;
+namespace TpmFs.Fuse.Session;
 
 /// <summary>
 /// A sign of life that is asked of the threads that serve a session: each passes here when it comes round to the next

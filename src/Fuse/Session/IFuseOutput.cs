@@ -1,4 +1,6 @@
-namespace TpmFs.Fuse;
+using TpmFs.Fuse.Wire;
+
+namespace TpmFs.Fuse.Session;
 
 /// <summary>Where replies and notifications go: the device, or a test's list. Any thread.</summary>
 internal interface IFuseOutput

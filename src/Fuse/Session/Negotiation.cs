@@ -1,4 +1,6 @@
-namespace TpmFs.Fuse;
+using TpmFs.Fuse.Wire;
+
+namespace TpmFs.Fuse.Session;
 
 /// <summary>INIT: agrees with the kernel on a version and on what either side does.</summary>
 internal sealed class Negotiation(FuseSessionOptions options, IFuseLog log)

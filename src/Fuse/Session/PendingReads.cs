@@ -1,4 +1,4 @@
-namespace TpmFs.Fuse;
+namespace TpmFs.Fuse.Session;
 
 /// <summary>
 /// The reads that are not answered yet, by the kernel's number for them. Whoever takes a read out of the table answers

@@ -1,7 +1,7 @@
 using System.Diagnostics;
 using TpmFs.Fuse.Placement;
 
-namespace TpmFs.Fuse;
+namespace TpmFs.Fuse.Session;
 
 /// <summary>
 /// Whose turn it is to read the device. One thread at a time reads a request, serves it and reads on, so that a request

@@ -1,7 +1,7 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 
-namespace TpmFs.Fuse;
+namespace TpmFs.Fuse.Session;
 
 /// <summary>Holds the body of one reply while it is made. One for each thread of a session.</summary>
 internal sealed class ReplyBuffer : FuseBytesReply

@@ -1,7 +1,8 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
+using TpmFs.Fuse.Wire;
 
-namespace TpmFs.Fuse;
+namespace TpmFs.Fuse.Session;
 
 /// <summary>Makes replies and notifications, and logs what the kernel refuses.</summary>
 internal sealed class ReplyChannel(IFuseOutput output, IFuseLog log) : IFuseNotifier

@@ -1,4 +1,6 @@
-namespace TpmFs.Fuse;
+using TpmFs.Fuse.Wire;
+
+namespace TpmFs.Fuse.Session;
 
 /// <summary>
 /// From a request's bytes to the filesystem's method and to the reply. Several threads at once, each with a buffer of

@@ -1,6 +1,6 @@
 using System.Globalization;
 
-namespace TpmFs.Fuse;
+namespace TpmFs.Fuse.Session;
 
 /// <summary>
 /// The kernel's time limits for requests (fs.fuse.default_request_timeout and max_request_timeout, in seconds, 0 for

@@ -1,4 +1,4 @@
-namespace TpmFs.Fuse;
+namespace TpmFs.Fuse.Session;
 
 /// <summary>
 /// Writes that are answered and still to be carried on, in their order, and whether several files are written to at the

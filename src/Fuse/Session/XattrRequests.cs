@@ -1,4 +1,6 @@
-namespace TpmFs.Fuse;
+using TpmFs.Fuse.Wire;
+
+namespace TpmFs.Fuse.Session;
 
 /// <summary>
 /// Requests about extended attributes. The kernel takes one ENOSYS here for "none on this mount, ever" and then

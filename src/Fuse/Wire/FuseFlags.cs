@@ -1,4 +1,4 @@
-namespace TpmFs.Fuse;
+namespace TpmFs.Fuse.Wire;
 
 /// <summary>FUSE_* of fuse_init_in.flags and fuse_init_out.flags: those this library asks for or must know.</summary>
 [Flags]

@@ -1,6 +1,6 @@
 using System.Runtime.InteropServices;
 
-namespace TpmFs.Fuse;
+namespace TpmFs.Fuse.Wire;
 
 // The fixed parts of linux/fuse.h, in the host's byte order. The field order is the kernel's ABI; WireLayoutTests pins
 // sizes and offsets.

@@ -1,4 +1,4 @@
-namespace TpmFs.Fuse;
+namespace TpmFs.Fuse.Wire;
 
 /// <summary>enum fuse_opcode of linux/fuse.h.</summary>
 internal enum FuseOpcode : uint

@@ -1,7 +1,7 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 
-namespace TpmFs.Fuse;
+namespace TpmFs.Fuse.Wire;
 
 // The bodies of replies and notifications (struct fuse_*_out of linux/fuse.h).
 

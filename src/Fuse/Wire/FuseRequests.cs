@@ -1,6 +1,6 @@
 using System.Runtime.InteropServices;
 
-namespace TpmFs.Fuse;
+namespace TpmFs.Fuse.Wire;
 
 // The bodies of requests (struct fuse_*_in of linux/fuse.h).
 

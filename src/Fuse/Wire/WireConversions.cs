@@ -1,4 +1,4 @@
-namespace TpmFs.Fuse;
+namespace TpmFs.Fuse.Wire;
 
 /// <summary>Between the public types and the wire's.</summary>
 internal static class WireConversions

@@ -1,7 +1,7 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 
-namespace TpmFs.Fuse;
+namespace TpmFs.Fuse.Wire;
 
 /// <summary>
 /// Takes a request's body apart. Nothing is read that is not there, whatever the lengths inside claim.

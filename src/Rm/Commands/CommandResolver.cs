@@ -20,8 +20,7 @@ internal sealed class CommandResolver(TpmProfile profile, TpmLedger ledger, Obje
     {
         plan.Clear();
         command = default;
-        if (!TpmHeader.TryRead(bytes, out TpmHeader header)
-            || !profile.TryGetCommand(header.CommandCode, out TpmaCc attributes))
+        if (!TpmHeader.TryRead(bytes, out TpmHeader header))
         {
             return TpmRc.CommandCode;
         }
@@ -30,6 +29,11 @@ internal sealed class CommandResolver(TpmProfile profile, TpmLedger ledger, Obje
         {
             plan.IsDenied = true;
             return header.CommandCode == TpmCc.Startup ? TpmRc.Initialize : TpmRc.CommandCode;
+        }
+
+        if (!profile.TryGetCommand(header.CommandCode, out TpmaCc attributes))
+        {
+            return TpmRc.CommandCode;
         }
 
         if (bytes.Length > profile.LargestCommand)

@@ -2,6 +2,7 @@ using System.ComponentModel;
 using System.Diagnostics;
 using TpmFs.Configuration;
 using TpmFs.Fuse;
+using TpmFs.Fuse.Mount;
 
 namespace TpmFs.CommandLine;
 

@@ -2,6 +2,8 @@ using Mono.Unix.Native;
 using Serilog;
 using TpmFs.Configuration;
 using TpmFs.Fuse;
+using TpmFs.Fuse.Mount;
+using TpmFs.Fuse.Session;
 using TpmFs.Logs;
 using TpmFs.Permissions;
 using TpmFs.Rm;

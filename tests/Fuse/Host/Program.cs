@@ -1,4 +1,6 @@
 using System.Globalization;
+using TpmFs.Fuse.Mount;
+using TpmFs.Fuse.Session;
 
 namespace TpmFs.Fuse.Tests.Host;
 

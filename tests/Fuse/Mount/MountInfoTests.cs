@@ -1,3 +1,5 @@
+using TpmFs.Fuse.Mount;
+
 namespace TpmFs.Fuse.Tests;
 
 public sealed class MountInfoTests

@@ -1,3 +1,6 @@
+using TpmFs.Fuse.Session;
+using TpmFs.Fuse.Wire;
+
 namespace TpmFs.Fuse.Tests;
 
 /// <summary>The requests that a command consists of make no garbage.</summary>

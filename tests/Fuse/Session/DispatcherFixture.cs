@@ -1,6 +1,8 @@
 using System.Collections.Concurrent;
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
+using TpmFs.Fuse.Session;
+using TpmFs.Fuse.Wire;
 
 namespace TpmFs.Fuse.Tests;
 

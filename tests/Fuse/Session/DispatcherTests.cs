@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using System.Text;
+using TpmFs.Fuse.Wire;
 
 namespace TpmFs.Fuse.Tests;
 

@@ -1,6 +1,8 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using Microsoft.Win32.SafeHandles;
+using TpmFs.Fuse.Session;
+using TpmFs.Fuse.Wire;
 
 namespace TpmFs.Fuse.Tests.Session;
 

@@ -3,6 +3,8 @@ using System.Diagnostics;
 using System.Net.Sockets;
 using System.Runtime.InteropServices;
 using Microsoft.Win32.SafeHandles;
+using TpmFs.Fuse.Session;
+using TpmFs.Fuse.Wire;
 
 namespace TpmFs.Fuse.Tests;
 

@@ -1,4 +1,5 @@
 using System.Text;
+using TpmFs.Fuse.Wire;
 
 namespace TpmFs.Fuse.Tests;
 

@@ -1,4 +1,6 @@
 using System.Runtime.InteropServices;
+using TpmFs.Fuse.Session;
+using TpmFs.Fuse.Wire;
 
 namespace TpmFs.Fuse.Tests;
 

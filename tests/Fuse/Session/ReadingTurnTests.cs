@@ -1,3 +1,5 @@
+using TpmFs.Fuse.Session;
+
 namespace TpmFs.Fuse.Tests;
 
 /// <summary>Who reads the device when.</summary>

@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using TpmFs.Fuse.Wire;
 
 namespace TpmFs.Fuse.Tests;
 

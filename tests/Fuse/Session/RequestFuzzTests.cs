@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Reflection;
 using System.Runtime.CompilerServices;
+using TpmFs.Fuse.Wire;
 
 namespace TpmFs.Fuse.Tests;
 
