@@ -54,7 +54,9 @@ public enum LendResult
     /// <summary>Nothing: the command is over, or left to the manager's own thread.</summary>
     Nothing,
 
-    /// <summary>The space's command was carried out, or it waits for something and the manager looks after it.</summary>
+    /// <summary>
+    /// The space's command was carried out, or it waits for something and the manager looks after it.
+    /// </summary>
     Done,
 
     /// <summary>Another space's command was carried out: the caller must lend its thread again.</summary>

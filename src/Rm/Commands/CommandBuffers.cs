@@ -20,8 +20,8 @@ internal sealed class CommandBuffers
     public CommandOutcome Answer(int length) => CommandOutcome.Answered(Response.AsMemory(0, length));
 
     /// <summary>
-    /// Answers as a TPM would: the opener's view of the TPM does not have what the command names, or the command is none.
-    /// Clients compare such codes exactly.
+    /// Answers as a TPM would: the opener's view of the TPM does not have what the command names, or the bytes are no
+    /// command. Clients compare such codes exactly.
     /// </summary>
     public CommandOutcome AnswerAsTpm(TpmRc code) => Answer(TpmResponse.Write(Response, code));
 

@@ -168,7 +168,8 @@ internal sealed class CommandResolver(TpmProfile profile, TpmLedger ledger, Obje
             return TpmRc.Success;
         }
 
-        if (ledger.Sessions.TryFind(handle, out Session session) && (session.IsUsableBy(space) || session.IsLoadableBy(space)))
+        if (ledger.Sessions.TryFind(handle, out Session session)
+            && (session.IsUsableBy(space) || session.IsLoadableBy(space)))
         {
             plan.SubjectSession = session;
             return TpmRc.Success;

@@ -126,7 +126,8 @@ internal sealed class RoomMaker(
             step = slots.Sessions.ReleaseOne();
             if (step == TpmStepResult.NoRoom)
             {
-                return ledger.Objects.Count == 0 && ledger.Sessions.LoadedCount == 0 ? TpmStepResult.Done : TpmStepResult.NoRoom;
+                return ledger.Objects.Count == 0 && ledger.Sessions.LoadedCount == 0
+                    ? TpmStepResult.Done : TpmStepResult.NoRoom;
             }
         }
 

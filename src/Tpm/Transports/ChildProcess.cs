@@ -26,7 +26,9 @@ internal sealed class ChildProcess : IDisposable
         _output = output;
     }
 
-    /// <summary>The process's id; 0 once it has ended, when the kernel may give the id to another. Any thread.</summary>
+    /// <summary>
+    /// The process's id; 0 once it has ended, when the kernel may give the id to another. Any thread.
+    /// </summary>
     public int Id => _reaped ? 0 : _pid;
 
     /// <summary>True until the process has ended.</summary>

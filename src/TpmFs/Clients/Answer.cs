@@ -26,7 +26,7 @@ internal sealed class Answer(AnswerPool pool)
     public bool Untouched => !_taken;
 
     /// <summary>Gets how many bytes nobody has read yet.</summary>
-    public int Unread => _length - _position;
+    public int UnreadBytes => _length - _position;
 
     /// <summary>True when nothing of it is left.</summary>
     public bool Spent => _taken && _position == _length;

@@ -65,7 +65,9 @@ internal sealed class Conversation : ISpaceClient
         }
     }
 
-    /// <summary>Gets what the conversation is about at this moment.</summary>
+    /// <summary>
+    /// Gets what the conversation is about at this moment. An answer that nobody read in time is dropped first.
+    /// </summary>
     public ConversationActivity Activity
     {
         get
@@ -73,9 +75,10 @@ internal sealed class Conversation : ISpaceClient
             ConversationActivity now;
             lock (_gate)
             {
+                DropIfOverdue();
                 TpmCc? command = _state is ConversationState.Running or ConversationState.Unread ? _command : null;
                 now = new ConversationActivity(
-                    _state, _context.Time.GetElapsedTime(_since), command, WaitingReads: 0, _answer?.Unread ?? 0);
+                    _state, _context.Time.GetElapsedTime(_since), command, WaitingReads: 0, _answer?.UnreadBytes ?? 0);
             }
 
             return now.State == ConversationState.Running
@@ -100,7 +103,7 @@ internal sealed class Conversation : ISpaceClient
             return null;
         }
 
-        context.Unread.Add(conversation);
+        context.UnreadAnswers.Add(conversation);
         return conversation;
     }
 
@@ -152,7 +155,9 @@ internal sealed class Conversation : ISpaceClient
         return _state == ConversationState.Ended ? SpaceErrno.Gone : Errno.EBUSY; // it may have been revoked meanwhile
     }
 
-    /// <summary>Carries the command out on this thread where that saves waking another; see <see cref="Space.Lend"/>.</summary>
+    /// <summary>
+    /// Carries the command out on this thread where that saves waking another; see <see cref="Space.Lend"/>.
+    /// </summary>
     public LendResult Lend() => _space!.Lend();
 
     /// <summary>
@@ -258,7 +263,7 @@ internal sealed class Conversation : ISpaceClient
         _door?.Changed();
         if (_state == ConversationState.Unread)
         {
-            _context.Unread.Watch();
+            _context.UnreadAnswers.Watch();
         }
     }
 
@@ -276,7 +281,7 @@ internal sealed class Conversation : ISpaceClient
 
         _space!.Close();
         _door?.Changed();
-        _context.Unread.Remove(this);
+        _context.UnreadAnswers.Remove(this);
         return true;
     }
 

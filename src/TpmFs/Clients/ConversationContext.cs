@@ -13,7 +13,7 @@ internal sealed class ConversationContext(TimeProvider time, ILogger log) : IDis
     public ILogger Log => log;
 
     /// <summary>Gets what drops answers that nobody reads.</summary>
-    public UnreadAnswers Unread { get; } = new(time);
+    public UnreadAnswers UnreadAnswers { get; } = new(time);
 
     public AnswerPool Answers { get; } = new();
 
@@ -23,5 +23,5 @@ internal sealed class ConversationContext(TimeProvider time, ILogger log) : IDis
     /// <summary>Returns the number of a new conversation. No number is used twice while the daemon lives.</summary>
     public ulong NextId() => Interlocked.Increment(ref _lastId);
 
-    public void Dispose() => Unread.Dispose();
+    public void Dispose() => UnreadAnswers.Dispose();
 }

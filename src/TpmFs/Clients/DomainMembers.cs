@@ -6,7 +6,9 @@ namespace TpmFs.Clients;
 /// The conversations of a domain, and the places that they take. A conversation keeps its place until its client is
 /// gone, revoked or not, because what the client holds open still costs memory. Any thread.
 /// </summary>
-/// <remarks>The lock guards all fields and is held for a few instructions; conversations are ended without it.</remarks>
+/// <remarks>
+/// The lock guards all fields and is held for a few instructions; conversations are ended without it.
+/// </remarks>
 internal sealed class DomainMembers : IConversationKeeper
 {
     /// <summary>Conversations that the administrator may have although the domain is full.</summary>

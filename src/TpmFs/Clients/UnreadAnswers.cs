@@ -3,13 +3,13 @@ using System.Collections.Concurrent;
 namespace TpmFs.Clients;
 
 /// <summary>
-/// The open conversations of the daemon, and the one timer that drops what none of them has read for 120 s, as Linux
-/// does (drivers/char/tpm/tpm-dev-common.c). Any thread.
+/// Has every conversation drop an answer that its client did not read within 120 s, as Linux does
+/// (drivers/char/tpm/tpm-dev-common.c). Any thread.
 /// </summary>
 /// <remarks>
-/// A conversation checks its own answer's age whenever it is used, so the timer only wipes and wakes. It is armed for
-/// the first unread answer, and when it fires for the oldest that is left then: nothing is done for an answer that is
-/// read in time.
+/// A conversation also checks its answer's age whenever it is used. The timer is for conversations that are not used:
+/// it has their answers wiped, and wakes their clients. The timer is armed for the first unread answer, and when it
+/// fires, for the oldest that is left then. So an answer that is read in time costs nothing.
 /// </remarks>
 internal sealed class UnreadAnswers : IDisposable
 {

@@ -11,8 +11,8 @@ namespace TpmFs.State;
 /// </summary>
 /// <remarks>
 /// A change is answered before it is on disk: the threads that serve the kernel also carry TPM commands, and a disk
-/// that takes its time would hold up all of them. Writing begins at once, pauses after each time, and takes along what came
-/// meanwhile; a stop in order writes what is not written yet.
+/// that takes its time would hold up all of them. Writing begins at once, pauses after each time, and takes along what
+/// came meanwhile; a stop in order writes what is not written yet.
 /// </remarks>
 internal sealed class StateKeeper : IAccessStore, ILimitStore, IDisposable
 {

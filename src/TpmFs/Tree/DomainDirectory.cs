@@ -76,7 +76,8 @@ internal class DomainDirectory : DirectoryNode
     {
         base.Removed();
         Array.ForEach(
-            Domain.End(who => ConversationAudit.Revoked(_parts.Log, who)), held => _parts.Tpms[held.Tpm].EndGroup(held.Group));
+            Domain.End(who => ConversationAudit.Revoked(_parts.Log, who)),
+            held => _parts.Tpms[held.Tpm].EndGroup(held.Group));
     }
 
     /// <summary>

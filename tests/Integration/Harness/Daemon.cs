@@ -22,7 +22,9 @@ internal sealed class Daemon : IDisposable
         Assert.False(process.HasExited, Describe());
     }
 
-    /// <summary>Starts it through another program, which executes it in place, and waits until its node is there.</summary>
+    /// <summary>
+    /// Starts it through another program, which executes it in place, and waits until its node is there.
+    /// </summary>
     /// <param name="sandbox">Where it runs.</param>
     /// <param name="before">That program, and its words; none to start it straight away.</param>
     /// <param name="tpm">The way to the TPM.</param>

@@ -137,7 +137,9 @@ public sealed class SnapshotTests
         Assert.Empty(rig.Tpm.Log.Commands);
     }
 
-    /// <summary>The last manager ended after it had sent a command, and before it had recorded what came of it.</summary>
+    /// <summary>
+    /// The last manager ended after it had sent a command, and before it had recorded what came of it.
+    /// </summary>
     [Fact]
     public void What_the_tpm_made_and_nobody_recorded_is_flushed()
     {

@@ -18,7 +18,7 @@ public sealed class AllocationTests : IDisposable
     {
         _manager = new ResourceManager(_tpm, new ResourceManagerOptions(), new ManualTime(), new RecordingLog());
         Assert.True(_manager.TryPrepare(out string problem), problem);
-        _space = _manager.OpenSpace(new SpaceOwner(new SchedulingGroup(new GroupId(1), "root", new SpaceLimits()), 1000, 0), _client);
+        _space = _manager.OpenSpace(Owners.New(uid: 1000), _client);
     }
 
     [Fact]

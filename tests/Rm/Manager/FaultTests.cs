@@ -1,4 +1,5 @@
 using TpmFs.Rm.Manager;
+using TpmFs.Rm.Tests.Harness;
 using TpmFs.Simulation;
 using TpmFs.Tpm;
 using TpmFs.Tpm.Wire;
@@ -17,7 +18,7 @@ public sealed class FaultTests
         var log = new CountingLog();
         using var manager = new ResourceManager(tpm, new ResourceManagerOptions(), TimeProvider.System, log);
         Assert.True(manager.TryStart(out string problem), problem);
-        var owner = new SpaceOwner(new SchedulingGroup(new GroupId(1), "root", new SpaceLimits()), 0, 0);
+        SpaceOwner owner = Owners.New();
         using var other = new Client(throws: false);
         Space served = manager.OpenSpace(owner, other);
         using var faulty = new Client(throws: true);
@@ -38,7 +39,7 @@ public sealed class FaultTests
         var log = new CountingLog();
         using var manager = new ResourceManager(tpm, new ResourceManagerOptions(), TimeProvider.System, log);
         Assert.True(manager.TryPrepare(out string problem), problem);
-        var owner = new SpaceOwner(new SchedulingGroup(new GroupId(1), "root", new SpaceLimits()), 0, 0);
+        SpaceOwner owner = Owners.New();
         using var faulty = new Client(throws: true);
         Space space = manager.OpenSpace(owner, faulty);
         Assert.True(space.TrySubmit(Cmd.GetRandom(8), lends: true));

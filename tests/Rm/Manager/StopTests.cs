@@ -19,7 +19,7 @@ public sealed class StopTests
         using var manager = new ResourceManager(tpm, options, TimeProvider.System, new RecordingLog());
         Assert.True(manager.TryStart(out string problem), problem);
         using var client = new Client();
-        Space space = manager.OpenSpace(new SpaceOwner(new SchedulingGroup(new GroupId(1), "root", new SpaceLimits()), 0, 0), client);
+        Space space = manager.OpenSpace(Owners.New(), client);
         Assert.True(space.TrySubmit(Cmd.CreatePrimary(Handles.Owner, Templates.Signing())));
         Assert.True(client.IsAnswered.Wait(TimeSpan.FromSeconds(30)));
         Assert.Single(tpm.TransientHandles);
@@ -43,7 +43,7 @@ public sealed class StopTests
         using var manager = new ResourceManager(tpm, options, TimeProvider.System, new RecordingLog());
         Assert.True(manager.TryStart(out string problem), problem);
         using var client = new Client();
-        Space space = manager.OpenSpace(new SpaceOwner(new SchedulingGroup(new GroupId(1), "root", new SpaceLimits()), 0, 0), client);
+        Space space = manager.OpenSpace(Owners.New(), client);
         tpm.Wait = _ =>
         {
             begun.Set();

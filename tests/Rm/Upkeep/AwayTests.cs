@@ -22,7 +22,7 @@ public sealed class AwayTests
             (problem, TpmFamily.Unknown, 4096), (manager.Problem, manager.Facts.Family, manager.Facts.MaxCommandSize));
 
         var client = new Client();
-        Space space = manager.OpenSpace(new SpaceOwner(new SchedulingGroup(new GroupId(1), "root", new SpaceLimits()), 0, 0), client);
+        Space space = manager.OpenSpace(Owners.New(), client);
         Assert.True(space.TrySubmit(Cmd.GetRandom(8)));
         Pass(manager, TimeSpan.FromSeconds(5));
         Assert.Equal((0, 0), (client.Responses, client.Failures));
@@ -158,8 +158,7 @@ public sealed class AwayTests
 
         var client = new Client();
         Assert.True(
-            manager.TryOpenRaw(
-                new SpaceOwner(new SchedulingGroup(new GroupId(1), "root", new SpaceLimits()), 0, 0), client, out Space? raw));
+            manager.TryOpenRaw(Owners.New(), client, out Space? raw));
         tpm.Received.Clear();
         byte[] getVersion = Convert.FromHexString("00C1000000120000006500000006" + "00000000");
         Assert.True(raw.TrySubmit(getVersion));

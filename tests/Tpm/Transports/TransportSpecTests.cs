@@ -81,11 +81,13 @@ public sealed class TransportSpecTests
     {
         string manual = Plain(File.ReadAllText(Path.Combine(Repository.Folder, "docs/man/tpmfs.8")));
         string document = File.ReadAllText(Path.Combine(Repository.Folder, "docs/tpms.md"));
+        string configuration = File.ReadAllText(Path.Combine(Repository.Folder, "docs/configuration.md"));
         foreach (TransportForm form in TransportSpec.Forms)
         {
             Assert.Contains($"\n{form.Syntax}\n", manual, StringComparison.Ordinal);
             string fixedPart = new([.. form.Syntax.TakeWhile(c => !char.IsAsciiLetterUpper(c) && c != '[')]);
             Assert.Contains($"| `{fixedPart}", document, StringComparison.Ordinal);
+            Assert.Contains(fixedPart, configuration, StringComparison.Ordinal);
         }
     }
 

@@ -65,6 +65,18 @@ public sealed partial class ReadmeTests
         });
     }
 
+    [Fact]
+    public void A_test_that_threat_model_md_names_is_there()
+    {
+        string[] files = [.. Directory.GetFiles(
+            Path.Combine(Repository.Folder, "tests"), "*Tests.cs", SearchOption.AllDirectories)
+            .Select(file => Path.GetFileNameWithoutExtension(file)!)];
+        MatchCollection named = NamedTestClass().Matches(
+            File.ReadAllText(Path.Combine(Repository.Folder, "docs/threat-model.md")));
+        Assert.NotEmpty(named);
+        Assert.All(named, test => Assert.Contains(test.Value, files));
+    }
+
     /// <summary>Returns the cells of the first row of a table that begins with these words.</summary>
     private static string[] Cells(string text, string row) => [.. text.Split('\n')
         .First(line => line.StartsWith($"| {row}", StringComparison.Ordinal)).Trim('|').Split('|')
@@ -82,6 +94,9 @@ public sealed partial class ReadmeTests
 
     [GeneratedRegex(@"`(\w+Tests)\.(\w+)`")]
     private static partial Regex NamedTest();
+
+    [GeneratedRegex(@"\b[A-Z]\w+Tests\b")]
+    private static partial Regex NamedTestClass();
 
     [GeneratedRegex("`((?:src|tests|docs|dist|build|bench)/[^`*…]*)`")]
     private static partial Regex NamedPath();

@@ -53,7 +53,9 @@ internal struct WaitingReads
     private WaitingRead? _first;
     private WaitingRead? _last;
 
-    /// <summary>One that is not in use, so that a file on which a client waits again and again makes no other.</summary>
+    /// <summary>
+    /// A waiting read that is not in use, so that a file on which a client waits again and again makes no other.
+    /// </summary>
     private WaitingRead? _spare;
 
     /// <summary>Gets how many reads wait.</summary>

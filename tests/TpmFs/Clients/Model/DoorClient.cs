@@ -51,7 +51,7 @@ internal sealed class DoorClient(ModelClient model, Conversation conversation, I
             : conversation.IsClosed != model.IsClosed ? $"that it is closed is {conversation.IsClosed}"
             : door.Woken is { } woken && woken != _polls.Woken ? $"{woken} polls were told, not {_polls.Woken}"
             : door.Ready != model.Ready ? $"{door.Ready} is ready, not {model.Ready}"
-            : _reads.Select(read => WhatIsWrong(read.Model, read.Real)).FirstOrDefault(difference => difference != null);
+            : _reads.Select(read => WhatIsWrong(read.Model, read.Real)).FirstOrDefault(wrong => wrong is not null);
         _reads.RemoveAll(read => read.Model.Result is not null);
         return wrong;
     }

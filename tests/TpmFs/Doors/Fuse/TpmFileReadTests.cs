@@ -65,8 +65,8 @@ public sealed class TpmFileReadTests : IDisposable
     {
         _fixture.Write(Command());
         FakeReply[] waiting = [.. Enumerable.Range(0, 256).Select(_ => _fixture.Read())];
-        Assert.Equal(
-            (ConversationState.Running, 256), (_fixture.Conversation.Activity.State, _fixture.Conversation.Activity.WaitingReads));
+        ConversationActivity activity = _fixture.Conversation.Activity;
+        Assert.Equal((ConversationState.Running, 256), (activity.State, activity.WaitingReads));
 
         Assert.Equal(Errno.EBUSY, _fixture.Read().Error);
         waiting[7].Interrupt();
