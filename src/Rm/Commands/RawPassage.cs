@@ -93,5 +93,6 @@ internal sealed class RawPassage(
             return;
         }
 
-        tracker.ApplyToEverybody(bytes, command);    }
+        tracker.ApplyToEverybody(bytes, command);
+    }
 }

@@ -1,8 +1,8 @@
 using System.Collections.Concurrent;
 using Serilog;
 using TpmFs.Configuration;
-using TpmFs.Policy;
 using TpmFs.Permissions;
+using TpmFs.Policy;
 
 namespace TpmFs.Users;
 

@@ -88,7 +88,7 @@ public sealed class LayoutTests(Mount mount, ITestOutputHelper output) : TreeTes
             Assert.Equal("100\n", Read($"{domain}/weight"));
         }
 
-        Assert.Equal("", Read(At("commands.deny")));
+        Assert.Equal("@platform\n", Read(At("commands.deny")));
     }
 
     [Fact]
