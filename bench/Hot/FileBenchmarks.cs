@@ -40,7 +40,7 @@ public class FileBenchmarks
     public void WriteAndRead()
     {
         _file.Write(default, Kernel.Command, out _);
-        _file.WriteAnswered();
+        _file.Lend();
         _file.Read(new FuseReadArguments(Offset: 0, 4096, Flags: 0), Kernel.NoReply);
     }
 

@@ -41,7 +41,7 @@ internal sealed class Kernel : IFuseOutput, IFuseLog, IFuseReadReplies
 
     private static readonly Kernel s_nowhere = new(new QuietFileSystem(), NodeId.Root);
 
-    public void Write() => _dispatcher.CarryOn(_dispatcher.Dispatch(_write, _reply)!.Value);
+    public void Write() => _dispatcher.Lend(_dispatcher.Dispatch(_write, _reply)!.Value);
 
     public void Poll() => _dispatcher.Dispatch(_poll, _reply);
 

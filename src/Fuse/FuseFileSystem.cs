@@ -6,7 +6,7 @@ namespace TpmFs.Fuse;
 /// </summary>
 /// <remarks>
 /// Every method runs on one of the session's threads, several at once, must not block (but for
-/// <see cref="WriteAnswered"/>), and must not keep a span past its return. What is not overridden answers as a
+/// <see cref="Lend"/>), and must not keep a span past its return. What is not overridden answers as a
 /// filesystem without that operation should; ENOSYS is used only where the kernel takes it as "never ask again" and
 /// that is wanted. An exception is logged and answered with EIO.
 /// </remarks>
@@ -84,13 +84,13 @@ public abstract class FuseFileSystem
     }
 
     /// <summary>
-    /// The answer to a successful write is out. What the write began may be carried on here, on the thread that took
-    /// it: this is the one method that may block, as long as it does so for one thread at a time, while the session has
-    /// others for further requests: one takes over within 10 ms, or beforehand where the last such call took more than
-    /// 0.5 ms.
+    /// Lends the filesystem the thread that took a write, once the answer to the write is out. The filesystem may carry
+    /// out on it what the write began. This is the one method that may block, as long as it does so for one thread at a
+    /// time, while the session has others for further requests: one takes over within 10 ms, or beforehand where the
+    /// last such call took more than 0.5 ms.
     /// </summary>
     /// <returns>What was done; <see cref="WriteProgress.Again"/> to be called once more for this write.</returns>
-    public virtual WriteProgress WriteAnswered(NodeId node, OpenId open) => WriteProgress.Nothing;
+    public virtual WriteProgress Lend(NodeId node, OpenId open) => WriteProgress.Nothing;
 
     /// <summary>
     /// What is ready now. When <paramref name="notify"/> is not null the kernel wants FUSE_NOTIFY_POLL for it when that

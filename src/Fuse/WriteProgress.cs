@@ -1,6 +1,6 @@
 namespace TpmFs.Fuse;
 
-/// <summary>What a filesystem did with the thread that took a write (<see cref="FuseFileSystem.WriteAnswered"/>).
+/// <summary>What a filesystem did with the thread that took a write (<see cref="FuseFileSystem.Lend"/>).
 /// </summary>
 public enum WriteProgress
 {

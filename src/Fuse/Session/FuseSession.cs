@@ -232,7 +232,7 @@ public sealed class FuseSession : IDisposable
     {
         while (TryTakeRequest(buffer, out int count))
         {
-            bool isHolder = count > 0 ? ServeOne(buffer.AsSpan(0, count), reply) : CarryOnNext();
+            bool isHolder = count > 0 ? ServeOne(buffer.AsSpan(0, count), reply) : LendNext();
             if (!isHolder)
             {
                 return;
@@ -272,20 +272,21 @@ public sealed class FuseSession : IDisposable
 
         if (!_written.AreSeveral)
         {
-            return CarryOn(file, step);
+            return Lend(file, step);
         }
 
         _written.Add(file);
         return _turn.TryKeep(step);
     }
 
-    private bool CarryOnNext() => CarryOn(_written.Take(), _turn.Serve());
+    private bool LendNext() => Lend(_written.Take(), _turn.Serve());
 
     /// <summary>
-    /// Carries a write on, which may take long. The turn is passed on before where the last one did.
+    /// Lends this thread for what a write began, which may take long. The turn is passed on before where the last one
+    /// did.
     /// </summary>
     /// <returns>False when the turn is another thread's afterwards.</returns>
-    private bool CarryOn(WrittenFile file, long step)
+    private bool Lend(WrittenFile file, long step)
     {
         bool isPassed = _takesLong;
         if (isPassed)
@@ -294,7 +295,7 @@ public sealed class FuseSession : IDisposable
         }
 
         long start = Stopwatch.GetTimestamp();
-        WriteProgress progress = _dispatcher.CarryOn(file);
+        WriteProgress progress = _dispatcher.Lend(file);
         if (progress != WriteProgress.Nothing)
         {
             _takesLong = Stopwatch.GetElapsedTime(start) > s_longWrite;
@@ -308,7 +309,7 @@ public sealed class FuseSession : IDisposable
 
         while (!isHolder && progress == WriteProgress.Again)
         {
-            progress = _dispatcher.CarryOn(file);
+            progress = _dispatcher.Lend(file);
         }
 
         return isHolder;

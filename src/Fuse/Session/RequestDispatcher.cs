@@ -31,7 +31,7 @@ internal sealed class RequestDispatcher
 
     /// <summary>
     /// Serves one request. Never throws, whatever the bytes and whatever the filesystem does. Where the request was a
-    /// write that succeeded, what comes back is the file: <see cref="CarryOn"/> is to be called for it.
+    /// write that succeeded, what comes back is the file: <see cref="Lend"/> is to be called for it.
     /// </summary>
     public WrittenFile? Dispatch(ReadOnlySpan<byte> bytes, ReplyBuffer reply)
     {
@@ -81,11 +81,11 @@ internal sealed class RequestDispatcher
     }
 
     /// <summary>A write is answered: lets the filesystem go on with it, which may take long. Never throws.</summary>
-    public WriteProgress CarryOn(WrittenFile file)
+    public WriteProgress Lend(WrittenFile file)
     {
         try
         {
-            return _fileSystem.WriteAnswered(file.Node, file.Open);
+            return _fileSystem.Lend(file.Node, file.Open);
         }
         catch (Exception e)
         {

@@ -30,7 +30,7 @@ public sealed class DispatchAllocationTests
             long before = GC.GetAllocatedBytesForCurrentThread();
             for (int i = 0; i < Rounds; i++)
             {
-                dispatcher.CarryOn(dispatcher.Dispatch(write, reply)!.Value);
+                dispatcher.Lend(dispatcher.Dispatch(write, reply)!.Value);
                 dispatcher.Dispatch(poll, reply);
                 dispatcher.Dispatch(read, reply);
             }

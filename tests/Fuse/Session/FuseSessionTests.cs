@@ -168,7 +168,7 @@ public sealed class FuseSessionTests : IDisposable
         Initialise();
         using var entered = new SemaphoreSlim(0);
         using var leave = new SemaphoreSlim(0);
-        _fileSystem.OnWriteAnswered = () =>
+        _fileSystem.OnLend = () =>
         {
             entered.Release();
             leave.Wait(s_deadline);
@@ -194,7 +194,7 @@ public sealed class FuseSessionTests : IDisposable
         Initialise();
         using var entered = new ManualResetEventSlim();
         using var leave = new ManualResetEventSlim();
-        _fileSystem.OnWriteAnswered = () =>
+        _fileSystem.OnLend = () =>
         {
             entered.Set();
             leave.Wait(s_deadline);

@@ -35,7 +35,7 @@ internal sealed class RecordingFileSystem : FuseFileSystem, IFuseInterruptible
     public Action<FuseReadReply>? OnRead { get; set; }
 
     /// <summary>What is done after a write was answered.</summary>
-    public Action? OnWriteAnswered { get; set; }
+    public Action? OnLend { get; set; }
 
     /// <summary>The same, where it says how far it came with a file.</summary>
     public Func<OpenId, WriteProgress>? OnWriteProgress { get; set; }
@@ -62,14 +62,14 @@ internal sealed class RecordingFileSystem : FuseFileSystem, IFuseInterruptible
         Throw();
     }
 
-    public override WriteProgress WriteAnswered(NodeId node, OpenId open)
+    public override WriteProgress Lend(NodeId node, OpenId open)
     {
         if (OnWriteProgress is not null)
         {
             return OnWriteProgress(open);
         }
 
-        OnWriteAnswered?.Invoke();
+        OnLend?.Invoke();
         return WriteProgress.Done;
     }
 

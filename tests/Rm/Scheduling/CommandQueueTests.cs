@@ -32,7 +32,7 @@ public sealed class CommandQueueTests : IDisposable
     }
 
     [Fact]
-    public void A_desk_that_stops_gives_no_command_out()
+    public void A_queue_that_stops_gives_no_command_out()
     {
         using var rig = new Rig();
         Opener opener = rig.Open();

@@ -25,8 +25,10 @@ internal abstract class OpenFile
         return Errno.EINVAL;
     }
 
-    /// <summary>The answer to a write is out; may block, as <see cref="FuseFileSystem.WriteAnswered"/> may.</summary>
-    public virtual WriteProgress WriteAnswered() => WriteProgress.Nothing;
+    /// <summary>
+    /// Has the thread that took a write, once the answer to the write is out; see <see cref="FuseFileSystem.Lend"/>.
+    /// </summary>
+    public virtual WriteProgress Lend() => WriteProgress.Nothing;
 
     /// <summary>As a regular file: always ready.</summary>
     public virtual PollEvents Poll(PollId? notify, PollEvents wanted) =>

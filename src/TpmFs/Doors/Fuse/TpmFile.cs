@@ -57,7 +57,7 @@ internal sealed class TpmFile : OpenFile, IConversationDoor, IFuseInterruptible
         return error;
     }
 
-    public override WriteProgress WriteAnswered() => _conversation.Lend() switch
+    public override WriteProgress Lend() => _conversation.Lend() switch
     {
         LendResult.Again => WriteProgress.Again,
         LendResult.Done => WriteProgress.Done,

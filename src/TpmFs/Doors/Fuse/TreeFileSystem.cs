@@ -153,8 +153,8 @@ internal sealed class TreeFileSystem(NodeTable table, PollNotifier notifier, uin
         return error;
     }
 
-    public override WriteProgress WriteAnswered(NodeId node, OpenId open) =>
-        _files.TryGetValue(open, out OpenFile? file) ? file.WriteAnswered() : WriteProgress.Nothing;
+    public override WriteProgress Lend(NodeId node, OpenId open) =>
+        _files.TryGetValue(open, out OpenFile? file) ? file.Lend() : WriteProgress.Nothing;
 
     public override Errno Poll(
         in FuseCaller caller, NodeId node, OpenId open, PollId? notify, PollEvents wanted, out PollEvents ready)
