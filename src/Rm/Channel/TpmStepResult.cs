@@ -48,4 +48,11 @@ internal static class TpmStepResults
         _ when result.Code == TpmRc.ContextGap => TpmStepResult.Gap,
         _ => TpmStepResult.Inconsistent,
     };
+
+    /// <summary>
+    /// Returns true when a TPM that is started refuses one of the manager's own commands for good: what the command is
+    /// about is not there, or of no use.
+    /// </summary>
+    public static bool IsRefusal(this OwnResult result) =>
+        result.AsStep() == TpmStepResult.Inconsistent && result.Code != TpmRc.Initialize;
 }

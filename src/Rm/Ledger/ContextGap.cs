@@ -17,7 +17,4 @@ internal sealed class ContextGap
         Max = Math.Max(max, 2);
         Slack = Math.Min(Max / 2, 4 * (ulong)Math.Max(active, 1));
     }
-
-    /// <summary>Goes on from a snapshot.</summary>
-    public void Restore(ulong max, ulong slack) => (Max, Slack) = (Math.Max(max, 2), slack);
 }

@@ -101,7 +101,7 @@ internal sealed class ObjectResidency(TpmChannel channel, ObjectLedger objects, 
 
         OwnResult result = channel.FlushContext(objects.FirstDoomed);
         TpmStepResult step = result.AsStep();
-        if (step == TpmStepResult.Done || (step == TpmStepResult.Inconsistent && result.Code != TpmRc.Initialize))
+        if (step == TpmStepResult.Done || result.IsRefusal())
         {
             objects.RemoveFirstDoomed();
         }
@@ -139,7 +139,7 @@ internal sealed class ObjectResidency(TpmChannel channel, ObjectLedger objects, 
         {
             objects.Leave(resident);
         }
-        else if (step == TpmStepResult.Inconsistent && result.Code != TpmRc.Initialize)
+        else if (result.IsRefusal())
         {
             objects.Doom(resident);
         }
@@ -154,7 +154,7 @@ internal sealed class ObjectResidency(TpmChannel channel, ObjectLedger objects, 
     public TpmStepResult TryContext(TransientObject away)
     {
         OwnResult loaded = channel.ContextLoad(away.Context, out TpmHandle handle);
-        if (loaded.AsStep() == TpmStepResult.Inconsistent && loaded.Code != TpmRc.Initialize)
+        if (loaded.IsRefusal())
         {
             away.ForgetContext();
             return TpmStepResult.Done;
@@ -195,7 +195,7 @@ internal sealed class ObjectResidency(TpmChannel channel, ObjectLedger objects, 
                 return isUnexpected ? TpmStepResult.Inconsistent : step;
             }
 
-            if (step == TpmStepResult.Inconsistent && result.Code != TpmRc.Initialize)
+            if (result.IsRefusal())
             {
                 missing.ForgetContext();
             }

@@ -151,7 +151,7 @@ internal sealed class SessionResidency(
 
         OwnResult result = channel.FlushContext(sessions.FirstDoomed.Handle);
         TpmStepResult step = result.AsStep();
-        if (step == TpmStepResult.Done || (step == TpmStepResult.Inconsistent && result.Code != TpmRc.Initialize))
+        if (step == TpmStepResult.Done || result.IsRefusal())
         {
             sessions.RemoveFirstDoomed();
         }
@@ -185,7 +185,7 @@ internal sealed class SessionResidency(
         {
             sessions.Load(missing);
         }
-        else if (step == TpmStepResult.Inconsistent && result.Code != TpmRc.Initialize)
+        else if (result.IsRefusal())
         {
             sessions.Doom(missing);
         }
@@ -201,7 +201,7 @@ internal sealed class SessionResidency(
         {
             sessions.Save(loaded, context);
         }
-        else if (step == TpmStepResult.Inconsistent && result.Code != TpmRc.Initialize)
+        else if (result.IsRefusal())
         {
             sessions.Doom(loaded);
         }

@@ -2,7 +2,7 @@ using TpmFs.Tpm;
 
 namespace TpmFs.Clients;
 
-/// <summary>What a conversation is about at one moment.</summary>
+/// <summary>The state of a conversation at one moment.</summary>
 /// <param name="Since">How long it has been in this state.</param>
 /// <param name="Command">
 /// The command under way, or the one whose answer is unread; null where the conversation is idle or has ended.

@@ -96,7 +96,7 @@ internal sealed class Domain
     /// <param name="caller">Who asks.</param>
     /// <param name="tpm">The way to the TPM.</param>
     /// <param name="node">The node that the client goes by.</param>
-    /// <param name="conversation">What the client is to use.</param>
+    /// <param name="conversation">The conversation that the client is to use.</param>
     /// <param name="refusal">
     /// ENFILE when the domain is full, or the user's share of it; EBUSY when the TPM has no room for one more of this
     /// kind; ENODEV when the domain is gone.
@@ -151,7 +151,7 @@ internal sealed class Domain
     /// <summary>
     /// Drops what <paramref name="drop"/> takes out of what was changed at run time; nothing when the domain is gone.
     /// </summary>
-    /// <returns>What that comes to.</returns>
+    /// <returns>The limits before and after the change.</returns>
     public LimitsChange Reset(Func<Limits, Limits> drop)
     {
         lock (_gate)
@@ -164,7 +164,7 @@ internal sealed class Domain
 
     /// <summary>Replaces the configured limits.</summary>
     /// <param name="complete">The limits; none of them is left unsaid.</param>
-    /// <returns>What that comes to.</returns>
+    /// <returns>The limits before and after the change.</returns>
     public LimitsChange Configure(Limits complete)
     {
         lock (_gate)
