@@ -106,6 +106,25 @@ internal static unsafe partial class LibC
     [SuppressGCTransition]
     public static partial nint recv_now(SafeHandle socket, byte* buffer, nuint size, int flags);
 
+    [LibraryImport(Library, SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    public static partial int memfd_create(string name, uint flags);
+
+    [LibraryImport(Library, SetLastError = true)]
+    public static partial int ftruncate(SafeFileHandle file, long length);
+
+    [LibraryImport(Library, SetLastError = true)]
+    public static partial int fallocate(SafeFileHandle file, int mode, long offset, long length);
+
+    [LibraryImport(Library, SetLastError = true)]
+    public static partial void* mmap(
+        void* address, nuint length, int protection, int flags, SafeFileHandle file, long offset);
+
+    [LibraryImport(Library, SetLastError = true)]
+    public static partial int munmap(void* address, nuint length);
+
+    [LibraryImport(Library, SetLastError = true)]
+    public static partial int madvise(void* address, nuint length, int advice);
+
     [LibraryImport(Library)]
     public static partial uint geteuid();
 

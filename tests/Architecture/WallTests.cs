@@ -32,15 +32,17 @@ public sealed class WallTests
     private static readonly Dictionary<string, string[]> s_references = new()
     {
         ["Os"] = [],
-        ["Fuse"] = ["Os"],
+        ["Mirror"] = [],
+        ["Fuse"] = ["Mirror", "Os"],
         ["Tpm"] = ["Os"],
-        ["Rm"] = ["Tpm"],
-        ["TpmFs"] = ["Fuse", "Os", "Rm", "Tpm"],
+        ["Rm"] = ["Mirror", "Tpm"],
+        ["TpmFs"] = ["Fuse", "Mirror", "Os", "Rm", "Tpm"],
     };
 
     private static readonly Wall[] s_walls =
     [
         new("Os", [], "Fuse|Tpm(?!Fs)"),
+        new("Mirror", [.. s_os, .. s_clock], "Fuse|Tpm(?!Fs)|Errno"),
         new("Fuse", [], "Tpm(?!Fs)"),
         new("Rm", [.. s_os, .. s_clock], "Fuse|Errno"),
         new("TpmFs", ["TpmFs.Fuse", "TpmFs.Doors"], "Fuse", "Clients"),

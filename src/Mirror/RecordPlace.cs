@@ -1,0 +1,22 @@
+namespace TpmFs.Mirror;
+
+/// <summary>
+/// Where a record of a <see cref="RecordStore"/> is. The record's owner keeps it, and hands it in at each change; the
+/// default is nowhere, for a record that was not written yet.
+/// </summary>
+public readonly record struct RecordPlace
+{
+    internal RecordPlace(int offset) => Offset = offset;
+
+    /// <summary>True when there is no record.</summary>
+    public bool IsNowhere => Offset == 0;
+
+    /// <summary>The record's slot, in bytes from the memory's start; 0 for nowhere.</summary>
+    internal int Offset { get; }
+}
+
+/// <summary>A record that the store of an earlier process has.</summary>
+/// <param name="Kind">What the record is about; its owner knows the numbers.</param>
+/// <param name="Id">Which one of its kind; its owner knows the numbers.</param>
+/// <param name="Place">Where the record is.</param>
+public readonly record struct StoredRecord(byte Kind, ulong Id, RecordPlace Place);

@@ -1,0 +1,170 @@
+using System.Numerics;
+
+namespace TpmFs.Mirror;
+
+/// <summary>
+/// Knows which slots and chunks of a store are free. Knows it in the heap alone: <see cref="Scan"/> learns it from the
+/// memory. Guarded by the store's lock.
+/// </summary>
+/// <param name="memory">The store's memory.</param>
+/// <param name="unused">Is told of a part of the memory, offset and length, that nothing is in any more.</param>
+internal sealed class SlotAllocator(StoreMemory memory, Action<int, int>? unused)
+{
+    private readonly Stack<int>[] _free = [.. Enumerable.Range(0, StoreMemory.SlotSizes + 1).Select(_ => new Stack<int>())];
+    private readonly int[] _used = new int[memory.Chunks];
+    private readonly int[] _empty = new int[StoreMemory.SlotSizes + 1];
+    private readonly PriorityQueue<int, int> _chunks = new();
+    private int _next; // No chunk from here on was ever used.
+
+    /// <summary>Takes a slot for a record of this length. Returns 0 when the memory is full.</summary>
+    public int Take(int length)
+    {
+        int needed = length + Slot.HeaderLength;
+        return needed > StoreMemory.ChunkSize ? TakeLarge(needed) : TakeSmall(NumberFor(needed));
+    }
+
+    /// <summary>Gives a slot back that was cleared.</summary>
+    public void Return(int offset)
+    {
+        int chunk = memory.ChunkOf(offset);
+        byte use = memory.Table[chunk];
+        if (use == StoreMemory.LargeChunk)
+        {
+            ReturnLarge(chunk);
+            return;
+        }
+
+        _free[use].Push(offset);
+        _used[chunk]--;
+        if (_used[chunk] == 0 && ++_empty[use] > 1)
+        {
+            ReturnChunk(chunk, use);
+        }
+    }
+
+    /// <summary>
+    /// Visits each slot that was ever filled, and learns which are free: those for which <paramref name="isUsed"/>
+    /// returns false.
+    /// </summary>
+    public void Scan(Func<int, bool> isUsed)
+    {
+        _next = memory.Table.LastIndexOfAnyExcept(StoreMemory.FreeChunk) + 1;
+        for (int chunk = 0; chunk < _next; chunk++)
+        {
+            byte use = memory.Table[chunk];
+            if (use == StoreMemory.FreeChunk)
+            {
+                _chunks.Enqueue(chunk, chunk);
+            }
+            else if (use == StoreMemory.LargeChunk)
+            {
+                if (!isUsed(memory.ChunkStart(chunk)))
+                {
+                    ReturnLarge(chunk);
+                }
+            }
+            else if (use != StoreMemory.LargeRest)
+            {
+                ScanChunk(chunk, use, isUsed);
+            }
+        }
+    }
+
+    private static byte NumberFor(int needed) => needed <= StoreMemory.SmallestSlot
+        ? (byte)1 : (byte)(BitOperations.Log2((uint)needed - 1) - BitOperations.Log2(StoreMemory.SmallestSlot) + 2);
+
+    private void ScanChunk(int chunk, byte use, Func<int, bool> isUsed)
+    {
+        int size = StoreMemory.SlotSize(use);
+        for (int offset = memory.ChunkStart(chunk), end = offset + StoreMemory.ChunkSize; offset < end; offset += size)
+        {
+            if (isUsed(offset))
+            {
+                _used[chunk]++;
+            }
+            else
+            {
+                _free[use].Push(offset);
+            }
+        }
+
+        _empty[use] += _used[chunk] == 0 ? 1 : 0;
+    }
+
+    private int TakeSmall(byte number)
+    {
+        if (_free[number].Count == 0 && !TryAddChunk(number))
+        {
+            return 0;
+        }
+
+        int offset = _free[number].Pop();
+        int chunk = memory.ChunkOf(offset);
+        _empty[number] -= _used[chunk] == 0 ? 1 : 0;
+        _used[chunk]++;
+        return offset;
+    }
+
+    private bool TryAddChunk(byte number)
+    {
+        if (!_chunks.TryDequeue(out int chunk, out _))
+        {
+            if (_next == memory.Chunks)
+            {
+                return false;
+            }
+
+            chunk = _next++;
+        }
+
+        memory.Table[chunk] = number;
+        int size = StoreMemory.SlotSize(number);
+        for (int offset = memory.ChunkStart(chunk + 1) - size; offset >= memory.ChunkStart(chunk); offset -= size)
+        {
+            _free[number].Push(offset);
+        }
+
+        _empty[number]++;
+        return true;
+    }
+
+    /// <summary>Large records are few and live long, so they come from memory that was never used.</summary>
+    private int TakeLarge(int needed)
+    {
+        int chunks = (needed + StoreMemory.ChunkSize - 1) / StoreMemory.ChunkSize;
+        if (memory.Chunks - _next < chunks)
+        {
+            return 0;
+        }
+
+        int first = _next;
+        _next += chunks;
+        memory.Table.Slice(first + 1, chunks - 1).Fill(StoreMemory.LargeRest);
+        memory.Table[first] = StoreMemory.LargeChunk;
+        return memory.ChunkStart(first);
+    }
+
+    private void ReturnLarge(int first)
+    {
+        int chunks = memory.LargeChunks(first);
+        for (int chunk = first; chunk < first + chunks; chunk++)
+        {
+            memory.Table[chunk] = StoreMemory.FreeChunk;
+            _chunks.Enqueue(chunk, chunk);
+        }
+
+        unused?.Invoke(memory.ChunkStart(first), chunks * StoreMemory.ChunkSize);
+    }
+
+    /// <summary>Gives a chunk back whose slots are all free. One such chunk of each size is kept.</summary>
+    private void ReturnChunk(int chunk, byte number)
+    {
+        int start = memory.ChunkStart(chunk);
+        int[] others = [.. _free[number].Where(offset => memory.ChunkOf(offset) != chunk).Reverse()];
+        _free[number] = new Stack<int>(others);
+        _empty[number]--;
+        memory.Table[chunk] = StoreMemory.FreeChunk;
+        _chunks.Enqueue(chunk, chunk);
+        unused?.Invoke(start, StoreMemory.ChunkSize);
+    }
+}
