@@ -23,7 +23,8 @@ internal sealed class Kernel : IFuseOutput, IFuseLog, IFuseReadReplies
     public Kernel(FuseFileSystem fileSystem, NodeId node)
     {
         const FuseInitFlags Flags = FuseInitFlags.MaxPages | FuseInitFlags.PosixAcl;
-        _dispatcher = new RequestDispatcher(fileSystem, new FuseSessionOptions(), this, this);
+        _dispatcher = new RequestDispatcher(
+            fileSystem, new Negotiation(new FuseSessionOptions(), this), this, this);
         _dispatcher.Dispatch(Request(FuseOpcode.Init, node, new FuseInitIn(7, 40, 0, Flags)), _reply);
         _dispatcher.Dispatch(Request(FuseOpcode.Open, node, new FuseOpenIn(2, 0)), _reply);
         ulong open = MemoryMarshal.Read<FuseOpenOut>(_reply.Written).Fh;

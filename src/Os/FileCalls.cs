@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using Microsoft.Win32.SafeHandles;
@@ -10,6 +11,12 @@ namespace TpmFs.Os;
 /// </summary>
 public static unsafe class FileCalls
 {
+    /// <summary>An owner or group that stays as it is.</summary>
+    public const uint NoChange = uint.MaxValue;
+
+    /// <summary>The attribute that holds a file's access ACL (acl(5)).</summary>
+    public const string AccessAcl = "system.posix_acl_access";
+
     private const int LockExclusive = 2;
     private const int LockNonBlocking = 4;
     private const int LockRelease = 8;
@@ -61,6 +68,32 @@ public static unsafe class FileCalls
         Errno.Of(LibC.mkdirat(directory, name, mode));
 
     public static Errno Remove(SafeFileHandle directory, string name) => Errno.Of(LibC.unlinkat(directory, name, 0));
+
+    public static Errno Remove(string path) => Errno.Of(LibC.unlink(path));
+
+    /// <summary>Sets the owner and the group of a file; <see cref="NoChange"/> leaves one of them.</summary>
+    /// <param name="file">Any descriptor, also one of <see cref="OpenOptions.PathOnly"/>.</param>
+    public static Errno SetOwner(SafeFileHandle file, uint owner, uint group) =>
+        Errno.Of(LibC.fchownat(file, "", owner, group, EmptyPath));
+
+    /// <summary>Sets the permission bits of a file.</summary>
+    /// <param name="file">As <see cref="SetOwner"/> has it. Needs /proc.</param>
+    public static Errno SetMode(SafeFileHandle file, uint mode) => Errno.Of(LibC.chmod(PathOf(file), mode));
+
+    /// <summary>Sets an extended attribute of a file.</summary>
+    /// <param name="file">As <see cref="SetMode"/> has it.</param>
+    public static Errno SetAttribute(SafeFileHandle file, string name, ReadOnlySpan<byte> value)
+    {
+        fixed (byte* start = value)
+        {
+            return Errno.Of(LibC.setxattr(PathOf(file), name, start, (nuint)value.Length, 0));
+        }
+    }
+
+    /// <summary>Removes an extended attribute of a file. ENODATA: there is none.</summary>
+    /// <param name="file">As <see cref="SetMode"/> has it.</param>
+    public static Errno RemoveAttribute(SafeFileHandle file, string name) =>
+        Errno.Of(LibC.removexattr(PathOf(file), name));
 
     public static Errno Rename(SafeFileHandle directory, string from, string to) =>
         Errno.Of(LibC.renameat(directory, from, directory, to));
@@ -176,6 +209,10 @@ public static unsafe class FileCalls
         _ = LibC.closedir(stream);
         return names;
     }
+
+    /// <summary>Returns a path to an open file, which calls take that refuse some descriptors.</summary>
+    private static string PathOf(SafeFileHandle file) =>
+        string.Create(CultureInfo.InvariantCulture, $"/proc/self/fd/{file.DangerousGetHandle()}");
 
     [SkipLocalsInit]
     private static Errno WritePiece(SafeFileHandle file, ReadOnlySpan<byte> header, ReadOnlySpan<byte> body)

@@ -23,6 +23,11 @@ public sealed class FuseSession : IDisposable
     private const int MinMaxWrite = 4096;
     private const int MaxMaxWrite = 512 * 1024;
     private const int MaxThreads = 64;
+
+    /// <summary>
+    /// The kernel demands room for its largest request: headers, and max_write bytes (or 8 KiB, FUSE_MIN_READ_BUFFER).
+    /// </summary>
+    private const int RoomForHeaders = 4096;
     private const int NotEnded = -1;
 
     /// <summary>How long <see cref="Stop"/> waits for handlers that run, in all.</summary>
@@ -73,13 +78,15 @@ public sealed class FuseSession : IDisposable
 
     /// <exception cref="ArgumentOutOfRangeException">An option is outside its bounds.</exception>
     public FuseSession(FuseMount mount, FuseFileSystem fileSystem, FuseSessionOptions options, IFuseLog log)
-        : this(mount.Device, fileSystem, options, log)
+        : this(mount.Device, fileSystem, options, new Negotiation(options, log), log)
     {
         mount.Unmounting += () => End(FuseSessionEnd.Stopped);
     }
 
-    /// <summary>Serves a connection, whoever mounted it.</summary>
-    internal FuseSession(SafeFileHandle connection, FuseFileSystem fileSystem, FuseSessionOptions options, IFuseLog log)
+    /// <summary>Serves a connection, whoever made it.</summary>
+    internal FuseSession(
+        SafeFileHandle connection, FuseFileSystem fileSystem, FuseSessionOptions options, INegotiation negotiation,
+        IFuseLog log)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(options.Threads, 1);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(options.Threads, MaxThreads);
@@ -92,8 +99,8 @@ public sealed class FuseSession : IDisposable
         _placement = _choice.Placement;
         _turn = new ReadingTurn(_placement);
         _device = new FuseDevice(connection);
-        _dispatcher = new RequestDispatcher(fileSystem, options, _device, log);
-        _bufferSize = RequestBufferSize(options.MaxWrite);
+        _dispatcher = new RequestDispatcher(fileSystem, negotiation, _device, log);
+        _bufferSize = options.MaxWrite + RoomForHeaders;
         _threads = new Thread[options.Threads];
         for (int i = 0; i < _threads.Length; i++)
         {
@@ -201,15 +208,6 @@ public sealed class FuseSession : IDisposable
         }
 
         Finish();
-    }
-
-    /// <summary>
-    /// The kernel demands room for its largest request: headers, and max_write bytes (or 8 KiB, FUSE_MIN_READ_BUFFER).
-    /// </summary>
-    private static int RequestBufferSize(int maxWrite)
-    {
-        const int RoomForHeaders = 4096;
-        return maxWrite + RoomForHeaders;
     }
 
     private void Serve()

@@ -3,7 +3,7 @@ using TpmFs.Fuse.Wire;
 namespace TpmFs.Fuse.Session;
 
 /// <summary>INIT: agrees with the kernel on a version and on what either side does.</summary>
-internal sealed class Negotiation(FuseSessionOptions options, IFuseLog log)
+internal sealed class Negotiation(FuseSessionOptions options, IFuseLog log) : INegotiation
 {
     public const uint Major = 7;
 
@@ -29,13 +29,14 @@ internal sealed class Negotiation(FuseSessionOptions options, IFuseLog log)
 
     public NegotiationState State => _state;
 
+    public FuseOpcode Request => FuseOpcode.Init;
+
     /// <summary>
     /// The pages of one request's data. One more than max_write needs, so that a buffer which does not begin at a
     /// page's start is not split over two requests.
     /// </summary>
     public int MaxPages => ((options.MaxWrite + s_pageSize - 1) / s_pageSize) + 1;
 
-    /// <summary>The most that a READ may ask for, in bytes.</summary>
     public int MaxRead => MaxPages * s_pageSize;
 
     public Errno Init(ref FuseRequest request, ReplyBuffer reply)
@@ -87,10 +88,8 @@ internal sealed class Negotiation(FuseSessionOptions options, IFuseLog log)
         return Errno.None;
     }
 
-    /// <summary>The filesystem is ready too: requests may be served once INIT is answered.</summary>
     public void Done() => _state = NegotiationState.Done;
 
-    /// <summary>INIT cannot be answered.</summary>
     public Errno Refuse()
     {
         _state = NegotiationState.Refused;
@@ -101,12 +100,4 @@ internal sealed class Negotiation(FuseSessionOptions options, IFuseLog log)
         new(Major, Minor, maxReadahead, flags, MaxBackground: 0, CongestionThreshold: 0, (uint)options.MaxWrite,
             TimeGran: 1,
             (ushort)MaxPages, MapAlignment: 0, Flags2: 0, default);
-}
-
-internal enum NegotiationState
-{
-    Pending,
-    Agreed,
-    Done,
-    Refused,
 }

@@ -45,6 +45,13 @@ internal sealed class ReplyBuffer : FuseBytesReply
         Length += Unsafe.SizeOf<T>();
     }
 
+    /// <summary>Puts bytes as they are.</summary>
+    public void Append(ReadOnlySpan<byte> bytes)
+    {
+        bytes.CopyTo(_bytes.AsSpan(Length));
+        Length += bytes.Length;
+    }
+
     /// <summary>Puts bytes, and zeros up to the next multiple of 8 (FUSE_REC_ALIGN).</summary>
     public void PutAligned(ReadOnlySpan<byte> bytes)
     {

@@ -9,17 +9,17 @@ namespace TpmFs.Fuse.Session;
 internal sealed class RequestDispatcher
 {
     private readonly FuseFileSystem _fileSystem;
-    private readonly Negotiation _negotiation;
+    private readonly INegotiation _negotiation;
     private readonly ReplyChannel _channel;
     private readonly PendingReads _reads;
     private readonly IFuseLog _log;
     private int _stopped;
 
-    public RequestDispatcher(FuseFileSystem fileSystem, FuseSessionOptions options, IFuseOutput output, IFuseLog log)
+    public RequestDispatcher(FuseFileSystem fileSystem, INegotiation negotiation, IFuseOutput output, IFuseLog log)
     {
         _fileSystem = fileSystem;
         _log = log;
-        _negotiation = new Negotiation(options, log);
+        _negotiation = negotiation;
         _channel = new ReplyChannel(output, log);
         _reads = new PendingReads(_channel, log);
     }
@@ -166,7 +166,7 @@ internal sealed class RequestDispatcher
     {
         try
         {
-            if (request.Header.Opcode == FuseOpcode.Init)
+            if (request.Header.Opcode == _negotiation.Request)
             {
                 return Init(ref request, reply);
             }
@@ -188,7 +188,7 @@ internal sealed class RequestDispatcher
         catch (Exception e)
         {
             LogException(request.Header, e);
-            if (request.Header.Opcode == FuseOpcode.Init)
+            if (request.Header.Opcode == _negotiation.Request)
             {
                 _negotiation.Refuse();
             }

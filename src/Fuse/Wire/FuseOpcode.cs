@@ -53,6 +53,7 @@ internal enum FuseOpcode : uint
     SyncFs = 50,
     TmpFile = 51,
     StatX = 52,
+    CuseInit = 4096,
 }
 
 /// <summary>enum fuse_notify_code of linux/fuse.h: what the header's error field holds when unique is 0.</summary>

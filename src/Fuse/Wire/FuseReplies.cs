@@ -17,10 +17,22 @@ internal struct ReservedWords7
     private uint _first;
 }
 
+[InlineArray(10)]
+internal struct ReservedWords10
+{
+    private uint _first;
+}
+
 [StructLayout(LayoutKind.Sequential)]
 internal readonly record struct FuseInitOut(
     uint Major, uint Minor, uint MaxReadahead, FuseInitFlags Flags, ushort MaxBackground, ushort CongestionThreshold,
     uint MaxWrite, uint TimeGran, ushort MaxPages, ushort MapAlignment, uint Flags2, ReservedWords7 Unused);
+
+/// <summary>struct cuse_init_out; texts of the form KEY=VALUE follow, each ended by a NUL.</summary>
+[StructLayout(LayoutKind.Sequential)]
+internal readonly record struct CuseInitOut(
+    uint Major, uint Minor, uint Unused, uint Flags, uint MaxRead, uint MaxWrite, uint DevMajor, uint DevMinor,
+    ReservedWords10 Spare);
 
 [StructLayout(LayoutKind.Sequential)]
 internal readonly record struct FuseEntryOut(

@@ -10,6 +10,10 @@ namespace TpmFs.Fuse.Wire;
 [StructLayout(LayoutKind.Sequential)]
 internal readonly record struct FuseInitIn(uint Major, uint Minor, uint MaxReadahead, FuseInitFlags Flags);
 
+/// <summary>struct cuse_init_in.</summary>
+[StructLayout(LayoutKind.Sequential)]
+internal readonly record struct CuseInitIn(uint Major, uint Minor, uint Unused, uint Flags);
+
 [StructLayout(LayoutKind.Sequential)]
 internal readonly record struct FuseForgetIn(ulong NLookup);
 

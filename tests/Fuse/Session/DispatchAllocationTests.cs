@@ -12,8 +12,9 @@ public sealed class DispatchAllocationTests
     public void Write_poll_and_read_allocate_nothing()
     {
         var output = new CountingOutput();
+        var log = new DispatcherFixture(new QuietFileSystem());
         var dispatcher = new RequestDispatcher(
-            new QuietFileSystem(), new FuseSessionOptions(), output, new DispatcherFixture(new QuietFileSystem()));
+            new QuietFileSystem(), new Negotiation(new FuseSessionOptions(), log), output, log);
         var reply = new ReplyBuffer();
         dispatcher.Dispatch(Captured.Init, reply);
         byte[] write = DispatcherFixture.Request(

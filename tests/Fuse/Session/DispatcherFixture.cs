@@ -13,7 +13,8 @@ internal sealed class DispatcherFixture : IFuseOutput, IFuseLog
 
     public DispatcherFixture(FuseFileSystem fileSystem, FuseSessionOptions? options = null, bool initialise = true)
     {
-        Dispatcher = new RequestDispatcher(fileSystem, options ?? new FuseSessionOptions(), this, this);
+        var negotiation = new Negotiation(options ?? new FuseSessionOptions(), this);
+        Dispatcher = new RequestDispatcher(fileSystem, negotiation, this, this);
         if (initialise)
         {
             Dispatch(Captured.Init);

@@ -385,7 +385,8 @@ public sealed class FuseSessionTests : IDisposable
     private FuseSession Session(FuseSessionOptions? options = null)
     {
         var device = new SafeFileHandle(_device.Handle, ownsHandle: false);
-        return new FuseSession(device, _fileSystem, options ?? new FuseSessionOptions(), _log);
+        options ??= new FuseSessionOptions();
+        return new FuseSession(device, _fileSystem, options, new Negotiation(options, _log), _log);
     }
 
     private void Initialise()

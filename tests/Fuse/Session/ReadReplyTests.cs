@@ -248,7 +248,8 @@ public sealed class ReadReplyTests
     public void Steady_reads_allocate_nothing()
     {
         var silent = new SilentFileSystem();
-        var dispatcher = new RequestDispatcher(silent, new FuseSessionOptions(), new Sink(), _fixture);
+        var dispatcher = new RequestDispatcher(
+            silent, new Negotiation(new FuseSessionOptions(), _fixture), new Sink(), _fixture);
         var buffer = new ReplyBuffer();
         dispatcher.Dispatch(Captured.Init, buffer);
         byte[] read = DispatcherFixture.Read(10);

@@ -16,6 +16,7 @@ public sealed class WireLayoutTests
         "ino:0 size:8 blocks:16 atime:24 mtime:32 ctime:40 atimensec:48 mtimensec:52 ctimensec:56 mode:60 nlink:64 "
             + "uid:68 gid:72 rdev:76 blksize:80 flags:84")]
     [InlineData(typeof(FuseInitIn), 16, "major:0 minor:4 max_readahead:8 flags:12")]
+    [InlineData(typeof(CuseInitIn), 16, "major:0 minor:4 unused:8 flags:12")]
     [InlineData(typeof(FuseForgetIn), 8, "nlookup:0")]
     [InlineData(typeof(FuseForgetOne), 16, "nodeid:0 nlookup:8")]
     [InlineData(typeof(FuseBatchForgetIn), 8, "count:0 dummy:4")]
@@ -41,6 +42,9 @@ public sealed class WireLayoutTests
         typeof(FuseInitOut), 64,
         "major:0 minor:4 max_readahead:8 flags:12 max_background:16 congestion_threshold:18 max_write:20 time_gran:24 "
             + "max_pages:28 map_alignment:30 flags2:32 unused:36")]
+    [InlineData(
+        typeof(CuseInitOut), 72,
+        "major:0 minor:4 unused:8 flags:12 max_read:16 max_write:20 dev_major:24 dev_minor:28 spare:32")]
     [InlineData(
         typeof(FuseEntryOut), 128,
         "nodeid:0 generation:8 entry_valid:16 attr_valid:24 entry_valid_nsec:32 attr_valid_nsec:36 attr:40")]

@@ -1,0 +1,17 @@
+namespace TpmFs.Fuse.Character;
+
+/// <summary>Who may open a device.</summary>
+/// <param name="Mode">Permission bits.</param>
+/// <param name="Acl">
+/// The value of system.posix_acl_access, which says the same as the mode and more; empty where the mode says all.
+/// </param>
+public readonly record struct DeviceAccess(uint Uid, uint Gid, uint Mode, ReadOnlyMemory<byte> Acl)
+{
+    /// <summary>Nobody's but root's: what a device has when the kernel has just made it.</summary>
+    public static DeviceAccess OfNew => new(0, 0, 0b110_000_000, default);
+
+    public bool Equals(DeviceAccess other) =>
+        Uid == other.Uid && Gid == other.Gid && Mode == other.Mode && Acl.Span.SequenceEqual(other.Acl.Span);
+
+    public override int GetHashCode() => HashCode.Combine(Uid, Gid, Mode, Acl.Length);
+}

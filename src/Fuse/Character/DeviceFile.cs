@@ -1,0 +1,157 @@
+using System.Globalization;
+using Microsoft.Win32.SafeHandles;
+
+namespace TpmFs.Fuse.Character;
+
+/// <summary>
+/// The file in /dev that leads to a device: its owner, mode and ACL. The file is held by a descriptor that does not
+/// open the device, since whoever opens it waits for the session that serves it. One thread at a time.
+/// </summary>
+internal sealed class DeviceFile : IDisposable
+{
+    private const uint TypeMask = 0xF000; // S_IFMT
+    private const uint CharacterDevice = 0x2000; // S_IFCHR
+
+    private readonly string _path;
+    private readonly SafeFileHandle _file;
+    private DeviceAccess _access = DeviceAccess.OfNew;
+
+    private DeviceFile(string path, SafeFileHandle file, DeviceNumber number)
+    {
+        _path = path;
+        _file = file;
+        Number = number;
+    }
+
+    public DeviceNumber Number { get; }
+
+    /// <summary>
+    /// Finds the file of a device that the kernel has made, and sees that it leads to that device and to no other.
+    /// </summary>
+    /// <param name="name">The device's name.</param>
+    /// <param name="file">The file.</param>
+    /// <param name="problem">What is wrong, where, and what to do.</param>
+    public static bool TryFind(string name, out DeviceFile? file, out string problem)
+    {
+        file = null;
+        string path = DeviceName.PathOf(name);
+        if (!TryReadNumber(name, out DeviceNumber number))
+        {
+            problem = $"the kernel did not make the device {path}: another device has its name or number "
+                + "(ls /sys/class/cuse; journalctl -k)";
+            return false;
+        }
+
+        Errno error = FileCalls.Open(
+            path, OpenOptions.PathOnly | OpenOptions.NoFollow, mode: 0, out SafeFileHandle handle);
+        if (!error.IsError)
+        {
+            error = FileCalls.ReadType(handle, out uint mode, out uint major, out uint minor);
+            if (!error.IsError && (mode & TypeMask) == CharacterDevice && number == new DeviceNumber(major, minor))
+            {
+                file = new DeviceFile(path, handle, number);
+                problem = "";
+                return true;
+            }
+        }
+
+        handle.Dispose();
+        problem = error.IsError
+            ? $"the kernel made a device, but {path} is not there ({error.Text()}): tpmfs needs the system's own /dev, "
+                + "a devtmpfs"
+            : $"{path} leads to something else than the device that the kernel made for it; rename the device";
+        return false;
+    }
+
+    /// <summary>
+    /// Sets owner, mode and ACL. On the way there nobody may open the device who may open it neither before nor
+    /// after. Needs root's user id and CAP_CHOWN.
+    /// </summary>
+    /// <param name="access">What holds from now on.</param>
+    /// <returns>The error of the first step that failed; nobody but root may open the device then.</returns>
+    public Errno SetAccess(DeviceAccess access)
+    {
+        if (access == _access)
+        {
+            return Errno.None;
+        }
+
+        Errno error = Change(access);
+        if (error.IsError)
+        {
+            _ = FileCalls.SetMode(_file, 0);
+        }
+
+        // After a failure the next call must do all steps.
+        _access = error.IsError ? DeviceAccess.OfNew with { Mode = 0 } : access;
+        return error;
+    }
+
+    /// <summary>Removes the file, so that no process finds the device by its name.</summary>
+    public Errno Remove()
+    {
+        // Another file may have its place by now, which is left alone.
+        Errno error = FileCalls.Open(
+            _path, OpenOptions.PathOnly | OpenOptions.NoFollow, mode: 0, out SafeFileHandle found);
+        using (found)
+        {
+            if (error.IsError)
+            {
+                return error;
+            }
+
+            error = FileCalls.ReadType(found, out uint mode, out uint major, out uint minor);
+            return error.IsError ? error
+                : (mode & TypeMask) == CharacterDevice && Number == new DeviceNumber(major, minor)
+                    ? FileCalls.Remove(_path)
+                : Errno.ENOENT;
+        }
+    }
+
+    public void Dispose() => _file.Dispose();
+
+    /// <summary>
+    /// Goes by way of a file that nobody but root may open and that is root's, since only a file's owner changes its
+    /// mode and ACL. The last steps give it away.
+    /// </summary>
+    private Errno Change(DeviceAccess access)
+    {
+        Errno error = FileCalls.SetOwner(_file, 0, FileCalls.NoChange);
+        error = error.IsError ? error : FileCalls.SetMode(_file, 0);
+        error = error.IsError ? error : FileCalls.SetOwner(_file, FileCalls.NoChange, access.Gid);
+        if (!error.IsError && access.Acl.IsEmpty)
+        {
+            error = FileCalls.RemoveAttribute(_file, FileCalls.AccessAcl);
+            error = error == Errno.ENODATA || error == Errno.EOPNOTSUPP ? Errno.None : error;
+            error = error.IsError ? error : FileCalls.SetMode(_file, access.Mode);
+        }
+        else if (!error.IsError)
+        {
+            error = FileCalls.SetAttribute(_file, FileCalls.AccessAcl, access.Acl.Span);
+        }
+
+        return error.IsError ? error : FileCalls.SetOwner(_file, access.Uid, FileCalls.NoChange);
+    }
+
+    private static bool TryReadNumber(string name, out DeviceNumber number)
+    {
+        number = default;
+        try
+        {
+            string[] parts = File.ReadAllText($"/sys/class/cuse/{DeviceName.ForKernel(name)}/dev").Trim().Split(':');
+            if (parts.Length == 2
+                && uint.TryParse(parts[0], NumberStyles.None, CultureInfo.InvariantCulture, out uint major)
+                && uint.TryParse(parts[1], NumberStyles.None, CultureInfo.InvariantCulture, out uint minor))
+            {
+                number = new DeviceNumber(major, minor);
+                return true;
+            }
+        }
+        catch (IOException)
+        {
+            // There is no such device.
+        }
+
+        return false;
+    }
+}
