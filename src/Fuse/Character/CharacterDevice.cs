@@ -76,7 +76,8 @@ public sealed class CharacterDevice : IDisposable
         var session = new FuseSession(connection, fileSystem, options, negotiation, log);
         session.Start();
         problem = $"the kernel did not make {path} within {s_makingLimit.TotalSeconds:0} s";
-        if (Task.WaitAny([session.Initialised, session.Ending], s_makingLimit) >= 0 && DeviceFile.TryFind(name, out DeviceFile? file, out problem))
+        if (Task.WaitAny([session.Initialised, session.Ending], s_makingLimit) >= 0
+            && DeviceFile.TryFind(name, out DeviceFile? file, out problem))
         {
             device = new CharacterDevice(connection, session, numbers, file!);
             return true;
@@ -87,12 +88,14 @@ public sealed class CharacterDevice : IDisposable
         return false;
     }
 
-    /// <summary>Returns why there is no way to make devices here; empty where there is one.</summary>
+    /// <summary>
+    /// Returns why there is no way to make devices here; empty where there is one, or where this user cannot tell.
+    /// </summary>
     public static string WhyNone()
     {
-        Errno error = FileCalls.Open(Maker, OpenOptions.PathOnly, mode: 0, out SafeFileHandle file);
+        Errno error = FileCalls.Open(Maker, OpenOptions.ReadWrite, mode: 0, out SafeFileHandle file);
         file.Dispose();
-        return error.IsError ? WhyNoMaker(error) : "";
+        return error.IsError && error != Errno.EACCES ? WhyNoMaker(error) : "";
     }
 
     /// <summary>Sets who may open the device.</summary>

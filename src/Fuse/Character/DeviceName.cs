@@ -23,6 +23,7 @@ public static partial class DeviceName
     /// <summary>Returns the name as the kernel is told it, and as /sys has it.</summary>
     internal static string ForKernel(string name) => name.Replace('/', '!');
 
-    [GeneratedRegex(@"^(?!\.{1,2}(/|\z))[A-Za-z0-9._][A-Za-z0-9._-]*(/(?!\.{1,2}(/|\z))[A-Za-z0-9._][A-Za-z0-9._-]*)*\z")]
+    [GeneratedRegex(
+        @"^(?!\.{1,2}(/|\z))[A-Za-z0-9._][A-Za-z0-9._-]*(/(?!\.{1,2}(/|\z))[A-Za-z0-9._][A-Za-z0-9._-]*)*\z")]
     private static partial Regex Portable();
 }

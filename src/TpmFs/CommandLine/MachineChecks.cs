@@ -1,4 +1,5 @@
 using TpmFs.Configuration;
+using TpmFs.Fuse.Character;
 using TpmFs.Host;
 using TpmFs.Tpm.Transports;
 
@@ -24,6 +25,11 @@ internal sealed class MachineChecks(SettingsSource source)
             yield return Finding.Wrong(
                 "kernel", $"Linux {Environment.OSVersion.Version} is older than {s_oldestKernel}",
                 $"boot Linux {s_oldestKernel} or newer: older kernels lack parts of FUSE that tpmfs needs");
+        }
+
+        if (Settings.Devices.Count > 0)
+        {
+            yield return Devices();
         }
 
         if (Group() is { } group)
@@ -56,6 +62,12 @@ internal sealed class MachineChecks(SettingsSource source)
         : Finding.Wrong(
             "fuse", $"{FuseDevice} is missing: the kernel's module is not loaded, or the container has no such device",
             "modprobe fuse; in a container: --device /dev/fuse --cap-add SYS_ADMIN");
+
+    private static Finding Devices() => CharacterDevice.WhyNone() is { Length: > 0 } problem
+        ? Finding.Wrong(
+            "devices", $"the configuration names character devices, and {problem}",
+            "then: systemctl reload tpmfs")
+        : Finding.Fine("devices", $"{CharacterDevice.Maker} is there");
 
     private static Finding Device(string path)
     {

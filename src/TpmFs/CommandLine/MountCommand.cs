@@ -41,12 +41,20 @@ internal static class MountCommand
         HelpName = "DIR",
     };
 
+    private static readonly Option<string[]> s_device = new("--device")
+    {
+        Description = "Make the character device /dev/NAME for a node, such as tpmrmfs0=rm0, for programs that insist "
+            + "on one. Repeat the option for several devices; tpmfs/*=domains/*/rm0 is one for each domain. It adds to "
+            + "those of the configuration.",
+        HelpName = "NAME=NODE",
+    };
+
     public static Command Create()
     {
         var command =
             new Command("mount", "Mount TPMs as files and serve them in the foreground until a signal ends the daemon.")
         {
-            s_mountPoint, s_tpm, s_config, s_stateDirectory,
+            s_mountPoint, s_tpm, s_device, s_config, s_stateDirectory,
         };
         command.SetAction(Run);
         return command;
@@ -83,11 +91,18 @@ internal static class MountCommand
             return named.Length > 0 ? ExitCode.Usage(problem) : ExitCode.Problem(problem);
         }
 
+        if (!DeviceRule.TryParseAll(
+            settings, arguments.GetValue(s_device) ?? [], out IReadOnlyList<DeviceRule>? devices, out problem))
+        {
+            return ExitCode.Usage(problem);
+        }
+
         var payers = new Payers();
         using Logger log = Log.Open(settings.LogLevel, payers);
         try
         {
-            return Daemon.Run(new DaemonPlan(tpms, settings, config, places) { Payers = payers }, log);
+            return Daemon.Run(
+                new DaemonPlan(tpms, settings, config, places) { Payers = payers, Devices = devices }, log);
         }
         finally
         {

@@ -45,6 +45,9 @@ internal sealed class Settings
     /// <summary>The domains that there are from the start, by name.</summary>
     public SortedDictionary<string, DomainSettings> Domains { get; } = new(StringComparer.Ordinal);
 
+    /// <summary>The nodes that have character devices, by the devices' names; see <see cref="DeviceRule"/>.</summary>
+    public SortedDictionary<string, DeviceSettings> Devices { get; } = new(StringComparer.Ordinal);
+
     public LogEventLevel LogLevel { get; set; } = LogEventLevel.Information;
 
     /// <summary>What the root is held to; complete.</summary>

@@ -59,6 +59,12 @@ internal static partial class SettingsKeys
                 PortableName(), "a name of letters, digits and . _ -, not beginning with -", s_domain,
                 settings => settings.Domains)
         },
+        { "devices",
+            new MapShape<Settings, DeviceSettings>(
+                DeviceRule.NamePattern(), DeviceRule.Form,
+                Values<DeviceSettings>.Text(
+                    DeviceRule.NodeForm, DeviceRule.NodePattern(), (device, node) => device.Node = node),
+                settings => settings.Devices) },
         {
             "log", new ObjectShape<Settings>
             {

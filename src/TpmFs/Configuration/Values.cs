@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using System.Text.RegularExpressions;
 using TpmFs.Policy;
 using TpmFs.Rm;
 
@@ -26,6 +27,12 @@ internal static class Values<T>
         "text, such as \"embedded\"", PrintablePattern, token => IsPrintable(token) ? new Box<string>(token) : null,
         set);
 
+    /// <summary>Text that looks like this from its first character to its last.</summary>
+    /// <param name="expected">The same for a person.</param>
+    public static Value<T> Text(string expected, Regex pattern, Action<T, string> set) => OfText(
+        expected, pattern.ToString().Replace(@"\z", "$", StringComparison.Ordinal),
+        token => pattern.IsMatch(token) ? new Box<string>(token) : null, set);
+
     /// <summary>Such a text, or a list of one or more of them.</summary>
     public static Value<T> Strings(Action<T, IReadOnlyList<string>> set) => new Scalar(
         "text, such as \"embedded\", or a list of such texts",
@@ -40,7 +47,7 @@ internal static class Values<T>
             var texts = new List<string>();
             while (!isList || (reader.Read() && reader.TokenType != JsonTokenType.EndArray))
             {
-                if (!Text.TryGet(ref reader, out string? text) || !IsPrintable(text))
+                if (!Configuration.Text.TryGet(ref reader, out string? text) || !IsPrintable(text))
                 {
                     return false;
                 }
@@ -115,7 +122,7 @@ internal static class Values<T>
         () => new JsonObject { ["enum"] = new JsonArray([.. choices.Select(choice => (JsonNode)choice.Name)]) },
         (ref Utf8JsonReader reader, T into) =>
         {
-            if (!Text.TryGet(ref reader, out string? token)
+            if (!Configuration.Text.TryGet(ref reader, out string? token)
                 || Array.FindIndex(choices, choice => choice.Name == token) is not (>= 0 and var at))
             {
                 return false;
@@ -152,7 +159,7 @@ internal static class Values<T>
             while (reader.Read() && reader.TokenType != JsonTokenType.EndArray)
             {
                 // One by one, so that the reader is still on the entry that is wrong.
-                if (!Text.TryGet(ref reader, out string? entry)
+                if (!Configuration.Text.TryGet(ref reader, out string? entry)
                     || !DenyList.TryRead([entry], DenyList.Nothing, false, out _, out _, out _))
                 {
                     return false;
@@ -177,7 +184,7 @@ internal static class Values<T>
         () => new JsonObject { ["type"] = "string", ["pattern"] = pattern },
         (ref Utf8JsonReader reader, T into) =>
         {
-            if (!Text.TryGet(ref reader, out string? token) || parse(token) is not { } parsed)
+            if (!Configuration.Text.TryGet(ref reader, out string? token) || parse(token) is not { } parsed)
             {
                 return false;
             }

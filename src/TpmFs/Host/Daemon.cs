@@ -1,6 +1,7 @@
 using Mono.Unix.Native;
 using Serilog;
 using TpmFs.Configuration;
+using TpmFs.Doors.Device;
 using TpmFs.Fuse;
 using TpmFs.Fuse.Mount;
 using TpmFs.Fuse.Session;
@@ -26,6 +27,9 @@ internal static class Daemon
     /// whole.
     /// </summary>
     private const int MaxWrite = 128 * 1024;
+
+    /// <summary>More than a TPM takes at once, so that a command that is too long comes in one piece.</summary>
+    private const int MaxDeviceWrite = 64 * 1024;
 
     private static readonly TimeSpan s_patienceInSilence = TimeSpan.FromSeconds(1);
 
@@ -78,16 +82,20 @@ internal static class Daemon
         // Disposed of after the tree, so that it is written when nothing changes it any more.
         using var state = new StateKeeper(new StateFile(places.StateDirectory), TimeProvider.System.GetUtcNow(), log);
         var status = new DaemonStatus([.. tpms.All.Select(tpm => tpm.Status)], TimeProvider.System);
+        var maker = new CuseMaker(DeviceOptionsOf(plan, tpms), new FuseLog(log));
+        using var devices = new ServedDevices(plan.Devices, maker, log);
+        status.Show(devices.List);
         using var tree = new ServedTree(
             new TreeTpms([.. tpms.All.Select(tpm => tpm.Port)], tpms.All, status), settings,
             new TreeOwners(NodeOwner.OfRoot(uid, gid), rm0),
-            new TreeSurroundings(new UserDatabase(), state, TimeProvider.System, log) { Payers = plan.Payers });
-        return Serve(plan, tpms, (tree, status), signals, ServiceManager.Find(log), log);
+            new TreeSurroundings(new UserDatabase(), state, TimeProvider.System, log)
+            { Payers = plan.Payers, Watcher = devices });
+        return Serve(plan, tpms, (tree, devices, status), signals, ServiceManager.Find(log), log);
     }
 
     private static int Serve(
-        DaemonPlan plan, ServedTpms tpms, (ServedTree Tree, DaemonStatus Status) served, Signals signals,
-        ServiceManager service, ILogger log)
+        DaemonPlan plan, ServedTpms tpms, (ServedTree Tree, ServedDevices Devices, DaemonStatus Status) served,
+        Signals signals, ServiceManager service, ILogger log)
     {
         ServedTree tree = served.Tree;
         string serving =
@@ -108,6 +116,7 @@ internal static class Daemon
             using IDisposable? watchdog = service.Watch(session.BeatAsync);
             if (session.Initialised.IsCompletedSuccessfully)
             {
+                served.Devices.Start();
                 service.Ready(serving);
                 SayReady(tpms.All, mount.MountPoint, log);
             }
@@ -117,6 +126,7 @@ internal static class Daemon
                 signals.Reloading();
                 service.Reloading();
                 Reload(plan, tree, log);
+                served.Devices.Retry();
                 service.Ready(serving);
             }
 
@@ -133,7 +143,9 @@ internal static class Daemon
             }
 
             tree.FileSystem.RefuseOpens();
+            served.Devices.RefuseOpens();
             GiveBack(tpms, log);
+            served.Devices.Dispose();
             session.Stop();
             mount.Unmount();
             return isAsked ? ExitCode.Ok : ExitCode.Failed;
@@ -155,10 +167,20 @@ internal static class Daemon
 
         // Each TPM may have one of the session's threads for a command that takes long; one is left for all else.
         Threads = tpms.All.Count + 1,
-        Follow = plan.Settings.FollowsClients
-            ? new FollowOptions([.. tpms.All.Select<ServedTpm, Func<int>>(tpm => () => tpm.ServerProcess)])
-            : null,
+        Follow = FollowOf(plan, tpms),
     };
+
+    /// <summary>A device leads to one TPM, and takes commands alone.</summary>
+    private static FuseSessionOptions DeviceOptionsOf(DaemonPlan plan, ServedTpms tpms) => new()
+    {
+        MaxWrite = MaxDeviceWrite,
+        Threads = 2,
+        Follow = FollowOf(plan, tpms),
+    };
+
+    private static FollowOptions? FollowOf(DaemonPlan plan, ServedTpms tpms) => plan.Settings.FollowsClients
+        ? new FollowOptions([.. tpms.All.Select<ServedTpm, Func<int>>(tpm => () => tpm.ServerProcess)])
+        : null;
 
     /// <summary>Logs why the daemon ends though nobody asked it to.</summary>
     private static void SayEnded(FuseSessionEnd end, string mountPoint, ILogger log) => log.Of(EventType.Ended).Error(

@@ -12,6 +12,9 @@ internal sealed record DaemonPlan(IReadOnlyList<TpmPlan> Tpms, Settings Settings
 {
     /// <summary>Gets what tells to whose share a user's doings are put down.</summary>
     public Payers Payers { get; init; } = new();
+
+    /// <summary>Gets which nodes have character devices.</summary>
+    public IReadOnlyList<DeviceRule> Devices { get; init; } = [];
 }
 
 /// <summary>A TPM that is to be served.</summary>

@@ -3,14 +3,25 @@ namespace TpmFs.Permissions;
 /// <summary>Whose a node is, and whether that can be changed. Any thread.</summary>
 internal abstract class NodeAccess
 {
+    /// <summary>
+    /// Raised after a change, and when the node has gone, on the thread that does it and without a lock. May come once
+    /// too often.
+    /// </summary>
+    public event Action? Changed;
+
     public abstract Access Current { get; }
+
+    /// <summary>True when the node is out of the tree.</summary>
+    public bool IsRetired { get; private set; }
 
     /// <summary>Changes it. The kernel has checked that the caller may.</summary>
     public abstract Errno Change(Func<Access, Access> change);
 
-    /// <summary>The node is out of the tree: what is changed now is nobody's.</summary>
+    /// <summary>Learns that the node is out of the tree: what is changed now is nobody's.</summary>
     public virtual void Retire()
     {
+        IsRetired = true;
+        OnChanged();
     }
 
     /// <summary>Back to what holds by configuration. Whether another holds now than before.</summary>
@@ -18,6 +29,8 @@ internal abstract class NodeAccess
 
     /// <summary>Access that stays as it is.</summary>
     public static NodeAccess Fixed(uint mode, uint uid, uint gid) => new FixedAccess(new Access(mode, uid, gid));
+
+    protected void OnChanged() => Changed?.Invoke();
 
     private sealed class FixedAccess(Access access) : NodeAccess
     {
@@ -85,8 +98,10 @@ internal sealed class KeptAccess : NodeAccess
 
             _current = _limit(change(_current));
             _store.Keep(_path, _current == _initial ? null : _current);
-            return Errno.None;
         }
+
+        OnChanged();
+        return Errno.None;
     }
 
     /// <summary>
@@ -95,18 +110,22 @@ internal sealed class KeptAccess : NodeAccess
     /// </summary>
     public bool SetInitial(Access access)
     {
+        bool isAnother;
         lock (_gate)
         {
             Access before = _current;
             access = _limit(access);
             _current = _current == _initial ? access : _current;
             _initial = access;
-            return _current != before;
+            isAnother = _current != before;
         }
+
+        return Tell(isAnother);
     }
 
     public override bool Reset()
     {
+        bool isAnother;
         lock (_gate)
         {
             if (_retired)
@@ -117,8 +136,10 @@ internal sealed class KeptAccess : NodeAccess
             Access before = _current;
             _current = _initial;
             _store.Keep(_path, null);
-            return _current != before;
+            isAnother = _current != before;
         }
+
+        return Tell(isAnother);
     }
 
     public override void Retire()
@@ -127,5 +148,17 @@ internal sealed class KeptAccess : NodeAccess
         {
             _retired = true;
         }
+
+        base.Retire();
+    }
+
+    private bool Tell(bool isAnother)
+    {
+        if (isAnother)
+        {
+            OnChanged();
+        }
+
+        return isAnother;
     }
 }

@@ -141,7 +141,9 @@ internal class DomainDirectory : DirectoryNode
         void Add(string name, NodeAccess access, TpmPort tpm, bool isRaw)
         {
             var address = new TpmNodeAddress(At(within, name), tpm.Number, locality, isRaw);
-            directory.TryAdd(name, new TpmNode(_parts.Table, access, Domain, tpm, address, _parts.Notifier));
+            var node = new TpmNode(_parts.Table, access, Domain, tpm, address, _parts.Notifier);
+            directory.TryAdd(name, node);
+            _parts.Watcher?.Added(node);
         }
     }
 

@@ -35,7 +35,10 @@ internal sealed class ServedTree : IDisposable
         _conversations = new ConversationContext(time, log) { Payers = surroundings.Payers };
         var notifier = new PollNotifier();
         var table = new NodeTable(time) { Payers = _conversations.Payers };
-        _parts = new TreeParts(table, owners.Root, tpms.Ports, _conversations, notifier, state);
+        _parts = new TreeParts(table, owners.Root, tpms.Ports, _conversations, notifier, state)
+        {
+            Watcher = surroundings.Watcher,
+        };
         _resolver = new UserResolver(
             database, _conversations.Payers, settings, owners.Root, time, log);
         _root = new RootDirectory(_parts, new DomainPlan(owners.Root, owners.Managed, settings.RootLimits));
@@ -118,4 +121,7 @@ internal sealed record TreeSurroundings(IUserDatabase Users, StateKeeper State, 
 {
     /// <summary>Gets what tells to whose share a user's doings are put down.</summary>
     public Payers Payers { get; init; } = new();
+
+    /// <summary>Gets what learns of the nodes that are TPMs; null where nobody asks.</summary>
+    public ITpmNodeWatcher? Watcher { get; init; }
 }

@@ -22,6 +22,9 @@ internal sealed record TreeParts(
     /// <summary>What the control files of the whole tree share.</summary>
     public ControlContext Controls { get; } = new(Root) { Payers = Conversations.Payers };
 
+    /// <summary>Gets what learns of the nodes that are TPMs; null where nobody asks.</summary>
+    public ITpmNodeWatcher? Watcher { get; init; }
+
     /// <summary>Access that the administrator of the tree has, and may change.</summary>
     public NodeAccess Administrators(string path, uint mode) =>
         new KeptAccess(State, path, new Access(mode, Root.Uid, Root.Gid));

@@ -35,7 +35,10 @@ internal sealed class TreeFixture : IDisposable
     private bool _isStopped;
 
     /// <param name="tpms">How many TPMs it has.</param>
-    public TreeFixture(Settings? settings = null, string? folder = null, FakeUserDatabase? users = null, int tpms = 1)
+    /// <param name="watcher">Learns of its nodes that are TPMs.</param>
+    public TreeFixture(
+        Settings? settings = null, string? folder = null, FakeUserDatabase? users = null, int tpms = 1,
+        ITpmNodeWatcher? watcher = null)
     {
         Folder = folder ?? Directory.CreateTempSubdirectory("tpmfs-test-").FullName;
         _log = new LoggerConfiguration().MinimumLevel.Debug().WriteTo.Sink(new Sink(_events)).CreateLogger();
@@ -58,7 +61,7 @@ internal sealed class TreeFixture : IDisposable
         Tree = new ServedTree(
             new TreeTpms(ports, Sleepers, status), settings ?? new Settings(),
             new TreeOwners(new Access(0x1ED, 0, 0), new Access(0x1B0, 0, 109)),
-            new TreeSurroundings(Database, _state, Time, _log));
+            new TreeSurroundings(Database, _state, Time, _log) { Watcher = watcher });
     }
 
     private long _groups;

@@ -15,7 +15,17 @@ internal sealed class TpmNode(
     NodeTable table, NodeAccess access, Domain domain, TpmPort tpm, TpmNodeAddress address, IFuseNotifier notifier)
     : Node(table, access)
 {
+    /// <summary>Raised after a change of the node's access, and when the node has gone.</summary>
+    public event Action? Changed
+    {
+        add => Guard.Changed += value;
+        remove => Guard.Changed -= value;
+    }
+
     public override NodeType Type => NodeType.Regular;
+
+    /// <summary>True when the node is out of the tree.</summary>
+    public bool IsGone => Guard.IsRetired;
 
     /// <summary>
     /// Gets the size of the largest command: no write goes beyond it, so that the kernel's idea of the size never
@@ -27,12 +37,27 @@ internal sealed class TpmNode(
     public override Node? VisibleTo(in FuseCaller caller) =>
         (address.IsRaw || tpm.CanBeManaged) && tpm.Has(address.Locality) ? this : null;
 
-    public override Errno Open(in FuseCaller caller, uint flags, out OpenFile? file)
+    /// <summary>Gets the node's place in the tree, which the node has before it is there.</summary>
+    public override string Place => domain.Path.Length == 0 ? address.Name : $"{domain.Path}/{address.Name}";
+
+    public override Errno Open(in FuseCaller caller, uint flags, out OpenFile? file) =>
+        Open(caller, notifier, out file);
+
+    /// <summary>Opens it for a client of another door.</summary>
+    /// <param name="wakes">Wakes that door's clients who poll.</param>
+    public Errno Open(in FuseCaller caller, IFuseNotifier wakes, out OpenFile? file)
     {
         file = domain.TryAdmit(caller.ToCaller(), tpm, address, out Conversation? conversation, out Errno refusal)
-            ? new TpmFile(conversation, notifier) : null;
+            ? new TpmFile(conversation, wakes) : null;
         return refusal;
     }
+}
+
+/// <summary>Learns of the nodes of a tree that are TPMs, from the start. Any thread.</summary>
+internal interface ITpmNodeWatcher
+{
+    /// <summary>Learns that there is a node. The node itself tells when it goes.</summary>
+    void Added(TpmNode node);
 }
 
 /// <summary>Says who asks in words that are not FUSE's.</summary>

@@ -1,4 +1,3 @@
-using System.Collections.Concurrent;
 using System.Text;
 using Serilog;
 using TpmFs.Fuse;
@@ -10,8 +9,7 @@ namespace TpmFs.Doors.Fuse;
 /// <param name="owner">The user whose daemon this is.</param>
 internal sealed class TreeFileSystem(NodeTable table, PollNotifier notifier, uint owner, ILogger log) : FuseFileSystem
 {
-    private readonly ConcurrentDictionary<OpenId, OpenFile> _files = new();
-    private ulong _lastOpen;
+    private readonly OpenFiles _files = new();
     private volatile bool _closing;
 
     /// <summary>Open files now.</summary>
@@ -105,47 +103,20 @@ internal sealed class TreeFileSystem(NodeTable table, PollNotifier notifier, uin
         }
 
         Errno error = found.Open(caller, flags, out OpenFile? file);
-        if (error.IsError)
-        {
-            return error;
-        }
-
-        var id = new OpenId(Interlocked.Increment(ref _lastOpen));
-        _files[id] = file!;
-        opened = new FuseOpened(id, file!.Flags);
-        return Errno.None;
+        opened = error.IsError ? default : _files.Add(file!);
+        return error;
     }
 
     public override void Read(
-        in FuseCaller caller, NodeId node, OpenId open, in FuseReadArguments arguments, FuseReadReply reply)
-    {
-        if (arguments.FillsPageCache)
-        {
-            // A page stays locked until its READ is answered, and what a page holds could be read twice.
-            reply.Fail(Errno.EINVAL);
-        }
-        else if (_files.TryGetValue(open, out OpenFile? file))
-        {
-            file.Read(arguments, reply);
-        }
-        else
-        {
-            reply.Fail(Errno.EBADF);
-        }
-    }
+        in FuseCaller caller, NodeId node, OpenId open, in FuseReadArguments arguments, FuseReadReply reply) =>
+        _files.Read(open, arguments, reply);
 
     public override Errno Write(
         in FuseCaller caller, NodeId node, OpenId open, in FuseWriteArguments arguments, ReadOnlySpan<byte> data,
         out int written)
     {
-        written = 0;
-        if (!_files.TryGetValue(open, out OpenFile? file))
-        {
-            return Errno.EBADF;
-        }
-
-        Errno error = file.Write(arguments, data, out written);
-        if (file.TakesOrders && table.TryGet(node, out Node? found))
+        Errno error = _files.Write(open, arguments, data, out written, out bool isOrder);
+        if (isOrder && table.TryGet(node, out Node? found))
         {
             Audit.Of(caller.ToCaller(), log).Ordered(found.Place, data, error);
         }
@@ -153,23 +124,16 @@ internal sealed class TreeFileSystem(NodeTable table, PollNotifier notifier, uin
         return error;
     }
 
-    public override WriteProgress Lend(NodeId node, OpenId open) =>
-        _files.TryGetValue(open, out OpenFile? file) ? file.Lend() : WriteProgress.Nothing;
+    public override WriteProgress Lend(NodeId node, OpenId open) => _files.Lend(open);
 
     public override Errno Poll(
         in FuseCaller caller, NodeId node, OpenId open, PollId? notify, PollEvents wanted, out PollEvents ready)
     {
-        ready = _files.TryGetValue(open, out OpenFile? file) ? file.Poll(notify, wanted) : PollEvents.Err;
+        ready = _files.Poll(open, notify, wanted);
         return Errno.None;
     }
 
-    public override void Release(NodeId node, OpenId open)
-    {
-        if (_files.TryRemove(open, out OpenFile? file))
-        {
-            file.Release();
-        }
-    }
+    public override void Release(NodeId node, OpenId open) => _files.Release(open);
 
     /// <summary>
     /// Opens a directory for listing, for root and the daemon's own user only, whatever its mode says. The kernel
@@ -230,14 +194,10 @@ internal sealed class TreeFileSystem(NodeTable table, PollNotifier notifier, uin
         return error;
     }
 
-    /// <summary>A filesystem that was detached or aborted sends no RELEASE for what is still open.</summary>
     public override void Stopped()
     {
         RefuseOpens();
-        foreach (OpenId open in _files.Keys)
-        {
-            Release(default, open);
-        }
+        _files.ReleaseAll();
     }
 
     /// <summary>Another attribute than an ACL is a matter of the node that takes it.</summary>

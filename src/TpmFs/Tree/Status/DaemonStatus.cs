@@ -9,6 +9,7 @@ internal sealed class DaemonStatus(IReadOnlyList<TpmStatus> tpms, TimeProvider t
     private readonly DateTimeOffset _start = time.GetUtcNow();
     private Func<IEnumerable<Domain>> _domains = () => [];
     private Func<string> _scheduling = () => "";
+    private Func<IReadOnlyList<(string Path, string Node, string Problem)>> _devices = () => [];
 
     /// <summary>By their numbers.</summary>
     public IReadOnlyList<TpmStatus> Tpms => tpms;
@@ -23,11 +24,19 @@ internal sealed class DaemonStatus(IReadOnlyList<TpmStatus> tpms, TimeProvider t
     /// <summary>How the thread that serves clients is scheduled at this moment, and why.</summary>
     public string Scheduling => _scheduling();
 
+    /// <summary>
+    /// The character devices, each with its node and why it is not there, which is empty while it is.
+    /// </summary>
+    public IReadOnlyList<(string Path, string Node, string Problem)> Devices => _devices();
+
     /// <summary>Where the domains are found; told once, when the tree is there.</summary>
     public void Show(Func<IEnumerable<Domain>> all) => _domains = all;
 
     /// <summary>Sets where to ask for <see cref="Scheduling"/>. Called once, when there is a session.</summary>
     public void Show(Func<string> scheduling) => _scheduling = scheduling;
+
+    /// <summary>Sets where to ask for <see cref="Devices"/>. Called once, before there is a tree.</summary>
+    public void Show(Func<IReadOnlyList<(string Path, string Node, string Problem)>> devices) => _devices = devices;
 }
 
 /// <summary>What is known of a TPM itself. Any thread.</summary>

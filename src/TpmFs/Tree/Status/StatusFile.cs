@@ -25,6 +25,12 @@ internal sealed class StatusFile(NodeTable table, ControlContext context, Daemon
             text.Append(CultureInfo.InvariantCulture, $"           {OutsideText.Line(Describe(tpm))}\n");
         }
 
+        foreach ((string path, string node, string problem) in status.Devices)
+        {
+            string what = problem.Length == 0 ? $"{path} is {node}" : $"{path} ({node}) is NOT THERE: {problem}";
+            text.Append(CultureInfo.InvariantCulture, $"device     {OutsideText.Line(what)}\n");
+        }
+
         text.Append(CultureInfo.InvariantCulture, $"up         {Span(status.Uptime)}\n");
         text.Append(CultureInfo.InvariantCulture, $"scheduling {status.Scheduling}\n");
         long lockouts = domains.Sum(domain => DomainStatistics.Of(domain).Lockouts);

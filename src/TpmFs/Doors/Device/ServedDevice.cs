@@ -1,0 +1,194 @@
+using Serilog;
+using TpmFs.Doors.Fuse;
+using TpmFs.Fuse.Character;
+using TpmFs.Permissions;
+
+namespace TpmFs.Doors.Device;
+
+/// <summary>
+/// The character device of a node. It is there as long as the node is; its owner, mode and ACL are the node's. Once the
+/// node has gone, nobody finds the device, and what is open gives ENODEV; the device itself goes with its last client.
+/// </summary>
+/// <remarks>
+/// The devices' thread makes and removes the device. The lock guards what is made, and puts changes of access in one
+/// order; changing the access of a file in /dev waits for nobody but who changes it too.
+/// </remarks>
+internal sealed class ServedDevice
+{
+    private readonly TpmNode _node;
+    private readonly Action<ServedDevice> _wake;
+    private readonly ILogger _log;
+    private readonly Lock _gate = new();
+    private IMadeDevice? _made;
+    private volatile DeviceFileSystem? _fileSystem; // of what was made last
+    private volatile bool _refusesOpens;
+    private string _problem = "it is being made";
+    private bool _isHidden;
+    private bool _isEnded;
+
+    /// <param name="name">The device's name.</param>
+    /// <param name="node">Its node.</param>
+    /// <param name="wake">Asks the devices' thread to call <see cref="Settle"/>. Any thread.</param>
+    /// <param name="log">Learns what a person should know.</param>
+    public ServedDevice(string name, TpmNode node, Action<ServedDevice> wake, ILogger log)
+    {
+        _node = node;
+        _wake = wake;
+        _log = log;
+        Name = name;
+        node.Changed += () =>
+        {
+            ApplyAccess();
+            WakeIfGone();
+        };
+    }
+
+    /// <summary>Gets the device's path below /dev.</summary>
+    public string Name { get; }
+
+    /// <summary>Gets the place of the device's node in the tree.</summary>
+    public string Place => _node.Place;
+
+    /// <summary>True when the node has gone, so that the device goes too.</summary>
+    public bool IsGone => _node.IsGone;
+
+    /// <summary>Gets why the device is not there; empty while it is.</summary>
+    public string Problem
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return _problem;
+            }
+        }
+    }
+
+    /// <summary>True when there is a device, found by its name or not. The devices' thread.</summary>
+    public bool IsMade => _made is not null;
+
+    /// <summary>From now on nobody can open the device (ENODEV).</summary>
+    public void RefuseOpens()
+    {
+        _refusesOpens = true;
+        _fileSystem?.RefuseOpens();
+    }
+
+    /// <summary>
+    /// Makes the device where it is missing, or takes it away where its node has gone. The devices' thread.
+    /// </summary>
+    /// <param name="maker">Makes devices.</param>
+    /// <param name="ended">Is called when the kernel ends the device. Any thread.</param>
+    public void Settle(IDeviceMaker maker, Action ended)
+    {
+        if (IsGone)
+        {
+            Leave();
+            return;
+        }
+
+        if (_made is { Ending.IsCompleted: true })
+        {
+            _log.Error(
+                "the kernel ended the device {Path}, or somebody aborted it; tpmfs makes it again",
+                DeviceName.PathOf(Name));
+            Close();
+        }
+
+        if (_made is null && !_isEnded)
+        {
+            Make(maker, ended);
+        }
+    }
+
+    /// <summary>Takes the device away, whoever has it open: ENOTCONN from then on. The devices' thread.</summary>
+    public void Close()
+    {
+        IMadeDevice? made;
+        lock (_gate)
+        {
+            (made, _made) = (_made, null);
+            _problem = "it is not served";
+        }
+
+        made?.Dispose();
+    }
+
+    /// <summary>Takes the device away for good. The devices' thread.</summary>
+    public void End()
+    {
+        _isEnded = true;
+        Close();
+    }
+
+    private void Make(IDeviceMaker maker, Action ended)
+    {
+        var fileSystem = new DeviceFileSystem(_node, WakeIfGone);
+        _fileSystem = fileSystem;
+        if (_refusesOpens)
+        {
+            fileSystem.RefuseOpens();
+        }
+
+        bool isMade = maker.TryMake(Name, fileSystem, out IMadeDevice? made, out string problem);
+        lock (_gate)
+        {
+            (_made, _problem) = (made, problem);
+        }
+
+        if (isMade)
+        {
+            ApplyAccess();
+            made!.Ending.ContinueWith(_ => ended(), TaskScheduler.Default);
+            _log.Information("{Path} leads to {Node}", DeviceName.PathOf(Name), Place);
+        }
+    }
+
+    /// <summary>Gives the device the node's access. Whoever comes last does so with the node's last access.</summary>
+    private void ApplyAccess()
+    {
+        lock (_gate)
+        {
+            if (_made is null)
+            {
+                return;
+            }
+
+            Errno error = _made.SetAccess(Of(_node.Access));
+            _problem = error.IsError
+                ? $"its owner and mode could not be set ({error.Text()}), so only root can open it. In a unit of "
+                    + "systemd: CapabilityBoundingSet=CAP_CHOWN"
+                : "";
+            if (error.IsError)
+            {
+                _log.Error("{Path}: {Problem}", DeviceName.PathOf(Name), _problem);
+            }
+        }
+    }
+
+    private void Leave()
+    {
+        RefuseOpens();
+        if (!_isHidden)
+        {
+            _isHidden = true;
+            _made?.Hide();
+        }
+
+        if (_fileSystem is null or { OpenFiles: 0 })
+        {
+            End();
+        }
+    }
+
+    private void WakeIfGone()
+    {
+        if (IsGone)
+        {
+            _wake(this);
+        }
+    }
+
+    private static DeviceAccess Of(Access access) => new(
+        access.Uid, access.Gid, access.Mode, access.Acl?.ToBytes(access.Mode) ?? ReadOnlyMemory<byte>.Empty);
+}
