@@ -106,6 +106,18 @@ internal static unsafe partial class LibC
     public static partial int socketpair(int domain, int type, int protocol, int* pair);
 
     [LibraryImport(Library, SetLastError = true)]
+    public static partial int setsockopt(SafeHandle socket, int level, int option, int* value, uint size);
+
+    [LibraryImport(Library, SetLastError = true)]
+    public static partial int epoll_create1(int flags);
+
+    [LibraryImport(Library, SetLastError = true)]
+    public static partial int epoll_ctl(SafeFileHandle epoll, int operation, SafeHandle file, byte* epollEvent);
+
+    [LibraryImport(Library, SetLastError = true)]
+    public static partial int epoll_wait(SafeFileHandle epoll, byte* events, int count, int timeout);
+
+    [LibraryImport(Library, SetLastError = true)]
     public static partial nint recvmsg(SafeFileHandle socket, MessageHeader* message, int flags);
 
     [LibraryImport(Library, SetLastError = true)]

@@ -9,6 +9,7 @@ public static unsafe class SocketCalls
     private const int AddressFamilyUnix = 1;
     private const int SocketStream = 1;
     private const int SocketLevel = 1;
+    private const int SendBuffer = 7; // SO_SNDBUF
     private const int ScmRights = 1;
     private const int SetStatusFlags = 4; // F_SETFL
     private const int MessagePeek = 2;
@@ -29,6 +30,10 @@ public static unsafe class SocketCalls
     /// <summary>Sets whether calls on a socket wait.</summary>
     public static Errno SetBlocking(SafeHandle socket, bool blocking) =>
         Errno.Of(LibC.fcntl(socket, SetStatusFlags, blocking ? 0 : OpenOptions.NonBlock));
+
+    /// <summary>Bounds what a socket keeps of the bytes that its peer has not read, about twice this size.</summary>
+    public static Errno LimitUnread(SafeHandle socket, int size) =>
+        Errno.Of(LibC.setsockopt(socket, SocketLevel, SendBuffer, &size, sizeof(int)));
 
     /// <summary>
     /// Sends as many bytes as there is room for, on a connected socket. EINTR is left to the caller; EAGAIN comes after

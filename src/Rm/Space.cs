@@ -15,6 +15,9 @@ public abstract class Space
     /// <summary>How many sessions the opener held a moment ago, saved ones not counted.</summary>
     public abstract int SessionCount { get; }
 
+    /// <summary>The locality, 0 to 4, of the commands that are submitted from now on; at first its owner's.</summary>
+    public abstract byte Locality { get; set; }
+
     /// <summary>
     /// Queues a command, and copies its bytes. The caller has checked that it is a whole command: 10 bytes at least, as
     /// long as its header says, within <see cref="TpmFacts.MaxCommandSize"/>. Returns false when the space has a

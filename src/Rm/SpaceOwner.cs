@@ -5,7 +5,10 @@ namespace TpmFs.Rm;
 /// </summary>
 /// <param name="Group">The domain, which sets the space's limits and its share of the TPM's time.</param>
 /// <param name="Uid">The user who opened the space.</param>
-/// <param name="Locality">The locality of all commands of the space, 0 to 4.</param>
+/// <param name="Locality">
+/// The locality, 0 to 4, of the node by which the space was opened: that of its commands unless
+/// <see cref="Space.Locality"/> says otherwise.
+/// </param>
 public sealed record SpaceOwner(SchedulingGroup Group, uint Uid, byte Locality)
 {
     /// <summary>

@@ -19,7 +19,7 @@ internal sealed class CommandExchange(
     {
         int length = Translate(pending.Space.Record, pending.Bytes, plan, command);
         TransmitResult result = channel.Transmit(
-            buffers.Command.AsMemory(0, length), pending.Space.Owner.Locality, buffers.Response,
+            buffers.Command.AsMemory(0, length), pending.Locality, buffers.Response,
             TimeLimits.Of(command.Code));
         if (recovery.WhenUnanswered(pending, result.Status) is { } unanswered)
         {

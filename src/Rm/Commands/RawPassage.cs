@@ -50,7 +50,7 @@ internal sealed class RawPassage(
 
         pending.Bytes.CopyTo(buffers.Command);
         TransmitResult result = tpm.Channel.Transmit(
-            buffers.Command.AsMemory(0, pending.Bytes.Length), pending.Space.Owner.Locality, buffers.Response,
+            buffers.Command.AsMemory(0, pending.Bytes.Length), pending.Locality, buffers.Response,
             TimeLimits.Of(pending.Code));
         if (retries.Unanswered(pending, result.Status) is { } unanswered)
         {

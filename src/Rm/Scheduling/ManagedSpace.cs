@@ -10,6 +10,7 @@ internal sealed class ManagedSpace : Space
 {
     private readonly SpaceServices _services;
     private readonly Action? _closed;
+    private volatile byte _locality;
 
     /// <param name="closed">Called when the opener closes the space.</param>
     public ManagedSpace(SpaceServices services, SpaceRecord record, ISpaceClient client, Action? closed = null)
@@ -19,6 +20,7 @@ internal sealed class ManagedSpace : Space
         Client = client;
         _closed = closed;
         Pending = new PendingCommand(this);
+        _locality = record.Owner.Locality;
     }
 
     /// <summary>What the space holds. Only the manager's thread may read what can change in it.</summary>
@@ -27,6 +29,12 @@ internal sealed class ManagedSpace : Space
     public override SpaceId Id => Record.Id;
 
     public SpaceOwner Owner => Record.Owner;
+
+    public override byte Locality
+    {
+        get => _locality;
+        set => _locality = value;
+    }
 
     public ISpaceClient Client { get; }
 

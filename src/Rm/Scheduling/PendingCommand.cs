@@ -34,6 +34,9 @@ internal sealed class PendingCommand(ManagedSpace space) : FairShare
     /// </summary>
     public bool IsLent { get; set; }
 
+    /// <summary>The locality at which the TPM gets the command.</summary>
+    public byte Locality { get; private set; }
+
     /// <summary>True when the opener has asked for a cancellation.</summary>
     public bool IsCanceled { get; set; }
 
@@ -71,6 +74,7 @@ internal sealed class PendingCommand(ManagedSpace space) : FairShare
         _length = (int)Math.Min(BinaryPrimitives.ReadUInt32BigEndian(command[2..]), (uint)command.Length);
         _buffer = ArrayPool<byte>.Shared.Rent(_length);
         command[.._length].CopyTo(_buffer);
+        Locality = Space.Locality;
         Submitted = now;
         Begun = null;
         WaitingSince = null;

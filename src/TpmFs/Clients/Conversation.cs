@@ -46,6 +46,13 @@ internal sealed class Conversation : ISpaceClient
     /// <summary>Gets what the client has used.</summary>
     public Usage Usage => _space!.Usage;
 
+    /// <summary>Gets or sets the locality of commands that are written from now on.</summary>
+    public byte Locality
+    {
+        get => _space!.Locality;
+        set => _space!.Locality = value;
+    }
+
     /// <summary>Gets the number of transient objects that the client holds.</summary>
     public int ObjectCount => _space!.ObjectCount;
 

@@ -16,7 +16,24 @@ internal sealed record ConversationIdentity(ulong Id, Client Client, string Doma
 
 /// <summary>Who asks for something, as the door knows it at that moment.</summary>
 /// <param name="Pid">The process, or one of its threads.</param>
-internal readonly record struct Caller(uint Uid, uint Gid, uint Pid);
+internal readonly record struct Caller(uint Uid, uint Gid, uint Pid)
+{
+    /// <summary>Gets the door that the caller comes by.</summary>
+    public DoorKind Door { get; init; }
+}
+
+/// <summary>The kinds of doors.</summary>
+internal enum DoorKind
+{
+    /// <summary>A node of the tree.</summary>
+    File,
+
+    /// <summary>A character device.</summary>
+    Device,
+
+    /// <summary>A socket that a call on D-Bus gave out.</summary>
+    Dbus,
+}
 
 /// <summary>A process that has a conversation.</summary>
 /// <param name="Pid">The process; the thread where the process cannot be told.</param>
@@ -26,17 +43,20 @@ internal sealed record Client(uint Uid, uint Pid, string Command)
     /// <summary>Gets the user whose share it uses.</summary>
     public uint Payer { get; init; } = Uid;
 
+    /// <summary>Gets the door that it came by.</summary>
+    public DoorKind Door { get; private init; }
+
     /// <summary>Returns the process of a caller, with its name.</summary>
     public static Client Of(in Caller caller, uint payer)
     {
         (uint pid, string command) = ProcessName.OfThread(caller.Pid);
-        return new Client(caller.Uid, pid, command) { Payer = payer };
+        return new Client(caller.Uid, pid, command) { Payer = payer, Door = caller.Door };
     }
 }
 
 /// <summary>Which node of a domain leads to a TPM, and how.</summary>
 /// <param name="Name">The node's place in its domain, such as locality/1/rm0.</param>
 /// <param name="Tpm">The TPM's number.</param>
-/// <param name="Locality">The locality of all commands.</param>
+/// <param name="Locality">The locality of commands, unless the client sets another.</param>
 /// <param name="IsRaw">True when it leads to the TPM itself, without a handle space for each conversation.</param>
 internal sealed record TpmNodeAddress(string Name, int Tpm, byte Locality, bool IsRaw);

@@ -28,6 +28,13 @@ internal static class MountCommand
         HelpName = "SPEC",
     };
 
+    private static readonly Option<BusKind?> s_dbus = new("--dbus")
+    {
+        Description = "The bus on which to serve the name of tpm2-abrmd, for programs that use its library: system or "
+            + "session. Default: \"dbus\" in the configuration, else none.",
+        HelpName = "BUS",
+    };
+
     private static readonly Option<string?> s_config = new("--config")
     {
         Description = $"The configuration. Default: {SettingsFile.DefaultPath}, if it is there.",
@@ -54,7 +61,7 @@ internal static class MountCommand
         var command =
             new Command("mount", "Mount TPMs as files and serve them in the foreground until a signal ends the daemon.")
         {
-            s_mountPoint, s_tpm, s_device, s_config, s_stateDirectory,
+            s_mountPoint, s_tpm, s_device, s_dbus, s_config, s_stateDirectory,
         };
         command.SetAction(Run);
         return command;
@@ -68,6 +75,7 @@ internal static class MountCommand
             return ExitCode.Problem(problem);
         }
 
+        settings.Bus = arguments.GetValue(s_dbus) ?? settings.Bus;
         string[] named = arguments.GetValue(s_tpm) ?? [];
         IReadOnlyList<string> ways = named.Length > 0 ? named : settings.Tpms;
         if (ways.Count == 0)

@@ -175,7 +175,7 @@ internal sealed class OpenerLine
     private static readonly string[] s_columns =
     [
         "id", "uid", "pid", "command", "node", "locality", "objects", "sessions", "commands", "age", "state", "since",
-        "tpm_command", "reads", "unread",
+        "tpm_command", "reads", "unread", "door",
     ];
 
     private readonly string[] _words;

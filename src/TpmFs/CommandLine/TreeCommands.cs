@@ -21,7 +21,7 @@ internal static class TreeCommands
     private const string PowerFileName = "power";
     private static readonly string[] s_headings =
         ["id", "uid", "pid", "command", "node", "objects", "sessions", "commands", "age", "state", "for", "TPM command",
-            "reads", "unread"];
+            "reads", "unread", "door"];
 
     public static Command Status()
     {
@@ -88,7 +88,7 @@ internal static class TreeCommands
     [
         of["id"], of["uid"], of["pid"], of["command"], MountedTree.At(of.Domain, of["node"]), of["objects"],
         of["sessions"], of["commands"],
-        of["age"] + " s", of["state"], of["since"] + " s", of["tpm_command"], of["reads"], of["unread"],
+        of["age"] + " s", of["state"], of["since"] + " s", of["tpm_command"], of["reads"], of["unread"], of["door"],
     ];
 
     private static Command OfPower(string order, SleepState expected, string description)

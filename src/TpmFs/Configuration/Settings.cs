@@ -33,6 +33,15 @@ internal sealed class Settings
     /// <summary>True when the thread that serves clients follows them from CPU to CPU.</summary>
     public bool FollowsClients { get; set; } = true;
 
+    /// <summary>The bus on which tpm2-abrmd's name is served; null for none.</summary>
+    public BusKind? Bus { get; set; }
+
+    /// <summary>The name that is served on that bus.</summary>
+    public string BusName { get; set; } = BusSettings.TabrmdName;
+
+    /// <summary>What is served on D-Bus; null for nothing.</summary>
+    public BusSettings? Tabrmd => Bus is { } bus ? new BusSettings(bus, BusName) : null;
+
     /// <summary>The root's own.</summary>
     public DomainSettings Root { get; } = new();
 

@@ -48,6 +48,19 @@ internal static partial class SettingsKeys
         { "flush_at_start", Truth((settings, flush) => settings.FlushAtStart = flush) },
         { "scheduling",
             OneOf([("follow", true), ("plain", false)], (settings, follows) => settings.FollowsClients = follows) },
+        {
+            "dbus", new ObjectShape<Settings>
+            {
+                { "bus",
+                    OneOf<BusKind?>(
+                        [("none", null), ("system", BusKind.System), ("session", BusKind.Session)],
+                        (settings, bus) => settings.Bus = bus) },
+                { "name",
+                    Text(
+                        $"a name on D-Bus, such as \"{BusSettings.TabrmdName}\"", WellKnownName(),
+                        (settings, name) => settings.BusName = name) },
+            }
+        },
         { "limits", new PartOf<Settings, DomainSettings>(s_limited, settings => settings.Root) },
         { "defaults", new PartOf<Settings, DomainSettings>(s_limited, settings => settings.Defaults) },
         { "users",
@@ -94,6 +107,10 @@ internal static partial class SettingsKeys
 
     [GeneratedRegex(@"^@?[A-Za-z0-9_][A-Za-z0-9._@\\+-]{0,254}\$?\z")]
     private static partial Regex Grantee();
+
+    /// <summary>A well-known bus name of the D-Bus specification ("Valid Names"), of at most 255 characters.</summary>
+    [GeneratedRegex(@"^(?=.{3,255}\z)[A-Za-z_-][A-Za-z0-9_-]*(\.[A-Za-z_-][A-Za-z0-9_-]*)+\z")]
+    private static partial Regex WellKnownName();
 
     private static ObjectShape<DomainSettings> LimitKeys()
     {

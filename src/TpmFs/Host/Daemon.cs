@@ -1,6 +1,7 @@
 using Mono.Unix.Native;
 using Serilog;
 using TpmFs.Configuration;
+using TpmFs.Doors.DBus;
 using TpmFs.Doors.Device;
 using TpmFs.Fuse;
 using TpmFs.Fuse.Mount;
@@ -121,6 +122,7 @@ internal static class Daemon
                 SayReady(tpms.All, mount.MountPoint, log);
             }
 
+            using BusDoor? bus = OpenBus(plan, tree, served.Status, log);
             while (Task.WaitAny(session.Ending, signals.Asked, signals.ReloadAsked) == 2)
             {
                 signals.Reloading();
@@ -132,24 +134,28 @@ internal static class Daemon
 
             service.Stopping();
             bool isAsked = !session.Ending.IsCompleted;
-            if (isAsked)
-            {
-                log.Of(EventType.Ended)
-                    .Information("{Signal}: unmounting {MountPoint}", signals.Asked.Result, mount.MountPoint);
-            }
-            else
-            {
-                SayEnded(session.Ending.Result, mount.MountPoint, log);
-            }
-
+            SayEnds(isAsked ? null : session.Ending.Result, signals, mount.MountPoint, log);
             tree.FileSystem.RefuseOpens();
             served.Devices.RefuseOpens();
+            bus?.Close();
             GiveBack(tpms, log);
             served.Devices.Dispose();
             session.Stop();
             mount.Unmount();
             return isAsked ? ExitCode.Ok : ExitCode.Failed;
         }
+    }
+
+    /// <summary>Opens the door for clients of tpm2-abrmd; null where none is configured.</summary>
+    private static BusDoor? OpenBus(DaemonPlan plan, ServedTree tree, DaemonStatus status, ILogger log)
+    {
+        BusDoor? bus = plan.Settings.Tabrmd is { } tabrmd ? BusDoor.Open(tabrmd, tree.BusAdmission, log) : null;
+        if (bus is not null)
+        {
+            status.ShowBus(() => bus.Status);
+        }
+
+        return bus;
     }
 
     private static FuseMountOptions MountOptionsOf(DaemonPlan plan) => new()
@@ -182,13 +188,24 @@ internal static class Daemon
         ? new FollowOptions([.. tpms.All.Select<ServedTpm, Func<int>>(tpm => () => tpm.ServerProcess)])
         : null;
 
-    /// <summary>Logs why the daemon ends though nobody asked it to.</summary>
-    private static void SayEnded(FuseSessionEnd end, string mountPoint, ILogger log) => log.Of(EventType.Ended).Error(
-        end == FuseSessionEnd.Refused
-            ? "the kernel's FUSE protocol is too old, so {MountPoint} is not served: "
-                + "tpmfs needs Linux 5.4 or newer (uname -r)"
-            : "another process unmounted {MountPoint}, or aborted its connection; tpmfs ends",
-        mountPoint);
+    /// <summary>Logs why the daemon ends.</summary>
+    /// <param name="end">Why the session has ended; null when a signal asks for the end.</param>
+    private static void SayEnds(FuseSessionEnd? end, Signals signals, string mountPoint, ILogger log)
+    {
+        if (end is null)
+        {
+            log.Of(EventType.Ended)
+                .Information("{Signal}: unmounting {MountPoint}", signals.Asked.Result, mountPoint);
+            return;
+        }
+
+        log.Of(EventType.Ended).Error(
+            end == FuseSessionEnd.Refused
+                ? "the kernel's FUSE protocol is too old, so {MountPoint} is not served: "
+                    + "tpmfs needs Linux 5.4 or newer (uname -r)"
+                : "another process unmounted {MountPoint}, or aborted its connection; tpmfs ends",
+            mountPoint);
+    }
 
     /// <summary>Waits for what the TPMs are at, and says so where it takes long.</summary>
     private static void GiveBack(ServedTpms tpms, ILogger log)

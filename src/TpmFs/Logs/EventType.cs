@@ -24,6 +24,7 @@ internal sealed record EventType(string MessageId)
     public static readonly EventType NotReloaded = new("f5b6a40dc01642e0af53a632b4c585b7");
     public static readonly EventType TpmLost = new("a170b3eb07d347c2849fa55d520e92c3");
     public static readonly EventType TpmBack = new("364186f073f24aabb6b91026d0e7949f");
+    public static readonly EventType BusLost = new("db103221c0614379bbce11968bff404e");
     public static readonly EventType SessionTaken = new("dd08d8db5d0844d38417d4ee3d1977d5");
     public static readonly EventType Fault = new("6b783539a4fa429bba55ec013de64983");
     public static readonly EventType StateNotKept = new("0614c66efd9048e4955e13fa608d8a5e");
@@ -38,6 +39,7 @@ internal sealed record EventType(string MessageId)
     public static readonly EventType DomainMade = OfAudit("8ce575f179ae4a6a941a8e5e34c24c16");
     public static readonly EventType DomainRemoved = OfAudit("4fa6143518fa40cbbdae08ddd8bb34b3");
     public static readonly EventType OpenerRevoked = OfAudit("1fb4fb6550fa4088b115351e5c30861c");
+    public static readonly EventType CallRefused = OfAudit("cd2cf086c3b64e54a4109070404565ba");
 
     /// <summary>Whether an event is of the audit, which is logged whatever the log's level.</summary>
     public static bool IsOfAudit(LogEvent logEvent) =>

@@ -1,6 +1,7 @@
 using Serilog;
 using TpmFs.Clients;
 using TpmFs.Configuration;
+using TpmFs.Doors.DBus;
 using TpmFs.Doors.Fuse;
 using TpmFs.Permissions;
 using TpmFs.Policy;
@@ -64,6 +65,9 @@ internal sealed class ServedTree : IDisposable
     }
 
     public TreeFileSystem FileSystem { get; }
+
+    /// <summary>Gets what lets callers of D-Bus in: to the first TPM, as tpm2-abrmd has one.</summary>
+    public IBusAdmission BusAdmission => new BusAdmission(_root, _users, _parts.Tpms[0].ManagedName);
 
     /// <summary>Every domain, the root first.</summary>
     private IEnumerable<Domain> Domains =>

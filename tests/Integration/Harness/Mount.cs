@@ -13,7 +13,8 @@ public class Mount : IDisposable
     }
 
     /// <param name="configuration">What the daemon is to read as its configuration file; null for none.</param>
-    private protected Mount(string? configuration)
+    /// <param name="hasBus">True when there is to be a message bus for the daemon and its clients.</param>
+    private protected Mount(string? configuration, bool hasBus = false)
     {
         try
         {
@@ -25,9 +26,10 @@ public class Mount : IDisposable
             }
 
             Proxy = Own(new TpmProxy(Sandbox, Tpm));
+            Bus = hasBus ? Own(new MessageBus(Sandbox, "bus")) : null;
             Daemon = Own(
-                new Daemon(
-                    Sandbox, $"swtpm:path={Proxy.Socket}", Sandbox.MakeFolder("mnt"),
+                Daemon.Through(
+                    Sandbox, Bus?.Words ?? [], $"swtpm:path={Proxy.Socket}", Sandbox.MakeFolder("mnt"),
                     ConfigurationFile(configuration)));
         }
         catch
@@ -46,6 +48,9 @@ public class Mount : IDisposable
     internal SoftwareTpm Bare { get; }
 
     internal TpmProxy Proxy { get; }
+
+    /// <summary>The message bus, where there is one.</summary>
+    internal MessageBus? Bus { get; }
 
     internal Daemon Daemon { get; }
 

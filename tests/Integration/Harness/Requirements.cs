@@ -33,7 +33,8 @@ internal static class Requirements
         }
 
         foreach (string command in (string[])["swtpm", "tpm2_getrandom", "tsscreateprimary", "openssl", "fusermount3",
-            "unshare", "nsenter", "setpriv", "setfacl", "bwrap", "podman", "newuidmap", "/usr/bin/python3"])
+            "unshare", "nsenter", "setpriv", "setfacl", "bwrap", "podman", "newuidmap", "dbus-daemon", "dbus-send",
+            "/usr/sbin/tpm2-abrmd", "/usr/bin/python3"])
         {
             if (!Environment.GetEnvironmentVariable("PATH")!.Split(':')
                 .Any(folder => File.Exists(Path.Combine(folder, command))))

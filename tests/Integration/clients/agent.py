@@ -12,6 +12,7 @@ import signal
 import sys
 
 import names
+import tcti
 
 
 def open_file(path, flags):
@@ -83,6 +84,7 @@ operations = {
     "epoll_wait": epoll_wait,
     "fork_read": fork_read,
     **names.operations,
+    **tcti.operations,
 }
 
 signal.signal(signal.SIGUSR1, interrupted)

@@ -19,6 +19,8 @@ internal sealed class FakeSpace(ISpaceClient client) : Space
     /// <summary>Runs when <see cref="TrySubmit"/> refuses.</summary>
     public Action? OnRefuse { get; set; }
 
+    public override byte Locality { get; set; }
+
     public override int ObjectCount => 0;
 
     public override int SessionCount => 0;

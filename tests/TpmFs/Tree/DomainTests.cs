@@ -151,7 +151,7 @@ public sealed class DomainTests : IDisposable
         string[] line = _tree.Read("domains/web/openers").TrimEnd('\n').Split(' ');
 
         Assert.Equal(
-            (15, "1000", $"{TreeFixture.NoProcess}", "rm0", "0"), (line.Length, line[1], line[2], line[4], line[5]));
+            (16, "1000", $"{TreeFixture.NoProcess}", "rm0", "0"), (line.Length, line[1], line[2], line[4], line[5]));
         Assert.Equal(Errno.ESRCH, _tree.Write("domains/web/cancel", ofRoot));
         Assert.Equal(Errno.ESRCH, _tree.Write("domains/web/revoke", ofRoot));
         Assert.Equal(Errno.EINVAL, _tree.Write("domains/web/revoke", "x"));

@@ -1,3 +1,4 @@
+using TpmFs.Clients;
 using TpmFs.Doors.Fuse;
 using TpmFs.Fuse;
 
@@ -50,7 +51,8 @@ internal sealed class DeviceFileSystem(TpmNode node, Action left) : FuseFileSyst
             return Errno.ENODEV;
         }
 
-        Errno error = node.Open(caller, _notifier, out OpenFile? file);
+        Errno error = node.Open(
+            caller.ToCaller() with { Door = DoorKind.Device }, _notifier, out OpenFile? file);
         opened = error.IsError ? default : _files.Add(file!);
         return error;
     }

@@ -1,3 +1,4 @@
+using System.Diagnostics.CodeAnalysis;
 using TpmFs.Clients;
 using TpmFs.Fuse;
 using TpmFs.Permissions;
@@ -34,23 +35,32 @@ internal sealed class TpmNode(
     /// </summary>
     protected override ulong Size => (ulong)tpm.Facts.MaxCommandSize;
 
-    public override Node? VisibleTo(in FuseCaller caller) =>
-        (address.IsRaw || tpm.CanBeManaged) && tpm.Has(address.Locality) ? this : null;
+    /// <summary>False while the TPM is not known to be one that has such a node.</summary>
+    public bool IsThere => (address.IsRaw || tpm.CanBeManaged) && tpm.Has(address.Locality);
+
+    public override Node? VisibleTo(in FuseCaller caller) => IsThere ? this : null;
 
     /// <summary>Gets the node's place in the tree, which the node has before it is there.</summary>
     public override string Place => domain.Path.Length == 0 ? address.Name : $"{domain.Path}/{address.Name}";
 
     public override Errno Open(in FuseCaller caller, uint flags, out OpenFile? file) =>
-        Open(caller, notifier, out file);
+        Open(caller.ToCaller(), notifier, out file);
 
     /// <summary>Opens it for a client of another door.</summary>
     /// <param name="wakes">Wakes that door's clients who poll.</param>
-    public Errno Open(in FuseCaller caller, IFuseNotifier wakes, out OpenFile? file)
+    public Errno Open(in Caller caller, IFuseNotifier wakes, out OpenFile? file)
     {
-        file = domain.TryAdmit(caller.ToCaller(), tpm, address, out Conversation? conversation, out Errno refusal)
+        file = TryAdmit(caller, out Conversation? conversation, out Errno refusal)
             ? new TpmFile(conversation, wakes) : null;
         return refusal;
     }
+
+    /// <summary>
+    /// Begins a conversation for a caller who may open this node, by whatever door the caller comes; see
+    /// <see cref="Domain.TryAdmit"/>.
+    /// </summary>
+    public bool TryAdmit(in Caller caller, [NotNullWhen(true)] out Conversation? conversation, out Errno refusal) =>
+        domain.TryAdmit(caller, tpm, address, out conversation, out refusal);
 }
 
 /// <summary>Learns of the nodes of a tree that are TPMs, from the start. Any thread.</summary>

@@ -10,6 +10,7 @@ internal sealed class DaemonStatus(IReadOnlyList<TpmStatus> tpms, TimeProvider t
     private Func<IEnumerable<Domain>> _domains = () => [];
     private Func<string> _scheduling = () => "";
     private Func<IReadOnlyList<(string Path, string Node, string Problem)>> _devices = () => [];
+    private Func<string>? _bus;
 
     /// <summary>By their numbers.</summary>
     public IReadOnlyList<TpmStatus> Tpms => tpms;
@@ -29,6 +30,9 @@ internal sealed class DaemonStatus(IReadOnlyList<TpmStatus> tpms, TimeProvider t
     /// </summary>
     public IReadOnlyList<(string Path, string Node, string Problem)> Devices => _devices();
 
+    /// <summary>What is served on D-Bus; null when nothing is to be.</summary>
+    public string? Bus => _bus?.Invoke();
+
     /// <summary>Where the domains are found; told once, when the tree is there.</summary>
     public void Show(Func<IEnumerable<Domain>> all) => _domains = all;
 
@@ -37,6 +41,9 @@ internal sealed class DaemonStatus(IReadOnlyList<TpmStatus> tpms, TimeProvider t
 
     /// <summary>Sets where to ask for <see cref="Devices"/>. Called once, before there is a tree.</summary>
     public void Show(Func<IReadOnlyList<(string Path, string Node, string Problem)>> devices) => _devices = devices;
+
+    /// <summary>Sets where to ask for <see cref="Bus"/>. Called once, when there is such a door.</summary>
+    public void ShowBus(Func<string> bus) => _bus = bus;
 }
 
 /// <summary>What is known of a TPM itself. Any thread.</summary>

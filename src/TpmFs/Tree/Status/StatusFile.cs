@@ -33,6 +33,11 @@ internal sealed class StatusFile(NodeTable table, ControlContext context, Daemon
 
         text.Append(CultureInfo.InvariantCulture, $"up         {Span(status.Uptime)}\n");
         text.Append(CultureInfo.InvariantCulture, $"scheduling {status.Scheduling}\n");
+        if (status.Bus is { } bus)
+        {
+            text.Append(CultureInfo.InvariantCulture, $"D-Bus      {OutsideText.Line(bus)}\n");
+        }
+
         long lockouts = domains.Sum(domain => DomainStatistics.Of(domain).Lockouts);
         if (lockouts > 0)
         {

@@ -83,6 +83,8 @@ public sealed class TpmFileAllocationTests : IDisposable
 
         private readonly byte[] _response = new byte[200];
 
+        public override byte Locality { get; set; }
+
         public override int ObjectCount => 0;
 
         public override int SessionCount => 0;

@@ -1,0 +1,28 @@
+using Tmds.DBus.Protocol;
+
+namespace TpmFs.Configuration;
+
+/// <summary>Which name is served on D-Bus, and on which bus.</summary>
+/// <param name="Bus">The bus.</param>
+/// <param name="Name">The name.</param>
+internal sealed record BusSettings(BusKind Bus, string Name)
+{
+    /// <summary>The name that clients of tpm2-abrmd call.</summary>
+    public const string TabrmdName = "com.intel.tss2.Tabrmd";
+
+    /// <summary>Gets what a person calls the bus.</summary>
+    public string BusName => Bus == BusKind.Session ? "session" : "system";
+
+    /// <summary>Gets where the bus is, from the environment or as usual; null when that is not known.</summary>
+    public string? Address => Bus == BusKind.Session ? DBusAddress.Session : DBusAddress.System;
+}
+
+/// <summary>The buses of a machine.</summary>
+internal enum BusKind
+{
+    /// <summary>The machine's one bus.</summary>
+    System,
+
+    /// <summary>The bus of one user's session.</summary>
+    Session,
+}

@@ -1,0 +1,28 @@
+using Serilog;
+using TpmFs.Clients;
+using TpmFs.Logs;
+
+namespace TpmFs.Doors.DBus;
+
+/// <summary>What the audit says of calls on the bus. Any thread; never waits.</summary>
+internal static class BusAudit
+{
+    /// <summary>Logs that a call is refused.</summary>
+    /// <param name="caller">Who called; null when the bus does not tell.</param>
+    /// <param name="sender">The caller's unique name.</param>
+    /// <param name="refusal">What the caller is told.</param>
+    public static void Refused(ILogger log, BusCaller? caller, string sender, BusRefusal refusal)
+    {
+        ILogger typed = log.Of(EventType.CallRefused);
+        if (caller is null)
+        {
+            typed.Warning("D-Bus: a call of {Sender} is refused: {Reason}", sender, refusal.Sentence);
+            return;
+        }
+
+        string command = Client.Of(caller.ToCaller(), caller.Uid).Command;
+        typed.Warning(
+            "D-Bus: a call of process {Pid} ({Command}) of user {Uid} is refused: {Reason}", caller.Pid, command,
+            caller.Uid, refusal.Sentence);
+    }
+}

@@ -1,0 +1,173 @@
+using Microsoft.Win32.SafeHandles;
+using Serilog;
+using Tmds.DBus.Protocol;
+using TpmFs.Clients;
+using TpmFs.Logs;
+
+namespace TpmFs.Doors.DBus;
+
+/// <summary>
+/// The object that tpm2-abrmd has on the bus: CreateConnection, Cancel and SetLocality. Calls of one caller may be
+/// answered in another order than they came.
+/// </summary>
+/// <param name="bus">This daemon's connection to the bus.</param>
+/// <param name="admission">Decides who may open what.</param>
+/// <param name="sockets">The connections.</param>
+/// <param name="log">Gets the refusals.</param>
+internal sealed class TabrmdObject(DBusConnection bus, IBusAdmission admission, SocketThreads sockets, ILogger log)
+    : IPathMethodHandler
+{
+    private const string Interface = "com.intel.tss2.TctiTabrmd";
+    private static readonly ReadOnlyMemory<byte>[] s_introspection =
+    [
+        """
+        <interface name="com.intel.tss2.TctiTabrmd">
+          <method name="CreateConnection"><arg type="t" name="id" direction="out"/></method>
+          <method name="Cancel">
+            <arg type="t" name="id" direction="in"/><arg type="u" name="return_code" direction="out"/>
+          </method>
+          <method name="SetLocality">
+            <arg type="t" name="id" direction="in"/><arg type="y" name="locality" direction="in"/>
+            <arg type="u" name="return_code" direction="out"/>
+          </method>
+        </interface>
+
+        """u8.ToArray(),
+    ];
+
+    private readonly CallLimit _limit = new();
+
+    public string Path => "/com/intel/tss2/Tabrmd/Tcti";
+
+    public bool HandlesChildPaths => false;
+
+    /// <summary>Takes a call. What has to ask the bus goes on later, so that other calls are not held up.</summary>
+    public ValueTask HandleMethodAsync(MethodContext context)
+    {
+        Message request = context.Request;
+        if (context.IsDBusIntrospectRequest)
+        {
+            context.ReplyIntrospectXml(s_introspection, ReadOnlySpan<string>.Empty);
+        }
+        else if (!request.InterfaceIsSet || request.InterfaceAsString == Interface)
+        {
+            Call(context, request.MemberAsString ?? "", request.SenderAsString ?? "");
+        }
+
+        return default; // what has no reply yet is no method of this object
+    }
+
+    private void Call(MethodContext context, string method, string sender)
+    {
+        string expected = method switch
+        {
+            "CreateConnection" => "",
+            "Cancel" => "t",
+            "SetLocality" => "ty",
+            _ => "?",
+        };
+        string given = context.Request.SignatureAsString ?? "";
+        if (expected == "?")
+        {
+            return;
+        }
+
+        BusRefusal? refusal = given != expected ? BusRefusal.BadArguments(method, expected, given)
+            : !_limit.TryBegin(sender) ? BusRefusal.TooManyCalls : null;
+        if (refusal is not null)
+        {
+            context.ReplyError(refusal.ErrorName, refusal.Sentence);
+            return;
+        }
+
+        Reader arguments = context.Request.GetBodyReader();
+        ulong id = expected.Length > 0 ? arguments.ReadUInt64() : 0;
+        byte? locality = expected.Length > 1 ? arguments.ReadByte() : null;
+        context.DisposesAsynchronously = true;
+        _ = CallAsync(context, sender, expected.Length == 0 ? null : new ConnectionCall(id, locality));
+    }
+
+    /// <summary>Makes a connection, or does what is asked of one that is there.</summary>
+    private async Task CallAsync(MethodContext context, string sender, ConnectionCall? call)
+    {
+        try
+        {
+            using MethodContext _ = context;
+            ClientSocket? own = call is null ? null : FindOwn(sender, call.Id);
+            BusCaller? caller = own?.Owner ?? await BusCaller.FindAsync(bus, sender).ConfigureAwait(false);
+            BusRefusal? refusal = caller is null ? BusRefusal.UnknownCaller
+                : call is null ? Connect(context, caller)
+                : own is null ? BusRefusal.NotYours(call.Id)
+                : call.Locality is { } locality ? SetLocality(context, own, locality)
+                : Cancel(context, own);
+            if (refusal is not null)
+            {
+                BusAudit.Refused(log, caller, sender, refusal);
+                context.ReplyError(refusal.ErrorName, refusal.Sentence);
+            }
+        }
+        catch (Exception gone) when (gone is DBusConnectionException or DBusMessageException)
+        {
+            // The caller or the bus has gone: there is nobody to answer.
+        }
+        finally
+        {
+            _limit.End(sender);
+        }
+    }
+
+    /// <summary>Returns the connection that has an id, if the sender made it.</summary>
+    private ClientSocket? FindOwn(string sender, ulong id) =>
+        sockets.Find(ConnectionId.NumberOf(id)) is { } found && ConnectionId.Of(found.Number) == id
+            && found.Owner.Is(bus, sender) ? found : null;
+
+    private BusRefusal? Connect(MethodContext context, BusCaller caller)
+    {
+        if (!admission.TryAdmit(caller, out string node, out Conversation? conversation, out Errno refusal))
+        {
+            return BusRefusal.Of(refusal, node, caller);
+        }
+
+        refusal = sockets.TryConnect(conversation, caller, out ClientSocket? made, out SafeFileHandle theirs);
+        using (theirs)
+        {
+            if (made is null || refusal.IsError)
+            {
+                return BusRefusal.Of(refusal, node, caller);
+            }
+
+            context.Reply(ConnectionId.Answer(context, theirs, made.Number));
+            return null;
+        }
+    }
+
+    private BusRefusal? SetLocality(MethodContext context, ClientSocket of, byte locality)
+    {
+        Errno error = admission.CheckLocality(of.Owner, of.Identity, locality, out string node);
+        if (error.IsError)
+        {
+            return BusRefusal.Of(error, node, of.Owner);
+        }
+
+        of.SetLocality(locality);
+        Reply(context, TssCode.Success);
+        return null;
+    }
+
+    private static BusRefusal? Cancel(MethodContext context, ClientSocket of)
+    {
+        Reply(context, of.TryCancel() ? TssCode.Success : TssCode.BadSequence);
+        return null;
+    }
+
+    private static void Reply(MethodContext context, uint code)
+    {
+        using MessageWriter reply = context.CreateReplyWriter("u");
+        reply.WriteUInt32(code);
+        context.Reply(reply.CreateMessage());
+    }
+
+    /// <summary>A call that names a connection.</summary>
+    /// <param name="Locality">Null to cancel.</param>
+    private sealed record ConnectionCall(ulong Id, byte? Locality);
+}

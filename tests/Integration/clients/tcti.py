@@ -1,0 +1,75 @@
+"""Operations of the agent on a TCTI, through libtss2-tctildr: what programs that use the TSS do.
+
+A context is named by the descriptor that it has for poll(2). An operation's outcome is the TSS's code.
+"""
+import ctypes
+import errno
+import functools
+
+
+class PollHandle(ctypes.Structure):
+    _fields_ = [("fd", ctypes.c_int), ("events", ctypes.c_short), ("revents", ctypes.c_short)]
+
+
+SIZE = ctypes.POINTER(ctypes.c_size_t)
+
+
+class Context(ctypes.Structure):
+    """TSS2_TCTI_CONTEXT_COMMON_V1 of tss2_tcti.h."""
+
+
+Context._fields_ = [
+    ("magic", ctypes.c_uint64), ("version", ctypes.c_uint32),
+    ("transmit", ctypes.CFUNCTYPE(ctypes.c_uint32, ctypes.POINTER(Context), ctypes.c_size_t, ctypes.c_char_p)),
+    ("receive", ctypes.CFUNCTYPE(ctypes.c_uint32, ctypes.POINTER(Context), SIZE, ctypes.c_char_p, ctypes.c_int32)),
+    ("finalize", ctypes.CFUNCTYPE(None, ctypes.POINTER(Context))),
+    ("cancel", ctypes.CFUNCTYPE(ctypes.c_uint32, ctypes.POINTER(Context))),
+    ("handles", ctypes.CFUNCTYPE(ctypes.c_uint32, ctypes.POINTER(Context), ctypes.POINTER(PollHandle), SIZE)),
+    ("locality", ctypes.CFUNCTYPE(ctypes.c_uint32, ctypes.POINTER(Context), ctypes.c_uint8)),
+]
+
+
+@functools.cache
+def loader():
+    return ctypes.CDLL("libtss2-tctildr.so.0")
+
+
+def tcti_open(conf):
+    context = ctypes.POINTER(Context)()
+    code = loader().Tss2_TctiLdr_Initialize(conf.encode(), ctypes.byref(context))
+    if code:
+        raise OSError(errno.ECONNREFUSED, hex(code))
+    handle, count = PollHandle(), ctypes.c_size_t(1)
+    if context.contents.handles(context, ctypes.byref(handle), ctypes.byref(count)):
+        raise OSError(errno.EOPNOTSUPP, "no poll handle")
+    contexts[handle.fd] = context
+    return handle.fd
+
+
+def tcti_transmit(fd, command):
+    data = bytes.fromhex(command)
+    return contexts[int(fd)].contents.transmit(contexts[int(fd)], len(data), data)
+
+
+def tcti_receive(fd, timeout):
+    size = ctypes.c_size_t(8192)
+    buffer = ctypes.create_string_buffer(size.value)
+    context = contexts[int(fd)]
+    code = context.contents.receive(context, ctypes.byref(size), buffer, int(timeout))
+    return code or buffer.raw[:size.value]
+
+
+def tcti_close(fd):
+    loader().Tss2_TctiLdr_Finalize(ctypes.byref(contexts.pop(int(fd))))
+    return 0
+
+
+contexts = {}
+operations = {
+    "tcti_open": tcti_open,
+    "tcti_transmit": tcti_transmit,
+    "tcti_receive": tcti_receive,
+    "tcti_cancel": lambda fd: contexts[int(fd)].contents.cancel(contexts[int(fd)]),
+    "tcti_locality": lambda fd, locality: contexts[int(fd)].contents.locality(contexts[int(fd)], int(locality)),
+    "tcti_close": tcti_close,
+}
