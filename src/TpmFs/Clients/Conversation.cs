@@ -213,6 +213,17 @@ internal sealed class Conversation : ISpaceClient
         }
     }
 
+    /// <summary>Ends the conversation of a client that holds up others, and says so in the audit. Idempotent.</summary>
+    /// <param name="why">What the client did.</param>
+    public void Expel(string why)
+    {
+        if (State != ConversationState.Ended)
+        {
+            ConversationAudit.Expelled(_context.Log, Identity, why);
+            Revoke();
+        }
+    }
+
     /// <summary>Ends the conversation because the client is gone. Idempotent.</summary>
     public void Close()
     {

@@ -13,6 +13,12 @@ internal static class ConversationAudit
             "opener {Opener} of {Node} (process {Pid}, {Command}, of user {Uid}) is revoked", who.Id, who.Path,
             who.Client.Pid, who.Client.Command, who.Client.Uid);
 
+    /// <summary>Logs that the daemon ends a conversation because its client holds up others.</summary>
+    public static void Expelled(ILogger log, ConversationIdentity who, string why) =>
+        log.Of(EventType.OpenerRevoked).ForContext("Domain", who.DomainName).Warning(
+            "opener {Opener} of {Node} (process {Pid}, {Command}, of user {Uid}) is revoked, because it held up all "
+                + "others: {Why}", who.Id, who.Path, who.Client.Pid, who.Client.Command, who.Client.Uid, why);
+
     /// <summary>Logs that a domain's policy refused a command.</summary>
     public static void Denied(ILogger log, ConversationIdentity who, TpmCc command)
     {

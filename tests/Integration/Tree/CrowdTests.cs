@@ -69,6 +69,24 @@ public sealed class CrowdTests(Mount mount, ITestOutputHelper output) : TreeTest
         Assert.InRange(taken, TimeSpan.Zero, TimeSpan.FromSeconds(10));
     }
 
+    /// <summary>
+    /// Regression: the kernel wakes all that polls a file while it holds a lock of the whole connection, so that each
+    /// command of a client who had registered a file five million times held everybody up for half a second.
+    /// </summary>
+    [Fact]
+    public void A_client_who_registers_a_file_a_hundred_thousand_times_loses_it()
+    {
+        string script = Path.Combine(Mount.Sandbox.Scripts, "clients", "registrations.py");
+        using ChildProcess greedy = Mount.Sandbox.Start(
+            User.Member, ["/usr/bin/python3", script, Mount.Node, "100000"]);
+
+        greedy.Wait(Deadline.Client).Succeeded();
+        Assert.Equal("ENODEV", greedy.Printed.Trim());
+        Deadline.Poll(
+            () => Count("is revoked, because it held up all others") == 1, "the audit's entry", Mount.Daemon.Describe);
+        NewAgent(User.Member).Call("use", Mount.Node).Data.Succeeded();
+    }
+
     private ChildProcess StartCrowd(User user, string operation, string path, int count)
     {
         string script = Path.Combine(Mount.Sandbox.Scripts, "clients", "crowd.py");

@@ -61,6 +61,9 @@ internal struct PollWakeups
     private PollId? _first;
     private List<PollId>? _others;
 
+    /// <summary>True when there is a poll to wake.</summary>
+    public readonly bool Any => _first is not null;
+
     /// <summary>Adds a poll.</summary>
     public void Add(PollId poll)
     {

@@ -24,6 +24,7 @@ internal sealed class TpmFile : OpenFile, IConversationDoor, IFuseInterruptible
     private readonly Lock _gate = new();
     private WaitingReads _waiting; // empty unless a command is under way, or a change is about to be seen
     private PollWaiters _pollers;
+    private WakeupCost _wakeupCost;
     private PollEvents _seen; // what was ready when the polls that wait were last looked at
     private volatile bool _isWatched;
 
@@ -85,7 +86,7 @@ internal sealed class TpmFile : OpenFile, IConversationDoor, IFuseInterruptible
         }
 
         _waiting.Send(settled);
-        woken.Notify(_notifier);
+        Wake(woken);
         if (waits)
         {
             reply.Keep(this); // which does nothing if it is answered by now
@@ -132,7 +133,7 @@ internal sealed class TpmFile : OpenFile, IConversationDoor, IFuseInterruptible
         }
 
         _waiting.Send(settled);
-        woken.Notify(_notifier);
+        Wake(woken);
         return ready;
     }
 
@@ -155,7 +156,16 @@ internal sealed class TpmFile : OpenFile, IConversationDoor, IFuseInterruptible
         }
 
         _waiting.Send(settled);
-        woken.Notify(_notifier);
+        Wake(woken);
+    }
+
+    /// <summary>Wakes polls, and ends the conversation of a client for whom that takes too long.</summary>
+    private void Wake(in PollWakeups woken)
+    {
+        if (_wakeupCost.Notify(woken, _notifier))
+        {
+            _conversation.Expel("the client registered the file with epoll(7) or poll(2) too many times");
+        }
     }
 
     // From here on: under the lock.
