@@ -96,6 +96,9 @@ internal static unsafe partial class LibC
     [LibraryImport(Library)]
     public static partial int closedir(nint stream);
 
+    [LibraryImport(Library, SetLastError = true)]
+    public static partial nint getdents64(int directory, void* entries, nint size);
+
     [LibraryImport(Library, SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     public static partial int mount(string source, string target, string type, ulong flags, string data);
 

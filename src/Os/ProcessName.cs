@@ -1,18 +1,27 @@
 using System.Buffers.Text;
+using System.Globalization;
 using System.Text;
-using Microsoft.Win32.SafeHandles;
+using System.Text.Unicode;
 
 namespace TpmFs.Os;
 
 /// <summary>Names a process as the kernel knows it (proc(5)).</summary>
 /// <param name="Id">The process's id; the thread's id when the process cannot be found.</param>
 /// <param name="Name">The name that the process gave itself, as <see cref="OutsideText.Word"/>.</param>
+/// <remarks>
+/// Only files are read that cost the kernel the same for all processes. It takes milliseconds to make a status file of
+/// a process with thousands of groups, or the stat file of a process with thousands of threads.
+/// </remarks>
 public readonly record struct ProcessName(uint Id, string Name)
 {
     private const int MaxName = 32;
+    private const int MaxPath = 64;
 
-    /// <summary>How many bytes of a status file are read: enough for everything up to the process's number.</summary>
-    private const int MaxStatus = 1024;
+    /// <summary>Room for a few entries of a directory; the kernel looks for no more than fit.</summary>
+    private const int FewEntries = 128;
+
+    private const int EntryLength = 16; // d_reclen in struct dirent64
+    private const int EntryName = 19; // d_name there
 
     /// <summary>Finds the process that a thread belongs to. Waits for nothing.</summary>
     /// <returns>
@@ -20,38 +29,51 @@ public readonly record struct ProcessName(uint Id, string Name)
     /// </returns>
     public static ProcessName OfThread(uint thread)
     {
-        Errno error = FileCalls.Open($"/proc/{thread}/status", OpenOptions.ReadOnly, 0, out SafeFileHandle file);
-        using (file)
+        Span<byte> path = stackalloc byte[MaxPath];
+        Span<byte> name = stackalloc byte[MaxName];
+        Span<byte> entries = stackalloc byte[FewEntries];
+        if (!Utf8.TryWrite(path, CultureInfo.InvariantCulture, $"/proc/{thread}/comm\0", out _)
+            || !ProcFile.TryRead(path, name, out int length)
+            || !Utf8.TryWrite(path, CultureInfo.InvariantCulture, $"/proc/{thread}/task\0", out _)
+            || !ProcFile.TryList(path, entries, out int size))
         {
-            Span<byte> status = stackalloc byte[MaxStatus];
-            int length = 0;
-            error = error.IsError ? error : FileCalls.Read(file, status, out length);
-            return error.IsError ? new ProcessName(thread, "?") : Parse(status[..length], thread);
+            return new ProcessName(thread, "?");
         }
+
+        return new ProcessName(FirstThread(entries[..size]) ?? thread, Show(name[..length]));
     }
 
     /// <summary>
-    /// Reads a status file. A name may hold any byte but NUL, and the kernel writes a line break in it as \n, so a line
-    /// ends with a line break and with nothing else.
+    /// Returns the name in a comm file. A name may hold any byte but NUL, line breaks too; the kernel adds one more.
     /// </summary>
-    internal static ProcessName Parse(ReadOnlySpan<byte> status, uint thread)
+    internal static string Show(ReadOnlySpan<byte> comm) =>
+        OutsideText.Word(
+            Encoding.Latin1.GetString(comm.EndsWith("\n"u8) ? comm[..^1] : comm), MaxName);
+
+    /// <summary>
+    /// Finds the first thread in the listing of a process's threads (getdents64(2)): the kernel lists the one first
+    /// that bears the process's number (first_tid of fs/proc/base.c).
+    /// </summary>
+    internal static uint? FirstThread(ReadOnlySpan<byte> entries)
     {
-        string name = "?";
-        foreach (Range range in status.Split((byte)'\n'))
+        while (entries.Length > EntryName)
         {
-            ReadOnlySpan<byte> line = status[range];
-            if (line.StartsWith("Name:\t"u8))
+            int length = BitConverter.ToUInt16(entries[EntryLength..]);
+            if (length <= EntryName || length > entries.Length)
             {
-                name = OutsideText.Word(Encoding.Latin1.GetString(line["Name:\t".Length..]), MaxName);
+                return null;
             }
-            else if (line.StartsWith("Tgid:\t"u8))
+
+            ReadOnlySpan<byte> name = entries[EntryName..length];
+            int end = name.IndexOf((byte)0);
+            if (end > 0 && Utf8Parser.TryParse(name, out uint id, out int used) && used == end)
             {
-                ReadOnlySpan<byte> number = line["Tgid:\t".Length..];
-                bool isNumber = Utf8Parser.TryParse(number, out uint id, out int used) && used == number.Length;
-                return new ProcessName(isNumber ? id : thread, name);
+                return id;
             }
+
+            entries = entries[length..];
         }
 
-        return new ProcessName(thread, name);
+        return null;
     }
 }

@@ -1,5 +1,6 @@
 using System.Buffers.Text;
 using System.Globalization;
+using System.Text.Unicode;
 
 namespace TpmFs.Os;
 
@@ -65,7 +66,12 @@ public static unsafe class ThreadCalls
     public static int? LastCpuOf(uint thread)
     {
         Span<byte> stat = stackalloc byte[MaxStat];
-        return TryRead("/proc/"u8, thread, "/stat"u8, stat, out int length) ? ParseCpu(stat[..length]) : null;
+        Span<byte> path = stackalloc byte[MaxPath];
+
+        // The thread's own file: for that of its process the kernel adds up all threads, of which there may be
+        // thousands.
+        return Utf8.TryWrite(path, CultureInfo.InvariantCulture, $"/proc/{thread}/task/{thread}/stat\0", out _)
+            && ProcFile.TryRead(path, stat, out int length) ? ParseCpu(stat[..length]) : null;
     }
 
     /// <summary>
@@ -75,8 +81,10 @@ public static unsafe class ThreadCalls
     public static bool TryGetWaits(int thread, out CpuWaits waits)
     {
         Span<byte> stat = stackalloc byte[MaxStat];
+        Span<byte> path = stackalloc byte[MaxPath];
         waits = default;
-        return TryRead("/proc/self/task/"u8, (uint)thread, "/schedstat"u8, stat, out int length)
+        return Utf8.TryWrite(path, CultureInfo.InvariantCulture, $"/proc/self/task/{thread}/schedstat\0", out _)
+            && ProcFile.TryRead(path, stat, out int length)
             && TryParseWaits(stat[..length], out waits);
     }
 
@@ -120,29 +128,5 @@ public static unsafe class ThreadCalls
         bool isNumber = Utf8Parser.TryParse(text, out number, out int used);
         text = text[used..];
         return isNumber;
-    }
-
-    /// <summary>Reads the beginning of a file whose path has a number in it.</summary>
-    private static bool TryRead(
-        ReadOnlySpan<byte> before, uint number, ReadOnlySpan<byte> after, Span<byte> buffer, out int length)
-    {
-        Span<byte> path = stackalloc byte[MaxPath];
-        before.CopyTo(path);
-        _ = Utf8Formatter.TryFormat(number, path[before.Length..], out int digits);
-        after.CopyTo(path[(before.Length + digits)..]);
-        path[before.Length + digits + after.Length] = 0;
-        length = 0;
-        fixed (byte* name = path)
-        fixed (byte* start = buffer)
-        {
-            int file = LibC.open(name, OpenOptions.ReadOnly | OpenOptions.CloseOnExec, 0);
-            if (file >= 0)
-            {
-                length = (int)LibC.read(file, start, buffer.Length);
-                _ = LibC.close(file);
-            }
-        }
-
-        return length > 0;
     }
 }

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text;
 
 namespace TpmFs.Os.Tests;
@@ -5,31 +6,32 @@ namespace TpmFs.Os.Tests;
 /// <summary>Processes that choose their own names.</summary>
 public sealed class ProcessNameTests
 {
-    private const string Kernel = "\nUmask:\t0022\nState:\tS (sleeping)\nTgid:\t4711\nNgid:\t0\nPid:\t4712\n";
-
     [Theory]
+    [InlineData("bash\n", "bash")]
     [InlineData("bash", "bash")]
-    [InlineData("x\rTgid:\t1", "x_Tgid:_1")]
-    [InlineData("x\\nTgid:\t1", "x\\nTgid:_1")]
-    [InlineData("a b", "a_b")]
-    [InlineData("\u001b[31m", "_[31m")]
-    [InlineData("ä", "__")]
-    [InlineData("\u0085Tgid:\t1", "__Tgid:_1")]
-    [InlineData("\u2028Tgid:\t1", "___Tgid:_1")]
+    [InlineData("x\rTgid:\t1\n", "x_Tgid:_1")]
+    [InlineData("x\n4711\n", "x_4711")]
+    [InlineData("x\n\n", "x_")]
+    [InlineData("a b\n", "a_b")]
+    [InlineData("\u001b[31m\n", "_[31m")]
+    [InlineData("ä\n", "__")]
+    [InlineData("\u0085Tgid:\t1\n", "__Tgid:_1")]
+    [InlineData("\u2028Tgid:\t1\n", "___Tgid:_1")]
+    [InlineData("\n", "?")]
     [InlineData("", "?")]
-    public void A_name_is_nothing_but_the_name(string name, string shown) =>
-        Assert.Equal(
-            new ProcessName(4711, shown), ProcessName.Parse(Encoding.UTF8.GetBytes($"Name:\t{name}{Kernel}"), 4712));
+    public void A_name_is_nothing_but_the_name(string comm, string shown) =>
+        Assert.Equal(shown, ProcessName.Show(Encoding.UTF8.GetBytes(comm)));
 
-    [Theory]
-    [InlineData("")]
-    [InlineData("Name:\tx")]
-    [InlineData("Name:\tx\nTgid:\t\n")]
-    [InlineData("Name:\tx\nTgid:\t-1\n")]
-    [InlineData("Name:\tx\nTgid:\t99999999999\n")]
-    [InlineData("Name:\tx\nTgid:\t1 2\n")]
-    public void Without_a_process_it_is_the_thread(string status) =>
-        Assert.Equal(4712u, ProcessName.Parse(Encoding.UTF8.GetBytes(status), 4712).Id);
+    [Fact]
+    public void The_process_is_the_first_thread_of_the_listing()
+    {
+        Assert.Equal(4711u, ProcessName.FirstThread([.. Entry("."), .. Entry(".."), .. Entry("4711"), .. Entry("12")]));
+        Assert.Null(ProcessName.FirstThread([.. Entry("."), .. Entry("..")]));
+        Assert.Null(ProcessName.FirstThread(Entry("99999999999")));
+        Assert.Null(ProcessName.FirstThread(Entry("4711x")));
+        Assert.Null(ProcessName.FirstThread(Entry("4711").AsSpan(0, 20)));
+        Assert.Null(ProcessName.FirstThread([]));
+    }
 
     [Fact]
     public void This_process_is_found_and_one_that_is_not_there_is_not()
@@ -37,5 +39,23 @@ public sealed class ProcessNameTests
         Assert.Equal((uint)Environment.ProcessId, ProcessName.OfThread((uint)Environment.ProcessId).Id);
         Assert.NotEqual("?", ProcessName.OfThread((uint)Environment.ProcessId).Name);
         Assert.Equal(new ProcessName(5_000_000, "?"), ProcessName.OfThread(5_000_000));
+    }
+
+    [Fact]
+    public void A_thread_leads_to_its_process()
+    {
+        uint thread = FileCalls.NamesIn("/proc/self/task").Select(id => uint.Parse(id, CultureInfo.InvariantCulture)).Max();
+
+        Assert.NotEqual((uint)Environment.ProcessId, thread);
+        Assert.Equal((uint)Environment.ProcessId, ProcessName.OfThread(thread).Id);
+    }
+
+    /// <summary>An entry of a directory: inode, offset, length, type, name; filled up to 8 bytes.</summary>
+    private static byte[] Entry(string name)
+    {
+        byte[] entry = new byte[(19 + name.Length + 1 + 7) & ~7];
+        BitConverter.TryWriteBytes(entry.AsSpan(16), (ushort)entry.Length);
+        Encoding.ASCII.GetBytes(name, entry.AsSpan(19));
+        return entry;
     }
 }

@@ -87,6 +87,26 @@ public sealed class CrowdTests(Mount mount, ITestOutputHelper output) : TreeTest
         NewAgent(User.Member).Call("use", Mount.Node).Data.Succeeded();
     }
 
+    /// <summary>
+    /// Regression: the daemon read a client's name from a file that takes the kernel 30 ms to make where the client has
+    /// as many groups as a user has subordinate ids. Root stands for such a user here.
+    /// </summary>
+    [Fact]
+    public void Processes_with_very_many_groups_that_open_a_node_hold_nobody_up()
+    {
+        Agent victim = NewAgent(User.Member);
+        using ChildProcess crowd = StartCrowd(User.Root, "groups", Mount.Node, 100);
+        var clock = Stopwatch.StartNew();
+        for (int i = 0; i < 10; i++)
+        {
+            victim.Begin("use", Mount.Node).Wait("use of the node", limit: Deadline.Client).Data.Succeeded();
+        }
+
+        TimeSpan taken = clock.Elapsed;
+        End(crowd);
+        Assert.InRange(taken, TimeSpan.Zero, TimeSpan.FromSeconds(8));
+    }
+
     private ChildProcess StartCrowd(User user, string operation, string path, int count)
     {
         string script = Path.Combine(Mount.Sandbox.Scripts, "clients", "crowd.py");
