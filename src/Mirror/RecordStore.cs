@@ -161,6 +161,9 @@ public sealed class RecordStore
     public Memory<byte> Area(RecordPlace place) =>
         _memory.PayloadAt(place.Offset, _memory.SlotAt(place.Offset).Length);
 
+    /// <summary>Says that the owner of a record that is written in place has written to it.</summary>
+    public void Wrote() => AfterWrite?.Invoke();
+
     private void Write(ref RecordPlace place, byte kind, ulong id, ReadOnlySpan<byte> bytes)
     {
         int offset = _slots.Take(bytes.Length);
