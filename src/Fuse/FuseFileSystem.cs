@@ -21,6 +21,14 @@ public abstract class FuseFileSystem
     }
 
     /// <summary>
+    /// The requests that an earlier process of the connection was at were served again: from now on new ones come. Is
+    /// called once, after <see cref="Started"/>, where there was such a process.
+    /// </summary>
+    public virtual void Resumed()
+    {
+    }
+
+    /// <summary>
     /// Finds <paramref name="name"/> in a directory. Success counts one lookup of <see cref="FuseEntry.Node"/>, which
     /// FORGET takes back.
     /// </summary>
@@ -172,7 +180,21 @@ public abstract class FuseFileSystem
 /// True when the kernel wants a page of its cache filled (mmap, readahead, splice, sendfile); it holds that page's lock
 /// until the answer. False for read(2) and its like on a file that is open with <see cref="FuseOpenFlags.DirectIo"/>.
 /// </param>
-public readonly record struct FuseReadArguments(ulong Offset, int Size, uint Flags, bool FillsPageCache = false);
+public readonly record struct FuseReadArguments(ulong Offset, int Size, uint Flags, bool FillsPageCache = false)
+{
+    /// <summary>Gets what the filesystem of an earlier process noted of this read; the default where it did not.</summary>
+    public FuseReadNote Noted { get; init; }
+}
+
+/// <summary>
+/// What a filesystem notes of a read, to find it again when another process goes on with the connection
+/// (<see cref="FuseReadReply.Note"/>).
+/// </summary>
+/// <param name="Turn">Which answer the read waits for, or gets.</param>
+/// <param name="Source">Where the bytes are that it gets.</param>
+/// <param name="Start">The first of these bytes.</param>
+/// <param name="Count">How many bytes it gets; a negated errno where it gets an error; 0 where it gets none.</param>
+public readonly record struct FuseReadNote(ulong Turn, ulong Source, int Start, int Count);
 
 /// <summary>
 /// Where in a file to write. Offset in bytes; <paramref name="Flags"/> are the descriptor's, as set now (O_NONBLOCK).
@@ -210,6 +232,12 @@ public readonly record struct FuseReadReply(IFuseReadReplies Replies, ulong Uniq
     public void Keep(IFuseInterruptible owner) => Replies.Keep(this, owner);
 
     /// <summary>
+    /// Notes what the read waits for, or which bytes it is about to get, in case that another process has to answer it.
+    /// Does nothing for a read that is answered.
+    /// </summary>
+    public void Note(in FuseReadNote note) => Replies.Note(this, note);
+
+    /// <summary>
     /// Answers with bytes, at most as many as were asked for (more is a bug: EIO and logged). False when nobody got
     /// them: the kernel no longer waits (ENOENT), the read was answered already (an interrupt was faster), or the
     /// session has ended.
@@ -227,6 +255,8 @@ public readonly record struct FuseReadReply(IFuseReadReplies Replies, ulong Uniq
 public interface IFuseReadReplies
 {
     void Keep(FuseReadReply reply, IFuseInterruptible owner);
+
+    void Note(FuseReadReply reply, in FuseReadNote note);
 
     bool Complete(FuseReadReply reply, ReadOnlySpan<byte> data);
 

@@ -19,4 +19,16 @@ public readonly record struct PollId(ulong Value);
 /// <summary>
 /// Who asks: the user, group and thread of the request's header, as the initial user namespace sees them.
 /// </summary>
-public readonly record struct FuseCaller(uint Uid, uint Gid, uint Pid);
+public readonly record struct FuseCaller(uint Uid, uint Gid, uint Pid)
+{
+    /// <summary>Gets which request it is.</summary>
+    public FuseRequestId Request { get; init; }
+}
+
+/// <summary>Tells one request from another.</summary>
+/// <param name="Unique">The kernel's number, which it does not use again on the connection.</param>
+/// <param name="IsRepeated">
+/// True when an earlier process that served the connection had the request and may have carried it out, all of it or a
+/// part; but it did not live to say so. The kernel has had no answer, or will refuse a second one.
+/// </param>
+public readonly record struct FuseRequestId(ulong Unique, bool IsRepeated);

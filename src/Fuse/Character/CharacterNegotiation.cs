@@ -22,6 +22,10 @@ internal sealed class CharacterNegotiation(string name, DeviceNumber number, int
 
     public int MaxRead => maxWrite;
 
+    public int MaxWrite => maxWrite;
+
+    public void Restore(ReadOnlySpan<byte> settled) => _state = NegotiationState.Done;
+
     public Errno Init(ref FuseRequest request, ReplyBuffer reply)
     {
         if (_state != NegotiationState.Pending)

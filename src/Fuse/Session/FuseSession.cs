@@ -21,7 +21,7 @@ namespace TpmFs.Fuse.Session;
 public sealed class FuseSession : IDisposable
 {
     private const int MinMaxWrite = 4096;
-    private const int MaxMaxWrite = 512 * 1024;
+    internal const int MaxMaxWrite = 512 * 1024;
     private const int MaxThreads = 64;
 
     /// <summary>
@@ -43,6 +43,8 @@ public sealed class FuseSession : IDisposable
 
     private readonly FuseDevice _device;
     private readonly RequestDispatcher _dispatcher;
+    private readonly SessionRecords _records;
+    private readonly bool _isKept;
     private readonly IFuseLog _log;
     private readonly PlacementChoice _choice;
     private readonly ReaderPlacement? _placement;
@@ -67,6 +69,7 @@ public sealed class FuseSession : IDisposable
     private int _end = NotEnded;
     private int _running;
     private bool _started;
+    private volatile bool _isLetGo;
 
     /// <summary>True while a read of the device waits for a request. The holder's of the turn.</summary>
     private bool _isWaiting = true;
@@ -99,12 +102,20 @@ public sealed class FuseSession : IDisposable
         _placement = _choice.Placement;
         _turn = new ReadingTurn(_placement);
         _device = new FuseDevice(connection);
-        _dispatcher = new RequestDispatcher(fileSystem, negotiation, _device, log);
-        _bufferSize = options.MaxWrite + RoomForHeaders;
+        _records = new SessionRecords(options.Records, options.Connection);
+        _isKept = options.IsKept;
+        IsTakenOver = _isKept || _records.IsSettled;
+        if (IsTakenOver)
+        {
+            negotiation.Restore(_records.Settled);
+        }
+
+        _dispatcher = new RequestDispatcher(fileSystem, negotiation, _records, _device, log);
+        _bufferSize = negotiation.MaxWrite + RoomForHeaders;
         _threads = new Thread[options.Threads];
         for (int i = 0; i < _threads.Length; i++)
         {
-            _threads[i] = new Thread(Serve) { IsBackground = true, Name = $"fuse {i}" };
+            _threads[i] = new Thread(slot => Serve((RequestSlot)slot!)) { IsBackground = true, Name = $"fuse {i}" };
         }
     }
 
@@ -122,7 +133,16 @@ public sealed class FuseSession : IDisposable
 
     private bool HasEnded => Volatile.Read(ref _end) != NotEnded;
 
-    /// <summary>Starts the threads. Called once.</summary>
+    /// <summary>True when the session goes on with one of an earlier process.</summary>
+    public bool IsTakenOver { get; }
+
+    /// <summary>What an earlier process was at, which <see cref="Start"/> has served again.</summary>
+    public FuseTakenOver TakenOver { get; private set; }
+
+    /// <summary>
+    /// Serves again what an earlier process of the connection was at, if there was one, and starts the threads. Called
+    /// once.
+    /// </summary>
     public void Start()
     {
         RequestTimeouts.Warn(_log);
@@ -134,10 +154,17 @@ public sealed class FuseSession : IDisposable
             }
 
             _started = true;
-            _running = _threads.Length;
-            foreach (Thread thread in _threads)
+            if (_isKept || _records.AreLeft)
             {
-                thread.Start();
+                TakenOver = _dispatcher.Resume(asksAgain: _isKept && !_records.AreLeft, _written.Add);
+                NoticeNegotiation();
+            }
+
+            RequestSlot[] slots = _records.SlotsFor(_threads.Length, _bufferSize);
+            _running = _threads.Length;
+            for (int i = 0; i < _threads.Length; i++)
+            {
+                _threads[i].Start(slots[i]);
             }
         }
     }
@@ -157,6 +184,16 @@ public sealed class FuseSession : IDisposable
                 JoinAndFinish();
             }
         }
+    }
+
+    /// <summary>
+    /// Reads no further request, lets running handlers end, and joins the threads, for 5 s at most. Answers nothing,
+    /// and does not tell the filesystem: another process goes on from <see cref="FuseSessionOptions.Records"/>.
+    /// </summary>
+    public void LetGo()
+    {
+        _isLetGo = true;
+        Stop();
     }
 
     /// <summary>
@@ -210,13 +247,11 @@ public sealed class FuseSession : IDisposable
         Finish();
     }
 
-    private void Serve()
+    private void Serve(RequestSlot slot)
     {
-        byte[] buffer = GC.AllocateUninitializedArray<byte>(_bufferSize, pinned: true);
-        var reply = new ReplyBuffer();
         while (_turn.Await())
         {
-            ServeWhileHolder(buffer, reply);
+            ServeWhileHolder(slot);
         }
 
         if (Interlocked.Decrement(ref _running) == 0)
@@ -226,11 +261,11 @@ public sealed class FuseSession : IDisposable
     }
 
     /// <summary>Reads and serves requests, until the turn is another thread's or the session has ended.</summary>
-    private void ServeWhileHolder(byte[] buffer, ReplyBuffer reply)
+    private void ServeWhileHolder(RequestSlot slot)
     {
-        while (TryTakeRequest(buffer, out int count))
+        while (TryTakeRequest(slot, out int count))
         {
-            bool isHolder = count > 0 ? ServeOne(buffer.AsSpan(0, count), reply) : LendNext();
+            bool isHolder = count > 0 ? ServeOne(slot, count) : LendNext();
             if (!isHolder)
             {
                 return;
@@ -244,14 +279,12 @@ public sealed class FuseSession : IDisposable
     /// False when the turn is another thread's afterwards. Apart from the loop, which is compiled once and for all
     /// while it runs.
     /// </summary>
-    private bool ServeOne(Span<byte> request, ReplyBuffer reply)
+    private bool ServeOne(RequestSlot slot, int count)
     {
         long step = _turn.Serve();
-        _placement?.Note(Caller(request));
-        WrittenFile? written = _dispatcher.Dispatch(request, reply);
-
-        // What was written may be a secret.
-        request.Clear();
+        _placement?.Note(Caller(slot.Buffer[..count]));
+        WrittenFile? written = _dispatcher.Dispatch(slot, count);
+        slot.Clear(count);
         NoticeNegotiation();
         return written is { } file ? AfterWrite(file, step) : _turn.TryKeep(step);
     }
@@ -317,12 +350,12 @@ public sealed class FuseSession : IDisposable
     /// Waits for a request. False when the session has ended. No request, of no bytes, when there is none now and a
     /// write is to be carried on.
     /// </summary>
-    private bool TryTakeRequest(byte[] buffer, out int count)
+    private bool TryTakeRequest(RequestSlot slot, out int count)
     {
         count = 0;
         while (!HasEnded)
         {
-            Errno error = ReadDevice(buffer, out count);
+            Errno error = ReadDevice(slot, out count);
             _heartbeat.Pass();
             if (!error.IsError)
             {
@@ -347,7 +380,7 @@ public sealed class FuseSession : IDisposable
     /// <summary>
     /// Takes a request. Where there are writes to be carried on it does not wait for one: no bytes, and no error, then.
     /// </summary>
-    private Errno ReadDevice(byte[] buffer, out int count)
+    private Errno ReadDevice(RequestSlot slot, out int count)
     {
         count = 0;
         if (_isWaiting == _written.AreSeveral)
@@ -361,7 +394,7 @@ public sealed class FuseSession : IDisposable
             return Errno.None;
         }
 
-        Errno error = _device.Read(buffer, out count);
+        Errno error = _device.Read(slot.Buffer, out count);
         if (error != Errno.EAGAIN)
         {
             return error;
@@ -410,7 +443,11 @@ public sealed class FuseSession : IDisposable
 
     private void Finish()
     {
-        _dispatcher.Close(Errno.ENODEV);
+        if (!_isLetGo)
+        {
+            _dispatcher.Close(Errno.ENODEV);
+        }
+
         _initialised.TrySetCanceled();
         _ended.TrySetResult((FuseSessionEnd)_end);
         _heartbeat.Cancel();

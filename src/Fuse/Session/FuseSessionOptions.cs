@@ -1,4 +1,5 @@
 using TpmFs.Fuse.Mount;
+using TpmFs.Mirror;
 
 namespace TpmFs.Fuse.Session;
 
@@ -26,7 +27,28 @@ public sealed record FuseSessionOptions
     /// Null to let the thread that reads run as the scheduler likes. Needs two threads at least: one watches the other.
     /// </summary>
     public FollowOptions? Follow { get; init; }
+
+    /// <summary>
+    /// Where the session writes down what the next process needs to go on with the connection, and finds what an
+    /// earlier one wrote. Null where no other process is to go on.
+    /// </summary>
+    public RecordStore? Records { get; init; }
+
+    /// <summary>Tells the session from others that write to the same <see cref="Records"/>.</summary>
+    public byte Connection { get; init; }
+
+    /// <summary>
+    /// True when an earlier process has served the connection, but nothing that it wrote down can be read: the first
+    /// request does not come again, and requests that are under way are asked for again (FUSE_NOTIFY_RESEND, Linux 6.9
+    /// and newer).
+    /// </summary>
+    public bool IsKept { get; init; }
 }
+
+/// <summary>What a session took over from an earlier process.</summary>
+/// <param name="Requests">Requests that were under way.</param>
+/// <param name="Reads">Reads that waited for their answer.</param>
+public readonly record struct FuseTakenOver(int Requests, int Reads);
 
 /// <summary>Why a session ended.</summary>
 public enum FuseSessionEnd

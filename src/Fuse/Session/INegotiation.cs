@@ -17,6 +17,13 @@ internal interface INegotiation
     /// <summary>Gets the most that a READ may ask for, in bytes.</summary>
     int MaxRead { get; }
 
+    /// <summary>Gets the most that a WRITE carries, in bytes.</summary>
+    int MaxWrite { get; }
+
+    /// <summary>Goes on with what an earlier process agreed on; the first request does not come again.</summary>
+    /// <param name="settled">The body of the answer to the first request; empty where that is not known.</param>
+    void Restore(ReadOnlySpan<byte> settled);
+
     /// <summary>Answers the first request.</summary>
     Errno Init(ref FuseRequest request, ReplyBuffer reply);
 

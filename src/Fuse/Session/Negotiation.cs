@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using TpmFs.Fuse.Wire;
 
 namespace TpmFs.Fuse.Session;
@@ -35,9 +36,21 @@ internal sealed class Negotiation(FuseSessionOptions options, IFuseLog log) : IN
     /// The pages of one request's data. One more than max_write needs, so that a buffer which does not begin at a
     /// page's start is not split over two requests.
     /// </summary>
-    public int MaxPages => ((options.MaxWrite + s_pageSize - 1) / s_pageSize) + 1;
+    public int MaxPages => ((MaxWrite + s_pageSize - 1) / s_pageSize) + 1;
+
+    public int MaxWrite { get; private set; } = options.MaxWrite;
 
     public int MaxRead => MaxPages * s_pageSize;
+
+    public void Restore(ReadOnlySpan<byte> settled)
+    {
+        if (MemoryMarshal.TryRead(settled, out FuseInitOut answer))
+        {
+            MaxWrite = (int)Math.Min(answer.MaxWrite, FuseSession.MaxMaxWrite);
+        }
+
+        _state = NegotiationState.Done;
+    }
 
     public Errno Init(ref FuseRequest request, ReplyBuffer reply)
     {
@@ -83,7 +96,7 @@ internal sealed class Negotiation(FuseSessionOptions options, IFuseLog log) : IN
             return Refuse();
         }
 
-        reply.Put(Answer(Math.Min(init.MaxReadahead, (uint)options.MaxWrite), init.Flags & wanted));
+        reply.Put(Answer(Math.Min(init.MaxReadahead, (uint)MaxWrite), init.Flags & wanted));
         _state = NegotiationState.Agreed;
         return Errno.None;
     }
@@ -97,7 +110,7 @@ internal sealed class Negotiation(FuseSessionOptions options, IFuseLog log) : IN
     }
 
     private FuseInitOut Answer(uint maxReadahead, FuseInitFlags flags) =>
-        new(Major, Minor, maxReadahead, flags, MaxBackground: 0, CongestionThreshold: 0, (uint)options.MaxWrite,
+        new(Major, Minor, maxReadahead, flags, MaxBackground: 0, CongestionThreshold: 0, (uint)MaxWrite,
             TimeGran: 1,
             (ushort)MaxPages, MapAlignment: 0, Flags2: 0, default);
 }

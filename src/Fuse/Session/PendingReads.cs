@@ -4,14 +4,18 @@ namespace TpmFs.Fuse.Session;
 /// The reads that are not answered yet, by the kernel's number for them. Whoever takes a read out of the table answers
 /// it; so each is answered once, whatever races with whatever.
 /// </summary>
-internal sealed class PendingReads(ReplyChannel channel, IFuseLog log) : IFuseReadReplies
+/// <remarks>
+/// A read that is kept goes from the slot of the thread that has read it into a slot of its own, and stays there until
+/// it is answered.
+/// </remarks>
+internal sealed class PendingReads(ReplyChannel channel, SessionRecords records, IFuseLog log) : IFuseReadReplies
 {
     /// <summary>
     /// How many reads that were answered after an interrupt are remembered, to tell a lost race from a bug.
     /// </summary>
     private const int RememberedRaces = 64;
 
-    /// <summary>Guards every field; nothing is called while it is held.</summary>
+    /// <summary>Guards every field, and the records; nothing else is called while it is held.</summary>
     private readonly Lock _gate = new();
     private readonly Dictionary<ulong, PendingRead> _reads = [];
     private readonly ulong[] _races = new ulong[RememberedRaces];
@@ -38,12 +42,24 @@ internal sealed class PendingReads(ReplyChannel channel, IFuseLog log) : IFuseRe
     /// <summary>
     /// A read goes to the filesystem. False when its number is in use, or the session has ended: it must not.
     /// </summary>
-    public bool TryBegin(ulong unique, int size)
+    /// <param name="unique">The kernel's number for it.</param>
+    /// <param name="size">The most bytes that the kernel takes.</param>
+    /// <param name="slot">Where the request is.</param>
+    public bool TryBegin(ulong unique, int size, RequestSlot slot)
     {
         lock (_gate)
         {
             return !_closed
-                && _reads.TryAdd(unique, new PendingRead(size, Owner: null, Returned: false, Interrupted: false));
+                && _reads.TryAdd(unique, new PendingRead(size, slot, Owner: null, Returned: false, Interrupted: false));
+        }
+    }
+
+    /// <summary>Returns true when a read is not answered yet.</summary>
+    public bool Has(ulong unique)
+    {
+        lock (_gate)
+        {
+            return _reads.ContainsKey(unique);
         }
     }
 
@@ -91,9 +107,10 @@ internal sealed class PendingReads(ReplyChannel channel, IFuseLog log) : IFuseRe
     /// </summary>
     public void HandlerThrew(ulong unique)
     {
-        if (TryTake(unique, out _))
+        if (TryTake(unique, out PendingRead read))
         {
             channel.Reply(unique, Errno.EIO);
+            Done(read);
         }
     }
 
@@ -126,9 +143,29 @@ internal sealed class PendingReads(ReplyChannel channel, IFuseLog log) : IFuseRe
         ArgumentNullException.ThrowIfNull(owner);
         lock (_gate)
         {
+            if (!_reads.TryGetValue(reply.Unique, out PendingRead read))
+            {
+                return;
+            }
+
+            RequestSlot slot = read.Slot;
+            if (!slot.IsForRead)
+            {
+                slot = records.RentForRead();
+                slot.CopyRead(read.Slot);
+            }
+
+            _reads[reply.Unique] = read with { Owner = owner, Slot = slot };
+        }
+    }
+
+    public void Note(FuseReadReply reply, in FuseReadNote note)
+    {
+        lock (_gate)
+        {
             if (_reads.TryGetValue(reply.Unique, out PendingRead read))
             {
-                _reads[reply.Unique] = read with { Owner = owner };
+                read.Slot.Note = note;
             }
         }
     }
@@ -146,17 +183,21 @@ internal sealed class PendingReads(ReplyChannel channel, IFuseLog log) : IFuseRe
                 $"The filesystem answered read {reply.Unique} with {data.Length} bytes where {read.Size} were asked "
                     + "for; it becomes EIO.", null);
             channel.Reply(reply.Unique, Errno.EIO);
+            Done(read);
             return false;
         }
 
-        return channel.Reply(reply.Unique, data);
+        bool isTaken = channel.Reply(reply.Unique, data);
+        Done(read);
+        return isTaken;
     }
 
     public void Fail(FuseReadReply reply, Errno error)
     {
-        if (TryTake(reply.Unique, out _))
+        if (TryTake(reply.Unique, out PendingRead read))
         {
             channel.Reply(reply.Unique, error);
+            Done(read);
         }
     }
 
@@ -166,17 +207,32 @@ internal sealed class PendingReads(ReplyChannel channel, IFuseLog log) : IFuseRe
     /// </summary>
     public void Close(Errno error)
     {
-        ulong[] left;
+        KeyValuePair<ulong, PendingRead>[] left;
         lock (_gate)
         {
             _closed = true;
-            left = [.. _reads.Keys];
+            left = [.. _reads];
             _reads.Clear();
         }
 
-        foreach (ulong unique in left)
+        foreach ((ulong unique, PendingRead read) in left)
         {
             channel.Reply(unique, error);
+            Done(read);
+        }
+    }
+
+    /// <summary>
+    /// A read is answered. One that is still in the slot of the thread that has read it is that thread's to clear.
+    /// </summary>
+    private void Done(in PendingRead read)
+    {
+        if (read.Slot.IsForRead)
+        {
+            lock (_gate)
+            {
+                records.Return(read.Slot);
+            }
         }
     }
 
@@ -209,8 +265,10 @@ internal sealed class PendingReads(ReplyChannel channel, IFuseLog log) : IFuseRe
     }
 
     /// <param name="Size">The most bytes the kernel takes.</param>
+    /// <param name="Slot">Where the request is.</param>
     /// <param name="Owner">Who keeps it; null while the handler has not said.</param>
     /// <param name="Returned">The handler has returned, so that the owner may be told of an interrupt.</param>
     /// <param name="Interrupted">The kernel has interrupted it.</param>
-    private readonly record struct PendingRead(int Size, IFuseInterruptible? Owner, bool Returned, bool Interrupted);
+    private readonly record struct PendingRead(
+        int Size, RequestSlot Slot, IFuseInterruptible? Owner, bool Returned, bool Interrupted);
 }

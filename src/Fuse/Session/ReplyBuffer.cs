@@ -12,12 +12,17 @@ internal sealed class ReplyBuffer : FuseBytesReply
     /// </summary>
     public const int Capacity = 64 * 1024;
 
-    private readonly byte[] _bytes = new byte[Capacity];
+    private readonly Memory<byte> _bytes;
 
-    public ReplyBuffer()
+    /// <param name="bytes">As many as <see cref="Capacity"/>.</param>
+    public ReplyBuffer(Memory<byte> bytes)
     {
+        _bytes = bytes;
         Entries = new DirectoryEntries(this);
     }
+
+    /// <summary>Gets a buffer without room, for requests that are not answered from one.</summary>
+    public static ReplyBuffer None { get; } = new(Memory<byte>.Empty);
 
     /// <summary>The buffer, seen as a listing.</summary>
     public DirectoryEntries Entries { get; }
@@ -25,39 +30,42 @@ internal sealed class ReplyBuffer : FuseBytesReply
     /// <summary>The length of what was put, in bytes; larger than <see cref="Capacity"/> when it did not fit.</summary>
     public int Length { get; private set; }
 
-    public ReadOnlySpan<byte> Written => _bytes.AsSpan(0, Length);
+    public ReadOnlySpan<byte> Written => _bytes.Span[..Length];
 
     public void Clear() => Length = 0;
+
+    /// <summary>Takes bytes for written that an earlier process wrote.</summary>
+    public void Restore(int length) => Length = Math.Min(length, _bytes.Length);
 
     public override void Set(ReadOnlySpan<byte> bytes)
     {
         Length = bytes.Length;
         if (Length <= Capacity)
         {
-            bytes.CopyTo(_bytes);
+            bytes.CopyTo(_bytes.Span);
         }
     }
 
     public void Put<T>(in T value)
         where T : unmanaged
     {
-        MemoryMarshal.Write(_bytes.AsSpan(Length), in value);
+        MemoryMarshal.Write(_bytes.Span[Length..], in value);
         Length += Unsafe.SizeOf<T>();
     }
 
     /// <summary>Puts bytes as they are.</summary>
     public void Append(ReadOnlySpan<byte> bytes)
     {
-        bytes.CopyTo(_bytes.AsSpan(Length));
+        bytes.CopyTo(_bytes.Span[Length..]);
         Length += bytes.Length;
     }
 
     /// <summary>Puts bytes, and zeros up to the next multiple of 8 (FUSE_REC_ALIGN).</summary>
     public void PutAligned(ReadOnlySpan<byte> bytes)
     {
-        bytes.CopyTo(_bytes.AsSpan(Length));
+        bytes.CopyTo(_bytes.Span[Length..]);
         int aligned = Length + ((bytes.Length + 7) & ~7);
-        _bytes.AsSpan((Length + bytes.Length)..aligned).Clear();
+        _bytes.Span[(Length + bytes.Length)..aligned].Clear();
         Length = aligned;
     }
 }

@@ -37,6 +37,14 @@ internal sealed class ReplyChannel(IFuseOutput output, IFuseLog log) : IFuseNoti
             MemoryMarshal.AsBytes(new ReadOnlySpan<FuseNotifyPollWakeupOut>(in body)));
     }
 
+    /// <summary>Asks the kernel for all requests again that it waits for.</summary>
+    /// <returns>False when it cannot do that.</returns>
+    public bool Resend()
+    {
+        var header = new FuseOutHeader((uint)Unsafe.SizeOf<FuseOutHeader>(), (int)FuseNotifyCode.Resend, Unique: 0);
+        return !output.Write(header, []).IsError;
+    }
+
     private bool Send(int error, ulong unique, ReadOnlySpan<byte> body)
     {
         var header = new FuseOutHeader((uint)(Unsafe.SizeOf<FuseOutHeader>() + body.Length), error, unique);

@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using TpmFs.Fuse.Wire;
 
 namespace TpmFs.Fuse.Session;
@@ -12,16 +13,19 @@ internal sealed class RequestDispatcher
     private readonly INegotiation _negotiation;
     private readonly ReplyChannel _channel;
     private readonly PendingReads _reads;
+    private readonly SessionRecords _records;
     private readonly IFuseLog _log;
     private int _stopped;
 
-    public RequestDispatcher(FuseFileSystem fileSystem, INegotiation negotiation, IFuseOutput output, IFuseLog log)
+    public RequestDispatcher(
+        FuseFileSystem fileSystem, INegotiation negotiation, SessionRecords records, IFuseOutput output, IFuseLog log)
     {
         _fileSystem = fileSystem;
         _log = log;
         _negotiation = negotiation;
+        _records = records;
         _channel = new ReplyChannel(output, log);
-        _reads = new PendingReads(_channel, log);
+        _reads = new PendingReads(_channel, records, log);
     }
 
     public NegotiationState State => _negotiation.State;
@@ -33,9 +37,14 @@ internal sealed class RequestDispatcher
     /// Serves one request. Never throws, whatever the bytes and whatever the filesystem does. Where the request was a
     /// write that succeeded, what comes back is the file: <see cref="Lend"/> is to be called for it.
     /// </summary>
-    public WrittenFile? Dispatch(ReadOnlySpan<byte> bytes, ReplyBuffer reply)
+    /// <param name="slot">Where the request is. The caller clears it afterwards.</param>
+    /// <param name="length">The request's length, in bytes.</param>
+    /// <param name="isRepeated">True when an earlier process had the request.</param>
+    public WrittenFile? Dispatch(RequestSlot slot, int length, bool isRepeated = false)
     {
-        if (!FuseRequest.TryParse(bytes, out FuseInHeader header, out FuseRequest request))
+        Span<byte> bytes = slot.Buffer[..length];
+        ReplyBuffer reply = slot.Reply;
+        if (!FuseRequest.TryParse(bytes, isRepeated, out FuseInHeader header, out FuseRequest request))
         {
             _log.Error(
                 $"A request of {bytes.Length} bytes says it has {header.Len} (opcode {(uint)header.Opcode}); it is "
@@ -52,10 +61,15 @@ internal sealed class RequestDispatcher
         switch (header.Opcode)
         {
             case FuseOpcode.Read:
-                Read(ref request);
+                Read(ref request, slot);
                 break;
             case FuseOpcode.Interrupt:
                 Interrupt(ref request);
+                break;
+            case FuseOpcode.Forget or FuseOpcode.BatchForget:
+                // Nobody waits for it. Twice it would take back too much, and not at all it leaves a number behind.
+                slot.MarkDone();
+                Answer(ref request, reply);
                 break;
             default:
                 Errno error = Answer(ref request, reply);
@@ -64,6 +78,7 @@ internal sealed class RequestDispatcher
                     break;
                 }
 
+                slot.MarkAnswered(error);
                 if (error.IsError)
                 {
                     _channel.Reply(header.Unique, error);
@@ -78,6 +93,44 @@ internal sealed class RequestDispatcher
         }
 
         return null;
+    }
+
+    /// <summary>
+    /// Serves again what an earlier process of the connection was at, before any new request is read.
+    /// </summary>
+    /// <param name="asksAgain">True when the kernel is to send again what it waits for.</param>
+    /// <param name="written">Is told of each write for which <see cref="Lend"/> is to be called.</param>
+    public FuseTakenOver Resume(bool asksAgain, Action<WrittenFile> written)
+    {
+        if (State == NegotiationState.Done)
+        {
+            _fileSystem.Started(_channel);
+        }
+
+        if (asksAgain && !_channel.Resend())
+        {
+            _log.Warning(
+                "The kernel cannot send the requests again that were under way (Linux 6.9 and newer can); processes "
+                    + "that wait for their answers wait until the filesystem is unmounted.");
+        }
+
+        HashSet<ulong> waiting = [.. _records.Waiting.Select(read => FuseRequest.UniqueOf(read.Request))];
+        _records.Waiting.ForEach(RepeatWaiting);
+        int requests = 0;
+        foreach (RequestSlot slot in _records.Requests.Where(slot => slot.Length > 0))
+        {
+            requests++;
+            if (!waiting.Contains(FuseRequest.UniqueOf(slot.Request)) && Repeat(slot) is { } file)
+            {
+                written(file);
+            }
+
+            slot.Clear();
+        }
+
+        _records.Waiting.Clear();
+        _fileSystem.Resumed();
+        return new FuseTakenOver(requests, waiting.Count);
     }
 
     /// <summary>A write is answered: lets the filesystem go on with it, which may take long. Never throws.</summary>
@@ -104,10 +157,33 @@ internal sealed class RequestDispatcher
         Stopped();
     }
 
+    private void RepeatWaiting(RequestSlot read)
+    {
+        ulong unique = FuseRequest.UniqueOf(read.Request);
+        Dispatch(read, read.Length, isRepeated: true);
+        if (!_reads.Has(unique) && read.Length > 0)
+        {
+            read.Clear();
+        }
+    }
+
+    private WrittenFile? Repeat(RequestSlot slot)
+    {
+        if (!slot.TryGetAnswer(out Errno error))
+        {
+            return Dispatch(slot, slot.Length, isRepeated: true);
+        }
+
+        // The kernel's own number, with the bit that it may have added.
+        ulong unique = MemoryMarshal.Read<FuseInHeader>(slot.Request).Unique;
+        _ = error.IsError ? _channel.Reply(unique, error) : _channel.Reply(unique, slot.Reply.Written);
+        return null;
+    }
+
     private static bool ExpectsReply(FuseOpcode opcode) =>
         opcode is not (FuseOpcode.Forget or FuseOpcode.BatchForget or FuseOpcode.Interrupt or FuseOpcode.NotifyReply);
 
-    private void Read(ref FuseRequest request)
+    private void Read(ref FuseRequest request, RequestSlot slot)
     {
         ulong unique = request.Header.Unique;
         if (_negotiation.State != NegotiationState.Done || !request.Body.TryRead(out FuseReadIn read))
@@ -118,7 +194,7 @@ internal sealed class RequestDispatcher
         }
 
         int size = (int)Math.Min(read.Size, (uint)_negotiation.MaxRead);
-        if (!_reads.TryBegin(unique, size))
+        if (!_reads.TryBegin(unique, size, slot))
         {
             _log.Error($"Read {unique} came while one of that number waits, or after the end; it is dropped.", null);
             return;
@@ -127,7 +203,10 @@ internal sealed class RequestDispatcher
         try
         {
             var arguments =
-                new FuseReadArguments(read.Offset, size, read.Flags, (read.ReadFlags & FuseReadFlags.LockOwner) == 0);
+                new FuseReadArguments(read.Offset, size, read.Flags, (read.ReadFlags & FuseReadFlags.LockOwner) == 0)
+                {
+                    Noted = slot.Note,
+                };
             _fileSystem.Read(
                 request.Caller, request.Node, new OpenId(read.Fh), arguments, new FuseReadReply(_reads, unique));
             _reads.HandlerReturned(unique);
@@ -207,6 +286,7 @@ internal sealed class RequestDispatcher
 
         if (_negotiation.State == NegotiationState.Agreed)
         {
+            _records.Settle(reply.Written);
             _fileSystem.Started(_channel);
             _negotiation.Done();
         }

@@ -60,4 +60,7 @@ internal enum FuseOpcode : uint
 internal enum FuseNotifyCode
 {
     Poll = 1,
+
+    /// <summary>Asks for all requests again that the kernel waits for; Linux 6.9 and newer.</summary>
+    Resend = 7,
 }

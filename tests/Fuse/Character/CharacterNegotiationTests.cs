@@ -18,7 +18,7 @@ public sealed class CharacterNegotiationTests
     {
         var negotiation =
             new CharacterNegotiation("tpmfs/web", new DeviceNumber(0x0102, 0x0304), MaxWrite, _kernel);
-        _dispatcher = new RequestDispatcher(_fileSystem, negotiation, _kernel, _kernel);
+        _dispatcher = new RequestDispatcher(_fileSystem, negotiation, new SessionRecords(null, 0), _kernel, _kernel);
     }
 
     [Fact]
@@ -95,7 +95,7 @@ public sealed class CharacterNegotiationTests
     private DispatcherFixture.Message Dispatch(byte[] request)
     {
         _kernel.Replies.Clear();
-        _dispatcher.Dispatch(request, new ReplyBuffer());
+        _dispatcher.Dispatch(request, SlotDispatch.NewSlot());
         return _kernel.Reply();
     }
 }

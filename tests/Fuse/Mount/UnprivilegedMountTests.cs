@@ -19,7 +19,7 @@ public sealed class UnprivilegedMountTests : IDisposable
         string own = Path.GetDirectoryName(typeof(UnprivilegedMountTests).Assembly.Location)!;
         Directory.CreateDirectory(_program);
         foreach (string file in new[] { "TpmFs.Fuse.Tests.dll", "TpmFs.Fuse.Tests.runtimeconfig.json", "TpmFs.Fuse.dll",
-            "TpmFs.Os.dll" })
+            "TpmFs.Mirror.dll", "TpmFs.Os.dll" })
         {
             File.Copy(Path.Combine(own, file), Path.Combine(_program, file));
         }

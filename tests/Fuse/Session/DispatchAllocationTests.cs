@@ -14,8 +14,8 @@ public sealed class DispatchAllocationTests
         var output = new CountingOutput();
         var log = new DispatcherFixture(new QuietFileSystem());
         var dispatcher = new RequestDispatcher(
-            new QuietFileSystem(), new Negotiation(new FuseSessionOptions(), log), output, log);
-        var reply = new ReplyBuffer();
+            new QuietFileSystem(), new Negotiation(new FuseSessionOptions(), log), new SessionRecords(null, 0), output, log);
+        RequestSlot reply = SlotDispatch.NewSlot();
         dispatcher.Dispatch(Captured.Init, reply);
         byte[] write = DispatcherFixture.Request(
             FuseOpcode.Write, 2, [.. DispatcherFixture.Bytes(new FuseWriteIn(7, 0, 4, 0, 0, 0x8002, 0)), 1, 2, 3, 4]);

@@ -9,12 +9,12 @@ namespace TpmFs.Fuse.Tests;
 /// <summary>A dispatcher without a kernel: request bytes in, reply bytes out.</summary>
 internal sealed class DispatcherFixture : IFuseOutput, IFuseLog
 {
-    private readonly ReplyBuffer _buffer = new();
+    private readonly RequestSlot _slot = SlotDispatch.NewSlot();
 
     public DispatcherFixture(FuseFileSystem fileSystem, FuseSessionOptions? options = null, bool initialise = true)
     {
         var negotiation = new Negotiation(options ?? new FuseSessionOptions(), this);
-        Dispatcher = new RequestDispatcher(fileSystem, negotiation, this, this);
+        Dispatcher = new RequestDispatcher(fileSystem, negotiation, new SessionRecords(null, 0), this, this);
         if (initialise)
         {
             Dispatch(Captured.Init);
@@ -51,7 +51,7 @@ internal sealed class DispatcherFixture : IFuseOutput, IFuseLog
     public static byte[] Interrupt(ulong unique) =>
         Request(FuseOpcode.Interrupt, unique | 1, Bytes(new FuseInterruptIn(unique)));
 
-    public void Dispatch(ReadOnlySpan<byte> request) => Dispatcher.Dispatch(request, _buffer);
+    public void Dispatch(ReadOnlySpan<byte> request) => Dispatcher.Dispatch(request, _slot);
 
     /// <summary>The one message there is; takes it off.</summary>
     public Message Reply()
