@@ -2,6 +2,7 @@ using BenchmarkDotNet.Attributes;
 using TpmFs.Clients;
 using TpmFs.Doors.Fuse;
 using TpmFs.Fuse;
+using TpmFs.Mirror;
 using TpmFs.Permissions;
 using TpmFs.Rm;
 
@@ -11,20 +12,26 @@ namespace TpmFs.Benchmarks;
 public class FileBenchmarks
 {
     private readonly Machine _machine = new();
-    private readonly Kernel _kernel;
-    private readonly Kernel _quiet;
-    private readonly TpmFile _file;
+    private Kernel _kernel = null!;
+    private Kernel _quiet = null!;
+    private TpmFile _file = null!;
 
-    public FileBenchmarks()
+    /// <summary>Gets or sets whether all is written down for the next daemon.</summary>
+    [ParamsAllValues]
+    public bool IsMirrored { get; set; }
+
+    [GlobalSetup]
+    public void Open()
     {
-        var table = new NodeTable(TimeProvider.System);
+        RecordStore? records = IsMirrored ? NewStore() : null;
+        var table = new NodeTable(TimeProvider.System, records);
         var notifier = new PollNotifier();
-        var context = new ConversationContext(TimeProvider.System, Serilog.Core.Logger.None);
+        var context = new ConversationContext(TimeProvider.System, Serilog.Core.Logger.None, records);
         _file = Open(context, notifier);
         var node = new OneFile(table, Open(context, notifier));
         table.Link(node);
-        _kernel = new Kernel(new TreeFileSystem(table, notifier, 0, Serilog.Core.Logger.None), node.Id);
-        _quiet = new Kernel(new QuietFileSystem(), node.Id);
+        _kernel = new Kernel(new TreeFileSystem(table, notifier, 0, Serilog.Core.Logger.None), node.Id, records);
+        _quiet = new Kernel(new QuietFileSystem(), node.Id, records);
     }
 
     /// <summary>WRITE and READ of a filesystem that does nothing.</summary>
@@ -59,6 +66,14 @@ public class FileBenchmarks
         _kernel.Write();
         _kernel.Poll();
         _kernel.Read();
+    }
+
+    private static RecordStore NewStore()
+    {
+        const int Length = 64 << 20;
+        return SharedMemory.Create("bench", Length, out SharedMemory? memory).IsError
+            ? throw new InvalidOperationException("There is no shared memory.")
+            : RecordStore.Create(memory!.Memory, format: 1);
     }
 
     private TpmFile Open(ConversationContext context, PollNotifier notifier)

@@ -3,6 +3,7 @@ using System.Runtime.InteropServices;
 using TpmFs.Fuse;
 using TpmFs.Fuse.Session;
 using TpmFs.Fuse.Wire;
+using TpmFs.Mirror;
 using TpmFs.Simulation;
 
 namespace TpmFs.Benchmarks;
@@ -15,19 +16,24 @@ internal sealed class Kernel : IFuseOutput, IFuseLog, IFuseReadReplies
 {
     private const ulong PollHandle = 1;
     private readonly RequestDispatcher _dispatcher;
-    private readonly ReplyBuffer _reply = new();
+    private readonly RequestSlot _slot;
     private readonly byte[] _write;
     private readonly byte[] _poll;
     private readonly byte[] _read;
 
-    public Kernel(FuseFileSystem fileSystem, NodeId node)
+    /// <param name="fileSystem">What is served.</param>
+    /// <param name="node">Its one file.</param>
+    /// <param name="records">Where requests are written down for the next daemon; null where there is none.</param>
+    public Kernel(FuseFileSystem fileSystem, NodeId node, RecordStore? records = null)
     {
+        var session = new SessionRecords(records, connection: 0);
+        _slot = session.SlotsFor(threads: 1, room: 1 << 17)[0];
         const FuseInitFlags Flags = FuseInitFlags.MaxPages | FuseInitFlags.PosixAcl;
         _dispatcher = new RequestDispatcher(
-            fileSystem, new Negotiation(new FuseSessionOptions(), this), this, this);
-        _dispatcher.Dispatch(Request(FuseOpcode.Init, node, new FuseInitIn(7, 40, 0, Flags)), _reply);
-        _dispatcher.Dispatch(Request(FuseOpcode.Open, node, new FuseOpenIn(2, 0)), _reply);
-        ulong open = MemoryMarshal.Read<FuseOpenOut>(_reply.Written).Fh;
+            fileSystem, new Negotiation(new FuseSessionOptions(), this), session, this, this);
+        Serve(Request(FuseOpcode.Init, node, new FuseInitIn(7, 40, 0, Flags)));
+        Serve(Request(FuseOpcode.Open, node, new FuseOpenIn(2, 0)));
+        ulong open = MemoryMarshal.Read<FuseOpenOut>(_slot.Reply.Written).Fh;
         _write = Request(FuseOpcode.Write, node, new FuseWriteIn(open, 0, (uint)Command.Length, 0, 0, 2, 0), Command);
         _poll = Request(
             FuseOpcode.Poll, node, new FusePollIn(open, PollHandle, FusePollFlags.ScheduleNotify, PollEvents.In));
@@ -42,14 +48,18 @@ internal sealed class Kernel : IFuseOutput, IFuseLog, IFuseReadReplies
 
     private static readonly Kernel s_nowhere = new(new QuietFileSystem(), NodeId.Root);
 
-    public void Write() => _dispatcher.Lend(_dispatcher.Dispatch(_write, _reply)!.Value);
+    public void Write() => _dispatcher.Lend(Serve(_write)!.Value);
 
-    public void Poll() => _dispatcher.Dispatch(_poll, _reply);
+    public void Poll() => Serve(_poll);
 
-    public void Read() => _dispatcher.Dispatch(_read, _reply);
+    public void Read() => Serve(_read);
 
     public void Keep(FuseReadReply reply, IFuseInterruptible owner) =>
         throw new InvalidOperationException("A read had to wait.");
+
+    public void Note(FuseReadReply reply, in FuseReadNote note)
+    {
+    }
 
     public bool Complete(FuseReadReply reply, ReadOnlySpan<byte> data) => true;
 
@@ -67,6 +77,14 @@ internal sealed class Kernel : IFuseOutput, IFuseLog, IFuseReadReplies
     public void Warning(string message) => throw new InvalidOperationException(message);
 
     public void Error(string message, Exception? exception) => throw new InvalidOperationException(message, exception);
+
+    private WrittenFile? Serve(byte[] request)
+    {
+        request.CopyTo(_slot.Buffer);
+        WrittenFile? written = _dispatcher.Dispatch(_slot, request.Length);
+        _slot.Clear(request.Length);
+        return written;
+    }
 
     private static byte[] Request<T>(FuseOpcode opcode, NodeId node, T body, params ReadOnlySpan<byte> data)
         where T : unmanaged

@@ -199,7 +199,11 @@ public readonly record struct FuseReadNote(ulong Turn, ulong Source, int Start, 
 /// <summary>
 /// Where in a file to write. Offset in bytes; <paramref name="Flags"/> are the descriptor's, as set now (O_NONBLOCK).
 /// </summary>
-public readonly record struct FuseWriteArguments(ulong Offset, uint Flags);
+public readonly record struct FuseWriteArguments(ulong Offset, uint Flags)
+{
+    /// <summary>Gets which request it is.</summary>
+    public FuseRequestId Request { get; init; }
+}
 
 /// <summary>What statfs(2) shows: counts of blocks of <paramref name="BlockSize"/> bytes, and of files.</summary>
 public readonly record struct FuseStatFs(

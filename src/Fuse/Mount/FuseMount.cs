@@ -2,6 +2,7 @@ using System.Diagnostics.CodeAnalysis;
 using Microsoft.Win32.SafeHandles;
 using TpmFs.Fuse.Mount;
 using TpmFs.Fuse.Session;
+using TpmFs.Mirror;
 
 namespace TpmFs.Fuse.Mount;
 
@@ -39,8 +40,8 @@ public sealed class FuseMount : IDisposable
     /// <summary>Where it is mounted, without symbolic links.</summary>
     public string MountPoint => _mountPoint.Path;
 
-    /// <summary>The connection.</summary>
-    internal SafeFileHandle Device => _layer.Connection;
+    /// <summary>The connection, which another process keeps in order to go on with the mount.</summary>
+    public SafeFileHandle Device => _layer.Connection;
 
     /// <summary>
     /// Mounts: by mount(2) as root, else by fusermount3. What dead servers of the same kind left on the mount point is
@@ -78,6 +79,44 @@ public sealed class FuseMount : IDisposable
 
         return mount is not null;
     }
+
+    /// <summary>
+    /// Goes on with the mount of an earlier process. The layer on the mount point stays what it is.
+    /// </summary>
+    /// <param name="options">Where it is mounted.</param>
+    /// <param name="connection">The earlier process's descriptor of the connection. The mount owns it.</param>
+    /// <param name="records">Where the earlier process called <see cref="Keep"/>.</param>
+    /// <param name="log">Told when the mount is taken off.</param>
+    /// <param name="mount">The mount, to be disposed of.</param>
+    /// <param name="problem">For people: what was wrong, where, and what to do.</param>
+    public static bool TryAdopt(
+        FuseMountOptions options, SafeFileHandle connection, RecordStore records, IFuseLog log,
+        [NotNullWhen(true)] out FuseMount? mount, out string problem)
+    {
+        mount = null;
+        if (!Mount.MountPoint.TryResolve(options.MountPoint, out MountPoint? mountPoint, out problem)
+            || !MountLock.TryTake(options.LockFile, mountPoint.Path, out FileLock? taken, out problem))
+        {
+            return false;
+        }
+
+        MountedLayer? layer = LayerRecord.Read(records, connection);
+        layer ??= mountPoint.Layers is [.., var top] && top.Type == $"fuse.{options.Subtype}"
+            ? new MountedLayer(connection, top.Device, IsMountPointOurs: options.CreateMountPoint) : null;
+        if (layer is null)
+        {
+            taken.Dispose();
+            problem = $"'{mountPoint.Path}' is not mounted any more.";
+            return false;
+        }
+
+        IMounter mounter = ProcessCalls.EffectiveUserId == 0 ? new RootMounter() : new FusermountMounter(log);
+        mount = new FuseMount(mountPoint, layer, taken, mounter, log);
+        return true;
+    }
+
+    /// <summary>Writes down what another process needs to go on with the mount.</summary>
+    public void Keep(RecordStore records) => LayerRecord.Write(records, _layer);
 
     /// <summary>
     /// Closes the connection, so that whoever still waits gets an error at once, and takes our layer off the mount

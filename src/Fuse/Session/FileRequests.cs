@@ -29,7 +29,7 @@ internal static class FileRequests
             return request.Malformed();
         }
 
-        var arguments = new FuseWriteArguments(write.Offset, write.Flags);
+        var arguments = new FuseWriteArguments(write.Offset, write.Flags) { Request = request.Caller.Request };
         Errno error =
             fileSystem.Write(request.Caller, request.Node, new OpenId(write.Fh), arguments, data, out int written);
         if (!error.IsError)

@@ -38,9 +38,6 @@ public sealed class FuseSession : IDisposable
     /// </summary>
     private static readonly TimeSpan s_longWrite = TimeSpan.FromMilliseconds(0.5);
 
-    /// <summary>How long who asks for a sign of life waits before it interrupts the reader again.</summary>
-    private static readonly TimeSpan s_askAgain = TimeSpan.FromMilliseconds(100);
-
     private readonly FuseDevice _device;
     private readonly RequestDispatcher _dispatcher;
     private readonly SessionRecords _records;
@@ -50,6 +47,7 @@ public sealed class FuseSession : IDisposable
     private readonly ReaderPlacement? _placement;
     private readonly ReadingTurn _turn;
     private readonly WrittenFiles _written = new();
+    private readonly RequestReader _reader;
     private readonly Heartbeat _heartbeat = new();
     private readonly Thread[] _threads;
     private readonly int _bufferSize;
@@ -70,9 +68,6 @@ public sealed class FuseSession : IDisposable
     private int _running;
     private bool _started;
     private volatile bool _isLetGo;
-
-    /// <summary>True while a read of the device waits for a request. The holder's of the turn.</summary>
-    private bool _isWaiting = true;
 
     /// <summary>
     /// Whether the last write took long to go on with. Written by who had the turn for it, read by who has it.
@@ -102,6 +97,7 @@ public sealed class FuseSession : IDisposable
         _placement = _choice.Placement;
         _turn = new ReadingTurn(_placement);
         _device = new FuseDevice(connection);
+        _reader = new RequestReader(_device, _written);
         _records = new SessionRecords(options.Records, options.Connection);
         _isKept = options.IsKept;
         IsTakenOver = _isKept || _records.IsSettled;
@@ -156,6 +152,7 @@ public sealed class FuseSession : IDisposable
             _started = true;
             if (_isKept || _records.AreLeft)
             {
+                _device.SetWaiting(true); // the earlier process may have left the descriptor otherwise
                 TakenOver = _dispatcher.Resume(asksAgain: _isKept && !_records.AreLeft, _written.Add);
                 NoticeNegotiation();
             }
@@ -201,24 +198,7 @@ public sealed class FuseSession : IDisposable
     /// at once; does not while all of them are in handlers. Cancelled when the session ends. To be asked once at a
     /// time.
     /// </summary>
-    public async Task BeatAsync()
-    {
-        Task beat = _heartbeat.Ask();
-        while (!beat.IsCompleted)
-        {
-            if (_ending.Task.IsCompleted)
-            {
-                _heartbeat.Cancel();
-                break;
-            }
-
-            // Again and again: a signal that comes just before the holder reads does nothing.
-            _turn.InterruptReader();
-            await Task.WhenAny(beat, Task.Delay(s_askAgain)).ConfigureAwait(false);
-        }
-
-        await beat.ConfigureAwait(false);
-    }
+    public Task BeatAsync() => _heartbeat.AskUntilAsync(_ending.Task, _turn.InterruptReader);
 
     public void Dispose() => Stop();
 
@@ -355,7 +335,7 @@ public sealed class FuseSession : IDisposable
         count = 0;
         while (!HasEnded)
         {
-            Errno error = ReadDevice(slot, out count);
+            Errno error = _reader.Read(slot, out count);
             _heartbeat.Pass();
             if (!error.IsError)
             {
@@ -375,38 +355,6 @@ public sealed class FuseSession : IDisposable
         }
 
         return false;
-    }
-
-    /// <summary>
-    /// Takes a request. Where there are writes to be carried on it does not wait for one: no bytes, and no error, then.
-    /// </summary>
-    private Errno ReadDevice(RequestSlot slot, out int count)
-    {
-        count = 0;
-        if (_isWaiting == _written.AreSeveral)
-        {
-            _isWaiting = !_isWaiting;
-            _device.SetWaiting(_isWaiting);
-        }
-
-        if (_isWaiting && !_written.IsEmpty)
-        {
-            return Errno.None;
-        }
-
-        Errno error = _device.Read(slot.Buffer, out count);
-        if (error != Errno.EAGAIN)
-        {
-            return error;
-        }
-
-        if (!_written.IsEmpty)
-        {
-            return Errno.None;
-        }
-
-        error = _device.Wait();
-        return error.IsError ? error : Errno.EINTR;
     }
 
     private static uint Caller(ReadOnlySpan<byte> request) =>

@@ -6,6 +6,9 @@ namespace TpmFs.Fuse.Session;
 /// </summary>
 internal sealed class Heartbeat
 {
+    /// <summary>How long whoever asks waits before the reader is interrupted again.</summary>
+    private static readonly TimeSpan s_askAgain = TimeSpan.FromMilliseconds(100);
+
     private TaskCompletionSource? _asked;
 
     /// <summary>Completes with the next sign of life. Asked again before that, it is the same question.</summary>
@@ -13,6 +16,30 @@ internal sealed class Heartbeat
     {
         var asked = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         return (Interlocked.CompareExchange(ref _asked, asked, null) ?? asked).Task;
+    }
+
+    /// <summary>
+    /// Completes with the next sign of life; cancelled when the session ends before that.
+    /// </summary>
+    /// <param name="ending">Completes when the session ends.</param>
+    /// <param name="interrupt">Has the thread that reads come round.</param>
+    public async Task AskUntilAsync(Task ending, Action interrupt)
+    {
+        Task beat = Ask();
+        while (!beat.IsCompleted)
+        {
+            if (ending.IsCompleted)
+            {
+                Cancel();
+                break;
+            }
+
+            // Again and again: a signal that comes just before the holder reads does nothing.
+            interrupt();
+            await Task.WhenAny(beat, Task.Delay(s_askAgain)).ConfigureAwait(false);
+        }
+
+        await beat.ConfigureAwait(false);
     }
 
     /// <summary>A thread comes round. On every request's way, where it costs one look.</summary>

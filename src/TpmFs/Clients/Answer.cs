@@ -12,40 +12,52 @@ namespace TpmFs.Clients;
 /// </remarks>
 internal sealed class Answer(AnswerPool pool)
 {
-    private byte[] _bytes = [];
-    private int _length;
-    private Errno _error;
-    private int _position;
+    private KeptBytes? _kept;
+    private Memory<byte> _bytes;
     private bool _taken;
     private int _users;
 
     /// <summary>Gets when it became ready, as <see cref="TimeProvider.GetTimestamp"/> counts.</summary>
     public long ReadyAt { get; private set; }
 
+    /// <summary>Gets the error that stands for the response, if one does.</summary>
+    public Errno Error { get; private set; }
+
+    /// <summary>Gets the number of its bytes; 0 when it is an error.</summary>
+    public ulong Number => _kept?.Number ?? 0;
+
+    /// <summary>Gets how many bytes were taken.</summary>
+    public int Position { get; private set; }
+
     /// <summary>True when nothing of it was read yet.</summary>
     public bool Untouched => !_taken;
 
     /// <summary>Gets how many bytes nobody has read yet.</summary>
-    public int UnreadBytes => _length - _position;
+    public int UnreadBytes => _bytes.Length - Position;
 
     /// <summary>True when nothing of it is left.</summary>
-    public bool Spent => _taken && _position == _length;
+    public bool Spent => _taken && Position == _bytes.Length;
 
     /// <summary>Takes the next bytes, <paramref name="size"/> at the most, or the error.</summary>
     public Portion Take(int size)
     {
-        _taken = true;
-        int start = _position;
-        int count = Math.Min(size, _length - start);
-        _position += count;
+        Memory<byte> part = _bytes.Slice(Position, Math.Min(size, UnreadBytes));
+        MoveTo(Position + part.Length);
         Interlocked.Increment(ref _users);
-        return new Portion(this, _error, new ArraySegment<byte>(_bytes, start, count));
+        return new Portion(this, Error, part);
+    }
+
+    /// <summary>Takes for taken what an earlier daemon gave to a client, up to a position.</summary>
+    public void MoveTo(int position)
+    {
+        _taken = true;
+        Position = Math.Clamp(position, Position, _bytes.Length);
     }
 
     /// <summary>Wipes what nobody took, since TPM traffic holds secrets. Called once, by its conversation.</summary>
     public void Drop()
     {
-        CryptographicOperations.ZeroMemory(_bytes.AsSpan(_position, _length - _position));
+        CryptographicOperations.ZeroMemory(_bytes.Span[Position..]);
         Release();
     }
 
@@ -54,23 +66,21 @@ internal sealed class Answer(AnswerPool pool)
     {
         if (Interlocked.Decrement(ref _users) == 0)
         {
-            pool.Return(this);
+            pool.Return(this, _kept);
         }
     }
 
     /// <summary>Starts anew, for another command.</summary>
-    internal void Become(ReadOnlySpan<byte> response, Errno failure, long readyAt)
+    /// <param name="response">Null for an error.</param>
+    /// <param name="failure">The error.</param>
+    /// <param name="readyAt">Since when it is there.</param>
+    internal void Become(KeptBytes? response, Errno failure, long readyAt)
     {
-        if (_bytes.Length < response.Length)
-        {
-            _bytes = new byte[response.Length];
-        }
-
-        response.CopyTo(_bytes);
-        _length = response.Length;
-        _error = failure;
+        _kept = response;
+        _bytes = response?.Bytes ?? default;
+        Error = failure;
         ReadyAt = readyAt;
-        _position = 0;
+        Position = 0;
         _taken = false;
         _users = 1;
     }
@@ -79,24 +89,24 @@ internal sealed class Answer(AnswerPool pool)
 /// <summary>
 /// What one read gets: bytes, or an error. It is handed over without a lock, since the client may call back at once.
 /// </summary>
-internal readonly struct Portion(Answer? answer, Errno error, ArraySegment<byte> bytes)
+internal readonly struct Portion(Answer? answer, Errno error, Memory<byte> bytes)
 {
     /// <summary>Gets no bytes, as at an end of file.</summary>
-    public static Portion Nothing => new(null, Errno.None, ArraySegment<byte>.Empty);
+    public static Portion Nothing => new(null, Errno.None, default);
 
     /// <summary>Gets the error that the read ends with, if it does.</summary>
     public Errno Error { get; } = error;
 
     /// <summary>Gets the bytes; zero once they are sent.</summary>
-    public ArraySegment<byte> Bytes { get; } = bytes;
+    public Memory<byte> Bytes { get; } = bytes;
 
     /// <summary>Returns an error.</summary>
-    public static Portion Of(Errno error) => new(null, error, ArraySegment<byte>.Empty);
+    public static Portion Of(Errno error) => new(null, error, default);
 
     /// <summary>Wipes the bytes, which the client has now or will never have. Called once.</summary>
     public void Sent()
     {
-        CryptographicOperations.ZeroMemory(Bytes);
+        CryptographicOperations.ZeroMemory(Bytes.Span);
         answer?.Release();
     }
 }

@@ -1,21 +1,28 @@
 namespace TpmFs.Clients;
 
 /// <summary>Answers that are not in use, so that a command makes none. Any thread.</summary>
-internal sealed class AnswerPool
+internal sealed class AnswerPool(BytesPool bytes)
 {
-    /// <summary>As many are kept, each with a buffer that is as large as the largest response it has held.</summary>
+    /// <summary>As many are kept.</summary>
     private const int Kept = 64;
 
     private readonly Lock _gate = new();
     private readonly Stack<Answer> _free = new(Kept);
 
-    public Answer Of(ReadOnlySpan<byte> response, long readyAt) => Take(response, Errno.None, readyAt);
+    /// <summary>Returns an answer that is a response.</summary>
+    public Answer Of(KeptBytes response, long readyAt) => Take(response, Errno.None, readyAt);
 
-    public Answer Of(Errno error, long readyAt) => Take([], error, readyAt);
+    /// <summary>Returns an answer that is an error.</summary>
+    public Answer Of(Errno error, long readyAt) => Take(null, error, readyAt);
 
-    /// <summary>Takes back an answer that nobody uses any more, and whose bytes are all wiped.</summary>
-    internal void Return(Answer unused)
+    /// <summary>Takes back an answer that nobody uses any more.</summary>
+    internal void Return(Answer unused, KeptBytes? response)
     {
+        if (response is not null)
+        {
+            bytes.Return(response);
+        }
+
         lock (_gate)
         {
             if (_free.Count < Kept)
@@ -25,7 +32,7 @@ internal sealed class AnswerPool
         }
     }
 
-    private Answer Take(ReadOnlySpan<byte> response, Errno error, long readyAt)
+    private Answer Take(KeptBytes? response, Errno error, long readyAt)
     {
         Answer? answer;
         lock (_gate)

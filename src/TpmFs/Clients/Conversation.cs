@@ -15,27 +15,21 @@ namespace TpmFs.Clients;
 internal sealed class Conversation : ISpaceClient
 {
     private readonly ConversationContext _context;
-    private readonly IConversationKeeper _keeper;
+    private readonly IConversationKeeper? _keeper; // null only in one that was lost
     private readonly int _maxCommandSize;
-    private readonly Space? _space; // null only in one that never begins
     private readonly Lock _gate = new();
+    private Space? _space; // null only in one that never begins, or that was lost
+    private Exchange _exchange = null!; // not null in one that has begun
     private volatile IConversationDoor? _door;
-    private volatile ConversationState _state; // written under the lock
-    private long _since; // when the state became what it is, as TimeProvider.GetTimestamp counts
-    private TpmCc _command; // the last that was written
-    private Answer? _answer; // exactly when the state is Unread, and then never spent
     private bool _isClosed; // not guarded: set once
 
     private Conversation(
-        ConversationContext context, ConversationIdentity identity, int maxCommandSize,
-        Func<ISpaceClient, Space?> openSpace, IConversationKeeper keeper)
+        ConversationContext context, ConversationIdentity identity, int maxCommandSize, IConversationKeeper? keeper)
     {
         _context = context;
         _keeper = keeper;
         _maxCommandSize = maxCommandSize;
         Identity = identity;
-        _since = identity.BegunAt;
-        _space = openSpace(this);
     }
 
     public ConversationIdentity Identity { get; }
@@ -66,8 +60,8 @@ internal sealed class Conversation : ISpaceClient
         {
             lock (_gate)
             {
-                DropIfOverdue();
-                return _state;
+                _exchange.DropIfOverdue();
+                return _exchange.State;
             }
         }
     }
@@ -82,10 +76,13 @@ internal sealed class Conversation : ISpaceClient
             ConversationActivity now;
             lock (_gate)
             {
-                DropIfOverdue();
-                TpmCc? command = _state is ConversationState.Running or ConversationState.Unread ? _command : null;
+                _exchange.DropIfOverdue();
+                ConversationState state = _exchange.State;
+                TpmCc? command =
+                    state is ConversationState.Running or ConversationState.Unread ? _exchange.Code : null;
                 now = new ConversationActivity(
-                    _state, _context.Time.GetElapsedTime(_since), command, WaitingReads: 0, _answer?.UnreadBytes ?? 0);
+                    state, _context.Time.GetElapsedTime(_exchange.Since), command, WaitingReads: 0,
+                    _exchange.UnreadBytes);
             }
 
             return now.State == ConversationState.Running
@@ -104,13 +101,59 @@ internal sealed class Conversation : ISpaceClient
         ConversationContext context, ConversationIdentity identity, int maxCommandSize,
         Func<ISpaceClient, Space?> openSpace, IConversationKeeper keeper)
     {
-        var conversation = new Conversation(context, identity, maxCommandSize, openSpace, keeper);
-        if (conversation._space is null)
+        var conversation = new Conversation(context, identity, maxCommandSize, keeper);
+        if (openSpace(conversation) is not { } space)
         {
             return null;
         }
 
+        conversation._space = space;
+        var record = ConversationRecord.Begin(context.Records, new SavedConversation(identity, space.Id.Value));
+        conversation._exchange = new Exchange(context, identity.Id, record, identity.BegunAt);
         context.UnreadAnswers.Add(conversation);
+        return conversation;
+    }
+
+    /// <summary>
+    /// Goes on with a conversation of an earlier daemon, in the state that it was in. A command that was under way is
+    /// submitted again; the manager knows what became of it.
+    /// </summary>
+    /// <param name="context">What all conversations share.</param>
+    /// <param name="earlier">What the earlier daemon wrote down.</param>
+    /// <param name="maxCommandSize">The largest command, in bytes.</param>
+    /// <param name="reopenSpace">
+    /// Makes the handle space again, from the number of its commands that are over; null when there is no way to the
+    /// TPM any more, or none to the domain: the conversation has ended then.
+    /// </param>
+    /// <param name="keeper">Is told when it ends; null when there is no domain any more.</param>
+    public static Conversation Resume(
+        ConversationContext context, EarlierConversation earlier, int maxCommandSize,
+        Func<ISpaceClient, long, Space>? reopenSpace, IConversationKeeper? keeper)
+    {
+        ConversationIdentity identity = earlier.Saved.Identity;
+        var conversation = new Conversation(context, identity, maxCommandSize, keeper)
+        {
+            _exchange = new Exchange(context, identity.Id, earlier.Record, identity.BegunAt),
+        };
+        Exchange exchange = conversation._exchange;
+        if (reopenSpace is null || exchange.State == ConversationState.Ended)
+        {
+            exchange.Drop(ConversationState.Ended);
+            return conversation;
+        }
+
+        bool runs = exchange.State == ConversationState.Running;
+        conversation._space = reopenSpace(conversation, (long)exchange.Turn - (runs ? 1 : 0));
+        context.UnreadAnswers.Add(conversation);
+        if (!exchange.TryResume() || (runs && !conversation._space.TrySubmit(exchange.CommandUnderWay())))
+        {
+            conversation.Finish(context.Answers.Of(Errno.EIO, context.Time.GetTimestamp()));
+        }
+        else if (exchange.State == ConversationState.Unread)
+        {
+            context.UnreadAnswers.Watch();
+        }
+
         return conversation;
     }
 
@@ -122,11 +165,15 @@ internal sealed class Conversation : ISpaceClient
     /// </summary>
     /// <param name="data">The command; bytes after the size that its header gives are left out.</param>
     /// <param name="lends">True when the door will call <see cref="Lend"/> in a moment.</param>
+    /// <param name="request">
+    /// Which of the door's requests brings the command. One that is repeated, and whose command was taken by an earlier
+    /// daemon, does nothing.
+    /// </param>
     /// <returns>
     /// E2BIG for more than the TPM takes, EBUSY while a command is under way or nothing of its answer is read, EINVAL
     /// for what is no whole command, ENODEV when the conversation has ended.
     /// </returns>
-    public Errno Write(ReadOnlySpan<byte> data, bool lends)
+    public Errno Write(ReadOnlySpan<byte> data, bool lends, in DoorRequest request = default)
     {
         if (data.Length > _maxCommandSize)
         {
@@ -136,12 +183,13 @@ internal sealed class Conversation : ISpaceClient
         bool isWhole = CommandFrame.TryTake(data, out ReadOnlySpan<byte> command);
         lock (_gate)
         {
-            DropIfOverdue();
-            Errno refused = _state switch
+            _exchange.DropIfOverdue();
+            Errno refused = _exchange.State switch
             {
                 ConversationState.Ended => SpaceErrno.Gone,
+                _ when request.IsRepeated && _exchange.IsOf(request.Number) => Errno.None,
                 ConversationState.Running => Errno.EBUSY,
-                ConversationState.Unread when _answer!.Untouched => Errno.EBUSY,
+                ConversationState.Unread when _exchange.IsUntouched => Errno.EBUSY,
                 _ => isWhole ? Errno.None : Errno.EINVAL,
             };
             if (refused.IsError)
@@ -149,8 +197,7 @@ internal sealed class Conversation : ISpaceClient
                 return refused;
             }
 
-            Drop(ConversationState.Running);
-            _command = CommandFrame.CodeOf(command);
+            _exchange.Run(command, request.Number);
         }
 
         if (_space!.TrySubmit(command, lends))
@@ -159,7 +206,9 @@ internal sealed class Conversation : ISpaceClient
         }
 
         Finish(null);
-        return _state == ConversationState.Ended ? SpaceErrno.Gone : Errno.EBUSY; // it may have been revoked meanwhile
+
+        // It may have been revoked meanwhile.
+        return _exchange.State == ConversationState.Ended ? SpaceErrno.Gone : Errno.EBUSY;
     }
 
     /// <summary>
@@ -167,34 +216,67 @@ internal sealed class Conversation : ISpaceClient
     /// </summary>
     public LendResult Lend() => _space!.Lend();
 
+    /// <summary>Takes the next bytes of the answer for a door whose clients do not outlive the daemon.</summary>
+    /// <inheritdoc cref="TryTake{T}"/>
+    public bool TryTake(int size, out Portion portion)
+    {
+        ulong turn = 0;
+        return TryTake(size, ref turn, default(NoNotes), out portion);
+    }
+
     /// <summary>
     /// Takes the next bytes of the answer, or the error that stands for it; no bytes when there is no answer.
     /// </summary>
+    /// <typeparam name="T">The kind of <paramref name="notes"/>.</typeparam>
     /// <param name="size">The most to take, in bytes.</param>
+    /// <param name="turn">
+    /// Which answer the read waits for: a read that waits for one that is over gets no bytes of the next. 0 for a read
+    /// that has just come, which gets its turn here.
+    /// </param>
+    /// <param name="notes">Learns what the read gets before it is taken.</param>
     /// <param name="portion">What is taken, to be handed to the client.</param>
     /// <returns>False while a command is under way: the door is told when that has changed.</returns>
-    public bool TryTake(int size, out Portion portion)
+    public bool TryTake<T>(int size, ref ulong turn, in T notes, out Portion portion)
+        where T : IReadNotes
     {
         lock (_gate)
         {
-            DropIfOverdue();
-            switch (_state)
+            _exchange.DropIfOverdue();
+            ConversationState state = _exchange.State;
+            if (state == ConversationState.Ended)
             {
-                case ConversationState.Running:
-                    portion = default;
-                    return false;
-                case ConversationState.Unread:
-                    portion = _answer!.Take(size);
-                    if (_answer.Spent)
-                    {
-                        Drop(ConversationState.Idle);
-                    }
-
-                    return true;
-                default:
-                    portion = _state == ConversationState.Ended ? Portion.Of(SpaceErrno.Gone) : Portion.Nothing;
-                    return true;
+                portion = Portion.Of(SpaceErrno.Gone);
+                return true;
             }
+
+            ulong now = _exchange.Turn + 1;
+            bool isOver = turn != 0 && turn != now;
+            if (turn == 0)
+            {
+                turn = now;
+                notes.Note(new TakenPart(turn, Source: 0, Start: 0, Count: 0));
+            }
+
+            if (isOver || state == ConversationState.Idle)
+            {
+                portion = Portion.Nothing;
+                return true;
+            }
+
+            portion = state == ConversationState.Unread ? _exchange.Take(size, turn, notes) : default;
+            return state != ConversationState.Running;
+        }
+    }
+
+    /// <summary>
+    /// Takes once more what a read took in an earlier daemon, which may not have handed it to the client.
+    /// </summary>
+    public Portion TakeAgain(in TakenPart part)
+    {
+        lock (_gate)
+        {
+            return _exchange.State == ConversationState.Ended
+                ? Portion.Of(SpaceErrno.Gone) : _exchange.TakeAgain(part);
         }
     }
 
@@ -209,7 +291,7 @@ internal sealed class Conversation : ISpaceClient
     {
         if (TryEnd())
         {
-            _keeper.Ended(this);
+            _keeper?.Ended(this);
         }
     }
 
@@ -230,7 +312,8 @@ internal sealed class Conversation : ISpaceClient
         if (!Interlocked.Exchange(ref _isClosed, true))
         {
             TryEnd();
-            _keeper.Left(this);
+            _exchange.Forget();
+            _keeper?.Left(this);
         }
     }
 
@@ -242,8 +325,8 @@ internal sealed class Conversation : ISpaceClient
         TimeSpan? left;
         lock (_gate)
         {
-            isDropped = DropIfOverdue();
-            left = _answer is null ? null : Remaining(_answer);
+            isDropped = _exchange.DropIfOverdue();
+            left = _exchange.Remaining;
         }
 
         if (isDropped)
@@ -254,8 +337,12 @@ internal sealed class Conversation : ISpaceClient
         return left;
     }
 
-    void ISpaceClient.Completed(ReadOnlySpan<byte> response) =>
-        Finish(_context.Answers.Of(response, _context.Time.GetTimestamp()));
+    void ISpaceClient.Completed(ReadOnlySpan<byte> response)
+    {
+        KeptBytes kept = _context.Bytes.Rent(response.Length);
+        kept.Fill(Identity.Id, _exchange.Turn, response); // the turn does not change while the command is under way
+        Finish(_context.Answers.Of(kept, _context.Time.GetTimestamp()));
+    }
 
     void ISpaceClient.Denied(TpmCc command) => ConversationAudit.Denied(_context.Log, Identity, command);
 
@@ -268,18 +355,24 @@ internal sealed class Conversation : ISpaceClient
     {
         lock (_gate)
         {
-            if (_state != ConversationState.Running)
+            if (_exchange.State != ConversationState.Running)
             {
                 answer?.Drop();
                 return;
             }
 
-            _answer = answer;
-            Become(answer is null ? ConversationState.Idle : ConversationState.Unread);
+            if (answer is null)
+            {
+                _exchange.Withdraw();
+            }
+            else
+            {
+                _exchange.Finish(answer);
+            }
         }
 
         _door?.Changed();
-        if (_state == ConversationState.Unread)
+        if (_exchange.State == ConversationState.Unread)
         {
             _context.UnreadAnswers.Watch();
         }
@@ -289,41 +382,17 @@ internal sealed class Conversation : ISpaceClient
     {
         lock (_gate)
         {
-            if (_state == ConversationState.Ended)
+            if (_exchange.State == ConversationState.Ended)
             {
                 return false;
             }
 
-            Drop(ConversationState.Ended);
+            _exchange.Drop(ConversationState.Ended);
         }
 
-        _space!.Close();
+        _space?.Close();
         _door?.Changed();
         _context.UnreadAnswers.Remove(this);
         return true;
     }
-
-    // From here on: under the lock.
-
-    private bool DropIfOverdue()
-    {
-        bool isOverdue = _answer is not null && Remaining(_answer) <= TimeSpan.Zero;
-        if (isOverdue)
-        {
-            Drop(ConversationState.Idle);
-        }
-
-        return isOverdue;
-    }
-
-    private void Drop(ConversationState next)
-    {
-        _answer?.Drop();
-        _answer = null;
-        Become(next);
-    }
-
-    private void Become(ConversationState next) => (_state, _since) = (next, _context.Time.GetTimestamp());
-
-    private TimeSpan Remaining(Answer unread) => UnreadAnswers.Lifetime - _context.Time.GetElapsedTime(unread.ReadyAt);
 }

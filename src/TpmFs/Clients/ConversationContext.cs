@@ -1,27 +1,51 @@
 using Serilog;
 using TpmFs.Policy;
+using TpmFs.Records;
 
 namespace TpmFs.Clients;
 
 /// <summary>What all conversations of the daemon share. Any thread.</summary>
-internal sealed class ConversationContext(TimeProvider time, ILogger log) : IDisposable
+internal sealed class ConversationContext : IDisposable
 {
-    private ulong _lastId;
+    private readonly RecordedCounter _ids;
 
-    public TimeProvider Time => time;
+    /// <param name="time">The clock.</param>
+    /// <param name="log">Learns what a person should know.</param>
+    /// <param name="records">Where conversations are written down for the next daemon; null where there is none.</param>
+    public ConversationContext(TimeProvider time, ILogger log, RecordStore? records = null)
+    {
+        Time = time;
+        Log = log;
+        Records = records;
+        _ids = new RecordedCounter(records, CounterName.Conversations);
+        UnreadAnswers = new UnreadAnswers(time);
+        Bytes = new BytesPool(records);
+        Answers = new AnswerPool(Bytes);
+    }
 
-    public ILogger Log => log;
+    public TimeProvider Time { get; }
+
+    public ILogger Log { get; }
+
+    /// <summary>Gets where conversations are written down for the next daemon; null where there is none.</summary>
+    public RecordStore? Records { get; }
 
     /// <summary>Gets what drops answers that nobody reads.</summary>
-    public UnreadAnswers UnreadAnswers { get; } = new(time);
+    public UnreadAnswers UnreadAnswers { get; }
 
-    public AnswerPool Answers { get; } = new();
+    /// <summary>Gets the memory of commands and answers.</summary>
+    public BytesPool Bytes { get; }
+
+    public AnswerPool Answers { get; }
 
     /// <summary>Gets what tells to whose share a client's doings are put down.</summary>
     public Payers Payers { get; init; } = new();
 
-    /// <summary>Returns the number of a new conversation. No number is used twice while the daemon lives.</summary>
-    public ulong NextId() => Interlocked.Increment(ref _lastId);
+    /// <summary>
+    /// Returns the number of a new conversation. No number is used twice, neither by this daemon nor by one that goes
+    /// on with its conversations.
+    /// </summary>
+    public ulong NextId() => _ids.Next();
 
     public void Dispose() => UnreadAnswers.Dispose();
 }

@@ -44,7 +44,7 @@ internal sealed record Client(uint Uid, uint Pid, string Command)
     public uint Payer { get; init; } = Uid;
 
     /// <summary>Gets the door that it came by.</summary>
-    public DoorKind Door { get; private init; }
+    public DoorKind Door { get; init; }
 
     /// <summary>Returns the process of a caller, with its name.</summary>
     public static Client Of(in Caller caller, uint payer)

@@ -129,6 +129,26 @@ internal sealed class Domain
     }
 
     /// <summary>
+    /// Goes on with a conversation that an earlier daemon admitted. Its client is not asked again whether there is room.
+    /// </summary>
+    /// <param name="earlier">What the earlier daemon wrote down.</param>
+    /// <param name="tpm">The way to the TPM, by which its spaces are reopened.</param>
+    public Conversation Resume(EarlierConversation earlier, TpmPort tpm)
+    {
+        ConversationIdentity identity = earlier.Saved.Identity;
+        (Client client, TpmNodeAddress node) = (identity.Client, identity.Node);
+        var owner =
+            new SpaceOwner(GroupOf(tpm, client.Payer), client.Uid, node.Locality) { Payer = client.Payer };
+        var conversation = Conversation.Resume(
+            _context, earlier, tpm.Facts.MaxCommandSize,
+            (answered, commands) =>
+                tpm.Reopen!(new SpaceId(earlier.Saved.Space), owner, answered, node.IsRaw, commands),
+            _members);
+        _members.Resume(conversation);
+        return conversation;
+    }
+
+    /// <summary>
     /// Changes limits at run time. Conversations are held to them from their next command on.
     /// </summary>
     /// <returns>ENODEV when the domain is gone.</returns>

@@ -82,6 +82,24 @@ internal sealed class DomainMembers : IConversationKeeper
         }
     }
 
+    /// <summary>Adds a conversation that an earlier daemon admitted, and gives it its place.</summary>
+    public void Resume(Conversation conversation)
+    {
+        bool hasEnded = conversation.State == ConversationState.Ended;
+        _places.Take(conversation.Identity.Client.Payer);
+        lock (_gate)
+        {
+            if (hasEnded)
+            {
+                _revoked[conversation.Identity.Id] = conversation.Identity.Node.Tpm;
+            }
+            else
+            {
+                _open[conversation.Identity.Id] = conversation;
+            }
+        }
+    }
+
     /// <summary>Lets nobody in from now on, and ends every conversation.</summary>
     /// <param name="tell">Is told of each conversation that ends.</param>
     public void EndAll(Action<ConversationIdentity> tell)

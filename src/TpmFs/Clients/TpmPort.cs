@@ -8,19 +8,25 @@ namespace TpmFs.Clients;
 /// </summary>
 internal delegate Space? SpaceOpener(SpaceOwner owner, ISpaceClient client);
 
+/// <summary>
+/// Makes a handle space that an earlier daemon had, before the manager starts. Its next command is the one after so
+/// many that are over.
+/// </summary>
+internal delegate Space SpaceReopener(SpaceId id, SpaceOwner owner, ISpaceClient client, bool isRaw, long commands);
+
 /// <summary>A TPM as the tree knows it. What the TPM is may turn out later than the tree is made. Any thread.</summary>
 /// <param name="number">Counted from 0; part of its nodes' names.</param>
 /// <param name="managed">Makes a handle space of the resource manager.</param>
 /// <param name="raw">Opens the TPM as it is, for one conversation at a time.</param>
 /// <param name="facts">What is known of it at this moment.</param>
-/// <param name="newGroupId">Gives an id to a new group.</param>
+/// <param name="newGroup">Makes a group; a group of this name that an earlier daemon had goes on.</param>
 /// <param name="endGroup">Flushes what is left of a group whose conversations have all ended.</param>
 internal sealed class TpmPort(
     int number,
     SpaceOpener managed,
     SpaceOpener raw,
     Func<TpmFacts> facts,
-    Func<GroupId> newGroupId,
+    Func<string, SpaceLimits, SchedulingGroup> newGroup,
     Action<SchedulingGroup> endGroup)
 {
     /// <summary>Counted from 0; part of its nodes' names.</summary>
@@ -41,7 +47,10 @@ internal sealed class TpmPort(
     /// <summary>Whether commands can be sent at a locality.</summary>
     public bool Has(byte locality) => locality <= Facts.HighestLocality;
 
-    public SchedulingGroup NewGroup(string name, SpaceLimits limits) => new(newGroupId(), name, limits);
+    /// <summary>Gets what makes handle spaces of an earlier daemon again; null where there was none.</summary>
+    public SpaceReopener? Reopen { get; init; }
+
+    public SchedulingGroup NewGroup(string name, SpaceLimits limits) => newGroup(name, limits);
 
     public void EndGroup(SchedulingGroup group) => endGroup(group);
 }

@@ -54,7 +54,17 @@ internal sealed class FairShares(long reserve)
         }
     }
 
-    /// <summary>Gives back what <see cref="TryTake"/> took.</summary>
+    /// <summary>Takes an amount for a user who has it already.</summary>
+    public void Take(uint uid, long amount = 1)
+    {
+        lock (_gate)
+        {
+            _held[uid] = _held.GetValueOrDefault(uid) + amount;
+            _total += amount;
+        }
+    }
+
+    /// <summary>Gives back what <see cref="TryTake"/> or <see cref="Take"/> took.</summary>
     public void Return(uint uid, long amount = 1)
     {
         lock (_gate)

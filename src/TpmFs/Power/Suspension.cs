@@ -206,6 +206,9 @@ internal enum SleepState
 /// <summary>A TPM whose commands can be put off. Its methods do not wait.</summary>
 internal interface ISuspendable
 {
+    /// <summary>True when an earlier daemon has put commands off, and nobody has resumed since.</summary>
+    bool IsSuspended => false;
+
     /// <summary>
     /// Puts commands off; <paramref name="saved"/> is called when everything is saved, from any thread but not before
     /// this returns.

@@ -49,4 +49,6 @@ internal sealed record SavedLimits(SortedDictionary<string, string> Values, List
     RespectRequiredConstructorParameters = false)]
 [JsonSerializable(typeof(StateDocument))]
 [JsonSerializable(typeof(StateVersion))]
+[JsonSerializable(typeof(SavedAccess))]
+[JsonSerializable(typeof(SavedLimits))]
 internal sealed partial class StateJson : JsonSerializerContext;

@@ -2,6 +2,7 @@ using Serilog;
 using TpmFs.Logs;
 using TpmFs.Permissions;
 using TpmFs.Policy;
+using TpmFs.Records;
 
 namespace TpmFs.State;
 
@@ -33,13 +34,21 @@ internal sealed class StateKeeper : IAccessStore, ILimitStore, IDisposable
     private readonly Dictionary<string, Access> _access = new(StringComparer.Ordinal);
     private readonly Dictionary<string, Limits> _limits = new(StringComparer.Ordinal);
     private readonly SortedSet<string> _made = new(StringComparer.Ordinal);
+    private readonly StateRecords? _records;
     private readonly bool _writes;
     private bool _isDirty;
     private readonly ManualResetEvent _stopping = new(false);
 
     /// <summary>Reads what was kept. A damaged file is set aside, and what is configured holds.</summary>
-    public StateKeeper(StateFile file, DateTimeOffset now, ILogger log)
+    /// <param name="file">Where it is kept on disk.</param>
+    /// <param name="now">The time, which a damaged file gets as a name.</param>
+    /// <param name="log">Learns what a person should know.</param>
+    /// <param name="records">
+    /// Where it is kept for the next daemon. What an earlier one kept there goes before the file, which may be older.
+    /// </param>
+    public StateKeeper(StateFile file, DateTimeOffset now, ILogger log, RecordStore? records = null)
     {
+        _records = records is null ? null : new StateRecords(records);
         _file = file;
         _log = log;
         _writes = true;
@@ -47,6 +56,17 @@ internal sealed class StateKeeper : IAccessStore, ILimitStore, IDisposable
         {
             document = new StateDocument();
             _writes = TrySetAside(fault, now);
+        }
+
+        if (_records?.Read() is { } newer)
+        {
+            document = newer;
+            _isDirty = true;
+            _changed.Set();
+        }
+        else
+        {
+            _records?.Write(document);
         }
 
         Load(document);
@@ -87,9 +107,11 @@ internal sealed class StateKeeper : IAccessStore, ILimitStore, IDisposable
         if (kept is { } one)
         {
             _access[path] = one;
+            _records?.Keep(path, Saved.Of(one));
             return true;
         }
 
+        _records?.Remove(RecordKind.Access, path);
         return _access.Remove(path);
     });
 
@@ -98,13 +120,19 @@ internal sealed class StateKeeper : IAccessStore, ILimitStore, IDisposable
         if (kept != Limits.Unsaid)
         {
             _limits[path] = kept;
+            _records?.Keep(path, Saved.Of(kept));
             return true;
         }
 
+        _records?.Remove(RecordKind.Limits, path);
         return _limits.Remove(path);
     });
 
-    public void KeepMade(string path) => Change(() => _made.Add(path));
+    public void KeepMade(string path) => Change(() =>
+    {
+        _records?.KeepMade(path);
+        return _made.Add(path);
+    });
 
     public bool IsMade(string path)
     {
@@ -114,23 +142,15 @@ internal sealed class StateKeeper : IAccessStore, ILimitStore, IDisposable
         }
     }
 
-    /// <summary>Nothing of a place, nor of what is below it, is kept.</summary>
+    /// <summary>
+    /// Nothing of a place, nor of what is below it, is kept. That the directory was made is forgotten last, so that a
+    /// daemon that is killed on the way leaves a directory that is still to be removed.
+    /// </summary>
     public void Forget(string path) => Change(() =>
     {
-        string below = path + "/";
-        int count = _made.RemoveWhere(kept => kept == path || kept.StartsWith(below, StringComparison.Ordinal));
-        foreach (string? kept in _access.Keys.Where(
-            kept => kept == path || kept.StartsWith(below, StringComparison.Ordinal)).ToArray())
-        {
-            count += _access.Remove(kept) ? 1 : 0;
-        }
-
-        foreach (string? kept in _limits.Keys.Where(
-            kept => kept == path || kept.StartsWith(below, StringComparison.Ordinal)).ToArray())
-        {
-            count += _limits.Remove(kept) ? 1 : 0;
-        }
-
+        int count = Forget(RecordKind.Access, _access.Keys, path, at => _access.Remove(at));
+        count += Forget(RecordKind.Limits, _limits.Keys, path, at => _limits.Remove(at));
+        count += Forget(RecordKind.Made, _made, path, _made.Remove);
         return count > 0;
     });
 
@@ -157,6 +177,19 @@ internal sealed class StateKeeper : IAccessStore, ILimitStore, IDisposable
         }
 
         _changed.Set();
+    }
+
+    private int Forget(RecordKind kind, IEnumerable<string> kept, string path, Predicate<string> remove)
+    {
+        string below = path + "/";
+        string[] forgotten = [.. kept.Where(at => at == path || at.StartsWith(below, StringComparison.Ordinal))];
+        foreach (string at in forgotten)
+        {
+            _records?.Remove(kind, at);
+            remove(at);
+        }
+
+        return forgotten.Length;
     }
 
     /// <summary>Keeps a file that cannot be used under another name, and says so.</summary>

@@ -156,12 +156,14 @@ internal abstract class DomainCollection : DirectoryNode
     private void Keep(string name, DomainPlan initial, DomainPlan asked)
     {
         IAccessStore store = Parts.State;
-        Parts.State.KeepMade(At(name));
         store.Keep(At(name), asked.Directory == initial.Directory ? null : asked.Directory);
         foreach (TpmPort tpm in Parts.Tpms)
         {
             store.Keep($"{At(name)}/{tpm.ManagedName}", asked.Managed == initial.Managed ? null : asked.Managed);
         }
+
+        // Last, so that a daemon that is killed on the way leaves no directory, and the next one makes it whole.
+        Parts.State.KeepMade(At(name));
     }
 
     private string At(string name) => $"{_path}/{name}";

@@ -25,6 +25,7 @@ internal sealed class ServedTree : IDisposable
     private readonly UsersDirectory _users;
     private readonly MadeDomains _domains;
     private readonly Suspension _suspension;
+    private readonly PlanRecord _plans;
 
     /// <param name="tpms">The TPMs in it.</param>
     /// <param name="settings">The configuration.</param>
@@ -33,9 +34,10 @@ internal sealed class ServedTree : IDisposable
     public ServedTree(TreeTpms tpms, Settings settings, TreeOwners owners, TreeSurroundings surroundings)
     {
         (IUserDatabase database, StateKeeper state, TimeProvider time, ILogger log) = surroundings;
-        _conversations = new ConversationContext(time, log) { Payers = surroundings.Payers };
+        _conversations = new ConversationContext(time, log, surroundings.Records) { Payers = surroundings.Payers };
+        _plans = new PlanRecord(surroundings.Records);
         var notifier = new PollNotifier();
-        var table = new NodeTable(time) { Payers = _conversations.Payers };
+        var table = new NodeTable(time, surroundings.Records) { Payers = _conversations.Payers };
         _parts = new TreeParts(table, owners.Root, tpms.Ports, _conversations, notifier, state)
         {
             Watcher = surroundings.Watcher,
@@ -48,7 +50,15 @@ internal sealed class ServedTree : IDisposable
         _suspension = new Suspension(tpms.Sleepers, time, log);
         AddFiles(tpms.Status);
         FileSystem = new TreeFileSystem(table, notifier, owners.Root.Uid, log);
-        Apply(ResolvedPlans.None, Audit.None); // what was made with mkdir waits for nobody's name
+
+        // What was made with mkdir waits for nobody's name, and neither does what an earlier daemon had.
+        Apply(_plans.Read(), Audit.None);
+        TakenOver = new Takeover(_conversations, tpms.Ports, Domains).Run(table, FileSystem);
+        if (tpms.Sleepers.Any(tpm => tpm.IsSuspended))
+        {
+            _suspension.Begin();
+        }
+
         foreach (DomainDirectory user in _users.Domains)
         {
             _resolver.LookUp(user.Access.Uid);
@@ -58,6 +68,7 @@ internal sealed class ServedTree : IDisposable
         _resolver.Start(
             resolved =>
             {
+                _plans.Write(resolved);
                 Apply(resolved, audit);
                 audit = Audit.OfConfiguration(log);
             },
@@ -68,6 +79,9 @@ internal sealed class ServedTree : IDisposable
 
     /// <summary>Gets what lets callers of D-Bus in: to the first TPM, as tpm2-abrmd has one.</summary>
     public IBusAdmission BusAdmission => new BusAdmission(_root, _users, _parts.Tpms[0].ManagedName);
+
+    /// <summary>Gets what it took over from an earlier daemon.</summary>
+    public TakenOver TakenOver { get; }
 
     /// <summary>Every domain, the root first.</summary>
     private IEnumerable<Domain> Domains =>
@@ -128,4 +142,7 @@ internal sealed record TreeSurroundings(IUserDatabase Users, StateKeeper State, 
 
     /// <summary>Gets what learns of the nodes that are TPMs; null where nobody asks.</summary>
     public ITpmNodeWatcher? Watcher { get; init; }
+
+    /// <summary>Gets where the next daemon finds what it needs to go on; null where none is to go on.</summary>
+    public RecordStore? Records { get; init; }
 }

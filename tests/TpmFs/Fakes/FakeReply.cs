@@ -35,6 +35,11 @@ internal sealed class FakeReply : IFuseReadReplies
         OnKeep?.Invoke();
     }
 
+    public void Note(FuseReadReply reply, in FuseReadNote note) => Noted = note;
+
+    /// <summary>What was noted last of it.</summary>
+    public FuseReadNote Noted { get; private set; }
+
     public bool Complete(FuseReadReply reply, ReadOnlySpan<byte> data)
     {
         Interlocked.Increment(ref _answers);

@@ -52,7 +52,7 @@ internal sealed class TreeFixture : IDisposable
             .Select(
                 i => new TpmPort(
                     i, OpenSpace, (owner, client) => OpenRaw(i, owner, client), () => Facts[i],
-                    () => new GroupId(++_groups), Ended.Add))];
+                    (name, limits) => new SchedulingGroup(new GroupId(++_groups), name, limits), Ended.Add))];
         var status = new DaemonStatus(
             [.. ports.Select(
                 port => new TpmStatus(

@@ -10,7 +10,7 @@ internal struct UnsentAnswer
     private int _sent; // bytes
 
     /// <summary>True when bytes are left.</summary>
-    public readonly bool Any => _sent < _answer.Bytes.Count;
+    public readonly bool Any => _sent < _answer.Bytes.Length;
 
     public static UnsentAnswer Of(Portion answer) => new() { _answer = answer };
 
@@ -20,7 +20,7 @@ internal struct UnsentAnswer
     {
         while (Any)
         {
-            Errno error = SocketCalls.Send(socket, _answer.Bytes.AsSpan(_sent), out int count);
+            Errno error = SocketCalls.Send(socket, _answer.Bytes.Span[_sent..], out int count);
             if (error.IsError && error != Errno.EINTR)
             {
                 return error;

@@ -53,7 +53,7 @@ internal sealed class DeviceFileSystem(TpmNode node, Action left) : FuseFileSyst
 
         Errno error = node.Open(
             caller.ToCaller() with { Door = DoorKind.Device }, _notifier, out OpenFile? file);
-        opened = error.IsError ? default : _files.Add(file!);
+        opened = error.IsError ? default : _files.Add(file!, of, caller, flags);
         return error;
     }
 

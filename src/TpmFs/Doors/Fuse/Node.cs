@@ -11,14 +11,18 @@ internal abstract class Node
 {
     private readonly DateTimeOffset _made;
 
-    protected Node(NodeTable table, NodeAccess access)
+    /// <param name="table">Gives it its number.</param>
+    /// <param name="access">Whose it is.</param>
+    /// <param name="id">Its number, where an earlier daemon has given it one.</param>
+    protected Node(NodeTable table, NodeAccess access, NodeId? id = null)
     {
-        Id = table.Allocate();
+        Id = id ?? table.Allocate();
         Guard = access;
         _made = table.Now;
     }
 
-    public NodeId Id { get; }
+    /// <summary>Gets or sets its number. Only the table sets it, before the kernel can know the number.</summary>
+    public NodeId Id { get; internal set; }
 
     public Access Access => Guard.Current;
 
@@ -51,6 +55,12 @@ internal abstract class Node
     internal Node? Parent { get; set; }
 
     internal string Name { get; set; } = "";
+
+    /// <summary>Gets the node that has the name under which this one is found: this one itself, mostly.</summary>
+    internal virtual Node Named => this;
+
+    /// <summary>Gets the other node that is found under this one's name; this one where there is none.</summary>
+    internal virtual Node Face => this;
 
     protected NodeAccess Guard { get; }
 

@@ -2,6 +2,7 @@ using System.Collections.Concurrent;
 using System.Diagnostics.CodeAnalysis;
 using TpmFs.Fuse;
 using TpmFs.Policy;
+using TpmFs.Records;
 
 namespace TpmFs.Doors.Fuse;
 
@@ -15,10 +16,11 @@ namespace TpmFs.Doors.Fuse;
 /// whom it hands a descriptor or a bind mount. But each new number ends the kernel's entry for the name, and everybody
 /// who is at that name looks it up once more; so the lookups of a user who makes very many share a number that is that
 /// user's own, or nobody else would get through. Directories and links keep one number, since a mount below a path
-/// stays only where the path's numbers stay. The lock owns all counts and is held for a few instructions; nothing is
-/// called under it.
+/// stays only where the path's numbers stay. The lock owns all counts, and is held for a few instructions.
 /// </remarks>
-internal sealed class NodeTable(TimeProvider time)
+/// <param name="time">The clock.</param>
+/// <param name="records">Where the kernel's numbers are written down for the next daemon; null where there is none.</param>
+internal sealed class NodeTable(TimeProvider time, RecordStore? records = null)
 {
     /// <summary>
     /// The most numbers that lookups of files have made, of all users together. Each costs some 150 bytes while the
@@ -33,8 +35,10 @@ internal sealed class NodeTable(TimeProvider time)
     private readonly FairShares _shares = new(RootsReserve);
     private readonly LookupRates _rates = new(time);
     private readonly Dictionary<(Node Node, uint Uid), NodeId> _shared = [];
+    private readonly Dictionary<ulong, NodeId> _earlierLookups = []; // by their requests; until new ones come
     private readonly Lock _gate = new();
-    private ulong _last;
+    private readonly RecordedCounter _numbers = new(records, CounterName.Nodes);
+    private Node? _root;
     private int _count;
 
     /// <summary>Gets what tells to whose share a user's lookups are put down.</summary>
@@ -49,8 +53,26 @@ internal sealed class NodeTable(TimeProvider time)
     /// <summary>Gets how many numbers the kernel may use at this moment.</summary>
     public int Inodes => _inodes.Count;
 
-    /// <summary>Returns the next number. The first is FUSE_ROOT_ID, so the root is made first.</summary>
-    public NodeId Allocate() => new(Interlocked.Increment(ref _last));
+    /// <summary>Gets where the kernel's numbers are written down for the next daemon; null where there is none.</summary>
+    public RecordStore? Records => records;
+
+    /// <summary>
+    /// Returns the next number. The root is made first and gets FUSE_ROOT_ID, in every daemon that serves the
+    /// connection.
+    /// </summary>
+    public NodeId Allocate()
+    {
+        if (_root is not null)
+        {
+            return new NodeId(_numbers.Next());
+        }
+
+        _numbers.StartAbove(NodeId.Root.Value);
+        return NodeId.Root;
+    }
+
+    /// <summary>Goes on above all numbers that an earlier daemon can have used, which nobody knows.</summary>
+    public void StartAbove(ulong number) => _numbers.StartAbove(number);
 
     /// <summary>Finds the node that a number stands for.</summary>
     /// <returns>False when the kernel has forgotten the number, or never had it.</returns>
@@ -65,6 +87,7 @@ internal sealed class NodeTable(TimeProvider time)
     {
         lock (_gate)
         {
+            _root ??= node;
             _inodes[node.Id] = new Inode(node);
             _count++;
         }
@@ -80,6 +103,7 @@ internal sealed class NodeTable(TimeProvider time)
             if (_inodes.TryGetValue(node.Id, out Inode? inode) && !inode.IsUnlinked)
             {
                 inode.IsUnlinked = true;
+                inode.Record?.IsGone = true;
                 _count--;
                 DropIfUnused(node.Id, inode);
             }
@@ -89,12 +113,19 @@ internal sealed class NodeTable(TimeProvider time)
     /// <summary>Counts one lookup of a node, and says which number the kernel is to use for it.</summary>
     /// <param name="node">The node that was found.</param>
     /// <param name="uid">The user who looked it up.</param>
+    /// <param name="request">The lookup. What an earlier daemon has counted is not counted again.</param>
     /// <param name="id">The number: the node's own, or a new one for a file.</param>
     /// <returns>False when the node was removed in the meantime.</returns>
-    public bool TryLookup(Node node, uint uid, out NodeId id)
+    public bool TryLookup(Node node, uint uid, FuseRequestId request, out NodeId id)
     {
         lock (_gate)
         {
+            if (request.IsRepeated && _earlierLookups.TryGetValue(request.Unique, out id)
+                && _inodes.TryGetValue(id, out Inode? counted) && counted.Node == node)
+            {
+                return true;
+            }
+
             id = node.Id;
             if (!_inodes.TryGetValue(id, out Inode? inode) || inode.IsUnlinked)
             {
@@ -107,7 +138,46 @@ internal sealed class NodeTable(TimeProvider time)
             }
 
             inode.Lookups++;
+            if (node.Named.Parent is not null)
+            {
+                inode.Record ??= NumberRecord.Begin(records, id, node, inode.Uid ?? 0, inode.IsShared);
+                inode.Record.Count(inode.Lookups, request.Unique);
+            }
+
             return true;
+        }
+    }
+
+    /// <summary>
+    /// Gives the nodes of the tree, all of which are there, the numbers that they had in an earlier daemon. A number
+    /// whose node is not there any more leads to one that is gone.
+    /// </summary>
+    /// <returns>How many numbers the kernel holds.</returns>
+    public int Resume()
+    {
+        if (records is null || _root is null)
+        {
+            return 0;
+        }
+
+        var earlier = new EarlierNumbers(NumberRecord.Adopt(records), _root);
+        lock (_gate)
+        {
+            foreach ((NumberRecord number, Node? node) in earlier.Nodes)
+            {
+                Resume(number, node);
+            }
+        }
+
+        return earlier.Nodes.Count;
+    }
+
+    /// <summary>No request of an earlier daemon comes again.</summary>
+    public void ForgetEarlierLookups()
+    {
+        lock (_gate)
+        {
+            _earlierLookups.Clear();
         }
     }
 
@@ -121,6 +191,7 @@ internal sealed class NodeTable(TimeProvider time)
             if (_inodes.TryGetValue(id, out Inode? inode))
             {
                 inode.Lookups -= Math.Min(lookups, inode.Lookups);
+                inode.Record?.Count(inode.Lookups, request: 0);
                 DropIfUnused(id, inode);
             }
         }
@@ -151,9 +222,46 @@ internal sealed class NodeTable(TimeProvider time)
         return (id, inode);
     }
 
+    private void Resume(NumberRecord number, Node? node)
+    {
+        bool isOwn = number.Own == number.Number;
+        if (node is not null && node.Id != number.Own && _inodes.TryRemove(node.Id, out Inode? own))
+        {
+            node.Id = number.Own;
+            _inodes[node.Id] = own;
+        }
+
+        Inode inode = isOwn && node is not null
+            ? _inodes[node.Id]
+            : new Inode(node ?? new GoneNode(this, number.Type, number.Own))
+            {
+                Uid = isOwn ? null : number.Uid,
+                IsShared = number.IsShared,
+                IsUnlinked = true,
+            };
+        inode.Record = number;
+        inode.Lookups = number.Lookups;
+        _inodes[number.Number] = inode;
+        _earlierLookups[number.Request] = number.Number;
+        if (inode is { IsShared: true, Uid: { } uid })
+        {
+            _shared[(inode.Node, uid)] = number.Number;
+        }
+        else if (inode.Uid is { } payer)
+        {
+            _shares.Take(payer);
+        }
+    }
+
     private void DropIfUnused(NodeId id, Inode inode)
     {
-        if (inode.Lookups > 0 || !inode.IsUnlinked || !_inodes.TryRemove(id, out _) || inode.Uid is not { } uid)
+        if (inode.Lookups > 0 || !inode.IsUnlinked || !_inodes.TryRemove(id, out _))
+        {
+            return;
+        }
+
+        inode.Record?.Remove();
+        if (inode.Uid is not { } uid)
         {
             return;
         }
@@ -184,6 +292,9 @@ internal sealed class NodeTable(TimeProvider time)
         /// for a lookup.
         /// </summary>
         public bool IsUnlinked { get; set; }
+
+        /// <summary>Gets or sets what the next daemon finds of the number; null while the kernel does not know it.</summary>
+        public NumberRecord? Record { get; set; }
 
         /// <summary>Gets or sets how often the kernel holds this number.</summary>
         public ulong Lookups { get; set; }

@@ -16,6 +16,17 @@ internal abstract class OpenFile
     /// </summary>
     public virtual bool TakesOrders => false;
 
+    /// <summary>Gets the number of the conversation that it leads; 0 where it leads none.</summary>
+    public virtual ulong Conversation => 0;
+
+    /// <summary>Gets what the next daemon finds of it; null before it has a number.</summary>
+    public OpenRecord? Record { get; private set; }
+
+    /// <summary>
+    /// Gives the file its record, before any other call: a file of an earlier daemon finds there what it was at.
+    /// </summary>
+    public virtual void Attach(OpenRecord record) => Record = record;
+
     /// <summary>Completes the reply, fails it, or keeps it.</summary>
     public virtual void Read(in FuseReadArguments arguments, FuseReadReply reply) => reply.Fail(Errno.EINVAL);
 

@@ -1,24 +1,75 @@
 using System.Collections.Concurrent;
 using TpmFs.Fuse;
+using TpmFs.Records;
 
 namespace TpmFs.Doors.Fuse;
 
 /// <summary>The open files of one connection with the kernel, by the numbers that it names them by. Any thread.</summary>
-internal sealed class OpenFiles
+/// <param name="records">Where they are written down for the next daemon; null where there is none.</param>
+internal sealed class OpenFiles(RecordStore? records = null)
 {
     private readonly ConcurrentDictionary<OpenId, OpenFile> _files = new();
-    private ulong _lastOpen;
+    private readonly RecordedCounter _opens = new(records, CounterName.Opens);
+    private readonly Dictionary<ulong, OpenId> _earlier = []; // by the requests that opened them; while requests are repeated
 
     /// <summary>Gets how many there are.</summary>
     public int Count => _files.Count;
 
     /// <summary>Gives an open file a number.</summary>
+    /// <param name="file">The file.</param>
+    /// <param name="node">The number by which the kernel opens it.</param>
+    /// <param name="opener">Who opens it.</param>
+    /// <param name="flags">Those of open(2).</param>
     /// <returns>What OPEN answers.</returns>
-    public FuseOpened Add(OpenFile file)
+    public FuseOpened Add(OpenFile file, NodeId node, in FuseCaller opener, uint flags)
     {
-        var id = new OpenId(Interlocked.Increment(ref _lastOpen));
+        var id = new OpenId(_opens.Next());
+        file.Attach(OpenRecord.Begin(records, id, node, opener, flags, file.Conversation));
         _files[id] = file;
         return new FuseOpened(id, file.Flags);
+    }
+
+    /// <summary>Opens the files again that were open in an earlier daemon.</summary>
+    /// <returns>How many files that lead no conversation are open again, and how many cannot be.</returns>
+    public (int Others, int Gone) Resume(Func<OpenRecord, OpenFile> reopen)
+    {
+        (int others, int gone) = (0, 0);
+        foreach (OpenRecord record in records is null ? [] : OpenRecord.Adopt(records))
+        {
+            OpenFile file = reopen(record);
+            gone += file is GoneFile ? 1 : 0;
+            others += file.Conversation == 0 && file is not GoneFile ? 1 : 0;
+            file.Attach(record);
+            _files[record.Open] = file;
+            _earlier[record.Opener.Request.Unique] = record.Open;
+        }
+
+        return (others, gone);
+    }
+
+    /// <summary>Finds the file that an earlier daemon has opened for a request that is repeated.</summary>
+    public bool TryFindEarlier(FuseRequestId request, out FuseOpened opened)
+    {
+        bool isThere = request.IsRepeated && _earlier.TryGetValue(request.Unique, out _);
+        opened = isThere
+            ? new FuseOpened(_earlier[request.Unique], _files[_earlier[request.Unique]].Flags) : default;
+        return isThere;
+    }
+
+    /// <summary>
+    /// No request is repeated any more. Wakes all who poll: what they wait for may have happened while nobody served.
+    /// Who is woken for nothing polls again.
+    /// </summary>
+    public void EndResume(IFuseNotifier notifier)
+    {
+        _earlier.Clear();
+        foreach (OpenFile file in _files.Values)
+        {
+            if (file.Record?.Poll is { } poll)
+            {
+                notifier.NotifyPoll(poll);
+            }
+        }
     }
 
     public void Read(OpenId open, in FuseReadArguments arguments, FuseReadReply reply)
@@ -52,13 +103,26 @@ internal sealed class OpenFiles
     public WriteProgress Lend(OpenId open) =>
         _files.TryGetValue(open, out OpenFile? file) ? file.Lend() : WriteProgress.Nothing;
 
-    public PollEvents Poll(OpenId open, PollId? notify, PollEvents wanted) =>
-        _files.TryGetValue(open, out OpenFile? file) ? file.Poll(notify, wanted) : PollEvents.Err;
+    public PollEvents Poll(OpenId open, PollId? notify, PollEvents wanted)
+    {
+        if (!_files.TryGetValue(open, out OpenFile? file))
+        {
+            return PollEvents.Err;
+        }
+
+        if (notify is not null)
+        {
+            file.Record!.Poll = notify;
+        }
+
+        return file.Poll(notify, wanted);
+    }
 
     public void Release(OpenId open)
     {
         if (_files.TryRemove(open, out OpenFile? file))
         {
+            file.Record!.Remove();
             file.Release();
         }
     }

@@ -39,6 +39,8 @@ internal sealed class TpmFile : OpenFile, IConversationDoor, IFuseInterruptible
 
     public override FuseOpenFlags Flags => FuseOpenFlags.DirectIo | FuseOpenFlags.Stream | FuseOpenFlags.NoFlush;
 
+    public override ulong Conversation => _conversation.Identity.Id;
+
     public int WaitingReads
     {
         get
@@ -52,7 +54,8 @@ internal sealed class TpmFile : OpenFile, IConversationDoor, IFuseInterruptible
 
     public override Errno Write(in FuseWriteArguments arguments, ReadOnlySpan<byte> data, out int written)
     {
-        Errno error = _conversation.Write(data, lends: true);
+        Errno error = _conversation.Write(
+            data, lends: true, new DoorRequest(arguments.Request.Unique, arguments.Request.IsRepeated));
         Changed(); // the rest of an answer may have been dropped
         written = error.IsError ? 0 : data.Length;
         return error;
@@ -67,7 +70,17 @@ internal sealed class TpmFile : OpenFile, IConversationDoor, IFuseInterruptible
 
     public override void Read(in FuseReadArguments arguments, FuseReadReply reply)
     {
+        FuseReadNote noted = arguments.Noted;
+        if (noted.Count != 0)
+        {
+            WaitingRead.Answer(
+                reply,
+                _conversation.TakeAgain(new TakenPart(noted.Turn, noted.Source, noted.Start, noted.Count)));
+            return;
+        }
+
         bool blocks = (arguments.Flags & NonBlocking) == 0;
+        ulong turn = noted.Turn;
         WaitingRead? settled;
         PollWakeups woken;
         Portion portion;
@@ -76,10 +89,10 @@ internal sealed class TpmFile : OpenFile, IConversationDoor, IFuseInterruptible
         {
             _isWatched = true;
             settled = SettleWaiting();
-            if (!_conversation.TryTake(arguments.Size, out portion))
+            if (!_conversation.TryTake(arguments.Size, ref turn, new ReadNotes(reply), out portion))
             {
-                waits = blocks && _waiting.TryAdd(reply, arguments.Size);
-                portion = Portion.Of(blocks ? Errno.EBUSY : Errno.EAGAIN);
+                waits = blocks && _waiting.TryAdd(reply, arguments.Size, turn);
+                portion = waits ? default : Refuse(reply, turn, blocks ? Errno.EBUSY : Errno.EAGAIN);
             }
 
             woken = LookAgain();
@@ -177,6 +190,16 @@ internal sealed class TpmFile : OpenFile, IConversationDoor, IFuseInterruptible
         _ => PollEvents.Out | PollEvents.WriteNormal,
     };
 
+    /// <summary>
+    /// Refuses a read that would have to wait. That is written down, since by the time of another daemon there may be an
+    /// answer, which belongs to another read.
+    /// </summary>
+    private static Portion Refuse(FuseReadReply reply, ulong turn, Errno error)
+    {
+        new ReadNotes(reply).Note(new TakenPart(turn, Source: 0, Start: 0, -error.Value));
+        return Portion.Of(error);
+    }
+
     private bool IsAnythingWaiting => _waiting.Count > 0 || _pollers.Any;
 
     /// <summary>
@@ -186,19 +209,27 @@ internal sealed class TpmFile : OpenFile, IConversationDoor, IFuseInterruptible
     /// <returns>The oldest of them, to be sent without the lock; null when none is settled.</returns>
     private WaitingRead? SettleWaiting()
     {
-        if (_waiting.First is not { } oldest || !_conversation.TryTake(oldest.Size, out Portion portion))
+        if (_waiting.First is not { } oldest || !TryTake(oldest))
         {
             return null;
         }
 
         _waiting.TakeAll();
-        oldest.Portion = portion;
         for (WaitingRead? read = oldest.Next; read is not null; read = read.Next)
         {
-            read.Portion = _conversation.TryTake(read.Size, out portion) ? portion : Portion.Nothing;
+            TryTake(read);
         }
 
         return oldest;
+    }
+
+    private bool TryTake(WaitingRead read)
+    {
+        ulong turn = read.Turn;
+        bool isTaken =
+            _conversation.TryTake(read.Size, ref turn, new ReadNotes(read.Reply), out Portion portion);
+        read.Portion = portion;
+        return isTaken;
     }
 
     /// <summary>Looks what is ready now, where anybody waits for it.</summary>

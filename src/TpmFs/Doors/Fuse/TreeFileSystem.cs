@@ -1,5 +1,6 @@
 using System.Text;
 using Serilog;
+using TpmFs.Clients;
 using TpmFs.Fuse;
 using TpmFs.Permissions;
 
@@ -9,7 +10,7 @@ namespace TpmFs.Doors.Fuse;
 /// <param name="owner">The user whose daemon this is.</param>
 internal sealed class TreeFileSystem(NodeTable table, PollNotifier notifier, uint owner, ILogger log) : FuseFileSystem
 {
-    private readonly OpenFiles _files = new();
+    private readonly OpenFiles _files = new(table.Records);
     private volatile bool _closing;
 
     /// <summary>Open files now.</summary>
@@ -18,7 +19,27 @@ internal sealed class TreeFileSystem(NodeTable table, PollNotifier notifier, uin
     /// <summary>From now on nothing can be opened (ENODEV): the daemon stops. What is open goes on.</summary>
     public void RefuseOpens() => _closing = true;
 
+    /// <summary>Gets or sets what is done when the requests of an earlier daemon are served.</summary>
+    public Action? WhenResumed { get; set; }
+
+    /// <summary>Opens the files again that were open in an earlier daemon.</summary>
+    /// <param name="conversations">The conversations that went on, by their numbers; those that are used are taken out.</param>
+    /// <returns>How many files that lead no conversation are open again, and how many cannot be.</returns>
+    public (int Others, int Gone) Resume(Dictionary<ulong, Conversation> conversations) =>
+        _files.Resume(record => Reopen(record, conversations));
+
     public override void Started(IFuseNotifier session) => notifier.Attach(session);
+
+    /// <summary>
+    /// Wakes all who poll: what they wait for may have happened while nobody served. Who is woken for nothing polls
+    /// again.
+    /// </summary>
+    public override void Resumed()
+    {
+        table.ForgetEarlierLookups();
+        WhenResumed?.Invoke();
+        _files.EndResume(notifier);
+    }
 
     public override Errno Lookup(in FuseCaller caller, NodeId parent, ReadOnlySpan<byte> name, out FuseEntry entry)
     {
@@ -73,6 +94,12 @@ internal sealed class TreeFileSystem(NodeTable table, PollNotifier notifier, uin
         }
 
         Errno error = directory.MakeDirectory(caller, name, mode, out Node? made);
+        if (caller.Request.IsRepeated && error == Errno.EEXIST)
+        {
+            // The kernel has held the directory's lock all the time: an earlier daemon has made it for this request.
+            error = directory.Find(caller, name, out made);
+        }
+
         Audit.Of(caller.ToCaller(), log).Made(directory.PlaceOf(Encoding.Latin1.GetString(name)), "mkdir", error);
         return error.IsError ? error : Enter(caller, made!, out entry);
     }
@@ -85,6 +112,11 @@ internal sealed class TreeFileSystem(NodeTable table, PollNotifier notifier, uin
         }
 
         Errno error = directory.RemoveDirectory(caller, name);
+        if (caller.Request.IsRepeated && error == Errno.ENOENT)
+        {
+            error = Errno.None; // as above
+        }
+
         Audit.Of(caller.ToCaller(), log).Removed(directory.PlaceOf(Encoding.Latin1.GetString(name)), "rmdir", error);
         return error;
     }
@@ -97,13 +129,18 @@ internal sealed class TreeFileSystem(NodeTable table, PollNotifier notifier, uin
             return Errno.ENODEV;
         }
 
+        if (_files.TryFindEarlier(caller.Request, out opened))
+        {
+            return Errno.None;
+        }
+
         if (!table.TryGet(node, out Node? found))
         {
             return Errno.ENOENT;
         }
 
         Errno error = found.Open(caller, flags, out OpenFile? file);
-        opened = error.IsError ? default : _files.Add(file!);
+        opened = error.IsError ? default : _files.Add(file!, node, caller, flags);
         return error;
     }
 
@@ -177,7 +214,7 @@ internal sealed class TreeFileSystem(NodeTable table, PollNotifier notifier, uin
             return Errno.ENOENT;
         }
 
-        Errno error = found.SetXattr(caller, name, value, flags);
+        Errno error = found.SetXattr(caller, name, value, caller.Request.IsRepeated ? 0 : flags);
         AuditXattr(caller, found, name, error);
         return error;
     }
@@ -190,6 +227,11 @@ internal sealed class TreeFileSystem(NodeTable table, PollNotifier notifier, uin
         }
 
         Errno error = found.RemoveXattr(caller, name);
+        if (caller.Request.IsRepeated && error == Errno.ENODATA)
+        {
+            error = Errno.None;
+        }
+
         AuditXattr(caller, found, name, error);
         return error;
     }
@@ -209,9 +251,21 @@ internal sealed class TreeFileSystem(NodeTable table, PollNotifier notifier, uin
         }
     }
 
+    private OpenFile Reopen(OpenRecord record, Dictionary<ulong, Conversation> conversations)
+    {
+        if (record.Conversation != 0)
+        {
+            return conversations.Remove(record.Conversation, out Conversation? conversation)
+                ? new TpmFile(conversation, notifier) : new GoneFile();
+        }
+
+        return table.TryGet(record.Node, out Node? node) && node is not TpmNode
+            && !node.Open(record.Opener, record.Flags, out OpenFile? file).IsError ? file! : new GoneFile();
+    }
+
     private Errno Enter(in FuseCaller caller, Node node, out FuseEntry entry)
     {
-        bool found = table.TryLookup(node, caller.Uid, out NodeId id);
+        bool found = table.TryLookup(node, caller.Uid, caller.Request, out NodeId id);
         entry = new FuseEntry(id, node.Attributes);
         return found ? Errno.None : Errno.ENOENT;
     }

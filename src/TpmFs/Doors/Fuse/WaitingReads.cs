@@ -13,6 +13,9 @@ internal sealed class WaitingRead
 
     public int Size { get; set; }
 
+    /// <summary>Which answer it waits for.</summary>
+    public ulong Turn { get; set; }
+
     /// <summary>What it gets, once it is settled.</summary>
     public Portion Portion { get; set; }
 
@@ -32,11 +35,18 @@ internal sealed class WaitingRead
         }
         else
         {
-            reply.Complete(portion.Bytes);
+            reply.Complete(portion.Bytes.Span);
         }
 
         portion.Sent();
     }
+}
+
+/// <summary>Writes down what a read gets, with the read's request.</summary>
+internal readonly struct ReadNotes(FuseReadReply reply) : IReadNotes
+{
+    public void Note(in TakenPart part) =>
+        reply.Note(new FuseReadNote(part.Turn, part.Source, part.Start, part.Count));
 }
 
 /// <summary>
@@ -66,7 +76,7 @@ internal struct WaitingReads
 
     /// <summary>Adds a read.</summary>
     /// <returns>False when <see cref="Most"/> reads wait already.</returns>
-    public bool TryAdd(FuseReadReply reply, int size)
+    public bool TryAdd(FuseReadReply reply, int size, ulong turn)
     {
         if (Count == Most)
         {
@@ -75,7 +85,7 @@ internal struct WaitingReads
 
         Count++;
         WaitingRead read = Interlocked.Exchange(ref _spare, null) ?? new WaitingRead();
-        (read.Reply, read.Size) = (reply, size);
+        (read.Reply, read.Size, read.Turn) = (reply, size, turn);
         if (_last is null)
         {
             _first = read;

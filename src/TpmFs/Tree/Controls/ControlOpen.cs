@@ -26,6 +26,13 @@ internal class ControlOpen(ControlFile file, uint payer) : OpenFile
 
     public override bool TakesOrders => true;
 
+    public override void Attach(OpenRecord record)
+    {
+        base.Attach(record);
+        _ordered = record.HasOrdered;
+        _end = record.End >= 0 ? (int)record.End : null;
+    }
+
     public override void Read(in FuseReadArguments arguments, FuseReadReply reply)
     {
         if (file.IsGone)
@@ -61,7 +68,17 @@ internal class ControlOpen(ControlFile file, uint payer) : OpenFile
         lock (_gate)
         {
             Errno error = file.Take(order, !_ordered);
-            _ordered |= !error.IsError;
+            if (error == Errno.ESRCH && arguments.Request.IsRepeated)
+            {
+                error = Errno.None; // an earlier daemon has ended the opener that the order names
+            }
+
+            if (!_ordered && !error.IsError)
+            {
+                _ordered = true;
+                Record?.HasOrdered = true;
+            }
+
             written = error.IsError ? 0 : data.Length;
             return error;
         }
@@ -96,13 +113,22 @@ internal class ControlOpen(ControlFile file, uint payer) : OpenFile
         if (end == shown.Length)
         {
             Drop();
-            _end = shown.Length > 0 ? shown.Length : _end;
+            SetEnd(shown.Length > 0 ? shown.Length : _end);
         }
         else if (shown != _kept)
         {
             Drop();
-            _end = null;
+            SetEnd(null);
             _kept = !_isReleased && file.Context.TryKeep(payer, shown.Length) ? shown : null;
+        }
+    }
+
+    private void SetEnd(int? end)
+    {
+        if (end != _end)
+        {
+            _end = end;
+            Record?.End = end ?? -1;
         }
     }
 

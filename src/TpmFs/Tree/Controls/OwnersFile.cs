@@ -28,6 +28,8 @@ internal abstract class OwnersFile : ControlFile
         table.Link(_face);
     }
 
+    internal override Node Face => _face;
+
     public override Node VisibleTo(in FuseCaller caller) =>
         caller.Uid != Access.Uid && caller.Uid == _directory.Access.Uid ? _face : this;
 
@@ -50,6 +52,8 @@ internal abstract class OwnersFile : ControlFile
         public override NodeType Type => file.Type;
 
         public override string Place => file.Place;
+
+        internal override Node Named => file;
 
         public override Errno Open(in FuseCaller caller, uint flags, out OpenFile? opened) =>
             file.Open(caller, flags, out opened);

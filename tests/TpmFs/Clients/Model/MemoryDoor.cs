@@ -94,7 +94,7 @@ internal sealed class MemoryDoor : IConversationDoor, IClientDoor
 
         public void Answer(Portion portion)
         {
-            Result = ([.. portion.Bytes], portion.Error);
+            Result = (portion.Bytes.ToArray(), portion.Error);
             IsAnswered = true;
             portion.Sent();
         }

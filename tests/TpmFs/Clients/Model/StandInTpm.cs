@@ -25,7 +25,7 @@ internal sealed class StandInTpm : ITpmUnderTest
             (_, client) => Open(client),
             (_, client) => OpenRaw(client),
             () => new TpmFacts(TpmFamily.Tpm20, TpmFileFixture.MaxCommandSize, HighestLocality: 4, null),
-            () => new GroupId(++_groups),
+            (name, limits) => new SchedulingGroup(new GroupId(++_groups), name, limits),
             _ => { });
     }
 

@@ -40,8 +40,8 @@ public sealed class NodeTableTests
 
         foreach (Node node in (Node[])[_root, link])
         {
-            Assert.True(_table.TryLookup(node, Alice, out NodeId first));
-            Assert.True(_table.TryLookup(node, Bob, out NodeId second));
+            Assert.True(_table.TryLookup(node, Alice, default, out NodeId first));
+            Assert.True(_table.TryLookup(node, Bob, default, out NodeId second));
             Assert.Equal((node.Id, node.Id), (first, second));
         }
     }
@@ -105,7 +105,7 @@ public sealed class NodeTableTests
         Assert.True(_root.TryRemove("file", out _));
 
         Assert.Equal(nodes - 1, _table.Count);
-        Assert.False(_table.TryLookup(_file, Alice, out _));
+        Assert.False(_table.TryLookup(_file, Alice, default, out _));
         _table.Forget(first, 1);
         Assert.False(_table.TryGet(first, out _));
         Assert.Same(_file, Get(second));
@@ -137,7 +137,7 @@ public sealed class NodeTableTests
 
     private NodeId LookUp(uint uid)
     {
-        Assert.True(_table.TryLookup(_file, uid, out NodeId id));
+        Assert.True(_table.TryLookup(_file, uid, default, out NodeId id));
         return id;
     }
 

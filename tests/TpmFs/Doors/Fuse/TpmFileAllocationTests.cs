@@ -112,6 +112,10 @@ public sealed class TpmFileAllocationTests : IDisposable
         {
         }
 
+        public void Note(FuseReadReply reply, in FuseReadNote note)
+        {
+        }
+
         public bool Complete(FuseReadReply reply, ReadOnlySpan<byte> data)
         {
             Completed++;

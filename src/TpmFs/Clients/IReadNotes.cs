@@ -1,0 +1,36 @@
+namespace TpmFs.Clients;
+
+/// <summary>
+/// Writes down what a read gets, for the next daemon: it comes before the conversation moves on, so that whoever
+/// answers the read answers it with the same bytes.
+/// </summary>
+internal interface IReadNotes
+{
+    /// <summary>Writes it down. Called with the conversation's lock held; must not block or call back.</summary>
+    void Note(in TakenPart part);
+}
+
+/// <summary>What a read gets.</summary>
+/// <param name="Turn">Which answer the read waits for, or gets: one more than the command's number.</param>
+/// <param name="Source">The number of the answer's bytes.</param>
+/// <param name="Start">The first byte that it gets.</param>
+/// <param name="Count">How many bytes it gets, 0 while it waits; a negated errno where it gets an error.</param>
+internal readonly record struct TakenPart(ulong Turn, ulong Source, int Start, int Count);
+
+/// <summary>Writes nothing down.</summary>
+internal readonly struct NoNotes : IReadNotes
+{
+    public void Note(in TakenPart part)
+    {
+    }
+}
+
+/// <summary>Which of a door's requests something is.</summary>
+/// <param name="Number">The door's own number for it, used once; 0 where the door has none.</param>
+/// <param name="IsRepeated">True when an earlier daemon had it, and may have carried it out.</param>
+internal readonly record struct DoorRequest(ulong Number, bool IsRepeated);
+
+/// <summary>A conversation that an earlier daemon had.</summary>
+/// <param name="Record">Its state.</param>
+/// <param name="Saved">Whose it is.</param>
+internal sealed record EarlierConversation(ConversationRecord Record, SavedConversation Saved);

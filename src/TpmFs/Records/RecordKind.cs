@@ -1,0 +1,49 @@
+namespace TpmFs.Records;
+
+/// <summary>
+/// The kinds of records that the doors keep for the next daemon. A number is not used again for another kind, unless
+/// <see cref="DoorRecords.Format"/> grows. The numbers below 16 are those of a FUSE session.
+/// </summary>
+internal enum RecordKind : byte
+{
+    /// <summary>A counter: how many conversations, open files or numbers there were.</summary>
+    Counter = 16,
+
+    /// <summary>A conversation that has not been closed.</summary>
+    Conversation = 17,
+
+    /// <summary>The bytes of a command under way, or of an answer.</summary>
+    Bytes = 18,
+
+    /// <summary>An open file.</summary>
+    Open = 19,
+
+    /// <summary>A number that the kernel uses for a node.</summary>
+    Number = 20,
+
+    /// <summary>A directory that was made at run time.</summary>
+    Made = 21,
+
+    /// <summary>Changed access of a node.</summary>
+    Access = 22,
+
+    /// <summary>Changed limits of a domain.</summary>
+    Limits = 23,
+
+    /// <summary>The domains that the configuration gave last.</summary>
+    Plans = 24,
+
+    /// <summary>Says that all changes of the state are in records.</summary>
+    State = 25,
+}
+
+/// <summary>The format of the doors' records.</summary>
+internal static class DoorRecords
+{
+    /// <summary>Grows when a daemon can no longer read what one with the number before has written.</summary>
+    public const uint Format = 1;
+
+    /// <summary>Returns the records of a kind that an earlier daemon left.</summary>
+    public static IEnumerable<StoredRecord> Of(this RecordStore? store, RecordKind kind) =>
+        store?.Records.Where(record => record.Kind == (byte)kind) ?? [];
+}

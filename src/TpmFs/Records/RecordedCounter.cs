@@ -1,0 +1,37 @@
+namespace TpmFs.Records;
+
+/// <summary>Counts upwards; the next daemon goes on with the next number. Any thread.</summary>
+internal sealed class RecordedCounter
+{
+    private readonly RecordArea _area;
+
+    /// <param name="store">Null where no daemon is to go on.</param>
+    /// <param name="name">Tells it from other counters.</param>
+    public RecordedCounter(RecordStore? store, CounterName name)
+    {
+        StoredRecord? earlier = store.Of(RecordKind.Counter).Cast<StoredRecord?>()
+            .FirstOrDefault(record => record!.Value.Id == (ulong)name);
+        _area = earlier is { } record
+            ? RecordArea.Adopt(store!, record)
+            : RecordArea.Reserve(store, (byte)RecordKind.Counter, (ulong)name, sizeof(ulong));
+    }
+
+    /// <summary>Returns the next number; the first is 1.</summary>
+    public ulong Next()
+    {
+        ulong next = Interlocked.Increment(ref _area.As<ulong>());
+        _area.Wrote();
+        return next;
+    }
+
+    /// <summary>Goes on above a number.</summary>
+    public void StartAbove(ulong number) => _area.As<ulong>() = Math.Max(number, _area.As<ulong>());
+}
+
+/// <summary>What is counted.</summary>
+internal enum CounterName
+{
+    Nodes,
+    Opens,
+    Conversations,
+}

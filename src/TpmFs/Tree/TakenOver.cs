@@ -1,0 +1,92 @@
+using TpmFs.Clients;
+using TpmFs.Doors.Fuse;
+using TpmFs.Records;
+
+namespace TpmFs.Tree;
+
+/// <summary>What a tree took over from an earlier daemon that served the same mount.</summary>
+/// <param name="Openers">Openers that go on.</param>
+/// <param name="Commands">How many of them have a command under way.</param>
+/// <param name="Answers">How many of them have an answer that is not read to its end.</param>
+/// <param name="OtherFiles">Open files of other kinds, such as status, that were opened again.</param>
+/// <param name="Numbers">Numbers of nodes that the kernel holds.</param>
+/// <param name="Lost">What did not go on, and why: a sentence for each.</param>
+internal sealed record TakenOver(
+    int Openers, int Commands, int Answers, int OtherFiles, int Numbers, IReadOnlyList<string> Lost)
+{
+    /// <summary>Gets what a tree took over that had no daemon before it.</summary>
+    public static TakenOver Nothing { get; } = new(0, 0, 0, 0, 0, []);
+}
+
+/// <summary>Takes over what an earlier daemon had.</summary>
+/// <param name="context">What all conversations share, and where the earlier daemon wrote them down.</param>
+/// <param name="tpms">By their numbers.</param>
+/// <param name="domains">Every domain.</param>
+internal sealed class Takeover(
+    ConversationContext context, IReadOnlyList<TpmPort> tpms, IEnumerable<Domain> domains)
+{
+    private readonly Dictionary<string, Domain> _domains = domains.ToDictionary(domain => domain.Path);
+    private readonly List<string> _lost = [];
+    private int _openers;
+    private int _commands;
+    private int _answers;
+
+    /// <summary>Takes over everything. The tree is complete, and serves nobody yet.</summary>
+    public TakenOver Run(NodeTable table, TreeFileSystem fileSystem)
+    {
+        if (context.Records is not { } store)
+        {
+            return TakenOver.Nothing;
+        }
+
+        int numbers = table.Resume();
+        Dictionary<ulong, Conversation> conversations = [];
+        foreach (StoredRecord stored in store.Of(RecordKind.Conversation))
+        {
+            if (ConversationRecord.TryAdopt(store, stored, out SavedConversation? saved) is { } record)
+            {
+                conversations[stored.Id] = Resume(new EarlierConversation(record, saved!));
+            }
+        }
+
+        (int others, int gone) = fileSystem.Resume(conversations);
+        foreach (Conversation unopened in conversations.Values)
+        {
+            // Its client has not been told that it is open, or is gone.
+            unopened.Close();
+        }
+
+        fileSystem.WhenResumed = context.Bytes.ReturnUnclaimed;
+        if (gone > 0)
+        {
+            _lost.Add($"{gone} open files lead nowhere any more; their users get ENODEV");
+        }
+
+        return new TakenOver(_openers, _commands, _answers, others, numbers, _lost);
+    }
+
+    private Conversation Resume(EarlierConversation earlier)
+    {
+        ConversationIdentity who = earlier.Saved.Identity;
+        TpmPort? tpm = who.Node.Tpm >= 0 && who.Node.Tpm < tpms.Count ? tpms[who.Node.Tpm] : null;
+        string reason = !_domains.TryGetValue(who.Domain, out Domain? domain) ? "its domain is not there any more"
+            : who.Client.Door != DoorKind.File ? "it came by a door that does not outlive the daemon"
+            : tpm is null ? $"TPM {who.Node.Tpm} is not configured any more"
+            : tpm.Reopen is null ? "what the TPM held for it is not known"
+            : "";
+        if (reason.Length > 0)
+        {
+            _lost.Add(
+                $"opener {who.Id} of {OutsideText.Line(who.Path)} (process {who.Client.Pid}, "
+                    + $"{OutsideText.Line(who.Client.Command)}, of user {who.Client.Uid}) gets ENODEV: {reason}");
+            return Conversation.Resume(context, earlier, maxCommandSize: 0, reopenSpace: null, keeper: null);
+        }
+
+        Conversation conversation = domain!.Resume(earlier, tpm!);
+        ConversationState state = conversation.State;
+        _openers += state == ConversationState.Ended ? 0 : 1;
+        _commands += state == ConversationState.Running ? 1 : 0;
+        _answers += state == ConversationState.Unread ? 1 : 0;
+        return conversation;
+    }
+}
