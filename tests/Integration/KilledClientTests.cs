@@ -7,7 +7,7 @@ namespace TpmFs.Integration.Tests;
 /// <summary>
 /// A client is killed with SIGKILL in each state: nothing of it is left in the TPM, and nobody else notices.
 /// </summary>
-public sealed class KilledClientTests(Mount mount, ITestOutputHelper output) : MountTests(mount, output)
+public class KilledClientTests(Mount mount, ITestOutputHelper output) : MountTests(mount, output)
 {
     [Fact]
     public void Killed_while_idle()
@@ -19,7 +19,7 @@ public sealed class KilledClientTests(Mount mount, ITestOutputHelper output) : M
     public void Killed_while_its_command_is_queued()
     {
         TpmHold hold = Mount.Proxy.Hold(TpmCc.ReadClock);
-        Opener running = Open();
+        Opener running = OpenClient();
         Check(
             victim =>
             {
@@ -83,17 +83,20 @@ public sealed class KilledClientTests(Mount mount, ITestOutputHelper output) : M
         });
     }
 
+    /// <summary>Begins a conversation in a process of its own.</summary>
+    private protected virtual Opener OpenClient() => Open();
+
     /// <summary>
     /// Kills a client that holds a key and a session, in the state that <paramref name="prepare"/> brings it to.
     /// </summary>
-    private void Check(Action<Opener> prepare, Action? afterwards = null)
+    private protected void Check(Action<Opener> prepare, Action? afterwards = null)
     {
-        Opener bystander = Open();
+        Opener bystander = OpenClient();
         uint key = bystander.Transact(Tpm2.CreatePrimary(Tpm2.Null)).NewHandle();
         byte[] name = bystander.Transact(Tpm2.ReadPublic(key)).Succeeded();
         uint session = bystander.Transact(Tpm2.StartAuthSession(policy: true)).NewHandle();
 
-        Opener victim = Open();
+        Opener victim = OpenClient();
         victim.Transact(Tpm2.CreatePrimary()).NewHandle();
         victim.Transact(Tpm2.StartAuthSession(policy: true)).NewHandle();
         prepare(victim);

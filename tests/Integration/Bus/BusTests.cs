@@ -17,7 +17,7 @@ public abstract class BusTests(BusMount mount, ITestOutputHelper output)
     private protected Opener Connect(User? user = null) => Connect(NewBusAgent(user));
 
     /// <summary>Makes a connection.</summary>
-    private protected static Opener Connect(Agent agent)
+    internal static Opener Connect(Agent agent)
     {
         Reply opened = agent.Call("tcti_open", "tabrmd");
         Assert.Null(opened.Errno);
@@ -25,7 +25,7 @@ public abstract class BusTests(BusMount mount, ITestOutputHelper output)
     }
 
     /// <summary>The environment in which the TSS's tools reach tpm2-abrmd, or what is in its place.</summary>
-    private protected static Dictionary<string, string> Tabrmd(MessageBus bus) => new()
+    internal static Dictionary<string, string> Tabrmd(MessageBus bus) => new()
     {
         ["DBUS_SYSTEM_BUS_ADDRESS"] = bus.Address,
         ["TPM2TOOLS_TCTI"] = "tabrmd:",

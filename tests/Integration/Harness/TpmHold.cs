@@ -15,15 +15,26 @@ internal sealed class TpmHold(TpmCc code)
     /// <summary>Waits until the command is held.</summary>
     public void WaitUntilHeld() => _arrived.Task.Wait($"{Code} at the TPM");
 
+    /// <summary>Lets the command go on to the TPM.</summary>
     public void Release() => _released.TrySetResult(true);
+
+    /// <summary>The proxy's side: the daemon asks to give up the command that runs, so that a held one ends.</summary>
+    public void Cancel()
+    {
+        if (_arrived.Task.IsCompleted)
+        {
+            _released.TrySetResult(false);
+        }
+    }
 
     /// <summary>The proxy's side, under its lock: true for the first command that comes.</summary>
     public bool TryTake() => !_taken && (_taken = true);
 
     /// <summary>The proxy's side: the command has come.</summary>
-    public void Wait()
+    /// <returns>False when it was given up.</returns>
+    public bool Wait()
     {
         _arrived.TrySetResult(true);
-        _released.Task.Wait($"release of {Code}", limit: Deadline.Client);
+        return _released.Task.Wait($"release of {Code}", limit: Deadline.Client);
     }
 }

@@ -5,12 +5,15 @@ using TpmFs.Tpm.Wire;
 namespace TpmFs.Integration.Tests.Harness;
 
 /// <summary>
-/// Stands between TpmFs and swtpm. It counts the commands, can hold them up as a slow TPM would, can cut the
-/// connection, and asks the TPM itself between two commands of the daemon, which nobody else can: swtpm serves one data
+/// Stands between TpmFs and swtpm. It counts the commands, can hold them up as a slow TPM would, one that can be told to
+/// give up what it does, can cut the connection, and asks the TPM itself between two commands of the daemon, which nobody else can: swtpm serves one data
 /// connection only.
 /// </summary>
 internal sealed class TpmProxy : ITpmChannel, IDisposable
 {
+    /// <summary>TPM_RC_CANCELED.</summary>
+    private static readonly byte[] s_cancelled = [0x80, 0x01, 0, 0, 0, 10, 0, 0, 9, 9];
+
     private readonly SoftwareTpm _tpm;
     private readonly Socket _data;
     private readonly Socket _control;
@@ -146,8 +149,8 @@ internal sealed class TpmProxy : ITpmChannel, IDisposable
                 hold = _holds.Find(one => one.Code == header.CommandCode && one.TryTake());
             }
 
-            hold?.Wait();
-            connection.Send(Transact(command));
+            bool isGivenUp = hold?.Wait() == false;
+            connection.Send(isGivenUp ? s_cancelled : Transact(command));
         }
     }
 
@@ -155,15 +158,28 @@ internal sealed class TpmProxy : ITpmChannel, IDisposable
     {
         using var upstream = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
         upstream.Connect(new UnixDomainSocketEndPoint(_tpm.Socket + ".ctrl"));
-        StartThread(() => Copy(upstream, client));
-        Copy(client, upstream);
+        StartThread(() => Copy(upstream, client, _ => { }));
+        Copy(client, upstream, CancelIfAsked);
     }
 
-    private static void Copy(Socket from, Socket to)
+    /// <summary>CMD_CANCEL_TPM_CMD of swtpm's control channel ends a command that is held.</summary>
+    private void CancelIfAsked(byte[] request)
+    {
+        if (request is [0, 0, 0, 9, ..])
+        {
+            lock (_lock)
+            {
+                _holds.ForEach(hold => hold.Cancel());
+            }
+        }
+    }
+
+    private static void Copy(Socket from, Socket to, Action<byte[]> see)
     {
         byte[] buffer = new byte[4096];
         while (from.Receive(buffer) is > 0 and int count)
         {
+            see(buffer[..count]);
             to.Send(buffer.AsSpan(0, count));
         }
 

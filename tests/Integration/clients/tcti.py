@@ -5,6 +5,9 @@ A context is named by the descriptor that it has for poll(2). An operation's out
 import ctypes
 import errno
 import functools
+import os
+import select
+import socket
 
 
 class PollHandle(ctypes.Structure):
@@ -42,6 +45,7 @@ def tcti_open(conf):
     handle, count = PollHandle(), ctypes.c_size_t(1)
     if context.contents.handles(context, ctypes.byref(handle), ctypes.byref(count)):
         raise OSError(errno.EOPNOTSUPP, "no poll handle")
+    os.set_blocking(handle.fd, True)  # for the agent's own reads and writes
     contexts[handle.fd] = context
     return handle.fd
 
@@ -64,6 +68,48 @@ def tcti_close(fd):
     return 0
 
 
+def tcti_churn(conf, times):
+    """Makes a connection, sends a command, reads the response, closes it: so many times. Counts what went wrong."""
+    wrong = 0
+    for _ in range(int(times)):
+        fd = tcti_open(conf)
+        if tcti_transmit(fd, "80010000000c0000017b0008") or not isinstance(tcti_receive(fd, -1), bytes):
+            wrong += 1
+        tcti_close(fd)
+    return wrong
+
+
+def tcti_flood(fd, command):
+    """Sends a command again and again without reading, until the socket takes no more; how many went out whole."""
+    data = bytes.fromhex(command)
+    count = 0
+    while True:
+        ready = select.select([], [int(fd)], [], 1)[1]
+        if not ready:
+            return count
+        try:
+            sent = socket_of(fd).send(data, socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            continue
+        while sent < len(data):
+            sent += socket_of(fd).send(data[sent:])
+        count += 1
+
+
+def tcti_drain(fd, count, size):
+    """Reads so many responses of one size; how many of them were successes."""
+    good = 0
+    for _ in range(int(count)):
+        response = socket_of(fd).recv(int(size), socket.MSG_WAITALL)
+        good += len(response) == int(size) and response[6:10] == bytes(4)
+    return good
+
+
+@functools.cache
+def socket_of(fd):
+    return socket.socket(fileno=os.dup(int(fd)))
+
+
 contexts = {}
 operations = {
     "tcti_open": tcti_open,
@@ -72,4 +118,8 @@ operations = {
     "tcti_cancel": lambda fd: contexts[int(fd)].contents.cancel(contexts[int(fd)]),
     "tcti_locality": lambda fd, locality: contexts[int(fd)].contents.locality(contexts[int(fd)], int(locality)),
     "tcti_close": tcti_close,
+    "tcti_churn": tcti_churn,
+    "tcti_flood": tcti_flood,
+    "tcti_drain": tcti_drain,
+    "shut_write": lambda fd: socket_of(fd).shutdown(socket.SHUT_WR) or 0,
 }

@@ -1,0 +1,142 @@
+using System.Buffers.Binary;
+using TpmFs.Integration.Tests.Harness;
+using TpmFs.Tpm;
+using Xunit.Abstractions;
+
+namespace TpmFs.Integration.Tests.Bus;
+
+/// <summary>Clients that send what is no command, or do not read, and very many of them: nobody else notices.</summary>
+public sealed class BusRobustnessTests(BusMount mount, ITestOutputHelper output) : BusTests(mount, output)
+{
+    private const int RandomBytes = 32;
+    private const int RandomResponse = 12 + RandomBytes;
+
+    [Fact]
+    public void Half_a_command_waits_for_its_other_half_and_holds_up_nobody()
+    {
+        byte[] command = Tpm2.CreatePrimary();
+        Opener slow = Connect(User.Member);
+        Opener other = Connect(User.OtherMember);
+        for (int at = 0; at < command.Length; at++)
+        {
+            Assert.Equal(1, slow.Write(command[at..(at + 1)]).Value);
+            other.Transact(Tpm2.GetRandom(8)).Succeeded();
+        }
+
+        slow.Read().Data.Succeeded();
+    }
+
+    [Theory]
+    [InlineData(0)]
+    [InlineData(9)]
+    [InlineData(8193)]
+    [InlineData(0x7FFF_FFFF)]
+    [InlineData(-1)]
+    public void A_size_that_no_command_has_ends_the_connection(int size)
+    {
+        Opener opener = Connect(User.Member);
+        opener.Transact(Tpm2.CreatePrimary()).Succeeded();
+        byte[] command = Tpm2.GetRandom(8);
+        BinaryPrimitives.WriteInt32BigEndian(command.AsSpan(2), size);
+        opener.Submit(command);
+        Reply read = opener.Read();
+        Assert.True(read.Data.Length == 0 || read.Errno == "ECONNRESET");
+        AssertTpmEmpties();
+    }
+
+    [Fact]
+    public void A_command_that_is_too_large_for_the_tpm_is_answered_and_the_next_one_is_taken()
+    {
+        Opener opener = Connect(User.Member);
+        byte[] command = new byte[8192];
+        Tpm2.GetRandom(8).CopyTo(command, 0);
+        BinaryPrimitives.WriteInt32BigEndian(command.AsSpan(2), command.Length);
+        opener.Submit(command);
+        Assert.Equal(Layer | 0x142, opener.Read().Data.Code());
+        opener.Transact(Tpm2.GetRandom(8)).Succeeded();
+    }
+
+    [Fact]
+    public void What_is_no_tpm_command_gets_the_tpms_code()
+    {
+        Opener opener = Connect(User.Member);
+        byte[] command = [0x80, 0x01, 0, 0, 0, 10, 0xFF, 0xFF, 0xFF, 0xFF];
+        Assert.Equal(Mount.Bare.Connect() is var bare ? bare.Transact(command) : [], opener.Transact(command));
+    }
+
+    [Fact]
+    public void Commands_that_are_sent_ahead_are_answered_in_their_order()
+    {
+        Opener opener = Connect(User.Member);
+        opener.Submit([.. Tpm2.GetRandom(1), .. Tpm2.GetRandom(2), .. Tpm2.GetRandom(3)]);
+        Assert.Equal(
+            [13, 14, 15],
+            Enumerable.Range(0, 3).Select(i => opener.Read(13 + i).Data.Succeeded().Length));
+    }
+
+    [Fact]
+    public void Clients_that_never_read_fill_their_own_sockets_and_nothing_else()
+    {
+        Opener[] hoarders = [.. Enumerable.Range(0, 4).Select(_ => Connect(User.OtherMember))];
+        string command = Convert.ToHexString(Tpm2.GetRandom(RandomBytes));
+        Task<Reply>[] floods = Array.ConvertAll(hoarders, hoarder => hoarder.Begin("tcti_flood", command));
+        Opener other = Connect(User.Member);
+        long[] sent = [.. hoarders.Zip(floods, (hoarder, flood) => hoarder.Agent.End(flood).Value)];
+        other.Transact(Tpm2.GetRandom(8)).Succeeded();
+        for (int i = 0; i < hoarders.Length; i++)
+        {
+            Assert.InRange(sent[i], 100, 100_000);
+            Assert.Equal(sent[i], hoarders[i].Call("tcti_drain", sent[i], RandomResponse).Value);
+            hoarders[i].Transact(Tpm2.GetRandom(8)).Succeeded();
+        }
+    }
+
+    [Fact]
+    public void A_client_that_only_writes_no_more_gets_its_answer()
+    {
+        TpmHold hold = Mount.Proxy.Hold(TpmCc.ReadClock);
+        Opener opener = Connect(User.Member);
+        opener.Submit(Tpm2.ReadClock());
+        hold.WaitUntilHeld();
+        Assert.Null(opener.Call("shut_write").Errno);
+        hold.Release();
+        opener.Read().Data.Succeeded();
+        Assert.Empty(opener.Read().Data);
+    }
+
+    [Fact]
+    public void A_thousand_connections_at_once_are_served()
+    {
+        Agent[] agents = [.. Enumerable.Range(0, 10).Select(_ => NewBusAgent(User.Root))];
+        Opener[] all = [.. agents.SelectMany(agent => Enumerable.Range(0, 100).Select(_ => Connect(agent)))];
+        Array.ForEach(all, opener => opener.Submit(Tpm2.GetRandom(8)));
+        Assert.All(all, opener => opener.Read().Data.Succeeded());
+        Assert.Equal(1000, CountConnections());
+        Array.ForEach(agents, agent => agent.Kill());
+        Deadline.Poll(() => CountConnections() == 0, "all connections are closed");
+        AssertTpmEmpties();
+    }
+
+    [Fact]
+    public void Ten_thousand_connections_one_after_the_other_leave_nothing()
+    {
+        Connect(User.Member).Agent.End();
+        int before = CountDescriptors();
+        Agent[] agents = [.. Enumerable.Range(0, 4).Select(_ => NewBusAgent(User.Member))];
+        Task<Reply>[] churns = Array.ConvertAll(agents, agent => agent.Begin("tcti_churn", "tabrmd", 2500));
+        foreach (Task<Reply> churn in churns)
+        {
+            Assert.Equal((0, null), churn.Wait("10,000 connections", limit: Deadline.Client) is var reply
+                ? (reply.Value, reply.Errno) : default);
+        }
+
+        Deadline.Poll(() => CountConnections() == 0, "all connections are closed");
+        Deadline.Poll(
+            () => CountDescriptors() <= before, "no descriptor is left", () => $"{before}, then {CountDescriptors()}");
+    }
+
+    private int CountDescriptors() => Directory.GetFiles($"/proc/{Mount.Daemon.Id}/fd").Length;
+
+    private int CountConnections() =>
+        Read(At("openers")).Split('\n').Count(line => line.EndsWith(" dbus", StringComparison.Ordinal));
+}
