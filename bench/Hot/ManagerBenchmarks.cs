@@ -21,24 +21,23 @@ public class ManagerBenchmarks
     private readonly CommandResolver _resolver;
     private readonly CommandPlan _plan = new();
     private readonly SpaceRecord _space;
-    private readonly ObjectCounts _counts = new();
     private readonly byte[] _command;
     private readonly TpmaCc _attributes;
     private readonly Scheduler _scheduler = new(TimeProvider.System);
-    private long _spaces;
 
     public ManagerBenchmarks()
     {
-        var channel = new TpmChannel(new SimulatedTpm(), TimeProvider.System, TimeSpan.FromSeconds(300));
+        var ledger = new TpmLedger(TimeProvider.System);
+        var channel = new TpmChannel(
+            new SimulatedTpm(), ledger.Mirror, TimeProvider.System, TimeSpan.FromSeconds(300));
         channel.TryConnect(TimeSpan.FromSeconds(1));
         channel.Startup();
-        _profile = new TpmProfile(channel);
+        _profile = new TpmProfile(channel, ledger.Profile);
         _profile.Read();
         _profile.TryGetCommand(TpmCc.Sign, out _attributes);
 
-        var ledger = new TpmLedger(TimeProvider.System);
         _resolver = new CommandResolver(_profile, ledger, new ObjectBudget(ledger.Spaces.Objects, int.MaxValue));
-        _space = NewRecord(Machine.Owner);
+        _space = NewRecord(ledger, Machine.Owner);
         var held = new TransientObject();
         ledger.Objects.Enter(held, new TpmHandle(0x80000000));
         VirtualHandle key = _space.Add(held);
@@ -50,7 +49,7 @@ public class ManagerBenchmarks
             .Select(i => new SchedulingGroup(new GroupId(i + 2), $"{i}", new SpaceLimits()))];
         for (int i = 0; i < Openers; i++)
         {
-            SpaceRecord record = NewRecord(new SpaceOwner(groups[i % groups.Length], 0, 0));
+            SpaceRecord record = NewRecord(ledger, new SpaceOwner(groups[i % groups.Length], 0, 0));
             _scheduler.Enqueue(
                 new ManagedSpace(new SpaceServices(null!, static _ => LendResult.Nothing), record, _machine).Pending);
         }
@@ -78,5 +77,6 @@ public class ManagerBenchmarks
     [Benchmark]
     public void WholeManager() => _machine.Run(_machine.Sign);
 
-    private SpaceRecord NewRecord(SpaceOwner owner) => new(new SpaceId(++_spaces), owner, isRaw: false, _counts);
+    private static SpaceRecord NewRecord(TpmLedger ledger, SpaceOwner owner) =>
+        ledger.NewSpace(ledger.NewSpaceId(), owner, isRaw: false);
 }

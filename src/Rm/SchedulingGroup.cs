@@ -7,8 +7,8 @@ namespace TpmFs.Rm;
 /// Has a weighted share of the TPM's time. A group is a domain, or a user of the shared nodes. Groups are equal when
 /// their ids are.
 /// </summary>
-/// <param name="id">Given by <see cref="Manager.ResourceManager.NewGroupId"/>.</param>
-/// <param name="name">For logs.</param>
+/// <param name="id">Given by <see cref="Manager.ResourceManager.OpenGroup"/>.</param>
+/// <param name="name">For logs. The next manager finds the group again by its name.</param>
 /// <param name="limits">The limits of its spaces, changeable while they are open.</param>
 public sealed class SchedulingGroup(GroupId id, string name, SpaceLimits limits) : IEquatable<SchedulingGroup>
 {
@@ -17,7 +17,7 @@ public sealed class SchedulingGroup(GroupId id, string name, SpaceLimits limits)
     /// <summary>For logs.</summary>
     public string Name { get; } = name;
 
-    public SpaceLimits Limits { get; } = limits;
+    public SpaceLimits Limits { get; internal set; } = limits;
 
     /// <summary>What all openers of the group have used.</summary>
     public Usage Usage { get; } = new();

@@ -1,3 +1,6 @@
+using System.Runtime.InteropServices;
+using Microsoft.Win32.SafeHandles;
+
 namespace TpmFs.Tpm;
 
 /// <summary>
@@ -42,12 +45,68 @@ public interface ITpmTransport : IDisposable
     /// </param>
     TransmitResult Transmit(ReadOnlyMemory<byte> command, byte locality, Memory<byte> response, TimeSpan timeout);
 
+    /// <summary>Sets what to call right after a whole command has gone out.</summary>
+    void WhenSent(Action sent)
+    {
+    }
+
+    /// <summary>
+    /// Ends the exchange that an earlier process had begun on the connection that this one took over
+    /// (<see cref="TryAdopt"/>), before any other command.
+    /// </summary>
+    /// <param name="wasSent">
+    /// True when the TPM is known to have the whole command; false when only the TPM can tell.
+    /// </param>
+    /// <param name="response">
+    /// Takes the response. The earlier process may have received it, or a part; it was zero before.
+    /// </param>
+    /// <param name="timeout">How long the TPM may take.</param>
+    /// <returns>
+    /// <see cref="TransmitStatus.NotSent"/> when the TPM has not had the command; the next command may then follow.
+    /// </returns>
+    TransmitResult FinishExchange(bool wasSent, Memory<byte> response, TimeSpan timeout) =>
+        new(TransmitStatus.Disconnected, 0, "the way to the TPM did not outlive the process that used it");
+
+    /// <summary>
+    /// What keeps the way to the TPM open while no process uses it; empty where nothing can. They belong to the
+    /// transport, and change with each connection (<see cref="WhenKeptChanges"/>).
+    /// </summary>
+    IReadOnlyList<KeptDescriptor> Kept => [];
+
+    /// <summary>
+    /// Sets what to call when <see cref="Kept"/> has changed. The thread that made the connection calls it.
+    /// </summary>
+    void WhenKeptChanges(Action changed)
+    {
+    }
+
+    /// <summary>
+    /// Goes on with what an earlier process kept, instead of the first <see cref="TryConnect"/>, which then keeps this
+    /// connection.
+    /// </summary>
+    /// <param name="kept">By the names of <see cref="KeptDescriptor"/>. The transport owns them from now on.</param>
+    /// <param name="problem">Why it cannot, for a person; empty on success.</param>
+    bool TryAdopt(IReadOnlyDictionary<string, SafeFileHandle> kept, out string problem)
+    {
+        foreach (SafeFileHandle descriptor in kept.Values)
+        {
+            descriptor.Dispose();
+        }
+
+        problem = "this way to a TPM cannot be kept";
+        return false;
+    }
+
     /// <summary>
     /// Asks the TPM to give up the command under way, if there is one. Returns at once, without an answer. Any thread
     /// may call it.
     /// </summary>
     void Cancel();
 }
+
+/// <summary>A descriptor that keeps a way to a TPM open.</summary>
+/// <param name="Name">What it is to the transport: letters, unique among those that the transport keeps.</param>
+public readonly record struct KeptDescriptor(string Name, SafeHandle Descriptor);
 
 /// <summary>What a transport can do.</summary>
 /// <param name="CanCancel">True when <see cref="ITpmTransport.Cancel"/> reaches the TPM.</param>

@@ -10,6 +10,8 @@ internal sealed class RepeatingTpm(ITpmTransport inner) : ITpmTransport
 {
     private readonly List<(byte[] Command, byte[] Response)> _known = [];
 
+    private Action? _sent;
+
     public TpmTransportFeatures Features => inner.Features;
 
     /// <summary>Answers are repeated from now on.</summary>
@@ -24,6 +26,7 @@ internal sealed class RepeatingTpm(ITpmTransport inner) : ITpmTransport
             return inner.Transmit(command, locality, response, timeout);
         }
 
+        _sent?.Invoke();
         foreach ((byte[] known, byte[] answer) in _known)
         {
             if (command.Span.SequenceEqual(known))
@@ -40,6 +43,12 @@ internal sealed class RepeatingTpm(ITpmTransport inner) : ITpmTransport
         }
 
         return result;
+    }
+
+    public void WhenSent(Action sent)
+    {
+        _sent = sent;
+        inner.WhenSent(sent);
     }
 
     public void Cancel() => inner.Cancel();

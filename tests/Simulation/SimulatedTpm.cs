@@ -1,3 +1,4 @@
+using System.Buffers.Binary;
 using TpmFs.Tpm;
 
 namespace TpmFs.Simulation;
@@ -10,7 +11,12 @@ internal sealed class SimulatedTpm : ITpmTransport
 {
     private readonly SessionTable _sessions;
     private readonly TpmCore _core;
+    private readonly byte[] _unread = new byte[64 * 1024];
     private volatile bool _isCancelled;
+    private Action? _sent;
+    private byte[]? _taken;
+    private byte _takenLocality;
+    private int _unreadLength;
     private bool _isConnected;
 
     public SimulatedTpm(TpmParameters? parameters = null)
@@ -51,6 +57,12 @@ internal sealed class SimulatedTpm : ITpmTransport
 
     /// <summary>How often somebody connected.</summary>
     public int Connections { get; private set; }
+
+    /// <summary>
+    /// What happens at each moment of an exchange at which a process that uses the TPM may die, by throwing: the TPM
+    /// has no command yet, it has the command, its response is ready, its response was received.
+    /// </summary>
+    public Action? MayDie { get; set; }
 
     /// <summary>While false, nobody can connect.</summary>
     public bool IsReachable { get; set; } = true;
@@ -100,6 +112,7 @@ internal sealed class SimulatedTpm : ITpmTransport
                 TransmitStatus.LocalityRefused, 0, $"The simulated TPM has no locality {locality}.");
         }
 
+        MayDie?.Invoke();
         _isCancelled = false;
         LastLimit = timeout;
         Log.Add(command.Span);
@@ -109,6 +122,10 @@ internal sealed class SimulatedTpm : ITpmTransport
             return Fail(fault);
         }
 
+        (_taken, _takenLocality) = (MayDie is null ? null : command.ToArray(), locality);
+        MayDie?.Invoke();
+        _sent?.Invoke();
+        _taken = null;
         ReadOnlySpan<byte> answer =
             fault.Code != Rc.Success ? Bare(fault.Code) : Execute(command.Span, locality, timeout);
         if (fault.Status is not null)
@@ -124,8 +141,41 @@ internal sealed class SimulatedTpm : ITpmTransport
                 "No response of the simulated TPM.");
         }
 
-        answer.CopyTo(response.Span);
-        return new TransmitResult(TransmitStatus.Ok, answer.Length);
+        answer.CopyTo(_unread);
+        _unreadLength = answer.Length;
+        MayDie?.Invoke();
+        TransmitResult result = Receive(response);
+        MayDie?.Invoke();
+        return result;
+    }
+
+    public void WhenSent(Action sent) => _sent = sent;
+
+    public TransmitResult FinishExchange(bool wasSent, Memory<byte> response, TimeSpan timeout)
+    {
+        if (_taken is { } taken)
+        {
+            _taken = null;
+            ReadOnlySpan<byte> answer = _core.Execute(taken, _takenLocality);
+            answer.CopyTo(_unread);
+            _unreadLength = answer.Length;
+        }
+
+        if (_unreadLength > 0)
+        {
+            MayDie?.Invoke();
+            return Receive(response);
+        }
+
+        int received = BinaryPrimitives.ReadInt32BigEndian(response.Span[2..]);
+        if (received > 0)
+        {
+            return new TransmitResult(TransmitStatus.Ok, received);
+        }
+
+        return wasSent
+            ? throw new InvalidOperationException("A command that was sent is neither executed nor answered.")
+            : new TransmitResult(TransmitStatus.NotSent, 0, "The simulated TPM has had no command.");
     }
 
     public void Cancel()
@@ -178,6 +228,14 @@ internal sealed class SimulatedTpm : ITpmTransport
         bool isCancelled = (_isCancelled || isLate) && Features.CanCancel && CancelTakesEffect;
         ReadOnlySpan<byte> answer = isCancelled ? Bare(Rc.Canceled) : _core.Execute(command, locality);
         return isLate ? default : answer;
+    }
+
+    private TransmitResult Receive(Memory<byte> response)
+    {
+        _unread.AsMemory(0, _unreadLength).CopyTo(response);
+        int length = _unreadLength;
+        _unreadLength = 0;
+        return new TransmitResult(TransmitStatus.Ok, length);
     }
 
     private TransmitResult Fail(Fault fault)

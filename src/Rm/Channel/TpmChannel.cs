@@ -1,3 +1,4 @@
+using TpmFs.Rm.Ledger;
 using TpmFs.Tpm;
 using TpmFs.Tpm.Wire;
 
@@ -11,14 +12,36 @@ internal readonly record struct OwnResult(bool Answered, TpmRc Code)
 }
 
 /// <summary>
-/// Sends commands through the transport: clients' commands as they are, and the manager's own few commands. Used by the
-/// manager's thread alone, except for <see cref="Cancel"/>.
+/// Sends commands through the transport: clients' commands as they are, and the manager's own few commands. Each of
+/// them is in the mirror before it is sent, and its response is received there. Used by the manager's thread alone,
+/// except for <see cref="Cancel"/>.
 /// </summary>
-internal sealed class TpmChannel(ITpmTransport transport, TimeProvider time, TimeSpan commandTimeout)
+internal sealed class TpmChannel
 {
     private const int SmallCommand = 64;
+
+    /// <summary>The least time that the TPM gets for the response to a command of the last manager.</summary>
+    private static readonly TimeSpan s_leastPatience = TimeSpan.FromSeconds(5);
+
+    private readonly ITpmTransport _transport;
+    private readonly LedgerMirror _mirror;
+    private readonly TimeProvider _time;
+    private readonly TimeSpan _commandTimeout;
     private readonly byte[] _ownCommand = new byte[64 * 1024];
-    private readonly byte[] _ownResponse = new byte[64 * 1024];
+    private readonly Memory<byte> _ownResponse;
+
+    /// <summary>The record of the exchange that is under way.</summary>
+    private ExchangeRecord? _current;
+
+    public TpmChannel(ITpmTransport transport, LedgerMirror mirror, TimeProvider time, TimeSpan commandTimeout)
+    {
+        (_transport, _mirror, _time, _commandTimeout) = (transport, mirror, time, commandTimeout);
+        _ownResponse = mirror.Own?.Buffer ?? new byte[64 * 1024];
+        if (mirror.IsKept)
+        {
+            transport.WhenSent(() => _current?.Sent());
+        }
+    }
 
     /// <summary>True when the TPM has answered since the channel was connected, or doubted.</summary>
     private bool _hasAnswered;
@@ -35,9 +58,9 @@ internal sealed class TpmChannel(ITpmTransport transport, TimeProvider time, Tim
     public string Problem { get; private set; } = "";
 
     /// <summary>The largest command that the way to the TPM takes, in bytes.</summary>
-    public int LargestCommand => transport.Features.LargestCommand ?? int.MaxValue;
+    public int LargestCommand => _transport.Features.LargestCommand ?? int.MaxValue;
 
-    public byte HighestLocality => transport.Features.HighestLocality;
+    public byte HighestLocality => _transport.Features.HighestLocality;
 
     /// <summary>
     /// True when the last own command was answered with the tag of a TPM 1.2 (TPM_ST_RSP_COMMAND, Part 2, 6.9). A TPM
@@ -53,7 +76,7 @@ internal sealed class TpmChannel(ITpmTransport transport, TimeProvider time, Tim
 
     public bool TryConnect(TimeSpan timeout)
     {
-        IsUp = transport.TryConnect(timeout, out string problem);
+        IsUp = _transport.TryConnect(timeout, out string problem);
         _hasAnswered = false;
         Problem = problem;
         return IsUp;
@@ -65,27 +88,39 @@ internal sealed class TpmChannel(ITpmTransport transport, TimeProvider time, Tim
     public void Doubt() => _hasAnswered = false;
 
     /// <summary>Cancels the command that the TPM carries out. Any thread; never blocks.</summary>
-    public void Cancel() => transport.Cancel();
+    public void Cancel() => _transport.Cancel();
 
-    /// <summary>Sends a command; the response is in <paramref name="response"/> when the status is Ok.</summary>
-    /// <param name="limit">
-    /// How long the command may take, if <see cref="ResourceManagerOptions.CommandTimeout"/> is not shorter.
-    /// </param>
-    public TransmitResult Transmit(ReadOnlyMemory<byte> command, byte locality, Memory<byte> response, TimeSpan limit)
+    /// <summary>
+    /// Sends a client's command; the response is in <paramref name="response"/> when the status is Ok.
+    /// </summary>
+    /// <param name="command">The command as the TPM is to see it.</param>
+    public TransmitResult Transmit(in ClientCommand client, ReadOnlyMemory<byte> command, Memory<byte> response)
     {
-        long start = time.GetTimestamp();
-        TransmitResult result =
-            transport.Transmit(command, locality, response, limit < commandTimeout ? limit : commandTimeout);
-        Busy += time.GetElapsedTime(start);
-        Commands++;
-        _hasAnswered |= result.Status == TransmitStatus.Ok;
-        if (result.Status is TransmitStatus.Disconnected or TransmitStatus.NotSent or TransmitStatus.TimedOut)
+        long start = _time.GetTimestamp();
+        TimeSpan limit = Shorter(client.Limit);
+        _mirror.BeginClient(client.Space, client.Number, client.Written, EndOf(start, limit));
+        TransmitResult result = Exchange(_mirror.Client, command, client.Locality, response, limit, start);
+        if (_mirror.Client is { Phase: ExchangePhase.Received } kept)
         {
-            IsUp = false;
-            Loss = result.Status == TransmitStatus.TimedOut ? SpaceFailure.TimedOut : SpaceFailure.TransportLost;
-            Problem = result.Problem ?? result.Status.ToString();
+            kept.Response.CopyTo(response.Span);
         }
 
+        return result;
+    }
+
+    /// <summary>
+    /// Ends an exchange that the last manager had begun. Its response is in the record when the status is Ok; the TPM
+    /// has not had the command when it is NotSent.
+    /// </summary>
+    public TransmitResult Finish(ExchangeRecord begun)
+    {
+        long start = _time.GetTimestamp();
+        var left = TimeSpan.FromTicks(begun.End - EndOf(start, TimeSpan.Zero));
+        TransmitResult result = _transport.FinishExchange(
+            begun.Phase == ExchangePhase.Sent, begun.Buffer, Shorter(left > s_leastPatience ? left : s_leastPatience));
+        Count(result, start);
+        IsUp |= result.Status == TransmitStatus.NotSent; // nothing of it is under way
+        Note(begun, result);
         return result;
     }
 
@@ -147,7 +182,7 @@ internal sealed class TpmChannel(ITpmTransport transport, TimeProvider time, Tim
     public void WipeOwn()
     {
         _ownCommand.AsSpan(0, SmallCommand).Clear();
-        _ownResponse.AsSpan(0, SmallCommand * 2).Clear();
+        _ownResponse.Span[..(SmallCommand * 2)].Clear();
     }
 
     private TpmWriter Begin(TpmCc code)
@@ -164,11 +199,13 @@ internal sealed class TpmChannel(ITpmTransport transport, TimeProvider time, Tim
     private OwnResult Send(ReadOnlySpan<byte> command, out ReadOnlySpan<byte> parameters)
     {
         parameters = default;
-        TransmitResult result = Transmit(
-            _ownCommand.AsMemory(0, command.Length), 0, _ownResponse,
-            _hasAnswered ? TimeLimits.Own : TimeLimits.FirstAnswer);
-        if (result.Status != TransmitStatus.Ok
-            || !TpmHeader.TryRead(_ownResponse.AsSpan(0, result.Length), out TpmHeader header))
+        long start = _time.GetTimestamp();
+        TimeSpan limit = Shorter(_hasAnswered ? TimeLimits.Own : TimeLimits.FirstAnswer);
+        _mirror.BeginOwn(command, EndOf(start, limit));
+        TransmitResult result = Exchange(
+            _mirror.Own, _ownCommand.AsMemory(0, command.Length), 0, _ownResponse, limit, start);
+        ReadOnlySpan<byte> response = _ownResponse.Span[..result.Length];
+        if (result.Status != TransmitStatus.Ok || !TpmHeader.TryRead(response, out TpmHeader header))
         {
             return Lost(result.Problem ?? "The TPM sent bytes that are not a response.");
         }
@@ -176,11 +213,55 @@ internal sealed class TpmChannel(ITpmTransport transport, TimeProvider time, Tim
         IsTpm12 = header.Tag == TpmSt.ResponseCommand;
         if (header.ResponseCode.IsSuccess)
         {
-            parameters = _ownResponse.AsSpan(TpmHeader.Length, result.Length - TpmHeader.Length);
+            parameters = response[TpmHeader.Length..];
         }
 
         return new OwnResult(true, header.ResponseCode);
     }
+
+    /// <param name="record">Is told how far the exchange has come; null where there is no mirror.</param>
+    private TransmitResult Exchange(
+        ExchangeRecord? record, ReadOnlyMemory<byte> command, byte locality, Memory<byte> response, TimeSpan limit,
+        long start)
+    {
+        _current = record;
+        TransmitResult result = _transport.Transmit(command, locality, record?.Buffer ?? response, limit);
+        _current = null;
+        Count(result, start);
+        Note(record, result);
+        return result;
+    }
+
+    private void Count(in TransmitResult result, long start)
+    {
+        Busy += _time.GetElapsedTime(start);
+        Commands++;
+        _hasAnswered |= result.Status == TransmitStatus.Ok;
+        if (result.Status is TransmitStatus.Disconnected or TransmitStatus.NotSent or TransmitStatus.TimedOut)
+        {
+            IsUp = false;
+            Loss = result.Status == TransmitStatus.TimedOut ? SpaceFailure.TimedOut : SpaceFailure.TransportLost;
+            Problem = result.Problem ?? result.Status.ToString();
+        }
+    }
+
+    /// <summary>Records how an exchange ended. One whose response is lost stays unanswered.</summary>
+    private static void Note(ExchangeRecord? record, in TransmitResult result)
+    {
+        if (result.Status == TransmitStatus.Ok)
+        {
+            record?.Received(result.Length);
+        }
+        else if (result.Status is not (TransmitStatus.Disconnected or TransmitStatus.TimedOut))
+        {
+            record?.Finish();
+        }
+    }
+
+    private TimeSpan Shorter(TimeSpan limit) => limit < _commandTimeout ? limit : _commandTimeout;
+
+    /// <summary>Returns when a time limit is over, in units of 100 ns since the machine's boot.</summary>
+    private long EndOf(long start, TimeSpan limit) => _time.GetElapsedTime(0, start).Ticks + limit.Ticks;
 
     private OwnResult Malformed(TpmCc code) => Lost($"The TPM's response to {code} cannot be read.");
 

@@ -9,7 +9,7 @@ namespace TpmFs.Rm.Channel;
 /// Holds what the TPM says of itself: its commands, sizes and limits, read at the start, and the commands that it
 /// audits.
 /// </summary>
-internal sealed class TpmProfile(TpmChannel channel)
+internal sealed class TpmProfile
 {
     /// <summary>The most entries that one request asks for. A TPM that cannot give as many gives fewer.</summary>
     private const uint PageSize = 254;
@@ -17,17 +17,38 @@ internal sealed class TpmProfile(TpmChannel channel)
     /// <summary>The most pages that one list may have. A TPM that always has more to tell is not a TPM.</summary>
     private const int MaxPages = 1024;
 
+    private readonly TpmChannel _channel;
+    private readonly ProfileRecord _record;
     private readonly Dictionary<TpmCc, TpmaCc> _commands = [];
     private readonly Dictionary<TpmPt, uint> _properties = [];
 
     /// <summary>Replaced as a whole, and read by any thread.</summary>
     private volatile HashSet<TpmCc>? _audited;
 
+    /// <param name="record">Keeps what the TPM says; what it has, the last manager read.</param>
+    public TpmProfile(TpmChannel channel, ProfileRecord record)
+    {
+        (_channel, _record) = (channel, record);
+        foreach (uint value in record.State.Commands)
+        {
+            var attributes = new TpmaCc(value);
+            _commands[attributes.Code] = attributes;
+        }
+
+        foreach ((uint property, uint value) in record.State.Properties)
+        {
+            _properties[(TpmPt)property] = value;
+        }
+
+        _audited = record.State.Audited is { } audited ? [.. audited.Select(code => (TpmCc)code)] : null;
+    }
+
     /// <summary>The largest command that the TPM takes, which may be less than a client may write.</summary>
-    public uint LargestCommand => Math.Min(Property(TpmPt.MaxCommandSize, uint.MaxValue), (uint)channel.LargestCommand);
+    public uint LargestCommand =>
+        Math.Min(Property(TpmPt.MaxCommandSize, uint.MaxValue), (uint)_channel.LargestCommand);
 
     /// <summary>The largest command that a client may write.</summary>
-    public int MaxCommandSize => Math.Min(Size(TpmPt.MaxCommandSize), channel.LargestCommand);
+    public int MaxCommandSize => Math.Min(Size(TpmPt.MaxCommandSize), _channel.LargestCommand);
 
     public int MaxResponseSize => Size(TpmPt.MaxResponseSize);
 
@@ -44,37 +65,18 @@ internal sealed class TpmProfile(TpmChannel channel)
     /// <summary>
     /// Forgets which commands are audited. No command is answered locally until <see cref="ReadAudited"/>.
     /// </summary>
-    public void ForgetAudited() => _audited = null;
+    public void ForgetAudited()
+    {
+        _audited = null;
+        Keep();
+    }
 
     public bool AuditedIsKnown => _audited is not null;
 
     /// <summary>
-    /// True when everything was read once, by this manager or by the manager that wrote its snapshot.
+    /// True when everything was read once, by this manager or by the last one.
     /// </summary>
     public bool IsKnown => _commands.Count > 0;
-
-    /// <summary>What a snapshot keeps.</summary>
-    public ProfileState State => new(
-        [.. _commands.Values.Select(attributes => attributes.Value)],
-        [.. _properties.Select(property => ((uint)property.Key, property.Value))],
-        _audited is null ? null : [.. _audited.Select(code => (uint)code)]);
-
-    /// <summary>Goes on from a snapshot.</summary>
-    public void Restore(ProfileState state)
-    {
-        foreach (uint value in state.Commands)
-        {
-            var attributes = new TpmaCc(value);
-            _commands[attributes.Code] = attributes;
-        }
-
-        foreach ((uint property, uint value) in state.Properties)
-        {
-            _properties[(TpmPt)property] = value;
-        }
-
-        _audited = state.Audited is null ? null : [.. state.Audited.Select(code => (TpmCc)code)];
-    }
 
     /// <summary>Reads everything.</summary>
     public TpmStepResult Read()
@@ -96,6 +98,7 @@ internal sealed class TpmProfile(TpmChannel channel)
             return read;
         });
         _audited = step == TpmStepResult.Done ? audited : null;
+        Keep();
         return step;
     }
 
@@ -123,6 +126,11 @@ internal sealed class TpmProfile(TpmChannel channel)
             Property(TpmPt.Revision, 0));
     }
 
+    private void Keep() => _record.Learn(new ProfileState(
+        [.. _commands.Values.Select(attributes => attributes.Value)],
+        [.. _properties.Select(property => ((uint)property.Key, property.Value))],
+        _audited is null ? null : [.. _audited.Select(code => (uint)code)]));
+
     private TpmStepResult ReadCommands() => ReadPages(TpmCap.Commands, 0, (ref TpmReader page, out uint next) =>
     {
         bool read = page.TryReadUInt32(out uint value);
@@ -147,7 +155,7 @@ internal sealed class TpmProfile(TpmChannel channel)
     {
         for (int pages = 0; pages < MaxPages; pages++)
         {
-            TpmStepResult step = channel.GetCapability(capability, first, PageSize, out ReadOnlySpan<byte> data)
+            TpmStepResult step = _channel.GetCapability(capability, first, PageSize, out ReadOnlySpan<byte> data)
                 .AsStep();
             if (step != TpmStepResult.Done)
             {

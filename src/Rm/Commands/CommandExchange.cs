@@ -11,22 +11,24 @@ namespace TpmFs.Rm.Commands;
 /// Writes the TPM's own handles into a command, sends it, and records what it did. Used by the manager's thread alone.
 /// </summary>
 internal sealed class CommandExchange(
-    TpmChannel channel, CommandBuffers buffers, ResponseTracker tracker, Recovery recovery)
+    TpmChannel channel, LedgerMirror mirror, CommandBuffers buffers, ResponseTracker tracker, Recovery recovery)
 {
     /// <summary>Sends a command whose objects and sessions are all in the TPM.</summary>
     /// <returns>Null when the command is to be tried again at once.</returns>
     public CommandOutcome? Run(PendingCommand pending, CommandPlan plan, in TpmCommand command)
     {
         int length = Translate(pending.Space.Record, pending.Bytes, plan, command);
-        TransmitResult result = channel.Transmit(
-            buffers.Command.AsMemory(0, length), pending.Locality, buffers.Response,
-            TimeLimits.Of(command.Code));
-        if (recovery.WhenUnanswered(pending, result.Status) is { } unanswered)
-        {
-            return unanswered;
-        }
+        TransmitResult result =
+            channel.Transmit(pending.AsSent, buffers.Command.AsMemory(0, length), buffers.Response);
+        return recovery.WhenUnanswered(pending, result.Status) ?? Record(pending, plan, command, result.Length);
+    }
 
-        Span<byte> response = buffers.Response.AsSpan(0, result.Length);
+    /// <summary>Records what a command did whose response is in the buffer.</summary>
+    /// <param name="length">The response's length.</param>
+    /// <returns>Null when the command is to be tried again at once.</returns>
+    public CommandOutcome? Record(PendingCommand pending, CommandPlan plan, in TpmCommand command, int length)
+    {
+        Span<byte> response = buffers.Response.AsSpan(0, length);
         if (!TpmHeader.TryRead(response, out TpmHeader header))
         {
             return CommandOutcome.Failed(SpaceFailure.TransportLost);
@@ -35,11 +37,20 @@ internal sealed class CommandExchange(
         if (!header.ResponseCode.IsSuccess)
         {
             tracker.TouchNamed(plan);
-            return recovery.AfterRefusal(pending, plan, command, buffers.Answer(result.Length), header.ResponseCode);
+            return recovery.AfterRefusal(pending, plan, command, buffers.Answer(length), header.ResponseCode);
         }
 
-        tracker.Apply(pending.Space.Record, pending.Bytes, command, plan, response);
-        return buffers.Answer(result.Length);
+        mirror.IsRecording = true;
+        try
+        {
+            tracker.Apply(pending.Space.Record, pending.Bytes, command, plan, response);
+        }
+        finally
+        {
+            mirror.IsRecording = false;
+        }
+
+        return buffers.Answer(length);
     }
 
     /// <summary>Writes the command as the TPM is to see it.</summary>

@@ -40,6 +40,21 @@ internal sealed class CommandRunner(
         return buffers.AnswerAsManager(TpmRc.Memory);
     }
 
+    /// <summary>
+    /// Records what a command did that the last manager had sent, and whose response is in the buffer.
+    /// </summary>
+    /// <param name="length">The response's length.</param>
+    /// <param name="isRecorded">
+    /// False when the command names what its space does not have, or may not use any more.
+    /// </param>
+    /// <returns>Null when the command is to be carried out again.</returns>
+    public CommandOutcome? Record(PendingCommand pending, int length, out bool isRecorded)
+    {
+        TpmRc problem = resolver.Resolve(pending.Space.Record, pending.Bytes, _plan, out TpmCommand command);
+        isRecorded = problem.IsSuccess;
+        return isRecorded ? exchange.Record(pending, _plan, command, length) : Refusal(problem);
+    }
+
     /// <summary>Tries the command once. Returns null when it is to be tried again at once.</summary>
     private CommandOutcome? TryOnce(PendingCommand pending)
     {
@@ -47,8 +62,7 @@ internal sealed class CommandRunner(
         TpmRc problem = resolver.Resolve(space, pending.Bytes, _plan, out TpmCommand command);
         if (!problem.IsSuccess)
         {
-            bool isOwnRefusal = _plan.IsBeyondLimit || (_plan.IsDenied && problem != TpmRc.Initialize);
-            return isOwnRefusal ? buffers.AnswerAsManager(problem) : buffers.AnswerAsTpm(problem);
+            return Refusal(problem);
         }
 
         if (localAnswers.TryAnswer(space, pending.Bytes, command, _plan, buffers.Response, out int length))
@@ -68,5 +82,11 @@ internal sealed class CommandRunner(
         }
 
         return pending.IsCanceled ? buffers.AnswerAsTpm(TpmRc.Canceled) : exchange.Run(pending, _plan, command);
+    }
+
+    private CommandOutcome Refusal(TpmRc problem)
+    {
+        bool isOwnRefusal = _plan.IsBeyondLimit || (_plan.IsDenied && problem != TpmRc.Initialize);
+        return isOwnRefusal ? buffers.AnswerAsManager(problem) : buffers.AnswerAsTpm(problem);
     }
 }

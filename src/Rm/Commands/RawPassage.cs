@@ -14,7 +14,7 @@ namespace TpmFs.Rm.Commands;
 /// </summary>
 internal sealed class RawPassage(
     TpmEndpoint tpm,
-    SessionLedger sessions,
+    TpmLedger ledger,
     CommandBuffers buffers,
     ResponseTracker tracker,
     RoomMaker room,
@@ -50,21 +50,31 @@ internal sealed class RawPassage(
 
         pending.Bytes.CopyTo(buffers.Command);
         TransmitResult result = tpm.Channel.Transmit(
-            buffers.Command.AsMemory(0, pending.Bytes.Length), pending.Locality, buffers.Response,
-            TimeLimits.Of(pending.Code));
-        if (retries.Unanswered(pending, result.Status) is { } unanswered)
-        {
-            return unanswered;
-        }
+            pending.AsSent, buffers.Command.AsMemory(0, pending.Bytes.Length), buffers.Response);
+        return retries.Unanswered(pending, result.Status) ?? Record(pending, result.Length);
+    }
 
-        ReadOnlySpan<byte> response = buffers.Response.AsSpan(0, result.Length);
+    /// <summary>Records what a command did whose response is in the buffer.</summary>
+    /// <param name="length">The response's length.</param>
+    public CommandOutcome Record(PendingCommand pending, int length)
+    {
+        ReadOnlySpan<byte> response = buffers.Response.AsSpan(0, length);
         if (WhenPutOff(pending, response) is { } later)
         {
             return later;
         }
 
-        Follow(pending.Bytes, response);
-        return buffers.Answer(result.Length);
+        ledger.Mirror.IsRecording = true;
+        try
+        {
+            Follow(pending.Bytes, response);
+        }
+        finally
+        {
+            ledger.Mirror.IsRecording = false;
+        }
+
+        return buffers.Answer(length);
     }
 
     /// <summary>
@@ -82,7 +92,7 @@ internal sealed class RawPassage(
 
     private void Follow(ReadOnlySpan<byte> bytes, ReadOnlySpan<byte> response)
     {
-        sessions.SetExclusive(null);
+        ledger.Sessions.SetExclusive(null);
         if (!TpmHeader.TryRead(response, out TpmHeader answer)
             || !answer.ResponseCode.IsSuccess
             || !TpmHeader.TryRead(bytes, out TpmHeader header)

@@ -9,7 +9,7 @@ namespace TpmFs.Rm.Ledger;
 /// An object that leaves without a context of its present state is lost, and so is an object whose context the TPM
 /// refuses. A lost object is neither resident nor has a context.
 /// </remarks>
-internal sealed class ObjectLedger(TimeProvider time)
+internal sealed class ObjectLedger(StateRecord record, TimeProvider time)
 {
     private readonly List<TransientObject> _residents = [];
     private readonly Queue<TpmHandle> _doomed = [];
@@ -65,14 +65,25 @@ internal sealed class ObjectLedger(TimeProvider time)
     {
         if (orphan.Resident is { } handle)
         {
-            _doomed.Enqueue(handle);
+            Doom(handle);
         }
 
         End(orphan);
     }
 
+    /// <summary>Dooms what the TPM has under a handle that no space knows.</summary>
+    public void Doom(TpmHandle unknown)
+    {
+        _doomed.Enqueue(unknown);
+        record.Changed();
+    }
+
     /// <summary>Records that the first of the doomed is out of the TPM.</summary>
-    public void RemoveFirstDoomed() => _doomed.Dequeue();
+    public void RemoveFirstDoomed()
+    {
+        _doomed.Dequeue();
+        record.Changed();
+    }
 
     /// <summary>Records that the TPM has nothing under this handle, whatever the ledger says.</summary>
     public void Vacate(TpmHandle handle)
@@ -94,6 +105,7 @@ internal sealed class ObjectLedger(TimeProvider time)
         TpmHandle[] kept = _doomed.Where(doomed).ToArray();
         _doomed.Clear();
         Array.ForEach(kept, _doomed.Enqueue);
+        record.Changed();
     }
 
     /// <summary>
@@ -113,15 +125,22 @@ internal sealed class ObjectLedger(TimeProvider time)
         return _doomed.Contains(handle);
     }
 
-    /// <summary>Goes on from a snapshot whose spaces have been read.</summary>
-    public void Restore(IEnumerable<TransientObject> residents, IEnumerable<TpmHandle> doomed, long uses)
+    /// <summary>Goes on with an object of the last manager.</summary>
+    public void Restore(TransientObject restored)
     {
-        _residents.AddRange(residents);
-        foreach (TpmHandle handle in doomed)
+        Uses = Math.Max(Uses, restored.LastUse);
+        if (restored.Resident is not null)
         {
-            _doomed.Enqueue(handle);
+            _residents.Add(restored);
         }
+    }
 
-        Uses = uses;
+    /// <summary>Goes on with the doomed handles of the last manager.</summary>
+    public void GoOnWith(IEnumerable<uint> doomed)
+    {
+        foreach (uint handle in doomed)
+        {
+            _doomed.Enqueue(new TpmHandle(handle));
+        }
     }
 }

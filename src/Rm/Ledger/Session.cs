@@ -1,10 +1,13 @@
+using TpmFs.Mirror;
 using TpmFs.Tpm.Wire;
 
 namespace TpmFs.Rm.Ledger;
 
 /// <summary>Represents a session of the TPM: loaded, or saved by the manager, or saved by its client.</summary>
-internal sealed class Session
+internal sealed class Session : LedgerRecord
 {
+    private readonly ContextRecord _context;
+    private readonly ContextRecord _token;
     private byte[]? _buffer;
 
     /// <summary>Makes a session that the TPM has just started, or loaded, for a space.</summary>
@@ -14,16 +17,8 @@ internal sealed class Session
         Owner = owner;
         Opener = opener;
         Node = new LinkedListNode<Session>(this);
-    }
-
-    /// <summary>Makes a session as a snapshot has it.</summary>
-    public Session(TpmHandle handle, SpaceOwner owner, in SessionState state)
-        : this(handle, owner, state.Opener)
-    {
-        Context = _buffer = state.Context;
-        Token = state.Token;
-        Sequence = state.Sequence;
-        LastUse = state.LastUse;
+        _context = new ContextRecord(this, RecordKind.SessionContext);
+        _token = new ContextRecord(this, RecordKind.SessionToken);
     }
 
     /// <summary>The TPM's handle with the session's real type; its index is the session's identity.</summary>
@@ -43,10 +38,10 @@ internal sealed class Session
     public bool SavedByClient => Token is not null;
 
     /// <summary>The context of the session that its client holds; null unless the client saved it.</summary>
-    public byte[]? Token { get; private set; }
+    public byte[]? Token => _token.Bytes;
 
     /// <summary>The only context that the TPM would load; null while the session is loaded.</summary>
-    public byte[]? Context { get; private set; }
+    public byte[]? Context => _context.Bytes;
 
     public bool IsLoaded => Context is null;
 
@@ -62,8 +57,38 @@ internal sealed class Session
     /// <summary>True when the session's client saved it and the client's space is closed.</summary>
     public bool IsAbandoned => SavedByClient && Opener is null;
 
-    /// <summary>Everything that a snapshot keeps of the session, beside its handle and its owner.</summary>
-    public SessionState State => new(Opener, Token, Context, Sequence, LastUse);
+    /// <summary>True when no space may name the session any more: it is to be flushed.</summary>
+    public bool IsDoomed { get; private set; }
+
+    protected override RecordKind Kind => RecordKind.Session;
+
+    /// <summary>Reads a session of the last manager.</summary>
+    /// <param name="owner">Finds the owner that the record names.</param>
+    public static Session Read(ref RecordReader reader, OwnerReader owner)
+    {
+        var handle = new TpmHandle(reader.UInt32());
+        SpaceOwner found = owner(ref reader);
+        SpaceId? opener = reader.MaybeInt64() is { } id ? new SpaceId(id) : null;
+        return new Session(handle, found, opener)
+        {
+            Sequence = reader.UInt64(),
+            LastUse = reader.Time(),
+            IsDoomed = reader.Bool(),
+        };
+    }
+
+    /// <summary>Goes on with the context that the last manager had of the session.</summary>
+    public void RestoreContext(in StoredRecord stored, ReadOnlySpan<byte> context)
+    {
+        _buffer = context.ToArray();
+        _context.Restore(stored, _buffer);
+    }
+
+    /// <summary>Goes on with the context that the session's client has.</summary>
+    public void RestoreToken(in StoredRecord stored, ReadOnlySpan<byte> token)
+    {
+        _token.Restore(stored, token.ToArray());
+    }
 
     /// <summary>
     /// Records that the session was saved. All contexts of a session have one size, so the new one goes into the last
@@ -79,40 +104,75 @@ internal sealed class Session
         }
 
         context.CopyTo(_buffer);
-        Context = _buffer;
+        _context.Keep(_buffer);
         Sequence = sequence;
+        Changed();
     }
 
     /// <summary>Records that the session was loaded. Its context cannot be loaded again.</summary>
-    public void ForgetContext() => Context = null;
+    public void ForgetContext() => _context.Forget();
 
     /// <summary>Records that the client has the present context.</summary>
     public void GiveToClient(long now)
     {
-        Token = Context;
+        _token.Keep(Context);
         LastUse = now;
+        Changed();
     }
 
     /// <summary>Records which space holds the session from now on.</summary>
     public void MoveTo(SpaceId opener)
     {
-        Token = null;
+        _token.Forget();
         Opener = opener;
+        Changed();
     }
 
     /// <summary>Records that the space is closed.</summary>
-    public void LoseOpener() => Opener = null;
+    public void LoseOpener()
+    {
+        Opener = null;
+        Changed();
+    }
+
+    /// <summary>Records that no space may name the session any more.</summary>
+    public void Doom()
+    {
+        IsDoomed = true;
+        Changed();
+    }
 
     /// <summary>Records that a command used the session.</summary>
-    public void Use(long now) => LastUse = now;
+    public void Use(long now)
+    {
+        LastUse = now;
+        Changed();
+    }
 
     /// <summary>Returns true when this space may use the session in a command.</summary>
     public bool IsUsableBy(SpaceRecord space) => !SavedByClient && Opener == space.Id;
 
     /// <summary>Returns true when this space may load the session that its client saved.</summary>
     public bool IsLoadableBy(SpaceRecord space) => SavedByClient && Owner == space.Owner;
+
+    public override ReadOnlySpan<byte> Encode(RecordWriter writer)
+    {
+        writer.UInt32(Handle.Value);
+        writer.Owner(Owner);
+        writer.Maybe(Opener?.Value);
+        writer.UInt64(Sequence);
+        writer.Time(LastUse);
+        writer.Bool(IsDoomed);
+        return writer.Written;
+    }
+
+    protected override void WholeChanged()
+    {
+        Changed();
+        _context.Changed();
+        _token.Changed();
+    }
 }
 
-/// <summary>What a snapshot keeps of a <see cref="Session"/>; its properties say what each means.</summary>
-internal readonly record struct SessionState(
-    SpaceId? Opener, byte[]? Token, byte[]? Context, ulong Sequence, long LastUse);
+/// <summary>Reads the owner of a space or a session.</summary>
+internal delegate SpaceOwner OwnerReader(ref RecordReader reader);

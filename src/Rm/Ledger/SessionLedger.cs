@@ -5,7 +5,8 @@ namespace TpmFs.Rm.Ledger;
 /// <summary>
 /// Holds the sessions of all spaces: who owns each, which spaces may still name it, and whether it is loaded.
 /// </summary>
-internal sealed class SessionLedger(SpaceLedger spaces, TimeProvider time)
+internal sealed class SessionLedger(
+    SpaceLedger spaces, LedgerMirror mirror, StateRecord record, TimeProvider time)
 {
     private readonly Dictionary<uint, Session> _byIndex = [];
 
@@ -105,13 +106,21 @@ internal sealed class SessionLedger(SpaceLedger spaces, TimeProvider time)
         _byIndex.Values.Where(saved => saved.SavedByClient && saved.Owner == owner);
 
     /// <summary>Records which session the TPM holds as the exclusive audit session; null for none.</summary>
-    public void SetExclusive(Session? exclusive) => Exclusive = exclusive;
+    public void SetExclusive(Session? exclusive)
+    {
+        if (Exclusive != exclusive)
+        {
+            Exclusive = exclusive;
+            record.Changed();
+        }
+    }
 
     /// <summary>Records that a session was started or loaded, and is in the TPM.</summary>
     public void Enter(Session entered)
     {
         _byIndex[entered.Handle.Index] = entered;
         _loaded.AddLast(entered.Node);
+        entered.Enter(mirror);
         entered.Use(time.GetTimestamp());
     }
 
@@ -136,6 +145,7 @@ internal sealed class SessionLedger(SpaceLedger spaces, TimeProvider time)
         _loaded.Remove(saved.Node);
         saved.KeepContext(context, TpmContext.TryRead(context, out TpmContext head) ? head.Sequence : Counter);
         Counter = Math.Max(Counter, saved.Sequence);
+        record.Changed();
         _saved.AddLast(saved.Node);
     }
 
@@ -161,7 +171,14 @@ internal sealed class SessionLedger(SpaceLedger spaces, TimeProvider time)
     }
 
     /// <summary>Records that the session has ended in the TPM, and removes it here.</summary>
-    public void End(Session ended) => ReleasedCount += Remove(ended) ? 1 : 0;
+    public void End(Session ended)
+    {
+        if (Remove(ended))
+        {
+            ended.Leave();
+            ReleasedCount++;
+        }
+    }
 
     /// <summary>
     /// Records that a space is closed. The sessions that it saved stay for its owner; the others are doomed.
@@ -200,9 +217,20 @@ internal sealed class SessionLedger(SpaceLedger spaces, TimeProvider time)
     {
         if (Remove(orphan))
         {
-            _doomed.Enqueue(orphan);
-            _doomedLoaded += orphan.IsLoaded ? 1 : 0;
+            orphan.Doom();
+            EnqueueDoomed(orphan);
         }
+    }
+
+    /// <summary>
+    /// Dooms what the TPM has under a session's handle that the manager does not know, nor any space.
+    /// </summary>
+    public void Doom(TpmHandle unknown, SpaceOwner owner)
+    {
+        var orphan = new Session(unknown, owner, opener: null);
+        orphan.Enter(mirror);
+        orphan.Doom();
+        EnqueueDoomed(orphan);
     }
 
     /// <summary>Dooms every session, even those that clients saved.</summary>
@@ -217,13 +245,20 @@ internal sealed class SessionLedger(SpaceLedger spaces, TimeProvider time)
     /// <summary>Records that the first of the doomed is out of the TPM.</summary>
     public void RemoveFirstDoomed()
     {
-        _doomedLoaded -= _doomed.Dequeue().IsLoaded ? 1 : 0;
+        Session gone = _doomed.Dequeue();
+        _doomedLoaded -= gone.IsLoaded ? 1 : 0;
+        gone.Leave();
         ReleasedCount++;
     }
 
     /// <summary>Records that the TPM has no session with this handle, whatever the ledger says.</summary>
     public void Vacate(TpmHandle handle)
     {
+        if (!handle.IsSession)
+        {
+            return;
+        }
+
         if (TryFind(handle, out Session gone))
         {
             End(gone);
@@ -246,31 +281,39 @@ internal sealed class SessionLedger(SpaceLedger spaces, TimeProvider time)
         KeepDoomed(held);
         Counter = _saved.Count > 0 ? _saved.Max(saved => saved.Sequence) : 0;
         Exclusive = null;
+        record.Changed();
     }
 
-    /// <summary>Goes on from a snapshot whose spaces have been read.</summary>
-    /// <param name="named">The sessions that a space may name: loaded ones by use, and saved ones by sequence.</param>
-    /// <param name="doomed">The sessions that no space may name.</param>
-    public void Restore(IEnumerable<Session> named, IEnumerable<Session> doomed, ulong counter)
+    /// <summary>
+    /// Goes on with a session of the last manager. They come in this order: loaded ones by use, and saved ones by
+    /// sequence.
+    /// </summary>
+    /// <returns>False when there is a session with its index.</returns>
+    public bool TryRestore(Session restored)
     {
-        foreach (Session session in named)
+        if (Holds(restored.Handle))
         {
-            _byIndex.Add(session.Handle.Index, session);
-            (session.IsLoaded ? _loaded : _saved).AddLast(session.Node);
-            if (!session.SavedByClient)
-            {
-                spaces.Find(session.Opener)?.Add(session);
-            }
+            return false;
         }
 
-        foreach (Session orphan in doomed)
+        if (restored.IsDoomed)
         {
-            _doomed.Enqueue(orphan);
-            _doomedLoaded += orphan.IsLoaded ? 1 : 0;
+            EnqueueDoomed(restored);
+            return true;
         }
 
-        Counter = counter;
+        _byIndex.Add(restored.Handle.Index, restored);
+        (restored.IsLoaded ? _loaded : _saved).AddLast(restored.Node);
+        if (!restored.SavedByClient)
+        {
+            spaces.Find(restored.Opener)?.Add(restored);
+        }
+
+        return true;
     }
+
+    /// <summary>Goes on with what the last manager knew of the TPM. The sessions are there already.</summary>
+    public void GoOnFrom(ulong counter, Session? exclusive) => (Counter, Exclusive) = (counter, exclusive);
 
     /// <summary>
     /// Removes a session. Returns false when it was removed before: a command may end a session that a late check of
@@ -288,17 +331,31 @@ internal sealed class SessionLedger(SpaceLedger spaces, TimeProvider time)
         (ended.IsLoaded ? _loaded : _saved).Remove(ended.Node);
         if (Exclusive == ended)
         {
-            Exclusive = null;
+            SetExclusive(null);
         }
 
         return true;
     }
 
+    private void EnqueueDoomed(Session orphan)
+    {
+        _doomed.Enqueue(orphan);
+        _doomedLoaded += orphan.IsLoaded ? 1 : 0;
+    }
+
     private void KeepDoomed(Func<Session, bool> held)
     {
-        Session[] kept = _doomed.Where(held).ToArray();
+        ILookup<bool, Session> all = _doomed.ToLookup(held);
         _doomed.Clear();
-        Array.ForEach(kept, _doomed.Enqueue);
-        _doomedLoaded = kept.Count(orphan => orphan.IsLoaded);
+        _doomedLoaded = 0;
+        foreach (Session gone in all[false])
+        {
+            gone.Leave();
+        }
+
+        foreach (Session kept in all[true])
+        {
+            EnqueueDoomed(kept);
+        }
     }
 }

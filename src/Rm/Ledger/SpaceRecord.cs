@@ -8,8 +8,10 @@ namespace TpmFs.Rm.Ledger;
 /// <param name="id">The space's identity.</param>
 /// <param name="owner">The space's owner.</param>
 /// <param name="isRaw">True for a raw space: its client talks to the TPM itself, and the space holds nothing.</param>
+/// <param name="mirror">Keeps the space's objects.</param>
 /// <param name="counts">Counts the objects of all spaces.</param>
-internal sealed class SpaceRecord(SpaceId id, SpaceOwner owner, bool isRaw, ObjectCounts counts)
+internal sealed class SpaceRecord(
+    SpaceId id, SpaceOwner owner, bool isRaw, LedgerMirror mirror, ObjectCounts counts) : LedgerRecord
 {
     private readonly Dictionary<VirtualHandle, TransientObject> _objects = [];
     private readonly HashSet<Session> _sessions = [];
@@ -32,6 +34,8 @@ internal sealed class SpaceRecord(SpaceId id, SpaceOwner owner, bool isRaw, Obje
     /// <summary>The sessions that this space holds and may use.</summary>
     public IReadOnlyCollection<Session> Sessions => _sessions;
 
+    protected override RecordKind Kind => RecordKind.Space;
+
     /// <summary>
     /// Gives a new object a handle that no object of this space has, or has had since the range last wrapped around.
     /// </summary>
@@ -43,19 +47,27 @@ internal sealed class SpaceRecord(SpaceId id, SpaceOwner owner, bool isRaw, Obje
         }
 
         VirtualHandle handle = Next;
-        Restore(handle, added);
         Next = handle.Next;
+        Changed();
+        _ = TryRestore(handle, added);
+        added.Enter(mirror, Id, handle);
         return handle;
     }
 
-    /// <summary>Adds an object as a snapshot has it.</summary>
-    public void Restore(VirtualHandle handle, TransientObject added)
+    /// <summary>Goes on with an object of the last manager.</summary>
+    /// <returns>False when the space has an object with this handle.</returns>
+    public bool TryRestore(VirtualHandle handle, TransientObject added)
     {
-        _objects.Add(handle, added);
-        counts.Add(DomainUser.Of(Owner));
+        bool isNew = _objects.TryAdd(handle, added);
+        if (isNew)
+        {
+            counts.Add(DomainUser.Of(Owner));
+        }
+
+        return isNew;
     }
 
-    /// <summary>Goes on with the handles of a snapshot.</summary>
+    /// <summary>Goes on with the handles of the last manager.</summary>
     public void GoOnFrom(VirtualHandle next) => Next = next;
 
     public bool TryFind(TpmHandle named, out TransientObject found) =>
@@ -83,10 +95,20 @@ internal sealed class SpaceRecord(SpaceId id, SpaceOwner owner, bool isRaw, Obje
 
     public void Remove(Session gone) => _sessions.Remove(gone);
 
+    public override ReadOnlySpan<byte> Encode(RecordWriter writer)
+    {
+        writer.Int64(Id.Value);
+        writer.Owner(Owner);
+        writer.Bool(IsRaw);
+        writer.UInt32(Next.Value);
+        return writer.Written;
+    }
+
     private void Remove(VirtualHandle handle)
     {
-        if (_objects.Remove(handle))
+        if (_objects.Remove(handle, out TransientObject? removed))
         {
+            removed.Leave();
             counts.Remove(DomainUser.Of(Owner));
         }
     }

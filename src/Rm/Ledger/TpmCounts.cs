@@ -1,7 +1,7 @@
 namespace TpmFs.Rm.Ledger;
 
 /// <summary>Holds the TPM's reset and restart counts (TPMS_CLOCK_INFO), which show a restart.</summary>
-internal sealed class TpmCounts
+internal sealed class TpmCounts(StateRecord record)
 {
     /// <summary>
     /// False when a command has changed the counts. The manager reads them again when that ends no exclusive audit
@@ -21,8 +21,13 @@ internal sealed class TpmCounts
     {
         (Resets, Restarts, LastSure) = (resets, restarts, now);
         AreKnown = true;
+        record.Changed();
     }
 
     /// <summary>Records that a command changed the counts: TPM2_Clear sets them to zero.</summary>
-    public void Forget() => AreKnown = false;
+    public void Forget()
+    {
+        AreKnown = false;
+        record.Changed();
+    }
 }

@@ -1,3 +1,4 @@
+using TpmFs.Mirror;
 using TpmFs.Tpm.Wire;
 
 namespace TpmFs.Rm.Ledger;
@@ -6,27 +7,23 @@ namespace TpmFs.Rm.Ledger;
 /// Represents a transient object of one space. It is in the TPM, in a saved context, or in both. An object that is in
 /// neither is lost.
 /// </summary>
-internal sealed class TransientObject
+internal sealed class TransientObject : LedgerRecord
 {
+    private readonly ContextRecord _context;
+
     /// <summary>Makes an object that the TPM has just made, or loaded.</summary>
     /// <param name="isSequence">True for a hash, HMAC or event sequence.</param>
     public TransientObject(bool isSequence = false)
     {
         IsSequence = isSequence;
+        _context = new ContextRecord(this, RecordKind.ObjectContext);
     }
 
-    /// <summary>Makes an object as a snapshot has it.</summary>
-    public TransientObject(in ObjectState state)
-    {
-        Resident = state.Resident;
-        Entered = state.Entered;
-        Context = state.Context;
-        Hierarchy = state.Hierarchy;
-        IsSequence = state.IsSequence;
-        IsStClear = state.IsStClear;
-        LastUse = state.LastUse;
-        Interval = state.Interval;
-    }
+    /// <summary>The space that holds the object, once one does.</summary>
+    public SpaceId Space { get; private set; }
+
+    /// <summary>The handle by which that space knows the object.</summary>
+    public VirtualHandle Name { get; private set; }
 
     /// <summary>The TPM's handle while the object is in the TPM.</summary>
     public TpmHandle? Resident { get; private set; }
@@ -35,7 +32,7 @@ internal sealed class TransientObject
     public long Entered { get; private set; }
 
     /// <summary>A context of the object as it is now; null when there is none.</summary>
-    public byte[]? Context { get; private set; }
+    public byte[]? Context => _context.Bytes;
 
     /// <summary>True when the TPM has forgotten the object, or refuses its context.</summary>
     public bool IsLost => Resident is null && Context is null;
@@ -54,8 +51,8 @@ internal sealed class TransientObject
     public bool IsStClear { get; private set; }
 
     /// <summary>
-    /// The TPM's whole response to a ReadPublic without a session; null before the first one. A snapshot does not have
-    /// it, since the TPM can be asked again.
+    /// The TPM's whole response to a ReadPublic without a session; null before the first one. The mirror does not
+    /// have it, since the TPM can be asked again.
     /// </summary>
     public byte[]? PublicAnswer { get; set; }
 
@@ -65,18 +62,35 @@ internal sealed class TransientObject
     /// <summary>The uses of any object between this object's last two uses; 0 before its second use.</summary>
     public long Interval { get; private set; }
 
-    /// <summary>Everything that a snapshot keeps of the object.</summary>
-    public ObjectState State => new()
+    protected override RecordKind Kind => RecordKind.Object;
+
+    /// <summary>Reads an object of the last manager.</summary>
+    public static TransientObject Read(ref RecordReader reader) => new()
     {
-        Resident = Resident,
-        Entered = Entered,
-        Context = Context,
-        Hierarchy = Hierarchy,
-        IsSequence = IsSequence,
-        IsStClear = IsStClear,
-        LastUse = LastUse,
-        Interval = Interval,
+        Space = new SpaceId(reader.Int64()),
+        Name = new VirtualHandle(reader.UInt32()),
+        Resident = reader.MaybeUInt32() is { } handle ? new TpmHandle(handle) : null,
+        Entered = reader.Time(),
+        Hierarchy = reader.MaybeUInt32(),
+        IsSequence = reader.Bool(),
+        IsStClear = reader.Bool(),
+        LastUse = reader.Int64(),
+        Interval = reader.Int64(),
     };
+
+    /// <summary>Goes on with the context that the last manager had of the object.</summary>
+    public void RestoreContext(in StoredRecord stored, ReadOnlySpan<byte> context)
+    {
+        _context.Restore(stored, context.ToArray());
+    }
+
+    /// <summary>Records that a space holds the object.</summary>
+    /// <param name="name">The handle by which the space knows the object.</param>
+    public void Enter(LedgerMirror mirror, SpaceId space, VirtualHandle name)
+    {
+        (Space, Name) = (space, name);
+        Enter(mirror);
+    }
 
     /// <summary>
     /// Records that the object is in the TPM. Making an object counts as a use; otherwise a new object would be the
@@ -90,10 +104,15 @@ internal sealed class TransientObject
         Resident = handle;
         Entered = now;
         LastUse = LastUse == 0 ? uses : LastUse;
+        Changed();
     }
 
     /// <summary>Records that the object is not in the TPM any more; it may come back from its context.</summary>
-    public void LeaveTpm() => Resident = null;
+    public void LeaveTpm()
+    {
+        Resident = null;
+        Changed();
+    }
 
     /// <summary>
     /// Records that a command used the object. A sequence's context no longer has its present state then.
@@ -103,6 +122,7 @@ internal sealed class TransientObject
     {
         Interval = LastUse > 0 ? uses - LastUse : 0;
         LastUse = uses;
+        Changed();
         if (IsSequence)
         {
             ForgetContext();
@@ -114,33 +134,34 @@ internal sealed class TransientObject
     {
         if (TpmContext.TryRead(context, out TpmContext head))
         {
-            Context = context.ToArray();
+            _context.Keep(context.ToArray());
             Hierarchy = head.Hierarchy;
             IsSequence = head.SavedHandle.Value == TpmContext.SavedSequence;
             IsStClear = head.SavedHandle.Value == TpmContext.SavedStClear;
+            Changed();
         }
     }
 
     /// <summary>Drops the context, which the TPM would not load any more.</summary>
-    public void ForgetContext() => Context = null;
-}
+    public void ForgetContext() => _context.Forget();
 
-/// <summary>What a snapshot keeps of a <see cref="TransientObject"/>; its properties say what each means.</summary>
-internal readonly record struct ObjectState
-{
-    public TpmHandle? Resident { get; init; }
+    public override ReadOnlySpan<byte> Encode(RecordWriter writer)
+    {
+        writer.Int64(Space.Value);
+        writer.UInt32(Name.Value);
+        writer.Maybe(Resident?.Value);
+        writer.Time(Entered);
+        writer.Maybe(Hierarchy);
+        writer.Bool(IsSequence);
+        writer.Bool(IsStClear);
+        writer.Int64(LastUse);
+        writer.Int64(Interval);
+        return writer.Written;
+    }
 
-    public long Entered { get; init; }
-
-    public byte[]? Context { get; init; }
-
-    public uint? Hierarchy { get; init; }
-
-    public bool IsSequence { get; init; }
-
-    public bool IsStClear { get; init; }
-
-    public long LastUse { get; init; }
-
-    public long Interval { get; init; }
+    protected override void WholeChanged()
+    {
+        Changed();
+        _context.Changed();
+    }
 }

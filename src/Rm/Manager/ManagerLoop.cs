@@ -30,7 +30,7 @@ internal sealed class ManagerLoop(ManagerParts parts)
         }
         else if (parts.Queue.TryTakeEnded(out SchedulingGroup? ended))
         {
-            parts.Ledger.Sessions.LoseGroup(ended);
+            parts.Ledger.LetGo(ended);
         }
         else if (parts.Sleep.IsDue)
         {
@@ -53,7 +53,7 @@ internal sealed class ManagerLoop(ManagerParts parts)
             didOne = IsManaging && parts.IdleWork.TryDoOne();
         }
 
-        TellReleased();
+        EndTurn();
         return didOne;
     }
 
@@ -71,7 +71,7 @@ internal sealed class ManagerLoop(ManagerParts parts)
         }
 
         Execute(next);
-        TellReleased();
+        EndTurn();
         return true;
     }
 
@@ -125,14 +125,13 @@ internal sealed class ManagerLoop(ManagerParts parts)
     /// <summary>True when there are handles to look after; a TPM 1.2 has none that could be managed.</summary>
     private bool IsManaging => parts.Connection.Facts.Family == TpmFamily.Tpm20;
 
-    private void Execute(PendingCommand pending)
+    /// <summary>
+    /// Ends the turn of a command that was taken: records its outcome, and answers its client if it is over.
+    /// </summary>
+    public void Complete(PendingCommand pending, in CommandOutcome outcome)
     {
-        parts.Meter.Begin();
         TpmCc code = pending.Code;
         int commandLength = pending.Bytes.Length;
-        parts.Ledger.Spaces.Enter(pending.Space.Record);
-        CommandOutcome outcome = Run(pending);
-
         long now = parts.Time.GetTimestamp();
         parts.IdleWork.ClientCommand(now, isShutdown: code == TpmCc.Shutdown && outcome.HasSucceeded);
         TimeSpan busy = parts.Meter.EndTurn(pending.Space);
@@ -141,16 +140,43 @@ internal sealed class ManagerLoop(ManagerParts parts)
             parts.Meter.Answered(pending, outcome, busy, now);
         }
 
+        Keep(pending, outcome);
         if (parts.Queue.Finish(pending, outcome, busy))
         {
             Deliver(pending.Space.Client, outcome, code);
         }
 
         parts.Buffers.Wipe(commandLength, outcome);
+        parts.Ledger.Mirror.Client?.Wipe();
+        parts.Ledger.Answer.Forget();
+    }
+
+    private void Execute(PendingCommand pending)
+    {
+        parts.Meter.Begin();
+        parts.Ledger.Spaces.Enter(pending.Space.Record);
+        Complete(pending, Run(pending));
         if (parts.Channel.IsUp && IsManaging)
         {
             parts.IdleWork.AfterCommand(mayFill: !pending.Space.Record.IsRaw);
         }
+    }
+
+    /// <summary>
+    /// Keeps the answer with what the command has changed. An answer without changes need not be kept: the next manager
+    /// would find it again. Only a command whose response is lost must not be sent again.
+    /// </summary>
+    private void Keep(PendingCommand pending, in CommandOutcome outcome)
+    {
+        LedgerMirror mirror = parts.Ledger.Mirror;
+        if (outcome.IsOver && mirror.IsKept && (mirror.HasChanges || mirror.Client!.IsUnanswered))
+        {
+            parts.Ledger.Answer.Keep(
+                pending.Space.Id, pending.Count, outcome.Response.Span,
+                outcome.Kind == CommandOutcomeKind.Failed ? outcome.Failure : null);
+        }
+
+        mirror.Commit();
     }
 
     /// <summary>Carries a command out. Logs a bug in that; the command's client then gets no answer.</summary>
@@ -195,6 +221,12 @@ internal sealed class ManagerLoop(ManagerParts parts)
         }
 
         return parts.Connection.UntilNextTry() == TimeSpan.Zero && parts.Connection.TryReturn();
+    }
+
+    private void EndTurn()
+    {
+        TellReleased();
+        parts.Ledger.Mirror.Commit();
     }
 
     /// <summary>Lets commands that wait for a session try again, as many as the TPM got sessions back.</summary>

@@ -12,20 +12,15 @@ namespace TpmFs.Rm.Manager;
 /// <summary>Puts the parts of one manager together.</summary>
 internal sealed class ManagerParts
 {
-    /// <param name="snapshot">What another manager held; null to begin with nothing.</param>
+    /// <param name="ledger">What the manager holds, and what the last one held.</param>
     public ManagerParts(
         ITpmTransport transport, ResourceManagerOptions options, TimeProvider time, IResourceManagerLog log,
-        ManagerSnapshot? snapshot)
+        TpmLedger ledger)
     {
         (Options, Time, Log) = (options, time, log);
-        Ledger = snapshot?.Ledger ?? new TpmLedger(time);
-        Channel = new TpmChannel(transport, time, options.CommandTimeout);
-        Profile = new TpmProfile(Channel);
-        if (snapshot is not null)
-        {
-            Profile.Restore(snapshot.Profile);
-        }
-
+        Ledger = ledger;
+        Channel = new TpmChannel(transport, ledger.Mirror, time, options.CommandTimeout);
+        Profile = new TpmProfile(Channel, ledger.Profile);
         Wake = new WakeSignal(time);
         Queue = new CommandQueue(Reserve, Profile, Wake, time, Channel.Cancel);
         var tpm = new TpmEndpoint(Channel, Profile);
@@ -42,18 +37,18 @@ internal sealed class ManagerParts
         var reconciliation = new Reconciliation(tpm, Ledger, options.FlushAtStart);
         Connection = new TpmConnection(
             Channel, new TpmIntroduction(tpm, Ledger, power, reconciliation, filler), power, reconciliation, time, log);
-        Sleep = new MachineSleep(Queue, Room, Connection, time);
+        Sleep = new MachineSleep(Queue, Ledger, Room, Connection, time);
 
         var capabilities = new CapabilityView(Ledger.Sessions);
         var tracker = new ResponseTracker(Profile, Ledger, power, capabilities);
         var retries = new RetryPolicy(Channel, time, Ledger.ObjectSlots, Buffers, MustQueueForSession);
         var recovery = new Recovery(Ledger, slots, power, Room, retries, Buffers);
-        Raw = new RawPassage(tpm, Ledger.Sessions, Buffers, tracker, Room, retries);
+        Raw = new RawPassage(tpm, Ledger, Buffers, tracker, Room, retries);
         Runner = new CommandRunner(
             new CommandResolver(Profile, Ledger, new ObjectBudget(Ledger.Spaces.Objects, options.ObjectsInAll)),
             new LocalAnswers(Profile, Ledger, capabilities),
             new Preparation(slots, Room),
-            new CommandExchange(Channel, Buffers, tracker, recovery),
+            new CommandExchange(Channel, Ledger.Mirror, Buffers, tracker, recovery),
             recovery,
             Buffers);
     }

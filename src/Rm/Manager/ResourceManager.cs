@@ -11,29 +11,40 @@ namespace TpmFs.Rm.Manager;
 /// </summary>
 public sealed class ResourceManager : IDisposable
 {
+    /// <summary>How long the start tries to reach the TPM for a response that the last manager waited for.</summary>
+    private static readonly TimeSpan s_connectPatience = TimeSpan.FromSeconds(2);
+
     private readonly ManagerParts _parts;
     private readonly ManagerLoop _loop;
     private readonly TurnTaker _turns;
     private readonly SpaceServices _services;
-    private readonly HashSet<SpaceId> _unclaimed;
+    private readonly bool _isAdopting;
+
+    /// <summary>The spaces of the last manager that go on; null once the manager has started.</summary>
+    private Dictionary<SpaceId, ManagedSpace>? _reopened = [];
+
     private int _rawOpeners;
     private int _isDisposed;
 
     /// <summary>Makes the manager; <see cref="TryStart"/> or <see cref="Start"/> begins to serve.</summary>
     /// <param name="transport">The way to the TPM. The caller disposes of it, after the manager.</param>
-    /// <param name="snapshot">
-    /// What an earlier manager of the same TPM held, with which this manager goes on; null to begin with nothing. A
-    /// snapshot serves one manager.
+    /// <param name="mirror">
+    /// What the manager writes through, and what an earlier manager of the same TPM wrote, with which this manager goes
+    /// on; null for a manager that nobody will go on from.
     /// </param>
     public ResourceManager(
         ITpmTransport transport, ResourceManagerOptions options, TimeProvider time, IResourceManagerLog log,
-        ManagerSnapshot? snapshot = null)
+        ManagerMirror? mirror = null)
     {
-        _parts = new ManagerParts(transport, options, time, log, snapshot);
+        _parts = new ManagerParts(transport, options, time, log, mirror?.Ledger ?? new TpmLedger(time));
         _loop = new ManagerLoop(_parts);
         _turns = new TurnTaker(_parts, _loop);
         _services = new SpaceServices(_parts.Queue, _turns.Lend);
-        _unclaimed = [.. snapshot?.Spaces ?? []];
+        _isAdopting = mirror is { IsAdopted: true };
+        if (IsSuspended)
+        {
+            _parts.Sleep.Begin(static () => { });
+        }
     }
 
     /// <summary>What the TPM is, as far as it is known. Any thread.</summary>
@@ -41,6 +52,15 @@ public sealed class ResourceManager : IDisposable
 
     /// <summary>Why the TPM is not there, for a person; empty while it is. Any thread.</summary>
     public string Problem => _parts.Connection.Problem;
+
+    /// <summary>
+    /// True while the manager is prepared for the machine's sleep. The manager that goes on stays so until
+    /// <see cref="Resume"/>.
+    /// </summary>
+    public bool IsSuspended => _parts.Ledger.IsSuspended;
+
+    /// <summary>What was taken over from the last manager; null where there was none, and before the start.</summary>
+    public ManagerAdoption? Adopted { get; private set; }
 
     /// <summary>
     /// Connects to the TPM, starts it, learns what it is, and begins to serve. Returns false with what went wrong and
@@ -63,16 +83,22 @@ public sealed class ResourceManager : IDisposable
     /// </summary>
     public void Start()
     {
-        LetGoUnclaimed();
+        Adopt();
         _turns.Start();
     }
 
-    /// <summary>Returns an id for a new group, which no group had before. Any thread.</summary>
-    public GroupId NewGroupId() => _parts.Ledger.NewGroupId();
+    /// <summary>
+    /// Opens a group of spaces: the group of this name that the last manager had, or else a new one. A group of the
+    /// last manager that nobody has opened when this one starts is let go of, with the sessions that its clients saved.
+    /// Any thread.
+    /// </summary>
+    /// <param name="name">No other group that is open has it.</param>
+    /// <param name="limits">The limits of its spaces, changeable while they are open.</param>
+    public SchedulingGroup OpenGroup(string name, SpaceLimits limits) => _parts.Ledger.Groups.Open(name, limits);
 
     /// <summary>Opens a handle space. Any thread.</summary>
     public Space OpenSpace(SpaceOwner owner, ISpaceClient client) =>
-        new ManagedSpace(_services, NewRecord(owner, isRaw: false), client);
+        NewSpace(NewRecord(owner, isRaw: false), client);
 
     /// <summary>
     /// Opens the TPM itself. Returns false while there is a raw opener already: a TPM has one at a time. Managed
@@ -82,29 +108,25 @@ public sealed class ResourceManager : IDisposable
     public bool TryOpenRaw(SpaceOwner owner, ISpaceClient client, [NotNullWhen(true)] out Space? space)
     {
         bool isFree = Interlocked.CompareExchange(ref _rawOpeners, 1, 0) == 0;
-        space = isFree ? NewRaw(NewRecord(owner, isRaw: true), client) : null;
+        space = isFree ? NewSpace(NewRecord(owner, isRaw: true), client) : null;
         return isFree;
     }
 
     /// <summary>
-    /// Goes on with a space of the snapshot. Call it before the manager starts: the start flushes what belongs to
-    /// spaces that were not reopened.
+    /// Goes on with a space of the last manager, as it was, or empty when it had sent no command. Call it before the
+    /// manager starts, and hand in again the command that was under way: the client gets its answer, and the TPM gets
+    /// the command once. The start lets go of what belongs to spaces that were not reopened.
     /// </summary>
-    /// <returns>Null when the snapshot has no such space, or the space was reopened before.</returns>
-    public Space? ReopenSpace(SpaceId id, ISpaceClient client)
+    /// <param name="owner">The space's owner, whose group was opened again.</param>
+    /// <param name="commands">How many commands of the space are over; the one that is handed in again is not.</param>
+    public Space ReopenSpace(SpaceId id, SpaceOwner owner, ISpaceClient client, bool isRaw, long commands)
     {
-        if (!_unclaimed.Remove(id) || _parts.Ledger.Spaces.Find(id) is not { } record)
-        {
-            return null;
-        }
-
-        if (!record.IsRaw)
-        {
-            return new ManagedSpace(_services, record, client);
-        }
-
-        _rawOpeners = 1;
-        return NewRaw(record, client);
+        _parts.Ledger.GoOnFrom(id);
+        SpaceRecord record = _parts.Ledger.Spaces.Find(id) ?? _parts.Ledger.NewSpace(id, owner, isRaw);
+        ManagedSpace reopened = NewSpace(record, client, commands);
+        _reopened!.Add(id, reopened);
+        _rawOpeners |= record.IsRaw ? 1 : 0;
+        return reopened;
     }
 
     /// <summary>
@@ -132,11 +154,12 @@ public sealed class ResourceManager : IDisposable
     public void CancelRunning() => _parts.Queue.CancelRunning();
 
     /// <summary>
-    /// Writes down all that the next manager needs. It does so between two commands, so it waits for a command that
-    /// runs. The snapshot has no waiting commands. Any thread.
+    /// Ends the manager so that another one goes on from its mirror: begins no further command, and flushes and fails
+    /// nothing. It is not disposed of after that. A thread that lends itself to the manager waits for ever from now on.
     /// </summary>
-    public byte[] WriteSnapshot() => _turns.During(
-        () => new SnapshotWriter(_parts.Time).Write(_parts.Ledger, _parts.Profile.State));
+    /// <param name="patience">How long to wait for a command that runs.</param>
+    /// <returns>False when the command still ran then. The next manager goes on with it.</returns>
+    public bool Halt(TimeSpan patience) => _turns.TryEnd(patience);
 
     /// <summary>
     /// Cancels the command that runs, fails the commands that wait, and flushes everything that the manager holds,
@@ -155,8 +178,10 @@ public sealed class ResourceManager : IDisposable
     /// <summary>Starts as <see cref="TryStart"/> does, but serves only when <see cref="RunOne"/> is called.</summary>
     internal bool TryPrepare(out string problem)
     {
-        LetGoUnclaimed();
-        return _parts.Connection.TryStart(_parts.Wake.Wait, out problem);
+        Adopt();
+        bool isStarted = _parts.Connection.TryStart(_parts.Wake.Wait, out problem);
+        _parts.Ledger.Mirror.Commit();
+        return isStarted;
     }
 
     /// <inheritdoc cref="ManagerLoop.RunOne"/>
@@ -166,21 +191,46 @@ public sealed class ResourceManager : IDisposable
     internal TimeSpan? UntilDue() => _loop.UntilDue();
 
     private SpaceRecord NewRecord(SpaceOwner owner, bool isRaw) =>
-        new(_parts.Ledger.NewSpaceId(), owner, isRaw, _parts.Ledger.Spaces.Objects);
+        _parts.Ledger.NewSpace(_parts.Ledger.NewSpaceId(), owner, isRaw);
 
-    private ManagedSpace NewRaw(SpaceRecord record, ISpaceClient client) =>
-        new(_services, record, client, closed: () => Volatile.Write(ref _rawOpeners, 0));
+    private ManagedSpace NewSpace(SpaceRecord record, ISpaceClient client, long commands = 0) =>
+        new(_services, record, client, record.IsRaw ? () => Volatile.Write(ref _rawOpeners, 0) : null, commands);
 
-    private void LetGoUnclaimed()
+    /// <summary>
+    /// Goes on with what the last manager held: ends what it had begun, and lets go of what nobody has claimed. Does
+    /// nothing when the manager was started before.
+    /// </summary>
+    private void Adopt()
     {
-        foreach (SpaceId id in _unclaimed)
+        if (_reopened is not { } reopened)
         {
-            if (_parts.Ledger.Spaces.Find(id) is { } space)
-            {
-                _parts.Ledger.LetGo(space);
-            }
+            return;
         }
 
-        _unclaimed.Clear();
+        _reopened = null;
+        if (_isAdopting)
+        {
+            string exchange = new Adoption(_parts, _loop, _services).Finish(reopened, s_connectPatience);
+            LetGoUnclaimed(reopened);
+            TpmLedger ledger = _parts.Ledger;
+            int objects = ledger.Spaces.All.Sum(space => space.Objects.Count);
+            Adopted = new ManagerAdoption(reopened.Count, objects, ledger.Sessions.All.Count, exchange);
+        }
+    }
+
+    private void LetGoUnclaimed(Dictionary<SpaceId, ManagedSpace> claimed)
+    {
+        TpmLedger ledger = _parts.Ledger;
+        foreach (SpaceRecord space in ledger.Spaces.All.Where(space => !claimed.ContainsKey(space.Id)).ToArray())
+        {
+            ledger.LetGo(space);
+        }
+
+        foreach (SchedulingGroup group in ledger.Groups.TakeUnclaimed())
+        {
+            ledger.LetGo(group);
+        }
+
+        ledger.Mirror.Commit();
     }
 }

@@ -43,14 +43,10 @@ internal sealed class TurnTaker
     /// <summary>Waits for the manager's own thread to end, as it does once the queue stops.</summary>
     public void Join(TimeSpan longest) => _thread?.Join(longest);
 
-    /// <summary>Runs an action while no other thread has the turn. Waits for a command that runs.</summary>
-    public T During<T>(Func<T> action)
-    {
-        lock (_turn)
-        {
-            return action();
-        }
-    }
+    /// <summary>Takes the turn for good, so that no other thread gets it any more.</summary>
+    /// <param name="longest">How long to wait for a command that runs.</param>
+    /// <returns>False when the command still ran then, and the turn was not taken.</returns>
+    public bool TryEnd(TimeSpan longest) => _turn.TryEnter(longest);
 
     /// <summary>
     /// Carries out the next command on the caller's thread, if threads are lent for all commands that wait.

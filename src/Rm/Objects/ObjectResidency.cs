@@ -165,10 +165,11 @@ internal sealed class ObjectResidency(TpmChannel channel, ObjectLedger objects, 
             return loaded.AsStep();
         }
 
+        objects.Enter(away, handle);
         TpmStepResult flushed = channel.FlushContext(handle).AsStep();
-        if (flushed != TpmStepResult.Done)
+        if (flushed == TpmStepResult.Done)
         {
-            objects.Enter(away, handle);
+            objects.Leave(away);
         }
 
         return flushed;

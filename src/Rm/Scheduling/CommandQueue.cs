@@ -48,10 +48,8 @@ internal sealed class CommandQueue : IDisposable
     {
         get
         {
-            lock (_gate)
-            {
-                return _isStopping;
-            }
+            using Lock.Scope held = _gate.EnterScope();
+            return _isStopping;
         }
     }
 
@@ -60,10 +58,8 @@ internal sealed class CommandQueue : IDisposable
     {
         get
         {
-            lock (_gate)
-            {
-                return _scheduler.SessionWaiters;
-            }
+            using Lock.Scope held = _gate.EnterScope();
+            return _scheduler.SessionWaiters;
         }
     }
 
@@ -218,19 +214,15 @@ internal sealed class CommandQueue : IDisposable
     /// <summary>Takes a space whose opener is gone and whose last command is over.</summary>
     public bool TryTakeClosing([NotNullWhen(true)] out ManagedSpace? closing)
     {
-        lock (_gate)
-        {
-            return _closing.TryDequeue(out closing);
-        }
+        using Lock.Scope held = _gate.EnterScope();
+        return _closing.TryDequeue(out closing);
     }
 
     /// <summary>Takes a group that is gone.</summary>
     public bool TryTakeEnded([NotNullWhen(true)] out SchedulingGroup? ended)
     {
-        lock (_gate)
-        {
-            return _ended.TryDequeue(out ended);
-        }
+        using Lock.Scope held = _gate.EnterScope();
+        return _ended.TryDequeue(out ended);
     }
 
     /// <summary>Takes the next command, the caller's until <see cref="Finish"/>; false when none waits.</summary>
@@ -241,6 +233,17 @@ internal sealed class CommandQueue : IDisposable
             next = TakeNext();
             return next is not null;
         }
+    }
+
+    /// <summary>
+    /// Takes this command, the caller's until <see cref="Finish"/>, whichever is the next one; false when it does not
+    /// wait.
+    /// </summary>
+    public bool TryTake(PendingCommand wanted)
+    {
+        using Lock.Scope held = _gate.EnterScope();
+        _running = _scheduler.TryTake(wanted) ? wanted : null;
+        return _running is not null;
     }
 
     /// <summary>Takes the next command, if threads are lent for all that wait and no opener has left.</summary>
@@ -319,10 +322,8 @@ internal sealed class CommandQueue : IDisposable
     /// <summary>Returns the time until a waiting command is due; null when none waits for a time.</summary>
     public TimeSpan? UntilDue()
     {
-        lock (_gate)
-        {
-            return _scheduler.UntilDue();
-        }
+        using Lock.Scope held = _gate.EnterScope();
+        return _scheduler.UntilDue();
     }
 
     public void Dispose() => _rescue.Dispose();

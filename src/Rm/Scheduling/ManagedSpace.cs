@@ -13,13 +13,15 @@ internal sealed class ManagedSpace : Space
     private volatile byte _locality;
 
     /// <param name="closed">Called when the opener closes the space.</param>
-    public ManagedSpace(SpaceServices services, SpaceRecord record, ISpaceClient client, Action? closed = null)
+    /// <param name="commands">How many commands the space has had under an earlier manager.</param>
+    public ManagedSpace(
+        SpaceServices services, SpaceRecord record, ISpaceClient client, Action? closed = null, long commands = 0)
     {
         _services = services;
         Record = record;
         Client = client;
         _closed = closed;
-        Pending = new PendingCommand(this);
+        Pending = new PendingCommand(this, commands);
         _locality = record.Owner.Locality;
     }
 

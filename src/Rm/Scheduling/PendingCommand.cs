@@ -1,5 +1,6 @@
 using System.Buffers;
 using System.Buffers.Binary;
+using TpmFs.Rm.Channel;
 using TpmFs.Tpm;
 using TpmFs.Tpm.Wire;
 
@@ -17,7 +18,8 @@ internal enum CommandState
 /// <summary>
 /// Holds the one command that a space may have under way, and how far it has come. Under the queue's lock.
 /// </summary>
-internal sealed class PendingCommand(ManagedSpace space) : FairShare
+/// <param name="commands">How many commands the space has had under an earlier manager.</param>
+internal sealed class PendingCommand(ManagedSpace space, long commands) : FairShare
 {
     private byte[] _buffer = [];
     private int _length;
@@ -43,8 +45,8 @@ internal sealed class PendingCommand(ManagedSpace space) : FairShare
     /// <summary>True when the opener is gone, so the answer is dropped.</summary>
     public bool IsClosed { get; set; }
 
-    /// <summary>How many commands the space has had.</summary>
-    public long Count { get; private set; }
+    /// <summary>How many commands the space has had, which is this one's number.</summary>
+    public long Count { get; private set; } = commands;
 
     /// <summary>When it was submitted, by the manager's time provider.</summary>
     public long Submitted { get; private set; }
@@ -67,6 +69,16 @@ internal sealed class PendingCommand(ManagedSpace space) : FairShare
     public ReadOnlySpan<byte> Bytes => _buffer.AsSpan(0, _length);
 
     public TpmCc Code => (TpmCc)BinaryPrimitives.ReadUInt32BigEndian(Bytes[6..]);
+
+    /// <summary>The command, for the channel.</summary>
+    public ClientCommand AsSent => new()
+    {
+        Space = Space.Id,
+        Number = Count,
+        Written = Bytes,
+        Locality = Locality,
+        Limit = TimeLimits.Of(Code),
+    };
 
     /// <summary>Takes a command of the size that its header says, and leaves any bytes after it.</summary>
     public void Take(ReadOnlySpan<byte> command, long now)

@@ -56,15 +56,28 @@ internal sealed class Scheduler(TimeProvider time)
             if (group.Commands.TryDequeue(out next))
             {
                 NoLongerQueued(next);
-                group.IsInService = true;
-                next.State = CommandState.Running;
-                next.Begun ??= time.GetTimestamp();
+                Begin(next, group);
                 return true;
             }
         }
 
         next = null!;
         return false;
+    }
+
+    /// <summary>
+    /// Takes this command, if it is queued, whichever is the next one. It is the caller's until <see cref="Served"/>.
+    /// </summary>
+    public bool TryTake(PendingCommand wanted)
+    {
+        bool isQueued = wanted.State == CommandState.Queued;
+        if (isQueued)
+        {
+            Remove(wanted);
+            Begin(wanted, ShareOf(wanted));
+        }
+
+        return isQueued;
     }
 
     /// <summary>Charges the command that was taken with the TPM's time that it used.</summary>
@@ -152,6 +165,13 @@ internal sealed class Scheduler(TimeProvider time)
         }
 
         return first is { } due ? Positive(time.GetElapsedTime(time.GetTimestamp(), due)) : null;
+    }
+
+    private void Begin(PendingCommand taken, GroupShare group)
+    {
+        group.IsInService = true;
+        taken.State = CommandState.Running;
+        taken.Begun ??= time.GetTimestamp();
     }
 
     private void NoLongerQueued(PendingCommand taken)

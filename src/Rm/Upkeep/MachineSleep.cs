@@ -1,4 +1,5 @@
 using TpmFs.Rm.Channel;
+using TpmFs.Rm.Ledger;
 using TpmFs.Rm.Scheduling;
 
 namespace TpmFs.Rm.Upkeep;
@@ -9,7 +10,8 @@ namespace TpmFs.Rm.Upkeep;
 /// FUSE request. Used by the manager's thread alone, except for <see cref="Begin"/>, <see cref="End"/> and
 /// <see cref="IsWanted"/>.
 /// </summary>
-internal sealed class MachineSleep(CommandQueue queue, RoomMaker room, TpmConnection connection, TimeProvider time)
+internal sealed class MachineSleep(
+    CommandQueue queue, TpmLedger ledger, RoomMaker room, TpmConnection connection, TimeProvider time)
 {
     private readonly Lock _lock = new();
     private Action? _saved; // Under _lock: called when everything is saved.
@@ -80,12 +82,14 @@ internal sealed class MachineSleep(CommandQueue queue, RoomMaker room, TpmConnec
         {
             _wasAsleep = false;
             _putOffs = 0;
+            ledger.IsSuspended = false;
             connection.AskAnew();
             return;
         }
 
         int begun = _begun;
         _wasAsleep = true;
+        ledger.IsSuspended = true;
         queue.GiveBackWaiting(); // the command that ran may be waiting now
         _triedAt = time.GetTimestamp();
 

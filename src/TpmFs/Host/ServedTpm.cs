@@ -33,7 +33,7 @@ internal sealed class ServedTpm : ISuspendable, IDisposable
             _manager.OpenSpace,
             (owner, client) => _manager.TryOpenRaw(owner, client, out Space? space) ? space : null,
             () => _manager.Facts,
-            (name, limits) => new SchedulingGroup(_manager.NewGroupId(), name, limits),
+            _manager.OpenGroup,
             _manager.EndGroup);
         Status = new TpmStatus(plan.Number, plan.Way, () => _manager.Facts, () => Problem);
     }

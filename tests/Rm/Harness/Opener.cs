@@ -10,6 +10,8 @@ internal sealed class Opener : ISpaceClient
     private static readonly TimeSpan s_longest = TimeSpan.FromMinutes(10);
     private readonly Rig _rig;
     private Space _space;
+    private byte[]? _underWay;
+    private long _commands;
 
     public Opener(Rig rig, SpaceOwner owner)
     {
@@ -36,7 +38,7 @@ internal sealed class Opener : ISpaceClient
         Response = null;
         Failure = null;
         IsIdle = false;
-        Assert.True(_space.TrySubmit(command), "A command is under way.");
+        Submit(command, lends: false);
     }
 
     /// <summary>Sends a command, and lends the test's thread for it.</summary>
@@ -44,7 +46,7 @@ internal sealed class Opener : ISpaceClient
     {
         Forget();
         IsIdle = false;
-        Assert.True(_space.TrySubmit(command, lends: true), "A command is under way.");
+        Submit(command, lends: true);
         _space.Lend();
     }
 
@@ -53,7 +55,7 @@ internal sealed class Opener : ISpaceClient
     {
         Forget();
         IsIdle = false;
-        Assert.True(_space.TrySubmit(command, lends: true), "A command is under way.");
+        Submit(command, lends: true);
     }
 
     /// <summary>Lends the test's thread.</summary>
@@ -115,16 +117,46 @@ internal sealed class Opener : ISpaceClient
 
     public bool IsClosed { get; private set; }
 
-    /// <summary>Goes on with the same space of another manager, or with a new one where that knows none.</summary>
-    public void GoOnWith(ResourceManager manager) =>
-        _space = manager.ReopenSpace(_space.Id, this) ?? manager.OpenSpace(Owner, this);
+    /// <summary>Goes on with the same space of another manager, and hands in again what has no answer.</summary>
+    public void GoOnWith(ResourceManager manager)
+    {
+        long over = _underWay is null ? _commands : _commands - 1;
+        _space = manager.ReopenSpace(_space.Id, _rig.Owner(Owner), this, IsRaw, over);
+        if (_underWay is { } again)
+        {
+            Assert.True(_space.TrySubmit(again), "A command is under way.");
+        }
+    }
 
-    public void Completed(ReadOnlySpan<byte> response) => Response = response.ToArray();
+    public bool IsRaw { get; init; }
+
+    public void Completed(ReadOnlySpan<byte> response)
+    {
+        if (!_rig.IsDead)
+        {
+            Response = response.ToArray();
+            _underWay = null;
+        }
+    }
 
     /// <summary>The commands that policy refused.</summary>
     public List<TpmCc> DeniedCommands { get; } = [];
 
     public void Denied(TpmCc command) => DeniedCommands.Add(command);
 
-    public void Failed(SpaceFailure failure) => Failure = failure;
+    public void Failed(SpaceFailure failure)
+    {
+        if (!_rig.IsDead)
+        {
+            Failure = failure;
+            _underWay = null;
+        }
+    }
+
+    private void Submit(byte[] command, bool lends)
+    {
+        _underWay = command;
+        _commands++;
+        Assert.True(_space.TrySubmit(command, lends), "A command is under way.");
+    }
 }

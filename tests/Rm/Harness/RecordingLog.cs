@@ -15,5 +15,6 @@ internal sealed class RecordingLog : IResourceManagerLog
 
     public void SessionTaken(SpaceOwner from, TpmHandle session) => Entries.Add($"taken: {from.Uid} {session}");
 
-    public void Fault(Exception exception) => throw new InvalidOperationException("The manager has a bug.", exception);
+    public void Fault(Exception exception) => throw (
+        exception as ProcessDied ?? (Exception)new InvalidOperationException("The manager has a bug.", exception));
 }

@@ -1,13 +1,14 @@
 using System.Globalization;
 using TpmFs.Rm.Tests.Model;
 using TpmFs.Simulation;
+using Xunit.Abstractions;
 
 namespace TpmFs.Rm.Tests.Manager;
 
 /// <summary>
 /// The resource manager against the ideal TPM: random commands of several openers, and every answer compared.
 /// </summary>
-public sealed class ManagerModelTests
+public sealed class ManagerModelTests(ITestOutputHelper output)
 {
     private static readonly ModelLimits s_tight = new(ObjectsMax: 7, SessionsMax: 4, SavedSessionsMax: 5);
 
@@ -32,6 +33,30 @@ public sealed class ManagerModelTests
             ManagerModel.Soak(
                 new ModelSettings(64, s_tight), () => new RigUnderTest(s_tight, s_smallGap),
                 seed: (int)ManagerModel.Seed, s_soakCommands));
+
+    [Fact]
+    public void The_mirror_has_all_that_the_manager_knows_after_each_command() =>
+        Assert.Null(
+            ManagerModel.Soak(
+                new ModelSettings(8, s_tight) { HasPower = true },
+                () => new RigUnderTest(s_tight, s_smallGap, checks: true), seed: (int)ManagerModel.Seed, 3000));
+
+    /// <summary>Managers die at random moments of the commands, of their own work, and of their starts.</summary>
+    [Theory]
+    [InlineData(1, false)]
+    [InlineData(5, true)]
+    [InlineData(64, false)]
+    public void Managers_die_at_any_moment_and_no_opener_notices(int openers, bool hasPower)
+    {
+        RigUnderTest? rig = null;
+        string? difference = ManagerModel.Soak(
+            new ModelSettings(openers, s_tight) { HasPower = hasPower },
+            () => rig = new RigUnderTest(s_tight, s_smallGap, new Random((int)ManagerModel.Seed)),
+            seed: (int)ManagerModel.Seed, s_soakCommands / 40);
+        Assert.True(difference is null, difference);
+        output.WriteLine($"{rig!.Deaths:N0} managers died");
+        Assert.True(rig.Deaths > s_soakCommands / 200);
+    }
 
     private static void Check(int openers, int runs, bool hasPower = false) =>
         ManagerModel.Check(

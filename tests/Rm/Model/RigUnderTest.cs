@@ -8,13 +8,23 @@ internal sealed class RigUnderTest : IManagerUnderTest
 {
     private readonly ModelLimits _limits;
     private readonly Rig _rig;
+    private readonly bool _checks;
     private readonly List<Opener> _openers = [];
 
-    public RigUnderTest(ModelLimits limits, TpmParameters? tpm = null)
+    /// <param name="deaths">Decides when managers die; null lets them live.</param>
+    /// <param name="checks">True to compare the mirror with the ledger after each command.</param>
+    public RigUnderTest(ModelLimits limits, TpmParameters? tpm = null, Random? deaths = null, bool checks = false)
     {
         _limits = limits;
+        _checks = checks;
         _rig = new Rig(tpm);
+        if (deaths is not null)
+        {
+            _rig.DieAfter(() => deaths.Next(10) == 0 ? deaths.Next(1000) : deaths.Next(40));
+        }
     }
+
+    public long Deaths => _rig.Deaths;
 
     public SimulatedTpm Tpm => _rig.Tpm;
 
@@ -31,7 +41,15 @@ internal sealed class RigUnderTest : IManagerUnderTest
     public byte[] Execute(int opener, byte[] command)
     {
         _rig.Time.Advance(TimeSpan.FromMicroseconds(1));
-        return _openers[opener].Do(command).Bytes;
+        byte[] response = _openers[opener].Do(command).Bytes;
+        if (_checks)
+        {
+            _rig.AssertMirrored();
+        }
+
+        _rig.AssertNothingIsForgotten();
+
+        return response;
     }
 
     /// <summary>The flushes that follow are awaited, so that what is left afterwards is what leaked.</summary>

@@ -10,12 +10,14 @@ namespace TpmFs.Rm.Tests.Scheduling;
 public sealed class CommandQueueTests : IDisposable
 {
     private readonly SimulatedTpm _tpm = new();
+    private readonly TpmLedger _ledger = new(TimeProvider.System);
     private readonly WakeSignal _wake = new(TimeProvider.System);
     private readonly CommandQueue _queue;
 
     public CommandQueueTests()
     {
-        var profile = new TpmProfile(new TpmChannel(_tpm, TimeProvider.System, TimeSpan.FromSeconds(300)));
+        var channel = new TpmChannel(_tpm, _ledger.Mirror, TimeProvider.System, TimeSpan.FromSeconds(300));
+        var profile = new TpmProfile(channel, _ledger.Profile);
         _queue = new CommandQueue(new RandomReserve(), profile, _wake, TimeProvider.System, () => { });
     }
 
@@ -36,7 +38,7 @@ public sealed class CommandQueueTests : IDisposable
     {
         using var rig = new Rig();
         Opener opener = rig.Open();
-        using var space = new Pending(_queue, opener);
+        using var space = new Pending(_queue, _ledger, opener);
         Assert.True(_queue.Submit(space.Command, Cmd.GetRandom(40), lends: true));
         _queue.Stop();
         Assert.False(_queue.TryTake(out _));
@@ -48,11 +50,11 @@ public sealed class CommandQueueTests : IDisposable
         _tpm.Dispose();
     }
 
-    private sealed class Pending(CommandQueue queue, Opener opener) : IDisposable
+    private sealed class Pending(CommandQueue queue, TpmLedger ledger, Opener opener) : IDisposable
     {
         public PendingCommand Command { get; } = new ManagedSpace(
             new SpaceServices(queue, _ => LendResult.Nothing),
-            new SpaceRecord(new SpaceId(1), opener.Owner, isRaw: false, new ObjectCounts()), opener).Pending;
+            ledger.NewSpace(ledger.NewSpaceId(), opener.Owner, isRaw: false), opener).Pending;
 
         public void Dispose() => Command.Drop();
     }

@@ -25,7 +25,7 @@ internal sealed class ManagedTpm : ITpmUnderTest
             (owner, client) => _manager.OpenSpace(owner, new AnswerTap(client, _opened++, time, _answers)),
             (_, _) => throw new InvalidOperationException("Nothing here is raw."),
             () => _manager.Facts,
-            (name, limits) => new SchedulingGroup(_manager.NewGroupId(), name, limits),
+            _manager.OpenGroup,
             _manager.EndGroup);
     }
 

@@ -1,0 +1,22 @@
+namespace TpmFs.Rm.Channel;
+
+/// <summary>Describes a client's command that is to be sent.</summary>
+internal readonly ref struct ClientCommand
+{
+    /// <summary>The client's space.</summary>
+    public required SpaceId Space { get; init; }
+
+    /// <summary>Which of the space's commands it is, counted from 1.</summary>
+    public required long Number { get; init; }
+
+    /// <summary>The command as the client wrote it.</summary>
+    public required ReadOnlySpan<byte> Written { get; init; }
+
+    /// <summary>0 to 4.</summary>
+    public required byte Locality { get; init; }
+
+    /// <summary>
+    /// How long the command may take, if <see cref="ResourceManagerOptions.CommandTimeout"/> is not shorter.
+    /// </summary>
+    public required TimeSpan Limit { get; init; }
+}

@@ -1,0 +1,37 @@
+namespace TpmFs.Rm.Ledger;
+
+/// <summary>Says what a record of the mirror is about. The numbers are part of the format.</summary>
+internal enum RecordKind : byte
+{
+    /// <summary>What is not about one space: one record.</summary>
+    State = 1,
+
+    /// <summary>What the TPM says of itself: one record.</summary>
+    Profile,
+
+    Group,
+
+    Space,
+
+    Object,
+
+    /// <summary>An object's context. It has the id of the object's record.</summary>
+    ObjectContext,
+
+    Session,
+
+    /// <summary>The only context of a session that the TPM would load. It has the id of the session's record.</summary>
+    SessionContext,
+
+    /// <summary>The context of a session that its client has. It has the id of the session's record.</summary>
+    SessionToken,
+
+    /// <summary>A client's command, and its response. Written in place.</summary>
+    ClientExchange,
+
+    /// <summary>A command of the manager's own, and its response. Written in place.</summary>
+    OwnExchange,
+
+    /// <summary>The answer to a client's command that has changed the ledger, until it is delivered.</summary>
+    Answer,
+}

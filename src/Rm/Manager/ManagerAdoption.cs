@@ -1,0 +1,8 @@
+namespace TpmFs.Rm.Manager;
+
+/// <summary>Tells what a manager took over from the last one.</summary>
+/// <param name="Spaces">The spaces that were reopened.</param>
+/// <param name="Objects">Their transient objects.</param>
+/// <param name="Sessions">Their sessions, and those that clients saved.</param>
+/// <param name="Exchange">What became of the command that was under way: a sentence; empty when there was none.</param>
+public sealed record ManagerAdoption(int Spaces, int Objects, int Sessions, string Exchange);
