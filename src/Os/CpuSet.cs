@@ -37,6 +37,13 @@ public sealed unsafe class CpuSet : IEquatable<CpuSet>
     /// <param name="cpu">0 to 8191.</param>
     public void Add(int cpu) => _words[cpu / WordBits] |= 1UL << (cpu % WordBits);
 
+    /// <summary>Takes a CPU out.</summary>
+    /// <param name="cpu">0 to 8191.</param>
+    public void Remove(int cpu) => _words[cpu / WordBits] &= ~(1UL << (cpu % WordBits));
+
+    /// <summary>Makes this the same set as another.</summary>
+    public void CopyFrom(CpuSet other) => other._words.CopyTo(_words, 0);
+
     /// <summary>Makes this the set of CPUs on which a thread may run.</summary>
     /// <param name="thread">A thread's id, of whatever process; a process's for its main thread.</param>
     public Errno ReadFrom(int thread)

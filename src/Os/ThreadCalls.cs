@@ -20,7 +20,16 @@ public enum SchedulingClass
 /// <summary>What a thread has waited for a CPU (/proc/PID/schedstat).</summary>
 /// <param name="Delay">How long it was ready to run and did not, in all.</param>
 /// <param name="Slices">How often it was given a CPU.</param>
-public readonly record struct CpuWaits(TimeSpan Delay, long Slices);
+public readonly record struct CpuWaits(TimeSpan Delay, long Slices)
+{
+    /// <summary>Returns what two threads have waited together.</summary>
+    public static CpuWaits operator +(CpuWaits one, CpuWaits other) =>
+        new(one.Delay + other.Delay, one.Slices + other.Slices);
+
+    /// <summary>Returns what was waited since an earlier reading.</summary>
+    public static CpuWaits operator -(CpuWaits now, CpuWaits earlier) =>
+        new(now.Delay - earlier.Delay, now.Slices - earlier.Slices);
+}
 
 /// <summary>
 /// System calls on where and how threads run. A thread is named by its id (gettid(2)). What is called again and again
@@ -28,7 +37,8 @@ public readonly record struct CpuWaits(TimeSpan Delay, long Slices);
 /// </summary>
 public static unsafe class ThreadCalls
 {
-    private const int CpuField = 39; // "processor" in proc_pid_stat(5)
+    private const int StateField = 3; // "state" in proc_pid_stat(5)
+    private const int CpuField = 39; // "processor"
     private const int MaxPath = 64;
     private const int MaxStat = 1024;
 
@@ -66,46 +76,55 @@ public static unsafe class ThreadCalls
     public static int? LastCpuOf(uint thread)
     {
         Span<byte> stat = stackalloc byte[MaxStat];
-        Span<byte> path = stackalloc byte[MaxPath];
+        return TryRead(thread, "stat", stat, out int length) ? ParseCpu(stat[..length]) : null;
+    }
 
-        // The thread's own file: for that of its process the kernel adds up all threads, of which there may be
-        // thousands.
-        return Utf8.TryWrite(path, CultureInfo.InvariantCulture, $"/proc/{thread}/task/{thread}/stat\0", out _)
-            && ProcFile.TryRead(path, stat, out int length) ? ParseCpu(stat[..length]) : null;
+    /// <summary>Returns true when a thread, of whatever process, runs or waits for a CPU.</summary>
+    public static bool IsReady(int thread)
+    {
+        Span<byte> stat = stackalloc byte[MaxStat];
+        return TryRead((uint)thread, "stat", stat, out int length)
+            && FieldOf(stat[..length], StateField).SequenceEqual("R"u8);
     }
 
     /// <summary>
-    /// Reads what a thread of this process has waited for a CPU.
+    /// Reads what a thread, of whatever process, has waited for a CPU.
     /// </summary>
     /// <returns>False where the kernel does not count it, or the thread has ended.</returns>
     public static bool TryGetWaits(int thread, out CpuWaits waits)
     {
         Span<byte> stat = stackalloc byte[MaxStat];
-        Span<byte> path = stackalloc byte[MaxPath];
         waits = default;
-        return Utf8.TryWrite(path, CultureInfo.InvariantCulture, $"/proc/self/task/{thread}/schedstat\0", out _)
-            && ProcFile.TryRead(path, stat, out int length)
+        return TryRead((uint)thread, "schedstat", stat, out int length)
             && TryParseWaits(stat[..length], out waits);
     }
 
-    /// <summary>
-    /// Finds the CPU in a stat file. The process's name, which may hold anything, ends with the last parenthesis.
-    /// </summary>
+    /// <summary>Finds the CPU in a stat file.</summary>
     internal static int? ParseCpu(ReadOnlySpan<byte> stat)
+    {
+        ReadOnlySpan<byte> number = FieldOf(stat, CpuField);
+        bool isNumber = Utf8Parser.TryParse(number, out int cpu, out int used) && used == number.Length;
+        return isNumber && cpu >= 0 ? cpu : null;
+    }
+
+    /// <summary>
+    /// Finds a field of a stat file, after the second. The process's name, which may hold anything, is that one, and
+    /// ends with the last parenthesis.
+    /// </summary>
+    /// <returns>Nothing where there are fewer fields.</returns>
+    private static ReadOnlySpan<byte> FieldOf(ReadOnlySpan<byte> stat, int wanted)
     {
         ReadOnlySpan<byte> rest = stat[(stat.LastIndexOf((byte)')') + 1)..];
         int field = 2;
         foreach (Range range in rest.Split((byte)' '))
         {
-            if (field++ == CpuField)
+            if (field++ == wanted)
             {
-                ReadOnlySpan<byte> number = rest[range];
-                bool isNumber = Utf8Parser.TryParse(number, out int cpu, out int used) && used == number.Length;
-                return isNumber && cpu >= 0 ? cpu : null;
+                return rest[range];
             }
         }
 
-        return null;
+        return [];
     }
 
     /// <summary>Reads a schedstat file: nanoseconds that ran, nanoseconds that waited, slices.</summary>
@@ -128,5 +147,17 @@ public static unsafe class ThreadCalls
         bool isNumber = Utf8Parser.TryParse(text, out number, out int used);
         text = text[used..];
         return isNumber;
+    }
+
+    /// <summary>
+    /// Reads the beginning of a thread's own file: for that of its process the kernel adds up all threads, of which
+    /// there may be thousands.
+    /// </summary>
+    private static bool TryRead(uint thread, string name, Span<byte> buffer, out int length)
+    {
+        Span<byte> path = stackalloc byte[MaxPath];
+        length = 0;
+        return Utf8.TryWrite(path, CultureInfo.InvariantCulture, $"/proc/{thread}/task/{thread}/{name}\0", out _)
+            && ProcFile.TryRead(path, buffer, out length);
     }
 }

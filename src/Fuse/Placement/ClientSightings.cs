@@ -5,26 +5,25 @@ namespace TpmFs.Fuse.Placement;
 /// <summary>On which CPUs clients were seen lately, one sighting at each look.</summary>
 internal sealed class ClientSightings
 {
-    /// <summary>Clients are spread where the CPU was another in as many of the last 16 looks.</summary>
+    /// <summary>Clients are spread where another client was on another CPU in as many of the last 16 looks.</summary>
     private const int ChangesOfSpread = 4;
 
-    private int _cpu = -1;
+    private uint _client;
+    private int _cpu;
     private ushort _changes;
 
-    /// <summary>True when clients on several CPUs take turns. They are not chased.</summary>
+    /// <summary>
+    /// True when clients on several CPUs take turns. They are not chased. A single client that moves about is.
+    /// </summary>
     public bool AreSpread => BitOperations.PopCount(_changes) >= ChangesOfSpread;
 
-    /// <summary>True when the last two looks saw the same CPU.</summary>
-    public bool IsSettled => (_changes & 1) == 0;
-
     /// <summary>Adds what a look saw.</summary>
-    public void Add(int cpu)
+    /// <param name="client">The thread whose request was read last.</param>
+    /// <param name="cpu">Where it was.</param>
+    public void Add(uint client, int cpu)
     {
-        bool isChange = _cpu >= 0 && cpu != _cpu;
+        bool isChange = _client != 0 && client != _client && cpu != _cpu;
         _changes = (ushort)((_changes << 1) | (isChange ? 1 : 0));
-        _cpu = cpu;
+        (_client, _cpu) = (client, cpu);
     }
-
-    /// <summary>Forgets what was seen.</summary>
-    public void Clear() => _changes = 0;
 }

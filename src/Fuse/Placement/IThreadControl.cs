@@ -3,6 +3,9 @@ namespace TpmFs.Fuse.Placement;
 /// <summary>The system calls with which threads are looked at and placed.</summary>
 internal interface IThreadControl
 {
+    /// <summary>The calling thread's id.</summary>
+    int CurrentThread { get; }
+
     /// <summary>
     /// Reads on which CPUs threads of this process may run where nobody places them. What the administrator allows
     /// (cpuset, CPUAffinity=, taskset) may change at any time.
@@ -22,6 +25,10 @@ internal interface IThreadControl
     /// <summary>Returns the CPU on which a client's thread ran last; null where that cannot be told.</summary>
     int? LastCpuOf(uint thread);
 
+    /// <summary>True when a thread runs or waits for a CPU.</summary>
+    bool IsReady(int thread);
+
+    /// <summary>Reads what a thread, of whatever process, has waited for a CPU.</summary>
     bool TryGetWaits(int thread, out CpuWaits waits);
 
     /// <summary>Returns the ids of this process's threads.</summary>

@@ -24,7 +24,7 @@ internal sealed record PlacementChoice(ReaderPlacement? Placement, string Mode, 
 
         if (!threads.TryGetWaits(Environment.ProcessId, out _))
         {
-            return Plain("the kernel does not count how long threads wait (/proc/self/task/TID/schedstat)");
+            return Plain("the kernel does not count how long threads wait (/proc/PID/schedstat)");
         }
 
         bool mayIdle = CanLeaveIdleClass(threads);

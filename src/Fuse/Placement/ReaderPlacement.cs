@@ -4,8 +4,8 @@ namespace TpmFs.Fuse.Placement;
 
 /// <summary>
 /// Places the thread that reads requests on the CPU of the client, and TPMs' processes with it, so that a request and
-/// its answer pass on one CPU. Where nobody else wants that CPU, the thread is in class SCHED_IDLE: the kernel counts a
-/// CPU that runs nothing else as idle, so the client stays there when it wakes up.
+/// its answer pass on one CPU. All of them are in class SCHED_IDLE: the kernel counts a CPU that runs nothing else as
+/// idle, so the client stays there when it wakes up.
 /// </summary>
 /// <remarks>
 /// Every decision is made by the thread that watches the reader (<see cref="ReadingTurn"/>), which is never placed: a
@@ -28,12 +28,12 @@ internal sealed class ReaderPlacement
 
     private readonly IThreadControl _threads;
     private readonly Companions _companions;
+    private readonly Bystanders _bystanders;
     private readonly bool _mayIdle;
     private readonly StarvationGuard _guard;
     private readonly ClientSightings _clients = new();
     private readonly CpuSet _allowed = new();
     private readonly CpuSet _one = new();
-    private readonly CpuSet _found = new();
     private uint _client;
     private volatile int _reader;
     private volatile bool _isIdle;
@@ -41,8 +41,9 @@ internal sealed class ReaderPlacement
     private long _moves;
     private int _calm;
     private int _looks;
+
+    /// <summary>The thread whose waits are counted; 0 where the next look begins to count them.</summary>
     private int _watched;
-    private (int Reader, TimeSpan Delay) _atRest;
 
     /// <param name="threads">The system calls.</param>
     /// <param name="companions">What is moved with the reader.</param>
@@ -52,6 +53,7 @@ internal sealed class ReaderPlacement
     {
         _threads = threads;
         _companions = companions;
+        _bystanders = new Bystanders(threads);
         _mayIdle = mayIdle;
         _guard = new StarvationGuard(time);
     }
@@ -87,47 +89,37 @@ internal sealed class ReaderPlacement
             return;
         }
 
-        if (_watched != reader)
+        if (_watched == reader)
         {
-            (_watched, _calm) = (reader, 0);
-            _guard.Begin(waits);
-            return;
+            NoteWaits(waits + _companions.Waits);
         }
-
-        ChooseClass(waits);
+        else
+        {
+            _watched = reader;
+            _guard.Begin(waits);
+        }
 
         bool isWanted = _reader != 0 ? requests > 0
             : requests >= Busy && _calm >= CalmLooks && !_guard.IsPausing;
-        if (!isWanted)
+        if (isWanted)
         {
-            return;
-        }
-
-        if (!_threads.TryGetAllowed(_allowed) || _allowed.Count < 2)
-        {
-            Release();
-            return;
-        }
-
-        // A client that has ended meanwhile says nothing about the next one.
-        if (_threads.LastCpuOf(Volatile.Read(ref _client)) is { } cpu)
-        {
-            _clients.Add(cpu);
-            Follow(reader, cpu);
+            FollowClient(reader, waits);
         }
 
         if (_reader != 0 && ++_looks % LooksBetweenSweeps == 0)
         {
-            FreeOthers();
+            _bystanders.FreeStarted(_reader, _one, _allowed);
         }
     }
 
-    /// <summary>No requests come: lets the placed thread go.</summary>
+    /// <summary>
+    /// No requests come: lets the placed thread go. One that starves reads nothing either, but it is ready to run.
+    /// </summary>
     public void Rest()
     {
-        if (_reader != 0 && _threads.TryGetWaits(_reader, out CpuWaits waits))
+        if (_reader != 0 && _threads.IsReady(_reader))
         {
-            _atRest = (_reader, waits.Delay);
+            _guard.Starved();
         }
 
         Release();
@@ -146,10 +138,12 @@ internal sealed class ReaderPlacement
         {
             _ = _threads.TrySetAffinity(_reader, _allowed);
             _companions.Free(_allowed);
-            FreeOthers();
+            _bystanders.Release(_allowed);
+            _bystanders.FreeStarted(_reader, _one, _allowed);
         }
 
         _reader = 0;
+        _watched = 0;
     }
 
     /// <summary>The reader was at one request for too long, and is overtaken: it starves, or its TPM is slow.</summary>
@@ -174,10 +168,8 @@ internal sealed class ReaderPlacement
         }
     }
 
-    /// <summary>
-    /// Lets a reader go that waits for others, and puts a placed one that does not into class SCHED_IDLE.
-    /// </summary>
-    private void ChooseClass(CpuWaits waits)
+    /// <summary>Lets a placed reader go that waits for others, or whose TPM does.</summary>
+    private void NoteWaits(CpuWaits waits)
     {
         bool isWaiting = _guard.IsWaiting(waits);
         _calm = isWaiting ? 0 : _calm + 1;
@@ -185,11 +177,6 @@ internal sealed class ReaderPlacement
         {
             _guard.Starved();
             Release();
-        }
-        else if (_reader != 0 && !_isIdle && _mayIdle)
-        {
-            SetIdle(true);
-            _clients.Clear(); // without the class, a client may have moved about
         }
     }
 
@@ -202,77 +189,56 @@ internal sealed class ReaderPlacement
     }
 
     /// <summary>Places the reader where the client is. Clients on several CPUs are not chased.</summary>
-    private void Follow(int reader, int cpu)
+    private void FollowClient(int reader, CpuWaits waits)
     {
-        if (!_allowed.Contains(cpu))
-        {
-            Release();
-        }
-        else if (_reader == 0 || (cpu != _cpu && _clients.IsSettled && !_clients.AreSpread))
-        {
-            Place(reader, cpu);
-        }
-        else
-        {
-            _companions.Move(_allowed, _one);
-        }
-    }
-
-    private void Place(int reader, int cpu)
-    {
-        _one.Clear();
-        _one.Add(cpu);
-        if (!_threads.TryGetWaits(reader, out CpuWaits waits) || HasStarvedAtRest(reader, waits)
-            || !_threads.TrySetAffinity(reader, _one))
+        if (!_threads.TryGetAllowed(_allowed) || _allowed.Count < 2)
         {
             Release();
             return;
         }
 
-        _guard.Begin(waits);
+        // A client that has ended meanwhile says nothing about the next one.
+        uint client = Volatile.Read(ref _client);
+        if (_threads.LastCpuOf(client) is not { } cpu)
+        {
+            return;
+        }
+
+        _clients.Add(client, cpu);
+        if (!_allowed.Contains(cpu))
+        {
+            Release();
+        }
+        else if (_reader == 0 || (cpu != _cpu && !_clients.AreSpread))
+        {
+            Place(reader, cpu, waits);
+        }
+        else if (_companions.Move(_allowed, _one, _isIdle))
+        {
+            _guard.Begin(waits + _companions.Waits);
+        }
+    }
+
+    /// <summary>
+    /// The reader goes last. While another thread of the usual class ran on the CPU to which it goes, the client would
+    /// leave that CPU for the one that the reader has just left.
+    /// </summary>
+    private void Place(int reader, int cpu, CpuWaits waits)
+    {
+        _one.Clear();
+        _one.Add(cpu);
+        _reader = reader;
+        _bystanders.KeepAway(_allowed, cpu);
+        SetIdle(_mayIdle);
+        _ = _companions.Move(_allowed, _one, _isIdle);
+        if (!_threads.TrySetAffinity(reader, _one))
+        {
+            Release();
+            return;
+        }
+
         _moves++;
         Volatile.Write(ref _cpu, cpu);
-        _reader = reader;
-        _companions.Move(_allowed, _one);
-    }
-
-    /// <summary>
-    /// A reader that starves reads nothing, which looks as if no requests came. What it has waited is known afterwards.
-    /// </summary>
-    private bool HasStarvedAtRest(int reader, CpuWaits waits)
-    {
-        bool hasStarved = _atRest.Reader == reader && StarvationGuard.IsLong(waits.Delay - _atRest.Delay);
-        _atRest = default;
-        if (hasStarved)
-        {
-            _guard.Starved();
-        }
-
-        return hasStarved;
-    }
-
-    /// <summary>
-    /// Frees threads that the placed one has started: they began in its class, on its CPU. The runtime starts some
-    /// whenever it likes.
-    /// </summary>
-    private void FreeOthers()
-    {
-        foreach (int thread in _threads.OwnThreads())
-        {
-            if (thread == _reader)
-            {
-                continue;
-            }
-
-            if (_threads.ClassOf(thread) == SchedulingClass.Idle)
-            {
-                _ = _threads.TrySetClass(thread, SchedulingClass.Other);
-            }
-
-            if (_threads.TryGetAffinity(thread, _found) && _found.Equals(_one))
-            {
-                _ = _threads.TrySetAffinity(thread, _allowed);
-            }
-        }
+        _guard.Begin(waits + _companions.Waits);
     }
 }

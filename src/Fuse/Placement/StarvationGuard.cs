@@ -1,21 +1,21 @@
 namespace TpmFs.Fuse.Placement;
 
 /// <summary>
-/// Tells whether the placed thread waits for a CPU that others keep from it. After each time that it starved in class
-/// SCHED_IDLE it stays out of it for a while, which doubles as long as it starves again soon.
+/// Tells whether the placed threads wait for a CPU that others keep from them. After each time that they starved in
+/// class SCHED_IDLE nothing is placed for a while, which doubles as long as they starve again soon.
 /// </summary>
 /// <remarks>
-/// The thread also waits while its own clients run on its CPU, but shortly. So a part of each wait is not counted.
+/// The threads also wait while their own clients run on their CPU, but shortly. So a part of each wait is not counted.
 /// </remarks>
 internal sealed class StarvationGuard(TimeProvider time)
 {
+    /// <summary>A wait that is repeated within as many pauses makes the next pause longer.</summary>
+    private const int PausesUntilForgotten = 5;
+
     private static readonly TimeSpan s_behindClient = TimeSpan.FromMicroseconds(300);
     private static readonly TimeSpan s_longWait = TimeSpan.FromMilliseconds(2);
-    private static readonly TimeSpan s_firstPause = TimeSpan.FromMilliseconds(500);
+    private static readonly TimeSpan s_firstPause = TimeSpan.FromMilliseconds(100);
     private static readonly TimeSpan s_longestPause = TimeSpan.FromSeconds(8);
-
-    /// <summary>After so long without starvation, the next pause is the first one again.</summary>
-    private static readonly TimeSpan s_forgetAfter = TimeSpan.FromSeconds(10);
 
     private CpuWaits _waits;
     private long _looked;
@@ -23,14 +23,11 @@ internal sealed class StarvationGuard(TimeProvider time)
     private long _starvations;
     private TimeSpan _pause;
 
-    /// <summary>How often a placed thread starved. Any thread.</summary>
+    /// <summary>How often placed threads starved. Any thread.</summary>
     public long Starvations => Volatile.Read(ref _starvations);
 
-    /// <summary>True while no thread is to enter the class SCHED_IDLE, because the last one starved in it.</summary>
+    /// <summary>True while nothing is to be placed, because what was placed last has starved.</summary>
     public bool IsPausing => _pause > TimeSpan.Zero && time.GetElapsedTime(_starved) < _pause;
-
-    /// <summary>True for a wait that is longer than those behind clients.</summary>
-    public static bool IsLong(TimeSpan wait) => wait > s_longWait;
 
     /// <summary>Sets from when on waits are counted.</summary>
     public void Begin(CpuWaits waits)
@@ -39,20 +36,22 @@ internal sealed class StarvationGuard(TimeProvider time)
         _looked = time.GetTimestamp();
     }
 
-    /// <summary>Compares what the placed thread has waited with the last look, or the beginning.</summary>
-    /// <returns>True when it waits for others than its clients.</returns>
+    /// <summary>Compares what the threads have waited with the last look, or the beginning.</summary>
+    /// <param name="waits">What they have waited, all together.</param>
+    /// <returns>True when they wait for others than their clients.</returns>
     public bool IsWaiting(CpuWaits waits)
     {
         TimeSpan elapsed = time.GetElapsedTime(_looked);
-        TimeSpan delay = waits.Delay - _waits.Delay - ((waits.Slices - _waits.Slices) * s_behindClient);
+        CpuWaits grown = waits - _waits;
+        TimeSpan delay = grown.Delay - (grown.Slices * s_behindClient);
         Begin(waits);
-        return IsLong(delay) && delay > elapsed / 10;
+        return delay > s_longWait && delay > elapsed / 10;
     }
 
-    /// <summary>The placed thread starved. A pause begins.</summary>
+    /// <summary>What was placed starved. A pause begins.</summary>
     public void Starved()
     {
-        bool isAgain = _pause > TimeSpan.Zero && time.GetElapsedTime(_starved) < _pause + s_forgetAfter;
+        bool isAgain = _pause > TimeSpan.Zero && time.GetElapsedTime(_starved) < _pause * PausesUntilForgotten;
         _pause = !isAgain ? s_firstPause : _pause * 2 < s_longestPause ? _pause * 2 : s_longestPause;
         _starvations++;
         _starved = time.GetTimestamp();

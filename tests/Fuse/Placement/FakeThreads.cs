@@ -6,6 +6,12 @@ namespace TpmFs.Fuse.Tests.Placement;
 /// <summary>A machine of four CPUs with threads that stand still.</summary>
 internal sealed class FakeThreads : IThreadControl
 {
+    /// <summary>A TPM's process.</summary>
+    public const int Tpm = 200;
+
+    /// <summary>The thread that makes the calls.</summary>
+    public const int Watcher = 300;
+
     private static readonly int[] s_all = [0, 1, 2, 3];
 
     /// <summary>Where each thread that was asked of may run; everywhere at first.</summary>
@@ -19,11 +25,23 @@ internal sealed class FakeThreads : IThreadControl
 
     public int? ClientCpu { get; set; } = 2;
 
+    /// <summary>Where the client is at each look; <see cref="ClientCpu"/> where there is none.</summary>
+    public Func<int?>? FindClient { get; set; }
+
     public bool CountsWaits { get; set; } = true;
+
+    /// <summary>Threads that run or wait for a CPU whenever that is asked.</summary>
+    public HashSet<int> Ready { get; } = [];
+
+    public int CurrentThread => Watcher;
 
     public bool MayLeaveIdle { get; set; } = true;
 
+    /// <summary>What the reader has waited.</summary>
     public CpuWaits Waits { get; set; }
+
+    /// <summary>What other threads have waited; nothing for those that are not here.</summary>
+    public Dictionary<int, CpuWaits> OthersWaits { get; } = [];
 
     public List<int> Own { get; } = [];
 
@@ -62,11 +80,13 @@ internal sealed class FakeThreads : IThreadControl
         return true;
     }
 
-    public int? LastCpuOf(uint thread) => ClientCpu;
+    public int? LastCpuOf(uint thread) => FindClient is null ? ClientCpu : FindClient();
+
+    public bool IsReady(int thread) => Ready.Contains(thread);
 
     public bool TryGetWaits(int thread, out CpuWaits waits)
     {
-        waits = Waits;
+        waits = OthersWaits.TryGetValue(thread, out CpuWaits others) ? others : thread == Tpm ? default : Waits;
         return CountsWaits;
     }
 

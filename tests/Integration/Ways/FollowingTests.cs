@@ -16,13 +16,17 @@ public sealed class FollowingTests(ITestOutputHelper output) : IDisposable
 
     public void Dispose() => _sandbox.Dispose();
 
-    [Fact]
-    public void Beside_as_many_busy_loops_as_CPUs_no_command_takes_much_longer_than_where_nothing_follows()
+    /// <summary>The loops are in the daemon's scheduling group (sched(7), autogroup), or in one of their own.</summary>
+    [Theory]
+    [InlineData("env")]
+    [InlineData("setsid")]
+    public void Beside_as_many_busy_loops_as_CPUs_no_command_takes_much_longer_than_with_plain_scheduling(
+        string starter)
     {
         using Daemon plain = Start("plain");
         using Daemon follow = Start("follow");
         ChildProcess[] loops = [.. Enumerable.Range(0, Environment.ProcessorCount)
-            .Select(_ => _sandbox.Start(User.Root, ["sh", "-c", "while :; do :; done"]))];
+            .Select(_ => _sandbox.Start(User.Root, [starter, "sh", "-c", "while :; do :; done"]))];
         try
         {
             (int plainLongest, int followLongest) = (0, 0);
