@@ -15,6 +15,12 @@ internal sealed class TurnTaker
     private static readonly TimeSpan s_pauseAfterFault = TimeSpan.FromMilliseconds(100);
     private static readonly TimeSpan s_shortestWait = TimeSpan.FromMilliseconds(1);
 
+    /// <summary>A turn that has lasted this long is not expected to end in a moment.</summary>
+    private static readonly TimeSpan s_longTurn = TimeSpan.FromMilliseconds(0.5);
+
+    /// <summary>The longest that a lent thread waits for a turn that has just begun.</summary>
+    private static readonly TimeSpan s_patience = TimeSpan.FromMilliseconds(1);
+
     private readonly Lock _turn = new();
     private readonly ManagerParts _parts;
     private readonly ManagerLoop _loop;
@@ -23,6 +29,9 @@ internal sealed class TurnTaker
 
     /// <summary>The command for which the thread that has the turn is lent.</summary>
     private PendingCommand? _lender;
+
+    /// <summary>When the turn under way began.</summary>
+    private long _begun;
     private Thread? _thread;
 
     public TurnTaker(ManagerParts parts, ManagerLoop loop)
@@ -61,10 +70,11 @@ internal sealed class TurnTaker
         }
 
         TimeSpan untilNext = TimeSpan.Zero;
-        if (_turn.TryEnter())
+        if (_turn.TryEnter() || (MayEndSoon && _turn.TryEnter(s_patience)))
         {
             try
             {
+                Volatile.Write(ref _begun, _parts.Time.GetTimestamp());
                 _lender = lender;
                 untilNext = Guard(_lentTurn, afterFault: TimeSpan.Zero);
             }
@@ -84,6 +94,12 @@ internal sealed class TurnTaker
         return isAgain ? LendResult.Again : hasRun ? LendResult.Done : LendResult.Nothing;
     }
 
+    /// <summary>
+    /// True where another thread has had the turn for a moment only. A command that is left to the manager's own thread
+    /// wakes that thread, and while commands keep coming the lent threads would never get the turn back.
+    /// </summary>
+    private bool MayEndSoon => _parts.Time.GetElapsedTime(Volatile.Read(ref _begun)) < s_longTurn;
+
     private void Serve()
     {
         while (!_parts.Queue.IsStopping)
@@ -91,6 +107,7 @@ internal sealed class TurnTaker
             TimeSpan untilNext;
             lock (_turn)
             {
+                Volatile.Write(ref _begun, _parts.Time.GetTimestamp());
                 untilNext = Guard(_ownTurn, s_pauseAfterFault);
             }
 

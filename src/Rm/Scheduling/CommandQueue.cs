@@ -225,12 +225,15 @@ internal sealed class CommandQueue : IDisposable
         return _ended.TryDequeue(out ended);
     }
 
-    /// <summary>Takes the next command, the caller's until <see cref="Finish"/>; false when none waits.</summary>
+    /// <summary>
+    /// Takes the next command, the caller's until <see cref="Finish"/>; false when none waits, or threads are lent for
+    /// all that wait. The lent threads come in a moment.
+    /// </summary>
     public bool TryTake([NotNullWhen(true)] out PendingCommand? next)
     {
         lock (_gate)
         {
-            next = TakeNext();
+            next = _scheduler.HasOnlyLent ? null : TakeNext();
             return next is not null;
         }
     }

@@ -19,6 +19,22 @@ public sealed class LentThreadTests
         Assert.True(opener.IsDone);
     }
 
+    /// <summary>
+    /// The manager's own thread, awake for something else, took such a command. The lent threads then found it at work
+    /// each time, and never got the TPM back while commands kept coming.
+    /// </summary>
+    [Fact]
+    public void The_managers_own_thread_leaves_commands_to_the_threads_that_are_lent_for_them()
+    {
+        using var rig = new Rig();
+        Opener[] openers = [rig.Open(), rig.Open()];
+        Array.ForEach(openers, opener => opener.SendToLend(Cmd.GetRandom(8)));
+
+        Assert.False(rig.Manager.RunOne());
+        Assert.Equal(LendResult.Done, openers[0].Lend());
+        Assert.Equal(LendResult.Done, openers[1].Lend());
+    }
+
     [Fact]
     public void A_lent_thread_is_not_kept_for_others()
     {
