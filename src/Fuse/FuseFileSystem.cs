@@ -95,7 +95,7 @@ public abstract class FuseFileSystem
     /// Lends the filesystem the thread that took a write, once the answer to the write is out. The filesystem may carry
     /// out on it what the write began. This is the one method that may block, as long as it does so for one thread at a
     /// time, while the session has others for further requests: one takes over within 10 ms, or beforehand where the
-    /// last such call took more than 0.5 ms.
+    /// last three such calls took more than 0.5 ms each.
     /// </summary>
     /// <returns>What was done; <see cref="WriteProgress.Again"/> to be called once more for this write.</returns>
     public virtual WriteProgress Lend(NodeId node, OpenId open) => WriteProgress.Nothing;

@@ -34,9 +34,9 @@ public sealed class FuseSession : IDisposable
     private static readonly TimeSpan s_joinTimeout = TimeSpan.FromSeconds(5);
 
     /// <summary>
-    /// A write that takes longer than this to go on with is worth waking another thread for, which costs some 6 µs.
+    /// How long the reading thread carries writes on before it looks for new requests, and tells who polls.
     /// </summary>
-    private static readonly TimeSpan s_longWrite = TimeSpan.FromMilliseconds(0.5);
+    private static readonly TimeSpan s_round = TimeSpan.FromMicroseconds(100);
 
     private readonly FuseDevice _device;
     private readonly RequestDispatcher _dispatcher;
@@ -48,6 +48,7 @@ public sealed class FuseSession : IDisposable
     private readonly ReadingTurn _turn;
     private readonly WrittenFiles _written = new();
     private readonly RequestReader _reader;
+    private readonly LongWrites _long = new();
     private readonly Heartbeat _heartbeat = new();
     private readonly Thread[] _threads;
     private readonly int _bufferSize;
@@ -68,11 +69,6 @@ public sealed class FuseSession : IDisposable
     private int _running;
     private bool _started;
     private volatile bool _isLetGo;
-
-    /// <summary>
-    /// Whether the last write took long to go on with. Written by who had the turn for it, read by who has it.
-    /// </summary>
-    private volatile bool _takesLong;
 
     /// <exception cref="ArgumentOutOfRangeException">An option is outside its bounds.</exception>
     public FuseSession(FuseMount mount, FuseFileSystem fileSystem, FuseSessionOptions options, IFuseLog log)
@@ -243,6 +239,7 @@ public sealed class FuseSession : IDisposable
     /// <summary>Reads and serves requests, until the turn is another thread's or the session has ended.</summary>
     private void ServeWhileHolder(RequestSlot slot)
     {
+        _dispatcher.SendNotifications(); // of a holder that was overtaken
         while (TryTakeRequest(slot, out int count))
         {
             bool isHolder = count > 0 ? ServeOne(slot, count) : LendNext();
@@ -276,7 +273,7 @@ public sealed class FuseSession : IDisposable
     /// <returns>False when the turn is another thread's afterwards.</returns>
     private bool AfterWrite(WrittenFile file, long step)
     {
-        if (!_written.IsSameAgain(file) && _device.HasRequest())
+        if (!_written.IsSameAgain(file) && !_written.AreSeveral && _device.HasRequest())
         {
             _written.NoteSeveral();
         }
@@ -290,16 +287,34 @@ public sealed class FuseSession : IDisposable
         return _turn.TryKeep(step);
     }
 
-    private bool LendNext() => Lend(_written.Take(), _turn.Serve());
+    /// <summary>
+    /// Carries writes on for a moment, and then wakes those who poll, all at once. Where a write takes long, a thread
+    /// that takes the turn over wakes them.
+    /// </summary>
+    /// <returns>False when the turn is another thread's afterwards.</returns>
+    private bool LendNext()
+    {
+        long start = Stopwatch.GetTimestamp();
+        bool isHolder;
+        _dispatcher.HoldNotifications();
+        do
+        {
+            isHolder = Lend(_written.Take(), _turn.Serve());
+        }
+        while (isHolder && !_written.IsEmpty && Stopwatch.GetElapsedTime(start) < s_round);
+
+        _dispatcher.SendNotifications();
+        return isHolder;
+    }
 
     /// <summary>
-    /// Lends this thread for what a write began, which may take long. The turn is passed on before where the last one
+    /// Lends this thread for what a write began, which may take long. The turn is passed on before where the last ones
     /// did.
     /// </summary>
     /// <returns>False when the turn is another thread's afterwards.</returns>
     private bool Lend(WrittenFile file, long step)
     {
-        bool isPassed = _takesLong;
+        bool isPassed = _long.AreExpected;
         if (isPassed)
         {
             _turn.Pass(step);
@@ -309,7 +324,7 @@ public sealed class FuseSession : IDisposable
         WriteProgress progress = _dispatcher.Lend(file);
         if (progress != WriteProgress.Nothing)
         {
-            _takesLong = Stopwatch.GetElapsedTime(start) > s_longWrite;
+            _long.Note(Stopwatch.GetElapsedTime(start));
         }
 
         bool isHolder = !isPassed && _turn.TryKeep(step);

@@ -10,6 +10,9 @@ internal sealed class ReplyChannel(IFuseOutput output, IFuseLog log) : IFuseNoti
     /// <summary>The kernel refuses a reply with an error from here on, and its caller would wait for ever.</summary>
     private const int ErrnoLimit = 512;
 
+    /// <summary>Keeps notifications back for a moment.</summary>
+    public HeldNotifications Held { get; } = new();
+
     /// <summary>
     /// Answers a request. False when the kernel did not take it, because nobody waits for it any more.
     /// </summary>
@@ -30,6 +33,24 @@ internal sealed class ReplyChannel(IFuseOutput output, IFuseLog log) : IFuseNoti
     }
 
     public void NotifyPoll(PollId poll)
+    {
+        if (!Held.TryAdd(poll))
+        {
+            SendPoll(poll);
+        }
+    }
+
+    /// <summary>Sends what was kept back, and keeps nothing of the calling thread's back any more.</summary>
+    public void SendHeld()
+    {
+        Held.End();
+        while (Held.TryTake(out PollId poll))
+        {
+            SendPoll(poll);
+        }
+    }
+
+    private void SendPoll(PollId poll)
     {
         var body = new FuseNotifyPollWakeupOut(poll.Value);
         Send(

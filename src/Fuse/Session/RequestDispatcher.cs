@@ -148,6 +148,14 @@ internal sealed class RequestDispatcher
     }
 
     /// <summary>
+    /// Keeps back the notifications that the calling thread makes, until <see cref="SendNotifications"/>.
+    /// </summary>
+    public void HoldNotifications() => _channel.Held.Begin();
+
+    /// <summary>Sends the notifications that were kept back, whichever thread made them.</summary>
+    public void SendNotifications() => _channel.SendHeld();
+
+    /// <summary>
     /// The session has ended: reads that wait are answered with <paramref name="error"/>, and the filesystem is told,
     /// once.
     /// </summary>

@@ -175,7 +175,7 @@ public sealed class FuseSessionTests : IDisposable
         };
         for (uint unique = 10; unique < 20; unique += 2)
         {
-            // From the second time on the turn is passed on beforehand, since the first took long.
+            // From the fourth time on the turn is passed on beforehand, since the first three took long.
             _kernel.Send(Write(unique));
             Assert.Equal(unique, Answer().Unique);
             Assert.True(entered.Wait(s_deadline));
@@ -367,6 +367,41 @@ public sealed class FuseSessionTests : IDisposable
 
         Assert.True(others.Wait(s_deadline));
         leave.Set();
+    }
+
+    /// <summary>
+    /// The reading thread keeps notifications back until it has gone on with all writes. One that takes long must not
+    /// keep them back from others.
+    /// </summary>
+    [Fact]
+    public void A_client_that_polls_is_woken_though_the_next_write_takes_long_to_go_on_with()
+    {
+        using var leave = new ManualResetEventSlim();
+        bool isInTime = true;
+        _fileSystem.OnWriteProgress = open =>
+        {
+            if (open.Value == 8)
+            {
+                _fileSystem.Notifier!.NotifyPoll(new PollId(7));
+                isInTime = leave.Wait(s_deadline);
+            }
+
+            return WriteProgress.Done;
+        };
+        SendInitAndWrites(7, 8);
+        using FuseSession session = Session();
+        session.Start();
+
+        Assert.Equal([7UL, 8UL, 0UL], [AnswerAfterInit().Unique, Answer().Unique, Answer().Unique]);
+        leave.Set();
+        session.Stop();
+        Assert.True(isInTime, "Nobody woke the client until the write was over.");
+
+        (Errno Error, ulong Unique) AnswerAfterInit()
+        {
+            _ = Answer();
+            return Answer();
+        }
     }
 
     private void SendInitAndWrites(params ReadOnlySpan<ulong> opens)
