@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 """TpmFs over /dev/tpmN beside the kernel's manager, /dev/tpmrmN, for the workloads of commands.py: both on TPMs of
-the kernel's in front of swtpm.
+the kernel's in front of swtpm. With --device also through a character device of TpmFs, which needs the module cuse.
 
 It needs a kernel with tpm_vtpm_proxy, as the virtual machine of the tests has; 'make test-vm' runs it there.
 """
@@ -18,8 +18,8 @@ from sites import Sites
 KERNEL_SLOTS = 3  # of an opener's objects
 
 
-def run(starter, blocks, rounds):
-    sites = starter.kernel_and_tpmfs()
+def run(starter, blocks, rounds, device):
+    sites = starter.kernel_and_tpmfs(device=device)
     for site in sites:
         site.pin(one_cpu())
     rows = []
@@ -50,10 +50,11 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('--blocks', type=int, default=3)
     parser.add_argument('--rounds', type=int, default=20)
+    parser.add_argument('--device', metavar='NAME', help='below /dev, such as tpmfs/bench')
     arguments = parser.parse_args()
     processes.build()
     with tempfile.TemporaryDirectory(prefix='tpmfs-bench-') as folder, Sites(Path(folder)) as sites:
-        result = run(sites, arguments.blocks, arguments.rounds)
+        result = run(sites, arguments.blocks, arguments.rounds, arguments.device)
     print(json.dumps({**result, 'table': report(result)}))
 
 

@@ -2,6 +2,8 @@
 """
 
 import os
+import subprocess
+from pathlib import Path
 
 from processes import TPMFS, Abrmd, Bus, Client, Grandchild, Passthrough, Proxy, Swtpm, TpmFs, Vtpm
 
@@ -96,19 +98,27 @@ class Sites:
         return self._abrmd('tpm2-abrmd on a device node', 'abrmd-node', f'device:{below.manager.node}', below.servers,
                            None)
 
-    def kernel_and_tpmfs(self, twin=None):
+    def kernel_and_tpmfs(self, twin=None, device=None):
         """The kernel's manager, and TpmFs on the kernel's raw node: two TPMs of the kernel's with the same seeds, those
-        of 'twin' if given."""
+        of 'twin' if given. Then the same TpmFs by a character device, where one is named."""
         if twin is None:
             original = self.start(Swtpm(self.folder / 'original'))
             self.stop(original)
             twin = original.folder / 'state'
         tpms = [self.start(Swtpm(self.folder / name, twin)) for name in ('kernel', 'tpmfs')]
         kernel, below = (self.start(Vtpm(tpm.folder, tpm)) for tpm in tpms)
-        server = self.start(TpmFs(self.folder / 'daemon', f'device:{below.raw}'))
-        return (Site('/dev/tpmrm0', [kernel, tpms[0]], _node_targets(kernel.managed) | {'raw': kernel.raw}, kernel),
-                Site('TpmFs', [server, below, tpms[1]],
-                     _node_targets(server.node) | {'raw': server.node.with_name('raw0')}, below))
+        if device:
+            subprocess.run(['modprobe', 'cuse'], check=True)
+        settings = {'devices': {device: 'rm0'}} if device else None
+        server = self.start(TpmFs(self.folder / 'daemon', f'device:{below.raw}', settings=settings))
+        raw = {'raw': server.node.with_name('raw0')}
+        sites = [Site('/dev/tpmrm0', [kernel, tpms[0]], _node_targets(kernel.managed) | {'raw': kernel.raw}, kernel),
+                 Site('TpmFs', [server, below, tpms[1]], _node_targets(server.node) | raw, below)]
+        if device:
+            path = Path('/dev') / device
+            server.wait_for(path.exists, path)
+            sites.append(Site('its device', [server, below, tpms[1]], _node_targets(path) | raw, below))
+        return sites
 
     def _abrmd(self, name, folder, tcti, servers, proxy):
         if self._bus is None:

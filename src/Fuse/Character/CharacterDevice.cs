@@ -21,14 +21,16 @@ public sealed class CharacterDevice : IDisposable
 
     private static readonly TimeSpan s_makingLimit = TimeSpan.FromSeconds(10);
 
+    private readonly string _name;
     private readonly SafeFileHandle _connection;
     private readonly FuseSession _session;
     private readonly DeviceNumbers _numbers;
     private readonly DeviceFile _file;
 
     private CharacterDevice(
-        SafeFileHandle connection, FuseSession session, DeviceNumbers numbers, DeviceFile file)
+        string name, SafeFileHandle connection, FuseSession session, DeviceNumbers numbers, DeviceFile file)
     {
+        _name = name;
         _connection = connection;
         _session = session;
         _numbers = numbers;
@@ -72,6 +74,7 @@ public sealed class CharacterDevice : IDisposable
             return false;
         }
 
+        DeviceFile.MakeDirectories(name);
         var negotiation = new CharacterNegotiation(name, numbers.Next(), options.MaxWrite, log);
         var session = new FuseSession(connection, fileSystem, options, negotiation, log);
         session.Start();
@@ -79,12 +82,13 @@ public sealed class CharacterDevice : IDisposable
         if (Task.WaitAny([session.Initialised, session.Ending], s_makingLimit) >= 0
             && DeviceFile.TryFind(name, out DeviceFile? file, out problem))
         {
-            device = new CharacterDevice(connection, session, numbers, file!);
+            device = new CharacterDevice(name, connection, session, numbers, file!);
             return true;
         }
 
         session.Stop();
         connection.Dispose();
+        DeviceFile.RemoveDirectories(name);
         return false;
     }
 
@@ -116,6 +120,7 @@ public sealed class CharacterDevice : IDisposable
         _file.Dispose();
         _connection.Dispose();
         _numbers.Gone();
+        DeviceFile.RemoveDirectories(_name);
     }
 
     private static bool IsThere(string path)

@@ -11,6 +11,7 @@ internal sealed class DeviceFile : IDisposable
 {
     private const uint TypeMask = 0xF000; // S_IFMT
     private const uint CharacterDevice = 0x2000; // S_IFCHR
+    private const uint NotListed = 0b111_001_001;
 
     private readonly string _path;
     private readonly SafeFileHandle _file;
@@ -24,6 +25,44 @@ internal sealed class DeviceFile : IDisposable
     }
 
     public DeviceNumber Number { get; }
+
+    /// <summary>
+    /// Makes the directories of a device's path that are missing, so that nobody but root lists them. The kernel would
+    /// make them for everybody, and keep a directory's lock while it copies a listing into memory that may never
+    /// arrive; it waits for that lock to make and remove devices, and whoever opens another device waits with it.
+    /// </summary>
+    public static void MakeDirectories(string name)
+    {
+        for (int end = name.IndexOf('/'); end >= 0; end = name.IndexOf('/', end + 1))
+        {
+            string path = DeviceName.PathOf(name[..end]);
+            if (FileCalls.MakeDirectory(path, NotListed).IsError)
+            {
+                continue; // It is there, or the kernel makes it.
+            }
+
+            // The umask may have taken what was asked for.
+            _ = FileCalls.Open(
+                path, OpenOptions.PathOnly | OpenOptions.NoFollow | OpenOptions.Directory, mode: 0,
+                out SafeFileHandle directory);
+            using (directory)
+            {
+                _ = FileCalls.SetMode(directory, NotListed);
+            }
+        }
+    }
+
+    /// <summary>Removes the directories of a device's path that are empty.</summary>
+    public static void RemoveDirectories(string name)
+    {
+        for (int end = name.LastIndexOf('/'); end > 0; end = name.LastIndexOf('/', end - 1))
+        {
+            if (FileCalls.RemoveDirectory(DeviceName.PathOf(name[..end])).IsError)
+            {
+                return;
+            }
+        }
+    }
 
     /// <summary>
     /// Finds the file of a device that the kernel has made, and sees that it leads to that device and to no other.

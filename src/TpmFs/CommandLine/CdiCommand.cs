@@ -34,8 +34,9 @@ internal static class CdiCommand
             return ExitCode.Problem($"cannot list the domains: {problem}. Only root and the daemon's own user may");
         }
 
+        IReadOnlyDictionary<string, string> character = tree.Devices();
         CdiDevice[] all = [.. domains
-            .Select(domain => new CdiDevice(Path.GetFileName(domain), tree.ManagedNodes(domain)))
+            .Select(domain => CdiDevice.Of(tree, domain, character))
             .Where(device => device.Nodes.Count > 0)];
         CdiDevice[] devices = [.. all.Where(device => CdiDevice.IsName(device.Name))];
         foreach (CdiDevice device in all.Except(devices))

@@ -57,11 +57,12 @@ internal static class CdiSpecification
         }
 
         json.WriteEndArray();
+        WriteNodes(json, device);
         json.WriteStartArray("mounts");
         foreach ((int number, string node) in device.Nodes.OrderBy(node => node.Key))
         {
             json.WriteStartObject();
-            json.WriteString("hostPath", node);
+            json.WriteString("hostPath", device.Devices.GetValueOrDefault(number, node));
             json.WriteString("containerPath", Inside(number));
             json.WriteStartArray("options");
             json.WriteStringValue("bind");
@@ -73,6 +74,29 @@ internal static class CdiSpecification
         json.WriteEndArray();
         json.WriteEndObject();
         json.WriteEndObject();
+    }
+
+    /// <summary>
+    /// Writes the character devices, each under its own path: that allows the container to open them. Under another
+    /// path, a runtime without root would take the host's device of that path.
+    /// </summary>
+    private static void WriteNodes(Utf8JsonWriter json, CdiDevice device)
+    {
+        if (device.Devices.Count == 0)
+        {
+            return;
+        }
+
+        json.WriteStartArray("deviceNodes");
+        foreach ((_, string path) in device.Devices.OrderBy(node => node.Key))
+        {
+            json.WriteStartObject();
+            json.WriteString("path", path);
+            json.WriteString("permissions", "rw");
+            json.WriteEndObject();
+        }
+
+        json.WriteEndArray();
     }
 
     /// <summary>Returns where programs in a container look for a TPM.</summary>

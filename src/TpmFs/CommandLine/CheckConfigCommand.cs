@@ -47,6 +47,6 @@ internal static class CheckConfigCommand
     public static bool IsServable(Settings settings, out string problem) =>
         Places.TryFind(null, null, isRoot: true, _ => null, out Places? places, out problem)
         && MountCommand.TryPlan(settings.Tpms, places, out _, out problem)
-        && DeviceRule.TryParseAll(settings, [], out _, out problem)
+        && DeviceRule.TryParseAll(settings, [], settings.Tpms, out _, out problem)
         && NodeOwner.TryOfRm0(0, 0, settings.Mode, settings.Group, NodeOwner.FindGroup, out _, out _, out problem);
 }

@@ -100,7 +100,7 @@ internal static class MountCommand
         }
 
         if (!DeviceRule.TryParseAll(
-            settings, arguments.GetValue(s_device) ?? [], out IReadOnlyList<DeviceRule>? devices, out problem))
+            settings, arguments.GetValue(s_device) ?? [], ways, out IReadOnlyList<DeviceRule>? devices, out problem))
         {
             return ExitCode.Usage(problem);
         }

@@ -1,12 +1,13 @@
 using System.Diagnostics.CodeAnalysis;
 using System.Globalization;
 using System.Text;
+using System.Text.RegularExpressions;
 using TpmFs.Host;
 
 namespace TpmFs.CommandLine;
 
 /// <summary>A tree that some daemon serves, used as anybody uses it: by its files.</summary>
-internal sealed class MountedTree
+internal sealed partial class MountedTree
 {
     private const string MadeDomains = "domains";
     private static readonly string[] s_collections = ["users", MadeDomains];
@@ -109,6 +110,19 @@ internal sealed class MountedTree
         return nodes;
     }
 
+    /// <summary>Returns the paths of the character devices that there are, by their nodes' places.</summary>
+    public IReadOnlyDictionary<string, string> Devices()
+    {
+        var devices = new Dictionary<string, string>(StringComparer.Ordinal);
+        _ = TryRead("status", out string text, out _);
+        foreach (Match line in DeviceLine().Matches(text))
+        {
+            devices.TryAdd(line.Groups["node"].Value, line.Groups["device"].Value);
+        }
+
+        return devices;
+    }
+
     public bool TryRead(string file, out string text, out string problem)
     {
         (text, problem) = ("", "");
@@ -147,6 +161,9 @@ internal sealed class MountedTree
     }
 
     public static string At(string domain, string file) => domain.Length == 0 ? file : $"{domain}/{file}";
+
+    [GeneratedRegex(@"^device +(?<device>/dev/\S+) is (?<node>\S+)$", RegexOptions.Multiline)]
+    private static partial Regex DeviceLine();
 
     private IEnumerable<string> List(string collection)
     {

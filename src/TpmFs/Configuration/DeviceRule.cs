@@ -43,8 +43,10 @@ internal sealed partial record DeviceRule(string Name, string Node)
     /// <summary>Reads the rules of a configuration, and those of a command line, which come first.</summary>
     /// <param name="settings">The configuration.</param>
     /// <param name="named">NAME=NODE, as the command line has it.</param>
+    /// <param name="tpms">The ways to the TPMs, of which none may be a device of a rule.</param>
     public static bool TryParseAll(
-        Settings settings, IEnumerable<string> named, out IReadOnlyList<DeviceRule> rules, out string problem)
+        Settings settings, IEnumerable<string> named, IEnumerable<string> tpms, out IReadOnlyList<DeviceRule> rules,
+        out string problem)
     {
         var all = new SortedDictionary<string, DeviceRule>(StringComparer.Ordinal);
         rules = [];
@@ -62,7 +64,9 @@ internal sealed partial record DeviceRule(string Name, string Node)
         }
 
         rules = [.. all.Values];
-        return true;
+        DeviceRule[] made = [.. rules.Where(rule => tpms.Any(rule.Makes))];
+        problem = made.Length == 0 ? "" : $"the device {made[0].Name} is this daemon's own, and cannot be its TPM";
+        return made.Length == 0;
     }
 
     /// <summary>Returns the name of the device that a node has by this rule; null where it has none.</summary>
@@ -79,6 +83,14 @@ internal sealed partial record DeviceRule(string Name, string Node)
             ? place[parts[0].Length..^parts[1].Length] : "/";
         return place == parts[0] + directory + parts[1] && !directory.Contains('/')
             ? Name.Replace(Any.ToString(), directory, StringComparison.Ordinal) : null;
+    }
+
+    /// <summary>True when a way to a TPM is a device that this rule makes.</summary>
+    private bool Makes(string tpm)
+    {
+        string[] parts = ("device:" + DeviceName.PathOf(Name)).Split(Any);
+        return tpm.StartsWith(parts[0], StringComparison.Ordinal) && tpm.EndsWith(parts[^1], StringComparison.Ordinal)
+            && (IsForAll || tpm == parts[0]);
     }
 
     /// <summary>What the key of a rule looks like in the configuration file.</summary>

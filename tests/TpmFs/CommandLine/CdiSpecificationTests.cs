@@ -37,6 +37,22 @@ public sealed class CdiSpecificationTests
     }
 
     [Fact]
+    public void A_node_with_a_character_device_is_given_as_that()
+    {
+        using JsonDocument text = Parse(new CdiDevice("web", Nodes(0, 1))
+        {
+            Devices = new Dictionary<int, string> { [1] = "/dev/tpmfs/web" },
+        });
+        JsonElement edits = text.RootElement.GetProperty("devices")[0].GetProperty("containerEdits");
+        JsonElement node = Assert.Single(edits.GetProperty("deviceNodes").EnumerateArray());
+        Assert.Equal(["path", "permissions"], Keys(node));
+        Assert.Equal("/dev/tpmfs/web", node.GetProperty("path").GetString());
+        Assert.Equal(
+            ["/run/tpmfs/domains/web/rm0", "/dev/tpmfs/web"],
+            edits.GetProperty("mounts").EnumerateArray().Select(mount => mount.GetProperty("hostPath").GetString()!));
+    }
+
+    [Fact]
     public void A_specification_has_the_fields_that_the_interface_knows_and_no_other()
     {
         using JsonDocument text = Parse(new CdiDevice("web", Nodes(0)), new CdiDevice("db", Nodes(0)));

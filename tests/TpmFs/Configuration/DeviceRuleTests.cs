@@ -57,26 +57,40 @@ public sealed class DeviceRuleTests
     [Fact]
     public void The_command_lines_rule_goes_before_the_files_of_the_same_name()
     {
-        var settings = new Settings { Devices = { ["tpmfs/a"] = new() { Node = "rm0" }, ["tpmfs/b"] = new() { Node = "rm0" } } };
-        Assert.True(DeviceRule.TryParseAll(settings, ["tpmfs/a=raw0", "tpmx=rm0"], out IReadOnlyList<DeviceRule> rules, out _));
+        var settings = new Settings
+        {
+            Devices = { ["tpmfs/a"] = new() { Node = "rm0" }, ["tpmfs/b"] = new() { Node = "rm0" } },
+        };
+        Assert.True(DeviceRule.TryParseAll(
+            settings, ["tpmfs/a=raw0", "tpmx=rm0"], [], out IReadOnlyList<DeviceRule> rules, out _));
         Assert.Equal(
-            [new DeviceRule("tpmfs/a", "raw0"), new DeviceRule("tpmfs/b", "rm0"), new DeviceRule("tpmx", "rm0")], rules);
-        Assert.False(DeviceRule.TryParseAll(settings, ["tpmx"], out _, out string problem));
+            [new DeviceRule("tpmfs/a", "raw0"), new DeviceRule("tpmfs/b", "rm0"), new DeviceRule("tpmx", "rm0")],
+            rules);
+        Assert.False(DeviceRule.TryParseAll(settings, ["tpmx"], [], out _, out string problem));
         Assert.Contains("device tpmx=:", problem, StringComparison.Ordinal);
     }
+
+    [Theory]
+    [InlineData("tpmfs/raw0=raw0", "device:/dev/tpmfs/raw0", false)]
+    [InlineData("tpmfs/*=domains/*/rm0", "device:/dev/tpmfs/web", false)]
+    [InlineData("tpmfs/raw0=raw0", "device:/dev/tpmfs/raw", true)]
+    [InlineData("tpmfs/raw0=raw0", "device:/dev/tpm0", true)]
+    public void A_daemons_own_device_is_never_its_TPM(string rule, string tpm, bool isTaken) =>
+        Assert.Equal(isTaken, DeviceRule.TryParseAll(new Settings(), [rule], [tpm], out _, out _));
 
     [Fact]
     public void The_file_has_devices_by_name()
     {
         Assert.True(SettingsFile.TryParse(
-            "{ \"devices\": { \"tpmrmfs0\": \"rm0\", \"tpmfs/*\": \"domains/*/rm0\" } }"u8, out Settings settings, out _,
-            out string problem), problem);
-        Assert.True(DeviceRule.TryParseAll(settings, [], out IReadOnlyList<DeviceRule> rules, out _));
+            "{ \"devices\": { \"tpmrmfs0\": \"rm0\", \"tpmfs/*\": \"domains/*/rm0\" } }"u8, out Settings settings,
+            out _, out string problem), problem);
+        Assert.True(DeviceRule.TryParseAll(settings, [], [], out IReadOnlyList<DeviceRule> rules, out _));
         Assert.Equal(2, rules.Count);
     }
 
     [Theory]
-    [InlineData("{ \"devices\": { \"sda\": \"rm0\" } }", "\"sda\" in \"devices\" must be the name of a device below /dev")]
+    [InlineData(
+        "{ \"devices\": { \"sda\": \"rm0\" } }", "\"sda\" in \"devices\" must be the name of a device below /dev")]
     [InlineData("{ \"devices\": { \"tpmx\": \"status\" } }", "\"tpmx\" must be a node that is a TPM")]
     [InlineData("{ \"devices\": { \"tpmx\": 1 } }", "\"tpmx\" must be a node that is a TPM")]
     [InlineData("{ \"devices\": \"domains\" }", "\"devices\" must be an object")]

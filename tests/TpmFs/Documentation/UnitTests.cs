@@ -20,17 +20,18 @@ public sealed class UnitTests : IDisposable
         Assert.Equal((0, "", ""), Tool.Run("systemd-analyze", "verify", "--man=no", unit));
     }
 
-    [Fact]
-    public void The_unit_in_place_of_the_kernels_node_is_off_by_default_and_goes_with_the_daemon()
+    [Theory]
+    [InlineData("tpmfs-replace.service")]
+    [InlineData("tpmfs-replace-device.service")]
+    public void A_unit_in_place_of_the_kernels_node_is_off_by_default_and_goes_with_the_daemon(string name)
     {
         string systemd = Path.Combine(Repository.Folder, "dist/systemd");
         File.WriteAllText(Path.Combine(_folder, "tpmfs.service"), "[Service]\nExecStart=/bin/true\n");
-        string unit = Path.Combine(_folder, "tpmfs-replace.service");
-        File.Copy(Path.Combine(systemd, "tpmfs-replace.service"), unit);
+        string unit = Path.Combine(_folder, name);
+        File.Copy(Path.Combine(systemd, name), unit);
         Assert.Equal((0, "", ""), Tool.Run("systemd-analyze", "verify", "--man=no", unit));
         Assert.Contains("BindsTo=tpmfs.service", File.ReadLines(unit));
-        Assert.Contains(
-            "disable tpmfs-replace.service", File.ReadLines(Path.Combine(systemd, "90-tpmfs.preset")));
+        Assert.Contains($"disable {name}", File.ReadLines(Path.Combine(systemd, "90-tpmfs.preset")));
     }
 
     [Fact]

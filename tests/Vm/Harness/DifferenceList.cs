@@ -7,9 +7,13 @@ namespace TpmFs.Vm.Tests.Harness;
 /// of lines of run.py.
 /// </summary>
 /// <param name="Slow">Whether it shows only in slow.txt.</param>
+/// <param name="Only">The one way to TpmFs by which it shows, "node" or "device"; null for both.</param>
 internal sealed record Difference(
-    string Name, string Kernel, string Tpmfs, string Why, string[] Cases, bool Slow = false)
+    string Name, string Kernel, string Tpmfs, string Why, string[] Cases, bool Slow = false, string? Only = null)
 {
+    /// <summary>Its row of a table of docs/differences.md.</summary>
+    public string Row => $"| {Name} | {Kernel} | {Tpmfs} | {Why} |";
+
     public static Difference[] All { get; } = JsonSerializer.Deserialize<Difference[]>(
         File.ReadAllText(Path.Combine(Guest.Scripts, "differential", "differences.json")), JsonSerializerOptions.Web)!;
 }

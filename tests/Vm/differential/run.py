@@ -3,6 +3,7 @@
 and says where they differ.
 
     run.py scripted             the actions of actions.txt, and of slow.txt where TPMFS_SOAK is set
+    run.py device               the same, and TpmFs's side is a character device
     run.py random ACTIONS SEED  random clients, until they have done so much; the seed makes all of them
 
 Prints JSON: how many actions, and each difference: "WHERE: ACTION: KERNEL'S OUTCOME <> TPMFS'S", and the name that
@@ -29,9 +30,9 @@ from side import MISSING, Side  # noqa: E402
 class Differences:
     """differences.json, and what was found."""
 
-    def __init__(self):
+    def __init__(self, way="node"):
         self._allowed = [(re.compile(case), entry) for entry in json.loads((HERE / "differences.json").read_text())
-                         for case in entry["cases"]]
+                         for case in entry["cases"] if entry.get("only", way) == way]
         self.found = collections.Counter()
         self.unexplained = []
         self.actions = 0
@@ -111,10 +112,12 @@ def randomly(sides, differences, actions, seed):
 
 def main():
     processes.build()
-    differences = Differences()
+    way = "device" if sys.argv[1] == "device" else "node"
+    differences = Differences(way)
     with tempfile.TemporaryDirectory() as folder, Sites(Path(folder)) as sites:
-        pair = [Side(site) for site in sites.kernel_and_tpmfs()]
-        if sys.argv[1] == "scripted":
+        kernel, *others = sites.kernel_and_tpmfs(device="tpmfs/differential" if way == "device" else None)
+        pair = [Side(kernel), Side(others[-1])]
+        if sys.argv[1] != "random":
             more = scripted(pair, differences) or {}
         else:
             more = randomly(pair, differences, int(sys.argv[2]), sys.argv[3])

@@ -5,7 +5,9 @@ using TpmFs.Fuse.Character;
 
 namespace TpmFs.Doors.Device;
 
-/// <summary>The character devices of a tree's nodes, as rules say. A thread of its own makes and removes them.</summary>
+/// <summary>
+/// Keeps the character devices of a tree's nodes, as rules say. A thread of its own makes and removes them.
+/// </summary>
 /// <remarks>
 /// To make or remove a device the kernel changes /dev, and waits for whoever lists that. So only this thread does, for
 /// which nobody waits but the start and the stop, and these not for long. The lock guards the queue and the list, and

@@ -4,7 +4,7 @@ using TpmFs.Records;
 
 namespace TpmFs.Doors.Fuse;
 
-/// <summary>The open files of one connection with the kernel, by the numbers that it names them by. Any thread.</summary>
+/// <summary>Holds the open files of one connection with the kernel, by their numbers there. Any thread.</summary>
 /// <param name="records">Where they are written down for the next daemon; null where there is none.</param>
 internal sealed class OpenFiles(RecordStore? records = null)
 {

@@ -27,7 +27,7 @@ internal sealed class StatusFile(NodeTable table, ControlContext context, Daemon
 
         foreach ((string path, string node, string problem) in status.Devices)
         {
-            string what = problem.Length == 0 ? $"{path} is {node}" : $"{path} ({node}) is NOT THERE: {problem}";
+            string what = problem.Length == 0 ? $"{path} is {node}" : $"NOT THERE: {path} ({node}): {problem}";
             text.Append(CultureInfo.InvariantCulture, $"device     {OutsideText.Line(what)}\n");
         }
 
