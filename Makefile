@@ -4,7 +4,7 @@ export DOTNET_CLI_TELEMETRY_OPTOUT = 1
 export DOTNET_NOLOGO = 1
 export MSBUILDDISABLENODEREUSE = 1
 
-.PHONY: help run test test-vm soak bench bench-hot build standalone install uninstall deb clean check-format sdk
+.PHONY: help run test test-vm soak bench bench-hot build standalone killswitch install uninstall deb clean check-format sdk
 .PHONY: deps-run deps-test deps-vm deps-bench deps-deb
 
 help:
@@ -29,7 +29,7 @@ run: sdk deps-run build
 TESTS := $(filter-out tests/Vm/,$(sort $(dir $(wildcard tests/*/*.Tests.csproj))))
 
 # On real mounts runs what is installed.
-test: sdk deps-test build standalone
+test: sdk deps-test build standalone killswitch
 	@dotnet build TpmFs.sln --verbosity quiet
 	@TPMFS_PROGRAM=$(CURDIR)/$(STANDALONE)/tpmfs build/run-tests $(TESTS)
 
@@ -67,6 +67,10 @@ standalone: sdk
 	@rm -rf $(STANDALONE) src/TpmFs/obj/Release/net*/$(RUNTIME)
 	@dotnet publish src/TpmFs/tpmfs.csproj --configuration Release --runtime $(RUNTIME) --self-contained \
 		--output $(STANDALONE) --verbosity quiet
+
+# A build that can kill itself after a write to the memory that outlives it, for tests.
+killswitch: sdk
+	@dotnet publish src/TpmFs/tpmfs.csproj --configuration KillSwitch --output out/killswitch --verbosity quiet
 
 export DESTDIR PREFIX SYSCONFDIR SYSTEMDDIR UDEVDIR SLEEPDIR
 

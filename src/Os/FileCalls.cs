@@ -120,7 +120,7 @@ public static unsafe class FileCalls
     public static Errno Synchronize(SafeFileHandle file) => Errno.Of(LibC.fsync(file));
 
     /// <summary>Sets whether a program started from now on gets this descriptor.</summary>
-    public static Errno SetInheritable(SafeFileHandle file, bool inheritable) =>
+    public static Errno SetInheritable(SafeHandle file, bool inheritable) =>
         Errno.Of(LibC.fcntl(file, SetDescriptorFlags, inheritable ? 0 : DescriptorCloseOnExec));
 
     /// <summary>Reads once. EINTR is left to the caller, who may be meant to stop.</summary>

@@ -165,6 +165,9 @@ internal static unsafe partial class LibC
     public static partial int kill(int process, int signal);
 
     [LibraryImport(Library, SetLastError = true)]
+    public static partial int execve(byte* path, byte** arguments, byte** environment);
+
+    [LibraryImport(Library, SetLastError = true)]
     public static partial int waitpid(int process, int* status, int options);
 
     [LibraryImport(Library)]

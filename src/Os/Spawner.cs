@@ -34,8 +34,8 @@ public static unsafe class Spawner
         byte* attributes = stackalloc byte[StructSize];
         _ = LibC.posix_spawn_file_actions_init(actions);
         _ = LibC.posix_spawnattr_init(attributes);
-        byte** argv = NativeStrings([executable, .. arguments]);
-        byte** envp = NativeStrings([.. Environment()]);
+        using var argv = new NativeStrings([executable, .. arguments]);
+        using var envp = new NativeStrings([.. Environment()]);
         byte* path = (byte*)Marshal.StringToCoTaskMemUTF8(executable);
         try
         {
@@ -43,7 +43,7 @@ public static unsafe class Spawner
             int child = 0;
             if (error == 0)
             {
-                error = LibC.posix_spawn(&child, path, actions, attributes, argv, envp);
+                error = LibC.posix_spawn(&child, path, actions, attributes, argv.Array, envp.Array);
             }
 
             process = child;
@@ -52,8 +52,6 @@ public static unsafe class Spawner
         finally
         {
             Marshal.FreeCoTaskMem((nint)path);
-            Free(argv);
-            Free(envp);
             _ = LibC.posix_spawnattr_destroy(attributes);
             _ = LibC.posix_spawn_file_actions_destroy(actions);
         }
@@ -95,26 +93,5 @@ public static unsafe class Spawner
                 yield return $"{entry.Key}={entry.Value}";
             }
         }
-    }
-
-    private static byte** NativeStrings(string[] strings)
-    {
-        byte** array = (byte**)NativeMemory.AllocZeroed((nuint)strings.Length + 1, (nuint)sizeof(byte*));
-        for (int index = 0; index < strings.Length; index++)
-        {
-            array[index] = (byte*)Marshal.StringToCoTaskMemUTF8(strings[index]);
-        }
-
-        return array;
-    }
-
-    private static void Free(byte** strings)
-    {
-        for (byte** item = strings; *item is not null; item++)
-        {
-            Marshal.FreeCoTaskMem((nint)(*item));
-        }
-
-        NativeMemory.Free(strings);
     }
 }

@@ -39,7 +39,7 @@ internal static class Commands
             MountCommand.Create(), TreeCommands.Status(), TreeCommands.Openers(), TopCommand.Create(),
             TreeCommands.Cancel(), TreeCommands.Revoke(),
             TreeCommands.Suspend(), TreeCommands.Resume(), CheckConfigCommand.Create(), ResetCommand.Create(),
-            CdiCommand.Create(), DoctorCommand.Create(),
+            HandOverCommand.Create(), CdiCommand.Create(), DoctorCommand.Create(),
         };
         root.Add(CompletionsCommand.Create(root));
         foreach (Option option in root.Options)

@@ -1,4 +1,5 @@
 using TpmFs.Configuration;
+using TpmFs.HandOver;
 using TpmFs.Policy;
 using TpmFs.Tpm;
 using TpmFs.Tpm.Transports;
@@ -15,6 +16,9 @@ internal sealed record DaemonPlan(IReadOnlyList<TpmPlan> Tpms, Settings Settings
 
     /// <summary>Gets which nodes have character devices.</summary>
     public IReadOnlyList<DeviceRule> Devices { get; init; } = [];
+
+    /// <summary>Gets the program that takes the daemon's place when it hands over.</summary>
+    public Successor Successor { get; } = new(Environment.ProcessPath!);
 }
 
 /// <summary>A TPM that is to be served.</summary>

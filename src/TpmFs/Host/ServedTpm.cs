@@ -1,6 +1,7 @@
 using Serilog;
 using TpmFs.Clients;
 using TpmFs.Configuration;
+using TpmFs.HandOver;
 using TpmFs.Logs;
 using TpmFs.Power;
 using TpmFs.Rm;
@@ -22,19 +23,24 @@ internal sealed class ServedTpm : ISuspendable, IDisposable
     private Task<string> _start = Task.FromResult("");
     private bool _isDisposed;
 
-    public ServedTpm(TpmPlan plan, Settings settings, ILogger log)
+    /// <param name="succession">Where it finds what the daemon before held, and keeps what this one holds.</param>
+    public ServedTpm(TpmPlan plan, Settings settings, Succession succession, ILogger log)
     {
         Plan = plan;
+        ManagerMirror? inheritance = TpmInheritance.Open(plan, succession, log);
         _manager = new ResourceManager(
             plan.Transport, ManagerOptions.For(plan.Spec, settings), TimeProvider.System,
-            new ManagerLog(log, plan.Number));
+            new ManagerLog(log, plan.Number), inheritance);
         Port = new TpmPort(
             plan.Number,
             _manager.OpenSpace,
             (owner, client) => _manager.TryOpenRaw(owner, client, out Space? space) ? space : null,
             () => _manager.Facts,
             _manager.OpenGroup,
-            _manager.EndGroup);
+            _manager.EndGroup)
+        {
+            Reopen = _manager.ReopenSpace,
+        };
         Status = new TpmStatus(plan.Number, plan.Way, () => _manager.Facts, () => Problem);
     }
 
@@ -55,8 +61,19 @@ internal sealed class ServedTpm : ISuspendable, IDisposable
     public void ServeInAnyCase() =>
         _start = _start.ContinueWith(ServeAsAway, TaskContinuationOptions.ExecuteSynchronously);
 
+    /// <summary>
+    /// Ends what runs, within a while, and leaves everything to the next daemon. Nothing is carried out afterwards.
+    /// </summary>
+    public void Halt() => _manager.Halt(s_startPatience);
+
     /// <summary>The process that computes its answers, where it is the daemon's own; else 0.</summary>
     public int ServerProcess => Plan.Transport.ServerProcess;
+
+    /// <summary>What the manager has from the one before; null where there was none, or before the start.</summary>
+    public ManagerAdoption? Adopted => _manager.Adopted;
+
+    /// <summary>Does something when the start has succeeded or failed.</summary>
+    public void WhenStarted(Action action) => _start.ContinueWith(_ => action(), TaskScheduler.Default);
 
     public void Suspend(Action saved) => _manager.Suspend(saved);
 

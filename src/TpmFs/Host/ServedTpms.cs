@@ -1,6 +1,3 @@
-using Serilog;
-using TpmFs.Configuration;
-
 namespace TpmFs.Host;
 
 /// <summary>The daemon's TPMs, by their numbers.</summary>
@@ -15,28 +12,49 @@ internal sealed class ServedTpms(IReadOnlyList<ServedTpm> all) : IDisposable
     /// Starts them all at the same time. A TPM that is not there is waited for while the others are served. False with
     /// why where that makes no sense: none is there, and none is of a kind that may appear by itself, as a device does.
     /// </summary>
-    public static bool TryStart(
-        IReadOnlyList<TpmPlan> plans, Settings settings, ILogger log, out ServedTpms tpms, out string problem)
+    public bool TryStart(out string problem)
     {
-        ServedTpm[] all = [.. plans.Select(plan => new ServedTpm(plan, settings, log))];
-        tpms = new ServedTpms(all);
-        Task<string>[] starts = Array.ConvertAll(all, tpm => tpm.StartAsync());
+        Task<string>[] starts = [.. all.Select(tpm => tpm.StartAsync())];
         Task.WaitAll(starts, s_startPatience);
         if (starts.Any(start => !start.IsCompleted || start.Result.Length == 0)
-            || plans.Any(plan => plan.Spec.MayAppear))
+            || all.Any(tpm => tpm.Plan.Spec.MayAppear))
         {
-            Array.ForEach(all, tpm => tpm.ServeInAnyCase());
+            ServeInAnyCase();
             problem = "";
             return true;
         }
 
         problem = string.Join('\n', starts.Select(start => start.Result));
-        tpms.Dispose();
+        Dispose();
         return false;
     }
+
+    /// <summary>
+    /// Begins to start them, and does not wait: openers of the daemon before are there, who wait for their answers.
+    /// </summary>
+    public void GoOn()
+    {
+        foreach (ServedTpm tpm in all)
+        {
+            _ = tpm.StartAsync();
+        }
+
+        ServeInAnyCase();
+    }
+
+    /// <summary>Ends what runs, and leaves everything to the next daemon.</summary>
+    public void Halt() => Task.WaitAll([.. all.Select(tpm => Task.Run(tpm.Halt))]);
 
     /// <summary>
     /// Ends what runs and gives the TPMs back, all at the same time; what is done already is not done again.
     /// </summary>
     public void Dispose() => Task.WaitAll([.. all.Select(tpm => Task.Run(tpm.Dispose))]);
+
+    private void ServeInAnyCase()
+    {
+        foreach (ServedTpm tpm in all)
+        {
+            tpm.ServeInAnyCase();
+        }
+    }
 }

@@ -5,7 +5,8 @@ namespace TpmFs.Host;
 
 /// <summary>
 /// SIGTERM and SIGINT ask the daemon to stop; a second one does not wait for it. SIGHUP asks it to reload its
-/// configuration, but when its terminal has gone away with it.
+/// configuration, but when its terminal has gone away with it. SIGUSR2 asks it to hand over to the program that is
+/// installed now.
 /// </summary>
 internal sealed class Signals : IDisposable
 {
@@ -13,6 +14,7 @@ internal sealed class Signals : IDisposable
     private readonly PosixSignalRegistration[] _registrations;
     private readonly bool _hadTerminal = Syscall.isatty(0);
     private volatile TaskCompletionSource _reload = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private volatile TaskCompletionSource _handOver = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private volatile Action? _force;
 
     public Signals()
@@ -22,6 +24,7 @@ internal sealed class Signals : IDisposable
             PosixSignalRegistration.Create(PosixSignal.SIGTERM, Stop),
             PosixSignalRegistration.Create(PosixSignal.SIGINT, Stop),
             PosixSignalRegistration.Create(PosixSignal.SIGHUP, Reload),
+            PosixSignalRegistration.Create((PosixSignal)ProcessCalls.SigUsr2, HandOver),
         ];
     }
 
@@ -33,6 +36,13 @@ internal sealed class Signals : IDisposable
 
     /// <summary>The reload that was asked for begins; who asks from now on asks for another.</summary>
     public void Reloading() => _reload = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    /// <summary>Completes when a hand-over is asked for that has not begun.</summary>
+    public Task HandOverAsked => _handOver.Task;
+
+    /// <summary>The hand-over that was asked for begins; who asks from now on asks for another.</summary>
+    public void HandingOver() =>
+        _handOver = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
 
     /// <summary>What a second signal to stop does, on the signals' thread, before the process exits with 1.</summary>
     public void OnSecond(Action action) => _force = action;
@@ -49,6 +59,12 @@ internal sealed class Signals : IDisposable
 
         context.Cancel = true;
         _reload.TrySetResult();
+    }
+
+    private void HandOver(PosixSignalContext context)
+    {
+        context.Cancel = true;
+        _handOver.TrySetResult();
     }
 
     private void Stop(PosixSignalContext context)

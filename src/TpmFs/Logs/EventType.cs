@@ -28,6 +28,9 @@ internal sealed record EventType(string MessageId)
     public static readonly EventType SessionTaken = new("dd08d8db5d0844d38417d4ee3d1977d5");
     public static readonly EventType Fault = new("6b783539a4fa429bba55ec013de64983");
     public static readonly EventType StateNotKept = new("0614c66efd9048e4955e13fa608d8a5e");
+    public static readonly EventType TakenOver = new("ab22bb7528d649f68a3ecd5d2703b98c");
+    public static readonly EventType NotTakenOver = new("0f45e2c4e2b34039a65e66c245c39e4d");
+    public static readonly EventType HandedOver = new("e07d8175d7eb421b94e992dafbc13839");
     public static readonly EventType Dropped = new("51b196d4263843e081d4ecb6f4fa3178");
 
     // The audit: who did what, and with what result.

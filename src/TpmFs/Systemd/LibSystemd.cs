@@ -17,6 +17,24 @@ internal static unsafe partial class LibSystemd
     public static int Notify(string state) => sd_notify(unsetEnvironment: 0, state);
 
     /// <summary>
+    /// sd_pid_notify_with_fds(3): as <see cref="Notify"/>, with a descriptor that the service manager gets a duplicate of.
+    /// </summary>
+    public static int NotifyWith(SafeHandle descriptor, string state)
+    {
+        bool isHeld = false;
+        descriptor.DangerousAddRef(ref isHeld);
+        try
+        {
+            int number = (int)descriptor.DangerousGetHandle();
+            return sd_pid_notify_with_fds(process: 0, unsetEnvironment: 0, state, &number, count: 1);
+        }
+        finally
+        {
+            descriptor.DangerousRelease();
+        }
+    }
+
+    /// <summary>
     /// sd_watchdog_enabled(3): within which time the service manager wants to hear WATCHDOG=1 from this process; null
     /// where it does not.
     /// </summary>
@@ -53,6 +71,10 @@ internal static unsafe partial class LibSystemd
 
     [LibraryImport(Name, StringMarshalling = StringMarshalling.Utf8)]
     private static partial int sd_notify(int unsetEnvironment, string state);
+
+    [LibraryImport(Name, StringMarshalling = StringMarshalling.Utf8)]
+    private static partial int sd_pid_notify_with_fds(
+        int process, int unsetEnvironment, string state, int* descriptors, uint count);
 
     [LibraryImport(Name)]
     private static partial int sd_watchdog_enabled(int unsetEnvironment, ulong* microseconds);

@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Globalization;
+using System.Runtime.InteropServices;
 using Serilog;
 
 namespace TpmFs.Systemd;
@@ -34,6 +35,9 @@ internal sealed class ServiceManager
         return new ServiceManager(listens: true, LibSystemd.WatchdogTime());
     }
 
+    /// <summary>True when somebody wants to know how the daemon is.</summary>
+    public bool IsThere => _listens;
+
     public void Ready(string status) => Tell($"READY=1\n{Line(status)}");
 
     public void Status(string status) => Tell(Line(status));
@@ -50,6 +54,26 @@ internal sealed class ServiceManager
     /// <param name="beat">See <see cref="Watchdog"/>.</param>
     public IDisposable? Watch(Func<Task> beat) =>
         _watchdogTime is { } time ? new Watchdog(time, beat, () => Tell("WATCHDOG=1"), TimeProvider.System) : null;
+
+    /// <summary>
+    /// Has the service manager keep a descriptor for the next process of this service, even if this one is killed
+    /// (FileDescriptorStoreMax= in systemd.service(5)). It does not poll the descriptor: it would wake up for each
+    /// request otherwise, and close the descriptor at the first error.
+    /// </summary>
+    /// <param name="name">
+    /// The name under which the next process gets it; one that is kept under this name already goes.
+    /// </param>
+    public void Store(string name, SafeHandle descriptor)
+    {
+        Forget(name);
+        if (_listens)
+        {
+            _ = LibSystemd.NotifyWith(descriptor, $"FDSTORE=1\nFDNAME={name}\nFDPOLL=0");
+        }
+    }
+
+    /// <summary>Has the service manager close what it keeps under a name.</summary>
+    public void Forget(string name) => Tell($"FDSTOREREMOVE=1\nFDNAME={name}");
 
     /// <summary>CLOCK_MONOTONIC, which is what the runtime counts by on Linux.</summary>
     private static long MonotonicMicroseconds => (long)Stopwatch.GetElapsedTime(0).TotalMicroseconds;

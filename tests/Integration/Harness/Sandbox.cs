@@ -43,6 +43,10 @@ internal sealed class Sandbox : IDisposable
     /// <summary>The program under test, where every user can run it.</summary>
     public string Program { get; }
 
+    /// <summary>The same in a build that can kill itself ('make test' leaves it in out/killswitch).</summary>
+    public string ProgramWithKillSwitch => Path.Combine(
+        Bind(Path.Combine(Repository.Folder, "out", "killswitch"), "killswitch"), "tpmfs");
+
     /// <summary>The mount points of FUSE filesystems below the folder, the newest last.</summary>
     public IReadOnlyList<string> FuseMounts =>
         [.. File.ReadLines($"/proc/{_keeper.Id}/mountinfo")

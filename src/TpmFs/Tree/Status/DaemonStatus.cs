@@ -11,6 +11,7 @@ internal sealed class DaemonStatus(IReadOnlyList<TpmStatus> tpms, TimeProvider t
     private Func<string> _scheduling = () => "";
     private Func<IReadOnlyList<(string Path, string Node, string Problem)>> _devices = () => [];
     private Func<string>? _bus;
+    private Func<uint> _takeovers = () => 0;
 
     /// <summary>By their numbers.</summary>
     public IReadOnlyList<TpmStatus> Tpms => tpms;
@@ -33,8 +34,17 @@ internal sealed class DaemonStatus(IReadOnlyList<TpmStatus> tpms, TimeProvider t
     /// <summary>What is served on D-Bus; null when nothing is to be.</summary>
     public string? Bus => _bus?.Invoke();
 
+    /// <summary>How often the mount was taken over from another daemon.</summary>
+    public uint Takeovers => _takeovers();
+
+    /// <summary>What this daemon took over; empty for one that mounted.</summary>
+    public string TakenOver { get; private set; } = "";
+
     /// <summary>Where the domains are found; told once, when the tree is there.</summary>
     public void Show(Func<IEnumerable<Domain>> all) => _domains = all;
+
+    /// <summary>Sets what was taken over. Called once, where anything was.</summary>
+    public void ShowTakeovers(Func<uint> count, string summary) => (_takeovers, TakenOver) = (count, summary);
 
     /// <summary>Sets where to ask for <see cref="Scheduling"/>. Called once, when there is a session.</summary>
     public void Show(Func<string> scheduling) => _scheduling = scheduling;

@@ -32,6 +32,13 @@ internal sealed class StatusFile(NodeTable table, ControlContext context, Daemon
         }
 
         text.Append(CultureInfo.InvariantCulture, $"up         {Span(status.Uptime)}\n");
+        if (status.Takeovers > 0)
+        {
+            text.Append(
+                CultureInfo.InvariantCulture,
+                $"taken over {status.Takeovers} times since the mount; the last time: {status.TakenOver}\n");
+        }
+
         text.Append(CultureInfo.InvariantCulture, $"scheduling {status.Scheduling}\n");
         if (status.Bus is { } bus)
         {

@@ -1,0 +1,46 @@
+using Serilog;
+using TpmFs.Logs;
+
+namespace TpmFs.HandOver;
+
+/// <summary>
+/// Ends this process so that the next one goes on: nothing is unmounted, no opener is ended, and the TPMs keep what they
+/// hold.
+/// </summary>
+/// <param name="stopServing">
+/// Ends what runs and reads no more requests. What is not over after a while is left to the next daemon as it is.
+/// </param>
+/// <param name="flushLog">Waits until the log is written.</param>
+internal sealed class Departure(Action stopServing, Action flushLog, ILogger log)
+{
+    /// <summary>Leaves to the service manager, which starts the next daemon.</summary>
+    public void LeaveToServiceManager()
+    {
+        log.Of(EventType.HandedOver).Information(
+            "tpmfs ends for the service manager to start it again; openers wait for that, and go on");
+        stopServing();
+        flushLog();
+        Environment.Exit(0);
+    }
+
+    /// <summary>
+    /// Executes the successor in this process's place. Returns where the successor does not start on trial: the daemon
+    /// goes on serving then.
+    /// </summary>
+    public void LeaveTo(Successor successor, KeptDescriptors kept)
+    {
+        if (!successor.TryProbe(out string version, out string problem))
+        {
+            log.Of(EventType.HandedOver).Error(
+                "tpmfs does not hand over, and goes on: {Problem}. Install the program again", problem);
+            return;
+        }
+
+        log.Of(EventType.HandedOver).Information("tpmfs hands over to the installed program, {Version}", version);
+        stopServing();
+        flushLog();
+        Errno error = successor.Execute(kept);
+        Console.Error.WriteLine($"tpmfs: the installed program cannot be executed: {error.Text()}; tpmfs ends");
+        Environment.Exit(1);
+    }
+}

@@ -1,0 +1,82 @@
+using System.Runtime.InteropServices;
+using TpmFs.Systemd;
+
+namespace TpmFs.HandOver;
+
+/// <summary>
+/// The descriptors that the next daemon gets: the connection to the kernel, the mirrors, the ways to the TPMs. The service
+/// manager has a duplicate of each, for the case that this process is killed. Any thread.
+/// </summary>
+internal sealed class KeptDescriptors(ServiceManager service)
+{
+    private readonly Lock _gate = new();
+    private readonly SortedDictionary<string, SafeHandle> _kept = new(StringComparer.Ordinal);
+
+    /// <summary>Keeps a descriptor, which stays its owner's, in the place of one that has this name already.</summary>
+    public void Keep(string name, SafeHandle descriptor)
+    {
+        lock (_gate)
+        {
+            _kept[name] = descriptor;
+            service.Store(name, descriptor);
+        }
+    }
+
+    /// <summary>Keeps these, and no others whose names begin with the prefix.</summary>
+    public void KeepOnly(string prefix, IEnumerable<(string Name, SafeHandle Descriptor)> descriptors)
+    {
+        lock (_gate)
+        {
+            foreach (string name in _kept.Keys.Where(name => name.StartsWith(prefix, StringComparison.Ordinal)).ToArray())
+            {
+                Drop(name);
+            }
+
+            foreach ((string name, SafeHandle descriptor) in descriptors)
+            {
+                Keep(prefix + name, descriptor);
+            }
+        }
+    }
+
+    /// <summary>Keeps a descriptor no more.</summary>
+    public void Drop(string name)
+    {
+        lock (_gate)
+        {
+            if (_kept.Remove(name))
+            {
+                service.Forget(name);
+            }
+        }
+    }
+
+    /// <summary>Keeps nothing any more: the daemon ends for good.</summary>
+    public void DropAll()
+    {
+        lock (_gate)
+        {
+            foreach (string name in _kept.Keys.ToArray())
+            {
+                Drop(name);
+            }
+        }
+    }
+
+    /// <summary>
+    /// Lets a program that is executed next have the descriptors, or not.
+    /// </summary>
+    /// <returns>What the program finds in <see cref="InheritedDescriptors.Variable"/>.</returns>
+    public string SetInheritable(bool inheritable)
+    {
+        lock (_gate)
+        {
+            foreach (SafeHandle descriptor in _kept.Values)
+            {
+                _ = FileCalls.SetInheritable(descriptor, inheritable);
+            }
+
+            return string.Join(':', _kept.Select(kept => $"{kept.Key}={kept.Value.DangerousGetHandle()}"));
+        }
+    }
+}

@@ -1,0 +1,24 @@
+using System.Buffers.Binary;
+
+namespace TpmFs.HandOver;
+
+/// <summary>What a mirror remembers of the daemons that took it over. It is written in place.</summary>
+internal sealed class MirrorHistory(Memory<byte> record)
+{
+    /// <summary>In bytes.</summary>
+    public const int Length = 2 * sizeof(uint);
+
+    /// <summary>Gets or sets how many daemons in a row began to take it over, and have not served yet.</summary>
+    public uint Attempts
+    {
+        get => BinaryPrimitives.ReadUInt32LittleEndian(record.Span);
+        set => BinaryPrimitives.WriteUInt32LittleEndian(record.Span, value);
+    }
+
+    /// <summary>Gets or sets how often it was taken over.</summary>
+    public uint Takeovers
+    {
+        get => BinaryPrimitives.ReadUInt32LittleEndian(record.Span[sizeof(uint)..]);
+        set => BinaryPrimitives.WriteUInt32LittleEndian(record.Span[sizeof(uint)..], value);
+    }
+}

@@ -1,0 +1,138 @@
+using System.Text;
+using Microsoft.Win32.SafeHandles;
+using Serilog;
+using TpmFs.Logs;
+using TpmFs.Mirror;
+
+namespace TpmFs.HandOver;
+
+/// <summary>
+/// The memories in which this daemon keeps all that the next one needs, and in which it finds what the one before kept.
+/// </summary>
+/// <param name="inherited">What the daemon before left.</param>
+/// <param name="kept">What this one leaves.</param>
+internal sealed class Mirrors(InheritedDescriptors inherited, KeptDescriptors kept, ILogger log)
+{
+    /// <summary>
+    /// In bytes; the kernel gives a page where something is written. It holds 4096 openers with 64 objects each.
+    /// </summary>
+    private const int Size = 1 << 30;
+
+    /// <summary>As many daemons in a row may end while they take a mirror over; the next one begins anew.</summary>
+    private const uint MostAttempts = 3;
+
+    /// <summary>Kinds of records from here on are this class's, in every mirror.</summary>
+    private const byte HistoryKind = 254;
+
+    private const byte SubjectKind = 255;
+
+    private readonly List<MirrorHistory> _histories = [];
+
+    /// <summary>
+    /// Opens a mirror: the one that the daemon before left under this name, or a new one where there is none or it cannot
+    /// be used.
+    /// </summary>
+    /// <param name="name">The descriptor's name.</param>
+    /// <param name="subject">What the mirror is about. One that is about something else is not used.</param>
+    /// <param name="format">The format of the records that the caller reads and writes.</param>
+    public OpenedMirror Open(string name, string subject, uint format)
+    {
+        string problem = "";
+        RecordStore? store = null;
+        bool isAdopted = inherited.Take(name) is { } left
+            && TryAdopt(left, name, subject, format, out store, out problem);
+        store = isAdopted ? store : Begin(name, subject, format);
+#if KILL_SWITCH
+        store!.AfterWrite = KillSwitch.Count;
+#endif
+        return new OpenedMirror(store, isAdopted, isAdopted ? "" : problem);
+    }
+
+    /// <summary>Begins a mirror, in the place of one that has this name.</summary>
+    /// <returns>Null where the kernel gives no memory.</returns>
+    public RecordStore? Begin(string name, string subject, uint format)
+    {
+        Errno error = SharedMemory.Create($"tpmfs-{name}", Size, out SharedMemory? memory);
+        if (memory is null)
+        {
+            log.Of(EventType.NotTakenOver).Warning(
+                "openers end when this daemon ends, because it gets no memory that outlives it ({Error})", error.Text());
+            return null;
+        }
+
+        var store = RecordStore.Create(memory.Memory, format, memory.Release);
+        RecordPlace place = default;
+        store.PutNow(ref place, SubjectKind, 0, Encoding.UTF8.GetBytes(subject));
+        RecordPlace history = default;
+        _histories.Add(new MirrorHistory(store.Reserve(ref history, HistoryKind, 0, MirrorHistory.Length)));
+        kept.Keep(name, memory.Descriptor);
+        return store;
+    }
+
+    /// <summary>
+    /// How often what the mirrors are about was taken over: by this daemon, and by those before it.
+    /// </summary>
+    public uint Takeovers => _histories.Count == 0 ? 0 : _histories.Max(history => history.Takeovers);
+
+    /// <summary>Records that this daemon serves with what it took over, so that the next one need not fear it.</summary>
+    public void Prove() => _histories.ForEach(history => history.Attempts = 0);
+
+    private bool TryAdopt(
+        SafeFileHandle left, string name, string subject, uint format, out RecordStore? store, out string problem)
+    {
+        store = null;
+        if (!SharedMemory.TryAdopt(left, out SharedMemory? memory, out problem))
+        {
+            left.Dispose();
+            return false;
+        }
+
+        if (RecordStore.TryAdopt(memory.Memory, format, out RecordStore? found, out problem, memory.Release)
+            && IsAbout(found, subject, out problem) && MayTry(found, out problem))
+        {
+            store = found;
+            kept.Keep(name, memory.Descriptor);
+            return true;
+        }
+
+        ((IDisposable)memory).Dispose();
+        return false;
+    }
+
+    private static bool IsAbout(RecordStore found, string subject, out string problem)
+    {
+        StoredRecord record = found.Records.FirstOrDefault(record => record.Kind == SubjectKind);
+        string about = record.Place.IsNowhere ? "" : Encoding.UTF8.GetString(found.Read(record.Place));
+        problem = about == subject ? "" : $"it is about {OutsideText.Line(about)}";
+        return about == subject;
+    }
+
+    private bool MayTry(RecordStore found, out string problem)
+    {
+        problem = "it was not begun in order";
+        StoredRecord record = found.Records.FirstOrDefault(record => record.Kind == HistoryKind);
+        if (record.Place.IsNowhere || found.Area(record.Place) is not { Length: MirrorHistory.Length } area)
+        {
+            return false;
+        }
+
+        var history = new MirrorHistory(area);
+        if (history.Attempts >= MostAttempts)
+        {
+            problem = $"{history.Attempts} daemons ended while they took it over";
+            return false;
+        }
+
+        history.Attempts++;
+        history.Takeovers++;
+        _histories.Add(history);
+        problem = "";
+        return true;
+    }
+}
+
+/// <summary>A mirror that was opened.</summary>
+/// <param name="Store">Null where there is no memory for one.</param>
+/// <param name="IsAdopted">True when an earlier daemon's records are in it.</param>
+/// <param name="Problem">Why those of an earlier daemon are not; empty when there are none.</param>
+internal readonly record struct OpenedMirror(RecordStore? Store, bool IsAdopted, string Problem);

@@ -1,0 +1,52 @@
+using Serilog;
+using TpmFs.Logs;
+using TpmFs.Systemd;
+
+namespace TpmFs.HandOver;
+
+/// <summary>What a daemon has from the one before it, and what it leaves to the one after it.</summary>
+/// <param name="Service">Who started it, and keeps descriptors for the case that it is killed.</param>
+/// <param name="Inherited">The descriptors that the daemon before left.</param>
+/// <param name="Kept">The descriptors that the daemon after gets.</param>
+/// <param name="Mirrors">The memories among them.</param>
+/// <param name="IsTakingOver">True when the daemon before left a mount, whose openers this one goes on with.</param>
+internal sealed record Succession(
+    ServiceManager Service, InheritedDescriptors Inherited, KeptDescriptors Kept, Mirrors Mirrors, bool IsTakingOver)
+{
+    /// <summary>The name of the connection to the kernel's FUSE.</summary>
+    public const string Connection = "fuse";
+
+    /// <summary>The name of the mirror of the doors: openers, nodes, requests.</summary>
+    private const string Doors = "doors";
+
+    /// <summary>Finds out what the daemon before left.</summary>
+    public static Succession Begin(ServiceManager service, InheritedDescriptors inherited, ILogger log)
+    {
+        var kept = new KeptDescriptors(service);
+        bool isTakingOver = inherited.Names.Contains(Connection);
+        if (!isTakingOver)
+        {
+            inherited.Take(Doors)?.Dispose(); // It is about a mount that is gone.
+        }
+
+        return new Succession(service, inherited, kept, new Mirrors(inherited, kept, log), isTakingOver);
+    }
+
+    /// <summary>Returns the name of a TPM's mirror; the names of what leads to it begin with the same and a hyphen.</summary>
+    public static string OfTpm(int number) => $"tpm{number}";
+
+    /// <summary>Opens the mirror of the doors. Where there is a mount and no mirror of it, its openers are lost.</summary>
+    public OpenedMirror OpenDoors(string mountPoint, uint format, ILogger log)
+    {
+        OpenedMirror opened = Mirrors.Open(Doors, mountPoint, format);
+        if (IsTakingOver && !opened.IsAdopted)
+        {
+            log.Of(EventType.NotTakenOver).Warning(
+                "what the openers at {MountPoint} have open is not taken over, and they get \"No such device\": what the "
+                    + "daemon before kept cannot be used: {Problem}",
+                mountPoint, opened.Problem.Length > 0 ? opened.Problem : "it is not there");
+        }
+
+        return opened;
+    }
+}

@@ -1,0 +1,69 @@
+using System.Collections;
+using System.Diagnostics;
+
+namespace TpmFs.HandOver;
+
+/// <summary>
+/// The program that takes this daemon's place: what is installed under the path that this process was started from, which
+/// may be another version by then.
+/// </summary>
+/// <param name="program">The path, as it was at the start: the kernel's own link names a file that was removed.</param>
+internal sealed class Successor(string program)
+{
+    private static readonly TimeSpan s_trial = TimeSpan.FromSeconds(20);
+
+    /// <summary>Finds out, before anything is given up, whether the program starts.</summary>
+    /// <param name="version">What it calls itself.</param>
+    /// <param name="problem">Why it does not: a sentence.</param>
+    public bool TryProbe(out string version, out string problem)
+    {
+        version = "";
+        try
+        {
+            using Process trial = Process.Start(
+                new ProcessStartInfo(program, "--version") { RedirectStandardOutput = true, RedirectStandardError = true })!;
+            Task<string> output = trial.StandardOutput.ReadToEndAsync();
+            Task<string> errors = trial.StandardError.ReadToEndAsync();
+            if (!trial.WaitForExit(s_trial))
+            {
+                trial.Kill();
+                problem = $"{program} --version did not end within {s_trial.TotalSeconds:0} s";
+                return false;
+            }
+
+            version = OutsideText.Line(output.Result.Trim());
+            problem = trial.ExitCode == 0
+                ? "" : $"{program} --version failed: {OutsideText.Line(errors.Result.Trim())}";
+            return trial.ExitCode == 0;
+        }
+        catch (Exception e) when (e is System.ComponentModel.Win32Exception or InvalidOperationException)
+        {
+            problem = $"{program} cannot be started: {e.Message}";
+            return false;
+        }
+    }
+
+    /// <summary>
+    /// Executes the program with this process's command line, and hands the descriptors to it. On success this does not
+    /// return.
+    /// </summary>
+    /// <returns>Why the program cannot be executed.</returns>
+    public Errno Execute(KeptDescriptors kept)
+    {
+        string descriptors = kept.SetInheritable(inheritable: true);
+        Errno error = ProcessCalls.Execute(
+            program,
+            [program, .. Environment.GetCommandLineArgs().Skip(1)],
+            [.. Variables(), $"{InheritedDescriptors.Variable}={descriptors}"]);
+        kept.SetInheritable(inheritable: false);
+        return error;
+    }
+
+    private static IEnumerable<string> Variables()
+    {
+        foreach (DictionaryEntry variable in Environment.GetEnvironmentVariables())
+        {
+            yield return $"{variable.Key}={variable.Value}";
+        }
+    }
+}

@@ -1,0 +1,255 @@
+using System.Diagnostics.CodeAnalysis;
+using Mono.Unix.Native;
+using Serilog;
+using Serilog.Core;
+using TpmFs.Configuration;
+using TpmFs.Doors.DBus;
+using TpmFs.Doors.Device;
+using TpmFs.Fuse;
+using TpmFs.Fuse.Mount;
+using TpmFs.Fuse.Session;
+using TpmFs.HandOver;
+using TpmFs.Logs;
+using TpmFs.Mirror;
+using TpmFs.Permissions;
+using TpmFs.Rm;
+using TpmFs.State;
+using TpmFs.Systemd;
+using TpmFs.Tree;
+using TpmFs.Tree.Status;
+
+namespace TpmFs.Host;
+
+/// <summary>
+/// A daemon from its mount to its end. It ends when it is told to, or when somebody unmounts it: no new opens, what runs
+/// ends and the TPMs are given back, the session's threads are joined, unmount. Or it leaves everything to the next
+/// daemon (<see cref="Departure"/>).
+/// </summary>
+internal sealed class Serving(
+    DaemonPlan plan, ServedParts parts, Succession succession, Signals signals, ILogger log)
+{
+    private static readonly TimeSpan s_patienceInSilence = TimeSpan.FromSeconds(1);
+
+    private readonly ServiceManager _service = succession.Service;
+    private readonly FuseLog _fuseLog = new(log);
+
+    private string Description =>
+        $"serving {string.Join(", ", parts.Tpms.All.Select(tpm => tpm.Plan.Way))} at {plan.Places.MountPoint}";
+
+    /// <summary>Mounts, and serves to the end.</summary>
+    /// <returns>The exit code.</returns>
+    public int Run()
+    {
+        if (!TryMount(out FuseMount? mount, out string? problem))
+        {
+            return ExitCode.Problem(problem);
+        }
+
+        using (mount)
+        using (FuseSession session = NewSession(mount))
+        {
+            signals.OnSecond(mount.Unmount);
+            parts.Status.Show(() => session.Scheduling);
+            session.Start();
+            Task.WaitAny(session.Initialised, session.Ending, signals.Asked);
+            using IDisposable? watchdog = _service.Watch(session.BeatAsync);
+            if (session.Initialised.IsCompletedSuccessfully)
+            {
+                SayReady(session);
+            }
+
+            using BusDoor? bus = OpenBus();
+            ServeToTheEnd(session);
+            return End(session, mount, bus);
+        }
+    }
+
+    /// <summary>Opens the door for clients of tpm2-abrmd; null where none is configured.</summary>
+    private BusDoor? OpenBus()
+    {
+        BusDoor? bus =
+            plan.Settings.Tabrmd is { } tabrmd ? BusDoor.Open(tabrmd, parts.Tree.BusAdmission, log) : null;
+        if (bus is not null)
+        {
+            parts.Status.ShowBus(() => bus.Status);
+        }
+
+        return bus;
+    }
+
+    private FuseSession NewSession(FuseMount mount) => new(
+        mount,
+        parts.Tree.FileSystem,
+        SessionOptions.OfMount(plan, parts.Tpms) with
+        {
+            Records = parts.Doors.Store,
+            IsKept = succession.IsTakingOver && !parts.Doors.IsAdopted,
+        },
+        _fuseLog);
+
+    private void SayReady(FuseSession session)
+    {
+        parts.Devices.Start();
+        succession.Mirrors.Prove();
+        _service.Ready(Description);
+        if (succession.IsTakingOver)
+        {
+            new TakeoverReport(parts, succession.Mirrors, plan.Places.MountPoint, log).Say(session.TakenOver);
+        }
+        else
+        {
+            ReadyReport.Say(parts.Tpms.All, plan.Places.MountPoint, log);
+        }
+    }
+
+    /// <summary>Serves until the session ends, or somebody asks the daemon to end.</summary>
+    private void ServeToTheEnd(FuseSession session)
+    {
+        var departure = new Departure(() => StopServing(session), FlushLog, log);
+        while (true)
+        {
+            switch (Task.WaitAny(session.Ending, signals.Asked, signals.ReloadAsked, signals.HandOverAsked))
+            {
+                case 2:
+                    signals.Reloading();
+                    _service.Reloading();
+                    Reload();
+                    parts.Devices.Retry();
+                    _service.Ready(Description);
+                    break;
+                case 3:
+                    signals.HandingOver();
+                    departure.LeaveTo(plan.Successor, succession.Kept);
+                    break;
+                case 1 when _service.IsThere && SystemdJobs.IsRestarting():
+                    _service.Stopping();
+                    departure.LeaveToServiceManager();
+                    return;
+                default:
+                    return;
+            }
+        }
+    }
+
+    /// <summary>Ends what runs, so that the next daemon finds little to do over again.</summary>
+    private void StopServing(FuseSession session)
+    {
+        session.LetGo();
+        parts.Tpms.Halt();
+        parts.State.Dispose();
+    }
+
+    private void FlushLog() => (log as Logger)?.Dispose();
+
+    private int End(FuseSession session, FuseMount mount, BusDoor? bus)
+    {
+        _service.Stopping();
+        bool isAsked = !session.Ending.IsCompleted;
+        if (isAsked)
+        {
+            log.Of(EventType.Ended)
+                .Information("{Signal}: unmounting {MountPoint}", signals.Asked.Result, mount.MountPoint);
+        }
+        else
+        {
+            SayEnded(session.Ending.Result, mount.MountPoint);
+        }
+
+        parts.Tree.FileSystem.RefuseOpens();
+        parts.Devices.RefuseOpens();
+        bus?.Close();
+        GiveBack();
+        parts.Devices.Dispose();
+        session.Stop();
+        succession.Kept.DropAll();
+        mount.Unmount();
+        return isAsked ? ExitCode.Ok : ExitCode.Failed;
+    }
+
+    /// <summary>Goes on with the mount of the daemon before, where there is one, or mounts.</summary>
+    private bool TryMount([NotNullWhen(true)] out FuseMount? mount, out string problem)
+    {
+        if (succession.Inherited.Take(Succession.Connection) is { } connection)
+        {
+            if (FuseMount.TryAdopt(MountOptions(), connection, parts.Doors.Store!, _fuseLog, out mount, out problem))
+            {
+                succession.Kept.Keep(Succession.Connection, mount.Device);
+                return true;
+            }
+
+            log.Of(EventType.NotTakenOver).Warning(
+                "the mount of the daemon before is not taken over, and its openers end: {Problem}", problem);
+        }
+
+        if (!FuseMount.TryMount(MountOptions(), _fuseLog, out mount, out problem))
+        {
+            return false;
+        }
+
+        if (parts.Doors.Store is { } doors)
+        {
+            mount.Keep(doors);
+            succession.Kept.Keep(Succession.Connection, mount.Device);
+        }
+
+        return true;
+    }
+
+    private FuseMountOptions MountOptions() => new()
+    {
+        MountPoint = plan.Places.MountPoint,
+        CreateMountPoint = plan.Places.IsDefaultMountPoint,
+        AllowOther = Environment.IsPrivilegedProcess,
+        LockFile = plan.Places.MountLock,
+    };
+
+    /// <summary>Logs why the daemon ends though nobody asked it to.</summary>
+    private void SayEnded(FuseSessionEnd end, string mountPoint) => log.Of(EventType.Ended).Error(
+        end == FuseSessionEnd.Refused
+            ? "the kernel's FUSE protocol is too old, so {MountPoint} is not served: "
+                + "tpmfs needs Linux 5.4 or newer (uname -r)"
+            : "another process unmounted {MountPoint}, or aborted its connection; tpmfs ends",
+        mountPoint);
+
+    /// <summary>Waits for what the TPMs are at, and says so where it takes long.</summary>
+    private void GiveBack()
+    {
+        var given = Task.Run(parts.Tpms.Dispose);
+        if (!given.Wait(s_patienceInSilence))
+        {
+            log.Information(
+                "a TPM is still executing a command; tpmfs waits for it, 30 s at the most. A second signal ends tpmfs "
+                    + "at once");
+            given.Wait();
+        }
+    }
+
+    /// <summary>Reads the configuration again. One that is not in order changes nothing.</summary>
+    private void Reload()
+    {
+        (uint uid, uint gid) = (Syscall.geteuid(), Syscall.getegid());
+        if (!plan.Config.TryRead(out Settings? settings, out string? problem)
+            || !NodeOwner.TryOfRm0(
+                uid, gid, settings.Mode, settings.Group, NodeOwner.FindGroup, out Access rm0, out _, out problem))
+        {
+            log.Of(EventType.NotReloaded)
+                .Error("the configuration is not reloaded; tpmfs goes on with the one that it had: {Problem}", problem);
+            return;
+        }
+
+        parts.Tree.Configure(settings, rm0);
+        log.Of(EventType.Reloaded)
+            .Information(
+                "{File} is reloaded: users, domains, limits and rm0 are as it says now; its other keys take effect at "
+                    + "the next start",
+                plan.Config.Path);
+    }
+}
+
+/// <summary>What a daemon serves, and from what.</summary>
+/// <param name="Devices">The character devices of nodes.</param>
+/// <param name="State">What was changed at run time.</param>
+/// <param name="Doors">The mirror of openers, nodes and requests.</param>
+internal sealed record ServedParts(
+    ServedTpms Tpms, ServedTree Tree, ServedDevices Devices, DaemonStatus Status, StateKeeper State,
+    OpenedMirror Doors);

@@ -1,0 +1,125 @@
+using System.Globalization;
+
+namespace TpmFs.Integration.Tests.Harness;
+
+/// <summary>
+/// A TpmFs under a service manager that keeps its descriptors and starts it again when it is killed (clients/keeper.py).
+/// </summary>
+internal sealed class KeptService : IDisposable
+{
+    private readonly ChildProcess _keeper;
+    private volatile int _started;
+    private volatile int _ready;
+    private volatile int _ended;
+    private volatile int _pid;
+
+    /// <summary>Starts it and waits until its node is there.</summary>
+    /// <param name="sandbox">Where it runs.</param>
+    /// <param name="tpm">The way to the TPM.</param>
+    /// <param name="mountPoint">Where it mounts.</param>
+    /// <param name="environment">What to add to the service's environment.</param>
+    /// <param name="program">The program; the one under test unless said otherwise.</param>
+    public KeptService(
+        Sandbox sandbox, string tpm, string mountPoint, IReadOnlyDictionary<string, string>? environment = null,
+        string? program = null)
+    {
+        (Sandbox, MountPoint) = (sandbox, mountPoint);
+        _keeper = sandbox.Start(
+            User.Root,
+            [
+                "/usr/bin/python3", Path.Combine(sandbox.Scripts, "clients", "keeper.py"), sandbox.PathOf("notify"),
+                program ?? sandbox.Program, "mount", mountPoint, "--tpm", tpm,
+                "--state-dir", Daemon.StateFolder(sandbox, mountPoint),
+            ],
+            environment,
+            onLine: Hear);
+        AwaitReady(1);
+    }
+
+    public Sandbox Sandbox { get; }
+
+    public string MountPoint { get; }
+
+    public string Node => Path.Combine(MountPoint, "rm0");
+
+    /// <summary>How many processes of the service were started so far.</summary>
+    public int Started => _started;
+
+    /// <summary>How many of them have said that they serve.</summary>
+    public int Ready => _ready;
+
+    /// <summary>How many of them have ended.</summary>
+    public int Ended => _ended;
+
+    /// <summary>The process that was started last.</summary>
+    public int Id => _pid;
+
+    public string Printed => _keeper.Printed;
+
+    /// <summary>Kills the process that runs; the next one is started at once.</summary>
+    public void Kill() => Tell("kill");
+
+    public void Send(int signal) => Tell($"kill {signal}");
+
+    /// <summary>Starts no process until <see cref="Release"/>.</summary>
+    public void Hold() => Tell("hold");
+
+    public void Release() => Tell("release");
+
+    public void AwaitStarted(int count) =>
+        Deadline.Poll(() => _started >= count || _keeper.HasExited, $"start number {count}", Describe);
+
+    public void AwaitEnded(int count) =>
+        Deadline.Poll(() => _ended >= count || _keeper.HasExited, $"end number {count}", Describe);
+
+    /// <summary>Waits until a process serves, the <paramref name="count"/>th that does.</summary>
+    public void AwaitReady(int count)
+    {
+        Deadline.Poll(() => _ready >= count || _keeper.HasExited, $"daemon number {count} that serves", Describe);
+        Assert.False(_keeper.HasExited, Describe());
+    }
+
+    /// <summary>Kills the process, and waits until the next one serves.</summary>
+    public void Replace()
+    {
+        int ready = _ready;
+        Kill();
+        AwaitReady(ready + 1);
+    }
+
+    public string Describe() => _keeper.Describe();
+
+    /// <summary>Stops it in order: nothing is mounted any more.</summary>
+    public void Stop()
+    {
+        Tell("end");
+        _keeper.Wait(Deadline.Step).Succeeded();
+        Assert.DoesNotContain(MountPoint, Sandbox.FuseMounts);
+    }
+
+    public void Dispose() => _keeper.Dispose();
+
+    private void Tell(string order)
+    {
+        _keeper.Input.WriteLine(order);
+        _keeper.Input.Flush();
+    }
+
+    private void Hear(string line)
+    {
+        string[] words = line.Split(' ');
+        switch (words[0])
+        {
+            case "started":
+                _pid = int.Parse(words[1], CultureInfo.InvariantCulture);
+                _started++;
+                break;
+            case "ready":
+                _ready++;
+                break;
+            case "ended":
+                _ended++;
+                break;
+        }
+    }
+}
