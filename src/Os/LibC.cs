@@ -164,6 +164,10 @@ internal static unsafe partial class LibC
     [LibraryImport(Library)]
     public static partial int kill(int process, int signal);
 
+    /// <summary>Calls what older C libraries have no function for: pidfd_open(2), pidfd_send_signal(2).</summary>
+    [LibraryImport(Library, SetLastError = true)]
+    public static partial nint syscall(nint number, nint first, nint second, nint third, nint fourth);
+
     [LibraryImport(Library, SetLastError = true)]
     public static partial int execve(byte* path, byte** arguments, byte** environment);
 

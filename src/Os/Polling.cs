@@ -13,6 +13,9 @@ public static unsafe class Polling
     /// <summary>POLLIN.</summary>
     public const short Input = 1;
 
+    /// <summary>POLLOUT.</summary>
+    private const short Output = 4;
+
     /// <summary>True when a read would not wait, as of now.</summary>
     public static bool IsReadable(SafeFileHandle file)
     {
@@ -40,6 +43,20 @@ public static unsafe class Polling
         var one = new PollDescriptor((int)file.DangerousGetHandle(), Input, 0);
         int result = LibC.poll(&one, 1, timeout);
         isReady = result > 0;
+        return Errno.Of(result);
+    }
+
+    /// <summary>
+    /// Waits until something can be read from a file, or until it takes something, or an error shows there.
+    /// </summary>
+    /// <param name="file">The file, which the caller keeps open meanwhile.</param>
+    /// <param name="timeout">In milliseconds.</param>
+    /// <param name="isReadable">True when something can be read, or an error shows.</param>
+    public static Errno WaitForEither(SafeFileHandle file, int timeout, out bool isReadable)
+    {
+        var one = new PollDescriptor((int)file.DangerousGetHandle(), Input | Output, 0);
+        int result = LibC.poll(&one, 1, timeout);
+        isReadable = result > 0 && (one.Ready & ~Output) != 0;
         return Errno.Of(result);
     }
 

@@ -1,3 +1,5 @@
+using Microsoft.Win32.SafeHandles;
+
 namespace TpmFs.Os;
 
 /// <summary>System calls on processes.</summary>
@@ -10,10 +12,34 @@ public static unsafe class ProcessCalls
     public const int SigTerm = 15;
 
     private const int WaitNoHang = 1;
+    private const int SendSignal = 424; // pidfd_send_signal, the same number on every machine
+    private const int OpenProcess = 434; // pidfd_open
 
     public static uint EffectiveUserId => LibC.geteuid();
 
     public static uint EffectiveGroupId => LibC.getegid();
+
+    /// <summary>
+    /// Opens a descriptor of a process: it is readable once the process has ended, and never means another process.
+    /// Returns null where the kernel has none (before 5.3).
+    /// </summary>
+    public static SafeFileHandle? Open(int process)
+    {
+        nint descriptor = LibC.syscall(OpenProcess, process, 0, 0, 0);
+        return descriptor < 0 ? null : new SafeFileHandle(descriptor, ownsHandle: true);
+    }
+
+    /// <summary>Returns the id of the process of a descriptor; 0 when it has ended, or is not known here.</summary>
+    public static int IdOf(SafeFileHandle process)
+    {
+        string[] lines = File.ReadAllLines($"/proc/self/fdinfo/{process.DangerousGetHandle()}");
+        string line = Array.Find(lines, line => line.StartsWith("Pid:", StringComparison.Ordinal)) ?? "";
+        return int.TryParse(line.Replace("Pid:", "", StringComparison.Ordinal), out int id) ? Math.Max(id, 0) : 0;
+    }
+
+    /// <summary>Sends a signal to the process of a descriptor, unless it has ended.</summary>
+    public static void Kill(SafeFileHandle process, int signal) =>
+        _ = LibC.syscall(SendSignal, process.DangerousGetHandle(), signal, 0, 0);
 
     /// <returns>0, or -1 when the signal could not be sent.</returns>
     public static int Kill(int process, int signal) => LibC.kill(process, signal);

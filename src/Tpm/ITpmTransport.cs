@@ -88,11 +88,7 @@ public interface ITpmTransport : IDisposable
     /// <param name="problem">Why it cannot, for a person; empty on success.</param>
     bool TryAdopt(IReadOnlyDictionary<string, SafeFileHandle> kept, out string problem)
     {
-        foreach (SafeFileHandle descriptor in kept.Values)
-        {
-            descriptor.Dispose();
-        }
-
+        KeptDescriptor.Close(kept);
         problem = "this way to a TPM cannot be kept";
         return false;
     }
@@ -106,7 +102,17 @@ public interface ITpmTransport : IDisposable
 
 /// <summary>A descriptor that keeps a way to a TPM open.</summary>
 /// <param name="Name">What it is to the transport: letters, unique among those that the transport keeps.</param>
-public readonly record struct KeptDescriptor(string Name, SafeHandle Descriptor);
+public readonly record struct KeptDescriptor(string Name, SafeHandle Descriptor)
+{
+    /// <summary>Closes descriptors that are of no use.</summary>
+    public static void Close(IReadOnlyDictionary<string, SafeFileHandle> kept)
+    {
+        foreach (SafeFileHandle descriptor in kept.Values)
+        {
+            descriptor.Dispose();
+        }
+    }
+}
 
 /// <summary>What a transport can do.</summary>
 /// <param name="CanCancel">True when <see cref="ITpmTransport.Cancel"/> reaches the TPM.</param>

@@ -1,4 +1,4 @@
-using System.Net.Sockets;
+using System.Runtime.InteropServices;
 using System.Text;
 using Microsoft.Win32.SafeHandles;
 
@@ -15,16 +15,22 @@ internal sealed class ChildProcess : IDisposable
     private static readonly TimeSpan s_killTimeout = TimeSpan.FromSeconds(5);
 
     private readonly int _pid;
+    private readonly SafeFileHandle? _descriptor;
     private readonly TpmSocket _output;
     private readonly byte[] _tail = new byte[KeptOutput];
     private int _tailLength;
     private volatile bool _reaped;
 
-    private ChildProcess(int pid, TpmSocket output)
+    private ChildProcess(int pid, SafeFileHandle? descriptor, TpmSocket output)
     {
-        _pid = pid;
-        _output = output;
+        (_pid, _descriptor, _output) = (pid, descriptor, output);
     }
+
+    /// <summary>What means this process and no other; null where the kernel has no such descriptors.</summary>
+    public SafeHandle? Descriptor => _descriptor;
+
+    /// <summary>What keeps the process's output open. A process whose output is closed ends when it writes.</summary>
+    public SafeHandle Output => _output.Descriptor;
 
     /// <summary>
     /// The process's id; 0 once it has ended, when the kernel may give the id to another. Any thread.
@@ -32,7 +38,26 @@ internal sealed class ChildProcess : IDisposable
     public int Id => _reaped ? 0 : _pid;
 
     /// <summary>True until the process has ended.</summary>
-    public bool IsRunning => !_reaped && !TryReap(wait: false);
+    public bool IsRunning => !_reaped && (_descriptor is { } known
+        ? !Polling.IsReadable(known) || !TryReap(wait: true)
+        : !TryReap(wait: false));
+
+    /// <summary>
+    /// Goes on with a process that an earlier process started, and which need not be a child of this one. Takes the
+    /// descriptors over. Returns null when the process has ended.
+    /// </summary>
+    public static ChildProcess? Adopt(SafeFileHandle process, SafeFileHandle output)
+    {
+        int pid = ProcessCalls.IdOf(process);
+        var adopted = new ChildProcess(pid, process, TpmSocket.Adopt(output));
+        if (pid != 0 && adopted.IsRunning)
+        {
+            return adopted;
+        }
+
+        adopted.Close();
+        return null;
+    }
 
     /// <summary>Starts a program.</summary>
     public static ChildProcess? Start(
@@ -67,7 +92,7 @@ internal sealed class ChildProcess : IDisposable
         first = firstPair.TakeOurs();
         second = secondPair.TakeOurs();
         problem = string.Empty;
-        return new ChildProcess(pid, outputPair.TakeOurs());
+        return new ChildProcess(pid, ProcessCalls.Open(pid), outputPair.TakeOurs());
     }
 
     /// <summary>
@@ -112,11 +137,29 @@ internal sealed class ChildProcess : IDisposable
     {
         if (IsRunning)
         {
-            _ = ProcessCalls.Kill(_pid, ProcessCalls.SigKill);
+            Kill();
             WaitForExit(Deadline.After(s_killTimeout));
         }
 
+        Close();
+    }
+
+    private void Close()
+    {
         _output.Dispose();
+        _descriptor?.Dispose();
+    }
+
+    private void Kill()
+    {
+        if (_descriptor is { } known)
+        {
+            ProcessCalls.Kill(known, ProcessCalls.SigKill);
+        }
+        else
+        {
+            _ = ProcessCalls.Kill(_pid, ProcessCalls.SigKill);
+        }
     }
 
     private void Keep(ReadOnlySpan<byte> text)
@@ -153,12 +196,7 @@ internal sealed class ChildProcess : IDisposable
         /// <summary>The number under which the child knows its end. Valid until this object is disposed.</summary>
         public int TheirNumber => (int)Theirs.DangerousGetHandle();
 
-        public TpmSocket TakeOurs()
-        {
-            nint number = _ours.DangerousGetHandle();
-            _ours.SetHandleAsInvalid();
-            return new TpmSocket(new Socket(new SafeSocketHandle(number, ownsHandle: true)));
-        }
+        public TpmSocket TakeOurs() => TpmSocket.Adopt(_ours);
 
         public void Dispose()
         {

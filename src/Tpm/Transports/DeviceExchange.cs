@@ -13,8 +13,10 @@ internal static class DeviceExchange
 
     /// <summary>Sends a command and receives its response.</summary>
     /// <param name="path">The device's path, for messages.</param>
+    /// <param name="sent">Called when the device has the whole command.</param>
     public static TransmitResult Run(
-        SafeFileHandle device, string path, ReadOnlySpan<byte> command, Span<byte> response, TimeSpan timeout)
+        SafeFileHandle device, string path, ReadOnlySpan<byte> command, Span<byte> response, TimeSpan timeout,
+        Action? sent)
     {
         var deadline = Deadline.After(timeout);
         TimeSpan asleep = BootClock.TimeAsleep();
@@ -25,6 +27,7 @@ internal static class DeviceExchange
             return new(status, 0, $"{path} does not take a command: {error.Text()}");
         }
 
+        sent?.Invoke();
         error = Receive(device, response, deadline, out int received, out string? problem);
         return error switch
         {
@@ -41,6 +44,39 @@ internal static class DeviceExchange
                 TransmitStatus.NotSent, 0, $"the machine went to sleep while {path} had a command"),
             _ => new(TransmitStatus.Disconnected, 0, $"{path} gives no response: {error.Text()}"),
         };
+    }
+
+    /// <summary>Ends an exchange that another process had begun on this device.</summary>
+    /// <param name="wasSent">False when it is not known whether the device has the command.</param>
+    /// <param name="response">What the other process received, and zeros. One read(2) gives a whole response.</param>
+    public static TransmitResult Finish(
+        SafeFileHandle device, string path, bool wasSent, Span<byte> response, TimeSpan timeout)
+    {
+        if (TpmHeader.TryRead(response, out TpmHeader received) && received.Size >= TpmHeader.Length)
+        {
+            return received.Size <= response.Length
+                ? new(TransmitStatus.Ok, (int)received.Size)
+                : new(TransmitStatus.Disconnected, 0, $"{path}: the response is too long");
+        }
+
+        var deadline = Deadline.After(timeout);
+        if (!wasSent)
+        {
+            // The kernel's poll(2) waits for a command that runs, and reports POLLOUT alone when there was none. That
+            // of a file that behaves like a device may report it while a command runs.
+            Errno polled = Polling.WaitForEither(device, deadline.SocketTimeout, out bool isReadable);
+            if (!polled.IsError && !isReadable)
+            {
+                return DeviceNode.IsCharacterDevice(device)
+                    ? new(TransmitStatus.NotSent, 0, $"{path} had no command")
+                    : new(TransmitStatus.Disconnected, 0, $"{path} may have had the command, or not");
+            }
+        }
+
+        Errno error = Receive(device, response, deadline, out int count, out string? problem);
+        return error.IsError || problem is not null
+            ? new(TransmitStatus.Disconnected, 0, $"{path} gives no response: {problem ?? error.Text()}")
+            : new(TransmitStatus.Ok, count);
     }
 
     /// <summary>

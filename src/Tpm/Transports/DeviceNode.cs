@@ -87,6 +87,10 @@ internal static class DeviceNode
         return error.IsError ? null : device;
     }
 
+    /// <summary>Returns true for a device of the kernel, and false for a file that behaves like one.</summary>
+    public static bool IsCharacterDevice(SafeFileHandle opened) =>
+        !FileCalls.ReadType(opened, out uint mode, out _, out _).IsError && (mode & TypeMask) == CharacterDevice;
+
     private static bool IsBelow(string? tree, string path) =>
         tree is not null && Path.GetFullPath(path).StartsWith(tree.TrimEnd('/') + "/", StringComparison.Ordinal);
 

@@ -34,11 +34,30 @@ internal sealed class DeviceTransport(string path) : ITpmTransport
     private bool _isBusy; // Under _gate: a command is under way, and whoever runs it closes the device.
     private bool _isTakenOff; // Under _gate.
     private FileSystemWatcher? _watcher;
+    private Action? _sent;
+    private Action? _keptChanged;
+    private bool _isAdopted;
+
+    public IReadOnlyList<KeptDescriptor> Kept
+    {
+        get
+        {
+            using Lock.Scope held = _gate.EnterScope();
+            return _device is { } device ? [new(KeptNames.Device, device)] : [];
+        }
+    }
 
     public TpmTransportFeatures Features { get; private set; }
 
     public bool TryConnect(TimeSpan timeout, out string problem)
     {
+        if (_isAdopted)
+        {
+            _isAdopted = false;
+            problem = string.Empty;
+            return true;
+        }
+
         Close();
         SafeFileHandle? opened = DeviceNode.TryOpen(path, _holders, out bool isCharacterDevice, out problem);
         if (opened is null)
@@ -46,20 +65,39 @@ internal sealed class DeviceTransport(string path) : ITpmTransport
             return false;
         }
 
-        int? largest = isCharacterDevice ? KernelBuffer : null;
-        Features = new TpmTransportFeatures(CanCancel: false, HighestLocality: 0, largest);
-        lock (_gate)
-        {
-            _isTakenOff = false;
-            _device = opened;
-        }
-
-        if (isCharacterDevice)
-        {
-            Watch();
-        }
-
+        Use(opened, isCharacterDevice);
         return true;
+    }
+
+    public void WhenSent(Action sent) => _sent = sent;
+
+    public void WhenKeptChanges(Action changed) => _keptChanged = changed;
+
+    /// <summary>
+    /// Goes on with the device as an earlier process had it open. Nobody else can have opened a TPM's device since.
+    /// </summary>
+    public bool TryAdopt(IReadOnlyDictionary<string, SafeFileHandle> kept, out string problem)
+    {
+        _isAdopted = kept.TryGetValue(KeptNames.Device, out SafeFileHandle? device);
+        problem = _isAdopted ? string.Empty : $"{path} was not kept open";
+        if (_isAdopted)
+        {
+            Use(device!, DeviceNode.IsCharacterDevice(device!));
+        }
+
+        return _isAdopted;
+    }
+
+    public TransmitResult FinishExchange(bool wasSent, Memory<byte> response, TimeSpan timeout)
+    {
+        if (!TryBegin(out SafeFileHandle? device))
+        {
+            return new(TransmitStatus.Disconnected, 0, $"{path} is not open");
+        }
+
+        TransmitResult result = DeviceExchange.Finish(device, path, wasSent, response.Span, timeout);
+        End();
+        return result;
     }
 
     public TransmitResult Transmit(ReadOnlyMemory<byte> command, byte locality, Memory<byte> response, TimeSpan timeout)
@@ -70,28 +108,13 @@ internal sealed class DeviceTransport(string path) : ITpmTransport
             return new(TransmitStatus.LocalityRefused, 0, $"{path} has locality 0 only");
         }
 
-        SafeFileHandle? device;
-        lock (_gate)
-        {
-            device = _device;
-            _isBusy = device is not null;
-        }
-
-        if (device is null)
+        if (!TryBegin(out SafeFileHandle? device))
         {
             return new(TransmitStatus.NotSent, 0, $"{path} is not open");
         }
 
-        TransmitResult result = DeviceExchange.Run(device, path, command.Span, response.Span, timeout);
-        lock (_gate)
-        {
-            _isBusy = false;
-            if (_isTakenOff)
-            {
-                CloseDevice();
-            }
-        }
-
+        TransmitResult result = DeviceExchange.Run(device, path, command.Span, response.Span, timeout, _sent);
+        End();
         return result;
     }
 
@@ -116,6 +139,47 @@ internal sealed class DeviceTransport(string path) : ITpmTransport
             ? new(text, () => new DeviceTransport(Path.GetFullPath(rest))) { MayAppear = true, IsShared = true }
             : null;
         return isPath;
+    }
+
+    private void Use(SafeFileHandle device, bool isCharacterDevice)
+    {
+        int? largest = isCharacterDevice ? KernelBuffer : null;
+        Features = new TpmTransportFeatures(CanCancel: false, HighestLocality: 0, largest);
+        lock (_gate)
+        {
+            _isTakenOff = false;
+            _device = device;
+        }
+
+        if (isCharacterDevice)
+        {
+            Watch();
+        }
+
+        _keptChanged?.Invoke();
+    }
+
+    /// <summary>Begins to use the device, which is not closed before <see cref="End"/>.</summary>
+    private bool TryBegin([NotNullWhen(true)] out SafeFileHandle? device)
+    {
+        lock (_gate)
+        {
+            device = _device;
+            _isBusy = device is not null;
+            return _isBusy;
+        }
+    }
+
+    private void End()
+    {
+        lock (_gate)
+        {
+            _isBusy = false;
+            if (_isTakenOff)
+            {
+                CloseDevice();
+            }
+        }
     }
 
     private void Watch()

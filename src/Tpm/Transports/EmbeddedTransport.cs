@@ -2,14 +2,15 @@ using System.Diagnostics;
 using System.Diagnostics.CodeAnalysis;
 using System.Globalization;
 using System.Runtime.Versioning;
+using Microsoft.Win32.SafeHandles;
 using TpmFs.Tpm.Wire;
 
 namespace TpmFs.Tpm.Transports;
 
 /// <summary>
 /// A swtpm that the daemon starts, with its state in a directory. It inherits its sockets, so nobody else can open
-/// them. It ends when they are closed, so it does not outlive the daemon even when that is killed.
-/// <see cref="TryConnect"/> starts a swtpm that has died again. <see cref="Dispose"/> stops it after
+/// them. It ends when they are closed: so it outlives a daemon that is killed as long as a service manager keeps them,
+/// and no longer. <see cref="TryConnect"/> starts a swtpm that has died again. <see cref="Dispose"/> stops it after
 /// TPM2_Shutdown(TPM_SU_CLEAR): a TPM that ends without one counts a failed authorization against its dictionary-attack
 /// protection (Part 1, 19.8.6).
 /// </summary>
@@ -30,6 +31,9 @@ internal sealed class EmbeddedTransport(string directory) : ITpmTransport
     /// </summary>
     private const string Service = "chardev";
 
+    /// <summary>What the swtpm of an earlier process can do, which that process has asked it.</summary>
+    private static readonly TpmTransportFeatures s_features = new(CanCancel: true, HighestLocality: 4);
+
     private static readonly TimeSpan s_stopTimeout = TimeSpan.FromSeconds(5);
 
     private StateDirectory? _state;
@@ -37,6 +41,11 @@ internal sealed class EmbeddedTransport(string directory) : ITpmTransport
     private TpmSocket? _controlSocket;
     private SwtpmControl? _control;
     private SwtpmLink? _link; // Written by the worker's thread, read by any.
+    private Action? _sent;
+    private Action? _keptChanged;
+    private bool _isAdopted;
+
+    public IReadOnlyList<KeptDescriptor> Kept { get; private set; } = [];
 
     public TpmTransportFeatures Features { get; private set; }
 
@@ -46,6 +55,13 @@ internal sealed class EmbeddedTransport(string directory) : ITpmTransport
     {
         var deadline = Deadline.After(timeout);
         problem = string.Empty;
+        bool isFresh = _isAdopted;
+        _isAdopted = false;
+        if (isFresh && _process is { IsRunning: true })
+        {
+            return true;
+        }
+
         if (_link is not null && _process is { IsRunning: true } && _link.TryResume(deadline.OrAfter(timeout / 2)))
         {
             return true;
@@ -60,6 +76,56 @@ internal sealed class EmbeddedTransport(string directory) : ITpmTransport
         ReadOnlyMemory<byte> command, byte locality, Memory<byte> response, TimeSpan timeout) =>
         _link?.Transmit(command.Span, locality, response.Span, timeout)
         ?? new TransmitResult(TransmitStatus.NotSent, 0, "the embedded swtpm is not running");
+
+    public void WhenSent(Action sent)
+    {
+        _sent = sent;
+        if (_link is not null)
+        {
+            _link.WhenSent = sent;
+        }
+    }
+
+    public void WhenKeptChanges(Action changed) => _keptChanged = changed;
+
+    /// <summary>
+    /// Goes on with a swtpm that an earlier process started: its sockets were kept, so it runs, with all that it holds.
+    /// </summary>
+    public bool TryAdopt(IReadOnlyDictionary<string, SafeFileHandle> kept, out string problem)
+    {
+        if (!kept.TryGetValue(KeptNames.Data, out SafeFileHandle? data)
+            || !kept.TryGetValue(KeptNames.Control, out SafeFileHandle? control)
+            || !kept.TryGetValue(KeptNames.Output, out SafeFileHandle? output)
+            || !kept.TryGetValue(KeptNames.Process, out SafeFileHandle? process))
+        {
+            KeptDescriptor.Close(kept);
+            problem = "not all descriptors of the embedded swtpm were kept";
+            return false;
+        }
+
+        if (!StateDirectory.TryOpen(directory, out _state, out problem))
+        {
+            KeptDescriptor.Close(kept);
+            return false;
+        }
+
+        _process = ChildProcess.Adopt(process, output);
+        _controlSocket = TpmSocket.Adopt(control);
+        _control = new SwtpmControl(OpenControl, keepsConnection: true, isAdopted: true);
+        Link(TpmSocket.Adopt(data), s_features);
+        _isAdopted = _process is not null;
+        if (!_isAdopted)
+        {
+            Abandon();
+            problem = "the embedded swtpm has ended";
+        }
+
+        return _isAdopted;
+    }
+
+    public TransmitResult FinishExchange(bool wasSent, Memory<byte> response, TimeSpan timeout) =>
+        _link?.Finish(wasSent, response.Span, timeout)
+        ?? new TransmitResult(TransmitStatus.Disconnected, 0, "the embedded swtpm has ended");
 
     public void Cancel() => Volatile.Read(ref _link)?.Cancel();
 
@@ -141,9 +207,7 @@ internal sealed class EmbeddedTransport(string directory) : ITpmTransport
         _control = new SwtpmControl(OpenControl, keepsConnection: true);
         if (_control.TryGetFeatures(deadline, out TpmTransportFeatures features, out string reason))
         {
-            Features = features;
-            Volatile.Write(
-                ref _link, new SwtpmLink(new SwtpmData(data, open: null, TimeSpan.Zero), _control, features));
+            Link(data, features);
             return true;
         }
 
@@ -153,6 +217,28 @@ internal sealed class EmbeddedTransport(string directory) : ITpmTransport
         problem = $"swtpm did not start with the state in {directory}: {(output.Length == 0 ? reason : output)}";
         Abandon();
         return false;
+    }
+
+    private void Link(TpmSocket data, TpmTransportFeatures features)
+    {
+        Features = features;
+        var link = new SwtpmLink(new SwtpmData(data, open: null, TimeSpan.Zero), _control, features)
+        {
+            WhenSent = _sent,
+        };
+        Volatile.Write(ref _link, link);
+        Keep(_process?.Descriptor is { } process
+            ? [
+                new(KeptNames.Data, data.Descriptor), new(KeptNames.Control, _controlSocket!.Descriptor),
+                new(KeptNames.Output, _process.Output), new(KeptNames.Process, process),
+            ]
+            : []);
+    }
+
+    private void Keep(IReadOnlyList<KeptDescriptor> kept)
+    {
+        Kept = kept;
+        _keptChanged?.Invoke();
     }
 
     private bool OpenControl(Deadline deadline, out TpmSocket? socket, out string problem)
@@ -173,6 +259,11 @@ internal sealed class EmbeddedTransport(string directory) : ITpmTransport
 
     private void Abandon()
     {
+        if (Kept.Count > 0)
+        {
+            Keep([]);
+        }
+
         Interlocked.Exchange(ref _link, null)?.Dispose();
         _control = null;
         _controlSocket?.Dispose();

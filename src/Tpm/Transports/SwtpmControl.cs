@@ -13,12 +13,21 @@ internal delegate bool SwtpmConnector(Deadline deadline, out TpmSocket? socket, 
 /// </summary>
 /// <param name="open">Opens a connection, or returns the only one there is.</param>
 /// <param name="keepsConnection">True when there is only one connection, which stays open after use.</param>
-internal sealed class SwtpmControl(SwtpmConnector open, bool keepsConnection)
+/// <param name="isAdopted">
+/// True when another process used the connection: swtpm may owe answers to its requests.
+/// </param>
+internal sealed class SwtpmControl(SwtpmConnector open, bool keepsConnection, bool isAdopted = false)
 {
     private const uint GetCapability = 1;
     private const uint ShutdownCommand = 3;
     private const uint SetLocality = 5;
     private const uint CancelTpmCommand = 9;
+
+    /// <summary>
+    /// A request that swtpm does not know, and its answer, which is like no part of any other answer.
+    /// </summary>
+    private const uint UnknownRequest = 0x7FFF_FFF0;
+    private const uint UnknownAnswer = 0x0A; // TPM_BAD_ORDINAL
 
     private const string NotInTime =
         "swtpm's control channel did not answer in time: swtpm hangs, or another client is connected to the channel";
@@ -33,14 +42,20 @@ internal sealed class SwtpmControl(SwtpmConnector open, bool keepsConnection)
     /// </summary>
     private Task<TpmSocket?>? _cancel;
 
+    /// <summary>True when answers may come that nobody waits for.</summary>
+    private bool _isOutOfStep = isAdopted;
+
+    /// <summary>How many unknown requests are not answered yet.</summary>
+    private int _unknownRequests;
+
     /// <summary>True when the only connection there was has been closed.</summary>
     public bool IsLost { get; private set; }
 
     /// <summary>True when swtpm answered the last request with a refusal.</summary>
     public bool HasRefused { get; private set; }
 
-    /// <summary>True when a cancel was sent whose answer has not been collected yet.</summary>
-    public bool OwesAnswer => Volatile.Read(ref _cancel) is not null;
+    /// <summary>True when an answer, to a cancel for one, has not been collected yet.</summary>
+    public bool OwesAnswer => _isOutOfStep || Volatile.Read(ref _cancel) is not null;
 
     /// <summary>Asks swtpm for its capabilities (PTM_CAP_*), which tell what the transport can do.</summary>
     public bool TryGetFeatures(Deadline deadline, out TpmTransportFeatures features, out string problem)
@@ -84,6 +99,12 @@ internal sealed class SwtpmControl(SwtpmConnector open, bool keepsConnection)
     /// </summary>
     public void Settle(Deadline deadline)
     {
+        if (_isOutOfStep)
+        {
+            GetInStep(deadline);
+            return;
+        }
+
         if (Volatile.Read(ref _cancel) is not { } cancel)
         {
             return;
@@ -115,6 +136,33 @@ internal sealed class SwtpmControl(SwtpmConnector open, bool keepsConnection)
         if (cancel.Result is { } socket)
         {
             Release(socket, answered: status == IoStatus.Ok);
+        }
+    }
+
+    /// <summary>
+    /// Drops the answers to what another process asked, and to a cancel since then: sends a request that swtpm does not
+    /// know, and reads until its answer.
+    /// </summary>
+    private void GetInStep(Deadline deadline)
+    {
+        if ((Volatile.Read(ref _cancel) is { } cancel && !cancel.Wait(deadline.Remaining))
+            || !open(deadline, out TpmSocket? socket, out _))
+        {
+            return;
+        }
+
+        Span<byte> number = stackalloc byte[sizeof(uint)];
+        BinaryPrimitives.WriteUInt32BigEndian(number, UnknownRequest);
+        _unknownRequests += socket!.SendAll(number, deadline) == IoStatus.Ok ? 1 : 0;
+        while (_unknownRequests > 0 && socket.ReceiveExactly(number, deadline) == IoStatus.Ok)
+        {
+            _unknownRequests -= BinaryPrimitives.ReadUInt32BigEndian(number) == UnknownAnswer ? 1 : 0;
+            _isOutOfStep = _unknownRequests > 0;
+        }
+
+        if (!_isOutOfStep)
+        {
+            Volatile.Write(ref _cancel, null);
         }
     }
 
@@ -158,7 +206,7 @@ internal sealed class SwtpmControl(SwtpmConnector open, bool keepsConnection)
         uint command, ReadOnlySpan<byte> data, Span<byte> answer, Deadline deadline, out string problem)
     {
         Settle(deadline);
-        if (_cancel is not null)
+        if (OwesAnswer)
         {
             problem = NotInTime;
             return false;

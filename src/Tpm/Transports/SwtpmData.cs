@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Runtime.InteropServices;
 using TpmFs.Tpm.Wire;
 
 namespace TpmFs.Tpm.Transports;
@@ -13,6 +14,12 @@ namespace TpmFs.Tpm.Transports;
 /// <param name="watch">How long to wait, after the first response of a connection, whether swtpm closes it.</param>
 internal sealed class SwtpmData(TpmSocket first, SwtpmConnector? open, TimeSpan watch) : IDisposable
 {
+    /// <summary>A command code that is not assigned (Part 2, 6.5.2), nor a vendor's.</summary>
+    private const uint UnknownCommand = 0xFFF0;
+
+    /// <summary>How long to wait for an answer that may come, from a swtpm that is not busy.</summary>
+    private static readonly TimeSpan s_promptAnswer = TimeSpan.FromMilliseconds(50);
+
     private TpmSocket _socket = first;
 
     /// <summary>Counts the responses since the channel was made.</summary>
@@ -100,6 +107,20 @@ internal sealed class SwtpmData(TpmSocket first, SwtpmConnector? open, TimeSpan 
         }
     }
 
+    /// <summary>Ends an exchange that another process had begun on this connection.</summary>
+    /// <param name="wasSent">False when it is not known whether swtpm has the command.</param>
+    /// <param name="response">What the other process received, and zeros.</param>
+    public TransmitResult Finish(bool wasSent, Span<byte> response, Deadline deadline, TimeSpan timeout)
+    {
+        if (TpmHeader.TryRead(response, out TpmHeader begun) && begun.Size >= TpmHeader.Length)
+        {
+            return ReceiveRest(response, begun.Size, deadline, timeout);
+        }
+
+        _owesResponse = wasSent;
+        return wasSent ? Receive(response, deadline, timeout) : FindOut(response, deadline, timeout);
+    }
+
     /// <summary>
     /// Waits for the response to a command that was given up, and drops it. Returns true when the connection can be
     /// used again.
@@ -134,7 +155,89 @@ internal sealed class SwtpmData(TpmSocket first, SwtpmConnector? open, TimeSpan 
 
     public bool IsQuiet => _socket.IsQuiet;
 
+    /// <summary>What keeps the connection open; null where swtpm closes it after each response.</summary>
+    public SafeHandle? Descriptor => ClosesAfterResponse ? null : _socket.Descriptor;
+
     public void Dispose() => _socket.Dispose();
+
+    /// <summary>
+    /// Receives what is left of a response. All of it has come: swtpm sends a response at once, and the other process
+    /// has ended some time ago.
+    /// </summary>
+    private TransmitResult ReceiveRest(Span<byte> response, uint size, Deadline deadline, TimeSpan timeout)
+    {
+        int left = _socket.Available;
+        if (size > response.Length || left > size)
+        {
+            return new(TransmitStatus.Disconnected, 0, "the response that was begun does not fit");
+        }
+
+        IoStatus status = _socket.ReceiveExactly(response[((int)size - left)..(int)size], deadline);
+        if (status != IoStatus.Ok)
+        {
+            return Failed(status, timeout, TransmitStatus.Disconnected);
+        }
+
+        EndResponse();
+        return new(TransmitStatus.Ok, (int)size);
+    }
+
+    /// <summary>Receives a response, behind which another one may have come.</summary>
+    private TransmitResult ReceiveOne(Span<byte> response, Deadline deadline, TimeSpan timeout)
+    {
+        IoStatus status = _socket.ReceiveExactly(response[..TpmHeader.Length], deadline);
+        bool isResponse = TpmHeader.TryRead(response, out TpmHeader header)
+            && header.Size >= TpmHeader.Length && header.Size <= response.Length;
+        if (status == IoStatus.Ok && isResponse)
+        {
+            status = _socket.ReceiveExactly(response[TpmHeader.Length..(int)header.Size], deadline);
+        }
+
+        return status != IoStatus.Ok ? Failed(status, timeout, TransmitStatus.Disconnected)
+            : isResponse ? new(TransmitStatus.Ok, (int)header.Size)
+            : new(TransmitStatus.Disconnected, 0, "the TPM sent bytes that are not a response");
+    }
+
+    /// <summary>
+    /// Finds out whether swtpm has had a command: sends one more, which no TPM knows, and looks whether there is
+    /// another answer beside the one to that.
+    /// </summary>
+    private TransmitResult FindOut(Span<byte> response, Deadline deadline, TimeSpan timeout)
+    {
+        // swtpm takes all that one read(2) gives for one command. It has read the first one when it answers, or soon.
+        _ = _socket.IsQuietFor(s_promptAnswer);
+        Span<byte> unknown = stackalloc byte[TpmHeader.Length];
+        var writer = new TpmWriter(unknown);
+        writer.BeginMessage(TpmSt.NoSessions, UnknownCommand);
+        IoStatus sent = _socket.SendAll(writer.FinishMessage(), deadline);
+        if (sent != IoStatus.Ok)
+        {
+            return Failed(sent, timeout, TransmitStatus.Disconnected);
+        }
+
+        // A process that was killed here may have sent one, too. Their answers come at once.
+        TransmitResult found = new(TransmitStatus.NotSent, 0, "swtpm had no command");
+        byte[] received = new byte[response.Length];
+        for (int answers = 0; answers == 0 || !_socket.IsQuietFor(s_promptAnswer);)
+        {
+            TransmitResult next = ReceiveOne(received, deadline, timeout);
+            if (next.Status != TransmitStatus.Ok)
+            {
+                return next;
+            }
+
+            if (TpmHeader.TryRead(received, out TpmHeader header) && header.ResponseCode == TpmRc.CommandCode)
+            {
+                answers++;
+                continue;
+            }
+
+            received.AsSpan(0, next.Length).CopyTo(response);
+            found = next;
+        }
+
+        return found;
+    }
 
     /// <summary>
     /// Finds out after the first response whether swtpm closes the connection. Such a connection must not carry another

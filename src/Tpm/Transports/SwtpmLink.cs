@@ -30,6 +30,9 @@ internal sealed class SwtpmLink(SwtpmData data, SwtpmControl? control, TpmTransp
 
     public SwtpmData Data => data;
 
+    /// <summary>What is called when a whole command has gone out.</summary>
+    public Action? WhenSent { get; set; }
+
     /// <summary>Asks the control channel what it can do, if it did not answer that when the link was made.</summary>
     public void Learn(TpmTransportFeatures learnt)
     {
@@ -61,6 +64,7 @@ internal sealed class SwtpmLink(SwtpmData data, SwtpmControl? control, TpmTransp
                 return failed;
             }
 
+            WhenSent?.Invoke();
             Enter(Phase.Running);
             TransmitResult result = data.Receive(response, deadline, timeout);
             if (result.Status == TransmitStatus.TimedOut)
@@ -74,6 +78,20 @@ internal sealed class SwtpmLink(SwtpmData data, SwtpmControl? control, TpmTransp
         {
             Enter(Phase.Idle);
             LeaveLocality();
+        }
+    }
+
+    /// <inheritdoc cref="SwtpmData.Finish"/>
+    public TransmitResult Finish(bool wasSent, Span<byte> response, TimeSpan timeout)
+    {
+        Enter(Phase.Running);
+        try
+        {
+            return data.Finish(wasSent, response, Deadline.After(timeout), timeout);
+        }
+        finally
+        {
+            Enter(Phase.Idle);
         }
     }
 

@@ -1,6 +1,8 @@
 using System.Diagnostics;
 using System.Diagnostics.CodeAnalysis;
+using System.Runtime.InteropServices;
 using System.Runtime.Versioning;
+using Microsoft.Win32.SafeHandles;
 
 namespace TpmFs.Tpm.Transports;
 
@@ -34,6 +36,10 @@ internal sealed class SwtpmTransport(SwtpmAddress address) : ITpmTransport
 
     private SwtpmLink? _link; // Written by the worker's thread, read by any.
     private SwtpmControl? _control;
+    private Action? _sent;
+    private Action? _keptChanged;
+    private bool _isAdopted;
+    private SafeHandle? _kept;
 
     /// <summary>
     /// True when the control channel has not said yet what it can do. It is asked again after the first response.
@@ -42,9 +48,18 @@ internal sealed class SwtpmTransport(SwtpmAddress address) : ITpmTransport
 
     public TpmTransportFeatures Features { get; private set; }
 
+    public IReadOnlyList<KeptDescriptor> Kept => _kept is { } data ? [new(KeptNames.Data, data)] : [];
+
     public bool TryConnect(TimeSpan timeout, out string problem)
     {
         var deadline = Deadline.After(timeout);
+        if (_isAdopted)
+        {
+            _isAdopted = false;
+            problem = string.Empty;
+            return true;
+        }
+
         bool closedUnnoticed = _link is { Data.EndedAfterFirstResponse: true };
         Close();
         if (!TryOpenData(deadline, out TpmSocket? socket, out problem))
@@ -52,15 +67,40 @@ internal sealed class SwtpmTransport(SwtpmAddress address) : ITpmTransport
             return false;
         }
 
-        _control = new SwtpmControl(OpenControl, keepsConnection: false);
-        _mustAskFeatures = !TryReadFeatures(deadline);
-
         Debug.Assert(socket is not null, "a connection that was made");
-        var channel = new SwtpmData(socket, TryOpenData, closedUnnoticed ? s_longCloseTimeout : s_closeTimeout);
-        Volatile.Write(ref _link, new SwtpmLink(channel, _control, Features));
+        Link(socket, closedUnnoticed ? s_longCloseTimeout : s_closeTimeout, deadline);
         problem = string.Empty;
         return true;
     }
+
+    public void WhenSent(Action sent)
+    {
+        _sent = sent;
+        if (_link is not null)
+        {
+            _link.WhenSent = sent;
+        }
+    }
+
+    public void WhenKeptChanges(Action changed) => _keptChanged = changed;
+
+    /// <summary>Goes on with the data connection that an earlier process had.</summary>
+    public bool TryAdopt(IReadOnlyDictionary<string, SafeFileHandle> kept, out string problem)
+    {
+        _isAdopted = kept.TryGetValue(KeptNames.Data, out SafeFileHandle? data);
+        problem = _isAdopted ? string.Empty : $"the connection to swtpm at {address.Name} was not kept";
+        if (_isAdopted)
+        {
+            Link(TpmSocket.Adopt(data!), s_closeTimeout, Deadline.After(s_controlTimeout));
+        }
+
+        return _isAdopted;
+    }
+
+    public TransmitResult FinishExchange(bool wasSent, Memory<byte> response, TimeSpan timeout) =>
+        _link is null
+            ? new TransmitResult(TransmitStatus.Disconnected, 0, $"not connected to swtpm at {address.Name}")
+            : Noted(_link.Finish(wasSent, response.Span, timeout));
 
     public TransmitResult Transmit(ReadOnlyMemory<byte> command, byte locality, Memory<byte> response, TimeSpan timeout)
     {
@@ -69,7 +109,7 @@ internal sealed class SwtpmTransport(SwtpmAddress address) : ITpmTransport
             return new TransmitResult(TransmitStatus.NotSent, 0, $"not connected to swtpm at {address.Name}");
         }
 
-        TransmitResult result = _link.Transmit(command.Span, locality, response.Span, timeout);
+        TransmitResult result = Noted(_link.Transmit(command.Span, locality, response.Span, timeout));
         if (_mustAskFeatures && result.Status == TransmitStatus.Ok)
         {
             _mustAskFeatures = false;
@@ -98,7 +138,40 @@ internal sealed class SwtpmTransport(SwtpmAddress address) : ITpmTransport
         return isAddress;
     }
 
-    private void Close() => Interlocked.Exchange(ref _link, null)?.Dispose();
+    private void Close()
+    {
+        Interlocked.Exchange(ref _link, null)?.Dispose();
+        Keep(null);
+    }
+
+    private void Link(TpmSocket data, TimeSpan watch, Deadline deadline)
+    {
+        _control = new SwtpmControl(OpenControl, keepsConnection: false);
+        _mustAskFeatures = !TryReadFeatures(deadline);
+        var link = new SwtpmLink(new SwtpmData(data, TryOpenData, watch), _control, Features) { WhenSent = _sent };
+        Volatile.Write(ref _link, link);
+        Keep(link.Data.Descriptor);
+    }
+
+    /// <summary>Notes after an exchange whether the connection can still be kept.</summary>
+    private TransmitResult Noted(TransmitResult result)
+    {
+        if (_kept is not null && _link!.Data.ClosesAfterResponse)
+        {
+            Keep(null);
+        }
+
+        return result;
+    }
+
+    private void Keep(SafeHandle? data)
+    {
+        if (_kept != data)
+        {
+            _kept = data;
+            _keptChanged?.Invoke();
+        }
+    }
 
     /// <summary>
     /// Asks the control channel what it can do. If the channel does not answer in time, swtpm is busy with the command

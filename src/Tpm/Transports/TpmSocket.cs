@@ -1,5 +1,6 @@
 using System.Net;
 using System.Net.Sockets;
+using System.Runtime.InteropServices;
 
 namespace TpmFs.Tpm.Transports;
 
@@ -22,6 +23,20 @@ internal sealed class TpmSocket(Socket socket) : IDisposable
 
     private int _receiveTimeout;
     private int _sendTimeout;
+
+    /// <summary>What keeps the connection open.</summary>
+    public SafeHandle Descriptor => socket.SafeHandle;
+
+    /// <summary>How many bytes can be received without waiting.</summary>
+    public int Available => socket.Available;
+
+    /// <summary>Goes on with a connection that another process made.</summary>
+    public static TpmSocket Adopt(SafeHandle connection)
+    {
+        nint number = connection.DangerousGetHandle();
+        connection.SetHandleAsInvalid();
+        return new TpmSocket(new Socket(new SafeSocketHandle(number, ownsHandle: true)));
+    }
 
     /// <summary>Connects to a Unix or an IP endpoint. Of an IP endpoint every address is tried.</summary>
     public static bool TryConnect(EndPoint endpoint, Deadline deadline, out TpmSocket? connected, out string problem)
@@ -94,6 +109,9 @@ internal sealed class TpmSocket(Socket socket) : IDisposable
     /// </summary>
     public bool EndsWithin(TimeSpan time) =>
         socket.Poll((int)time.TotalMicroseconds, SelectMode.SelectRead) && socket.Available == 0;
+
+    /// <summary>Returns true when nothing comes within the time.</summary>
+    public bool IsQuietFor(TimeSpan time) => !socket.Poll((int)time.TotalMicroseconds, SelectMode.SelectRead);
 
     public IoStatus SendAll(ReadOnlySpan<byte> data, Deadline deadline)
     {
