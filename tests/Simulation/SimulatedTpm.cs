@@ -64,6 +64,9 @@ internal sealed class SimulatedTpm : ITpmTransport
     /// </summary>
     public Action? MayDie { get; set; }
 
+    /// <summary>While false, a connection ends with the process that has it.</summary>
+    public bool IsKept { get; set; } = true;
+
     /// <summary>While false, nobody can connect.</summary>
     public bool IsReachable { get; set; } = true;
 
@@ -153,6 +156,12 @@ internal sealed class SimulatedTpm : ITpmTransport
 
     public TransmitResult FinishExchange(bool wasSent, Memory<byte> response, TimeSpan timeout)
     {
+        if (!IsKept)
+        {
+            (_taken, _unreadLength, _isConnected) = (null, 0, false);
+            return new TransmitResult(TransmitStatus.Disconnected, 0, "The simulated TPM was connected to anew.");
+        }
+
         if (_taken is { } taken)
         {
             _taken = null;

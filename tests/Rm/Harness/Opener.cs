@@ -13,11 +13,14 @@ internal sealed class Opener : ISpaceClient
     private byte[]? _underWay;
     private long _commands;
 
-    public Opener(Rig rig, SpaceOwner owner)
+    public Opener(Rig rig, SpaceOwner owner, bool isRaw = false)
     {
         _rig = rig;
         Owner = owner;
-        _space = rig.Manager.OpenSpace(owner, this);
+        IsRaw = isRaw;
+        Space? raw = null;
+        Assert.True(!isRaw || rig.Manager.TryOpenRaw(owner, this, out raw), "There is a raw opener already.");
+        _space = raw ?? rig.Manager.OpenSpace(owner, this);
     }
 
     public SpaceOwner Owner { get; }
@@ -128,7 +131,7 @@ internal sealed class Opener : ISpaceClient
         }
     }
 
-    public bool IsRaw { get; init; }
+    public bool IsRaw { get; }
 
     public void Completed(ReadOnlySpan<byte> response)
     {

@@ -13,6 +13,7 @@ internal sealed class Rig : IDisposable
     private readonly List<Opener> _openers = [];
     private readonly ResourceManagerOptions _options;
     private Func<int?> _moments = () => null;
+    private Action? _died;
     private byte[] _memory = StoreMemories.Rent();
 
     public Rig(TpmParameters? parameters = null, ResourceManagerOptions? options = null)
@@ -52,6 +53,13 @@ internal sealed class Rig : IDisposable
     public SchedulingGroup Group(string name) =>
         _groups.TryGetValue(name, out SchedulingGroup? group)
             ? group : _groups[name] = Manager.OpenGroup(name, new SpaceLimits());
+
+    public Opener OpenRaw()
+    {
+        var opener = new Opener(this, new SpaceOwner(Group("root"), 0, 0), isRaw: true);
+        _openers.Add(opener);
+        return opener;
+    }
 
     /// <summary>The owner, with the group of its name that is open now.</summary>
     public SpaceOwner Owner(SpaceOwner earlier) => earlier with { Group = Group(earlier.Group.Name) };
@@ -108,9 +116,10 @@ internal sealed class Rig : IDisposable
     /// the mirror, and steps of an exchange with the TPM. Another manager goes on at once.
     /// </summary>
     /// <param name="moments">How many moments this manager has, and then each next one; null lets it live.</param>
-    public void DieAfter(Func<int?> moments)
+    /// <param name="died">What happens between a death and the next manager.</param>
+    public void DieAfter(Func<int?> moments, Action? died = null)
     {
-        _moments = moments;
+        (_moments, _died) = (moments, died);
         Death = NextDeath();
         Endanger();
     }
@@ -123,6 +132,7 @@ internal sealed class Rig : IDisposable
         if (IsDead)
         {
             Deaths++;
+            _died?.Invoke();
             byte[] image = Death!.Image!;
             Death = NextDeath();
             ReplaceManager(image);

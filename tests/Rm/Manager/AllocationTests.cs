@@ -1,3 +1,4 @@
+using TpmFs.Mirror;
 using TpmFs.Rm.Manager;
 using TpmFs.Rm.Tests.Harness;
 using TpmFs.Simulation;
@@ -5,7 +6,10 @@ using TpmFs.Tpm;
 
 namespace TpmFs.Rm.Tests.Manager;
 
-/// <summary>A command on a working set that fits makes no garbage on its way through the manager.</summary>
+/// <summary>
+/// A command on a working set that fits makes no garbage on its way through the manager, which writes itself through to
+/// its mirror.
+/// </summary>
 public sealed class AllocationTests : IDisposable
 {
     private const int Rounds = 1000;
@@ -16,7 +20,10 @@ public sealed class AllocationTests : IDisposable
 
     public AllocationTests()
     {
-        _manager = new ResourceManager(_tpm, new ResourceManagerOptions(), new ManualTime(), new RecordingLog());
+        var time = new ManualTime();
+        var store = RecordStore.Create(new byte[1024 * 1024], ManagerMirror.Format);
+        Assert.True(ManagerMirror.TryOpen(store, time, out ManagerMirror? mirror, out string damage), damage);
+        _manager = new ResourceManager(_tpm, new ResourceManagerOptions(), time, new RecordingLog(), mirror);
         Assert.True(_manager.TryPrepare(out string problem), problem);
         _space = _manager.OpenSpace(Owners.New(uid: 1000), _client);
     }
