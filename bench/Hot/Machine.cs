@@ -1,3 +1,4 @@
+using TpmFs.Mirror;
 using TpmFs.Rm;
 using TpmFs.Rm.Manager;
 using TpmFs.Simulation;
@@ -13,10 +14,12 @@ internal sealed class Machine : ISpaceClient, IResourceManagerLog
 {
     private readonly byte[] _response = new byte[4096];
 
-    public Machine()
+    /// <param name="isMirrored">True for a manager that another one could go on from.</param>
+    public Machine(bool isMirrored = false)
     {
         var tpm = new RepeatingTpm(new SimulatedTpm());
-        Manager = new ResourceManager(tpm, new ResourceManagerOptions(), TimeProvider.System, this);
+        ManagerMirror? mirror = isMirrored ? NewMirror() : null;
+        Manager = new ResourceManager(tpm, new ResourceManagerOptions(), TimeProvider.System, this, mirror);
         if (!Manager.TryPrepare(out string problem))
         {
             throw new InvalidOperationException(problem);
@@ -38,6 +41,9 @@ internal sealed class Machine : ISpaceClient, IResourceManagerLog
 
     /// <summary>A command that names the key and the session.</summary>
     public byte[] Sign { get; }
+
+    /// <summary>A command that names nothing.</summary>
+    public byte[] Random { get; } = Cmd.GetRandom(8);
 
     /// <summary>A command on its whole way, on this thread.</summary>
     public void Run(byte[] command)
@@ -62,6 +68,15 @@ internal sealed class Machine : ISpaceClient, IResourceManagerLog
         throw new InvalidOperationException($"{session} was taken.");
 
     public void Fault(Exception exception) => throw new InvalidOperationException("The manager has a bug.", exception);
+
+    private static ManagerMirror NewMirror()
+    {
+        Errno error = SharedMemory.Create("tpm0", 16 * 1024 * 1024, out SharedMemory? memory);
+        return !error.IsError && ManagerMirror.TryOpen(
+            RecordStore.Create(memory!.Memory, ManagerMirror.Format), TimeProvider.System, out ManagerMirror? mirror,
+            out _)
+            ? mirror : throw new InvalidOperationException($"There is no mirror to be had ({error}).");
+    }
 
     private uint Make(byte[] command)
     {

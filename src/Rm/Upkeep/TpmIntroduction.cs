@@ -11,7 +11,7 @@ namespace TpmFs.Rm.Upkeep;
 internal sealed class TpmIntroduction(
     TpmEndpoint tpm, TpmLedger ledger, PowerState power, Reconciliation reconciliation, ReserveFiller filler)
 {
-    /// <summary>Does all of that once. Compares a ledger that comes from a snapshot with the TPM.</summary>
+    /// <summary>Does all of that once. Compares a ledger that the last manager wrote with the TPM.</summary>
     /// <param name="facts">What the TPM is, when the result is success.</param>
     public TpmStepResult Try(out TpmFacts facts)
     {
