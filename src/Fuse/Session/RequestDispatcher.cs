@@ -117,15 +117,18 @@ internal sealed class RequestDispatcher
         HashSet<ulong> waiting = [.. _records.Waiting.Select(read => FuseRequest.UniqueOf(read.Request))];
         _records.Waiting.ForEach(RepeatWaiting);
         int requests = 0;
-        foreach (RequestSlot slot in _records.Requests.Where(slot => slot.Length > 0))
+        foreach (RequestSlot slot in _records.Requests)
         {
-            requests++;
-            if (!waiting.Contains(FuseRequest.UniqueOf(slot.Request)) && Repeat(slot) is { } file)
+            if (slot.Length > 0)
             {
-                written(file);
+                requests++;
+                if (!waiting.Contains(FuseRequest.UniqueOf(slot.Request)) && Repeat(slot) is { } file)
+                {
+                    written(file);
+                }
             }
 
-            slot.Clear();
+            slot.Clear(); // also of what is done, and was not wiped to its end
         }
 
         _records.Waiting.Clear();

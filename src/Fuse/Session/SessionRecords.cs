@@ -45,11 +45,9 @@ internal sealed class SessionRecords
     /// <summary>Gets the answer to the connection's first request; empty when it was not answered.</summary>
     public byte[] Settled { get; private set; } = [];
 
-    /// <summary>
-    /// True when the connection's first request was answered, or at least carried out, so that it does not come again.
-    /// </summary>
-    public bool IsSettled =>
-        Settled.Length > 0 && !Requests.Exists(slot => FuseRequest.OpcodeOf(slot.Request) is FuseOpcode.Init or FuseOpcode.CuseInit);
+    /// <summary>True when nothing is left to do for the connection's first request.</summary>
+    public bool IsSettled => Settled.Length > 0 && !Requests.Exists(slot =>
+        FuseRequest.OpcodeOf(slot.Request) is FuseOpcode.Init or FuseOpcode.CuseInit && !slot.TryGetAnswer(out _));
 
     /// <summary>True when an earlier process has left something.</summary>
     public bool AreLeft => Settled.Length > 0 || Requests.Count > 0;

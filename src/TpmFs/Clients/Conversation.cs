@@ -184,10 +184,15 @@ internal sealed class Conversation : ISpaceClient
         lock (_gate)
         {
             _exchange.DropIfOverdue();
-            Errno refused = _exchange.State switch
+            ConversationState state = _exchange.State;
+            if (request.IsRepeated && state != ConversationState.Ended && _exchange.IsOf(request.Number))
+            {
+                return Errno.None;
+            }
+
+            Errno refused = state switch
             {
                 ConversationState.Ended => SpaceErrno.Gone,
-                _ when request.IsRepeated && _exchange.IsOf(request.Number) => Errno.None,
                 ConversationState.Running => Errno.EBUSY,
                 ConversationState.Unread when _exchange.IsUntouched => Errno.EBUSY,
                 _ => isWhole ? Errno.None : Errno.EINVAL,

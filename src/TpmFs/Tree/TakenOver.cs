@@ -79,7 +79,8 @@ internal sealed class Takeover(
             _lost.Add(
                 $"opener {who.Id} of {OutsideText.Line(who.Path)} (process {who.Client.Pid}, "
                     + $"{OutsideText.Line(who.Client.Command)}, of user {who.Client.Uid}) gets ENODEV: {reason}");
-            return Conversation.Resume(context, earlier, maxCommandSize: 0, reopenSpace: null, keeper: null);
+            return Conversation.Resume(
+                context, earlier, maxCommandSize: int.MaxValue, reopenSpace: null, keeper: null);
         }
 
         Conversation conversation = domain!.Resume(earlier, tpm!);

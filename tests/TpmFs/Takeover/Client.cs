@@ -1,0 +1,89 @@
+using System.Buffers.Binary;
+using System.Text;
+using TpmFs.Fuse;
+using TpmFs.Fuse.Wire;
+
+namespace TpmFs.Daemon.Tests.Takeover;
+
+/// <summary>What processes do with the files of a daemon, as the requests that the kernel makes of it.</summary>
+internal sealed class Client(KilledDaemon daemon)
+{
+    private const uint ReadWrite = 0x8002;
+
+    /// <summary>Gets a text that is in every command, and nowhere else.</summary>
+    public static ReadOnlySpan<byte> Secret => "SeCrEt42"u8;
+
+    /// <summary>A command with a number in it.</summary>
+    public static byte[] Command(int number)
+    {
+        byte[] command = new byte[32];
+        BinaryPrimitives.WriteUInt16BigEndian(command, 0x8001);
+        BinaryPrimitives.WriteInt32BigEndian(command.AsSpan(2), command.Length);
+        BinaryPrimitives.WriteInt32BigEndian(command.AsSpan(6), 0x17B);
+        BinaryPrimitives.WriteInt32BigEndian(command.AsSpan(10), number);
+        Secret.CopyTo(command.AsSpan(16));
+        return command;
+    }
+
+    /// <summary>Looks a path up.</summary>
+    public Errno TryFind(string path, out ulong node, FuseCaller? caller = null)
+    {
+        node = 1;
+        foreach (string step in path.Split('/'))
+        {
+            KilledDaemon.Answer answer =
+                daemon.Do(FuseOpcode.Lookup, node, Encoding.ASCII.GetBytes(step + "\0"), caller);
+            if (answer.Error.IsError)
+            {
+                return answer.Error;
+            }
+
+            node = answer.As<FuseEntryOut>().NodeId;
+        }
+
+        return Errno.None;
+    }
+
+    public ulong Find(string path)
+    {
+        Assert.Equal(Errno.None, TryFind(path, out ulong node));
+        return node;
+    }
+
+    public KilledDaemon.Answer TryOpen(string path, out ulong node)
+    {
+        node = Find(path);
+        return daemon.Do(FuseOpcode.Open, node, KilledDaemon.Bytes(new FuseOpenIn(ReadWrite, 0)));
+    }
+
+    public OpenedFile Open(string path)
+    {
+        ulong file = TryOpen(path, out ulong node).As<FuseOpenOut>().Fh;
+        return new OpenedFile(daemon, node, file);
+    }
+
+    /// <summary>Writes one order to a control file.</summary>
+    public Errno Order(string path, string order)
+    {
+        OpenedFile file = Open(path);
+        Errno error = file.Write(Encoding.ASCII.GetBytes(order));
+        file.Close();
+        return error;
+    }
+
+    public string Show(string path)
+    {
+        OpenedFile file = Open(path);
+        string shown = Encoding.ASCII.GetString(file.Read().Body);
+        file.Close();
+        return shown;
+    }
+
+    public Errno MakeDirectory(string parent, string name) =>
+        daemon.Do(
+            FuseOpcode.MkDir, Find(parent),
+            [.. KilledDaemon.Bytes(new FuseMkDirIn(0x1FF, 0)), .. Encoding.ASCII.GetBytes(name + "\0")]).Error;
+
+    public Errno RemoveDirectory(string parent, string name) =>
+        daemon.Do(FuseOpcode.RmDir, Find(parent), Encoding.ASCII.GetBytes(name + "\0")).Error;
+}
