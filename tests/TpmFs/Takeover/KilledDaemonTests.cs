@@ -227,6 +227,25 @@ public sealed class KilledDaemonTests
                 .As<FuseAttrOut>().Attr;
     });
 
+    /// <summary>A client of a daemon whose records cannot be read must not reach another client's file.</summary>
+    [Fact]
+    public void Numbers_are_those_of_no_earlier_daemon_whose_records_are_lost()
+    {
+        ulong last = 0;
+        for (int i = 0; i < 20; i++)
+        {
+            using var daemon = new KilledDaemon();
+            var client = new Client(daemon);
+            ulong file = client.TryOpen("rm0", out ulong node).As<FuseOpenOut>().Fh;
+
+            Assert.InRange(Math.Min(file, node), last + 1, ulong.MaxValue);
+            last = Math.Max(file, node);
+            Assert.Equal(Errno.ENODEV, new OpenedFile(daemon, node, file - 1).Read().Error);
+            Assert.Equal(Errno.ENODEV, new OpenedFile(daemon, node, file - 1).Write(Client.Command(1)));
+            Assert.Equal(PollEvents.Err | PollEvents.Hup, new OpenedFile(daemon, node, file - 1).Poll());
+        }
+    }
+
     [Fact]
     public void A_second_kill_while_the_next_daemon_takes_over_loses_nothing()
     {

@@ -71,9 +71,6 @@ internal sealed class NodeTable(TimeProvider time, RecordStore? records = null)
         return NodeId.Root;
     }
 
-    /// <summary>Goes on above all numbers that an earlier daemon can have used, which nobody knows.</summary>
-    public void StartAbove(ulong number) => _numbers.StartAbove(number);
-
     /// <summary>Finds the node that a number stands for.</summary>
     /// <returns>False when the kernel has forgotten the number, or never had it.</returns>
     public bool TryGet(NodeId id, [NotNullWhen(true)] out Node? node)

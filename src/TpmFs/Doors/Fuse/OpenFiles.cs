@@ -4,7 +4,10 @@ using TpmFs.Records;
 
 namespace TpmFs.Doors.Fuse;
 
-/// <summary>Holds the open files of one connection with the kernel, by their numbers there. Any thread.</summary>
+/// <summary>
+/// Holds the open files of one connection with the kernel, by the numbers that it names them by. A number that leads nowhere
+/// is of an earlier daemon whose records cannot be read: ENODEV. Any thread.
+/// </summary>
 /// <param name="records">Where they are written down for the next daemon; null where there is none.</param>
 internal sealed class OpenFiles(RecordStore? records = null)
 {
@@ -85,7 +88,7 @@ internal sealed class OpenFiles(RecordStore? records = null)
         }
         else
         {
-            reply.Fail(Errno.EBADF);
+            reply.Fail(Errno.ENODEV);
         }
     }
 
@@ -97,7 +100,7 @@ internal sealed class OpenFiles(RecordStore? records = null)
         bool isOpen = _files.TryGetValue(open, out OpenFile? file);
         isOrder = isOpen && file!.TakesOrders;
         written = 0;
-        return isOpen ? file!.Write(arguments, data, out written) : Errno.EBADF;
+        return isOpen ? file!.Write(arguments, data, out written) : Errno.ENODEV;
     }
 
     public WriteProgress Lend(OpenId open) =>
@@ -107,7 +110,7 @@ internal sealed class OpenFiles(RecordStore? records = null)
     {
         if (!_files.TryGetValue(open, out OpenFile? file))
         {
-            return PollEvents.Err;
+            return PollEvents.Err | PollEvents.Hup;
         }
 
         if (notify is not null)

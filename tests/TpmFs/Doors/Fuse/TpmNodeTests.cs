@@ -82,17 +82,17 @@ public sealed class TpmNodeTests : IDisposable
     }
 
     [Fact]
-    public void A_released_or_unknown_open_file_is_EBADF()
+    public void A_released_or_unknown_open_file_is_ENODEV()
     {
         OpenId opened = _tree.Open("rm0");
         _tree.Kernel.Release(default, opened);
         _tree.Kernel.Release(default, opened);
 
         Assert.Equal(1, _tree.Spaces[0].Closed);
-        Assert.Equal(Errno.EBADF, _tree.ReadFrom(opened).Error);
-        Assert.Equal(Errno.EBADF, _tree.Kernel.Write(Alice, default, opened, default, [], out _));
+        Assert.Equal(Errno.ENODEV, _tree.ReadFrom(opened).Error);
+        Assert.Equal(Errno.ENODEV, _tree.Kernel.Write(Alice, default, opened, default, [], out _));
         _tree.Kernel.Poll(Alice, default, opened, null, PollEvents.In, out PollEvents ready);
-        Assert.Equal(PollEvents.Err, ready);
+        Assert.Equal(PollEvents.Err | PollEvents.Hup, ready);
     }
 
     [Fact]
