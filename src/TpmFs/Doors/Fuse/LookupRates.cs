@@ -9,43 +9,49 @@ internal sealed class LookupRates(TimeProvider time)
     /// <summary>Lookups in a second that are many.</summary>
     public const int Many = 500;
 
-    /// <summary>As many users are remembered before those who have gone are forgotten.</summary>
-    private const int MostUsers = 1024;
+    /// <summary>As many users are told apart in a second.</summary>
+    public const int MostUsers = 1024;
 
-    private readonly Dictionary<uint, Rate> _rates = [];
+    private Dictionary<uint, int> _counts = []; // in this second, by the clock that only moves on
+    private Dictionary<uint, int> _lastCounts = []; // in the second before
+    private long _second;
+
+    /// <summary>Gets how many users are remembered.</summary>
+    public int Users => _counts.Count + _lastCounts.Count;
 
     /// <summary>Counts one lookup.</summary>
     /// <returns>
     /// True when the user has made many in this second, or made many in the last: whether a user counts as one who does
-    /// changes no more than once a second.
+    /// changes no more than once a second. True also for a user for whom there is no room left in this second, since
+    /// what follows costs that user nothing but inodes of the user's own.
     /// </returns>
     public bool IsMany(uint uid)
     {
         long second = time.GetTimestamp() / time.TimestampFrequency;
-        if (!_rates.TryGetValue(uid, out Rate rate) || rate.Second != second)
+        if (second != _second)
         {
-            ForgetWhoHasGone(second);
-            rate = new Rate(second, Count: 0, IsMany: rate.Count > Many && rate.Second == second - 1);
+            Turn(second);
         }
 
-        rate = rate with { Count = rate.Count + 1, IsMany = rate.IsMany || rate.Count >= Many };
-        _rates[uid] = rate;
-        return rate.IsMany;
+        int count = _counts.GetValueOrDefault(uid);
+        if (count == 0 && _counts.Count == MostUsers)
+        {
+            return true;
+        }
+
+        _counts[uid] = count + 1;
+        return count >= Many || _lastCounts.GetValueOrDefault(uid) > Many;
     }
 
-    private void ForgetWhoHasGone(long second)
+    private void Turn(long second)
     {
-        if (_rates.Count >= MostUsers)
+        (_counts, _lastCounts) = (_lastCounts, _counts);
+        _counts.Clear();
+        if (second != _second + 1)
         {
-            foreach ((uint uid, _) in _rates.Where(entry => entry.Value.Second < second - 1).ToArray())
-            {
-                _rates.Remove(uid);
-            }
+            _lastCounts.Clear();
         }
-    }
 
-    /// <param name="Second">The second in which the lookups were, by the clock that only moves on.</param>
-    /// <param name="Count">How many there were.</param>
-    /// <param name="IsMany">True when they are many.</param>
-    private readonly record struct Rate(long Second, int Count, bool IsMany);
+        _second = second;
+    }
 }
