@@ -33,8 +33,7 @@ public sealed class FileLock : IDisposable
         Errno error = FileCalls.Open(path, Flags | OpenOptions.NoFollow, Mode, out SafeFileHandle file);
         FileStatus status = default;
         error = error.IsError ? error : FileStatus.Read(file, out status);
-        string problem =
-            error.IsError ? $"the lock file {path} cannot be opened: {error.Text()}" : WhyNot(status, path);
+        string problem = error.IsError ? WhyNotOpened(path, ref error) : WhyNot(status, path);
         error = problem.Length > 0 ? error : FileCalls.TryLock(file);
         if (problem.Length == 0 && !error.IsError)
         {
@@ -86,6 +85,20 @@ public sealed class FileLock : IDisposable
     private static string WhyNot(in FileStatus status, string path) =>
         SafeFile.WhyNot(status, path) is { Length: > 0 } problem ? problem
         : status.Links > 1 ? $"the lock file {path} has a second name (a hard link). Remove {path}" : string.Empty;
+
+    /// <summary>Returns why a file cannot be opened; without an error where something else is in its place.</summary>
+    private static string WhyNotOpened(string path, ref Errno error)
+    {
+        _ = FileCalls.Open(path, OpenOptions.PathOnly | OpenOptions.NoFollow, 0, out SafeFileHandle place);
+        using (place)
+        {
+            FileStatus status = default;
+            bool isOther = !place.IsInvalid && !FileStatus.Read(place, out status).IsError && !status.IsRegularFile;
+            string problem = isOther ? WhyNot(status, path) : $"the lock file {path} cannot be opened: {error.Text()}";
+            error = isOther ? Errno.None : error;
+            return problem;
+        }
+    }
 
     private static string ReadContent(SafeFileHandle file)
     {

@@ -93,13 +93,14 @@ public sealed class SafeDirectory : IDisposable
     }
 
     /// <summary>
-    /// Replaces one of the directory's files as a whole (0600). When this returns true, the new file is on the disk. If
+    /// Replaces one of the directory's files as a whole (0600, where no mode is named). When this returns true, the new file is on the disk. If
     /// the machine dies meanwhile, the old file or the new one is there.
     /// </summary>
     /// <param name="name">The file's name. The new file is built beside it, with ".new" behind the name.</param>
     /// <param name="write">Writes the content.</param>
     /// <param name="problem">What went wrong.</param>
-    public bool TryReplace(string name, Action<Stream> write, out string problem)
+    /// <param name="mode">The file's mode.</param>
+    public bool TryReplace(string name, Action<Stream> write, out string problem, uint mode = OwnerReadWrite)
     {
         string next = name + ".new";
         Errno error = FileCalls.Remove(_place.Handle, next);
@@ -107,7 +108,7 @@ public sealed class SafeDirectory : IDisposable
         {
             const int Flags = OpenOptions.WriteOnly | OpenOptions.Create | OpenOptions.Exclusive;
             error = FileCalls.OpenAt(
-                _place.Handle, next, Flags | OpenOptions.NoFollow, OwnerReadWrite, out SafeFileHandle file);
+                _place.Handle, next, Flags | OpenOptions.NoFollow, mode, out SafeFileHandle file);
             if (error.IsError)
             {
                 file.Dispose();
@@ -123,6 +124,17 @@ public sealed class SafeDirectory : IDisposable
         error = error.IsError && error != Errno.ENOENT ? error : Rename(next, name);
         problem = error.IsError ? error.Text() : string.Empty;
         return !error.IsError;
+    }
+
+    /// <summary>Removes one of the directory's files; one that is not there is removed.</summary>
+    /// <param name="name">The file's name.</param>
+    /// <param name="problem">What went wrong.</param>
+    public bool TryRemove(string name, out string problem)
+    {
+        Errno error = FileCalls.Remove(_place.Handle, name);
+        bool isGone = !error.IsError || error == Errno.ENOENT;
+        problem = isGone ? string.Empty : error.Text();
+        return isGone;
     }
 
     /// <summary>

@@ -3,7 +3,7 @@ namespace TpmFs.Os;
 /// <summary>
 /// Says whose files this process trusts: those of its own user, and those of root, who can change everything anyway.
 /// </summary>
-internal static class Trust
+public static class Trust
 {
     private const string OverflowUser = "/proc/sys/kernel/overflowuid";
     private const string UserMap = "/proc/self/uid_map";

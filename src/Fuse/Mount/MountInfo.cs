@@ -13,6 +13,13 @@ namespace TpmFs.Fuse.Mount;
 public sealed record MountInfo(int Id, int ParentId, string Device, string MountPoint, string Type, string Source)
 {
     private const string SelfPath = "/proc/self/mountinfo";
+    private const string UserOption = "user_id=";
+
+    /// <summary>
+    /// Gets the user who mounted it, and so decides all that is in it; null where the filesystem does not say, as all
+    /// but FUSE do.
+    /// </summary>
+    public uint? User { get; init; }
 
     /// <summary>All mounts that this process can see.</summary>
     /// <exception cref="IOException">/proc is not there.</exception>
@@ -69,7 +76,18 @@ public sealed record MountInfo(int Id, int ParentId, string Device, string Mount
 
         return new MountInfo(
             id, parentId, fields[2], Unescape(fields[4]), Unescape(fields[separator + 1]),
-            Unescape(fields[separator + 2]));
+            Unescape(fields[separator + 2]))
+        {
+            User = UserOf(fields[^1]),
+        };
+    }
+
+    private static uint? UserOf(string options)
+    {
+        string? user = Array.Find(
+            options.Split(','), option => option.StartsWith(UserOption, StringComparison.Ordinal));
+        return user is not null && uint.TryParse(
+            user.AsSpan(UserOption.Length), NumberStyles.None, CultureInfo.InvariantCulture, out uint uid) ? uid : null;
     }
 
     /// <summary>

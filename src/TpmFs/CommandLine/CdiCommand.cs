@@ -13,6 +13,13 @@ internal static class CdiCommand
         HelpName = "FILE",
     };
 
+    /// <summary>The file's mode: all users' engines read it (0644).</summary>
+    private const uint Readable = 0b110_100_100;
+
+    private static readonly UnixFileMode s_openToAll = UnixFileMode.UserRead | UnixFileMode.UserWrite
+        | UnixFileMode.UserExecute | UnixFileMode.GroupRead | UnixFileMode.GroupExecute | UnixFileMode.OtherRead
+        | UnixFileMode.OtherExecute;
+
     public static Command Create()
     {
         var command = new Command(
@@ -67,11 +74,11 @@ internal static class CdiCommand
                     break;
                 case (_, []):
                     // Engines refuse a specification without a device.
-                    File.Delete(output);
-                    break;
+                    return Change(output, (folder, name) => folder.TryRemove(name, out string why) ? "" : why);
                 default:
-                    Replace(output, CdiSpecification.Of(devices));
-                    break;
+                    byte[] text = CdiSpecification.Of(devices);
+                    return Change(output, (folder, name) => folder.TryReplace(
+                        name, stream => stream.Write(text), out string why, Readable) ? "" : why);
             }
 
             return ExitCode.Ok;
@@ -82,35 +89,31 @@ internal static class CdiCommand
         }
     }
 
-    /// <summary>Replaces a file as a whole, so that an engine that reads it sees the old text or the new.</summary>
-    private static void Replace(string path, byte[] text)
+    /// <summary>
+    /// Changes a file in a directory that only this user and root can change: in another, its owner could lead the
+    /// change to any file of the machine. Makes the directory where it is missing. An engine that reads the file sees
+    /// the old text or the new.
+    /// </summary>
+    /// <param name="change">Returns what went wrong; empty when nothing did.</param>
+    private static int Change(string path, Func<SafeDirectory, string, string> change)
     {
         string full = Path.GetFullPath(path);
         string folder = Path.GetDirectoryName(full) ?? "/";
-        Directory.CreateDirectory(folder);
-
-        // Engines read files that end with .json or .yaml, and so not this one.
-        string fresh = Path.Combine(folder, $".{Path.GetFileName(full)}.{Guid.NewGuid():N}");
-        try
+        bool isNew = !Directory.Exists(folder);
+        if (!SafeDirectory.TryOpen(folder, creates: true, out SafeDirectory? directory, out _, out string problem))
         {
-            var options = new FileStreamOptions
+            return ExitCode.Problem(problem);
+        }
+
+        using (directory)
+        {
+            if (isNew)
             {
-                Mode = FileMode.CreateNew,
-                Access = FileAccess.Write,
-                UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.GroupRead
-                    | UnixFileMode.OtherRead,
-            };
-            using (var stream = new FileStream(fresh, options))
-            {
-                stream.Write(text);
+                File.SetUnixFileMode(folder, s_openToAll); // engines of other users read it too
             }
 
-            File.Move(fresh, full, overwrite: true);
-        }
-        catch
-        {
-            File.Delete(fresh);
-            throw;
+            problem = change(directory, Path.GetFileName(full));
+            return problem.Length == 0 ? ExitCode.Ok : ExitCode.Problem($"{path} cannot be written: {problem}");
         }
     }
 }

@@ -34,6 +34,12 @@ internal sealed record MountCheck(MountedTree? Tree, IReadOnlyList<Finding> Find
 
     private static MountCheck Mounted(string mountPoint)
     {
+        if (MountedTree.WhyNotTrusted(mountPoint) is { Length: > 0 } untrusted)
+        {
+            return new MountCheck(null, [Finding.Wrong(
+                Subject, untrusted, "name the mount point of root's daemon, or of your own, with --mount DIR")]);
+        }
+
         (int? code, _) = Run(Environment.ProcessPath!, "status", "--mount", mountPoint);
         if (code is null)
         {

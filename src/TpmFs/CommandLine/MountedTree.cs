@@ -2,6 +2,7 @@ using System.Diagnostics.CodeAnalysis;
 using System.Globalization;
 using System.Text;
 using System.Text.RegularExpressions;
+using TpmFs.Fuse.Mount;
 using TpmFs.Host;
 
 namespace TpmFs.CommandLine;
@@ -34,6 +35,12 @@ internal sealed partial class MountedTree
     {
         tree = null;
         string[] candidates = Candidates(directory);
+        if (candidates.Select(WhyNotTrusted).FirstOrDefault(wrong => wrong.Length > 0) is { } untrusted)
+        {
+            problem = untrusted;
+            return false;
+        }
+
         if (Array.Find(
             candidates, candidate => File.Exists(System.IO.Path.Combine(candidate, "status"))) is not { } found)
         {
@@ -53,6 +60,26 @@ internal sealed partial class MountedTree
     /// <param name="directory">As the command line has it, or null.</param>
     public static string[] Candidates(string? directory) =>
         directory is not null ? [Links.Resolve(directory)] : [.. OwnMountPoint, Places.SystemMountPoint];
+
+    /// <summary>
+    /// Returns why what is at a place cannot be trusted to be a daemon's tree; empty when it can, or nothing is there.
+    /// Another user who mounted it, or made the directory, could show any text there, and have any file put into
+    /// containers.
+    /// </summary>
+    public static string WhyNotTrusted(string path)
+    {
+        if (MountInfo.ReadAll().LastOrDefault(mount => mount.MountPoint == path)?.User is { } user)
+        {
+            return Trust.MayHoldParents(user) ? ""
+                : $"user {user} mounted {path}, and decides all that is in it. Only that user can use it: sudo "
+                    + $"--user=#{user} tpmfs ...";
+        }
+
+        bool isOurs = SafeDirectory.TryOpen(
+            path, creates: false, out SafeDirectory? directory, out Errno error, out string problem);
+        directory?.Dispose();
+        return isOurs || error.IsError ? "" : problem;
+    }
 
     /// <summary>The openers of every domain that this user may look into.</summary>
     public IEnumerable<OpenerLine> Openers() => Domains.SelectMany(domain =>

@@ -10,7 +10,7 @@ public sealed class MountInfoTests
         + "60 27 0:40 / /run/a\\040b\\012c\\134d rw,nosuid,nodev,noexec,relatime shared:2 master:3 - fuse.toyfs toyfs "
         + "rw,user_id=0\n"
         + "61 60 0:41 / /run/a\\040b\\012c\\134d rw - fuse.toyfs toy\\043fs rw\n"
-        + "70 99 0:42 / /run/a\\040b\\012c\\134d rw - tmpfs hidden rw\n";
+        + "70 99 0:42 / /run/a\\040b\\012c\\134d rw - tmpfs hidden rw,group_id=5,user_id=1000,x\n";
 
     private const string MountPoint = "/run/a b\nc\\d";
 
@@ -20,8 +20,10 @@ public sealed class MountInfoTests
         IReadOnlyList<MountInfo> mounts = MountInfo.Parse(Text);
 
         Assert.Equal(5, mounts.Count);
-        Assert.Equal(new MountInfo(60, 27, "0:40", MountPoint, "fuse.toyfs", "toyfs"), mounts[2]);
+        Assert.Equal(new MountInfo(60, 27, "0:40", MountPoint, "fuse.toyfs", "toyfs") { User = 0 }, mounts[2]);
         Assert.Equal("toy#fs", mounts[3].Source);
+        Assert.Null(mounts[3].User);
+        Assert.Equal(1000u, mounts[4].User);
     }
 
     [Fact]

@@ -22,14 +22,14 @@ public sealed class DirectoriesTests : IDisposable
     }
 
     [Theory]
-    [InlineData("there/is/none")]
-    [InlineData(".")]
-    public void A_lock_file_that_cannot_be_opened_is_named_with_what_to_do(string name)
+    [InlineData("there/is/none", "Make room there")]
+    [InlineData(".", "is a directory, and not a plain file. Put a plain file there, or remove it")]
+    public void A_lock_file_that_cannot_be_opened_is_named_with_what_to_do(string name, string advice)
     {
         string file = Path.Combine(_folder, name);
         Assert.False(Directories.TryLock(file, "taken", out _, out string? problem));
         Assert.Contains(file, problem, StringComparison.Ordinal);
-        Assert.Contains("Make room there", problem, StringComparison.Ordinal);
+        Assert.Contains(advice, problem, StringComparison.Ordinal);
     }
 
     [Fact]

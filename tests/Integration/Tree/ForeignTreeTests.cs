@@ -1,0 +1,53 @@
+using TpmFs.Integration.Tests.Harness;
+using Xunit.Abstractions;
+
+namespace TpmFs.Integration.Tests.Tree;
+
+/// <summary>
+/// What root's commands make of a tree, and of a directory for their output, that another user made. Regression: 'tpmfs
+/// cdi' gave containers whatever a link in such a tree led to, and a link in the place of the output's directory led
+/// root's file, and its removal, to any place of the machine.
+/// </summary>
+public sealed class ForeignTreeTests(Mount mount, ITestOutputHelper output) : TreeTests(mount, output)
+{
+    [Theory]
+    [InlineData("cdi")]
+    [InlineData("status")]
+    [InlineData("openers")]
+    [InlineData("doctor")]
+    [InlineData("suspend")]
+    public void A_tree_that_another_user_made_is_refused(string command)
+    {
+        string tree = MakeTree();
+        Outcome ended = Mount.Sandbox.Run(User.Root, [Mount.Sandbox.Program, command, "--mount", tree]);
+        Assert.Equal(1, ended.ExitCode);
+        Assert.DoesNotContain("shadow", ended.Output, StringComparison.Ordinal);
+        Assert.Contains(
+            command == "doctor" ? "no TPM is mounted" : $"belongs to user {User.Member.Uid}",
+            ended.Output + ended.Error, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("out/tpmfs.json")]
+    [InlineData("link/tpmfs.json")]
+    public void A_specification_is_not_written_where_another_user_decides_where_that_is(string file)
+    {
+        NewDomain();
+        string path = Path.Combine(MakeTree(), file);
+        Outcome ended = Mount.Sandbox.Run(
+            User.Root, [Mount.Sandbox.Program, "cdi", "--output", path, "--mount", Mount.Daemon.MountPoint]);
+        Assert.Equal(1, ended.ExitCode);
+        Assert.Contains($"belongs to user {User.Member.Uid}", ended.Error, StringComparison.Ordinal);
+        Assert.False(File.Exists(path));
+    }
+
+    /// <summary>Makes a directory that looks like a tree, and belongs to another user with all that is in it.</summary>
+    private string MakeTree()
+    {
+        string tree = Directory.CreateTempSubdirectory("tpmfs-foreign-").FullName;
+        Mount.Sandbox.Shell(
+            $"mkdir -p {tree}/domains/web {tree}/users {tree}/out; ln -s /etc/shadow {tree}/domains/web/rm0; "
+                + $"cp {At("status")} {tree}/status; ln -s {tree}/out {tree}/link; chown -hR {User.Member.Uid} {tree}");
+        return tree;
+    }
+}
