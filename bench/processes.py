@@ -274,21 +274,26 @@ class Bus(Process):
         super().__init__(folder, 'dbus', ['dbus-daemon', '--session', '--nofork', f'--address={self.address}'])
         self.wait_for((folder / 'bus').exists, 'dbus-daemon')
 
+    @staticmethod
+    def tcti(name):
+        """What leads clients to who has a name."""
+        return f'tabrmd:bus_type=session,bus_name={name}'
+
+    def has_owner(self, name):
+        found = subprocess.run(
+            ['dbus-send', f'--bus={self.address}', '--print-reply', '--dest=org.freedesktop.DBus',
+             '/org/freedesktop/DBus', 'org.freedesktop.DBus.NameHasOwner', f'string:{name}'],
+            capture_output=True, text=True, check=True)
+        return 'boolean true' in found.stdout
+
 
 class Abrmd(Process):
     """Debian's tpm2-abrmd, as many connections as it allows."""
 
     def __init__(self, folder, bus, tcti, name):
-        self.tcti = f'tabrmd:bus_type=session,bus_name={name}'
+        self.tcti = bus.tcti(name)
         super().__init__(folder, 'abrmd', [
             shutil.which('tpm2-abrmd') or '/usr/sbin/tpm2-abrmd', '--session', '--allow-root', '--max-connections=100',
             f'--dbus-name={name}',
             f'--tcti={tcti}'], {'DBUS_SESSION_BUS_ADDRESS': bus.address})
-
-        def owns_its_name():
-            found = subprocess.run(
-                ['dbus-send', f'--bus={bus.address}', '--print-reply', '--dest=org.freedesktop.DBus',
-                 '/org/freedesktop/DBus',
-                 'org.freedesktop.DBus.NameHasOwner', f'string:{name}'], capture_output=True, text=True, check=True)
-            return 'boolean true' in found.stdout
-        self.wait_for(owns_its_name, 'tpm2-abrmd')
+        self.wait_for(lambda: bus.has_owner(name), 'tpm2-abrmd')

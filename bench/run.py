@@ -11,6 +11,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+import bus
 import commands
 import document
 import fairness
@@ -25,7 +26,7 @@ import unpinned
 from profiles import PROFILES
 from sites import Sites
 
-SECTIONS = {'commands': commands, 'latency': latency, 'throughput': throughput, 'unpinned': unpinned,
+SECTIONS = {'commands': commands, 'latency': latency, 'throughput': throughput, 'bus': bus, 'unpinned': unpinned,
             'fairness': fairness, 'footprint': footprint, 'installed': installed, 'inside': inside}
 
 MACHINE = '{cpus} CPUs ({cpu}), Linux {kernel}; load {load:.1f} at the start, {load_at_end:.1f} at the end.'

@@ -89,6 +89,22 @@ class Sites:
         server = self.start(TpmFs(folder, f'embedded:{folder}/tpm', settings={'scheduling': scheduling}))
         return Site(name, [server, Grandchild(server, 'swtpm')], _node_targets(server.node))
 
+    def tpmfs_bus(self):
+        """In the place of tpm2-abrmd, on the bus."""
+        bus, name = self.bus(), 'bench.tpmfs'
+        socket, servers, _ = self.swtpm('tpmfs-bus')
+        server = self.start(TpmFs(self.folder / 'tpmfs-bus', f'swtpm:path={socket}',
+                                  settings={'dbus': {'bus': 'session', 'name': name}}))
+        server.wait_for(lambda: bus.has_owner(name), 'tpmfs on D-Bus')
+        return Site('TpmFs', [server, *servers], {'tcti': bus.tcti(name)})
+
+    def bus(self):
+        """The one bus, which every program that is started from now on takes for the session's."""
+        if self._bus is None:
+            self._bus = self.start(Bus(self.folder / 'bus'))
+            os.environ['DBUS_SESSION_BUS_ADDRESS'] = self._bus.address
+        return self._bus
+
     def abrmd(self, counted=False, name='abrmd'):
         socket, servers, proxy = self.swtpm(name, counted)
         return self._abrmd('tpm2-abrmd', name, f'swtpm:path={socket}', servers, proxy)
@@ -121,10 +137,7 @@ class Sites:
         return sites
 
     def _abrmd(self, name, folder, tcti, servers, proxy):
-        if self._bus is None:
-            self._bus = self.start(Bus(self.folder / 'bus'))
-            os.environ['DBUS_SESSION_BUS_ADDRESS'] = self._bus.address
-        server = self.start(Abrmd(self.folder / folder, self._bus, tcti, 'bench.' + folder.replace('-', '')))
+        server = self.start(Abrmd(self.folder / folder, self.bus(), tcti, 'bench.' + folder.replace('-', '')))
         return Site(name, [server, *servers], {'tcti': server.tcti}, proxy)
 
 

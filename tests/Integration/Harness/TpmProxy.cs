@@ -5,9 +5,9 @@ using TpmFs.Tpm.Wire;
 namespace TpmFs.Integration.Tests.Harness;
 
 /// <summary>
-/// Stands between TpmFs and swtpm. It counts the commands, can hold them up as a slow TPM would, one that can be told to
-/// give up what it does, can cut the connection, and asks the TPM itself between two commands of the daemon, which nobody else can: swtpm serves one data
-/// connection only.
+/// Stands between TpmFs and swtpm. It counts the commands, can hold them up as a slow TPM would, one that can be told
+/// to give up what it does, can cut the connection, and asks the TPM itself between two commands of the daemon, which
+/// nobody else can: swtpm serves one data connection only.
 /// </summary>
 internal sealed class TpmProxy : ITpmChannel, IDisposable
 {

@@ -9,11 +9,10 @@ internal static class Packages
     /// <summary>Higher than any version that will be built.</summary>
     public const string NextVersion = "999";
 
-    public static string Built { get; } =
-        Directory.GetFiles(Path.Combine(Guest.Repository, "out"), "tpmfs_*.deb") is [var only]
-            ? only
-            : throw new FileNotFoundException(
-                $"there must be one tpmfs_*.deb in {Guest.Repository}out, which 'make deb' makes");
+    public static string Built { get; } = Find("tpmfs_*.deb");
+
+    /// <summary>The package that takes the place of tpm2-abrmd.</summary>
+    public static string Abrmd { get; } = Find("tpmfs-abrmd_*.deb");
 
     /// <summary>Packs the same files with a higher version.</summary>
     public static string MakeNext()
@@ -30,4 +29,10 @@ internal static class Packages
         packing.Wait().Succeeded();
         return package;
     }
+
+    private static string Find(string pattern) =>
+        Directory.GetFiles(Path.Combine(Guest.Repository, "out"), pattern) is [var only]
+            ? only
+            : throw new FileNotFoundException(
+                $"there must be one {pattern} in {Guest.Repository}out, which 'make deb' makes");
 }
