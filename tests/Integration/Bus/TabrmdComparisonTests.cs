@@ -1,5 +1,6 @@
 using System.Buffers.Binary;
 using TpmFs.Integration.Tests.Harness;
+using TpmFs.Integration.Tests.Tree;
 
 namespace TpmFs.Integration.Tests.Bus;
 
@@ -26,6 +27,7 @@ public sealed class TabrmdComparisonTests(TabrmdComparisonTests.Both both) : ICl
     [InlineData("objects", "28, 0xB0902", "30")]
     [InlineData("sessions", "4, 0xB0903", "16, 0xB0903")]
     [InlineData("foreign handle", "0x184", "0x910")]
+    [InlineData("too large for the tpm", "0x142", "0xB0142")]
     public void Where_the_two_differ_each_does_what_is_documented(string what, string abrmd, string tpmfs) =>
         Assert.Equal((abrmd, tpmfs), (Do(what, both.Bus), Do(what, both.Mount.MessageBus)));
 
@@ -34,6 +36,7 @@ public sealed class TabrmdComparisonTests(TabrmdComparisonTests.Both both) : ICl
     [InlineData("large")]
     [InlineData("short")]
     [InlineData("saved session")]
+    [InlineData("startup")]
     public void What_is_unusual_has_the_same_answers_too(string what) =>
         Assert.Equal(Do(what, both.Bus), Do(what, both.Mount.MessageBus));
 
@@ -51,6 +54,8 @@ public sealed class TabrmdComparisonTests(TabrmdComparisonTests.Both both) : ICl
             "large" => AfterSize(opener, 8193),
             "short" => AfterSize(opener, 9),
             "foreign handle" => Code(opener.Transact(Tpm2.ReadPublic(Tpm2.TransientFirst + 77)).Code()),
+            "startup" => Code(opener.Transact(TreeCommands.Startup()).Code()),
+            "too large for the tpm" => Code(opener.Transact(Sized(Tpm2.GetRandom(8), 8192)).Code()),
             _ => Code(SavedElsewhere(opener, BusTests.Connect(agent))),
         };
     }
@@ -83,6 +88,14 @@ public sealed class TabrmdComparisonTests(TabrmdComparisonTests.Both both) : ICl
     {
         opener.Submit([.. Tpm2.GetRandom(1), .. Tpm2.GetRandom(2)]);
         return $"{opener.Read(13).Data.Length}, {opener.Read(14).Data.Length}";
+    }
+
+    /// <summary>A command with zeros behind it, and a header that says so.</summary>
+    private static byte[] Sized(byte[] command, int size)
+    {
+        Array.Resize(ref command, size);
+        BinaryPrimitives.WriteInt32BigEndian(command.AsSpan(2), size);
+        return command;
     }
 
     private static string AfterSize(Opener opener, int size)

@@ -16,6 +16,11 @@ internal sealed class SocketThreads : IDisposable
     /// <summary>One may be lent for a command that takes long; one is left.</summary>
     private const int Count = 2;
 
+    /// <summary>
+    /// The most connections, of all users: each costs a descriptor, and the daemon needs some for itself.
+    /// </summary>
+    private const int MaxOpen = 16 * 1024;
+
     /// <summary>What a socket keeps, about, for a client that does not read: more than the longest answer.</summary>
     private const int MaxUnread = 16 * 1024;
 
@@ -72,7 +77,8 @@ internal sealed class SocketThreads : IDisposable
     {
         made = null;
         Errno error = SocketCalls.Pair(out SafeFileHandle ours, out theirs);
-        if (error.IsError || (error = SocketCalls.SetBlocking(ours, blocking: false)).IsError
+        if (error.IsError || (error = _open.Count < MaxOpen ? Errno.None : Errno.EBUSY).IsError
+            || (error = SocketCalls.SetBlocking(ours, blocking: false)).IsError
             || (error = SocketCalls.LimitUnread(ours, MaxUnread)).IsError)
         {
             ours.Dispose();
