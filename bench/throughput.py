@@ -51,7 +51,7 @@ def measure(starter, site, way, openers, seconds, processes=False, with_objects=
 def run(starter, quick):
     sites = [(starter.passthrough('before'), 'epoll'), (starter.tpmfs_embedded('plain', 'TpmFs, plain'), 'epoll'),
              (starter.tpmfs_embedded('follow'), 'epoll'), (starter.abrmd(), 'tcti')]
-    seconds, blocks = (0.4, 1) if quick else (1, 3)
+    seconds, blocks = (0.4, 1) if quick else (0.6, 3)
     rows = []
     for with_objects in (False, True):
         for processes in (False, True):
