@@ -9,9 +9,11 @@ namespace TpmFs.Fuse.Placement;
 /// </remarks>
 internal sealed class StarvationGuard(TimeProvider time)
 {
-    /// <summary>A wait that is repeated within as many pauses makes the next pause longer.</summary>
+    /// <summary>Starvation within as many pauses after the last one makes the next pause longer.</summary>
     private const int PausesUntilForgotten = 5;
 
+    /// <summary>Starvation is remembered for this long at least.</summary>
+    private static readonly TimeSpan s_shortestMemory = TimeSpan.FromSeconds(3);
     private static readonly TimeSpan s_behindClient = TimeSpan.FromMicroseconds(300);
     private static readonly TimeSpan s_longWait = TimeSpan.FromMilliseconds(2);
     private static readonly TimeSpan s_firstPause = TimeSpan.FromMilliseconds(100);
@@ -51,7 +53,8 @@ internal sealed class StarvationGuard(TimeProvider time)
     /// <summary>What was placed starved. A pause begins.</summary>
     public void Starved()
     {
-        bool isAgain = _pause > TimeSpan.Zero && time.GetElapsedTime(_starved) < _pause * PausesUntilForgotten;
+        TimeSpan since = time.GetElapsedTime(_starved);
+        bool isAgain = _pause > TimeSpan.Zero && (since < s_shortestMemory || since < _pause * PausesUntilForgotten);
         _pause = !isAgain ? s_firstPause : _pause * 2 < s_longestPause ? _pause * 2 : s_longestPause;
         _starvations++;
         _starved = time.GetTimestamp();

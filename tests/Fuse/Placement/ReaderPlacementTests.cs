@@ -164,7 +164,7 @@ public sealed class ReaderPlacementTests
         for (int i = 0; i < 10; i++)
         {
             LookUntilIdle();
-            Looks(100);
+            Looks(700);
             Wait(TimeSpan.FromMilliseconds(4));
             Look();
             Assert.Null(_placement.Cpu);
