@@ -64,7 +64,7 @@ def nothing_to_read(fd):
     assert os.read(fd, 10) == b""
 
 
-def in_pieces(fd):
+def told_to_try_again(fd):
     """A read with O_NONBLOCK while a command runs."""
     os.set_blocking(fd, False)
     os.write(fd, LONG)
@@ -79,7 +79,9 @@ def tell():
     print("ready", file=told, flush=True)
 
 
-for state in idle, running, running_read, running_poll, running_epoll, unread, partly_read, nothing_to_read, in_pieces:
+STATES = (idle, running, running_read, running_poll, running_epoll, unread, partly_read, nothing_to_read,
+          told_to_try_again)
+for state in STATES:
     ready, tells = os.pipe()
     client = os.fork()
     if client == 0:
