@@ -123,6 +123,7 @@ internal sealed class ReaderPlacement
         }
 
         Release();
+        _watched = 0; // the next look is as late as the next request
     }
 
     /// <summary>Lets the placed thread run where and as it would without this. Idempotent.</summary>

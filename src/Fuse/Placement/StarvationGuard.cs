@@ -16,6 +16,11 @@ internal sealed class StarvationGuard(TimeProvider time)
     private static readonly TimeSpan s_shortestMemory = TimeSpan.FromSeconds(3);
     private static readonly TimeSpan s_behindClient = TimeSpan.FromMicroseconds(300);
     private static readonly TimeSpan s_longWait = TimeSpan.FromMilliseconds(2);
+
+    /// <summary>
+    /// The watching thread looks every 5 ms. One that comes so late waits for a CPU itself, and helps nobody in time.
+    /// </summary>
+    private static readonly TimeSpan s_lateLook = TimeSpan.FromMilliseconds(15);
     private static readonly TimeSpan s_firstPause = TimeSpan.FromMilliseconds(100);
     private static readonly TimeSpan s_longestPause = TimeSpan.FromSeconds(8);
 
@@ -40,14 +45,14 @@ internal sealed class StarvationGuard(TimeProvider time)
 
     /// <summary>Compares what the threads have waited with the last look, or the beginning.</summary>
     /// <param name="waits">What they have waited, all together.</param>
-    /// <returns>True when they wait for others than their clients.</returns>
+    /// <returns>True when they wait for others than their clients, or the watching thread does.</returns>
     public bool IsWaiting(CpuWaits waits)
     {
         TimeSpan elapsed = time.GetElapsedTime(_looked);
         CpuWaits grown = waits - _waits;
         TimeSpan delay = grown.Delay - (grown.Slices * s_behindClient);
         Begin(waits);
-        return delay > s_longWait && delay > elapsed / 10;
+        return elapsed > s_lateLook || (delay > s_longWait && delay > elapsed / 10);
     }
 
     /// <summary>What was placed starved. A pause begins.</summary>

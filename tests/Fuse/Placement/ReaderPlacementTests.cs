@@ -101,6 +101,38 @@ public sealed class ReaderPlacementTests
         Assert.Equal(1, _placement.Starvations);
     }
 
+    /// <summary>
+    /// Where the whole machine is overloaded, the watching thread is late at each of the looks that it takes to see
+    /// that the reader starves. A command took 1.2 s then, and 0.3 s with plain scheduling.
+    /// </summary>
+    [Fact]
+    public void A_watching_thread_that_comes_late_lets_everything_go_and_places_nothing()
+    {
+        LookUntilIdle();
+        _time.Advance(TimeSpan.FromMilliseconds(20));
+        Look();
+        AssertFree();
+        for (int i = 0; i < 100; i++)
+        {
+            _time.Advance(TimeSpan.FromMilliseconds(20));
+            Look();
+            AssertFree();
+        }
+
+        Assert.Equal(1, _placement.Starvations);
+    }
+
+    [Fact]
+    public void A_look_after_a_rest_is_not_late()
+    {
+        LookUntilIdle();
+        _placement.Rest();
+        _time.Advance(TimeSpan.FromSeconds(100));
+        Looks(4);
+        Assert.Equal(SchedulingClass.Idle, _threads.ClassOf(Reader));
+        Assert.Equal(0, _placement.Starvations);
+    }
+
     [Fact]
     public void A_TPM_that_somebody_else_has_put_into_a_class_is_left_alone()
     {
