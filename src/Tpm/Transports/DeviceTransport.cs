@@ -175,11 +175,9 @@ internal sealed class DeviceTransport(string path) : ITpmTransport
         lock (_gate)
         {
             _isBusy = false;
-            if (_isTakenOff)
-            {
-                CloseDevice();
-            }
         }
+
+        CloseUnused();
     }
 
     private void Watch()
@@ -211,11 +209,9 @@ internal sealed class DeviceTransport(string path) : ITpmTransport
         lock (_gate)
         {
             _isTakenOff = true;
-            if (!_isBusy)
-            {
-                CloseDevice();
-            }
         }
+
+        CloseUnused();
     }
 
     private void Close()
@@ -225,10 +221,23 @@ internal sealed class DeviceTransport(string path) : ITpmTransport
         TakenOff();
     }
 
-    /// <summary>Closes the device. The caller holds <see cref="_gate"/>.</summary>
-    private void CloseDevice()
+    /// <summary>
+    /// Closes a device that was taken off, unless a command is under way. Who keeps a descriptor of it must close that,
+    /// too: the kernel lets nobody open a TPM that is open.
+    /// </summary>
+    private void CloseUnused()
     {
-        _device?.Dispose();
-        _device = null;
+        SafeFileHandle? closed;
+        lock (_gate)
+        {
+            closed = _isTakenOff && !_isBusy ? _device : null;
+            _device = closed is null ? _device : null;
+        }
+
+        if (closed is not null)
+        {
+            closed.Dispose();
+            _keptChanged?.Invoke();
+        }
     }
 }

@@ -88,11 +88,34 @@ public sealed class DeathTests
         uint key = other.NewKeys(1)[0];
         rig.Settle();
         Opener opener = rig.Open();
-        opener.Send(Cmd.Clear());
+        opener.Send(Cmd.HierarchyControl(Handles.Platform, Handles.Owner, enable: false));
         rig.DieAfter(Once(6), died: opener.Close);
         rig.Run();
         Assert.Equal(1, rig.Deaths);
+        other.Must(Cmd.HierarchyControl(Handles.Platform, Handles.Owner, enable: true));
         Assert.Equal(Rc.ReferenceH0, other.Do(Cmd.Sign(key, "text")).Code);
+    }
+
+    /// <summary>
+    /// The manager asks the TPM for its counts while it records a TPM2_Startup. Regression: had that committed what was
+    /// recorded so far, the next manager would have sent the command again.
+    /// </summary>
+    [Fact]
+    public void A_response_that_makes_the_manager_ask_the_tpm_is_recorded_as_a_whole()
+    {
+        for (int moments = 0; moments < 30; moments++)
+        {
+            using var rig = new Rig();
+            Opener opener = rig.Open();
+            opener.NewKeys(1);
+            rig.Settle();
+            rig.Tpm.PowerCycle();
+            rig.Tpm.Log.Clear();
+            rig.DieAfter(Once(moments));
+            Answer answer = opener.Do(Cmd.Startup());
+            bool wasFirst = rig.Tpm.Log.Codes[0] == 0x144; // else the next manager has started the TPM
+            Assert.Equal(wasFirst ? Rc.Success : Rc.Initialize, answer.Code);
+        }
     }
 
     [Fact]
@@ -110,6 +133,24 @@ public sealed class DeathTests
         Assert.Equal(1, rig.Tpm.Log.Count(0x182));
         Assert.Contains("is lost", rig.Manager.Adopted!.Exchange, StringComparison.Ordinal);
         opener.Must(Cmd.PcrExtend(16, "twice"));
+    }
+
+    [Fact]
+    public void A_command_that_failed_is_not_sent_again_by_the_next_manager()
+    {
+        for (int moments = 0; moments < 20; moments++)
+        {
+            using var rig = new Rig();
+            Opener opener = rig.Open();
+            rig.Tpm.Log.Clear();
+            rig.Tpm.IsKept = false;
+            rig.Tpm.Faults.Break(TransmitStatus.Disconnected, executed: true, command: 0x182);
+            opener.Send(Cmd.PcrExtend(16, "once"));
+            rig.DieAfter(Once(moments));
+            rig.Pass(TimeSpan.FromSeconds(5));
+            Assert.True(opener.IsDone);
+            Assert.InRange(rig.Tpm.Log.Count(0x182), opener.Failure is null ? 1 : 0, 1);
+        }
     }
 
     [Fact]
