@@ -164,12 +164,12 @@ internal sealed class ManagerLoop(ManagerParts parts)
 
     /// <summary>
     /// Keeps the answer with what the command has changed. An answer without changes need not be kept: the next manager
-    /// would find it again. Only a command whose response is lost must not be sent again.
+    /// would find it again from the exchange.
     /// </summary>
     private void Keep(PendingCommand pending, in CommandOutcome outcome)
     {
         LedgerMirror mirror = parts.Ledger.Mirror;
-        if (outcome.IsOver && mirror.IsKept && (mirror.HasChanges || mirror.Client!.IsUnanswered))
+        if (outcome.IsOver && mirror.HasChanges)
         {
             parts.Ledger.Answer.Keep(
                 pending.Space.Id, pending.Count, outcome.Response.Span,

@@ -1,7 +1,9 @@
 using TpmFs.Mirror;
+using TpmFs.Rm.Ledger;
 using TpmFs.Rm.Manager;
 using TpmFs.Rm.Tests.Harness;
 using TpmFs.Simulation;
+using TpmFs.Tpm.Wire;
 
 namespace TpmFs.Rm.Tests.Ledger;
 
@@ -180,6 +182,21 @@ public sealed class MirrorTests
         rig.ReplaceManager(image);
         Assert.Contains("back: Reset", rig.Log.Entries);
         Assert.False(opener.Do(Cmd.ReadPublic(key)).IsSuccess);
+    }
+
+    /// <summary>
+    /// Regression: an object whose index was that of a session to be flushed made the ledger forget the session, which
+    /// then stayed in the TPM for ever.
+    /// </summary>
+    [Fact]
+    public void An_object_s_handle_is_no_session_s_whatever_its_index()
+    {
+        var ledger = new TpmLedger(new ManualTime());
+        ledger.Sessions.Doom(new TpmHandle(0x0200_0001), Owners.New(uid: 1000));
+        ledger.Sessions.Vacate(new TpmHandle(0x8000_0001));
+        Assert.True(ledger.Sessions.HasDoomed);
+        ledger.Sessions.Vacate(new TpmHandle(0x0300_0001));
+        Assert.False(ledger.Sessions.HasDoomed);
     }
 
     /// <summary>Whatever the bytes are, they are read or refused, and a manager starts.</summary>
