@@ -93,8 +93,8 @@ public sealed class SafeDirectory : IDisposable
     }
 
     /// <summary>
-    /// Replaces one of the directory's files as a whole (0600, where no mode is named). When this returns true, the new file is on the disk. If
-    /// the machine dies meanwhile, the old file or the new one is there.
+    /// Replaces one of the directory's files as a whole (0600, where no mode is named). When this returns true, the new
+    /// file is on the disk. If the machine dies meanwhile, the old file or the new one is there.
     /// </summary>
     /// <param name="name">The file's name. The new file is built beside it, with ".new" behind the name.</param>
     /// <param name="write">Writes the content.</param>

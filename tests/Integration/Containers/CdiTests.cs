@@ -95,7 +95,8 @@ public sealed class CdiTests(ContainerMount mount, ITestOutputHelper output)
     {
         NewDomain();
         string folder = Mount.Sandbox.MakeRootsFolder("full");
-        Mount.Sandbox.Shell($"mount -t tmpfs -o size=4k,nr_inodes=2 none {folder}; echo old >{folder}/tpmfs.json");
+        Mount.Sandbox.Shell(
+            $"mount -t tmpfs -o size=4k,nr_inodes=2,mode=755 none {folder}; echo old >{folder}/tpmfs.json");
         Outcome ended = Cdi("--output", $"{folder}/tpmfs.json");
         Assert.Equal(1, ended.ExitCode);
         Assert.Contains($"{folder}/tpmfs.json cannot be written: No space left", ended.Error, StringComparison.Ordinal);
