@@ -89,15 +89,12 @@ internal sealed class KeptService : IDisposable
 
     public string Describe() => _keeper.Describe();
 
-    /// <summary>Stops it in order: nothing is mounted any more.</summary>
-    public void Stop()
+    public void Dispose()
     {
-        Tell("end");
-        _keeper.Wait(Deadline.Step).Succeeded();
-        Assert.DoesNotContain(MountPoint, Sandbox.FuseMounts);
+        _keeper.Input.Close(); // The keeper ends the service.
+        _keeper.Wait(Deadline.Step);
+        _keeper.Dispose();
     }
-
-    public void Dispose() => _keeper.Dispose();
 
     private void Tell(string order)
     {
