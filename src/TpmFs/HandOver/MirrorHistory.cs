@@ -6,7 +6,7 @@ namespace TpmFs.HandOver;
 internal sealed class MirrorHistory(Memory<byte> record)
 {
     /// <summary>In bytes.</summary>
-    public const int Length = 2 * sizeof(uint);
+    public const int Length = 3 * sizeof(uint);
 
     /// <summary>Gets or sets how many daemons in a row began to take it over, and have not served yet.</summary>
     public uint Attempts
@@ -20,5 +20,14 @@ internal sealed class MirrorHistory(Memory<byte> record)
     {
         get => BinaryPrimitives.ReadUInt32LittleEndian(record.Span[sizeof(uint)..]);
         set => BinaryPrimitives.WriteUInt32LittleEndian(record.Span[sizeof(uint)..], value);
+    }
+
+    /// <summary>
+    /// Gets or sets whether the mirror is younger than what it is about, because an earlier one could not be used.
+    /// </summary>
+    public bool IsYounger
+    {
+        get => BinaryPrimitives.ReadUInt32LittleEndian(record.Span[(2 * sizeof(uint))..]) != 0;
+        set => BinaryPrimitives.WriteUInt32LittleEndian(record.Span[(2 * sizeof(uint))..], value ? 1u : 0);
     }
 }

@@ -35,22 +35,24 @@ internal sealed class Mirrors(InheritedDescriptors inherited, KeptDescriptors ke
     /// <param name="name">The descriptor's name.</param>
     /// <param name="subject">What the mirror is about. One that is about something else is not used.</param>
     /// <param name="format">The format of the records that the caller reads and writes.</param>
-    public OpenedMirror Open(string name, string subject, uint format)
+    /// <param name="isThere">True when what the mirror is about is older than this daemon.</param>
+    public OpenedMirror Open(string name, string subject, uint format, bool isThere)
     {
         string problem = "";
         RecordStore? store = null;
         bool isAdopted = inherited.Take(name) is { } left
             && TryAdopt(left, name, subject, format, out store, out problem);
-        store = isAdopted ? store : Begin(name, subject, format);
+        store = isAdopted ? store : Begin(name, subject, format, isThere);
 #if KILL_SWITCH
         store!.AfterWrite = KillSwitch.Count;
 #endif
-        return new OpenedMirror(store, isAdopted, isAdopted ? "" : problem);
+        return new OpenedMirror(
+            store, isAdopted, store is not null && _histories[^1].IsYounger, isAdopted ? "" : problem);
     }
 
     /// <summary>Begins a mirror, in the place of one that has this name.</summary>
     /// <returns>Null where the kernel gives no memory.</returns>
-    public RecordStore? Begin(string name, string subject, uint format)
+    public RecordStore? Begin(string name, string subject, uint format, bool isThere)
     {
         Errno error = SharedMemory.Create($"tpmfs-{name}", Size, out SharedMemory? memory);
         if (memory is null)
@@ -64,7 +66,8 @@ internal sealed class Mirrors(InheritedDescriptors inherited, KeptDescriptors ke
         RecordPlace place = default;
         store.PutNow(ref place, SubjectKind, 0, Encoding.UTF8.GetBytes(subject));
         RecordPlace history = default;
-        _histories.Add(new MirrorHistory(store.Reserve(ref history, HistoryKind, 0, MirrorHistory.Length)));
+        Memory<byte> area = store.Reserve(ref history, HistoryKind, 0, MirrorHistory.Length);
+        _histories.Add(new MirrorHistory(area) { IsYounger = isThere });
         kept.Keep(name, memory.Descriptor);
         return store;
     }
@@ -134,5 +137,8 @@ internal sealed class Mirrors(InheritedDescriptors inherited, KeptDescriptors ke
 /// <summary>A mirror that was opened.</summary>
 /// <param name="Store">Null where there is no memory for one.</param>
 /// <param name="IsAdopted">True when an earlier daemon's records are in it.</param>
+/// <param name="IsYounger">
+/// True when it was begun while what it is about was there already, so that records of it are missing.
+/// </param>
 /// <param name="Problem">Why those of an earlier daemon are not; empty when there are none.</param>
-internal readonly record struct OpenedMirror(RecordStore? Store, bool IsAdopted, string Problem);
+internal readonly record struct OpenedMirror(RecordStore? Store, bool IsAdopted, bool IsYounger, string Problem);

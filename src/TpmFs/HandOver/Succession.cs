@@ -38,7 +38,7 @@ internal sealed record Succession(
     /// <summary>Opens the mirror of the doors. Where there is a mount and no mirror of it, its openers are lost.</summary>
     public OpenedMirror OpenDoors(string mountPoint, uint format, ILogger log)
     {
-        OpenedMirror opened = Mirrors.Open(Doors, mountPoint, format);
+        OpenedMirror opened = Mirrors.Open(Doors, mountPoint, format, isThere: IsTakingOver);
         if (IsTakingOver && !opened.IsAdopted)
         {
             log.Of(EventType.NotTakenOver).Warning(

@@ -83,7 +83,7 @@ internal sealed class Serving(
         SessionOptions.OfMount(plan, parts.Tpms) with
         {
             Records = parts.Doors.Store,
-            IsKept = succession.IsTakingOver && !parts.Doors.IsAdopted,
+            IsKept = parts.Doors.IsYounger || (succession.IsTakingOver && parts.Doors.Store is null),
         },
         _fuseLog);
 

@@ -41,12 +41,12 @@ internal static class TpmInheritance
 
     private static ManagerMirror? OpenMirror(string name, TpmPlan plan, Succession succession, ILogger log)
     {
-        OpenedMirror opened = succession.Mirrors.Open(name, plan.Way, ManagerMirror.Format);
+        OpenedMirror opened = succession.Mirrors.Open(name, plan.Way, ManagerMirror.Format, isThere: false);
         string problem = opened.Problem;
         ManagerMirror? mirror = null;
         if (opened.Store is { } store
             && !ManagerMirror.TryOpen(store, TimeProvider.System, out mirror, out problem)
-            && succession.Mirrors.Begin(name, plan.Way, ManagerMirror.Format) is { } begun)
+            && succession.Mirrors.Begin(name, plan.Way, ManagerMirror.Format, isThere: false) is { } begun)
         {
             ManagerMirror.TryOpen(begun, TimeProvider.System, out mirror, out _);
         }

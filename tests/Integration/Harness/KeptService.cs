@@ -12,6 +12,7 @@ internal sealed class KeptService : IDisposable
     private volatile int _ready;
     private volatile int _ended;
     private volatile int _pid;
+    private volatile int _serving;
 
     /// <summary>Starts it and waits until its node is there.</summary>
     /// <param name="sandbox">Where it runs.</param>
@@ -79,6 +80,10 @@ internal sealed class KeptService : IDisposable
         Assert.False(_keeper.HasExited, Describe());
     }
 
+    /// <summary>Waits until the process that was started last serves.</summary>
+    public void AwaitServing() => Deadline.Poll(
+        () => (_serving == _pid && _ended < _started) || _keeper.HasExited, "a daemon that serves", Describe);
+
     /// <summary>Kills the process, and waits until the next one serves.</summary>
     public void Replace()
     {
@@ -112,6 +117,7 @@ internal sealed class KeptService : IDisposable
                 _started++;
                 break;
             case "ready":
+                _serving = int.Parse(words[1], CultureInfo.InvariantCulture);
                 _ready++;
                 break;
             case "ended":
