@@ -67,8 +67,8 @@ public sealed partial class MessageTests : IDisposable
         "No space left on device",
         "Make room there")]
     [InlineData(
-        "mkdir -p state/state.lock", "tpmfs mount mnt --tpm embedded --state-dir state", "cannot be opened",
-        "see who may write there")]
+        "mkdir -p state/state.lock", "tpmfs mount mnt --tpm embedded --state-dir state",
+        "is a directory, and not a plain file", "Put a plain file there, or remove it")]
     [InlineData(
         "", "setpriv --bounding-set -sys_admin --inh-caps -sys_admin tpmfs mount mnt --tpm embedded --state-dir state",
         "Operation not permitted", "needs CAP_SYS_ADMIN")]
