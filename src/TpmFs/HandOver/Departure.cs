@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using Serilog;
 using TpmFs.Logs;
 
@@ -37,9 +38,10 @@ internal sealed class Departure(Action stopServing, Action flushLog, ILogger log
         }
 
         log.Of(EventType.HandedOver).Information("tpmfs hands over to the installed program, {Version}", version);
+        long stoppedAt = Stopwatch.GetTimestamp();
         stopServing();
         flushLog();
-        Errno error = successor.Execute(kept);
+        Errno error = successor.Execute(kept, stoppedAt);
         Console.Error.WriteLine($"tpmfs: the installed program cannot be executed: {error.Text()}; tpmfs ends");
         Environment.Exit(1);
     }

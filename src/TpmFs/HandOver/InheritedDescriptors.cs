@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Globalization;
 using Microsoft.Win32.SafeHandles;
 
@@ -13,6 +14,9 @@ internal sealed class InheritedDescriptors : IDisposable
     /// <summary>NAME=NUMBER for each descriptor, with colons between; made by the program that executed this one.</summary>
     public const string Variable = "TPMFS_DESCRIPTORS";
 
+    /// <summary>When the program that executed this one stopped serving, as Stopwatch.GetTimestamp counts.</summary>
+    public const string SinceVariable = "TPMFS_STOPPED_AT";
+
     private const string ListenProcess = "LISTEN_PID";
     private const string ListenCount = "LISTEN_FDS";
     private const string ListenNames = "LISTEN_FDNAMES";
@@ -21,9 +25,14 @@ internal sealed class InheritedDescriptors : IDisposable
 
     private readonly Dictionary<string, SafeFileHandle> _descriptors = new(StringComparer.Ordinal);
 
-    private InheritedDescriptors()
-    {
-    }
+    private readonly long? _stoppedAt;
+
+    private InheritedDescriptors(long? stoppedAt) => _stoppedAt = stoppedAt;
+
+    /// <summary>
+    /// For how long nobody has served; null where the daemon before was killed, and nobody knows when.
+    /// </summary>
+    public TimeSpan? Pause => _stoppedAt is { } stoppedAt ? Stopwatch.GetElapsedTime(stoppedAt) : null;
 
     /// <summary>The names of those that nobody took yet.</summary>
     public IReadOnlyCollection<string> Names => _descriptors.Keys;
@@ -34,13 +43,16 @@ internal sealed class InheritedDescriptors : IDisposable
     /// </summary>
     public static InheritedDescriptors Receive()
     {
-        var inherited = new InheritedDescriptors();
+        bool isKnown = long.TryParse(
+            Environment.GetEnvironmentVariable(SinceVariable), NumberStyles.None, CultureInfo.InvariantCulture,
+            out long stoppedAt);
+        var inherited = new InheritedDescriptors(isKnown ? stoppedAt : null);
         foreach ((string name, int number) in FromServiceManager().Concat(FromPredecessor()))
         {
             inherited.Add(name, number);
         }
 
-        foreach (string variable in (string[])[Variable, ListenProcess, ListenCount, ListenNames])
+        foreach (string variable in (string[])[Variable, SinceVariable, ListenProcess, ListenCount, ListenNames])
         {
             Environment.SetEnvironmentVariable(variable, null);
         }

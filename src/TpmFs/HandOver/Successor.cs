@@ -1,5 +1,6 @@
 using System.Collections;
 using System.Diagnostics;
+using System.Globalization;
 
 namespace TpmFs.HandOver;
 
@@ -47,14 +48,18 @@ internal sealed class Successor(string program)
     /// Executes the program with this process's command line, and hands the descriptors to it. On success this does not
     /// return.
     /// </summary>
+    /// <param name="stoppedAt">When this process stopped serving, as Stopwatch.GetTimestamp counts.</param>
     /// <returns>Why the program cannot be executed.</returns>
-    public Errno Execute(KeptDescriptors kept)
+    public Errno Execute(KeptDescriptors kept, long stoppedAt)
     {
         string descriptors = kept.SetInheritable(inheritable: true);
         Errno error = ProcessCalls.Execute(
             program,
             [program, .. Environment.GetCommandLineArgs().Skip(1)],
-            [.. Variables(), $"{InheritedDescriptors.Variable}={descriptors}"]);
+            [
+                .. Variables(), $"{InheritedDescriptors.Variable}={descriptors}",
+                string.Create(CultureInfo.InvariantCulture, $"{InheritedDescriptors.SinceVariable}={stoppedAt}"),
+            ]);
         kept.SetInheritable(inheritable: false);
         return error;
     }

@@ -94,7 +94,7 @@ internal sealed class Serving(
         _service.Ready(Description);
         if (succession.IsTakingOver)
         {
-            new TakeoverReport(parts, succession.Mirrors, plan.Places.MountPoint, log).Say(session.TakenOver);
+            new TakeoverReport(parts, succession, plan.Places.MountPoint, log).Say(session.TakenOver);
         }
         else
         {

@@ -46,9 +46,9 @@ public sealed class JournalTests : IDisposable
         Assert.Equal("6", entry["PRIORITY"]);
         Assert.Equal("tpmfs", entry["SYSLOG_IDENTIFIER"]);
         Assert.Matches("^[0-9a-f]{32}$", entry["MESSAGE_ID"]);
-        Assert.Equal("src/TpmFs/Host/Daemon.cs", entry["CODE_FILE"]);
+        Assert.Equal("src/TpmFs/Host/ReadyReport.cs", entry["CODE_FILE"]);
         Assert.True(int.Parse(entry["CODE_LINE"], CultureInfo.InvariantCulture) > 0);
-        Assert.Equal("SayReady", entry["CODE_FUNC"]);
+        Assert.Equal("Say", entry["CODE_FUNC"]);
         Assert.Equal("", _daemon.Printed);
     }
 
@@ -139,7 +139,7 @@ public sealed class JournalTests : IDisposable
         return agent;
     }
 
-    private void Ready() => Entry("CODE_FUNC", "SayReady");
+    private void Ready() => Entry("CODE_FUNC", "Say");
 
     private IReadOnlyDictionary<string, string> Change(string node, string change, string result)
     {

@@ -50,7 +50,7 @@ public sealed class SimulatedTpmTests : IDisposable
         Assert.True(_atTpm.Wait(TimeSpan.FromSeconds(30)));
         client.Dispose();
         SocketFixture.Until(() => _tpm.Cancels == 1);
-        Assert.Null(_sockets.Threads.Find(connection.Number));
+        SocketFixture.Until(() => _sockets.Threads.Find(connection.Number) is null);
         _goOn.Set();
     }
 
