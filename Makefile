@@ -4,7 +4,8 @@ export DOTNET_CLI_TELEMETRY_OPTOUT = 1
 export DOTNET_NOLOGO = 1
 export MSBUILDDISABLENODEREUSE = 1
 
-.PHONY: help run test test-vm soak bench bench-hot build standalone killswitch install uninstall deb clean check-format sdk
+.PHONY: help run test test-vm soak bench bench-hot build standalone killswitch install uninstall deb clean
+.PHONY: check-format sdk
 .PHONY: deps-run deps-test deps-vm deps-bench deps-deb
 
 help:

@@ -182,7 +182,9 @@ public abstract class FuseFileSystem
 /// </param>
 public readonly record struct FuseReadArguments(ulong Offset, int Size, uint Flags, bool FillsPageCache = false)
 {
-    /// <summary>Gets what the filesystem of an earlier process noted of this read; the default where it did not.</summary>
+    /// <summary>
+    /// Gets what the filesystem of an earlier process noted of this read; the default where it did not.
+    /// </summary>
     public FuseReadNote Noted { get; init; }
 }
 

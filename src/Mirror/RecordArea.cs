@@ -4,8 +4,8 @@ namespace TpmFs.Mirror;
 
 /// <summary>
 /// A record whose owner writes it in place. Without a store, or where the store is full, it is ordinary memory, which
-/// no other process finds: so its owner writes it in the same way in any case. Its owner sees to it that one thread at a
-/// time writes.
+/// no other process finds: so its owner writes it in the same way in any case. Its owner sees to it that one thread at
+/// a time writes.
 /// </summary>
 public sealed class RecordArea
 {

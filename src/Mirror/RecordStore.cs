@@ -4,8 +4,8 @@ namespace TpmFs.Mirror;
 
 /// <summary>
 /// Keeps records in memory that outlives the process, so that the next process finds them as they were at the last
-/// commit, even if this one is killed between two instructions. A record is bytes with a kind and an id. Any thread; the
-/// lock is held for a few instructions.
+/// commit, even if this one is killed between two instructions. A record is bytes with a kind and an id. Any thread;
+/// the lock is held for a few instructions.
 /// </summary>
 /// <remarks>
 /// No record is changed where it is: its new bytes go into another slot, together with the number of the commit from
@@ -132,8 +132,8 @@ public sealed class RecordStore
     }
 
     /// <summary>
-    /// Makes a record of zeros that its owner writes in place, and commits it. What is written there holds at once, byte
-    /// by byte.
+    /// Makes a record of zeros that its owner writes in place, and commits it. What is written there holds at once,
+    /// byte by byte.
     /// </summary>
     /// <returns>The record's bytes; empty when the memory is full.</returns>
     public Memory<byte> Reserve(ref RecordPlace place, byte kind, ulong id, int length)

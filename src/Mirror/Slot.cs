@@ -18,7 +18,9 @@ internal readonly ref struct Slot(Span<byte> bytes)
 
     private readonly Span<byte> _bytes = bytes;
 
-    /// <summary>Gets or sets the number of the commit from which on the record holds; 0 in a slot that is free.</summary>
+    /// <summary>
+    /// Gets or sets the number of the commit from which on the record holds; 0 in a slot that is free.
+    /// </summary>
     public ulong Since
     {
         get => Volatile.Read(ref At<ulong>(0));
@@ -76,7 +78,9 @@ internal readonly ref struct Slot(Span<byte> bytes)
         Volatile.Write(ref At<int>(LengthOffset), 0);
     }
 
-    /// <summary>Clears a slot that a kill left half written or half cleared. Does not touch one that is clear.</summary>
+    /// <summary>
+    /// Clears a slot that a kill left half written or half cleared. Does not touch one that is clear.
+    /// </summary>
     public void ClearRemains()
     {
         if ((Since | Until) != 0 || Length != 0)

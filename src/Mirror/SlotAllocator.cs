@@ -10,7 +10,8 @@ namespace TpmFs.Mirror;
 /// <param name="unused">Is told of a part of the memory, offset and length, that nothing is in any more.</param>
 internal sealed class SlotAllocator(StoreMemory memory, Action<int, int>? unused)
 {
-    private readonly Stack<int>[] _free = [.. Enumerable.Range(0, StoreMemory.SlotSizes + 1).Select(_ => new Stack<int>())];
+    private readonly Stack<int>[] _free =
+        [.. Enumerable.Range(0, StoreMemory.SlotSizes + 1).Select(_ => new Stack<int>())];
     private readonly int[] _used = new int[memory.Chunks];
     private readonly int[] _empty = new int[StoreMemory.SlotSizes + 1];
     private readonly PriorityQueue<int, int> _chunks = new();

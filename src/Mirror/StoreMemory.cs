@@ -21,7 +21,9 @@ internal sealed class StoreMemory(Memory<byte> memory)
     /// <summary>Slots of 128 bytes to 64 KiB.</summary>
     public const int SlotSizes = 10;
 
-    /// <summary>The table's byte of a chunk that nothing is in. Others than these three: a slot size, from 1 on.</summary>
+    /// <summary>
+    /// The table's byte of a chunk that nothing is in. Others than these three: a slot size, from 1 on.
+    /// </summary>
     public const byte FreeChunk = 0;
 
     /// <summary>The table's byte of the first chunk of a record that has several.</summary>

@@ -30,7 +30,9 @@ public sealed unsafe class SharedMemory : MemoryManager<byte>
         _length = length;
     }
 
-    /// <summary>What keeps the memory; its size is sealed. It is closed when a program is executed, unless that is changed.</summary>
+    /// <summary>
+    /// What keeps the memory; its size is sealed. It is closed when a program is executed, unless that is changed.
+    /// </summary>
     public SafeFileHandle Descriptor { get; }
 
     /// <summary>Makes memory that is all zero.</summary>

@@ -171,7 +171,8 @@ public sealed class RecordStoreTests
             byte[] damaged = [.. _memory];
             for (int i = 0; i < 20; i++)
             {
-                int at = random.Next(4) == 0 ? random.Next(256) : (64 * 1024) + (random.Next(4000) * 32) + random.Next(32);
+                int at = random.Next(4) == 0
+                    ? random.Next(256) : (64 * 1024) + (random.Next(4000) * 32) + random.Next(32);
                 damaged[at] = (byte)random.Next(256);
             }
 
@@ -203,9 +204,8 @@ public sealed class RecordStoreTests
             bool died = !TryRun(memory, new Random(seed), death, committed, next);
 
             List<string> found = Adopt(memory);
-            List<string> before = [.. committed.Select(pair => $"1/{pair.Key} {pair.Value}").Order(StringComparer.Ordinal)];
-            List<string> after = [.. next.Select(pair => $"1/{pair.Key} {pair.Value}").Order(StringComparer.Ordinal)];
-            Assert.True(found.SequenceEqual(before) || found.SequenceEqual(after), $"seed {seed}, write {death}");
+            Assert.True(
+                found.SequenceEqual(Show(committed)) || found.SequenceEqual(Show(next)), $"seed {seed}, write {death}");
             if (!died)
             {
                 Assert.InRange(death, 30, int.MaxValue);
@@ -213,6 +213,9 @@ public sealed class RecordStoreTests
             }
         }
     }
+
+    private static IEnumerable<string> Show(Dictionary<ulong, string> records) =>
+        records.Select(pair => $"1/{pair.Key} {pair.Value}").Order(StringComparer.Ordinal);
 
     private static bool TryRun(
         byte[] memory, Random random, int death, Dictionary<ulong, string> committed, Dictionary<ulong, string> next)

@@ -44,7 +44,8 @@ public sealed class ProcessNameTests
     [Fact]
     public void A_thread_leads_to_its_process()
     {
-        uint thread = FileCalls.NamesIn("/proc/self/task").Select(id => uint.Parse(id, CultureInfo.InvariantCulture)).Max();
+        uint thread =
+            FileCalls.NamesIn("/proc/self/task").Select(id => uint.Parse(id, CultureInfo.InvariantCulture)).Max();
 
         Assert.NotEqual((uint)Environment.ProcessId, thread);
         Assert.Equal((uint)Environment.ProcessId, ProcessName.OfThread(thread).Id);

@@ -143,7 +143,11 @@ internal sealed class RequestSlot
         }
 
         // The kernel may add extensions at a request's end, which are not for a READ.
-        FuseInHeader header = MemoryMarshal.Read<FuseInHeader>(from.Buffer) with { Len = (uint)RoomForRead(), TotalExtLen = 0 };
+        FuseInHeader header = MemoryMarshal.Read<FuseInHeader>(from.Buffer) with
+        {
+            Len = (uint)RoomForRead(),
+            TotalExtLen = 0,
+        };
         Span<byte> to = Buffer;
         from.Buffer[s_headerLength..RoomForRead()].CopyTo(to[s_headerLength..]);
         MemoryMarshal.AsBytes([header])[sizeof(ulong)..].CopyTo(to[sizeof(ulong)..]);

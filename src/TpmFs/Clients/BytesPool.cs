@@ -9,7 +9,8 @@ internal sealed class BytesPool
     private const int Kept = 64;
 
     /// <summary>
-    /// The least room, in bytes: for nearly all commands and answers. The kernel gives pages only to what is written to.
+    /// The least room, in bytes: for nearly all commands and answers. The kernel gives pages only to what is written
+    /// to.
     /// </summary>
     private const int LeastRoom = 4096;
 

@@ -129,7 +129,8 @@ internal sealed class Domain
     }
 
     /// <summary>
-    /// Goes on with a conversation that an earlier daemon admitted. Its client is not asked again whether there is room.
+    /// Goes on with a conversation that an earlier daemon admitted. Its client is not asked again whether there is
+    /// room.
     /// </summary>
     /// <param name="earlier">What the earlier daemon wrote down.</param>
     /// <param name="tpm">The way to the TPM, by which its spaces are reopened.</param>

@@ -5,8 +5,8 @@ using TpmFs.Logs;
 namespace TpmFs.HandOver;
 
 /// <summary>
-/// Ends this process so that the next one goes on: nothing is unmounted, no opener is ended, and the TPMs keep what they
-/// hold.
+/// Ends this process so that the next one goes on: nothing is unmounted, no opener is ended, and the TPMs keep what
+/// they hold.
 /// </summary>
 /// <param name="stopServing">
 /// Ends what runs and reads no more requests. What is not over after a while is left to the next daemon as it is.

@@ -11,7 +11,9 @@ namespace TpmFs.HandOver;
 /// </summary>
 internal sealed class InheritedDescriptors : IDisposable
 {
-    /// <summary>NAME=NUMBER for each descriptor, with colons between; made by the program that executed this one.</summary>
+    /// <summary>
+    /// NAME=NUMBER for each descriptor, with colons between; made by the program that executed this one.
+    /// </summary>
     public const string Variable = "TPMFS_DESCRIPTORS";
 
     /// <summary>When the program that executed this one stopped serving, as Stopwatch.GetTimestamp counts.</summary>
@@ -85,7 +87,8 @@ internal sealed class InheritedDescriptors : IDisposable
     private static IEnumerable<(string Name, int Number)> FromServiceManager()
     {
         if (Number(Environment.GetEnvironmentVariable(ListenProcess)) != Environment.ProcessId
-            || Number(Environment.GetEnvironmentVariable(ListenCount)) is not (> 0 and <= MostDescriptors and var count))
+            || Number(Environment.GetEnvironmentVariable(ListenCount))
+                is not (> 0 and <= MostDescriptors and var count))
         {
             return [];
         }

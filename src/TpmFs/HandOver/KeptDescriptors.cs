@@ -4,8 +4,8 @@ using TpmFs.Systemd;
 namespace TpmFs.HandOver;
 
 /// <summary>
-/// The descriptors that the next daemon gets: the connection to the kernel, the mirrors, the ways to the TPMs. The service
-/// manager has a duplicate of each, for the case that this process is killed. Any thread.
+/// The descriptors that the next daemon gets: the connection to the kernel, the mirrors, the ways to the TPMs. The
+/// service manager has a duplicate of each, for the case that this process is killed. Any thread.
 /// </summary>
 internal sealed class KeptDescriptors(ServiceManager service)
 {
@@ -27,10 +27,9 @@ internal sealed class KeptDescriptors(ServiceManager service)
     {
         lock (_gate)
         {
-            foreach (string name in _kept.Keys.Where(name => name.StartsWith(prefix, StringComparison.Ordinal)).ToArray())
-            {
-                Drop(name);
-            }
+            string[] before =
+                [.. _kept.Keys.Where(name => name.StartsWith(prefix, StringComparison.Ordinal))];
+            Array.ForEach(before, Drop);
 
             foreach ((string name, SafeHandle descriptor) in descriptors)
             {

@@ -29,8 +29,8 @@ internal sealed class Mirrors(InheritedDescriptors inherited, KeptDescriptors ke
     private readonly List<MirrorHistory> _histories = [];
 
     /// <summary>
-    /// Opens a mirror: the one that the daemon before left under this name, or a new one where there is none or it cannot
-    /// be used.
+    /// Opens a mirror: the one that the daemon before left under this name, or a new one where there is none or it
+    /// cannot be used.
     /// </summary>
     /// <param name="name">The descriptor's name.</param>
     /// <param name="subject">What the mirror is about. One that is about something else is not used.</param>
@@ -58,7 +58,8 @@ internal sealed class Mirrors(InheritedDescriptors inherited, KeptDescriptors ke
         if (memory is null)
         {
             log.Of(EventType.NotTakenOver).Warning(
-                "openers end when this daemon ends, because it gets no memory that outlives it ({Error})", error.Text());
+                "openers end when this daemon ends, because it gets no memory that outlives it ({Error})",
+                error.Text());
             return null;
         }
 
@@ -77,7 +78,9 @@ internal sealed class Mirrors(InheritedDescriptors inherited, KeptDescriptors ke
     /// </summary>
     public uint Takeovers => _histories.Count == 0 ? 0 : _histories.Max(history => history.Takeovers);
 
-    /// <summary>Records that this daemon serves with what it took over, so that the next one need not fear it.</summary>
+    /// <summary>
+    /// Records that this daemon serves with what it took over, so that the next one need not fear it.
+    /// </summary>
     public void Prove() => _histories.ForEach(history => history.Attempts = 0);
 
     private bool TryAdopt(

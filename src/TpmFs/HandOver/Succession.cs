@@ -32,18 +32,22 @@ internal sealed record Succession(
         return new Succession(service, inherited, kept, new Mirrors(inherited, kept, log), isTakingOver);
     }
 
-    /// <summary>Returns the name of a TPM's mirror; the names of what leads to it begin with the same and a hyphen.</summary>
+    /// <summary>
+    /// Returns the name of a TPM's mirror; the names of what leads to it begin with the same and a hyphen.
+    /// </summary>
     public static string OfTpm(int number) => $"tpm{number}";
 
-    /// <summary>Opens the mirror of the doors. Where there is a mount and no mirror of it, its openers are lost.</summary>
+    /// <summary>
+    /// Opens the mirror of the doors. Where there is a mount and no mirror of it, its openers are lost.
+    /// </summary>
     public OpenedMirror OpenDoors(string mountPoint, uint format, ILogger log)
     {
         OpenedMirror opened = Mirrors.Open(Doors, mountPoint, format, isThere: IsTakingOver);
         if (IsTakingOver && !opened.IsAdopted)
         {
             log.Of(EventType.NotTakenOver).Warning(
-                "what the openers at {MountPoint} have open is not taken over, and they get \"No such device\": what the "
-                    + "daemon before kept cannot be used: {Problem}",
+                "what the openers at {MountPoint} have open is not taken over, and they get \"No such device\": "
+                    + "what the daemon before kept cannot be used: {Problem}",
                 mountPoint, opened.Problem.Length > 0 ? opened.Problem : "it is not there");
         }
 

@@ -5,8 +5,8 @@ using System.Globalization;
 namespace TpmFs.HandOver;
 
 /// <summary>
-/// The program that takes this daemon's place: what is installed under the path that this process was started from, which
-/// may be another version by then.
+/// The program that takes this daemon's place: what is installed under the path that this process was started from,
+/// which may be another version by then.
 /// </summary>
 /// <param name="program">The path, as it was at the start: the kernel's own link names a file that was removed.</param>
 internal sealed class Successor(string program)
@@ -22,7 +22,11 @@ internal sealed class Successor(string program)
         try
         {
             using Process trial = Process.Start(
-                new ProcessStartInfo(program, "--version") { RedirectStandardOutput = true, RedirectStandardError = true })!;
+                new ProcessStartInfo(program, "--version")
+                {
+                    RedirectStandardOutput = true,
+                    RedirectStandardError = true,
+                })!;
             Task<string> output = trial.StandardOutput.ReadToEndAsync();
             Task<string> errors = trial.StandardError.ReadToEndAsync();
             if (!trial.WaitForExit(s_trial))

@@ -16,7 +16,8 @@ using TpmFs.Users;
 namespace TpmFs.Host;
 
 /// <summary>
-/// The daemon's start: directories, locks, what the daemon before left, TPMs, tree. <see cref="Serving"/> does the rest.
+/// The daemon's start: directories, locks, what the daemon before left, TPMs, tree. <see cref="Serving"/> does the
+/// rest.
 /// </summary>
 internal static class Daemon
 {
@@ -68,7 +69,8 @@ internal static class Daemon
         using var inherited = InheritedDescriptors.Receive();
         var succession = Succession.Begin(ServiceManager.Find(log), inherited, log);
         OpenedMirror doors = succession.OpenDoors(plan.Places.MountPoint, DoorRecords.Format, log);
-        using var tpms = new ServedTpms([.. plan.Tpms.Select(tpm => new ServedTpm(tpm, plan.Settings, succession, log))]);
+        using var tpms = new ServedTpms(
+            [.. plan.Tpms.Select(tpm => new ServedTpm(tpm, plan.Settings, succession, log))]);
         if (!succession.IsTakingOver && !tpms.TryStart(out string? problem))
         {
             return ExitCode.Problem(problem);

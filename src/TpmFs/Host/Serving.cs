@@ -21,9 +21,9 @@ using TpmFs.Tree.Status;
 namespace TpmFs.Host;
 
 /// <summary>
-/// A daemon from its mount to its end. It ends when it is told to, or when somebody unmounts it: no new opens, what runs
-/// ends and the TPMs are given back, the session's threads are joined, unmount. Or it leaves everything to the next
-/// daemon (<see cref="Departure"/>).
+/// A daemon from its mount to its end. It ends when it is told to, or when somebody unmounts it: no new opens, what
+/// runs ends and the TPMs are given back, the session's threads are joined, unmount. Or it leaves everything to the
+/// next daemon (<see cref="Departure"/>).
 /// </summary>
 internal sealed class Serving(
     DaemonPlan plan, ServedParts parts, Succession succession, Signals signals, ILogger log)

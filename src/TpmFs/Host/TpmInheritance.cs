@@ -28,8 +28,8 @@ internal static class TpmInheritance
             else
             {
                 log.Of(EventType.NotTakenOver).Warning(
-                    "TPM {Number} is connected anew, because its connection cannot be taken over: {Problem}", plan.Number,
-                    problem);
+                    "TPM {Number} is connected anew, because its connection cannot be taken over: {Problem}",
+                    plan.Number, problem);
             }
         }
 

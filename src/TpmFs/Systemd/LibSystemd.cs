@@ -17,7 +17,8 @@ internal static unsafe partial class LibSystemd
     public static int Notify(string state) => sd_notify(unsetEnvironment: 0, state);
 
     /// <summary>
-    /// sd_pid_notify_with_fds(3): as <see cref="Notify"/>, with a descriptor that the service manager gets a duplicate of.
+    /// sd_pid_notify_with_fds(3): as <see cref="Notify"/>, with a descriptor that the service manager gets a duplicate
+    /// of.
     /// </summary>
     public static int NotifyWith(SafeHandle descriptor, string state)
     {

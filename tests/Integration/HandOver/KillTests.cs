@@ -86,8 +86,8 @@ public sealed class KillTests : IDisposable
     }
 
     /// <summary>
-    /// Kills daemons that serve, and in between some that have not come so far: two in a row at the most, since the third
-    /// would take what they cannot take over for the cause.
+    /// Kills daemons that serve, and in between some that have not come so far: two in a row at the most, since the
+    /// third would take what they cannot take over for the cause.
     /// </summary>
     private static void KillUntil(KeptService service, Func<bool> isOver, Random random)
     {

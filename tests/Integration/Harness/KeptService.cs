@@ -3,7 +3,8 @@ using System.Globalization;
 namespace TpmFs.Integration.Tests.Harness;
 
 /// <summary>
-/// A TpmFs under a service manager that keeps its descriptors and starts it again when it is killed (clients/keeper.py).
+/// A TpmFs under a service manager that keeps its descriptors and starts it again when it is killed
+/// (clients/keeper.py).
 /// </summary>
 internal sealed class KeptService : IDisposable
 {

@@ -208,7 +208,8 @@ KINDS = {
     "policy-block": (policies, "rm0", "block"), "policy-poll": (policies, "rm0", "poll"),
     "policy-edge": (policies, "rm0", "edge"), "saved-block": (saved, "rm0", "block"),
     "saved-edge": (saved, "rm0", "edge"), "sequence-block": (sequences, "rm0", "block"),
-    "sequence-poll": (sequences, "rm0", "poll"), "keys-block": (keys, "rm0", "block"), "keys-edge": (keys, "rm0", "edge"),
+    "sequence-poll": (sequences, "rm0", "poll"),
+    "keys-block": (keys, "rm0", "block"), "keys-edge": (keys, "rm0", "edge"),
     "kept-block": (kept, "rm0", "block"), "reopen": (reopens, "rm0", "block"), "pieces": (pieces, "rm0", "block"),
     "raw": (hashes, "raw0", "block"),
 }

@@ -78,7 +78,8 @@ public sealed class InheritedDescriptorsTests
 
     private static bool IsClosedOnExec(int number)
     {
-        string flags = File.ReadLines($"/proc/self/fdinfo/{number}").First(line => line.StartsWith("flags:", StringComparison.Ordinal));
+        string flags = File.ReadLines($"/proc/self/fdinfo/{number}")
+            .First(line => line.StartsWith("flags:", StringComparison.Ordinal));
         return (Convert.ToInt32(flags.Split("\t")[1], 8) & 0x80000) != 0;
     }
 }

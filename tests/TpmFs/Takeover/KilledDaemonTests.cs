@@ -298,7 +298,9 @@ public sealed class KilledDaemonTests
         return ready;
     }
 
-    /// <summary>Runs a scene with a daemon that is never killed, then with one that is killed at each of its steps.</summary>
+    /// <summary>
+    /// Runs a scene with a daemon that is never killed, then with one that is killed at each of its steps.
+    /// </summary>
     private static void AtEachStep(Action<KilledDaemon, Client> scene, bool leavesOpeners = false)
     {
         for (int step = 0, deaths = 1; deaths > 0 || step == 1; step++)

@@ -12,6 +12,9 @@ public sealed class HandOverTests(InstalledDebian debian)
 {
     private const string Clients = "/repository/tests/Integration/clients/survivors.py";
 
+    private const string Kinds = "hash-block hash-poll hash-edge policy-block policy-edge saved-block sequence-poll "
+        + "keys-block kept-block reopen pieces";
+
     private readonly DebianGuest _machine = debian.Machine;
 
     [Theory]
@@ -27,7 +30,8 @@ public sealed class HandOverTests(InstalledDebian debian)
         {
             string before = _machine.Show("NRestarts") + Takeovers();
             _machine.Run(what).Succeeded();
-            _machine.Await($"[ $(systemctl show --value --property=NRestarts tpmfs.service){TakeoversScript} != {before} ]");
+            _machine.Await(
+                $"[ $(systemctl show --value --property=NRestarts tpmfs.service){TakeoversScript} != {before} ]");
         }
 
         AssertClientsSucceed();
@@ -66,7 +70,9 @@ public sealed class HandOverTests(InstalledDebian debian)
         _machine.RunAs(InstalledDebian.Member, InstalledDebian.GetRandom).Succeeded();
     }
 
-    /// <summary>systemd keeps the descriptor of /dev/fuse. If it polled it, it would wake up for each request.</summary>
+    /// <summary>
+    /// systemd keeps the descriptor of /dev/fuse. If it polled it, it would wake up for each request.
+    /// </summary>
     [Fact]
     public void Systemd_does_not_wake_up_for_requests()
     {
@@ -86,8 +92,7 @@ public sealed class HandOverTests(InstalledDebian debian)
     private void StartClients(int seconds) => _machine.Run(
         $$"""
         rm -f /run/clients.*
-        ( status=0; python3 {{Clients}} /run/tpmfs {{seconds}} 1 hash-block hash-poll hash-edge policy-block policy-edge \
-            saved-block sequence-poll keys-block kept-block reopen pieces >/run/clients.log 2>&1 || status=$?; \
+        ( status=0; python3 {{Clients}} /run/tpmfs {{seconds}} 1 {{Kinds}} >/run/clients.log 2>&1 || status=$?; \
             echo $status >/run/clients.status ) </dev/null >/dev/null 2>&1 &
         sleep 2
         """).Succeeded();

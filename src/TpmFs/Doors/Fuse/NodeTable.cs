@@ -19,7 +19,9 @@ namespace TpmFs.Doors.Fuse;
 /// stays only where the path's numbers stay. The lock owns all counts, and is held for a few instructions.
 /// </remarks>
 /// <param name="time">The clock.</param>
-/// <param name="records">Where the kernel's numbers are written down for the next daemon; null where there is none.</param>
+/// <param name="records">
+/// Where the kernel's numbers are written down for the next daemon; null where there is none.
+/// </param>
 internal sealed class NodeTable(TimeProvider time, RecordStore? records = null)
 {
     /// <summary>
@@ -53,7 +55,9 @@ internal sealed class NodeTable(TimeProvider time, RecordStore? records = null)
     /// <summary>Gets how many numbers the kernel may use at this moment.</summary>
     public int Inodes => _inodes.Count;
 
-    /// <summary>Gets where the kernel's numbers are written down for the next daemon; null where there is none.</summary>
+    /// <summary>
+    /// Gets where the kernel's numbers are written down for the next daemon; null where there is none.
+    /// </summary>
     public RecordStore? Records => records;
 
     /// <summary>
@@ -290,7 +294,9 @@ internal sealed class NodeTable(TimeProvider time, RecordStore? records = null)
         /// </summary>
         public bool IsUnlinked { get; set; }
 
-        /// <summary>Gets or sets what the next daemon finds of the number; null while the kernel does not know it.</summary>
+        /// <summary>
+        /// Gets or sets what the next daemon finds of the number; null while the kernel does not know it.
+        /// </summary>
         public NumberRecord? Record { get; set; }
 
         /// <summary>Gets or sets how often the kernel holds this number.</summary>

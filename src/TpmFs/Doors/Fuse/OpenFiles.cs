@@ -5,15 +5,16 @@ using TpmFs.Records;
 namespace TpmFs.Doors.Fuse;
 
 /// <summary>
-/// Holds the open files of one connection with the kernel, by the numbers that it names them by. A number that leads nowhere
-/// is of an earlier daemon whose records cannot be read: ENODEV. Any thread.
+/// Holds the open files of one connection with the kernel, by the numbers that it names them by. A number that leads
+/// nowhere is of an earlier daemon whose records cannot be read: ENODEV. Any thread.
 /// </summary>
 /// <param name="records">Where they are written down for the next daemon; null where there is none.</param>
 internal sealed class OpenFiles(RecordStore? records = null)
 {
     private readonly ConcurrentDictionary<OpenId, OpenFile> _files = new();
     private readonly RecordedCounter _opens = new(records, CounterName.Opens);
-    private readonly Dictionary<ulong, OpenId> _earlier = []; // by the requests that opened them; while requests are repeated
+    // By the requests that opened them, while requests are repeated.
+    private readonly Dictionary<ulong, OpenId> _earlier = [];
 
     /// <summary>Gets how many there are.</summary>
     public int Count => _files.Count;

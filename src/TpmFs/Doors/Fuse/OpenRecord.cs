@@ -37,7 +37,9 @@ internal sealed class OpenRecord
     /// <summary>Gets the number of its conversation; 0 where it has none.</summary>
     public ulong Conversation => Head.Conversation;
 
-    /// <summary>Gets or sets the kernel's poll table, of which it has one for each open file; null before the first poll.</summary>
+    /// <summary>
+    /// Gets or sets the kernel's poll table, of which it has one for each open file; null before the first poll.
+    /// </summary>
     public PollId? Poll
     {
         get => Volatile.Read(ref Head.Poll) is not 0 and ulong poll ? new PollId(poll) : null;

@@ -191,8 +191,8 @@ internal sealed class TpmFile : OpenFile, IConversationDoor, IFuseInterruptible
     };
 
     /// <summary>
-    /// Refuses a read that would have to wait. That is written down, since by the time of another daemon there may be an
-    /// answer, which belongs to another read.
+    /// Refuses a read that would have to wait. That is written down, since by the time of another daemon there may be
+    /// an answer, which belongs to another read.
     /// </summary>
     private static Portion Refuse(FuseReadReply reply, ulong turn, Errno error)
     {

@@ -23,7 +23,9 @@ internal sealed class TreeFileSystem(NodeTable table, PollNotifier notifier, uin
     public Action? WhenResumed { get; set; }
 
     /// <summary>Opens the files again that were open in an earlier daemon.</summary>
-    /// <param name="conversations">The conversations that went on, by their numbers; those that are used are taken out.</param>
+    /// <param name="conversations">
+    /// The conversations that went on, by their numbers; those that are used are taken out.
+    /// </param>
     /// <returns>How many files that lead no conversation are open again, and how many cannot be.</returns>
     public (int Others, int Gone) Resume(Dictionary<ulong, Conversation> conversations) =>
         _files.Resume(record => Reopen(record, conversations));
