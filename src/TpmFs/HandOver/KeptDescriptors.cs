@@ -22,18 +22,37 @@ internal sealed class KeptDescriptors(ServiceManager service)
         }
     }
 
+    /// <summary>
+    /// Goes on keeping a descriptor that this daemon has from the one before. The service manager has it already, and is
+    /// not told: it would have none for a moment, in which this daemon may be killed.
+    /// </summary>
+    public void KeepOn(string name, SafeHandle descriptor)
+    {
+        lock (_gate)
+        {
+            _kept[name] = descriptor;
+        }
+    }
+
     /// <summary>Keeps these, and no others whose names begin with the prefix.</summary>
     public void KeepOnly(string prefix, IEnumerable<(string Name, SafeHandle Descriptor)> descriptors)
     {
         lock (_gate)
         {
-            string[] before =
-                [.. _kept.Keys.Where(name => name.StartsWith(prefix, StringComparison.Ordinal))];
-            Array.ForEach(before, Drop);
-
-            foreach ((string name, SafeHandle descriptor) in descriptors)
+            Dictionary<string, SafeHandle> wanted =
+                descriptors.ToDictionary(wanted => prefix + wanted.Name, wanted => wanted.Descriptor);
+            string[] gone =
+            [
+                .. _kept.Keys.Where(name => name.StartsWith(prefix, StringComparison.Ordinal)
+                    && !wanted.ContainsKey(name)),
+            ];
+            Array.ForEach(gone, Drop);
+            foreach ((string name, SafeHandle descriptor) in wanted)
             {
-                Keep(prefix + name, descriptor);
+                if (!ReferenceEquals(_kept.GetValueOrDefault(name), descriptor))
+                {
+                    Keep(name, descriptor);
+                }
             }
         }
     }

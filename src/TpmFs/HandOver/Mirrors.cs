@@ -97,7 +97,7 @@ internal sealed class Mirrors(InheritedDescriptors inherited, KeptDescriptors ke
             && IsAbout(found, subject, out problem) && MayTry(found, out problem))
         {
             store = found;
-            kept.Keep(name, memory.Descriptor);
+            kept.KeepOn(name, memory.Descriptor);
             return true;
         }
 

@@ -173,7 +173,7 @@ internal sealed class Serving(
         {
             if (FuseMount.TryAdopt(MountOptions(), connection, parts.Doors.Store!, _fuseLog, out mount, out problem))
             {
-                succession.Kept.Keep(Succession.Connection, mount.Device);
+                succession.Kept.KeepOn(Succession.Connection, mount.Device);
                 return true;
             }
 

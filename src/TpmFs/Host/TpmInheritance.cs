@@ -3,6 +3,7 @@ using Serilog;
 using TpmFs.HandOver;
 using TpmFs.Logs;
 using TpmFs.Rm.Manager;
+using TpmFs.Tpm;
 
 namespace TpmFs.Host;
 
@@ -23,7 +24,10 @@ internal static class TpmInheritance
         {
             if (plan.Transport.TryAdopt(descriptors, out string problem))
             {
-                Keep();
+                foreach (KeptDescriptor kept in plan.Transport.Kept)
+                {
+                    succession.Kept.KeepOn($"{name}-{kept.Name}", kept.Descriptor);
+                }
             }
             else
             {
