@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Runtime.InteropServices;
+using System.Security.Cryptography;
 using TpmFs.Tpm.Wire;
 
 namespace TpmFs.Tpm.Transports;
@@ -112,8 +113,18 @@ internal sealed class SwtpmData(TpmSocket first, SwtpmConnector? open, TimeSpan 
     /// <param name="response">What the other process received, and zeros.</param>
     public TransmitResult Finish(bool wasSent, Span<byte> response, Deadline deadline, TimeSpan timeout)
     {
-        if (TpmHeader.TryRead(response, out TpmHeader begun) && begun.Size >= TpmHeader.Length)
+        bool isBegun = TpmHeader.TryRead(response, out TpmHeader begun) && begun.Size >= TpmHeader.Length;
+        if (isBegun && !wasSent && IsAnswerToUnknown(response))
         {
+            // A process that was finding out was killed after it had received the answer to its own command.
+            response[..TpmHeader.Length].Clear();
+            isBegun = false;
+        }
+
+        if (isBegun)
+        {
+            // swtpm may be about to answer what was sent to find out.
+            _ = !wasSent && _socket.IsQuietFor(s_promptAnswer);
             return ReceiveRest(response, begun.Size, deadline, timeout);
         }
 
@@ -162,17 +173,33 @@ internal sealed class SwtpmData(TpmSocket first, SwtpmConnector? open, TimeSpan 
 
     /// <summary>
     /// Receives what is left of a response. All of it has come: swtpm sends a response at once, and the other process
-    /// has ended some time ago.
+    /// has ended some time ago. Behind the response there may be answers to commands by which processes that were
+    /// killed wanted to find out whether swtpm had the command.
     /// </summary>
     private TransmitResult ReceiveRest(Span<byte> response, uint size, Deadline deadline, TimeSpan timeout)
     {
-        int left = _socket.Available;
+        byte[] there = new byte[_socket.Available];
+        int left = _socket.Peek(there);
+        int answers = 0;
+        while (left >= TpmHeader.Length && IsAnswerToUnknown(there.AsSpan(left - TpmHeader.Length, TpmHeader.Length)))
+        {
+            left -= TpmHeader.Length;
+            answers++;
+        }
+
+        CryptographicOperations.ZeroMemory(there);
         if (size > response.Length || left > size)
         {
             return new(TransmitStatus.Disconnected, 0, "the response that was begun does not fit");
         }
 
         IoStatus status = _socket.ReceiveExactly(response[((int)size - left)..(int)size], deadline);
+        Span<byte> dropped = stackalloc byte[TpmHeader.Length];
+        for (; status == IoStatus.Ok && answers > 0; answers--)
+        {
+            status = _socket.ReceiveExactly(dropped, deadline);
+        }
+
         if (status != IoStatus.Ok)
         {
             return Failed(status, timeout, TransmitStatus.Disconnected);
@@ -217,27 +244,35 @@ internal sealed class SwtpmData(TpmSocket first, SwtpmConnector? open, TimeSpan 
 
         // A process that was killed here may have sent one, too. Their answers come at once.
         TransmitResult found = new(TransmitStatus.NotSent, 0, "swtpm had no command");
-        byte[] received = new byte[response.Length];
+        Span<byte> answer = stackalloc byte[TpmHeader.Length];
         for (int answers = 0; answers == 0 || !_socket.IsQuietFor(s_promptAnswer);)
         {
-            TransmitResult next = ReceiveOne(received, deadline, timeout);
+            // The response that is looked for goes straight to where the next process finds it.
+            bool isFound = found.Status == TransmitStatus.Ok;
+            Span<byte> into = isFound ? answer : response;
+            TransmitResult next = ReceiveOne(into, deadline, timeout);
             if (next.Status != TransmitStatus.Ok)
             {
                 return next;
             }
 
-            if (TpmHeader.TryRead(received, out TpmHeader header) && header.ResponseCode == TpmRc.CommandCode)
+            if (IsAnswerToUnknown(into))
             {
                 answers++;
-                continue;
+                into[..TpmHeader.Length].Clear();
             }
-
-            received.AsSpan(0, next.Length).CopyTo(response);
-            found = next;
+            else
+            {
+                found = next;
+            }
         }
 
         return found;
     }
+
+    private static bool IsAnswerToUnknown(ReadOnlySpan<byte> response) =>
+        TpmHeader.TryRead(response, out TpmHeader header) && header.Size == TpmHeader.Length
+            && header.ResponseCode == TpmRc.CommandCode;
 
     /// <summary>
     /// Finds out after the first response whether swtpm closes the connection. Such a connection must not carry another

@@ -30,6 +30,9 @@ internal sealed class TpmSocket(Socket socket) : IDisposable
     /// <summary>How many bytes can be received without waiting.</summary>
     public int Available => socket.Available;
 
+    /// <summary>Reads what can be received without waiting, and leaves it there.</summary>
+    public int Peek(Span<byte> bytes) => Available == 0 ? 0 : socket.Receive(bytes, SocketFlags.Peek);
+
     /// <summary>Goes on with a connection that another process made.</summary>
     public static TpmSocket Adopt(SafeHandle connection)
     {

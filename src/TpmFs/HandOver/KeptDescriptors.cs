@@ -23,8 +23,8 @@ internal sealed class KeptDescriptors(ServiceManager service)
     }
 
     /// <summary>
-    /// Goes on keeping a descriptor that this daemon has from the one before. The service manager has it already, and is
-    /// not told: it would have none for a moment, in which this daemon may be killed.
+    /// Goes on keeping a descriptor that this daemon has from the one before. The service manager has it already, and
+    /// is not told: it would have none for a moment, in which this daemon may be killed.
     /// </summary>
     public void KeepOn(string name, SafeHandle descriptor)
     {
