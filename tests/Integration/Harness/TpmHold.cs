@@ -3,7 +3,9 @@ using TpmFs.Tpm;
 namespace TpmFs.Integration.Tests.Harness;
 
 /// <summary>One command that the proxy keeps from the TPM until it is released: a TPM that takes long.</summary>
-internal sealed class TpmHold(TpmCc code)
+/// <param name="code">The command's code.</param>
+/// <param name="canBeGivenUp">True when a cancel ends the command, which the TPM then has not had.</param>
+internal sealed class TpmHold(TpmCc code, bool canBeGivenUp)
 {
     private readonly TaskCompletionSource<bool> _arrived = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly TaskCompletionSource<bool> _released = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -21,7 +23,7 @@ internal sealed class TpmHold(TpmCc code)
     /// <summary>The proxy's side: the daemon asks to give up the command that runs, so that a held one ends.</summary>
     public void Cancel()
     {
-        if (_arrived.Task.IsCompleted)
+        if (canBeGivenUp && _arrived.Task.IsCompleted)
         {
             _released.TrySetResult(false);
         }

@@ -52,9 +52,11 @@ internal sealed class TpmProxy : ITpmChannel, IDisposable
     /// <summary>
     /// From now on the next command with this code does not reach the TPM before the hold is released.
     /// </summary>
-    public TpmHold Hold(TpmCc code)
+    /// <param name="code">The command's code.</param>
+    /// <param name="canBeGivenUp">True when a cancel ends it.</param>
+    public TpmHold Hold(TpmCc code, bool canBeGivenUp = false)
     {
-        var hold = new TpmHold(code);
+        var hold = new TpmHold(code, canBeGivenUp);
         lock (_lock)
         {
             _holds.Add(hold);
