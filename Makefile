@@ -39,7 +39,8 @@ test-vm: sdk deps-vm build deb
 	@cd bench && /usr/bin/python3 -c 'import processes; processes.build()'
 	@build/run-tests tests/Vm/
 
-# The model with new seeds, which are printed, for SOAK_SECONDS; then, the full counts on a real mount, and two hours of daemons that are killed.
+# The model with new seeds, which are printed, for SOAK_SECONDS; then the full counts on a real mount, and two hours of
+# daemons that are killed.
 SOAK_SECONDS ?= 600
 
 soak: sdk deps-test build killswitch
@@ -47,7 +48,8 @@ soak: sdk deps-test build killswitch
 	@TPMFS_SOAK_SECONDS=$(SOAK_SECONDS) dotnet test tests/Rm --no-build \
 		--filter FullyQualifiedName~SoakTests --logger 'console;verbosity=detailed'
 	@TPMFS_SOAK=1 dotnet test tests/Integration --no-build \
-		--filter 'FullyQualifiedName~Tests.ResourceManager|FullyQualifiedName~KillTests' --logger 'console;verbosity=detailed'
+		--filter 'FullyQualifiedName~Tests.ResourceManager|FullyQualifiedName~KillTests' \
+		--logger 'console;verbosity=detailed'
 
 bench: deps-bench build standalone
 	@/usr/bin/python3 bench/run.py $(if $(QUICK),--quick) $(BENCH)

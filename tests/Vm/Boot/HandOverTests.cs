@@ -40,35 +40,6 @@ public sealed class HandOverTests(InstalledDebian debian)
         Assert.DoesNotContain("not taken over", _machine.Log(begin), StringComparison.Ordinal);
     }
 
-    [Fact]
-    public void A_systemd_that_was_executed_anew_still_keeps_what_the_next_daemon_needs()
-    {
-        StartClients(seconds: 20);
-        _machine.Run("systemctl daemon-reexec").Succeeded();
-        string before = _machine.Show("MainPID");
-        _machine.Run("systemctl kill --kill-who=main --signal=KILL tpmfs.service").Succeeded();
-        _machine.AwaitNewDaemon(before);
-        AssertClientsSucceed();
-    }
-
-    [Fact]
-    public void A_stop_right_after_a_kill_leaves_no_mount()
-    {
-        _machine.Run("systemctl kill --kill-who=main --signal=KILL tpmfs.service; systemctl stop tpmfs.service");
-        try
-        {
-            _machine.Await("! systemctl --quiet is-active tpmfs.service");
-            _machine.Run("! cat /run/tpmfs/status; ! grep -lx tpmfs /proc/[0-9]*/comm").Succeeded();
-        }
-        finally
-        {
-            _machine.Run("systemctl start tpmfs.service").Succeeded();
-        }
-
-        Assert.Equal("1", _machine.Ask("grep --count ' /run/tpmfs ' /proc/mounts"));
-        _machine.RunAs(InstalledDebian.Member, InstalledDebian.GetRandom).Succeeded();
-    }
-
     /// <summary>
     /// systemd keeps the descriptor of /dev/fuse. If it polled it, it would wake up for each request.
     /// </summary>
