@@ -128,7 +128,7 @@ public sealed class FuseSession : IDisposable
     /// <summary>True when the session goes on with one of an earlier process.</summary>
     public bool IsTakenOver { get; }
 
-    /// <summary>What an earlier process was at, which <see cref="Start"/> has served again.</summary>
+    /// <summary>Gets the requests of an earlier process that <see cref="Start"/> has served again.</summary>
     public FuseTakenOver TakenOver { get; private set; }
 
     /// <summary>

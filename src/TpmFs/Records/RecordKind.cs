@@ -46,4 +46,28 @@ internal static class DoorRecords
     /// <summary>Returns the records of a kind that an earlier daemon left.</summary>
     public static IEnumerable<StoredRecord> Of(this RecordStore? store, RecordKind kind) =>
         store?.Records.Where(record => record.Kind == (byte)kind) ?? [];
+
+    /// <summary>
+    /// Goes on with the records of a kind that an earlier daemon left, and removes those that it had not finished.
+    /// </summary>
+    /// <param name="read">Gets a record's bytes and its id. Returns null for one that was not finished.</param>
+    public static List<T> Adopt<T>(this RecordStore store, RecordKind kind, Func<RecordArea, ulong, T?> read)
+        where T : class
+    {
+        List<T> adopted = [];
+        foreach (StoredRecord stored in store.Of(kind))
+        {
+            var area = RecordArea.Adopt(store, stored);
+            if (read(area, stored.Id) is { } record)
+            {
+                adopted.Add(record);
+            }
+            else
+            {
+                area.Remove();
+            }
+        }
+
+        return adopted;
+    }
 }

@@ -85,25 +85,10 @@ internal sealed class NumberRecord
     }
 
     /// <summary>Reads the numbers that an earlier daemon gave to the kernel.</summary>
-    public static List<NumberRecord> Adopt(RecordStore store)
-    {
-        List<NumberRecord> known = [];
-        foreach (StoredRecord stored in store.Of(RecordKind.Number))
-        {
-            var area = RecordArea.Adopt(store, stored);
-            var record = new NumberRecord(area, stored.Id);
-            if (area.Span.Length > Unsafe.SizeOf<Parts>() && record.Head.IsKnown)
-            {
-                known.Add(record);
-            }
-            else
-            {
-                area.Remove();
-            }
-        }
-
-        return known;
-    }
+    public static List<NumberRecord> Adopt(RecordStore store) => store.Adopt(
+        RecordKind.Number,
+        (area, id) => area.Span.Length > Unsafe.SizeOf<Parts>() && area.As<Parts>().IsKnown
+            ? new NumberRecord(area, id) : null);
 
     /// <summary>The kernel holds the number once more.</summary>
     /// <param name="lookups">How often it does now.</param>

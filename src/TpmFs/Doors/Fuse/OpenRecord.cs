@@ -98,25 +98,10 @@ internal sealed class OpenRecord
     }
 
     /// <summary>Reads the files that were open in an earlier daemon.</summary>
-    public static List<OpenRecord> Adopt(RecordStore store)
-    {
-        List<OpenRecord> open = [];
-        foreach (StoredRecord stored in store.Of(RecordKind.Open))
-        {
-            var area = RecordArea.Adopt(store, stored);
-            var record = new OpenRecord(area, stored.Id);
-            if (area.Span.Length == Unsafe.SizeOf<Parts>() && record.Head.IsOpen)
-            {
-                open.Add(record);
-            }
-            else
-            {
-                area.Remove();
-            }
-        }
-
-        return open;
-    }
+    public static List<OpenRecord> Adopt(RecordStore store) => store.Adopt(
+        RecordKind.Open,
+        (area, id) => area.Span.Length == Unsafe.SizeOf<Parts>() && area.As<Parts>().IsOpen
+            ? new OpenRecord(area, id) : null);
 
     /// <summary>The file is closed.</summary>
     public void Remove() => _area.Remove();
