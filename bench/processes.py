@@ -3,6 +3,7 @@
 import ctypes
 import json
 import os
+import resource
 import shutil
 import signal
 import subprocess
@@ -13,6 +14,8 @@ BENCH = Path(__file__).parent
 BIN = BENCH / 'bin'
 TPMFS = BENCH.parent / 'out' / 'tpmfs'
 INSTALLED = BENCH.parent / 'out' / 'standalone' / 'tpmfs'
+KEEPER = BENCH.parent / 'tests' / 'Integration' / 'clients' / 'keeper.py'
+MIRROR_SIZE = 1 << 30  # of a mirror of TpmFs, in bytes
 READY_IN = 120  # seconds, on a machine that is emulated and has other work
 
 
@@ -42,17 +45,28 @@ def _die_with_parent():
     ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
 
 
+def _refuse_mirror():
+    """The kernel then gives a daemon no memory for its mirrors, and it serves without them."""
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (MIRROR_SIZE // 2, MIRROR_SIZE // 2))
+
+
 class Process:
     """A program under way. Its output goes to a file in its folder."""
 
-    def __init__(self, folder, name, command, environment=None, **pipes):
+    def __init__(self, folder, name, command, environment=None, prepare=None, **pipes):
+        def in_child():
+            _die_with_parent()
+            if prepare:
+                prepare()
+
         folder.mkdir(parents=True, exist_ok=True)
         self.name, self.folder = name, folder
         log = open(folder / f'{name}.log', 'ab')
         self.popen = subprocess.Popen(
             [str(word) for word in command], stdin=pipes.get('stdin', subprocess.DEVNULL),
             stdout=pipes.get('stdout', log), stderr=log,
-            env={**os.environ, **(environment or {})}, text=True, bufsize=1, preexec_fn=_die_with_parent)
+            env={**os.environ, **(environment or {})}, text=True, bufsize=1, preexec_fn=in_child)
         log.close()
 
     @property
@@ -155,8 +169,16 @@ class Client(Talker):
 
     def end_flood(self):
         """Seconds in all, commands of each connection, seconds of each command."""
-        elapsed, counts, samples = self.receive().split('|')
-        return int(elapsed) / 1e9, [int(word) for word in counts.split()], [int(word) / 1e9 for word in samples.split()]
+        return self._end_flood()[:3]
+
+    def pause_of_flood(self):
+        """Ends a flood; the most seconds in which no answer came."""
+        return self._end_flood()[3]
+
+    def _end_flood(self):
+        elapsed, counts, samples, pause = self.receive().split('|')
+        return (int(elapsed) / 1e9, [int(word) for word in counts.split()],
+                [int(word) / 1e9 for word in samples.split()], int(pause) / 1e9)
 
 
 class Swtpm(Process):
@@ -252,18 +274,55 @@ class Hog(Process):
         super().__init__(folder, 'hog', [*(['setsid'] if is_apart else []), 'sh', '-c', 'while :; do :; done'])
 
 
-class TpmFs(Process):
-    """settings: more of the configuration than the defaults."""
+def _mount(folder, tpm, program, settings):
+    """The command line of a daemon, whose folders are made."""
+    (folder / 'mnt').mkdir(parents=True)
+    config = folder / 'tpmfs.json'
+    config.write_text(json.dumps(settings or {}))
+    return [program, 'mount', folder / 'mnt', '--tpm', tpm, '--state-dir', folder / 'state', '--config', config]
 
-    def __init__(self, folder, tpm, environment=None, program=TPMFS, settings=None):
+
+class TpmFs(Process):
+    """settings: more of the configuration than the defaults. A daemon that is not mirrored keeps nothing for the next
+    one."""
+
+    def __init__(self, folder, tpm, environment=None, program=TPMFS, settings=None, is_mirrored=True):
         self.mount = folder / 'mnt'
         self.node = self.mount / 'rm0'
-        self.mount.mkdir(parents=True)
-        config = folder / 'tpmfs.json'
-        config.write_text(json.dumps(settings or {}))
-        super().__init__(folder, 'tpmfs', [program, 'mount', self.mount, '--tpm', tpm, '--state-dir', folder / 'state',
-                                           '--config', config], environment)
+        super().__init__(folder, 'tpmfs', _mount(folder, tpm, program, settings), environment,
+                         None if is_mirrored else _refuse_mirror)
         self.wait_for(lambda: os.path.ismount(self.mount) and self.node.exists(), 'tpmfs')
+
+    def has_mirror(self):
+        return 'memfd:tpmfs-' in Path(f'/proc/{self.pid}/maps').read_text()
+
+    def hand_over(self):
+        """Replaces the daemon by the program that it was started from."""
+        subprocess.run([self.popen.args[0], 'handover', '--mount', self.mount], check=True, stdout=subprocess.DEVNULL)
+
+
+class KeptTpmFs(Talker):
+    """TpmFs under a stand-in for systemd, which keeps its descriptors and starts it again when it is killed."""
+
+    def __init__(self, folder, tpm, program):
+        self.mount = folder / 'mnt'
+        self.node = self.mount / 'rm0'
+        super().__init__(folder, 'keeper', [
+            '/usr/bin/python3', KEEPER, folder / 'notify', *_mount(folder, tpm, program, None)])
+        self._await_ready()
+
+    def kill(self):
+        """Kills the daemon, and returns when the next one serves."""
+        self.send('kill')
+        self._await_ready()
+
+    def stop(self):
+        self.send('end')
+        self.popen.wait(20)
+
+    def _await_ready(self):
+        while not self.receive().startswith('ready'):
+            pass
 
 
 class Bus(Process):

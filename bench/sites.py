@@ -5,7 +5,7 @@ import os
 import subprocess
 from pathlib import Path
 
-from processes import TPMFS, Abrmd, Bus, Client, Grandchild, Passthrough, Proxy, Swtpm, TpmFs, Vtpm
+from processes import TPMFS, Abrmd, Bus, Client, Grandchild, KeptTpmFs, Passthrough, Proxy, Swtpm, TpmFs, Vtpm
 
 
 class Site:
@@ -78,10 +78,17 @@ class Sites:
         server = self.start(Passthrough(self.folder / name, socket, when))
         return Site('C pass-through', [server, *servers], _node_targets(server.node))
 
-    def tpmfs(self, counted=False, name='tpmfs', environment=None, program=TPMFS):
+    def tpmfs(self, counted=False, name='tpmfs', environment=None, program=TPMFS, is_mirrored=True):
         socket, servers, proxy = self.swtpm(name, counted)
-        server = self.start(TpmFs(self.folder / name, f'swtpm:path={socket}', environment, program))
+        server = self.start(TpmFs(self.folder / name, f'swtpm:path={socket}', environment, program,
+                                  is_mirrored=is_mirrored))
         return Site('TpmFs', [server, *servers], _node_targets(server.node), proxy)
+
+    def tpmfs_kept(self, name, program):
+        """By what stands in for systemd."""
+        socket, servers, _ = self.swtpm(name)
+        server = self.start(KeptTpmFs(self.folder / name, f'swtpm:path={socket}', program))
+        return Site('TpmFs', [server, *servers], _node_targets(server.node))
 
     def tpmfs_embedded(self, scheduling, name='TpmFs'):
         """With a swtpm of its own, as configured by 'scheduling'."""

@@ -8,7 +8,8 @@
  *     send ID HEX             answered with the response
  *     loop ROUNDS STEP...     the nanoseconds that each round took
  *     flood SECONDS ID:HEX... every connection repeats its command, all at the same time:
- *                             nanoseconds in all, "|", commands of each connection, "|", nanoseconds of each command
+ *                             nanoseconds in all, "|", commands of each connection, "|", nanoseconds of each command,
+ *                             "|", the longest time in which no answer came
  *
  * A STEP is ID:HEX, a command; ID:HEX> whose response begins with a handle to be remembered; ID:HEX< whose first handle
  * is that one; ID:HEX* the same with the second; +ID:KIND:TARGET; -ID. A response code other than 0 fails all but
@@ -291,7 +292,7 @@ static bool flood(char *text) {
     if (!start_flood(list, epoll, &count))
         return false;
     running = count;
-    int64_t start = now(), end = start + (int64_t)(seconds * 1e9);
+    int64_t start = now(), end = start + (int64_t)(seconds * 1e9), last = start, pause = 0;
     for (int id = 0; id < MAX_CONNECTIONS; id++)
         if (connections[id] && connections[id]->length) {
             ids[known++] = id;
@@ -308,6 +309,8 @@ static bool flood(char *text) {
             if (!(events[i].events & EPOLLIN) || !receive(c, response, &got) || !succeeded(response))
                 return problem[0] || fail("hung up");
             int64_t answered = now();
+            pause = answered - last > pause ? answered - last : pause;
+            last = answered;
             if (taken < MAX_SAMPLES)
                 samples[taken++] = answered - c->sent;
             c->count++;
@@ -326,6 +329,7 @@ static bool flood(char *text) {
     printf(" |");
     for (long i = 0; i < taken; i++)
         printf(" %ld", (long)samples[i]);
+    printf(" | %ld", (long)pause);
     return true;
 }
 
