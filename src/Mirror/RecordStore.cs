@@ -21,18 +21,21 @@ public sealed class RecordStore
     private ulong _next;
     private bool _isChanged;
 
-    private RecordStore(StoreMemory memory, Action<int, int>? unused)
+    private RecordStore(StoreMemory memory, IStorePages? pages)
     {
         _memory = memory;
-        _slots = new SlotAllocator(memory, unused);
+        _slots = new SlotAllocator(memory, pages);
         _next = memory.Committed + 1;
     }
 
     /// <summary>What an earlier process left, as it was found at adoption; empty in a new store.</summary>
     public IReadOnlyList<StoredRecord> Records { get; private set; } = [];
 
-    /// <summary>How many records were not written since the memory was full.</summary>
-    public long Unwritten { get; private set; }
+    /// <summary>
+    /// Gets or sets what is done when a record is not written because the memory is full. It is called under the
+    /// store's lock.
+    /// </summary>
+    public Action? WhenFull { get; set; }
 
     /// <summary>Gets or sets what tests do after each write that the next process would see: throw, or kill.</summary>
     internal Action? AfterWrite { get; set; }
@@ -40,20 +43,30 @@ public sealed class RecordStore
     /// <summary>Begins a store.</summary>
     /// <param name="memory">All zero; at least 192 KiB.</param>
     /// <param name="format">The format of what the records contain.</param>
-    /// <param name="unused">Is told of a part of the memory, offset and length, that nothing is in any more.</param>
-    public static RecordStore Create(Memory<byte> memory, uint format, Action<int, int>? unused = null)
+    /// <param name="pages">The memory's pages; null where all of them are there.</param>
+    /// <returns>Null when there is no memory for its first pages.</returns>
+    public static RecordStore? TryCreate(Memory<byte> memory, uint format, IStorePages? pages)
     {
         var begun = new StoreMemory(memory);
+        if (pages?.TryPopulate(0, begun.ChunkStart(0)) == false)
+        {
+            return null;
+        }
+
         begun.Begin(format);
-        return new RecordStore(begun, unused);
+        return new RecordStore(begun, pages);
     }
+
+    /// <summary>Begins a store in memory whose pages are all there.</summary>
+    /// <inheritdoc cref="TryCreate"/>
+    public static RecordStore Create(Memory<byte> memory, uint format) => TryCreate(memory, format, null)!;
 
     /// <summary>Goes on with the store that an earlier process left. The bytes are not trusted.</summary>
     /// <param name="format">The format that the caller reads.</param>
     /// <param name="problem">Why it cannot: a sentence whose subject "it" is the memory.</param>
     public static bool TryAdopt(
         Memory<byte> memory, uint format, [NotNullWhen(true)] out RecordStore? store, out string problem,
-        Action<int, int>? unused = null)
+        IStorePages? pages = null)
     {
         store = null;
         var adopted = new StoreMemory(memory);
@@ -69,7 +82,7 @@ public sealed class RecordStore
             return false;
         }
 
-        var candidate = new RecordStore(adopted, unused);
+        var candidate = new RecordStore(adopted, pages);
         if (!candidate.TryScan(out problem))
         {
             return false;
@@ -144,7 +157,7 @@ public sealed class RecordStore
             int offset = _slots.Take(length);
             if (offset == 0)
             {
-                Unwritten++;
+                WhenFull?.Invoke();
                 return default;
             }
 
@@ -169,7 +182,7 @@ public sealed class RecordStore
         int offset = _slots.Take(bytes.Length);
         if (offset == 0)
         {
-            Unwritten++;
+            WhenFull?.Invoke();
             End(ref place);
             return;
         }

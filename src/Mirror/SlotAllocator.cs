@@ -7,8 +7,8 @@ namespace TpmFs.Mirror;
 /// memory. Guarded by the store's lock.
 /// </summary>
 /// <param name="memory">The store's memory.</param>
-/// <param name="unused">Is told of a part of the memory, offset and length, that nothing is in any more.</param>
-internal sealed class SlotAllocator(StoreMemory memory, Action<int, int>? unused)
+/// <param name="pages">The memory's pages; null where all of them are there.</param>
+internal sealed class SlotAllocator(StoreMemory memory, IStorePages? pages)
 {
     private readonly Stack<int>[] _free =
         [.. Enumerable.Range(0, StoreMemory.SlotSizes + 1).Select(_ => new Stack<int>())];
@@ -108,16 +108,14 @@ internal sealed class SlotAllocator(StoreMemory memory, Action<int, int>? unused
 
     private bool TryAddChunk(byte number)
     {
-        if (!_chunks.TryDequeue(out int chunk, out _))
+        bool isUsedAgain = _chunks.TryPeek(out int chunk, out _);
+        chunk = isUsedAgain ? chunk : _next;
+        if (chunk == memory.Chunks || !TryPopulate(chunk, 1))
         {
-            if (_next == memory.Chunks)
-            {
-                return false;
-            }
-
-            chunk = _next++;
+            return false;
         }
 
+        _ = isUsedAgain ? _chunks.Dequeue() : _next++;
         memory.Table[chunk] = number;
         int size = StoreMemory.SlotSize(number);
         for (int offset = memory.ChunkStart(chunk + 1) - size; offset >= memory.ChunkStart(chunk); offset -= size)
@@ -129,11 +127,14 @@ internal sealed class SlotAllocator(StoreMemory memory, Action<int, int>? unused
         return true;
     }
 
+    private bool TryPopulate(int chunk, int count) =>
+        pages is null || pages.TryPopulate(memory.ChunkStart(chunk), count * StoreMemory.ChunkSize);
+
     /// <summary>Large records are few and live long, so they come from memory that was never used.</summary>
     private int TakeLarge(int needed)
     {
         int chunks = (needed + StoreMemory.ChunkSize - 1) / StoreMemory.ChunkSize;
-        if (memory.Chunks - _next < chunks)
+        if (memory.Chunks - _next < chunks || !TryPopulate(_next, chunks))
         {
             return 0;
         }
@@ -154,7 +155,7 @@ internal sealed class SlotAllocator(StoreMemory memory, Action<int, int>? unused
             _chunks.Enqueue(chunk, chunk);
         }
 
-        unused?.Invoke(memory.ChunkStart(first), chunks * StoreMemory.ChunkSize);
+        pages?.Release(memory.ChunkStart(first), chunks * StoreMemory.ChunkSize);
     }
 
     /// <summary>Gives a chunk back whose slots are all free. One such chunk of each size is kept.</summary>
@@ -166,6 +167,6 @@ internal sealed class SlotAllocator(StoreMemory memory, Action<int, int>? unused
         _empty[number]--;
         memory.Table[chunk] = StoreMemory.FreeChunk;
         _chunks.Enqueue(chunk, chunk);
-        unused?.Invoke(start, StoreMemory.ChunkSize);
+        pages?.Release(start, StoreMemory.ChunkSize);
     }
 }

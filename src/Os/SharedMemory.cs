@@ -19,6 +19,7 @@ public sealed unsafe class SharedMemory : MemoryManager<byte>
     private const int Shared = 1; // MAP_SHARED
     private const int DoNotDump = 16; // MADV_DONTDUMP
     private const int PunchHole = 3; // FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE
+    private const int LimitOfFiles = 1; // RLIMIT_FSIZE
 
     private readonly int _length;
     private byte* _start;
@@ -42,6 +43,11 @@ public sealed unsafe class SharedMemory : MemoryManager<byte>
     public static Errno Create(string name, int length, out SharedMemory? memory)
     {
         memory = null;
+        if ((ulong)length > LongestFile())
+        {
+            return Errno.EFBIG; // ftruncate(2) would send SIGXFSZ, too, which ends the process
+        }
+
         int fd = LibC.memfd_create(name, Options);
         if (fd < 0)
         {
@@ -51,7 +57,13 @@ public sealed unsafe class SharedMemory : MemoryManager<byte>
         var descriptor = new SafeFileHandle(fd, ownsHandle: true);
         var error = Errno.Of(LibC.ftruncate(descriptor, length));
         error = error.IsError ? error : Errno.Of(LibC.fcntl(descriptor, AddSeals, FixedSize));
-        return error.IsError ? error : Map(descriptor, length, out memory);
+        error = error.IsError ? error : Map(descriptor, length, out memory);
+        if (error.IsError)
+        {
+            descriptor.Dispose();
+        }
+
+        return error;
     }
 
     /// <summary>Maps the memory of an earlier process.</summary>
@@ -70,6 +82,24 @@ public sealed unsafe class SharedMemory : MemoryManager<byte>
         error = Map(descriptor, (int)status.Size, out memory);
         problem = error.IsError ? $"it cannot be mapped ({error.Text()})" : "";
         return memory is not null;
+    }
+
+    /// <summary>
+    /// Gets pages for a part that is going to be written. Writing where there is no page, and none is to be had, ends
+    /// the process with SIGBUS.
+    /// </summary>
+    /// <param name="offset">A multiple of the page's size.</param>
+    /// <param name="length">A multiple of the page's size.</param>
+    /// <returns>False when the kernel has no memory for them.</returns>
+    public bool TryPopulate(int offset, int length)
+    {
+        Errno error;
+        do
+        {
+            error = Errno.Of(LibC.fallocate(Descriptor, 0, offset, length));
+        }
+        while (error == Errno.EINTR);
+        return !error.IsError;
     }
 
     /// <summary>Gives a part's pages back to the kernel. The part is zero afterwards.</summary>
@@ -94,6 +124,12 @@ public sealed unsafe class SharedMemory : MemoryManager<byte>
             _start = null;
             Descriptor.Dispose();
         }
+    }
+
+    private static ulong LongestFile()
+    {
+        ulong* softAndHard = stackalloc ulong[2];
+        return LibC.getrlimit(LimitOfFiles, softAndHard) == 0 ? softAndHard[0] : ulong.MaxValue;
     }
 
     private static Errno Map(SafeFileHandle descriptor, int length, out SharedMemory? memory)

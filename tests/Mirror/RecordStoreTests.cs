@@ -108,8 +108,9 @@ public sealed class RecordStoreTests
     [Fact]
     public void Memory_is_used_again_for_records_of_other_sizes_and_said_to_be_unused()
     {
-        List<int> released = [];
-        var store = RecordStore.Create(_memory, Format, (offset, length) => released.Add(length));
+        var pages = new FewPages(int.MaxValue);
+        RecordStore store = RecordStore.TryCreate(_memory, Format, pages)!;
+        store.WhenFull = () => Assert.Fail("The memory is not full.");
         for (int size = 64; size < 100_000; size = (size * 3) + 1)
         {
             var places = new RecordPlace[400_000 / (size + 200)];
@@ -125,23 +126,50 @@ public sealed class RecordStoreTests
             }
         }
 
-        Assert.Equal(0, store.Unwritten);
-        Assert.NotEmpty(released);
+        Assert.InRange(pages.Released, 1, pages.Populated);
         Assert.Empty(Adopt());
     }
 
     [Fact]
     public void A_full_memory_loses_the_new_record_and_says_so()
     {
+        int unwritten = 0;
         var store = RecordStore.Create(_memory, Format);
+        store.WhenFull = () => unwritten++;
         var places = new RecordPlace[64];
         for (int i = 0; i < places.Length; i++)
         {
             store.PutNow(ref places[i], 1, (ulong)i, new byte[40_000]);
         }
 
-        Assert.Equal(places.Count(place => place.IsNowhere), store.Unwritten);
+        Assert.Equal(places.Count(place => place.IsNowhere), unwritten);
         Assert.InRange(Adopt().Count, 10, 20);
+    }
+
+    /// <summary>A process that writes where there is no page, and none is to be had, is killed (SIGBUS).</summary>
+    [Theory]
+    [InlineData(10_000)]
+    [InlineData(100_000)]
+    public void Memory_of_which_no_more_pages_are_to_be_had_is_full(int length)
+    {
+        int unwritten = 0;
+        var pages = new FewPages(6 * 64 * 1024);
+        RecordStore store = RecordStore.TryCreate(_memory, Format, pages)!;
+        store.WhenFull = () => unwritten++;
+        var places = new RecordPlace[40];
+        for (int i = 0; i < places.Length; i++)
+        {
+            store.PutNow(ref places[i], 1, (ulong)i, new byte[length]);
+        }
+
+        Assert.InRange(unwritten, 1, places.Length - 1);
+        Assert.Equal(places.Length - unwritten, Adopt().Count);
+        Assert.Equal(-1, _memory.AsSpan(pages.Populated).IndexOfAnyExcept((byte)0));
+
+        pages.Left = int.MaxValue;
+        store.PutNow(ref places[^1], 1, 1, new byte[length]);
+        Assert.False(places[^1].IsNowhere);
+        Assert.Null(RecordStore.TryCreate(_memory, Format, new FewPages(0)));
     }
 
     [Fact]
@@ -283,4 +311,28 @@ public sealed class RecordStoreTests
     }
 
     private sealed class DeathException : Exception;
+
+    /// <summary>Pages of which so many bytes are to be had.</summary>
+    private sealed class FewPages(int bytes) : IStorePages
+    {
+        public int Left { get; set; } = bytes;
+
+        public int Populated { get; private set; }
+
+        public int Released { get; private set; }
+
+        public bool TryPopulate(int offset, int length)
+        {
+            if (length > Left)
+            {
+                return false;
+            }
+
+            Left -= length;
+            Populated += length;
+            return true;
+        }
+
+        public void Release(int offset, int length) => Released += length;
+    }
 }

@@ -40,6 +40,9 @@ public sealed class FuseMount : IDisposable
     /// <summary>Where it is mounted, without symbolic links.</summary>
     public string MountPoint => _mountPoint.Path;
 
+    /// <summary>True when an earlier process mounted it.</summary>
+    public bool IsTakenOver { get; private init; }
+
     /// <summary>The connection, which another process keeps in order to go on with the mount.</summary>
     public SafeFileHandle Device => _layer.Connection;
 
@@ -85,12 +88,15 @@ public sealed class FuseMount : IDisposable
     /// </summary>
     /// <param name="options">Where it is mounted.</param>
     /// <param name="connection">The earlier process's descriptor of the connection. The mount owns it.</param>
-    /// <param name="records">Where the earlier process called <see cref="Keep"/>.</param>
+    /// <param name="records">
+    /// Where the earlier process called <see cref="Keep"/>; null where there is no memory. The layer is then the one on
+    /// top of the mount point, if it is of our kind.
+    /// </param>
     /// <param name="log">Told when the mount is taken off.</param>
     /// <param name="mount">The mount, to be disposed of.</param>
     /// <param name="problem">For people: what was wrong, where, and what to do.</param>
     public static bool TryAdopt(
-        FuseMountOptions options, SafeFileHandle connection, RecordStore records, IFuseLog log,
+        FuseMountOptions options, SafeFileHandle connection, RecordStore? records, IFuseLog log,
         [NotNullWhen(true)] out FuseMount? mount, out string problem)
     {
         mount = null;
@@ -100,7 +106,7 @@ public sealed class FuseMount : IDisposable
             return false;
         }
 
-        MountedLayer? layer = LayerRecord.Read(records, connection);
+        MountedLayer? layer = records is null ? null : LayerRecord.Read(records, connection);
         layer ??= mountPoint.Layers is [.., var top] && top.Type == $"fuse.{options.Subtype}"
             ? new MountedLayer(connection, top.Device, IsMountPointOurs: options.CreateMountPoint) : null;
         if (layer is null)
@@ -111,7 +117,7 @@ public sealed class FuseMount : IDisposable
         }
 
         IMounter mounter = ProcessCalls.EffectiveUserId == 0 ? new RootMounter() : new FusermountMounter(log);
-        mount = new FuseMount(mountPoint, layer, taken, mounter, log);
+        mount = new FuseMount(mountPoint, layer, taken, mounter, log) { IsTakenOver = true };
         return true;
     }
 

@@ -27,6 +27,7 @@ internal sealed class InheritedDescriptors : IDisposable
 
     private readonly Dictionary<string, SafeFileHandle> _descriptors = new(StringComparer.Ordinal);
 
+    private readonly List<string> _received = [];
     private readonly long? _stoppedAt;
 
     private InheritedDescriptors(long? stoppedAt) => _stoppedAt = stoppedAt;
@@ -35,6 +36,9 @@ internal sealed class InheritedDescriptors : IDisposable
     /// For how long nobody has served; null where the daemon before was killed, and nobody knows when.
     /// </summary>
     public TimeSpan? Pause => _stoppedAt is { } stoppedAt ? Stopwatch.GetElapsedTime(stoppedAt) : null;
+
+    /// <summary>The names of all that were received.</summary>
+    public IReadOnlyCollection<string> Received => _received;
 
     /// <summary>The names of those that nobody took yet.</summary>
     public IReadOnlyCollection<string> Names => _descriptors.Keys;
@@ -114,7 +118,11 @@ internal sealed class InheritedDescriptors : IDisposable
         {
             descriptor.SetHandleAsInvalid();
         }
-        else if (!_descriptors.TryAdd(name, descriptor))
+        else if (_descriptors.TryAdd(name, descriptor))
+        {
+            _received.Add(name);
+        }
+        else
         {
             descriptor.Dispose();
         }

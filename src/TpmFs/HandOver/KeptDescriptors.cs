@@ -1,4 +1,6 @@
 using System.Runtime.InteropServices;
+using Serilog;
+using TpmFs.Logs;
 using TpmFs.Systemd;
 
 namespace TpmFs.HandOver;
@@ -7,7 +9,9 @@ namespace TpmFs.HandOver;
 /// The descriptors that the next daemon gets: the connection to the kernel, the mirrors, the ways to the TPMs. The
 /// service manager has a duplicate of each, for the case that this process is killed. Any thread.
 /// </summary>
-internal sealed class KeptDescriptors(ServiceManager service)
+/// <param name="service">The service manager.</param>
+/// <param name="log">Is told of a descriptor that the service manager does not get.</param>
+internal sealed class KeptDescriptors(ServiceManager service, ILogger log)
 {
     private readonly Lock _gate = new();
     private readonly SortedDictionary<string, SafeHandle> _kept = new(StringComparer.Ordinal);
@@ -18,7 +22,14 @@ internal sealed class KeptDescriptors(ServiceManager service)
         lock (_gate)
         {
             _kept[name] = descriptor;
-            service.Store(name, descriptor);
+            Errno error = service.Store(name, descriptor);
+            if (error.IsError)
+            {
+                log.Of(EventType.NotTakenOver).Warning(
+                    "openers end if this daemon is killed, because the service manager does not get the descriptor "
+                        + "{Name} ({Error})",
+                    name, error.Text());
+            }
         }
     }
 
@@ -63,6 +74,18 @@ internal sealed class KeptDescriptors(ServiceManager service)
         lock (_gate)
         {
             if (_kept.Remove(name))
+            {
+                service.Forget(name);
+            }
+        }
+    }
+
+    /// <summary>Has the service manager close its duplicates of these, except those that are kept.</summary>
+    public void ForgetOthers(IEnumerable<string> names)
+    {
+        lock (_gate)
+        {
+            foreach (string name in names.Where(name => !_kept.ContainsKey(name)))
             {
                 service.Forget(name);
             }

@@ -1,3 +1,4 @@
+using System.Diagnostics.CodeAnalysis;
 using System.Text;
 using Microsoft.Win32.SafeHandles;
 using Serilog;
@@ -43,9 +44,6 @@ internal sealed class Mirrors(InheritedDescriptors inherited, KeptDescriptors ke
         bool isAdopted = inherited.Take(name) is { } left
             && TryAdopt(left, name, subject, format, out store, out problem);
         store = isAdopted ? store : Begin(name, subject, format, isThere);
-#if KILL_SWITCH
-        store!.AfterWrite = KillSwitch.Count;
-#endif
         return new OpenedMirror(
             store, isAdopted, store is not null && _histories[^1].IsYounger, isAdopted ? "" : problem);
     }
@@ -55,22 +53,18 @@ internal sealed class Mirrors(InheritedDescriptors inherited, KeptDescriptors ke
     public RecordStore? Begin(string name, string subject, uint format, bool isThere)
     {
         Errno error = SharedMemory.Create($"tpmfs-{name}", Size, out SharedMemory? memory);
-        if (memory is null)
+        if (memory is not null && TryBegin(memory, subject, format, isThere, out RecordStore? store))
         {
-            log.Of(EventType.NotTakenOver).Warning(
-                "openers end when this daemon ends, because it gets no memory that outlives it ({Error})",
-                error.Text());
-            return null;
+            Watch(store);
+            kept.Keep(name, memory.Descriptor);
+            return store;
         }
 
-        var store = RecordStore.Create(memory.Memory, format, memory.Release);
-        RecordPlace place = default;
-        store.PutNow(ref place, SubjectKind, 0, Encoding.UTF8.GetBytes(subject));
-        RecordPlace history = default;
-        Memory<byte> area = store.Reserve(ref history, HistoryKind, 0, MirrorHistory.Length);
-        _histories.Add(new MirrorHistory(area) { IsYounger = isThere });
-        kept.Keep(name, memory.Descriptor);
-        return store;
+        ((IDisposable?)memory)?.Dispose();
+        log.Of(EventType.NotTakenOver).Warning(
+            "openers end when this daemon ends, because it gets no memory that outlives it ({Error})",
+            (memory is null ? error : Errno.ENOSPC).Text());
+        return null;
     }
 
     /// <summary>
@@ -83,6 +77,41 @@ internal sealed class Mirrors(InheritedDescriptors inherited, KeptDescriptors ke
     /// </summary>
     public void Prove() => _histories.ForEach(history => history.Attempts = 0);
 
+    /// <summary>Writes the first records. Returns false when there is no memory for them.</summary>
+    private bool TryBegin(
+        SharedMemory memory, string subject, uint format, bool isThere, [NotNullWhen(true)] out RecordStore? store)
+    {
+        store = RecordStore.TryCreate(memory.Memory, format, new MirrorPages(memory));
+        RecordPlace about = default;
+        RecordPlace history = default;
+        store?.PutNow(ref about, SubjectKind, 0, Encoding.UTF8.GetBytes(subject));
+        Memory<byte> area = store?.Reserve(ref history, HistoryKind, 0, MirrorHistory.Length) ?? default;
+        if (store is null || about.IsNowhere || area.IsEmpty)
+        {
+            return false;
+        }
+
+        _histories.Add(new MirrorHistory(area) { IsYounger = isThere });
+        return true;
+    }
+
+    /// <summary>Says, once, when records are lost because there is no memory for them.</summary>
+    private void Watch(RecordStore store)
+    {
+        int said = 0;
+        store.WhenFull = () =>
+        {
+            if (Interlocked.Exchange(ref said, 1) == 0)
+            {
+                log.Of(EventType.NotTakenOver).Warning(
+                    "the memory that outlives this daemon is full: if the daemon ends now, some openers end with it");
+            }
+        };
+#if KILL_SWITCH
+        store.AfterWrite = KillSwitch.Count;
+#endif
+    }
+
     private bool TryAdopt(
         SafeFileHandle left, string name, string subject, uint format, out RecordStore? store, out string problem)
     {
@@ -93,10 +122,11 @@ internal sealed class Mirrors(InheritedDescriptors inherited, KeptDescriptors ke
             return false;
         }
 
-        if (RecordStore.TryAdopt(memory.Memory, format, out RecordStore? found, out problem, memory.Release)
+        if (RecordStore.TryAdopt(memory.Memory, format, out RecordStore? found, out problem, new MirrorPages(memory))
             && IsAbout(found, subject, out problem) && MayTry(found, out problem))
         {
             store = found;
+            Watch(store);
             kept.KeepOn(name, memory.Descriptor);
             return true;
         }
@@ -145,3 +175,11 @@ internal sealed class Mirrors(InheritedDescriptors inherited, KeptDescriptors ke
 /// </param>
 /// <param name="Problem">Why those of an earlier daemon are not; empty when there are none.</param>
 internal readonly record struct OpenedMirror(RecordStore? Store, bool IsAdopted, bool IsYounger, string Problem);
+
+/// <summary>The pages of a mirror's memory.</summary>
+internal sealed class MirrorPages(SharedMemory memory) : IStorePages
+{
+    public bool TryPopulate(int offset, int length) => memory.TryPopulate(offset, length);
+
+    public void Release(int offset, int length) => memory.Release(offset, length);
+}

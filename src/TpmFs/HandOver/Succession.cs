@@ -22,7 +22,7 @@ internal sealed record Succession(
     /// <summary>Finds out what the daemon before left.</summary>
     public static Succession Begin(ServiceManager service, InheritedDescriptors inherited, ILogger log)
     {
-        var kept = new KeptDescriptors(service);
+        var kept = new KeptDescriptors(service, log);
         bool isTakingOver = inherited.Names.Contains(Connection);
         if (!isTakingOver)
         {
@@ -36,6 +36,17 @@ internal sealed record Succession(
     /// Returns the name of a TPM's mirror; the names of what leads to it begin with the same and a hyphen.
     /// </summary>
     public static string OfTpm(int number) => $"tpm{number}";
+
+    /// <summary>
+    /// Closes the inherited descriptors that this daemon has not taken, and has the service manager close its duplicates
+    /// of all that this daemon does not go on with. A later daemon would take what is out of date for what there is, and
+    /// a TPM's device would stay in use.
+    /// </summary>
+    public void ForgetRest()
+    {
+        Inherited.Dispose();
+        Kept.ForgetOthers(Inherited.Received);
+    }
 
     /// <summary>
     /// Opens the mirror of the doors. Where there is a mount and no mirror of it, its openers are lost.

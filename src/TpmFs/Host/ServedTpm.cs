@@ -39,7 +39,7 @@ internal sealed class ServedTpm : ISuspendable, IDisposable
             _manager.OpenGroup,
             _manager.EndGroup)
         {
-            Reopen = _manager.ReopenSpace,
+            Reopen = inheritance is { IsAdopted: true } ? _manager.ReopenSpace : null,
         };
         Status = new TpmStatus(plan.Number, plan.Way, () => _manager.Facts, () => Problem);
     }

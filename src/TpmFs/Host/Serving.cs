@@ -1,4 +1,3 @@
-using System.Diagnostics.CodeAnalysis;
 using Mono.Unix.Native;
 using Serilog;
 using Serilog.Core;
@@ -40,7 +39,8 @@ internal sealed class Serving(
     /// <returns>The exit code.</returns>
     public int Run()
     {
-        if (!TryMount(out FuseMount? mount, out string? problem))
+        var opener = new MountOpener(plan.Places, parts.Doors, succession, _fuseLog, log);
+        if (!opener.TryOpen(out FuseMount? mount, out string? problem))
         {
             return ExitCode.Problem(problem);
         }
@@ -83,7 +83,7 @@ internal sealed class Serving(
         SessionOptions.OfMount(plan, parts.Tpms) with
         {
             Records = parts.Doors.Store,
-            IsKept = parts.Doors.IsYounger || (succession.IsTakingOver && parts.Doors.Store is null),
+            IsKept = mount.IsTakenOver && (parts.Doors.IsYounger || parts.Doors.Store is null),
         },
         _fuseLog);
 
@@ -165,43 +165,6 @@ internal sealed class Serving(
         mount.Unmount();
         return isAsked ? ExitCode.Ok : ExitCode.Failed;
     }
-
-    /// <summary>Goes on with the mount of the daemon before, where there is one, or mounts.</summary>
-    private bool TryMount([NotNullWhen(true)] out FuseMount? mount, out string problem)
-    {
-        if (succession.Inherited.Take(Succession.Connection) is { } connection)
-        {
-            if (FuseMount.TryAdopt(MountOptions(), connection, parts.Doors.Store!, _fuseLog, out mount, out problem))
-            {
-                succession.Kept.KeepOn(Succession.Connection, mount.Device);
-                return true;
-            }
-
-            log.Of(EventType.NotTakenOver).Warning(
-                "the mount of the daemon before is not taken over, and its openers end: {Problem}", problem);
-        }
-
-        if (!FuseMount.TryMount(MountOptions(), _fuseLog, out mount, out problem))
-        {
-            return false;
-        }
-
-        if (parts.Doors.Store is { } doors)
-        {
-            mount.Keep(doors);
-            succession.Kept.Keep(Succession.Connection, mount.Device);
-        }
-
-        return true;
-    }
-
-    private FuseMountOptions MountOptions() => new()
-    {
-        MountPoint = plan.Places.MountPoint,
-        CreateMountPoint = plan.Places.IsDefaultMountPoint,
-        AllowOther = Environment.IsPrivilegedProcess,
-        LockFile = plan.Places.MountLock,
-    };
 
     /// <summary>Logs why the daemon ends though nobody asked it to.</summary>
     private void SayEnded(FuseSessionEnd end, string mountPoint) => log.Of(EventType.Ended).Error(

@@ -63,13 +63,12 @@ internal sealed class ServiceManager
     /// <param name="name">
     /// The name under which the next process gets it; one that is kept under this name already goes.
     /// </param>
-    public void Store(string name, SafeHandle descriptor)
+    /// <returns>Why the service manager does not get it; no error where there is none.</returns>
+    public Errno Store(string name, SafeHandle descriptor)
     {
         Forget(name);
-        if (_listens)
-        {
-            _ = LibSystemd.NotifyWith(descriptor, $"FDSTORE=1\nFDNAME={name}\nFDPOLL=0");
-        }
+        int sent = _listens ? LibSystemd.NotifyWith(descriptor, $"FDSTORE=1\nFDNAME={name}\nFDPOLL=0") : 0;
+        return new Errno(Math.Max(0, -sent));
     }
 
     /// <summary>Has the service manager close what it keeps under a name.</summary>

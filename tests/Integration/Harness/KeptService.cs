@@ -63,6 +63,12 @@ internal sealed class KeptService : IDisposable
 
     public void Send(int signal) => Tell($"kill {signal}");
 
+    /// <summary>Closes a descriptor that the service manager keeps.</summary>
+    public void Forget(string name) => Tell($"forget {name}");
+
+    /// <summary>Limits the length of files in the processes that are started from now on; -1 for no limit.</summary>
+    public void LimitFiles(long bytes) => Tell($"limit {bytes}");
+
     /// <summary>Starts no process until <see cref="Release"/>.</summary>
     public void Hold() => Tell("hold");
 
@@ -92,6 +98,10 @@ internal sealed class KeptService : IDisposable
         Kill();
         AwaitReady(ready + 1);
     }
+
+    /// <summary>Waits until a process has logged a text.</summary>
+    public void AwaitPrinted(string text) => Deadline.Poll(
+        () => Printed.Contains(text, StringComparison.Ordinal), $"the text \"{text}\"", Describe);
 
     public string Describe() => _keeper.Describe();
 

@@ -6,12 +6,14 @@ It speaks what sd_notify(3) and sd_listen_fds(3) say: the service gets NOTIFY_SO
 FDSTORE=1 comes back to its next process by LISTEN_FDS and LISTEN_FDNAMES, in random order.
 
 Standard input, a line each: "kill" sends SIGKILL, "kill SIGNAL" another signal, "end" SIGTERM and no new start, "hold"
-keeps the next start back until "release".
+keeps the next start back until "release", "forget NAME" closes what is kept under a name, "limit BYTES" is the longest
+file of the processes that are started from then on (RLIMIT_FSIZE; none with "limit -1").
 Standard output, a line each: "started PID", "ready PID", "ended PID STATUS", "kept NAME...", and "stopped" at the end.
 """
 import array
 import os
 import random
+import resource
 import select
 import signal
 import socket
@@ -31,6 +33,7 @@ class Service:
         self.pidfd = -1
         self.is_ending = False
         self.is_held = False
+        self.longest_file = resource.RLIM_INFINITY
 
     def start(self):
         kept = random.sample(self.kept, len(self.kept))
@@ -47,6 +50,8 @@ class Service:
             os.closerange(FIRST + len(kept), FIRST + 3000)
             os.dup2(os.open("/dev/null", os.O_RDONLY), 0)
             os.dup2(2, 1)
+            signal.signal(signal.SIGXFSZ, signal.SIG_DFL)  # which Python ignores
+            resource.setrlimit(resource.RLIMIT_FSIZE, (self.longest_file, resource.RLIM_INFINITY))
             os.execve(self.command[0], self.command, environment)
         for descriptor in high:
             os.close(descriptor)
@@ -63,9 +68,7 @@ class Service:
         lines = dict(line.split("=", 1) for line in data.decode().splitlines() if "=" in line)
         name = lines.get("FDNAME", "stored")
         if lines.get("FDSTOREREMOVE") == "1":
-            for kept in [kept for kept in self.kept if kept[0] == name]:
-                os.close(kept[1])
-                self.kept.remove(kept)
+            self.forget(name)
         if lines.get("FDSTORE") == "1":
             if lines.get("FDPOLL") != "0":
                 say("polled", name)  # the manager would wake up for each request
@@ -73,6 +76,11 @@ class Service:
         if lines.get("READY") == "1":
             say("ready", self.pid)
             say("kept", *sorted(name for name, _ in self.kept))
+
+    def forget(self, name):
+        for kept in [kept for kept in self.kept if kept[0] == name]:
+            os.close(kept[1])
+            self.kept.remove(kept)
 
     def reap(self):
         # What was sent before the end is still there.
@@ -95,6 +103,10 @@ class Service:
             self.is_held = True
         elif words[0] == "release":
             self.is_held = False
+        elif words[0] == "forget":
+            self.forget(words[1])
+        elif words[0] == "limit":
+            self.longest_file = int(words[1])
 
     def run(self):
         self.start()

@@ -1,0 +1,59 @@
+using TpmFs.Integration.Tests.Harness;
+
+namespace TpmFs.Integration.Tests.HandOver;
+
+/// <summary>What the daemon before kept is lost in part, or this daemon gets no memory to keep anything in.</summary>
+public sealed class LostMemoryTests : KeptServiceTests
+{
+    /// <summary>Shorter than a mirror, and long enough for .NET.</summary>
+    private const int ShortFiles = 100_000_000;
+
+    /// <summary>
+    /// The daemon ended with a NullReferenceException, so that three in a row did, and nobody served the mount. Before
+    /// that it was killed by SIGXFSZ.
+    /// </summary>
+    [Fact]
+    public void A_mount_is_served_without_keeping_it_when_there_is_no_memory()
+    {
+        KeptService service = StartService();
+        Opener opener = Open(service.Node);
+        opener.Transact(Tpm2.CreatePrimary()).NewHandle();
+
+        service.Forget("doors");
+        service.LimitFiles(ShortFiles);
+        service.Replace();
+
+        Assert.Equal("ENODEV", opener.Write(Tpm2.GetRandom(8)).Errno);
+        service.AwaitPrinted("gets no memory that outlives it (File too large");
+        service.AwaitPrinted("kept tpm0 tpm0-data\n"); // and no connection to the kernel
+        Assert.Single(Sandbox.FuseMounts);
+        Opener next = Open(service.Node);
+        next.Transact(Tpm2.CreatePrimary()).NewHandle();
+
+        service.LimitFiles(-1);
+        service.Replace();
+        Assert.Contains(next.Write(Tpm2.GetRandom(8)).Errno, (string?[])["ECONNABORTED", "ENOTCONN"]);
+        Assert.Single(Sandbox.FuseMounts);
+        Opener last = Open(service.Node);
+        last.Transact(Tpm2.GetRandom(8)).Succeeded();
+        last.Close();
+        AssertTpmEmpties(service);
+    }
+
+    /// <summary>
+    /// They went on with no handles, and the TPM got a command that was under way a second time.
+    /// </summary>
+    [Fact]
+    public void Openers_of_a_TPM_end_when_what_it_held_is_lost_and_others_go_on()
+    {
+        KeptService service = StartService();
+        Opener opener = Open(service.Node);
+        opener.Transact(Tpm2.CreatePrimary()).NewHandle();
+        service.Forget("tpm0");
+        service.Replace();
+
+        Assert.Equal("ENODEV", opener.Write(Tpm2.GetRandom(8)).Errno);
+        service.AwaitPrinted("what the TPM held for it is not known");
+        Open(service.Node).Transact(Tpm2.GetRandom(8)).Succeeded();
+    }
+}
