@@ -27,7 +27,8 @@ internal sealed class Session : LedgerRecord
     public SpaceOwner Owner { get; }
 
     /// <summary>
-    /// The space that holds the session, or that saved it for its client; null once that space is closed.
+    /// The space that holds the session, or that saved it for its client; null once that space is closed, or once the
+    /// session is doomed.
     /// </summary>
     public SpaceId? Opener { get; private set; }
 
@@ -135,10 +136,14 @@ internal sealed class Session : LedgerRecord
         Changed();
     }
 
-    /// <summary>Records that no space may name the session any more.</summary>
+    /// <summary>
+    /// Records that no space may name the session any more. The session forgets its space, which may be closed before
+    /// the session is flushed.
+    /// </summary>
     public void Doom()
     {
         IsDoomed = true;
+        Opener = null;
         Changed();
     }
 

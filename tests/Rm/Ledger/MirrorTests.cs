@@ -73,6 +73,37 @@ public sealed class MirrorTests
         Assert.Equal(0, rig.Tpm.ActiveSessions);
     }
 
+    /// <summary>
+    /// Regression: the record of such a session named its opener's space, which was closed by then, so that the next
+    /// manager found the ledger damaged and dropped what all openers held.
+    /// </summary>
+    [Fact]
+    public void A_session_that_is_still_to_be_flushed_when_its_opener_has_closed_costs_others_nothing()
+    {
+        using var rig = new Rig();
+        rig.Group("root").Limits.SavedSessionsMax = 1;
+        Opener other = rig.Open();
+        uint key = other.NewKeys(1)[0];
+        Opener many = rig.Open();
+        Assert.All(Enumerable.Range(0, 4), _ => many.NewSession(SessionType.Policy));
+        Opener saving = rig.Open();
+        uint[] sessions = [saving.NewSession(SessionType.Policy), saving.NewSession(SessionType.Policy)];
+        saving.Must(Cmd.ContextSave(sessions[0]));
+        many.Close(); // Its sessions are flushed first.
+        Assert.True(rig.Manager.RunOne());
+        saving.Send(Cmd.ContextSave(sessions[1])); // which ends the session that was saved before
+        Assert.True(rig.Manager.RunOne());
+        saving.Close();
+        Assert.True(rig.Manager.RunOne());
+        Assert.True(rig.Mirror.Ledger.Sessions.HasDoomed);
+
+        rig.AssertMirrored();
+        rig.ReplaceManager();
+        other.Must(Cmd.ReadPublic(key));
+        rig.Settle();
+        Assert.Equal(1, rig.Tpm.ActiveSessions);
+    }
+
     [Fact]
     public void What_belongs_to_an_opener_that_does_not_go_on_is_flushed()
     {
