@@ -116,6 +116,7 @@ public sealed class SafeDirectory : IDisposable
             else
             {
                 using var stream = new FileStream(file, FileAccess.Write);
+                error = mode == OwnerReadWrite ? Errno.None : FileCalls.SetMode(file, mode); // whatever the umask is
                 write(stream);
                 stream.Flush(flushToDisk: true);
             }

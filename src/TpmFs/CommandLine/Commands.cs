@@ -13,7 +13,7 @@ internal static class Commands
         Examples:
           tpmfs mount --tpm device:/dev/tpm0
           tpmfs mount --tpm embedded
-          tpmfs mount /tmp/tpm --tpm swtpm:path=/tmp/swtpm.sock --state-dir /tmp/tpm-state
+          tpmfs mount /mnt/tpm --tpm swtpm:path=/run/swtpm.sock --state-dir /srv/tpm
           TPM2TOOLS_TCTI=device:/run/tpmfs/rm0 tpm2_getrandom --hex 8
         """;
 
@@ -60,7 +60,12 @@ internal static class Commands
         public override int Invoke(ParseResult parseResult)
         {
             int result = help.Invoke(parseResult);
-            parseResult.InvocationConfiguration.Output.WriteLine($"{MountCommand.Forms}\n\n{Examples}");
+            if (parseResult.CommandResult.Command is RootCommand or { Name: MountCommand.Name })
+            {
+                parseResult.InvocationConfiguration.Output.WriteLine(
+                    $"{MountCommand.Forms(Terminal.OfOutput())}\n\n{Examples}");
+            }
+
             return result;
         }
     }

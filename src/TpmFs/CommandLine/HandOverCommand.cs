@@ -27,6 +27,11 @@ internal static class HandOverCommand
 
     private static int HandOver(MountedTree tree)
     {
+        if (tree.Path == Places.SystemMountPoint && !Environment.IsPrivilegedProcess)
+        {
+            return ExitCode.Problem($"only root may replace the daemon at {tree.Path}: sudo tpmfs handover");
+        }
+
         if (!TryFindDaemon(tree.Path, out int daemon, out string problem))
         {
             return ExitCode.Problem(problem);

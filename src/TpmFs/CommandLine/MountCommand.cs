@@ -11,9 +11,7 @@ namespace TpmFs.CommandLine;
 /// <summary>tpmfs mount: settles what is asked for, then runs the daemon in the foreground.</summary>
 internal static class MountCommand
 {
-    /// <summary>What --tpm takes, a line for each form.</summary>
-    public static readonly string Forms = string.Join(
-        '\n', TransportSpec.Forms.Select(form => $"  {form.Syntax,-24} {form.Explanation}").Prepend("A TPM is one of"));
+    public const string Name = "mount";
 
     private static readonly Argument<string?> s_mountPoint = new("MOUNTPOINT")
     {
@@ -59,12 +57,22 @@ internal static class MountCommand
     public static Command Create()
     {
         var command =
-            new Command("mount", "Mount TPMs as files and serve them in the foreground until a signal ends the daemon.")
+            new Command(Name, "Mount TPMs as files and serve them in the foreground until a signal ends the daemon.")
         {
             s_mountPoint, s_tpm, s_device, s_dbus, s_config, s_stateDirectory,
         };
         command.SetAction(Run);
         return command;
+    }
+
+    /// <summary>Returns what --tpm takes, as wide as a terminal.</summary>
+    public static string Forms(Terminal terminal)
+    {
+        const int Column = 27;
+        string indentation = "\n" + new string(' ', Column);
+        IEnumerable<string> lines = TransportSpec.Forms.Select(form =>
+            $"  {form.Syntax}".PadRight(Column) + string.Join(indentation, terminal.Fold(form.Explanation, Column)));
+        return string.Join('\n', lines.Prepend("A TPM is one of"));
     }
 
     private static int Run(ParseResult arguments)
@@ -80,7 +88,8 @@ internal static class MountCommand
         IReadOnlyList<string> ways = named.Length > 0 ? named : settings.Tpms;
         if (ways.Count == 0)
         {
-            return ExitCode.Usage($"which TPM? Give --tpm SPEC, or \"tpm\" in the configuration.\n{Forms}");
+            return ExitCode.Usage(
+                $"which TPM? Give --tpm SPEC, or \"tpm\" in the configuration.\n{Forms(Terminal.Unlimited)}");
         }
 
         if (!Places.TryFind(

@@ -107,7 +107,7 @@ internal sealed partial class MountedTree
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            problem = e.Message;
+            problem = e is UnauthorizedAccessException ? Errno.EACCES.Text() : e.Message.TrimEnd('.');
             return false;
         }
     }

@@ -52,7 +52,11 @@ internal static class ResetCommand
             out Places? places,
             out string? problem))
         {
-            return ExitCode.Problem(problem);
+            // Then this user has no daemon, and the one that there is may be the system's.
+            return mountPoint is null && stateDirectory is null
+                && MountedTree.TryFind(null, out MountedTree? tree, out _)
+                ? Tell(tree.Path, Within(tree.Path, arguments.GetValue(s_place) ?? ""))
+                : ExitCode.Problem(problem);
         }
 
         string place = Within(places.MountPoint, arguments.GetValue(s_place) ?? "");
@@ -105,7 +109,7 @@ internal static class ResetCommand
         {
             _ when error == Errno.ENOENT => $"there is nothing at {place} in {mountPoint}",
             _ when error == Errno.EPERM || error == Errno.EACCES =>
-                "only root, or the user who runs the daemon, may reset its tree",
+                "only root, or the user who runs the daemon, may reset its tree: sudo tpmfs reset",
             _ => $"{mountPoint}: {error.Text()}",
         });
     }

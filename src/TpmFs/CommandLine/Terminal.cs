@@ -9,6 +9,9 @@ internal sealed record Terminal(int? Width, bool HasColours)
 {
     public const int LeastWidth = 40;
 
+    /// <summary>Gets what has no end of a line and no colours, as a file.</summary>
+    public static Terminal Unlimited { get; } = new(null, HasColours: false);
+
     /// <summary>Looks at standard output.</summary>
     public static Terminal OfOutput() => Of(Console.IsOutputRedirected, Environment.GetEnvironmentVariable, () =>
     {
@@ -29,7 +32,7 @@ internal sealed record Terminal(int? Width, bool HasColours)
         const int Usual = 80;
         if (isRedirected)
         {
-            return new Terminal(null, HasColours: false);
+            return Unlimited;
         }
 
         int columns = width();

@@ -1,6 +1,8 @@
 using System.Globalization;
 using System.Text.RegularExpressions;
+using Mono.Unix.Native;
 using TpmFs.Tpm;
+using Errno = TpmFs.Os.Errno;
 
 namespace TpmFs.CommandLine;
 
@@ -10,6 +12,9 @@ namespace TpmFs.CommandLine;
 /// </summary>
 internal sealed partial class TpmChecks(MountedTree tree)
 {
+    /// <summary>Gets the name of the user who runs this program.</summary>
+    private static string User => OutsideText.Line(Environment.UserName is { Length: > 0 } name ? name : "USER");
+
     public IEnumerable<Finding> Look()
     {
         if (!tree.TryRead("status", out string status, out string problem))
@@ -81,8 +86,7 @@ internal sealed partial class TpmChecks(MountedTree tree)
         node = null;
         return Finding.Wrong(subject, $"you may not use {shared}: {error.Text()}", error switch
         {
-            _ when error == Errno.EACCES => "as root: usermod --append --groups tss USER (the group of rm0), then USER "
-                + $"logs out and in again; or setfacl -m u:USER:rw {shared}",
+            _ when error == Errno.EACCES => $"as root: {HowToJoin(shared)}setfacl -m u:{User}:rw {shared}",
             _ when error == Errno.ENFILE => "'tpmfs openers' shows which programs have it open. To raise the limit, as "
                 + $"root: echo NUMBER >{Path.Combine(tree.Path, "openers.max")}",
             _ when error == Errno.EROFS =>
@@ -90,6 +94,12 @@ internal sealed partial class TpmChecks(MountedTree tree)
             _ => "open the node again. A container needs a new bind mount",
         });
     }
+
+    /// <summary>Returns how a user gets into a node's group; empty where the group is root's.</summary>
+    private static string HowToJoin(string node) =>
+        Syscall.stat(node, out Stat status) != 0 || status.st_gid == 0 ? ""
+        : $"usermod --append --groups {Syscall.getgrgid(status.st_gid)?.gr_name ?? $"{status.st_gid}"} {User} (the "
+            + $"group of {Path.GetFileName(node)}), then {User} logs out and in again; or ";
 
     /// <summary>Asks a TPM what it says of itself.</summary>
     private static IEnumerable<Finding> Ask(string node, string subject)

@@ -19,9 +19,6 @@ internal static class TreeCommands
     };
 
     private const string PowerFileName = "power";
-    private static readonly string[] s_headings =
-        ["id", "uid", "pid", "command", "node", "objects", "sessions", "commands", "age", "state", "for", "TPM command",
-            "reads", "unread", "door"];
 
     public static Command Status()
     {
@@ -52,13 +49,9 @@ internal static class TreeCommands
         };
         command.SetAction(arguments => With(arguments, tree =>
         {
-            string[][] rows = [s_headings,
-                .. tree.Openers().Select(opener => Array.ConvertAll(Row(opener), OutsideText.Line))];
-            int[] widths = s_headings.Select((_, column) => rows.Max(row => row[column].Length)).ToArray();
-            foreach (string[] row in rows)
+            foreach (string line in OpenersView.Show(tree.Openers(), Terminal.OfOutput()))
             {
-                Console.WriteLine(
-                    string.Join("  ", row.Select((cell, column) => cell.PadRight(widths[column]))).TrimEnd());
+                Console.WriteLine(line);
             }
 
             return ExitCode.Ok;
@@ -84,13 +77,6 @@ internal static class TreeCommands
         MountedTree.TryFind(arguments.GetValue(MountPoint), out MountedTree? tree, out string? problem)
             ? action(tree) : ExitCode.Problem(problem);
 
-    private static string[] Row(OpenerLine of) =>
-    [
-        of["id"], of["uid"], of["pid"], of["command"], MountedTree.At(of.Domain, of["node"]), of["objects"],
-        of["sessions"], of["commands"],
-        of["age"] + " s", of["state"], of["since"] + " s", of["tpm_command"], of["reads"], of["unread"], of["door"],
-    ];
-
     private static Command OfPower(string order, SleepState expected, string description)
     {
         var command = new Command(order, description) { MountPoint };
@@ -98,7 +84,9 @@ internal static class TreeCommands
         {
             if (tree.Order(PowerFileName, order) is { IsError: true } error)
             {
-                return ExitCode.Problem($"{PowerFileName}: {error.Text()}");
+                return ExitCode.Problem(error == Errno.EACCES
+                    ? $"only root, or the user who runs the daemon, may do that: sudo tpmfs {order}"
+                    : $"{PowerFileName}: {error.Text()}");
             }
 
             if (!tree.TryRead(PowerFileName, out string? state, out string? problem))

@@ -57,6 +57,9 @@ internal sealed class Settings
     /// <summary>The nodes that have character devices, by the devices' names; see <see cref="DeviceRule"/>.</summary>
     public SortedDictionary<string, DeviceSettings> Devices { get; } = new(StringComparer.Ordinal);
 
+    /// <summary>The file in which the daemon names its domains to container engines; null for none.</summary>
+    public string? CdiFile { get; set; }
+
     public LogEventLevel LogLevel { get; set; } = LogEventLevel.Information;
 
     /// <summary>What the root is held to; complete.</summary>

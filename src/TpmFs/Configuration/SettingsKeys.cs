@@ -10,6 +10,9 @@ namespace TpmFs.Configuration;
 /// </summary>
 internal static partial class SettingsKeys
 {
+    private const string CdiForm = "an absolute path that ends with .json, such as \"/run/cdi/tpmfs.json\": container "
+        + "engines read no file of another name";
+
     private static readonly ObjectShape<DomainSettings> s_limited = LimitKeys();
 
     private static readonly ObjectShape<DomainSettings> s_domain = new()
@@ -78,6 +81,7 @@ internal static partial class SettingsKeys
                 Values<DeviceSettings>.Text(
                     DeviceRule.NodeForm, DeviceRule.NodePattern(), (device, node) => device.Node = node),
                 settings => settings.Devices) },
+        { "cdi", Text(CdiForm, CdiPath(), (settings, path) => settings.CdiFile = path) },
         {
             "log", new ObjectShape<Settings>
             {
@@ -111,6 +115,9 @@ internal static partial class SettingsKeys
     /// <summary>A well-known bus name of the D-Bus specification ("Valid Names"), of at most 255 characters.</summary>
     [GeneratedRegex(@"^(?=.{3,255}\z)[A-Za-z_-][A-Za-z0-9_-]*(\.[A-Za-z_-][A-Za-z0-9_-]*)+\z")]
     private static partial Regex WellKnownName();
+
+    [GeneratedRegex(@"^/[^\x00-\x1F\x7F]{0,4000}\.json\z")]
+    private static partial Regex CdiPath();
 
     private static ObjectShape<DomainSettings> LimitKeys()
     {

@@ -1,5 +1,6 @@
 using Mono.Unix.Native;
 using Serilog;
+using TpmFs.Cdi;
 using TpmFs.Configuration;
 using TpmFs.Doors.Device;
 using TpmFs.Doors.Fuse;
@@ -83,12 +84,15 @@ internal static class Daemon
         var maker = new CuseMaker(SessionOptions.OfDevices(plan, tpms), new FuseLog(log));
         using var devices = new ServedDevices(plan.Devices, maker, log);
         status.Show(devices.List);
+        using CdiKeeper? cdi = plan.Settings.CdiFile is { } file
+            ? new CdiKeeper(file, plan.Places.MountPoint, devices.List, log) : null;
+        devices.Settled += () => cdi?.Refresh();
         using var tree = new ServedTree(
             new TreeTpms([.. tpms.All.Select(tpm => tpm.Port)], tpms.All, status), plan.Settings, owners,
             new TreeSurroundings(new UserDatabase(), state, TimeProvider.System, log)
             {
                 Payers = plan.Payers,
-                Watcher = devices,
+                Watcher = cdi is null ? devices : new TpmNodeWatchers([devices, cdi]),
                 Records = doors.Store,
             });
         if (succession.IsTakingOver)
@@ -97,6 +101,7 @@ internal static class Daemon
         }
 
         return new Serving(
-            plan, new ServedParts(tpms, tree, devices, status, state, doors), succession, signals, log).Run();
+            plan, new ServedParts(tpms, tree, devices, status, state, doors) { Cdi = cdi }, succession, signals, log)
+            .Run();
     }
 }

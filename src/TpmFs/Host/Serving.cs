@@ -1,6 +1,7 @@
 using Mono.Unix.Native;
 using Serilog;
 using Serilog.Core;
+using TpmFs.Cdi;
 using TpmFs.Configuration;
 using TpmFs.Doors.DBus;
 using TpmFs.Doors.Device;
@@ -90,6 +91,7 @@ internal sealed class Serving(
     private void SayReady(FuseSession session)
     {
         parts.Devices.Start();
+        parts.Cdi?.Start();
         succession.Mirrors.Prove();
         _service.Ready(Description);
         if (succession.IsTakingOver)
@@ -115,6 +117,7 @@ internal sealed class Serving(
                     _service.Reloading();
                     Reload();
                     parts.Devices.Retry();
+                    parts.Cdi?.Refresh();
                     _service.Ready(Description);
                     break;
                 case 3:
@@ -157,6 +160,7 @@ internal sealed class Serving(
 
         parts.Tree.FileSystem.RefuseOpens();
         parts.Devices.RefuseOpens();
+        parts.Cdi?.Dispose();
         bus?.Close();
         GiveBack();
         parts.Devices.Dispose();
@@ -215,4 +219,8 @@ internal sealed class Serving(
 /// <param name="Doors">The mirror of openers, nodes and requests.</param>
 internal sealed record ServedParts(
     ServedTpms Tpms, ServedTree Tree, ServedDevices Devices, DaemonStatus Status, StateKeeper State,
-    OpenedMirror Doors);
+    OpenedMirror Doors)
+{
+    /// <summary>Gets what names the domains to container engines; null where nothing does.</summary>
+    public CdiKeeper? Cdi { get; init; }
+}

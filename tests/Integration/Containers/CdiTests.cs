@@ -103,6 +103,40 @@ public sealed class CdiTests(ContainerMount mount, ITestOutputHelper output)
         Assert.Equal("old\n", Mount.Sandbox.Shell($"cat {folder}/*; umount {folder}"));
     }
 
+    [Fact]
+    public void A_daemon_that_is_to_keep_the_file_names_a_domain_as_soon_as_it_is_made_and_as_long_as_it_is_there()
+    {
+        // A umask as the service's, which leaves the file to root unless somebody sees to it.
+        const string Kept = "/run/cdi/kept.json";
+        Sandbox sandbox = Mount.Sandbox;
+        string configuration = Path.Combine(sandbox.MakeRootsFolder("kept"), "tpmfs.json");
+        System.IO.File.WriteAllText(configuration, $"{{ \"cdi\": \"{Kept}\" }}");
+        using var tpm = new SoftwareTpm(sandbox, "kept-tpm");
+        using var daemon = Daemon.Through(
+            sandbox, ["sh", "-c", "umask 077; exec \"$@\"", "sh"], tpm.Tcti, sandbox.MakeFolder("kept-mnt"),
+            "--config", configuration);
+        string name = $"kept{NewNumber()}";
+        string domain = $"{daemon.MountPoint}/domains/{name}";
+        Deadline.Poll(() => Ask($"mkdir {domain}").ExitCode == 0, "the daemon serves", () => daemon.Printed);
+        Deadline.Poll(() => Ask($"grep -q '\"{name}\"' {Kept}").ExitCode == 0, "the domain is named");
+        Assert.Equal("644\n", sandbox.Shell($"stat --format %a {Kept}"));
+
+        string[] container = mount.ByRoot.Run("--device", $"{Kind}={name}");
+        sandbox.Run(User.Root, [.. container, "sh", "-euc", Clients]).Succeeded();
+        sandbox.Shell($"chown {ContainerMount.Tenant.Uid} {domain} {domain}/rm0");
+        container = mount.ByTenant.Run("--device", $"{Kind}={name}");
+        sandbox.Run(ContainerMount.Tenant, [.. container, "sh", "-euc", Clients]).Succeeded();
+
+        sandbox.Shell($"rmdir {domain}");
+        Deadline.Poll(() => Ask($"[ ! -e {Kept} ]").ExitCode == 0, "no domain is named");
+        sandbox.Shell($"mkdir {domain}");
+        Deadline.Poll(() => Ask($"grep -q '\"{name}\"' {Kept}").ExitCode == 0, "the domain is named again");
+        daemon.Stop();
+        Assert.NotEqual(0, Ask($"[ -e {Kept} ]").ExitCode);
+
+        Outcome Ask(string script) => sandbox.Run(User.Root, "sh", "-c", script);
+    }
+
     private static string[] Names(string specification)
     {
         using var parsed = JsonDocument.Parse(specification);

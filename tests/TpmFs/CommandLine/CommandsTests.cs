@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using TpmFs.CommandLine;
 
 namespace TpmFs.Daemon.Tests.CommandLine;
 
@@ -29,6 +30,23 @@ public sealed class CommandsTests : IDisposable
         Assert.Contains("swtpm:path=SOCK", output, StringComparison.Ordinal);
         Assert.Contains("tpmfs mount --tpm embedded", output, StringComparison.Ordinal);
     }
+
+    [Theory]
+    [InlineData("status")]
+    [InlineData("cdi")]
+    [InlineData("doctor")]
+    public void The_help_of_a_command_that_takes_no_TPM_does_not_tell_the_forms(string command)
+    {
+        (int code, string? output, string _) = Run(command, "--help");
+        Assert.Equal(0, code);
+        Assert.Contains("Usage:", output, StringComparison.Ordinal);
+        Assert.DoesNotContain("A TPM is one of", output, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void The_forms_of_a_TPM_fit_a_terminal_of_80_columns() => Assert.All(
+        MountCommand.Forms(new Terminal(80, HasColours: false)).Split('\n'),
+        line => Assert.InRange(line.Length, 1, 80));
 
     [Theory]
     [InlineData("Required command was not provided")]

@@ -131,7 +131,7 @@ public sealed class SettingsFileTests : IDisposable
     [InlineData(
         "{ \"tmp\": \"x\" }", 1, 3,
         "\"tmp\" is no key of the configuration; its keys are $schema, tpm, rm0, idle_release, command_timeout, "
-            + "reserve, flush_at_start, scheduling, dbus, limits, defaults, users, domains, devices, log")]
+            + "reserve, flush_at_start, scheduling, dbus, limits, defaults, users, domains, devices, cdi, log")]
     [InlineData("{\n  \"rm0\": { \"owner\": 1 }\n}", 2, 12, "\"owner\" is no key of \"rm0\"; its keys are mode, group")]
     [InlineData("{ \"tpm\": \"a\",\n \"tpm\": \"b\" }", 2, 2, "\"tpm\" is given twice in the configuration")]
     [InlineData("{ \"TPM\": \"a\" }", 1, 3, "\"TPM\" is no key")]

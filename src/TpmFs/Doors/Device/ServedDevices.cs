@@ -40,6 +40,9 @@ internal sealed class ServedDevices : ITpmNodeWatcher, IDisposable
         _thread = new Thread(Run) { IsBackground = true, Name = "devices" };
     }
 
+    /// <summary>Raised after a device was made, was removed, or could not be made. The devices' thread.</summary>
+    public event Action? Settled;
+
     /// <summary>
     /// Returns the devices that there should be, by name, each with its node and with why it is not there, which is
     /// empty where it is.
@@ -203,5 +206,7 @@ internal sealed class ServedDevices : ITpmNodeWatcher, IDisposable
                 _all.Remove(device);
             }
         }
+
+        Settled?.Invoke();
     }
 }

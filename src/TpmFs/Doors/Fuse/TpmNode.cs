@@ -70,6 +70,18 @@ internal interface ITpmNodeWatcher
     void Added(TpmNode node);
 }
 
+/// <summary>Several watchers as one.</summary>
+internal sealed class TpmNodeWatchers(IReadOnlyList<ITpmNodeWatcher> all) : ITpmNodeWatcher
+{
+    public void Added(TpmNode node)
+    {
+        foreach (ITpmNodeWatcher watcher in all)
+        {
+            watcher.Added(node);
+        }
+    }
+}
+
 /// <summary>Says who asks in words that are not FUSE's.</summary>
 internal static class FuseCallers
 {

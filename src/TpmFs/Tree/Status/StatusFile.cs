@@ -81,7 +81,7 @@ internal sealed class StatusFile(NodeTable table, ControlContext context, Daemon
                 $"{(tpm.Problem.Length > 0 ? "; " : "")}TPM 1.2, which tpmfs cannot manage: "
                     + $"there is no rm{tpm.Number}, and raw{tpm.Number} is the TPM itself",
             { Description: { } says } when tpm.Problem.Length == 0 =>
-                $"{says.Manufacturer} {says.Model}, firmware {says.Firmware}, TPM 2.0 revision "
+                $"{OneBlank($"{says.Manufacturer} {says.Model}")}, firmware {says.Firmware}, TPM 2.0 revision "
                     + $"{says.Revision / 100}.{says.Revision % 100:00}",
             _ => "",
         });
@@ -99,6 +99,10 @@ internal sealed class StatusFile(NodeTable table, ControlContext context, Daemon
             Number(of.Denied), Number(of.AuthFailures),
         ];
     }
+
+    /// <summary>Returns a TPM's words with one blank between them: TPMs fill theirs up with blanks.</summary>
+    private static string OneBlank(string words) =>
+        string.Join(' ', words.Split(' ', StringSplitOptions.RemoveEmptyEntries));
 
     private static string Number(long value) => value.ToString(CultureInfo.InvariantCulture);
 

@@ -3,7 +3,7 @@ using System.Globalization;
 using System.Text.Encodings.Web;
 using System.Text.Json;
 
-namespace TpmFs.CommandLine;
+namespace TpmFs.Cdi;
 
 /// <summary>
 /// A specification of the Container Device Interface: podman, containerd and CRI-O read it, and put into a container

@@ -1,7 +1,7 @@
 using System.Text.Json;
-using TpmFs.CommandLine;
+using TpmFs.Cdi;
 
-namespace TpmFs.Daemon.Tests.CommandLine;
+namespace TpmFs.Daemon.Tests.Cdi;
 
 /// <summary>
 /// What 'tpmfs cdi' writes, held against the rules of the Container Device Interface ("JSON Definition" there). podman

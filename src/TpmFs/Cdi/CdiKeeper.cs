@@ -1,0 +1,190 @@
+using System.Globalization;
+using System.Text.RegularExpressions;
+using Serilog;
+using TpmFs.Doors.Fuse;
+
+namespace TpmFs.Cdi;
+
+/// <summary>
+/// Keeps the specification of the daemon's domains as the domains are: container engines find a domain by its name soon
+/// after somebody made it, and do not find one that was removed.
+/// </summary>
+/// <remarks>
+/// A thread of its own writes the file, since the threads that serve the tree must not wait for a disk. The lock guards
+/// the list of nodes and what the thread is to do, and is held for a few instructions.
+/// </remarks>
+/// <param name="path">The file.</param>
+/// <param name="mountPoint">Where the tree is mounted.</param>
+/// <param name="listDevices">
+/// Lists the character devices: the path of each, its node's place in the tree, and why it is not there, which is empty
+/// where it is.
+/// </param>
+/// <param name="log">Learns what a person should know.</param>
+internal sealed partial class CdiKeeper(
+    string path, string mountPoint, Func<IReadOnlyList<(string Path, string Node, string Problem)>> listDevices,
+    ILogger log) : ITpmNodeWatcher, IDisposable
+{
+    private static readonly TimeSpan s_limit = TimeSpan.FromSeconds(5);
+
+    private readonly object _gate = new();
+    private readonly List<TpmNode> _nodes = [];
+    private readonly HashSet<string> _leftOut = [];
+    private string _lastProblem = "";
+    private Thread? _thread;
+    private bool _hasChanged;
+    private bool _mustStop;
+
+    public void Added(TpmNode node)
+    {
+        if (!ManagedNode().IsMatch(node.Place))
+        {
+            return;
+        }
+
+        lock (_gate)
+        {
+            _nodes.Add(node);
+        }
+
+        node.Changed += () =>
+        {
+            if (node.IsGone)
+            {
+                Refresh();
+            }
+        };
+        Refresh();
+    }
+
+    /// <summary>Has the file written again. Any thread.</summary>
+    public void Refresh()
+    {
+        lock (_gate)
+        {
+            _hasChanged = true;
+            Monitor.PulseAll(_gate);
+        }
+    }
+
+    /// <summary>Writes the file, and keeps it from now on. The tree is mounted by then.</summary>
+    public void Start()
+    {
+        Write();
+        _thread = new Thread(Run) { IsBackground = true, Name = "cdi" };
+        _thread.Start();
+    }
+
+    /// <summary>Removes the file, where it was written: the domains go with the daemon.</summary>
+    public void Dispose()
+    {
+        lock (_gate)
+        {
+            _mustStop = true;
+            Monitor.PulseAll(_gate);
+        }
+
+        Thread? thread = Interlocked.Exchange(ref _thread, null);
+        if (thread is null)
+        {
+            return;
+        }
+
+        if (!thread.Join(s_limit) || !CdiFile.TryWrite(path, [], out _))
+        {
+            log.Warning("{Path} still names the domains of this daemon, which ends; remove it", path);
+        }
+    }
+
+    private void Run()
+    {
+        while (TryAwaitChange())
+        {
+            Write();
+        }
+    }
+
+    /// <returns>False when the thread is to stop.</returns>
+    private bool TryAwaitChange()
+    {
+        lock (_gate)
+        {
+            while (!_hasChanged && !_mustStop)
+            {
+                Monitor.Wait(_gate);
+            }
+
+            return !_mustStop;
+        }
+    }
+
+    private void Write()
+    {
+        TpmNode[] nodes;
+        lock (_gate)
+        {
+            _hasChanged = false; // first, so that no later change is missed
+            _nodes.RemoveAll(node => node.IsGone);
+            nodes = [.. _nodes.Where(node => node.IsThere)];
+        }
+
+        try
+        {
+            CdiFile.TryWrite(path, Devices(nodes), out string problem);
+            if (problem.Length > 0 && problem != _lastProblem)
+            {
+                log.Warning(
+                    "container engines do not learn of the domains: {Problem}. tpmfs tries it again when a domain is "
+                        + "made or removed, and when it reloads its configuration (SIGHUP)", problem);
+            }
+
+            _lastProblem = problem;
+        }
+        catch (Exception e)
+        {
+            log.Error(e, "{Path} cannot be written", path);
+        }
+    }
+
+    private List<CdiDevice> Devices(TpmNode[] nodes)
+    {
+        var byNode = listDevices().Where(device => device.Problem.Length == 0)
+            .DistinctBy(device => device.Node).ToDictionary(device => device.Node, device => device.Path);
+        var devices = new List<CdiDevice>();
+        foreach (IGrouping<string, TpmNode> domain in nodes
+            .GroupBy(node => ManagedNode().Match(node.Place).Groups["domain"].Value)
+            .OrderBy(domain => domain.Key, StringComparer.Ordinal))
+        {
+            if (!CdiDevice.IsName(domain.Key))
+            {
+                SayLeftOut(domain.Key);
+                continue;
+            }
+
+            // A domain that was removed and made again may be there twice for a moment; the newest holds.
+            var places = domain.GroupBy(node => Number(node.Place)).ToDictionary(
+                node => node.Key, node => node.Last().Place);
+            devices.Add(new CdiDevice(
+                domain.Key, places.ToDictionary(node => node.Key, node => Path.Combine(mountPoint, node.Value)))
+            {
+                Devices = places.Where(node => byNode.ContainsKey(node.Value))
+                    .ToDictionary(node => node.Key, node => byNode[node.Value]),
+            });
+        }
+
+        return devices;
+    }
+
+    private void SayLeftOut(string domain)
+    {
+        if (_leftOut.Add(domain))
+        {
+            log.Warning("domains/{Domain} is not in {Path}: " + CdiDevice.NameForm, domain, path);
+        }
+    }
+
+    private static int Number(string place) =>
+        int.Parse(ManagedNode().Match(place).Groups["number"].ValueSpan, CultureInfo.InvariantCulture);
+
+    [GeneratedRegex(@"^domains/(?<domain>[^/]+)/rm(?<number>[0-9]+)\z")]
+    private static partial Regex ManagedNode();
+}

@@ -1,0 +1,231 @@
+using System.Text.Json;
+using Serilog;
+using Serilog.Core;
+using Serilog.Events;
+using TpmFs.Cdi;
+using TpmFs.Configuration;
+using TpmFs.Daemon.Tests.Tree;
+using TpmFs.Rm;
+
+namespace TpmFs.Daemon.Tests.Cdi;
+
+/// <summary>The daemon keeps the specification as its domains are.</summary>
+public sealed class CdiKeeperTests : IDisposable
+{
+    private static readonly TimeSpan s_deadline = TimeSpan.FromSeconds(20);
+
+    private readonly string _folder = Directory.CreateTempSubdirectory("tpmfs-test-").FullName;
+    private readonly LogSink _warnings = new();
+    private readonly Logger _log;
+    private (string Path, string Node, string Problem)[] _devices = [];
+
+    public CdiKeeperTests() => _log = new LoggerConfiguration().WriteTo.Sink(_warnings).CreateLogger();
+
+    private string File => Path.Combine(_folder, "cdi", "tpmfs.json");
+
+    public void Dispose()
+    {
+        _log.Dispose();
+        Directory.Delete(_folder, recursive: true);
+    }
+
+    [Fact]
+    public void Domains_that_there_are_at_the_start_are_named_when_the_start_returns()
+    {
+        var settings = new Settings();
+        settings.Domains.Add("db", new DomainSettings());
+        using CdiKeeper keeper = NewKeeper();
+        using var tree = new TreeFixture(settings, watcher: keeper);
+        Assert.False(Path.Exists(File));
+        keeper.Start();
+        Assert.Equal("db=/mnt/domains/db/rm0", Named());
+    }
+
+    [Fact]
+    public void A_domain_is_named_after_mkdir_and_no_more_after_rmdir()
+    {
+        using CdiKeeper keeper = NewKeeper();
+        using var tree = new TreeFixture(tpms: 2, watcher: keeper);
+        keeper.Start();
+        Assert.False(Path.Exists(File)); // engines refuse a specification without a device
+        tree.Make("domains", "web");
+        Await("web=/mnt/domains/web/rm0,/mnt/domains/web/rm1");
+        tree.Make("domains", "db");
+        Await("db=/mnt/domains/db/rm0,/mnt/domains/db/rm1 web=/mnt/domains/web/rm0,/mnt/domains/web/rm1");
+        tree.Remove("domains", "web");
+        Await("db=/mnt/domains/db/rm0,/mnt/domains/db/rm1");
+        tree.Remove("domains", "db");
+        Await("");
+    }
+
+    [Fact]
+    public void A_domain_that_is_removed_and_made_again_is_named_once()
+    {
+        using CdiKeeper keeper = NewKeeper();
+        using var tree = new TreeFixture(watcher: keeper);
+        keeper.Start();
+        for (int i = 0; i < 50; i++)
+        {
+            tree.Make("domains", "web");
+            tree.Remove("domains", "web");
+        }
+
+        tree.Make("domains", "web");
+        Await("web=/mnt/domains/web/rm0");
+    }
+
+    [Fact]
+    public void The_directories_of_users_and_the_nodes_of_the_root_are_not_named()
+    {
+        using CdiKeeper keeper = NewKeeper();
+        using var tree = new TreeFixture(watcher: keeper);
+        keeper.Start();
+        tree.Make("users", "1000");
+        tree.Make("domains", "web");
+        Await("web=/mnt/domains/web/rm0");
+    }
+
+    [Fact]
+    public void A_domain_with_a_character_device_is_named_with_that()
+    {
+        using CdiKeeper keeper = NewKeeper();
+        using var tree = new TreeFixture(watcher: keeper);
+        keeper.Start();
+        tree.Make("domains", "web");
+        Await("web=/mnt/domains/web/rm0");
+        _devices = [("/dev/tpmfs/web", "domains/web/rm0", "it is being made")];
+        keeper.Refresh();
+        _devices = [("/dev/tpmfs/web", "domains/web/rm0", "")];
+        keeper.Refresh();
+        Await("web=/dev/tpmfs/web");
+    }
+
+    [Fact]
+    public void A_TPM_that_cannot_be_managed_has_no_node_to_be_named()
+    {
+        using CdiKeeper keeper = NewKeeper();
+        using var tree = new TreeFixture(tpms: 2, watcher: keeper);
+        tree.Facts[0] = tree.Facts[0] with { Family = TpmFamily.Tpm12 };
+        keeper.Start();
+        tree.Make("domains", "web");
+        Await("web=/mnt/domains/web/rm1");
+    }
+
+    [Fact]
+    public void A_name_that_is_no_devices_is_left_out_and_the_log_says_so_once()
+    {
+        using CdiKeeper keeper = NewKeeper();
+        using var tree = new TreeFixture(watcher: keeper);
+        keeper.Start();
+        tree.Make("domains", "web_");
+        tree.Make("domains", "web");
+        Await("web=/mnt/domains/web/rm0");
+        tree.Make("domains", "db");
+        Await("db=/mnt/domains/db/rm0 web=/mnt/domains/web/rm0");
+        Assert.Single(_warnings.Messages, message => message.Contains("web_", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public void The_file_goes_with_the_daemon()
+    {
+        using var tree = new TreeFixture();
+        using (CdiKeeper keeper = NewKeeper())
+        {
+            using var watched = new TreeFixture(watcher: keeper);
+            keeper.Start();
+            watched.Make("domains", "web");
+            Await("web=/mnt/domains/web/rm0");
+        }
+
+        Assert.False(Path.Exists(File));
+    }
+
+    [Fact]
+    public void A_daemon_that_did_not_come_to_serve_leaves_the_file_of_another_alone()
+    {
+        Directory.CreateDirectory(Path.GetDirectoryName(File)!);
+        System.IO.File.WriteAllText(File, "another's");
+        NewKeeper().Dispose();
+        Assert.Equal("another's", System.IO.File.ReadAllText(File));
+    }
+
+    [Fact]
+    public void A_file_that_cannot_be_written_is_logged_once_and_written_later()
+    {
+        string folder = Path.GetDirectoryName(File)!;
+        Directory.CreateDirectory(Path.Combine(File, "in-the-way")); // no rename replaces a directory
+        using CdiKeeper keeper = NewKeeper();
+        using var tree = new TreeFixture(watcher: keeper);
+        tree.Make("domains", "web");
+        keeper.Start();
+        string message = Assert.Single(_warnings.Messages);
+        Assert.Contains($"{File} cannot be written", message, StringComparison.Ordinal);
+        Assert.Contains("SIGHUP", message, StringComparison.Ordinal);
+        Directory.Delete(folder, recursive: true);
+        keeper.Refresh();
+        Await("web=/mnt/domains/web/rm0");
+        Assert.Single(_warnings.Messages);
+    }
+
+    [Theory]
+    [InlineData("tpmfs.json")]
+    [InlineData("/run/cdi/tpmfs")]
+    [InlineData("/run/cdi/")]
+    [InlineData("/run/cdi/a\\nb.json")]
+    [InlineData("")]
+    public void A_file_that_no_engine_would_read_is_refused(string path)
+    {
+        Assert.False(SettingsFile.TryParse(
+            System.Text.Encoding.UTF8.GetBytes($"{{ \"cdi\": \"{path}\" }}"), out _, out _, out string problem));
+        Assert.Contains("/run/cdi/tpmfs.json", problem, StringComparison.Ordinal);
+    }
+
+    private CdiKeeper NewKeeper() => new(File, "/mnt", () => _devices, _log);
+
+    private void Await(string expected)
+    {
+        Assert.True(
+            SpinWait.SpinUntil(() => Named() == expected, s_deadline), $"'{Named()}' did not become '{expected}'");
+    }
+
+    /// <summary>Returns the devices of the file, each with what is mounted for it.</summary>
+    private string Named()
+    {
+        try
+        {
+            using var parsed = JsonDocument.Parse(System.IO.File.ReadAllBytes(File));
+            return string.Join(' ', parsed.RootElement.GetProperty("devices").EnumerateArray().Select(device =>
+                $"{device.GetProperty("name").GetString()}=" + string.Join(',', device.GetProperty("containerEdits")
+                    .GetProperty("mounts").EnumerateArray()
+                    .Select(mount => mount.GetProperty("hostPath").GetString()))));
+        }
+        catch (IOException)
+        {
+            return ""; // There is no such file.
+        }
+    }
+
+    private sealed class LogSink : ILogEventSink
+    {
+        private readonly List<string> _messages = [];
+
+        public string[] Messages
+        {
+            get
+            {
+                lock (_messages)
+                {
+                    return [.. _messages];
+                }
+            }
+        }
+
+        public void Emit(LogEvent logEvent)
+        {
+            lock (_messages)
+            {
+                _messages.Add(TpmFs.Logs.Rendered.Message(logEvent));
+            }
+        }
+    }
+}
