@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using System.Diagnostics;
 using TpmFs.Integration.Tests.Harness;
 using TpmFs.Tpm;
 using Xunit.Abstractions;
@@ -133,6 +134,39 @@ public sealed class BusRobustnessTests(BusMount mount, ITestOutputHelper output)
         Deadline.Poll(() => CountConnections() == 0, "all connections are closed");
         Deadline.Poll(
             () => CountDescriptors() <= before, "no descriptor is left", () => $"{before}, then {CountDescriptors()}");
+    }
+
+    /// <summary>
+    /// Regression: the library that writes messages gave the bus up when the socket had no room for a descriptor, so
+    /// that the calls of all users failed; and a call waited for all calls that another user had made before, 20 s.
+    /// </summary>
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void A_user_who_makes_very_many_calls_keeps_no_other_user_from_calling(bool isMember)
+    {
+        string script = Path.Combine(Mount.Sandbox.Scripts, "clients", "busflood.py");
+        string socket = Bus.Address["unix:path=".Length..];
+        using ChildProcess flood = Mount.Sandbox.Start(
+            isMember ? User.Member : User.Outsider, ["/usr/bin/python3", script, socket, "100", "100"]);
+        Deadline.Poll(
+            () => flood.Printed.Contains('\n', StringComparison.Ordinal) || flood.HasExited, "a flood", flood.Describe,
+            Deadline.Client);
+        Agent other = NewBusAgent(User.OtherMember);
+        var clock = Stopwatch.StartNew();
+        for (int i = 0; i < 20; i++)
+        {
+            Reply opened = other.Begin("tcti_open", "tabrmd").Wait("a connection", limit: Deadline.Client);
+            Assert.True(opened.Errno is null, Mount.Daemon.Describe());
+            new Opener(other, (int)opened.Value).Transact(Tpm2.GetRandom(8)).Succeeded();
+        }
+
+        TimeSpan taken = clock.Elapsed;
+        Assert.False(flood.HasExited, flood.Describe());
+        flood.Input.Close();
+        flood.Wait().Succeeded();
+        Assert.DoesNotContain("the bus is lost", Mount.Daemon.Printed, StringComparison.Ordinal);
+        Assert.InRange(taken, TimeSpan.Zero, TimeSpan.FromSeconds(60));
     }
 
     private int CountDescriptors() => Directory.GetFiles($"/proc/{Mount.Daemon.Id}/fd").Length;

@@ -32,6 +32,16 @@ internal sealed record BusCaller(DBusConnection Bus, string Name, uint Uid, uint
             ? new BusCaller(bus, name, uid, pid, GroupsIn(told)) : null;
     }
 
+    /// <summary>Asks the bus for its id: its answer says that it has read all that was sent before.</summary>
+    /// <exception cref="DBusConnectionException">The bus has gone.</exception>
+    public static Task AskBusAsync(DBusConnection bus)
+    {
+        using MessageWriter writer = bus.GetMessageWriter();
+        writer.WriteMethodCallHeader(
+            "org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus", "GetId");
+        return bus.CallMethodAsync(writer.CreateMessage());
+    }
+
     private static MessageBuffer Question(DBusConnection bus, string name)
     {
         using MessageWriter writer = bus.GetMessageWriter();

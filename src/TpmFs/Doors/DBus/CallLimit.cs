@@ -1,14 +1,15 @@
 namespace TpmFs.Doors.DBus;
 
-/// <summary>Bounds the calls that are under way, in all and for each caller. Any thread.</summary>
+/// <summary>
+/// Bounds the calls of each caller that are under way. How many callers one user can be the bus bounds
+/// (max_connections_per_user in dbus-daemon(1)). Any thread.
+/// </summary>
 internal sealed class CallLimit
 {
     private const int PerCaller = 32;
-    private const int InAll = 1024;
 
     private readonly Lock _gate = new();
     private readonly Dictionary<string, int> _calls = [];
-    private int _count;
 
     /// <summary>Counts a call that begins.</summary>
     /// <returns>False when it is one too many.</returns>
@@ -17,13 +18,12 @@ internal sealed class CallLimit
         lock (_gate)
         {
             int own = _calls.GetValueOrDefault(caller);
-            if (own == PerCaller || _count == InAll)
+            if (own == PerCaller)
             {
                 return false;
             }
 
             _calls[caller] = own + 1;
-            _count++;
             return true;
         }
     }
@@ -33,7 +33,6 @@ internal sealed class CallLimit
     {
         lock (_gate)
         {
-            _count--;
             if (--_calls[caller] == 0)
             {
                 _calls.Remove(caller);

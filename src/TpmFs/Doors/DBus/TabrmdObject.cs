@@ -36,6 +36,7 @@ internal sealed class TabrmdObject(DBusConnection bus, IBusAdmission admission, 
     ];
 
     private readonly CallLimit _limit = new();
+    private readonly BusOutbox _outbox = new(() => BusCaller.AskBusAsync(bus));
 
     public string Path => "/com/intel/tss2/Tabrmd/Tcti";
 
@@ -45,45 +46,49 @@ internal sealed class TabrmdObject(DBusConnection bus, IBusAdmission admission, 
     public ValueTask HandleMethodAsync(MethodContext context)
     {
         Message request = context.Request;
+        bool isOurs = !request.InterfaceIsSet || request.InterfaceAsString == Interface;
+        string method = isOurs ? request.MemberAsString ?? "" : "";
+        string sender = request.SenderAsString ?? "";
+        context.DisposesAsynchronously = true;
         if (context.IsDBusIntrospectRequest)
         {
-            context.ReplyIntrospectXml(s_introspection, ReadOnlySpan<string>.Empty);
+            _ = ReplyAsync(context, sender, () =>
+                context.ReplyIntrospectXml(s_introspection, ReadOnlySpan<string>.Empty));
         }
-        else if (!request.InterfaceIsSet || request.InterfaceAsString == Interface)
+        else if (SignatureOf(method) is not { } expected)
         {
-            Call(context, request.MemberAsString ?? "", request.SenderAsString ?? "");
+            _ = ReplyAsync(context, sender, context.ReplyUnknownMethodError);
+        }
+        else
+        {
+            Call(context, method, sender, expected);
         }
 
-        return default; // what has no reply yet is no method of this object
+        return default;
     }
 
-    private void Call(MethodContext context, string method, string sender)
+    private static string? SignatureOf(string method) => method switch
     {
-        string expected = method switch
-        {
-            "CreateConnection" => "",
-            "Cancel" => "t",
-            "SetLocality" => "ty",
-            _ => "?",
-        };
-        string given = context.Request.SignatureAsString ?? "";
-        if (expected == "?")
-        {
-            return;
-        }
+        "CreateConnection" => "",
+        "Cancel" => "t",
+        "SetLocality" => "ty",
+        _ => null,
+    };
 
+    private void Call(MethodContext context, string method, string sender, string expected)
+    {
+        string given = context.Request.SignatureAsString ?? "";
         BusRefusal? refusal = given != expected ? BusRefusal.BadArguments(method, expected, given)
             : !_limit.TryBegin(sender) ? BusRefusal.TooManyCalls : null;
         if (refusal is not null)
         {
-            context.ReplyError(refusal.ErrorName, refusal.Sentence);
+            _ = ReplyAsync(context, sender, () => context.ReplyError(refusal.ErrorName, refusal.Sentence));
             return;
         }
 
         Reader arguments = context.Request.GetBodyReader();
         ulong id = expected.Length > 0 ? arguments.ReadUInt64() : 0;
         byte? locality = expected.Length > 1 ? arguments.ReadByte() : null;
-        context.DisposesAsynchronously = true;
         _ = CallAsync(context, sender, expected.Length == 0 ? null : new ConnectionCall(id, locality));
     }
 
@@ -92,19 +97,9 @@ internal sealed class TabrmdObject(DBusConnection bus, IBusAdmission admission, 
     {
         try
         {
-            using MethodContext _ = context;
             ClientSocket? own = call is null ? null : FindOwn(sender, call.Id);
-            BusCaller? caller = own?.Owner ?? await BusCaller.FindAsync(bus, sender).ConfigureAwait(false);
-            BusRefusal? refusal = caller is null ? BusRefusal.UnknownCaller
-                : call is null ? Connect(context, caller)
-                : own is null ? BusRefusal.NotYours(call.Id)
-                : call.Locality is { } locality ? SetLocality(context, own, locality)
-                : Cancel(context, own);
-            if (refusal is not null)
-            {
-                BusAudit.Refused(log, caller, sender, refusal);
-                context.ReplyError(refusal.ErrorName, refusal.Sentence);
-            }
+            BusCaller? caller = own?.Owner ?? await FindCallerAsync(sender).ConfigureAwait(false);
+            await ReplyAsync(context, sender, () => Answer(context, sender, caller, call, own)).ConfigureAwait(false);
         }
         catch (Exception gone) when (gone is DBusConnectionException or DBusMessageException)
         {
@@ -113,6 +108,34 @@ internal sealed class TabrmdObject(DBusConnection bus, IBusAdmission admission, 
         finally
         {
             _limit.End(sender);
+        }
+    }
+
+    private async Task<BusCaller?> FindCallerAsync(string sender) =>
+        await (await _outbox.SendAsync(sender, () => BusCaller.FindAsync(bus, sender)).ConfigureAwait(false))
+            .ConfigureAwait(false);
+
+    /// <summary>Sends the one reply of a call, when it is the caller's turn.</summary>
+    private async Task ReplyAsync(MethodContext context, string sender, Action reply) =>
+        await _outbox.SendAsync(sender, () =>
+        {
+            using MethodContext _ = context;
+            reply();
+            return true;
+        }).ConfigureAwait(false);
+
+    private void Answer(
+        MethodContext context, string sender, BusCaller? caller, ConnectionCall? call, ClientSocket? own)
+    {
+        BusRefusal? refusal = caller is null ? BusRefusal.UnknownCaller
+            : call is null ? Connect(context, caller)
+            : own is null ? BusRefusal.NotYours(call.Id)
+            : call.Locality is { } locality ? SetLocality(context, own, locality)
+            : Cancel(context, own);
+        if (refusal is not null)
+        {
+            BusAudit.Refused(log, caller, sender, refusal);
+            context.ReplyError(refusal.ErrorName, refusal.Sentence);
         }
     }
 

@@ -1,0 +1,149 @@
+using Tmds.DBus.Protocol;
+
+namespace TpmFs.Doors.DBus;
+
+/// <summary>
+/// Sends messages to the bus no faster than the bus reads them, so that the socket always has room: the library that
+/// writes them gives the whole connection up when there is none for a message with a descriptor. Callers whose messages
+/// wait take turns, so that a caller waits for one message of each other caller. Any thread.
+/// </summary>
+/// <param name="probe">
+/// Sends a message to the bus itself, and ends with its answer. The bus has read all that was sent before then.
+/// </param>
+internal sealed class BusOutbox(Func<Task> probe)
+{
+    /// <summary>
+    /// As many messages may be under way that the bus has not read. A socket has room for 100 at the least, by the
+    /// kernel's default for net.core.wmem_default.
+    /// </summary>
+    public const int Most = 32;
+
+    private readonly Lock _gate = new(); // Guards all that follows.
+    private readonly Dictionary<string, Queue<TaskCompletionSource>> _waiting = [];
+    private readonly Queue<string> _turns = new(); // Each caller in _waiting once.
+    private int _granted; // may be sent, and are not yet
+    private int _unread; // are sent, and the bus may not have read them
+    private bool _isProbing;
+
+    /// <summary>Sends one message when it is its caller's turn.</summary>
+    /// <typeparam name="T">What comes of it.</typeparam>
+    /// <param name="caller">Whose call the message is about: the unique name.</param>
+    /// <param name="send">Sends one message, and does not wait.</param>
+    /// <returns>What <paramref name="send"/> returned. It does not end when the bus is lost meanwhile.</returns>
+    public async Task<T> SendAsync<T>(string caller, Func<T> send)
+    {
+        await TurnOf(caller).ConfigureAwait(false);
+        try
+        {
+            return send();
+        }
+        finally
+        {
+            Sent();
+        }
+    }
+
+    private Task TurnOf(string caller)
+    {
+        lock (_gate)
+        {
+            if (_turns.Count == 0 && TryGrant())
+            {
+                return Task.CompletedTask;
+            }
+
+            var turn = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+            if (!_waiting.TryGetValue(caller, out Queue<TaskCompletionSource>? own))
+            {
+                _waiting.Add(caller, own = new Queue<TaskCompletionSource>());
+                _turns.Enqueue(caller);
+            }
+
+            own.Enqueue(turn);
+            return turn.Task;
+        }
+    }
+
+    private void Sent()
+    {
+        lock (_gate)
+        {
+            _granted--;
+            _unread++;
+            if (_isProbing || _unread < Most / 2)
+            {
+                return;
+            }
+
+            _isProbing = true;
+        }
+
+        _ = ProbeAsync();
+    }
+
+    /// <summary>Finds out that the bus has read what was sent so far, and lets as many more be sent.</summary>
+    private async Task ProbeAsync()
+    {
+        int unread;
+        do
+        {
+            lock (_gate)
+            {
+                unread = _unread;
+            }
+
+            try
+            {
+                await probe().ConfigureAwait(false);
+            }
+            catch (Exception lost) when (lost is DBusConnectionException or DBusMessageException)
+            {
+                return; // Nothing is sent any more on this connection.
+            }
+        }
+        while (!Read(unread));
+    }
+
+    /// <summary>The bus has read so many messages.</summary>
+    /// <returns>False when it has enough more to read that it is to be asked again.</returns>
+    private bool Read(int count)
+    {
+        lock (_gate)
+        {
+            _unread -= count;
+            while (_turns.Count > 0 && TryGrant())
+            {
+                Next().SetResult();
+            }
+
+            _isProbing = _unread >= Most / 2;
+            return !_isProbing;
+        }
+    }
+
+    // From here on: under the lock.
+
+    private bool TryGrant()
+    {
+        bool hasRoom = _granted + _unread < Most;
+        _granted += hasRoom ? 1 : 0;
+        return hasRoom;
+    }
+
+    private TaskCompletionSource Next()
+    {
+        string caller = _turns.Dequeue();
+        Queue<TaskCompletionSource> own = _waiting[caller];
+        TaskCompletionSource turn = own.Dequeue();
+        if (own.Count > 0)
+        {
+            _turns.Enqueue(caller);
+        }
+        else
+        {
+            _waiting.Remove(caller);
+        }
+
+        return turn;
+    }
+}

@@ -1,0 +1,92 @@
+"""Calls CreateConnection on a message bus without waiting for answers: busflood.py SOCKET CONNECTIONS CALLS.
+
+Makes so many connections to the bus, and keeps so many calls of each unanswered. Closes what it is given at once.
+Prints a line once all connections are made, and lives until its input ends.
+"""
+import os
+import select
+import socket
+import struct
+import sys
+
+path, connections, calls = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+RETURN, ERROR = 2, 3
+
+
+def text(value):
+    return struct.pack("<I", len(value)) + value.encode() + b"\0"
+
+
+def padded(data, to):
+    return data + b"\0" * (-len(data) % to)
+
+
+def call(serial, destination, at, interface, method):
+    """A method call without arguments: D-Bus specification, "Message Protocol"."""
+    fields = b""
+    for code, kind, value in ((1, b"o", at), (2, b"s", interface), (3, b"s", method), (6, b"s", destination)):
+        fields = padded(fields, 8) + bytes([code, 1]) + kind + b"\0"
+        fields = padded(fields, 4) + text(value)
+    return padded(b"l\1\0\1" + struct.pack("<III", 0, serial, len(fields)) + fields, 8)
+
+
+class Client:
+    def __init__(self):
+        self.socket = socket.socket(socket.AF_UNIX)
+        self.socket.connect(path)
+        for line in (f"\0AUTH EXTERNAL {str(os.getuid()).encode().hex()}", "NEGOTIATE_UNIX_FD"):
+            self.socket.sendall(line.encode() + b"\r\n")
+            self.socket.recv(1024)
+        self.socket.sendall(b"BEGIN\r\n")
+        bus = "org.freedesktop.DBus"
+        self.socket.sendall(call(1, bus, "/org/freedesktop/DBus", bus, "Hello"))
+        self.socket.setblocking(False)
+        self.serial, self.unanswered, self.received = 1, 1, b""
+
+    def send(self):
+        """Sends as many calls as are missing, as far as the socket takes whole ones."""
+        while self.unanswered < calls:
+            message = call(
+                self.serial + 1, "com.intel.tss2.Tabrmd", "/com/intel/tss2/Tabrmd/Tcti", "com.intel.tss2.TctiTabrmd",
+                "CreateConnection")
+            try:
+                sent = self.socket.send(message)
+            except BlockingIOError:
+                return
+            self.serial, self.unanswered = self.serial + 1, self.unanswered + 1
+            if sent < len(message):
+                self.socket.setblocking(True)
+                self.socket.sendall(message[sent:])
+                self.socket.setblocking(False)
+
+    def receive(self):
+        data, descriptors, _, _ = socket.recv_fds(self.socket, 1 << 18, 250)
+        for descriptor in descriptors:
+            os.close(descriptor)
+        if not data:
+            raise EOFError("the bus has ended the connection")
+        self.received += data
+        while len(self.received) >= 16:
+            body, _, fields = struct.unpack("<III", self.received[4:16])
+            length = 16 + fields + -fields % 8 + body
+            if len(self.received) < length:
+                return
+            self.unanswered -= self.received[1] in (RETURN, ERROR)
+            self.received = self.received[length:]
+
+
+clients = {}
+poll = select.poll()
+poll.register(sys.stdin, select.POLLIN | select.POLLHUP)
+for _ in range(connections):
+    client = Client()
+    clients[client.socket.fileno()] = client
+    poll.register(client.socket, select.POLLIN)
+    client.send()
+print("all at work", flush=True)
+while True:
+    for descriptor, _ in poll.poll():
+        if descriptor == sys.stdin.fileno():
+            sys.exit(0)
+        clients[descriptor].receive()
+        clients[descriptor].send()

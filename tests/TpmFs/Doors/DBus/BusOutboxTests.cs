@@ -1,0 +1,75 @@
+using TpmFs.Doors.DBus;
+
+namespace TpmFs.Daemon.Tests.Doors.DBus;
+
+public sealed class BusOutboxTests
+{
+    private readonly List<TaskCompletionSource> _probes = [];
+    private readonly List<string> _sent = [];
+    private readonly BusOutbox _outbox;
+
+    public BusOutboxTests() => _outbox = new BusOutbox(() =>
+    {
+        var answer = new TaskCompletionSource();
+        _probes.Add(answer);
+        return answer.Task;
+    });
+
+    [Fact]
+    public void A_message_of_a_quiet_bus_is_sent_at_once()
+    {
+        Assert.True(Send(":1.1").IsCompletedSuccessfully);
+        Assert.Empty(_probes);
+    }
+
+    [Fact]
+    public async Task No_more_is_sent_than_the_bus_has_room_for_until_it_has_read()
+    {
+        Task[] messages = [.. Enumerable.Range(0, 100).Select(_ => Send(":1.1"))];
+        Assert.Equal(BusOutbox.Most, _sent.Count);
+        Assert.Single(_probes);
+
+        _probes[0].SetResult(); // It came in the middle: after half of the messages.
+        await Task.WhenAll(messages[..(BusOutbox.Most * 3 / 2)]);
+        Assert.Equal(BusOutbox.Most * 3 / 2, _sent.Count);
+        for (int probe = 1; !messages.All(message => message.IsCompleted); probe++)
+        {
+            await Until(() => _probes.Count > probe || messages.All(message => message.IsCompleted));
+            Assert.InRange(_sent.Count, 0, (probe + 1) * BusOutbox.Most);
+            _probes.ElementAtOrDefault(probe)?.SetResult();
+        }
+
+        Assert.Equal(100, _sent.Count);
+    }
+
+    [Fact]
+    public async Task Callers_take_turns()
+    {
+        Task[] many = [.. Enumerable.Range(0, 1000).Select(_ => Send(":1.1"))];
+        Task one = Send(":1.2");
+        _probes[0].SetResult();
+        await one.WaitAsync(TimeSpan.FromSeconds(30));
+        Assert.Equal(BusOutbox.Most, many.Take(BusOutbox.Most).Count(message => message.IsCompleted));
+        Assert.Contains(many, message => !message.IsCompleted);
+    }
+
+    private Task<bool> Send(string caller) => _outbox.SendAsync(caller, () =>
+    {
+        lock (_sent)
+        {
+            _sent.Add(caller);
+        }
+
+        return true;
+    });
+
+    private static async Task Until(Func<bool> condition)
+    {
+        using var deadline = new CancellationTokenSource(TimeSpan.FromSeconds(30));
+        while (!condition())
+        {
+            deadline.Token.ThrowIfCancellationRequested();
+            await Task.Yield();
+        }
+    }
+}
