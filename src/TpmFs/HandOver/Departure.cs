@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using Serilog;
 using TpmFs.Logs;
 
@@ -10,16 +9,17 @@ namespace TpmFs.HandOver;
 /// </summary>
 /// <param name="stopServing">
 /// Ends what runs and reads no more requests. What is not over after a while is left to the next daemon as it is.
+/// Returns when requests were served no more, as Stopwatch.GetTimestamp counts.
 /// </param>
 /// <param name="flushLog">Waits until the log is written.</param>
-internal sealed class Departure(Action stopServing, Action flushLog, ILogger log)
+internal sealed class Departure(Func<long> stopServing, Action flushLog, ILogger log)
 {
     /// <summary>Leaves to the service manager, which starts the next daemon.</summary>
     public void LeaveToServiceManager()
     {
         log.Of(EventType.HandedOver).Information(
             "tpmfs ends for the service manager to start it again; openers wait for that, and go on");
-        stopServing();
+        _ = stopServing();
         flushLog();
         Environment.Exit(0);
     }
@@ -38,8 +38,7 @@ internal sealed class Departure(Action stopServing, Action flushLog, ILogger log
         }
 
         log.Of(EventType.HandedOver).Information("tpmfs hands over to the installed program, {Version}", version);
-        long stoppedAt = Stopwatch.GetTimestamp();
-        stopServing();
+        long stoppedAt = stopServing();
         flushLog();
         Errno error = successor.Execute(kept, stoppedAt);
         Console.Error.WriteLine($"tpmfs: the installed program cannot be executed: {error.Text()}; tpmfs ends");

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using Mono.Unix.Native;
 using Serilog;
 using Serilog.Core;
@@ -134,12 +135,18 @@ internal sealed class Serving(
         }
     }
 
-    /// <summary>Ends what runs, so that the next daemon finds little to do over again.</summary>
-    private void StopServing(FuseSession session)
+    /// <summary>
+    /// Ends what runs, so that the next daemon finds little to do over again. Requests are served while a TPM takes
+    /// long with its last command, so that only those who wait for a TPM wait.
+    /// </summary>
+    /// <returns>When requests were served no more, as Stopwatch.GetTimestamp counts.</returns>
+    private long StopServing(FuseSession session)
     {
-        session.LetGo();
         parts.Tpms.Halt();
+        long stoppedAt = Stopwatch.GetTimestamp();
+        session.LetGo();
         parts.State.Dispose();
+        return stoppedAt;
     }
 
     private void FlushLog() => (log as Logger)?.Dispose();
