@@ -14,7 +14,7 @@ internal sealed class SlotAllocator(StoreMemory memory, IStorePages? pages)
         [.. Enumerable.Range(0, StoreMemory.SlotSizes + 1).Select(_ => new Stack<int>())];
     private readonly int[] _used = new int[memory.Chunks];
     private readonly int[] _empty = new int[StoreMemory.SlotSizes + 1];
-    private readonly PriorityQueue<int, int> _chunks = new();
+    private readonly SortedSet<int> _chunks = []; // Those that nothing is in, and that were used before.
     private int _next; // No chunk from here on was ever used.
 
     /// <summary>Takes a slot for a record of this length. Returns 0 when the memory is full.</summary>
@@ -55,7 +55,7 @@ internal sealed class SlotAllocator(StoreMemory memory, IStorePages? pages)
             byte use = memory.Table[chunk];
             if (use == StoreMemory.FreeChunk)
             {
-                _chunks.Enqueue(chunk, chunk);
+                _chunks.Add(chunk);
             }
             else if (use == StoreMemory.LargeChunk)
             {
@@ -108,14 +108,13 @@ internal sealed class SlotAllocator(StoreMemory memory, IStorePages? pages)
 
     private bool TryAddChunk(byte number)
     {
-        bool isUsedAgain = _chunks.TryPeek(out int chunk, out _);
-        chunk = isUsedAgain ? chunk : _next;
+        int chunk = _chunks.Count > 0 ? _chunks.Min : _next;
         if (chunk == memory.Chunks || !TryPopulate(chunk, 1))
         {
             return false;
         }
 
-        _ = isUsedAgain ? _chunks.Dequeue() : _next++;
+        Use(chunk, 1);
         memory.Table[chunk] = number;
         int size = StoreMemory.SlotSize(number);
         for (int offset = memory.ChunkStart(chunk + 1) - size; offset >= memory.ChunkStart(chunk); offset -= size)
@@ -130,29 +129,62 @@ internal sealed class SlotAllocator(StoreMemory memory, IStorePages? pages)
     private bool TryPopulate(int chunk, int count) =>
         pages is null || pages.TryPopulate(memory.ChunkStart(chunk), count * StoreMemory.ChunkSize);
 
-    /// <summary>Large records are few and live long, so they come from memory that was never used.</summary>
+    /// <summary>
+    /// Takes chunks that follow each other. The table goes in an order in which it is sound after each store.
+    /// </summary>
     private int TakeLarge(int needed)
     {
         int chunks = (needed + StoreMemory.ChunkSize - 1) / StoreMemory.ChunkSize;
-        if (memory.Chunks - _next < chunks || !TryPopulate(_next, chunks))
+        int first = FindRun(chunks);
+        if (memory.Chunks - first < chunks || !TryPopulate(first, chunks))
         {
             return 0;
         }
 
-        int first = _next;
-        _next += chunks;
-        memory.Table.Slice(first + 1, chunks - 1).Fill(StoreMemory.LargeRest);
+        Use(first, chunks);
         memory.Table[first] = StoreMemory.LargeChunk;
+        for (int chunk = first + 1; chunk < first + chunks; chunk++)
+        {
+            memory.Table[chunk] = StoreMemory.LargeRest;
+        }
+
         return memory.ChunkStart(first);
+    }
+
+    /// <summary>Returns the first of so many chunks in a row that nothing is in.</summary>
+    private int FindRun(int count)
+    {
+        (int first, int length) = (0, 0);
+        foreach (int chunk in _chunks)
+        {
+            (first, length) = chunk == first + length ? (first, length + 1) : (chunk, 1);
+            if (length == count)
+            {
+                return first;
+            }
+        }
+
+        return _next;
+    }
+
+    /// <summary>Something is in these chunks from now on.</summary>
+    private void Use(int first, int count)
+    {
+        for (int chunk = first; chunk < first + count; chunk++)
+        {
+            _chunks.Remove(chunk);
+        }
+
+        _next = Math.Max(_next, first + count);
     }
 
     private void ReturnLarge(int first)
     {
         int chunks = memory.LargeChunks(first);
-        for (int chunk = first; chunk < first + chunks; chunk++)
+        for (int chunk = first + chunks - 1; chunk >= first; chunk--)
         {
             memory.Table[chunk] = StoreMemory.FreeChunk;
-            _chunks.Enqueue(chunk, chunk);
+            _chunks.Add(chunk);
         }
 
         pages?.Release(memory.ChunkStart(first), chunks * StoreMemory.ChunkSize);
@@ -166,7 +198,7 @@ internal sealed class SlotAllocator(StoreMemory memory, IStorePages? pages)
         _free[number] = new Stack<int>(others);
         _empty[number]--;
         memory.Table[chunk] = StoreMemory.FreeChunk;
-        _chunks.Enqueue(chunk, chunk);
+        _chunks.Add(chunk);
         pages?.Release(start, StoreMemory.ChunkSize);
     }
 }

@@ -130,6 +130,27 @@ public sealed class RecordStoreTests
         Assert.Empty(Adopt());
     }
 
+    /// <summary>
+    /// Regression: a large record took memory that was never used before, so that one that is written every 5 minutes
+    /// was lost after some weeks.
+    /// </summary>
+    [Fact]
+    public void A_large_record_is_replaced_as_often_as_one_likes()
+    {
+        var store = RecordStore.Create(_memory, Format);
+        RecordPlace small = default;
+        RecordPlace large = default;
+        store.PutNow(ref small, 1, 1, "small"u8);
+        for (int i = 0; i < 100; i++)
+        {
+            store.PutNow(ref large, 2, 2, new byte[100_000 + (i * 1000)]);
+            Assert.False(large.IsNowhere);
+        }
+
+        Assert.Equal("small"u8, store.Read(small));
+        Assert.Equal(2, Adopt().Count);
+    }
+
     [Fact]
     public void A_full_memory_loses_the_new_record_and_says_so()
     {
