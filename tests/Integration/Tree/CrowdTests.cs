@@ -51,24 +51,6 @@ public sealed class CrowdTests(Mount mount, ITestOutputHelper output) : TreeTest
         Assert.InRange(Count(dropped), 1, 10);
     }
 
-    [Fact]
-    public void Reading_what_many_openers_do_all_the_time_holds_nobody_up()
-    {
-        Agent victim = NewAgent(User.OtherMember);
-        Agent hoarder = NewAgent(User.Member);
-        Assert.All(Enumerable.Range(0, 500), _ => hoarder.Open(Mount.Node));
-        using ChildProcess crowd = StartCrowd(User.Outsider, "read", At("metrics"), 50);
-        var clock = Stopwatch.StartNew();
-        for (int i = 0; i < 20; i++)
-        {
-            victim.Call("use", Mount.Node).Data.Succeeded();
-        }
-
-        TimeSpan taken = clock.Elapsed;
-        End(crowd);
-        Assert.InRange(taken, TimeSpan.Zero, TimeSpan.FromSeconds(10));
-    }
-
     /// <summary>
     /// Regression: the kernel wakes all that polls a file while it holds a lock of the whole connection, so that each
     /// command of a client who had registered a file five million times held everybody up for half a second.

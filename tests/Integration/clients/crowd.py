@@ -1,9 +1,8 @@
 """Many processes that do one thing all the time: crowd.py OPERATION PATH COUNT.
 
-"stat" looks the path up, "read" reads the first byte of a file, "missing" looks up names that are not there in a
-directory, "groups" has very many groups (as root only) and opens a TPM, and "refused" opens a TPM and has it refuse
-TPM2_Clear. Prints a line once all have begun, and lives until
-its input ends.
+"stat" looks the path up, "missing" looks up names that are not there in a directory, "groups" has very many groups
+(as root only) and opens a TPM, and "refused" opens a TPM and has it refuse TPM2_Clear. Prints a line once all have
+begun, and lives until its input ends.
 """
 import ctypes
 import os
@@ -25,10 +24,6 @@ def work(number):
         while True:
             os.path.exists(f"{path}/nobody{os.getpid()}x{number}")
             number += 1
-    if operation == "read":
-        file = os.open(path, os.O_RDONLY)
-        while True:
-            os.pread(file, 1, 0)
     if operation == "groups":
         os.setgroups(range(100000, 165536))
         while True:
