@@ -26,7 +26,7 @@ internal sealed class Takeover(
     ConversationContext context, IReadOnlyList<TpmPort> tpms, IEnumerable<Domain> domains)
 {
     private readonly Dictionary<string, Domain> _domains = domains.ToDictionary(domain => domain.Path);
-    private readonly List<string> _lost = [];
+    private readonly List<LostOpener> _lost = [];
     private int _openers;
     private int _commands;
     private int _answers;
@@ -57,12 +57,12 @@ internal sealed class Takeover(
         }
 
         fileSystem.WhenResumed = context.Bytes.ReturnUnclaimed;
-        if (gone > 0)
-        {
-            _lost.Add($"{gone} open files lead nowhere any more; their users get ENODEV");
-        }
-
-        return new TakenOver(_openers, _commands, _answers, others, numbers, _lost);
+        string[] lost =
+        [
+            .. LostOpener.Describe(_lost),
+            .. gone > 0 ? [$"{gone} open files lead nowhere any more; their users get ENODEV"] : Array.Empty<string>(),
+        ];
+        return new TakenOver(_openers, _commands, _answers, others, numbers, lost);
     }
 
     private Conversation Resume(EarlierConversation earlier)
@@ -76,9 +76,7 @@ internal sealed class Takeover(
             : "";
         if (reason.Length > 0)
         {
-            _lost.Add(
-                $"opener {who.Id} of {OutsideText.Line(who.Path)} (process {who.Client.Pid}, "
-                    + $"{OutsideText.Line(who.Client.Command)}, of user {who.Client.Uid}) gets ENODEV: {reason}");
+            _lost.Add(new LostOpener(who, reason));
             return Conversation.Resume(
                 context, earlier, maxCommandSize: int.MaxValue, reopenSpace: null, keeper: null);
         }
