@@ -10,10 +10,10 @@ namespace TpmFs.Vm.Tests.Boot;
 /// <param name="disk">
 /// The file that holds what the guest writes, from one boot to the next: see <see cref="MakeDisk"/>.
 /// </param>
-internal sealed class DebianGuest(string disk) : Guest("/sbin/init", Prepare(), [
+internal sealed class DebianGuest(string disk, params string[] more) : Guest("/sbin/init", Prepare(), [
     "-drive", $"file={disk},format=raw,if=virtio",
     "-fsdev", $"local,id=repository,path={Repository},security_model=none,readonly=on,multidevs=remap",
-    "-device", "virtio-9p-pci,fsdev=repository,mount_tag=repository"])
+    "-device", "virtio-9p-pci,fsdev=repository,mount_tag=repository", .. more])
 {
     /// <summary>Enough to download and unpack some 120 packages.</summary>
     private static readonly TimeSpan s_preparationLimit = TimeSpan.FromMinutes(10);
@@ -84,7 +84,9 @@ internal sealed class DebianGuest(string disk) : Guest("/sbin/init", Prepare(), 
         WaitForEnd();
     }
 
-    private static string Prepare()
+    /// <summary>Makes the Debian where it is missing.</summary>
+    /// <returns>Its folder.</returns>
+    public static string Prepare()
     {
         using var preparation = new ChildProcess([Path.Combine(Scripts, "guest", "prepare-debian")]);
         return preparation.Wait(s_preparationLimit).Succeeded().Output.Trim();
