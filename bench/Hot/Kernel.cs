@@ -30,7 +30,7 @@ internal sealed class Kernel : IFuseOutput, IFuseLog, IFuseReadReplies
         _slot = session.SlotsFor(threads: 1, room: 1 << 17)[0];
         const FuseInitFlags Flags = FuseInitFlags.MaxPages | FuseInitFlags.PosixAcl;
         _dispatcher = new RequestDispatcher(
-            fileSystem, new Negotiation(new FuseSessionOptions(), this), session, this, this);
+            fileSystem, new FuseNegotiation(new FuseSessionOptions(), this), session, this, this);
         Serve(Request(FuseOpcode.Init, node, new FuseInitIn(7, 40, 0, Flags)));
         Serve(Request(FuseOpcode.Open, node, new FuseOpenIn(2, 0)));
         ulong open = MemoryMarshal.Read<FuseOpenOut>(_slot.Reply.Written).Fh;

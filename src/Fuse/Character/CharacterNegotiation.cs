@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using System.Text;
 using TpmFs.Fuse.Session;
 using TpmFs.Fuse.Wire;
@@ -12,57 +13,36 @@ namespace TpmFs.Fuse.Character;
 /// <param name="name">See <see cref="DeviceName"/>.</param>
 /// <param name="number">The number that the device is to have; a major number of 0 lets the kernel choose that.</param>
 /// <param name="maxWrite">The most that one WRITE or READ carries, in bytes.</param>
-internal sealed class CharacterNegotiation(string name, DeviceNumber number, int maxWrite, IFuseLog log) : INegotiation
+internal sealed class CharacterNegotiation(string name, DeviceNumber number, int maxWrite, IFuseLog log)
+    : Negotiation(FuseOpcode.CuseInit, maxWrite, log)
 {
-    private volatile NegotiationState _state;
+    public override int MaxRead => MaxWrite;
 
-    public NegotiationState State => _state;
-
-    public FuseOpcode Request => FuseOpcode.CuseInit;
-
-    public int MaxRead => maxWrite;
-
-    public int MaxWrite => maxWrite;
-
-    public void Restore(ReadOnlySpan<byte> settled) => _state = NegotiationState.Done;
-
-    public Errno Init(ref FuseRequest request, ReplyBuffer reply)
+    protected override NegotiationState Agree(ref FuseRequest request, ReplyBuffer reply)
     {
-        if (_state != NegotiationState.Pending)
-        {
-            log.Error("The kernel sent a second CUSE_INIT; it is refused.", null);
-            return Errno.EIO;
-        }
-
         if (!request.Body.TryRead(out CuseInitIn init))
         {
-            _state = NegotiationState.Refused;
-            return request.Malformed();
+            request.Malformed();
+            return NegotiationState.Refused;
         }
 
-        if (init.Major != Negotiation.Major || init.Minor < Negotiation.OldestMinor)
+        if (init.Major != Major || init.Minor < OldestMinor)
         {
-            log.Error(
-                $"The kernel speaks CUSE {init.Major}.{init.Minor}; {Negotiation.Major}.{Negotiation.OldestMinor} "
+            Log.Error(
+                $"The kernel speaks CUSE {init.Major}.{init.Minor}; {Major}.{OldestMinor} "
                     + "(Linux 5.4) or a newer minor version is needed.", null);
-            return Refuse();
+            return NegotiationState.Refused;
         }
 
         // No flags: ioctl(2) is restricted to what its number says of its argument, so that the device never reads or
         // writes any other memory of a caller.
         reply.Put(new CuseInitOut(
-            Negotiation.Major, Negotiation.Minor, Unused: 0, Flags: 0, (uint)maxWrite, (uint)maxWrite, number.Major,
+            Major, Minor, Unused: 0, Flags: 0, (uint)MaxWrite, (uint)MaxWrite, number.Major,
             number.Minor, default));
         reply.Append(Encoding.ASCII.GetBytes($"DEVNAME={DeviceName.ForKernel(name)}\0"));
-        _state = NegotiationState.Agreed;
-        return Errno.None;
+        return NegotiationState.Agreed;
     }
 
-    public void Done() => _state = NegotiationState.Done;
-
-    public Errno Refuse()
-    {
-        _state = NegotiationState.Refused;
-        return Errno.EPROTO;
-    }
+    protected override uint? MaxWriteOf(ReadOnlySpan<byte> answer) =>
+        MemoryMarshal.TryRead(answer, out CuseInitOut settled) ? settled.MaxWrite : null;
 }

@@ -1,9 +1,7 @@
-using System.Diagnostics;
-using System.Runtime.InteropServices;
 using Microsoft.Win32.SafeHandles;
 using TpmFs.Fuse.Mount;
 using TpmFs.Fuse.Placement;
-using TpmFs.Fuse.Wire;
+using TpmFs.Mirror;
 
 namespace TpmFs.Fuse.Session;
 
@@ -18,9 +16,9 @@ namespace TpmFs.Fuse.Session;
 /// ECONNABORTED, or ENODEV. To wake the thread that reads the device a session takes SIGURG for itself, in the whole
 /// process.
 /// </remarks>
-public sealed class FuseSession : IDisposable
+public sealed class FuseSession : IRequestLoopOwner, IDisposable
 {
-    private const int MinMaxWrite = 4096;
+    internal const int MinMaxWrite = 4096;
     internal const int MaxMaxWrite = 512 * 1024;
     private const int MaxThreads = 64;
 
@@ -33,23 +31,14 @@ public sealed class FuseSession : IDisposable
     /// <summary>How long <see cref="Stop"/> waits for handlers that run, in all.</summary>
     private static readonly TimeSpan s_joinTimeout = TimeSpan.FromSeconds(5);
 
-    /// <summary>
-    /// How long the reading thread carries writes on before it looks for new requests, and tells who polls.
-    /// </summary>
-    private static readonly TimeSpan s_round = TimeSpan.FromMicroseconds(100);
-
     private readonly FuseDevice _device;
     private readonly RequestDispatcher _dispatcher;
     private readonly SessionRecords _records;
     private readonly bool _isKept;
     private readonly IFuseLog _log;
     private readonly PlacementChoice _choice;
-    private readonly ReaderPlacement? _placement;
     private readonly ReadingTurn _turn;
-    private readonly WrittenFiles _written = new();
-    private readonly RequestReader _reader;
-    private readonly LongWrites _long = new();
-    private readonly Heartbeat _heartbeat = new();
+    private readonly RequestLoop _loop;
     private readonly Thread[] _threads;
     private readonly int _bufferSize;
 
@@ -72,14 +61,14 @@ public sealed class FuseSession : IDisposable
 
     /// <exception cref="ArgumentOutOfRangeException">An option is outside its bounds.</exception>
     public FuseSession(FuseMount mount, FuseFileSystem fileSystem, FuseSessionOptions options, IFuseLog log)
-        : this(mount.Device, fileSystem, options, new Negotiation(options, log), log)
+        : this(mount.Device, fileSystem, options, new FuseNegotiation(options, log), log)
     {
         mount.Unmounting += () => End(FuseSessionEnd.Stopped);
     }
 
     /// <summary>Serves a connection, whoever made it.</summary>
     internal FuseSession(
-        SafeFileHandle connection, FuseFileSystem fileSystem, FuseSessionOptions options, INegotiation negotiation,
+        SafeFileHandle connection, FuseFileSystem fileSystem, FuseSessionOptions options, Negotiation negotiation,
         IFuseLog log)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(options.Threads, 1);
@@ -90,10 +79,8 @@ public sealed class FuseSession : IDisposable
         _log = log;
         _choice = PlacementChoice.For(
             options.Threads > 1 ? options.Follow : null, new ThreadControl(), TimeProvider.System);
-        _placement = _choice.Placement;
-        _turn = new ReadingTurn(_placement);
+        _turn = new ReadingTurn(_choice.Placement);
         _device = new FuseDevice(connection);
-        _reader = new RequestReader(_device, _written);
         _records = new SessionRecords(options.Records, options.Connection);
         _isKept = options.IsKept;
         IsTakenOver = _isKept || _records.IsSettled;
@@ -103,6 +90,7 @@ public sealed class FuseSession : IDisposable
         }
 
         _dispatcher = new RequestDispatcher(fileSystem, negotiation, _records, _device, log);
+        _loop = new RequestLoop(_device, _dispatcher, _turn, _choice.Placement, this);
         _bufferSize = negotiation.MaxWrite + RoomForHeaders;
         _threads = new Thread[options.Threads];
         for (int i = 0; i < _threads.Length; i++)
@@ -122,6 +110,8 @@ public sealed class FuseSession : IDisposable
 
     /// <summary>How the thread that reads is scheduled at this moment, and why: for people.</summary>
     public string Scheduling => _choice.Describe();
+
+    bool IRequestLoopOwner.HasEnded => HasEnded;
 
     private bool HasEnded => Volatile.Read(ref _end) != NotEnded;
 
@@ -149,7 +139,7 @@ public sealed class FuseSession : IDisposable
             if (_isKept || _records.AreLeft)
             {
                 _device.SetWaiting(true); // the earlier process may have left the descriptor otherwise
-                TakenOver = _dispatcher.Resume(asksAgain: _isKept && !_records.AreLeft, _written.Add);
+                TakenOver = _dispatcher.Resume(asksAgain: _isKept && !_records.AreLeft, _loop.CarryOn);
                 NoticeNegotiation();
             }
 
@@ -190,11 +180,34 @@ public sealed class FuseSession : IDisposable
     }
 
     /// <summary>
+    /// Stops, and removes what the session has written down: no other process is to go on with it. Where a thread is
+    /// left behind, the records stay, since the thread may still write to them.
+    /// </summary>
+    public void Forget()
+    {
+        Stop();
+        if (Array.TrueForAll(_threads, thread => !thread.IsAlive))
+        {
+            _records.Forget();
+        }
+    }
+
+    /// <summary>
+    /// Removes what earlier processes have written down of sessions that nobody goes on with.
+    /// </summary>
+    /// <param name="records">Where they are.</param>
+    /// <param name="goOn">
+    /// Returns true of the sessions that go on, by <see cref="FuseSessionOptions.Connection"/>.
+    /// </param>
+    public static void ForgetOthers(RecordStore records, Func<uint, bool> goOn) =>
+        SessionRecords.ForgetOthers(records, goOn);
+
+    /// <summary>
     /// Completes when a thread that serves requests has come round to the next one, which while any of them is free is
     /// at once; does not while all of them are in handlers. Cancelled when the session ends. To be asked once at a
     /// time.
     /// </summary>
-    public Task BeatAsync() => _heartbeat.AskUntilAsync(_ending.Task, _turn.InterruptReader);
+    public Task BeatAsync() => _loop.Heartbeat.AskUntilAsync(_ending.Task, _turn.InterruptReader);
 
     public void Dispose() => Stop();
 
@@ -225,155 +238,24 @@ public sealed class FuseSession : IDisposable
 
     private void Serve(RequestSlot slot)
     {
-        while (_turn.Await())
-        {
-            ServeWhileHolder(slot);
-        }
-
+        _loop.Run(slot);
         if (Interlocked.Decrement(ref _running) == 0)
         {
             Finish();
         }
     }
 
-    /// <summary>Reads and serves requests, until the turn is another thread's or the session has ended.</summary>
-    private void ServeWhileHolder(RequestSlot slot)
+    void IRequestLoopOwner.Served() => NoticeNegotiation();
+
+    void IRequestLoopOwner.Lost(Errno error)
     {
-        _dispatcher.SendNotifications(); // of a holder that was overtaken
-        while (TryTakeRequest(slot, out int count))
+        if (error != Errno.ENODEV && error != Errno.ECONNABORTED)
         {
-            bool isHolder = count > 0 ? ServeOne(slot, count) : LendNext();
-            if (!isHolder)
-            {
-                return;
-            }
+            _log.Error($"Reading the FUSE device failed with errno {error.Value}; the session ends.", null);
         }
 
-        _turn.Leave();
+        End(FuseSessionEnd.Unmounted);
     }
-
-    /// <summary>
-    /// False when the turn is another thread's afterwards. Apart from the loop, which is compiled once and for all
-    /// while it runs.
-    /// </summary>
-    private bool ServeOne(RequestSlot slot, int count)
-    {
-        long step = _turn.Serve();
-        _placement?.Note(Caller(slot.Buffer[..count]));
-        WrittenFile? written = _dispatcher.Dispatch(slot, count);
-        slot.Clear(count);
-        NoticeNegotiation();
-        return written is { } file ? AfterWrite(file, step) : _turn.TryKeep(step);
-    }
-
-    /// <summary>
-    /// Carries a write on at once where its file is the only one that is written to, and otherwise after all requests
-    /// that are there, so that the filesystem knows of all that wait.
-    /// </summary>
-    /// <returns>False when the turn is another thread's afterwards.</returns>
-    private bool AfterWrite(WrittenFile file, long step)
-    {
-        if (!_written.IsSameAgain(file) && !_written.AreSeveral && _device.HasRequest())
-        {
-            _written.NoteSeveral();
-        }
-
-        if (!_written.AreSeveral)
-        {
-            return Lend(file, step);
-        }
-
-        _written.Add(file);
-        return _turn.TryKeep(step);
-    }
-
-    /// <summary>
-    /// Carries writes on for a moment, and then wakes those who poll, all at once. Where a write takes long, a thread
-    /// that takes the turn over wakes them.
-    /// </summary>
-    /// <returns>False when the turn is another thread's afterwards.</returns>
-    private bool LendNext()
-    {
-        long start = Stopwatch.GetTimestamp();
-        bool isHolder;
-        _dispatcher.HoldNotifications();
-        do
-        {
-            isHolder = Lend(_written.Take(), _turn.Serve());
-        }
-        while (isHolder && !_written.IsEmpty && Stopwatch.GetElapsedTime(start) < s_round);
-
-        _dispatcher.SendNotifications();
-        return isHolder;
-    }
-
-    /// <summary>
-    /// Lends this thread for what a write began, which may take long. The turn is passed on before where the last ones
-    /// did.
-    /// </summary>
-    /// <returns>False when the turn is another thread's afterwards.</returns>
-    private bool Lend(WrittenFile file, long step)
-    {
-        bool isPassed = _long.AreExpected;
-        if (isPassed)
-        {
-            _turn.Pass(step);
-        }
-
-        long start = Stopwatch.GetTimestamp();
-        WriteProgress progress = _dispatcher.Lend(file);
-        if (progress != WriteProgress.Nothing)
-        {
-            _long.Note(Stopwatch.GetElapsedTime(start));
-        }
-
-        bool isHolder = !isPassed && _turn.TryKeep(step);
-        if (isHolder && progress == WriteProgress.Again)
-        {
-            _written.Add(file);
-        }
-
-        while (!isHolder && progress == WriteProgress.Again)
-        {
-            progress = _dispatcher.Lend(file);
-        }
-
-        return isHolder;
-    }
-
-    /// <summary>
-    /// Waits for a request. False when the session has ended. No request, of no bytes, when there is none now and a
-    /// write is to be carried on.
-    /// </summary>
-    private bool TryTakeRequest(RequestSlot slot, out int count)
-    {
-        count = 0;
-        while (!HasEnded)
-        {
-            Errno error = _reader.Read(slot, out count);
-            _heartbeat.Pass();
-            if (!error.IsError)
-            {
-                return true;
-            }
-
-            // ENOENT: the request was interrupted before it was read. EINTR: perhaps the session has ended.
-            if (error != Errno.ENOENT && error != Errno.EINTR)
-            {
-                if (error != Errno.ENODEV && error != Errno.ECONNABORTED)
-                {
-                    _log.Error($"Reading the FUSE device failed with errno {error.Value}; the session ends.", null);
-                }
-
-                End(FuseSessionEnd.Unmounted);
-            }
-        }
-
-        return false;
-    }
-
-    private static uint Caller(ReadOnlySpan<byte> request) =>
-        MemoryMarshal.TryRead(request, out FuseInHeader header) ? header.Pid : 0;
 
     private void NoticeNegotiation()
     {
@@ -413,6 +295,6 @@ public sealed class FuseSession : IDisposable
 
         _initialised.TrySetCanceled();
         _ended.TrySetResult((FuseSessionEnd)_end);
-        _heartbeat.Cancel();
+        _loop.Heartbeat.Cancel();
     }
 }

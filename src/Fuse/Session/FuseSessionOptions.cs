@@ -35,7 +35,7 @@ public sealed record FuseSessionOptions
     public RecordStore? Records { get; init; }
 
     /// <summary>Tells the session from others that write to the same <see cref="Records"/>.</summary>
-    public byte Connection { get; init; }
+    public uint Connection { get; init; }
 
     /// <summary>
     /// True when an earlier process has served the connection, but nothing that it wrote down can be read: the first
@@ -48,7 +48,18 @@ public sealed record FuseSessionOptions
 /// <summary>What a session took over from an earlier process.</summary>
 /// <param name="Requests">Requests that were under way.</param>
 /// <param name="Reads">Reads that waited for their answer.</param>
-public readonly record struct FuseTakenOver(int Requests, int Reads);
+public readonly record struct FuseTakenOver(int Requests, int Reads)
+{
+    /// <summary>
+    /// True when requests may be under way that this process knows nothing of, and that the kernel does not send again:
+    /// who waits for their answers waits until the connection ends.
+    /// </summary>
+    public bool MayHang { get; init; }
+
+    /// <summary>Returns what two sessions took over together.</summary>
+    public static FuseTakenOver operator +(FuseTakenOver one, FuseTakenOver other) =>
+        new(one.Requests + other.Requests, one.Reads + other.Reads) { MayHang = one.MayHang || other.MayHang };
+}
 
 /// <summary>Why a session ended.</summary>
 public enum FuseSessionEnd

@@ -1,10 +1,15 @@
-using System.Runtime.InteropServices;
 using TpmFs.Fuse.Wire;
 
 namespace TpmFs.Fuse.Session;
 
-/// <summary>INIT: agrees with the kernel on a version and on what either side does.</summary>
-internal sealed class Negotiation(FuseSessionOptions options, IFuseLog log) : INegotiation
+/// <summary>
+/// The first exchange of a connection: agrees with the kernel on a version, and on what either side does. One thread
+/// at a time, but for <see cref="State"/>.
+/// </summary>
+/// <param name="request">The request that begins a connection of this kind.</param>
+/// <param name="maxWrite">The most that a WRITE is to carry, in bytes.</param>
+/// <param name="log">Learns what a person should know.</param>
+internal abstract class Negotiation(FuseOpcode request, int maxWrite, IFuseLog log)
 {
     public const uint Major = 7;
 
@@ -14,103 +19,66 @@ internal sealed class Negotiation(FuseSessionOptions options, IFuseLog log) : IN
     /// <summary>That of Linux 5.4.</summary>
     public const uint OldestMinor = 31;
 
-    private static readonly int s_pageSize = Environment.SystemPageSize;
-
-    /// <summary>
-    /// Asked for where the kernel offers it. Never: FUSE_CACHE_SYMLINKS (a link may differ by who reads it),
-    /// FUSE_NO_OPEN(DIR)_SUPPORT (every open is a thing of its own), FUSE_ALLOW_IDMAP (requests would carry no uid),
-    /// FUSE_ATOMIC_O_TRUNC (truncation comes as SETATTR), FUSE_DO_READDIRPLUS (an entry has no lifetime, so that the
-    /// kernel could not use what it brings). FUSE_POSIX_LOCKS and FUSE_FLOCK_LOCKS bring locks here, where they are
-    /// refused: the kernel would keep them for each inode, and a file may have several (<see cref="FuseEntry"/>).
-    /// </summary>
-    private const FuseInitFlags Wanted = FuseInitFlags.AsyncRead | FuseInitFlags.PosixLocks | FuseInitFlags.FlockLocks
-        | FuseInitFlags.ParallelDirOps | FuseInitFlags.AbortError | FuseInitFlags.MaxPages;
-
     private volatile NegotiationState _state;
 
+    /// <summary>Gets how far the exchange is. Any thread.</summary>
     public NegotiationState State => _state;
 
-    public FuseOpcode Request => FuseOpcode.Init;
+    /// <summary>Gets the request that begins a connection of this kind.</summary>
+    public FuseOpcode Request => request;
 
-    /// <summary>
-    /// The pages of one request's data. One more than max_write needs, so that a buffer which does not begin at a
-    /// page's start is not split over two requests.
-    /// </summary>
-    public int MaxPages => ((MaxWrite + s_pageSize - 1) / s_pageSize) + 1;
+    /// <summary>Gets the most that a READ may ask for, in bytes.</summary>
+    public abstract int MaxRead { get; }
 
-    public int MaxWrite { get; private set; } = options.MaxWrite;
+    /// <summary>Gets the most that a WRITE carries, in bytes.</summary>
+    public int MaxWrite { get; private set; } = maxWrite;
 
-    public int MaxRead => MaxPages * s_pageSize;
+    protected IFuseLog Log => log;
 
+    /// <summary>Goes on with what an earlier process agreed on; the first request does not come again.</summary>
+    /// <param name="settled">The body of the answer to the first request; empty where that is not known.</param>
     public void Restore(ReadOnlySpan<byte> settled)
     {
-        if (MemoryMarshal.TryRead(settled, out FuseInitOut answer))
+        if (MaxWriteOf(settled) is { } agreed)
         {
-            MaxWrite = (int)Math.Min(answer.MaxWrite, FuseSession.MaxMaxWrite);
+            MaxWrite = (int)Math.Clamp(agreed, FuseSession.MinMaxWrite, FuseSession.MaxMaxWrite);
         }
 
         _state = NegotiationState.Done;
     }
 
+    /// <summary>Answers the first request.</summary>
     public Errno Init(ref FuseRequest request, ReplyBuffer reply)
     {
         if (_state != NegotiationState.Pending)
         {
-            log.Error("The kernel sent a second INIT; it is refused.", null);
+            log.Error($"The kernel sent a second request to begin ({Request}); it is refused.", null);
             return Errno.EIO;
         }
 
-        if (!request.Body.TryRead(out FuseInitIn init))
-        {
-            _state = NegotiationState.Refused;
-            return request.Malformed();
-        }
-
-        if (init.Major > Major)
-        {
-            // The kernel comes again with our major version.
-            reply.Put(Answer(0, FuseInitFlags.None));
-            return Errno.None;
-        }
-
-        if (init.Major < Major || init.Minor < OldestMinor)
-        {
-            log.Error(
-                $"The kernel speaks FUSE {init.Major}.{init.Minor}; {Major}.{OldestMinor} (Linux 5.4) or newer is "
-                    + "needed.", null);
-            return Refuse();
-        }
-
-        FuseInitFlags wanted = options.PosixAcl ? Wanted | FuseInitFlags.PosixAcl : Wanted;
-        if (!init.Flags.HasFlag(FuseInitFlags.MaxPages))
-        {
-            log.Error("The kernel does not offer FUSE_MAX_PAGES, without which a write may arrive in pieces.", null);
-            return Refuse();
-        }
-
-        if (options.PosixAcl && !init.Flags.HasFlag(FuseInitFlags.PosixAcl))
-        {
-            log.Error(
-                "The kernel does not offer POSIX ACLs on FUSE (FUSE_POSIX_ACL), which this filesystem's access rules "
-                    + "need.", null);
-            return Refuse();
-        }
-
-        reply.Put(Answer(Math.Min(init.MaxReadahead, (uint)MaxWrite), init.Flags & wanted));
-        _state = NegotiationState.Agreed;
-        return Errno.None;
+        _state = Agree(ref request, reply);
+        return _state != NegotiationState.Refused ? Errno.None : request.IsMalformed ? Errno.EINVAL : Errno.EPROTO;
     }
 
+    /// <summary>Learns that the filesystem is ready too: requests may be served once the first is answered.</summary>
     public void Done() => _state = NegotiationState.Done;
 
-    public Errno Refuse()
-    {
-        _state = NegotiationState.Refused;
-        return Errno.EPROTO;
-    }
+    /// <summary>Learns that the first request cannot be answered.</summary>
+    public void Refuse() => _state = NegotiationState.Refused;
 
-    private FuseInitOut Answer(uint maxReadahead, FuseInitFlags flags) =>
-        new(Major, Minor, maxReadahead, flags, MaxBackground: 0, CongestionThreshold: 0, (uint)MaxWrite,
-            TimeGran: 1,
-            (ushort)MaxPages, MapAlignment: 0, Flags2: 0, default);
+    /// <summary>Answers the first request, or says in the log why not.</summary>
+    /// <returns>Pending when the kernel is to begin again, by another version.</returns>
+    protected abstract NegotiationState Agree(ref FuseRequest request, ReplyBuffer reply);
+
+    /// <summary>Returns the most that a WRITE carries, as an answer to the first request has it.</summary>
+    /// <returns>Null where it is no such answer.</returns>
+    protected abstract uint? MaxWriteOf(ReadOnlySpan<byte> answer);
+}
+
+internal enum NegotiationState
+{
+    Pending,
+    Agreed,
+    Done,
+    Refused,
 }

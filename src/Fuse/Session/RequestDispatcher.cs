@@ -10,7 +10,7 @@ namespace TpmFs.Fuse.Session;
 internal sealed class RequestDispatcher
 {
     private readonly FuseFileSystem _fileSystem;
-    private readonly INegotiation _negotiation;
+    private readonly Negotiation _negotiation;
     private readonly ReplyChannel _channel;
     private readonly PendingReads _reads;
     private readonly SessionRecords _records;
@@ -18,7 +18,7 @@ internal sealed class RequestDispatcher
     private int _stopped;
 
     public RequestDispatcher(
-        FuseFileSystem fileSystem, INegotiation negotiation, SessionRecords records, IFuseOutput output, IFuseLog log)
+        FuseFileSystem fileSystem, Negotiation negotiation, SessionRecords records, IFuseOutput output, IFuseLog log)
     {
         _fileSystem = fileSystem;
         _log = log;
@@ -107,11 +107,12 @@ internal sealed class RequestDispatcher
             _fileSystem.Started(_channel);
         }
 
-        if (asksAgain && !_channel.Resend())
+        bool mayHang = asksAgain && !_channel.Resend();
+        if (mayHang)
         {
             _log.Warning(
                 "The kernel cannot send the requests again that were under way (Linux 6.9 and newer can); processes "
-                    + "that wait for their answers wait until the filesystem is unmounted.");
+                    + "that wait for their answers wait until the connection ends.");
         }
 
         HashSet<ulong> waiting = [.. _records.Waiting.Select(read => FuseRequest.UniqueOf(read.Request))];
@@ -133,7 +134,7 @@ internal sealed class RequestDispatcher
 
         _records.Waiting.Clear();
         _fileSystem.Resumed();
-        return new FuseTakenOver(requests, waiting.Count);
+        return new FuseTakenOver(requests, waiting.Count) { MayHang = mayHang };
     }
 
     /// <summary>A write is answered: lets the filesystem go on with it, which may take long. Never throws.</summary>

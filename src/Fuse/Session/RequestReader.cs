@@ -1,7 +1,7 @@
 namespace TpmFs.Fuse.Session;
 
 /// <summary>Takes requests from the device. The thread that has the turn.</summary>
-internal sealed class RequestReader(FuseDevice device, WrittenFiles written)
+internal sealed class RequestReader(FuseDevice device)
 {
     /// <summary>True while a read of the device waits for a request.</summary>
     private bool _isWaiting = true;
@@ -9,7 +9,10 @@ internal sealed class RequestReader(FuseDevice device, WrittenFiles written)
     /// <summary>
     /// Takes a request. Where there are writes to be carried on it does not wait for one: no bytes, and no error, then.
     /// </summary>
-    public Errno Read(RequestSlot slot, out int count)
+    /// <param name="slot">Where the request is to be.</param>
+    /// <param name="written">The writes that are to be carried on.</param>
+    /// <param name="count">The request's length, in bytes.</param>
+    public Errno Read(RequestSlot slot, WrittenFiles written, out int count)
     {
         count = 0;
         if (_isWaiting == written.AreSeveral)

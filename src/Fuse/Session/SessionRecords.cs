@@ -12,14 +12,15 @@ internal sealed class SessionRecords
     private const int KeptReads = 256;
 
     private readonly RecordStore? _store;
-    private readonly byte _connection;
+    private readonly uint _connection;
     private readonly Stack<RequestSlot> _free = new();
     private RecordPlace _settled;
+    private RequestSlot[] _slots = [];
     private ulong _lastRead;
 
     /// <param name="store">Null where no process is to go on with the session.</param>
     /// <param name="connection">Tells the session from others of the same store.</param>
-    public SessionRecords(RecordStore? store, byte connection)
+    public SessionRecords(RecordStore? store, uint connection)
     {
         _store = store;
         _connection = connection;
@@ -80,7 +81,7 @@ internal sealed class SessionRecords
         }
 
         Requests.Clear();
-        return slots;
+        return _slots = slots;
     }
 
     /// <summary>Returns a slot for a read that waits.</summary>
@@ -99,6 +100,34 @@ internal sealed class SessionRecords
 
         read.Clear();
         _free.Push(read);
+    }
+
+    /// <summary>
+    /// Removes all records: no process is to go on with the session. No thread serves it, and no read waits.
+    /// </summary>
+    public void Forget()
+    {
+        Array.ForEach(_slots, slot => slot.Remove());
+        while (_free.TryPop(out RequestSlot? free))
+        {
+            free.Remove();
+        }
+
+        _store?.RemoveNow(ref _settled);
+    }
+
+    /// <summary>Removes what earlier processes have written down of sessions that nobody goes on with.</summary>
+    /// <param name="store">Where they are.</param>
+    /// <param name="goOn">Returns true of the sessions that go on.</param>
+    public static void ForgetOthers(RecordStore store, Func<uint, bool> goOn)
+    {
+        foreach (StoredRecord record in store.Records)
+        {
+            if (Enum.IsDefined((Kind)record.Kind) && !goOn((uint)(record.Id >> 32)))
+            {
+                RecordArea.Adopt(store, record).Remove();
+            }
+        }
     }
 
     private static ulong Unique(RequestSlot slot) => FuseRequest.UniqueOf(slot.Request);

@@ -13,7 +13,7 @@ internal sealed class DispatcherFixture : IFuseOutput, IFuseLog
 
     public DispatcherFixture(FuseFileSystem fileSystem, FuseSessionOptions? options = null, bool initialise = true)
     {
-        var negotiation = new Negotiation(options ?? new FuseSessionOptions(), this);
+        var negotiation = new FuseNegotiation(options ?? new FuseSessionOptions(), this);
         Dispatcher = new RequestDispatcher(fileSystem, negotiation, new SessionRecords(null, 0), this, this);
         if (initialise)
         {

@@ -421,7 +421,7 @@ public sealed class FuseSessionTests : IDisposable
     {
         var device = new SafeFileHandle(_device.Handle, ownsHandle: false);
         options ??= new FuseSessionOptions();
-        return new FuseSession(device, _fileSystem, options, new Negotiation(options, _log), _log);
+        return new FuseSession(device, _fileSystem, options, new FuseNegotiation(options, _log), _log);
     }
 
     private void Initialise()

@@ -249,7 +249,7 @@ public sealed class ReadReplyTests
     {
         var silent = new SilentFileSystem();
         var dispatcher = new RequestDispatcher(
-            silent, new Negotiation(new FuseSessionOptions(), _fixture), new SessionRecords(null, 0), new Sink(),
+            silent, new FuseNegotiation(new FuseSessionOptions(), _fixture), new SessionRecords(null, 0), new Sink(),
             _fixture);
         RequestSlot buffer = SlotDispatch.NewSlot();
         dispatcher.Dispatch(Captured.Init, buffer);

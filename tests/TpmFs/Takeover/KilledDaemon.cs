@@ -153,7 +153,7 @@ internal sealed class KilledDaemon : IDisposable
         var options = new FuseSessionOptions { PosixAcl = true, MaxWrite = Room - 4096 };
         var output = new Output(this, _deaths.Living!);
         var session = new SessionRecords(records, connection: 0);
-        var negotiation = new Negotiation(options, output);
+        var negotiation = new FuseNegotiation(options, output);
         if (session.IsSettled)
         {
             negotiation.Restore(session.Settled);
