@@ -24,6 +24,9 @@ public static unsafe class FileCalls
     private const int DescriptorCloseOnExec = 1;
     private const int EmptyPath = 0x1000; // AT_EMPTY_PATH
     private const uint StatType = 1; // STATX_TYPE
+    private const uint StatAccess = 2 | 8 | 16; // STATX_MODE | STATX_UID | STATX_GID
+    private const uint Permissions = 0xFFF;
+    private const int LongestAttribute = 64 * 1024; // XATTR_SIZE_MAX
     private const int EntryName = 19; // d_name in struct dirent64
     private const int FileSystemStatusSize = 128; // more than a struct statfs has
 
@@ -87,6 +90,21 @@ public static unsafe class FileCalls
         fixed (byte* start = value)
         {
             return Errno.Of(LibC.setxattr(PathOf(file), name, start, (nuint)value.Length, 0));
+        }
+    }
+
+    /// <summary>Reads an extended attribute of a file. ENODATA: there is none.</summary>
+    /// <param name="file">As <see cref="SetMode"/> has it.</param>
+    /// <param name="name">The attribute's name.</param>
+    /// <param name="value">The value; empty with an error.</param>
+    public static Errno ReadAttribute(SafeFileHandle file, string name, out byte[] value)
+    {
+        byte[] buffer = new byte[LongestAttribute];
+        fixed (byte* start = buffer)
+        {
+            nint length = LibC.getxattr(PathOf(file), name, start, (nuint)buffer.Length);
+            value = length > 0 ? buffer[..(int)length] : [];
+            return length < 0 ? Errno.Of(-1) : Errno.None;
         }
     }
 
@@ -168,6 +186,15 @@ public static unsafe class FileCalls
         LibC.FileStatus status = default;
         var error = Errno.Of(LibC.statx(file, "", EmptyPath, StatType, &status));
         (mode, major, minor) = (status.Mode, status.DeviceMajor, status.DeviceMinor);
+        return error;
+    }
+
+    /// <summary>Returns a file's permission bits, and whose it is.</summary>
+    public static Errno ReadAccess(SafeFileHandle file, out uint mode, out uint uid, out uint gid)
+    {
+        LibC.FileStatus status = default;
+        var error = Errno.Of(LibC.statx(file, "", EmptyPath, StatAccess, &status));
+        (mode, uid, gid) = (status.Mode & Permissions, status.UserId, status.GroupId);
         return error;
     }
 

@@ -60,6 +60,9 @@ internal static unsafe partial class LibC
     public static partial int setxattr(string path, string name, byte* value, nuint size, int flags);
 
     [LibraryImport(Library, SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    public static partial nint getxattr(string path, string name, byte* value, nuint size);
+
+    [LibraryImport(Library, SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     public static partial int removexattr(string path, string name);
 
     [LibraryImport(Library, SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
@@ -293,6 +296,9 @@ internal static unsafe partial class LibC
 
         [FieldOffset(20)]
         public uint UserId;
+
+        [FieldOffset(24)]
+        public uint GroupId;
 
         [FieldOffset(28)]
         public ushort Mode;

@@ -19,18 +19,21 @@ public sealed class CharacterDevice : IDisposable
     /// <summary>What makes devices.</summary>
     public const string Maker = "/dev/cuse";
 
+    private const uint MakerMajor = 10; // MISC_MAJOR of linux/major.h
+    private const uint MakerMinor = 203; // CUSE_MINOR of linux/miscdevice.h
+
     private static readonly TimeSpan s_makingLimit = TimeSpan.FromSeconds(10);
 
-    private readonly string _name;
+    private readonly DevicePlan _plan;
     private readonly SafeFileHandle _connection;
     private readonly FuseSession _session;
     private readonly DeviceNumbers _numbers;
     private readonly DeviceFile _file;
 
     private CharacterDevice(
-        string name, SafeFileHandle connection, FuseSession session, DeviceNumbers numbers, DeviceFile file)
+        DevicePlan plan, SafeFileHandle connection, FuseSession session, DeviceNumbers numbers, DeviceFile file)
     {
-        _name = name;
+        _plan = plan;
         _connection = connection;
         _session = session;
         _numbers = numbers;
@@ -41,23 +44,24 @@ public sealed class CharacterDevice : IDisposable
     /// <summary>Completes when the device is gone, or is about to go, and why.</summary>
     public Task<FuseSessionEnd> Ending => _session.Ending;
 
+    /// <summary>Gets the requests of an earlier process that were served again.</summary>
+    public FuseTakenOver TakenOver => _session.TakenOver;
+
     /// <summary>Makes a device, which only root may open at first.</summary>
-    /// <param name="name">See <see cref="DeviceName"/>.</param>
+    /// <param name="plan">What the device is to be.</param>
     /// <param name="numbers">Gives the device its number.</param>
-    /// <param name="fileSystem">Is asked for what clients do.</param>
-    /// <param name="options">How the device is served.</param>
     /// <param name="log">Learns what a person should know.</param>
     /// <param name="device">The device.</param>
     /// <param name="problem">What is wrong, where, and what to do.</param>
     public static bool TryMake(
-        string name, DeviceNumbers numbers, FuseFileSystem fileSystem, FuseSessionOptions options, IFuseLog log,
-        [NotNullWhen(true)] out CharacterDevice? device, out string problem)
+        DevicePlan plan, DeviceNumbers numbers, IFuseLog log, [NotNullWhen(true)] out CharacterDevice? device,
+        out string problem)
     {
         device = null;
-        string path = DeviceName.PathOf(name);
-        if (!DeviceName.IsValid(name))
+        string path = DeviceName.PathOf(plan.Name);
+        if (!DeviceName.IsValid(plan.Name))
         {
-            problem = $"'{OutsideText.Line(name)}' is no name of a device";
+            problem = $"'{OutsideText.Line(plan.Name)}' is no name of a device";
             return false;
         }
 
@@ -74,22 +78,40 @@ public sealed class CharacterDevice : IDisposable
             return false;
         }
 
-        DeviceFile.MakeDirectories(name);
-        var negotiation = new CharacterNegotiation(name, numbers.Next(), options.MaxWrite, log);
-        var session = new FuseSession(connection, fileSystem, options, negotiation, log);
-        session.Start();
-        problem = $"the kernel did not make {path} within {s_makingLimit.TotalSeconds:0} s";
-        if (Task.WaitAny([session.Initialised, session.Ending], s_makingLimit) >= 0
-            && DeviceFile.TryFind(name, out DeviceFile? file, out problem))
+        DeviceFile.MakeDirectories(plan.Name);
+        plan.Keep?.Invoke(connection);
+        return TryServe(plan, connection, numbers, log, out device, out problem);
+    }
+
+    /// <summary>
+    /// Goes on with a device that an earlier process has made: with its number, its file in /dev, and all that have it
+    /// open. What cannot be gone on with ends.
+    /// </summary>
+    /// <param name="plan">What the device is to be; the records are those of the earlier process.</param>
+    /// <param name="connection">The earlier process's descriptor. The device owns it.</param>
+    /// <param name="numbers">Learns the device's number.</param>
+    /// <param name="log">Learns what a person should know.</param>
+    /// <param name="device">The device.</param>
+    /// <param name="problem">What is wrong, where, and what to do.</param>
+    public static bool TryAdopt(
+        DevicePlan plan, SafeFileHandle connection, DeviceNumbers numbers, IFuseLog log,
+        [NotNullWhen(true)] out CharacterDevice? device, out string problem)
+    {
+        device = null;
+        if (!IsConnection(connection))
         {
-            device = new CharacterDevice(name, connection, session, numbers, file!);
-            return true;
+            End(plan, connection);
+            problem = $"the descriptor that was kept is none of {Maker}";
+        }
+        else if (TryServe(plan, connection, numbers, log, out device, out problem) && device.TakenOver.MayHang)
+        {
+            problem = "requests may be under way that are not known, and the kernel does not send them again; "
+                + "Linux 6.9 and newer can";
+            device.Dispose();
+            device = null;
         }
 
-        session.Stop();
-        connection.Dispose();
-        DeviceFile.RemoveDirectories(name);
-        return false;
+        return device is not null;
     }
 
     /// <summary>
@@ -112,16 +134,60 @@ public sealed class CharacterDevice : IDisposable
     public void Hide() => _ = _file.Remove();
 
     /// <summary>
+    /// Serves no further request, and leaves the device to the next process, as <see cref="FuseSession.LetGo"/> has it.
+    /// </summary>
+    public void LetGo() => _session.LetGo();
+
+    /// <summary>
     /// Ends the session and removes the device. Reads that wait get ENODEV; what is still open gives ENOTCONN then.
     /// </summary>
     public void Dispose()
     {
-        _session.Stop();
+        _session.Forget();
         _file.Dispose();
-        _connection.Dispose();
-        _numbers.Gone();
-        DeviceFile.RemoveDirectories(_name);
+        End(_plan, _connection);
+        _numbers.Gone(_file.Number);
     }
+
+    private static void End(DevicePlan plan, SafeFileHandle connection)
+    {
+        plan.Drop?.Invoke();
+        connection.Dispose();
+        DeviceFile.AwaitEnd(plan.Name);
+        DeviceFile.RemoveDirectories(plan.Name);
+    }
+
+    private static bool TryServe(
+        DevicePlan plan, SafeFileHandle connection, DeviceNumbers numbers, IFuseLog log,
+        [NotNullWhen(true)] out CharacterDevice? device, out string problem)
+    {
+        device = null;
+        var negotiation = new CharacterNegotiation(plan.Name, numbers.Next(), plan.Options.MaxWrite, log);
+        var session = new FuseSession(connection, plan.FileSystem, plan.Options, negotiation, log);
+        session.Start();
+        problem = $"the kernel did not make {DeviceName.PathOf(plan.Name)} within {s_makingLimit.TotalSeconds:0} s";
+        if (Task.WaitAny([session.Initialised, session.Ending], s_makingLimit) >= 0
+            && DeviceFile.TryFind(plan.Name, plan.IsHidden, out DeviceFile? file, out problem))
+        {
+            if (!session.Ending.IsCompleted)
+            {
+                device = new CharacterDevice(plan, connection, session, numbers, file);
+                return true;
+            }
+
+            file.Dispose();
+            problem = $"the kernel has ended the connection of {DeviceName.PathOf(plan.Name)}";
+        }
+
+        session.Forget();
+        End(plan, connection);
+        return false;
+    }
+
+    /// <summary>True when a descriptor is one of <see cref="Maker"/>, whose number the kernel never changes.</summary>
+    private static bool IsConnection(SafeFileHandle descriptor) =>
+        !FileCalls.ReadType(descriptor, out uint mode, out uint major, out uint minor).IsError
+        && (mode & DeviceFile.TypeMask) == DeviceFile.CharacterDevice && (major, minor) == (MakerMajor, MakerMinor);
 
     private static bool IsThere(string path)
     {

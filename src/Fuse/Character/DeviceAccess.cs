@@ -10,6 +10,9 @@ public readonly record struct DeviceAccess(uint Uid, uint Gid, uint Mode, ReadOn
     /// <summary>Nobody's but root's: what a device has when the kernel has just made it.</summary>
     public static DeviceAccess OfNew => new(0, 0, 0b110_000_000, default);
 
+    /// <summary>What nobody wants a device to have, so that the next change does all steps.</summary>
+    internal static DeviceAccess Unknown => new(uint.MaxValue, uint.MaxValue, 0, default);
+
     public bool Equals(DeviceAccess other) =>
         Uid == other.Uid && Gid == other.Gid && Mode == other.Mode && Acl.Span.SequenceEqual(other.Acl.Span);
 

@@ -1,3 +1,4 @@
+using System.Diagnostics.CodeAnalysis;
 using System.Globalization;
 using Microsoft.Win32.SafeHandles;
 
@@ -5,22 +6,26 @@ namespace TpmFs.Fuse.Character;
 
 /// <summary>
 /// The file in /dev that leads to a device: its owner, mode and ACL. The file is held by a descriptor that does not
-/// open the device, since whoever opens it waits for the session that serves it. One thread at a time.
+/// open the device, since whoever opens it waits for the session that serves it. There is none where an earlier process
+/// has removed the file. One thread at a time.
 /// </summary>
 internal sealed class DeviceFile : IDisposable
 {
-    private const uint TypeMask = 0xF000; // S_IFMT
-    private const uint CharacterDevice = 0x2000; // S_IFCHR
+    public const uint TypeMask = 0xF000; // S_IFMT
+    public const uint CharacterDevice = 0x2000; // S_IFCHR
     private const uint NotListed = 0b111_001_001;
+    private static readonly TimeSpan s_endLimit = TimeSpan.FromSeconds(2);
+    private static readonly TimeSpan s_endLook = TimeSpan.FromMilliseconds(5);
 
     private readonly string _path;
-    private readonly SafeFileHandle _file;
-    private DeviceAccess _access = DeviceAccess.OfNew;
+    private readonly SafeFileHandle? _file;
+    private DeviceAccess _access;
 
-    private DeviceFile(string path, SafeFileHandle file, DeviceNumber number)
+    private DeviceFile(string path, SafeFileHandle? file, DeviceNumber number)
     {
         _path = path;
         _file = file;
+        _access = file is null ? DeviceAccess.Unknown : ReadAccess(file);
         Number = number;
     }
 
@@ -65,12 +70,27 @@ internal sealed class DeviceFile : IDisposable
     }
 
     /// <summary>
+    /// Waits until the kernel has removed a device whose connection this process has closed: another process may still
+    /// have a duplicate of the connection, which it is about to close.
+    /// </summary>
+    public static void AwaitEnd(string name)
+    {
+        long deadline = Environment.TickCount64 + (long)s_endLimit.TotalMilliseconds;
+        while (TryReadNumber(name, out _) && Environment.TickCount64 < deadline)
+        {
+            Thread.Sleep(s_endLook);
+        }
+    }
+
+    /// <summary>
     /// Finds the file of a device that the kernel has made, and sees that it leads to that device and to no other.
     /// </summary>
     /// <param name="name">The device's name.</param>
+    /// <param name="mayBeRemoved">True when the device may have no file any more.</param>
     /// <param name="file">The file.</param>
     /// <param name="problem">What is wrong, where, and what to do.</param>
-    public static bool TryFind(string name, out DeviceFile? file, out string problem)
+    public static bool TryFind(
+        string name, bool mayBeRemoved, [NotNullWhen(true)] out DeviceFile? file, out string problem)
     {
         file = null;
         string path = DeviceName.PathOf(name);
@@ -95,6 +115,13 @@ internal sealed class DeviceFile : IDisposable
         }
 
         handle.Dispose();
+        if (mayBeRemoved)
+        {
+            file = new DeviceFile(path, null, number);
+            problem = "";
+            return true;
+        }
+
         problem = error.IsError
             ? $"the kernel made a device, but {path} is not there ({error.Text()}): tpmfs needs the system's own /dev, "
                 + "a devtmpfs"
@@ -115,14 +142,18 @@ internal sealed class DeviceFile : IDisposable
             return Errno.None;
         }
 
-        Errno error = Change(access);
+        if (_file is null)
+        {
+            return Errno.ENOENT;
+        }
+
+        Errno error = Change(_file, access);
         if (error.IsError)
         {
             _ = FileCalls.SetMode(_file, 0);
         }
 
-        // After a failure the next call must do all steps.
-        _access = error.IsError ? DeviceAccess.OfNew with { Mode = 0 } : access;
+        _access = error.IsError ? DeviceAccess.Unknown : access;
         return error;
     }
 
@@ -147,29 +178,37 @@ internal sealed class DeviceFile : IDisposable
         }
     }
 
-    public void Dispose() => _file.Dispose();
+    public void Dispose() => _file?.Dispose();
 
     /// <summary>
     /// Goes by way of a file that nobody but root may open and that is root's, since only a file's owner changes its
     /// mode and ACL. The last steps give it away.
     /// </summary>
-    private Errno Change(DeviceAccess access)
+    private static Errno Change(SafeFileHandle file, DeviceAccess access)
     {
-        Errno error = FileCalls.SetOwner(_file, 0, FileCalls.NoChange);
-        error = error.IsError ? error : FileCalls.SetMode(_file, 0);
-        error = error.IsError ? error : FileCalls.SetOwner(_file, FileCalls.NoChange, access.Gid);
+        Errno error = FileCalls.SetOwner(file, 0, FileCalls.NoChange);
+        error = error.IsError ? error : FileCalls.SetMode(file, 0);
+        error = error.IsError ? error : FileCalls.SetOwner(file, FileCalls.NoChange, access.Gid);
         if (!error.IsError && access.Acl.IsEmpty)
         {
-            error = FileCalls.RemoveAttribute(_file, FileCalls.AccessAcl);
+            error = FileCalls.RemoveAttribute(file, FileCalls.AccessAcl);
             error = error == Errno.ENODATA || error == Errno.EOPNOTSUPP ? Errno.None : error;
-            error = error.IsError ? error : FileCalls.SetMode(_file, access.Mode);
+            error = error.IsError ? error : FileCalls.SetMode(file, access.Mode);
         }
         else if (!error.IsError)
         {
-            error = FileCalls.SetAttribute(_file, FileCalls.AccessAcl, access.Acl.Span);
+            error = FileCalls.SetAttribute(file, FileCalls.AccessAcl, access.Acl.Span);
         }
 
-        return error.IsError ? error : FileCalls.SetOwner(_file, access.Uid, FileCalls.NoChange);
+        return error.IsError ? error : FileCalls.SetOwner(file, access.Uid, FileCalls.NoChange);
+    }
+
+    private static DeviceAccess ReadAccess(SafeFileHandle file)
+    {
+        Errno error = FileCalls.ReadAccess(file, out uint mode, out uint uid, out uint gid);
+        Errno noAcl = FileCalls.ReadAttribute(file, FileCalls.AccessAcl, out byte[] acl);
+        return error.IsError || (noAcl.IsError && noAcl != Errno.ENODATA && noAcl != Errno.EOPNOTSUPP)
+            ? DeviceAccess.Unknown : new DeviceAccess(uid, gid, mode, acl);
     }
 
     private static bool TryReadNumber(string name, out DeviceNumber number)

@@ -17,24 +17,28 @@ public sealed class DeviceNumbers
 {
     private const int MinorBits = 20; // MINORBITS of linux/kdev_t.h
 
+    private readonly HashSet<uint> _used = []; // the minor numbers of the devices that there are
     private uint _major;
     private uint _minor = (uint)RandomNumberGenerator.GetInt32(1 << MinorBits);
-    private int _count;
 
     /// <summary>Returns the number for the next device.</summary>
     public DeviceNumber Next()
     {
-        _minor = (_minor + 1) % (1 << MinorBits);
-        return new DeviceNumber(_count == 0 ? 0 : _major, _minor);
+        do
+        {
+            _minor = (_minor + 1) % (1 << MinorBits);
+        }
+        while (_used.Contains(_minor));
+        return new DeviceNumber(_used.Count == 0 ? 0 : _major, _minor);
     }
 
     /// <summary>Learns that there is a device with a number.</summary>
     public void Made(DeviceNumber number)
     {
         _major = number.Major;
-        _count++;
+        _used.Add(number.Minor);
     }
 
     /// <summary>Learns that a device is gone.</summary>
-    public void Gone() => _count--;
+    public void Gone(DeviceNumber number) => _used.Remove(number.Minor);
 }

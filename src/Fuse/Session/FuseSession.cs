@@ -199,7 +199,8 @@ public sealed class FuseSession : IRequestLoopOwner, IDisposable
     /// <param name="goOn">
     /// Returns true of the sessions that go on, by <see cref="FuseSessionOptions.Connection"/>.
     /// </param>
-    public static void ForgetOthers(RecordStore records, Func<uint, bool> goOn) =>
+    /// <returns>The highest number of a session: a new one has to have a higher one.</returns>
+    public static uint ForgetOthers(RecordStore records, Func<uint, bool> goOn) =>
         SessionRecords.ForgetOthers(records, goOn);
 
     /// <summary>

@@ -119,15 +119,21 @@ internal sealed class SessionRecords
     /// <summary>Removes what earlier processes have written down of sessions that nobody goes on with.</summary>
     /// <param name="store">Where they are.</param>
     /// <param name="goOn">Returns true of the sessions that go on.</param>
-    public static void ForgetOthers(RecordStore store, Func<uint, bool> goOn)
+    /// <returns>The highest number of a session: a new one has to have a higher one.</returns>
+    public static uint ForgetOthers(RecordStore store, Func<uint, bool> goOn)
     {
-        foreach (StoredRecord record in store.Records)
+        uint highest = 0;
+        foreach (StoredRecord record in store.Records.Where(record => Enum.IsDefined((Kind)record.Kind)))
         {
-            if (Enum.IsDefined((Kind)record.Kind) && !goOn((uint)(record.Id >> 32)))
+            uint connection = (uint)(record.Id >> 32);
+            highest = Math.Max(highest, connection);
+            if (!goOn(connection))
             {
                 RecordArea.Adopt(store, record).Remove();
             }
         }
+
+        return highest;
     }
 
     private static ulong Unique(RequestSlot slot) => FuseRequest.UniqueOf(slot.Request);

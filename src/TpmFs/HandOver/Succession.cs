@@ -16,6 +16,9 @@ internal sealed record Succession(
     /// <summary>The name of the connection to the kernel's FUSE.</summary>
     public const string Connection = "fuse";
 
+    /// <summary>Begins the names of character devices' connections; the device's name follows.</summary>
+    public const string OfDevice = "device-";
+
     /// <summary>The name of the mirror of the doors: openers, nodes, requests.</summary>
     private const string Doors = "doors";
 

@@ -81,8 +81,9 @@ internal static class Daemon
         using var state = new StateKeeper(
             new StateFile(plan.Places.StateDirectory), TimeProvider.System.GetUtcNow(), log, doors.Store);
         var status = new DaemonStatus([.. tpms.All.Select(tpm => tpm.Status)], TimeProvider.System);
-        var maker = new CuseMaker(SessionOptions.OfDevices(plan, tpms), new FuseLog(log));
-        using var devices = new ServedDevices(plan.Devices, maker, log);
+        var maker = new CuseMaker(
+            SessionOptions.OfDevices(plan, tpms) with { Records = doors.Store }, succession, log);
+        using var devices = new ServedDevices(plan.Devices, maker, new DeviceThread(log), log);
         status.Show(devices.List);
         using CdiKeeper? cdi = plan.Settings.CdiFile is { } file
             ? new CdiKeeper(file, plan.Places.MountPoint, devices.List, log) : null;

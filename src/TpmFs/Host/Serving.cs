@@ -33,6 +33,7 @@ internal sealed class Serving(
 
     private readonly ServiceManager _service = succession.Service;
     private readonly FuseLog _fuseLog = new(log);
+    private FuseTakenOver _requests;
 
     private string Description =>
         $"serving {string.Join(", ", parts.Tpms.All.Select(tpm => tpm.Plan.Way))} at {plan.Places.MountPoint}";
@@ -52,7 +53,9 @@ internal sealed class Serving(
         {
             signals.OnSecond(mount.Unmount);
             parts.Status.Show(() => session.Scheduling);
+            _requests = parts.Devices.GoOn();
             session.Start();
+            _requests += session.TakenOver;
             Task.WaitAny(session.Initialised, session.Ending, signals.Asked);
             using IDisposable? watchdog = _service.Watch(session.BeatAsync);
             if (session.Initialised.IsCompletedSuccessfully)
@@ -97,7 +100,7 @@ internal sealed class Serving(
         _service.Ready(Description);
         if (succession.IsTakingOver)
         {
-            new TakeoverReport(parts, succession, plan.Places.MountPoint, log).Say(session.TakenOver);
+            new TakeoverReport(parts, succession, plan.Places.MountPoint, log).Say(_requests);
         }
         else
         {
@@ -145,6 +148,7 @@ internal sealed class Serving(
         parts.Tpms.Halt();
         long stoppedAt = Stopwatch.GetTimestamp();
         session.LetGo();
+        parts.Devices.LetGo();
         parts.State.Dispose();
         return stoppedAt;
     }

@@ -35,6 +35,9 @@ internal enum RecordKind : byte
 
     /// <summary>Says that all changes of the state are in records.</summary>
     State = 25,
+
+    /// <summary>A character device.</summary>
+    Device = 26,
 }
 
 /// <summary>The format of the doors' records.</summary>

@@ -53,7 +53,7 @@ internal sealed class ServedTree : IDisposable
 
         // What was made with mkdir waits for nobody's name, and neither does what an earlier daemon had.
         Apply(_plans.Read(), Audit.None);
-        TakenOver = new Takeover(_conversations, tpms.Ports, Domains).Run(table, FileSystem);
+        TakenOver = new Takeover(_conversations, tpms.Ports, Domains, surroundings.Watcher).Run(table, FileSystem);
         if (tpms.Sleepers.Any(tpm => tpm.IsSuspended))
         {
             _suspension.Begin();

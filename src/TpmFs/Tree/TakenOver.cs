@@ -22,11 +22,13 @@ internal sealed record TakenOver(
 /// <param name="context">What all conversations share, and where the earlier daemon wrote them down.</param>
 /// <param name="tpms">By their numbers.</param>
 /// <param name="domains">Every domain.</param>
+/// <param name="watcher">Has the doors that lead to the tree's nodes, beside the mount; null where there are none.</param>
 internal sealed class Takeover(
-    ConversationContext context, IReadOnlyList<TpmPort> tpms, IEnumerable<Domain> domains)
+    ConversationContext context, IReadOnlyList<TpmPort> tpms, IEnumerable<Domain> domains, ITpmNodeWatcher? watcher)
 {
     private readonly Dictionary<string, Domain> _domains = domains.ToDictionary(domain => domain.Path);
     private readonly List<LostOpener> _lost = [];
+    private readonly HashSet<ulong> _withoutDoor = []; // conversations
     private int _openers;
     private int _commands;
     private int _answers;
@@ -40,6 +42,9 @@ internal sealed class Takeover(
         }
 
         int numbers = table.Resume();
+        _withoutDoor.UnionWith(table.Opens.Earlier
+            .Where(open => open.Connection != 0 && !(watcher?.GoesOn(open.Connection) ?? false))
+            .Select(open => open.Conversation));
         Dictionary<ulong, Conversation> conversations = [];
         foreach (StoredRecord stored in store.Of(RecordKind.Conversation))
         {
@@ -50,6 +55,7 @@ internal sealed class Takeover(
         }
 
         (int others, int gone) = fileSystem.Resume(conversations);
+        gone += watcher?.Resume(table.Opens, conversations) ?? 0;
         foreach (Conversation unopened in conversations.Values)
         {
             // Its client has not been told that it is open, or is gone.
@@ -70,7 +76,8 @@ internal sealed class Takeover(
         ConversationIdentity who = earlier.Saved.Identity;
         TpmPort? tpm = who.Node.Tpm >= 0 && who.Node.Tpm < tpms.Count ? tpms[who.Node.Tpm] : null;
         string reason = !_domains.TryGetValue(who.Domain, out Domain? domain) ? "its domain is not there any more"
-            : who.Client.Door != DoorKind.File ? "it came by a door that does not outlive the daemon"
+            : who.Client.Door == DoorKind.Dbus ? "it came by a door that does not outlive the daemon"
+            : _withoutDoor.Contains(who.Id) ? "its device is not there any more"
             : tpm is null ? $"TPM {who.Node.Tpm} is not configured any more"
             : tpm.Reopen is null ? "what the TPM held for it is not known"
             : "";

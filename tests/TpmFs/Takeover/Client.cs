@@ -6,8 +6,13 @@ using TpmFs.Fuse.Wire;
 namespace TpmFs.Daemon.Tests.Takeover;
 
 /// <summary>What processes do with the files of a daemon, as the requests that the kernel makes of it.</summary>
-internal sealed class Client(KilledDaemon daemon)
+/// <param name="daemon">The daemon.</param>
+/// <param name="byDevice">True to open the device of a node where the node itself is named.</param>
+internal sealed class Client(KilledDaemon daemon, bool byDevice = false)
 {
+    /// <summary>Gets the devices that there have to be, for <see cref="KilledDaemon"/>.</summary>
+    public static string[] Devices => ["tpmrmfs0=rm0", "tpmfs/*=domains/*/rm0"];
+
     private const uint ReadWrite = 0x8002;
 
     /// <summary>Gets a text that is in every command, and nowhere else.</summary>
@@ -58,8 +63,21 @@ internal sealed class Client(KilledDaemon daemon)
 
     public OpenedFile Open(string path)
     {
+        if (byDevice && path.EndsWith("rm0", StringComparison.Ordinal))
+        {
+            string name = path == "rm0" ? "tpmrmfs0" : $"tpmfs/{path.Split('/')[1]}";
+            return OpenDevice(daemon.DeviceOf(name)!);
+        }
+
         ulong file = TryOpen(path, out ulong node).As<FuseOpenOut>().Fh;
-        return new OpenedFile(daemon, node, file);
+        return new OpenedFile(daemon.Mount, node, file);
+    }
+
+    public static OpenedFile OpenDevice(KernelConnection device)
+    {
+        KilledDaemon.Answer answer =
+            device.Do(FuseOpcode.Open, 0, KilledDaemon.Bytes(new FuseOpenIn(ReadWrite, 0)));
+        return new OpenedFile(device, node: 0, answer.As<FuseOpenOut>().Fh);
     }
 
     /// <summary>Writes one order to a control file.</summary>

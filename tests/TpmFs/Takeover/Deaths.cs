@@ -41,6 +41,14 @@ internal sealed class Deaths(params int[] steps)
         return store;
     }
 
+    /// <summary>Kills the daemon that lives, and each of the next ones after so many steps.</summary>
+    public void Kill(int[] steps)
+    {
+        Array.ForEach(steps, _steps.Enqueue);
+        _left = 1;
+        Assert.Throws<DeathException>(() => Step(Living!));
+    }
+
     /// <summary>The daemon with this memory has done something that it cannot take back.</summary>
     public void Step(byte[] memory)
     {

@@ -1,9 +1,9 @@
-using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using Serilog;
 using TpmFs.Clients;
 using TpmFs.Configuration;
 using TpmFs.Daemon.Tests.Fakes;
+using TpmFs.Doors.Device;
 using TpmFs.Fuse;
 using TpmFs.Fuse.Session;
 using TpmFs.Fuse.Wire;
@@ -22,22 +22,23 @@ namespace TpmFs.Daemon.Tests.Takeover;
 /// </summary>
 internal sealed class KilledDaemon : IDisposable
 {
-    private const int Room = 16 * 1024;
-
     private readonly Deaths _deaths;
     private readonly FakeUserDatabase _users = new();
     private readonly ManualTime _time = new();
     private readonly string _folder = Directory.CreateTempSubdirectory("tpmfs-test-").FullName;
-    private readonly Dictionary<ulong, Answer?> _requests = [];
     private readonly List<IDisposable> _made = [];
-    private readonly HashSet<ulong> _woken = [];
-    private RequestDispatcher _dispatcher = null!;
-    private RequestSlot _slot = null!;
+    private readonly Dictionary<string, KernelConnection> _devices = [];
+    private DeviceRule[] _rules = [];
+    private DeviceWork _work = new();
     private ulong _unique;
 
-    public KilledDaemon(params int[] deaths)
+    /// <param name="devices">NAME=NODE for the character devices that its nodes have.</param>
+    /// <param name="deaths">After how many steps each daemon is killed.</param>
+    public KilledDaemon(string[] devices, params int[] deaths)
     {
         _deaths = new Deaths(deaths);
+        Configure(devices);
+        Mount = new KernelConnection(this, _deaths);
         Tpm = new SurvivingTpm(_deaths);
         _time.Advance(TimeSpan.FromDays(1));
         Survive(() => { });
@@ -60,52 +61,51 @@ internal sealed class KilledDaemon : IDisposable
     public static byte[] Bytes<T>(T value)
         where T : unmanaged => MemoryMarshal.AsBytes(new ReadOnlySpan<T>(in value)).ToArray();
 
-    /// <summary>Sends a request, and waits until the daemon has done what it does for it.</summary>
+    /// <summary>Gets the mount's connection.</summary>
+    public KernelConnection Mount { get; }
+
+    /// <summary>Sets the character devices that the next daemons' nodes have.</summary>
+    public void Configure(params string[] devices) =>
+        _rules = Array.ConvertAll(devices, device => RuleOf(device.Split('=')));
+
+    /// <summary>Kills the daemon now, and each of the next ones after so many steps.</summary>
+    public void Kill(params int[] steps)
+    {
+        _deaths.Kill(steps);
+        Survive(() => { });
+    }
+
+    /// <summary>Returns the connection of a character device; null where there is none.</summary>
+    public KernelConnection? DeviceOf(string name) => _devices.GetValueOrDefault(name);
+
+    /// <summary>Gets every connection that there was.</summary>
+    public List<KernelConnection> Connections { get; } = [];
+
+    /// <summary>Returns a number for the next request, of whichever connection.</summary>
+    public ulong NextRequest() => _unique += 2;
+
+    /// <summary>Sends a request on the mount, and waits until the daemon has done what it does for it.</summary>
     /// <returns>The request's number.</returns>
-    public ulong Send(FuseOpcode opcode, ulong node, byte[] body, FuseCaller? caller = null)
+    public ulong Send(FuseOpcode opcode, ulong node, byte[] body, FuseCaller? caller = null) =>
+        Mount.Send(opcode, node, body, caller);
+
+    /// <summary>Sends a request on the mount whose answer comes at once.</summary>
+    public Answer Do(FuseOpcode opcode, ulong node, byte[] body, FuseCaller? caller = null) =>
+        Mount.Do(opcode, node, body, caller);
+
+    /// <summary>Returns what a request of any connection was answered with; null while it waits.</summary>
+    public Answer? AnswerOf(ulong unique)
     {
-        FuseCaller who = caller ?? new FuseCaller(0, 0, 1);
-        ulong unique = _unique += 2;
-        int length = Unsafe.SizeOf<FuseInHeader>() + body.Length;
-        var header = new FuseInHeader((uint)length, opcode, unique, node, who.Uid, who.Gid, who.Pid, 0, 0);
-        byte[] request = [.. Bytes(header), .. body];
-        bool isRead = false;
-        if (opcode is not (FuseOpcode.Forget or FuseOpcode.Interrupt))
-        {
-            _requests.Add(unique, null);
-        }
-
-        Survive(() =>
-        {
-            if (isRead)
-            {
-                return; // the daemon before this one has read it
-            }
-
-            isRead = true;
-            request.CopyTo(_slot.Buffer);
-            _deaths.Step(_deaths.Living!);
-            _dispatcher.Dispatch(_slot, request.Length);
-            _slot.Clear(request.Length);
-        });
-        return unique;
+        Answer? answer = null;
+        Assert.Contains(Connections, connection => connection.TryGetAnswer(unique, out answer));
+        return answer;
     }
-
-    /// <summary>Sends a request whose answer comes at once.</summary>
-    public Answer Do(FuseOpcode opcode, ulong node, byte[] body, FuseCaller? caller = null)
-    {
-        ulong unique = Send(opcode, node, body, caller);
-        return AnswerOf(unique) ?? throw new InvalidOperationException($"{opcode} is not answered.");
-    }
-
-    /// <summary>Returns what a request was answered with; null while it waits.</summary>
-    public Answer? AnswerOf(ulong unique) => _requests[unique];
 
     /// <summary>The TPM carries out what waits.</summary>
     public void RunTpm() => Survive(Tpm.Run);
 
     /// <summary>Returns true when whoever polls was woken since they were asked last.</summary>
-    public bool WasWoken(ulong poll) => _woken.Remove(poll);
+    public bool WasWoken(ulong poll) => Connections.Any(connection => connection.WasWoken(poll));
 
     public void Dispose()
     {
@@ -114,7 +114,7 @@ internal sealed class KilledDaemon : IDisposable
     }
 
     /// <summary>Does something, with another daemon where the one is killed meanwhile.</summary>
-    private void Survive(Action action)
+    public void Survive(Action action)
     {
         for (bool isDone = false; !isDone;)
         {
@@ -126,6 +126,10 @@ internal sealed class KilledDaemon : IDisposable
                 }
 
                 action();
+                if (_deaths.Living is not null)
+                {
+                    _work.Do();
+                }
             }
             catch (DeathException)
             {
@@ -143,29 +147,26 @@ internal sealed class KilledDaemon : IDisposable
         var state = new StateKeeper(new StateFile(_folder), DateTimeOffset.UnixEpoch, log, records);
         _made.Add(state);
         TpmPort tpm = Tpm.NewPort();
+        _work = new DeviceWork();
+        var devices = new ServedDevices(
+            _rules, new KernelDevices(this, _deaths, _devices, records), _work, log);
         var tree = new ServedTree(
             new TreeTpms([tpm], [], new DaemonStatus([], TimeProvider.System)), new Settings(),
             new TreeOwners(new Access(0x1ED, 0, 0), new Access(0x1B0, 0, 109)),
-            new TreeSurroundings(_users, state, _time, log) { Records = records });
+            new TreeSurroundings(_users, state, _time, log) { Records = records, Watcher = devices });
         _made.Insert(0, tree);
         TakenOver = tree.TakenOver;
         Tpm.LetGoUnclaimed();
-        var options = new FuseSessionOptions { PosixAcl = true, MaxWrite = Room - 4096 };
-        var output = new Output(this, _deaths.Living!);
-        var session = new SessionRecords(records, connection: 0);
-        var negotiation = new FuseNegotiation(options, output);
-        if (session.IsSettled)
-        {
-            negotiation.Restore(session.Settled);
-        }
+        devices.GoOn();
+        var options = new FuseSessionOptions { PosixAcl = true, MaxWrite = KernelConnection.Room - 4096 };
+        Mount.Serve(tree.FileSystem, records, number: 0, output => new FuseNegotiation(options, output));
+        devices.Start();
+    }
 
-        _dispatcher = new RequestDispatcher(tree.FileSystem, negotiation, session, output, output);
-        if (session.AreLeft)
-        {
-            _dispatcher.Resume(asksAgain: false, _ => { }); // the TPM carries commands out when the test says so
-        }
-
-        _slot = session.SlotsFor(threads: 1, Room)[0];
+    private static DeviceRule RuleOf(string[] device)
+    {
+        Assert.True(DeviceRule.TryParse(device[0], device[1], out DeviceRule? rule, out string problem), problem);
+        return rule;
     }
 
     /// <summary>What the kernel was answered.</summary>
@@ -176,50 +177,6 @@ internal sealed class KilledDaemon : IDisposable
         {
             Assert.Equal(Errno.None, Error);
             return MemoryMarshal.Read<T>(Body);
-        }
-    }
-
-    /// <summary>The kernel, as one daemon reaches it while it lives.</summary>
-    private sealed class Output(KilledDaemon kernel, byte[] daemon) : IFuseOutput, IFuseLog
-    {
-        public Errno Write(in FuseOutHeader header, ReadOnlySpan<byte> body)
-        {
-            if (kernel._deaths.Living != daemon)
-            {
-                return Errno.ENODEV;
-            }
-
-            if (header.Unique == 0)
-            {
-                kernel._woken.Add(MemoryMarshal.Read<ulong>(body));
-            }
-            else if (!kernel._requests.TryGetValue(header.Unique, out Answer? earlier) || earlier is not null)
-            {
-                return Errno.ENOENT;
-            }
-            else
-            {
-                kernel._requests[header.Unique] = new Answer(new Errno(-header.Error), body.ToArray());
-            }
-
-            kernel._deaths.Step(daemon);
-            return Errno.None;
-        }
-
-        public void Information(string message)
-        {
-        }
-
-        public void Warning(string message)
-        {
-        }
-
-        public void Error(string message, Exception? exception)
-        {
-            if (kernel._deaths.Living == daemon)
-            {
-                kernel.Errors.Add($"{message} {exception}");
-            }
         }
     }
 

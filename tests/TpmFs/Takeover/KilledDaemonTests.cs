@@ -173,8 +173,9 @@ public sealed class KilledDaemonTests
     });
 
     [Fact]
-    public void A_domain_that_is_made_and_removed_takes_its_openers_with_it() => AtEachStep((daemon, client) =>
+    public void A_domain_that_is_made_and_removed_takes_its_openers_with_it() => AtEachStep([], daemon =>
     {
+        var client = new Client(daemon);
         Assert.Equal(Errno.None, client.MakeDirectory("domains", "web"));
         OpenedFile file = client.Open("domains/web/rm0");
         ulong node = client.Find("domains/web/rm0");
@@ -194,8 +195,9 @@ public sealed class KilledDaemonTests
     });
 
     [Fact]
-    public void Orders_are_carried_out_once() => AtEachStep((_, client) =>
+    public void Orders_are_carried_out_once() => AtEachStep([], daemon =>
     {
+        var client = new Client(daemon);
         client.MakeDirectory("domains", "web");
         Assert.Equal(Errno.None, client.Order("domains/web/objects.max", "7"));
         Assert.Equal(Errno.EINVAL, client.Order("domains/web/objects.max", "x"));
@@ -209,8 +211,9 @@ public sealed class KilledDaemonTests
     });
 
     [Fact]
-    public void A_name_leads_to_the_number_that_the_kernel_has_and_attributes_stay() => AtEachStep((daemon, client) =>
+    public void A_name_leads_to_the_number_that_the_kernel_has_and_attributes_stay() => AtEachStep([], daemon =>
     {
+        var client = new Client(daemon);
         ulong domains = client.Find("domains");
         ulong file = client.Find("rm0");
         daemon.Do(FuseOpcode.SetAttr, file, KilledDaemon.Bytes(new FuseSetAttrIn(
@@ -234,15 +237,15 @@ public sealed class KilledDaemonTests
         ulong last = 0;
         for (int i = 0; i < 20; i++)
         {
-            using var daemon = new KilledDaemon();
+            using var daemon = new KilledDaemon([]);
             var client = new Client(daemon);
             ulong file = client.TryOpen("rm0", out ulong node).As<FuseOpenOut>().Fh;
 
             Assert.InRange(Math.Min(file, node), last + 1, ulong.MaxValue);
             last = Math.Max(file, node);
-            Assert.Equal(Errno.ENODEV, new OpenedFile(daemon, node, file - 1).Read().Error);
-            Assert.Equal(Errno.ENODEV, new OpenedFile(daemon, node, file - 1).Write(Client.Command(1)));
-            Assert.Equal(PollEvents.Err | PollEvents.Hup, new OpenedFile(daemon, node, file - 1).Poll());
+            Assert.Equal(Errno.ENODEV, new OpenedFile(daemon.Mount, node, file - 1).Read().Error);
+            Assert.Equal(Errno.ENODEV, new OpenedFile(daemon.Mount, node, file - 1).Write(Client.Command(1)));
+            Assert.Equal(PollEvents.Err | PollEvents.Hup, new OpenedFile(daemon.Mount, node, file - 1).Poll());
         }
     }
 
@@ -253,10 +256,11 @@ public sealed class KilledDaemonTests
         for (int i = 0; i < 300; i++)
         {
             int[] deaths = [random.Next(40, 260), random.Next(1, 40), random.Next(1, 60), random.Next(1, 100)];
-            using var daemon = new KilledDaemon(deaths);
+            bool byDevice = random.Next(2) == 0;
+            using var daemon = new KilledDaemon(byDevice ? Client.Devices : [], deaths);
             try
             {
-                Several(daemon, new Client(daemon));
+                Several(daemon, new Client(daemon, byDevice));
             }
             catch (Exception e)
             {
@@ -299,22 +303,30 @@ public sealed class KilledDaemonTests
     }
 
     /// <summary>
-    /// Runs a scene with a daemon that is never killed, then with one that is killed at each of its steps.
+    /// Runs a scene by the mount and by a device, each time with a daemon that is never killed, and then with one that
+    /// is killed at each of its steps.
     /// </summary>
     private static void AtEachStep(Action<KilledDaemon, Client> scene, bool leavesOpeners = false)
     {
+        AtEachStep([], daemon => scene(daemon, new Client(daemon)), leavesOpeners);
+        AtEachStep(Client.Devices, daemon => scene(daemon, new Client(daemon, byDevice: true)), leavesOpeners);
+    }
+
+    private static void AtEachStep(string[] devices, Action<KilledDaemon> scene, bool leavesOpeners = false)
+    {
         for (int step = 0, deaths = 1; deaths > 0 || step == 1; step++)
         {
-            using var daemon = new KilledDaemon(step == 0 ? [] : [step]);
+            using var daemon = new KilledDaemon(devices, step == 0 ? [] : [step]);
             try
             {
-                scene(daemon, new Client(daemon));
+                scene(daemon);
                 Assert.Empty(daemon.Errors);
                 AssertNothingIsLeft(daemon, leavesOpeners);
             }
             catch (Exception e)
             {
-                throw new InvalidOperationException($"Killed at step {step}: {e}", e);
+                throw new InvalidOperationException(
+                    $"Killed at step {step}, {devices.Length} kinds of devices: {e}", e);
             }
 
             deaths = daemon.Deaths;

@@ -4,7 +4,7 @@ using TpmFs.Fuse.Wire;
 namespace TpmFs.Daemon.Tests.Takeover;
 
 /// <summary>One open file description.</summary>
-internal sealed class OpenedFile(KilledDaemon daemon, ulong node, ulong file)
+internal sealed class OpenedFile(KernelConnection connection, ulong node, ulong file)
 {
     private const uint Blocking = 0x8002;
     private const uint NonBlocking = 0x8802;
@@ -15,7 +15,7 @@ internal sealed class OpenedFile(KilledDaemon daemon, ulong node, ulong file)
 
     public Errno Write(byte[] data)
     {
-        KilledDaemon.Answer answer = daemon.Do(
+        KilledDaemon.Answer answer = connection.Do(
             FuseOpcode.Write, node,
             [.. KilledDaemon.Bytes(new FuseWriteIn(file, 0, (uint)data.Length, 0, 0, Blocking, 0)), .. data]);
         Assert.True(answer.Error.IsError || answer.As<FuseWriteOut>().Size == data.Length);
@@ -24,25 +24,25 @@ internal sealed class OpenedFile(KilledDaemon daemon, ulong node, ulong file)
 
     /// <summary>Begins a read that may wait.</summary>
     public ulong BeginRead(uint size = LargestRead, ulong offset = 0) =>
-        daemon.Send(FuseOpcode.Read, node, Request(offset, size, Blocking));
+        connection.Send(FuseOpcode.Read, node, Request(offset, size, Blocking));
 
     public KilledDaemon.Answer Read(uint size = LargestRead, ulong offset = 0) =>
-        daemon.Do(FuseOpcode.Read, node, Request(offset, size, Blocking));
+        connection.Do(FuseOpcode.Read, node, Request(offset, size, Blocking));
 
     public KilledDaemon.Answer ReadNow() =>
-        daemon.Do(FuseOpcode.Read, node, Request(offset: 0, LargestRead, NonBlocking));
+        connection.Do(FuseOpcode.Read, node, Request(offset: 0, LargestRead, NonBlocking));
 
-    public PollEvents Poll() => daemon.Do(
+    public PollEvents Poll() => connection.Do(
         FuseOpcode.Poll, node,
         KilledDaemon.Bytes(new FusePollIn(file, PollTable, FusePollFlags.ScheduleNotify, PollEvents.In)))
         .As<FusePollOut>().REvents;
 
-    public void Interrupt(ulong read) => daemon.Send(
+    public void Interrupt(ulong read) => connection.Send(
         FuseOpcode.Interrupt, node, KilledDaemon.Bytes(new FuseInterruptIn(read)));
 
     public void Close() => Assert.Equal(
         Errno.None,
-        daemon.Do(FuseOpcode.Release, node, KilledDaemon.Bytes(new FuseReleaseIn(file, 0, 0, 0))).Error);
+        connection.Do(FuseOpcode.Release, node, KilledDaemon.Bytes(new FuseReleaseIn(file, 0, 0, 0))).Error);
 
     private byte[] Request(ulong offset, uint size, uint flags) =>
         KilledDaemon.Bytes(new FuseReadIn(file, offset, size, FuseReadFlags.LockOwner, 1, flags, 0));

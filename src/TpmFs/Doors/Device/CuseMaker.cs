@@ -1,34 +1,103 @@
 using System.Diagnostics.CodeAnalysis;
+using Serilog;
 using TpmFs.Fuse;
 using TpmFs.Fuse.Character;
 using TpmFs.Fuse.Session;
+using TpmFs.HandOver;
+using TpmFs.Logs;
+using TpmFs.Records;
 
 namespace TpmFs.Doors.Device;
 
-/// <summary>Makes devices of this process, by the kernel's module cuse.</summary>
-/// <param name="options">How each of them is served.</param>
-/// <param name="log">Learns what a person should know.</param>
-internal sealed class CuseMaker(FuseSessionOptions options, IFuseLog log) : IDeviceMaker
+/// <summary>Makes devices of this process, by the kernel's module cuse, and keeps them for the next one.</summary>
+internal sealed class CuseMaker : IDeviceMaker
 {
+    private readonly FuseSessionOptions _options;
+    private readonly KeptDescriptors _kept;
+    private readonly IFuseLog _log;
+    private readonly EarlierDevices _earlier;
     private readonly DeviceNumbers _numbers = new();
+    private uint _lastConnection;
 
-    public bool TryMake(
-        string name, FuseFileSystem fileSystem, [NotNullWhen(true)] out IMadeDevice? device, out string problem)
+    /// <param name="options">
+    /// How each device is served, and where the next daemon finds what it needs to go on with it.
+    /// </param>
+    /// <param name="succession">What the daemon before left, and what this one leaves.</param>
+    /// <param name="log">Learns what a person should know.</param>
+    public CuseMaker(FuseSessionOptions options, Succession succession, ILogger log)
     {
-        bool isMade = CharacterDevice.TryMake(
-            name, _numbers, fileSystem, options, log, out CharacterDevice? made, out problem);
-        device = isMade ? new Made(made!) : null;
-        return isMade;
+        _options = options;
+        _kept = succession.Kept;
+        _log = new FuseLog(log);
+        _earlier = new EarlierDevices(options.Records, succession, log);
+        _lastConnection = _earlier.LastConnection;
     }
 
-    private sealed class Made(CharacterDevice device) : IMadeDevice
+    public IReadOnlyList<DeviceRecord> Earlier => _earlier.Records;
+
+    public DeviceRecord Begin(string name, string node) =>
+        DeviceRecord.Begin(_options.Records, ++_lastConnection, name, node);
+
+    public bool TryMake(
+        DeviceRecord record, FuseFileSystem fileSystem, [NotNullWhen(true)] out IMadeDevice? device,
+        out string problem)
+    {
+        bool isMade = CharacterDevice.TryMake(
+            PlanOf(record, fileSystem), _numbers, _log, out CharacterDevice? made, out problem);
+        return Take(record, isMade ? made : null, out device);
+    }
+
+    public bool TryAdopt(
+        DeviceRecord record, FuseFileSystem fileSystem, [NotNullWhen(true)] out IMadeDevice? device,
+        out string problem)
+    {
+        bool isAdopted = CharacterDevice.TryAdopt(
+            PlanOf(record, fileSystem), _earlier.Take(record), _numbers, _log, out CharacterDevice? made, out problem);
+        return Take(record, isAdopted ? made : null, out device);
+    }
+
+    private DevicePlan PlanOf(DeviceRecord record, FuseFileSystem fileSystem)
+    {
+        string name = EarlierDevices.KeptNameOf(record.Name);
+        bool isKept = _options.Records is not null;
+        return new DevicePlan(
+            record.Name, fileSystem, _options with { Connection = record.Connection, IsKept = record.IsYounger })
+        {
+            Keep = isKept ? connection => _kept.Keep(name, connection) : null,
+            Drop = () => _kept.Drop(name),
+            IsHidden = record.IsLeaving,
+        };
+    }
+
+    /// <summary>Returns what was made; the record of what was not is removed.</summary>
+    private static bool Take(
+        DeviceRecord record, CharacterDevice? made, [NotNullWhen(true)] out IMadeDevice? device)
+    {
+        device = made is null ? null : new Made(made, record);
+        if (made is null)
+        {
+            record.Remove();
+        }
+
+        return device is not null;
+    }
+
+    private sealed class Made(CharacterDevice device, DeviceRecord record) : IMadeDevice
     {
         public Task Ending => device.Ending;
+
+        public FuseTakenOver TakenOver => device.TakenOver;
 
         public Errno SetAccess(DeviceAccess access) => device.SetAccess(access);
 
         public void Hide() => device.Hide();
 
-        public void Dispose() => device.Dispose();
+        public void LetGo() => device.LetGo();
+
+        public void Dispose()
+        {
+            device.Dispose();
+            record.Remove();
+        }
     }
 }

@@ -11,22 +11,13 @@ namespace TpmFs.Doors.Device;
 /// The kernel checks the permissions of the device's own file. An ioctl(2) is ENOTTY, as on the kernel's devices: so is
 /// FIONREAD, which the kernel answers by itself for files.
 /// </remarks>
-/// <param name="node">The node.</param>
+/// <param name="node">The node; null where the device's node is gone.</param>
+/// <param name="files">The device's open files.</param>
 /// <param name="left">Is called when the last client has closed the device.</param>
-internal sealed class DeviceFileSystem(TpmNode node, Action left) : FuseFileSystem
+/// <param name="notifier">Wakes the device's clients who poll.</param>
+internal sealed class DeviceFileSystem(TpmNode? node, OpenFiles files, Action left, PollNotifier notifier)
+    : OpenFileSystem(files, notifier)
 {
-    private readonly OpenFiles _files = new();
-    private readonly PollNotifier _notifier = new();
-    private volatile bool _closing;
-
-    /// <summary>Gets how many clients have the device open.</summary>
-    public int OpenFiles => _files.Count;
-
-    /// <summary>From now on the device cannot be opened (ENODEV). What is open goes on.</summary>
-    public void RefuseOpens() => _closing = true;
-
-    public override void Started(IFuseNotifier notifier) => _notifier.Attach(notifier);
-
     /// <summary>Returns ENOENT: a device has no names below it. The kernel does not ask.</summary>
     public override Errno Lookup(
         in FuseCaller caller, NodeId parent, ReadOnlySpan<byte> name, out FuseEntry entry)
@@ -43,50 +34,19 @@ internal sealed class DeviceFileSystem(TpmNode node, Action left) : FuseFileSyst
         return Errno.ENOENT;
     }
 
-    public override Errno Open(in FuseCaller caller, NodeId of, uint flags, out FuseOpened opened)
-    {
-        opened = default;
-        if (_closing || node.VisibleTo(caller) is null)
-        {
-            return Errno.ENODEV;
-        }
-
-        Errno error = node.Open(
-            caller.ToCaller() with { Door = DoorKind.Device }, _notifier, out OpenFile? file);
-        opened = error.IsError ? default : _files.Add(file!, of, caller, flags);
-        return error;
-    }
-
-    public override void Read(
-        in FuseCaller caller, NodeId of, OpenId open, in FuseReadArguments arguments, FuseReadReply reply) =>
-        _files.Read(open, arguments, reply);
-
-    public override Errno Write(
-        in FuseCaller caller, NodeId of, OpenId open, in FuseWriteArguments arguments, ReadOnlySpan<byte> data,
-        out int written) =>
-        _files.Write(open, arguments, data, out written, out _);
-
-    public override WriteProgress Lend(NodeId of, OpenId open) => _files.Lend(open);
-
-    public override Errno Poll(
-        in FuseCaller caller, NodeId of, OpenId open, PollId? notify, PollEvents wanted, out PollEvents ready)
-    {
-        ready = _files.Poll(open, notify, wanted);
-        return Errno.None;
-    }
-
     public override void Release(NodeId of, OpenId open)
     {
-        _files.Release(open);
-        if (_files.Count == 0)
+        base.Release(of, open);
+        if (OpenFiles == 0)
         {
             left();
         }
     }
 
-    public override void Stopped()
+    protected override Errno TryOpen(in FuseCaller caller, NodeId of, uint flags, out OpenFile? file)
     {
-        RefuseOpens();
-        _files.ReleaseAll();
+        file = null;
+        return node?.VisibleTo(caller) is null
+            ? Errno.ENODEV : node.Open(caller.ToCaller() with { Door = DoorKind.Device }, Notifier, out file);
     }
 }

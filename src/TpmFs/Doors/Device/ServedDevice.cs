@@ -1,6 +1,9 @@
 using Serilog;
+using TpmFs.Clients;
 using TpmFs.Doors.Fuse;
 using TpmFs.Fuse.Character;
+using TpmFs.Fuse.Session;
+using TpmFs.Logs;
 using TpmFs.Permissions;
 
 namespace TpmFs.Doors.Device;
@@ -15,11 +18,12 @@ namespace TpmFs.Doors.Device;
 /// </remarks>
 internal sealed class ServedDevice
 {
-    private readonly TpmNode _node;
+    private readonly TpmNode? _node;
     private readonly Action<ServedDevice> _wake;
     private readonly ILogger _log;
     private readonly Lock _gate = new();
     private IMadeDevice? _made;
+    private DeviceRecord? _record; // of what is made, or about to be
     private volatile DeviceFileSystem? _fileSystem; // of what was made last
     private volatile bool _refusesOpens;
     private string _problem = "it is being made";
@@ -27,30 +31,34 @@ internal sealed class ServedDevice
     private bool _isEnded;
 
     /// <param name="name">The device's name.</param>
-    /// <param name="node">Its node.</param>
+    /// <param name="node">Its node; null where the node of an earlier daemon's device is gone.</param>
     /// <param name="wake">Asks the devices' thread to call <see cref="Settle"/>. Any thread.</param>
     /// <param name="log">Learns what a person should know.</param>
-    public ServedDevice(string name, TpmNode node, Action<ServedDevice> wake, ILogger log)
+    public ServedDevice(string name, TpmNode? node, Action<ServedDevice> wake, ILogger log)
     {
         _node = node;
         _wake = wake;
         _log = log;
         Name = name;
-        node.Changed += () =>
+        if (node is not null)
         {
-            ApplyAccess();
-            WakeIfGone();
-        };
+            node.Changed += () =>
+            {
+                NoteIfGone();
+                ApplyAccess();
+                WakeIfGone();
+            };
+        }
     }
 
     /// <summary>Gets the device's path below /dev.</summary>
     public string Name { get; }
 
     /// <summary>Gets the place of the device's node in the tree.</summary>
-    public string Place => _node.Place;
+    public string Place => _node?.Place ?? "";
 
     /// <summary>True when the node has gone, so that the device goes too.</summary>
-    public bool IsGone => _node.IsGone;
+    public bool IsGone => _node is null || _node.IsGone;
 
     /// <summary>Gets why the device is not there; empty while it is.</summary>
     public string Problem
@@ -72,6 +80,41 @@ internal sealed class ServedDevice
     {
         _refusesOpens = true;
         _fileSystem?.RefuseOpens();
+    }
+
+    /// <summary>
+    /// Opens the files again that were open on this device in an earlier daemon. Before any other call but the
+    /// constructor's.
+    /// </summary>
+    /// <param name="earlier">What the earlier daemon wrote down of the device.</param>
+    /// <param name="opens">The files.</param>
+    /// <param name="conversations">See <see cref="ITpmNodeWatcher.Resume"/>.</param>
+    /// <returns>How many files cannot be opened again.</returns>
+    public int Resume(DeviceRecord earlier, OpenRecords opens, Dictionary<ulong, Conversation> conversations)
+    {
+        _record = earlier;
+        earlier.IsLeaving |= IsGone;
+        _fileSystem = NewFileSystem(opens);
+        return _fileSystem.Resume(conversations).Gone;
+    }
+
+    /// <summary>Goes on with the device of an earlier daemon, after <see cref="Resume"/>. The devices' thread.</summary>
+    /// <param name="maker">Has the device.</param>
+    /// <param name="ended">Is called when the kernel ends the device. Any thread.</param>
+    /// <returns>The requests that were served again.</returns>
+    public FuseTakenOver Adopt(IDeviceMaker maker, Action ended)
+    {
+        if (maker.TryAdopt(_record!, _fileSystem!, out IMadeDevice? made, out string problem))
+        {
+            Use(made, ended);
+            return made.TakenOver;
+        }
+
+        _fileSystem!.Stopped();
+        _log.Of(EventType.NotTakenOver).Warning(
+            "the device {Path} of the daemon before is not taken over, and its openers end: {Problem}",
+            DeviceName.PathOf(Name), problem);
+        return default;
     }
 
     /// <summary>
@@ -107,7 +150,7 @@ internal sealed class ServedDevice
         IMadeDevice? made;
         lock (_gate)
         {
-            (made, _made) = (_made, null);
+            (made, _made, _record) = (_made, null, null);
             _problem = "it is not served";
         }
 
@@ -121,26 +164,71 @@ internal sealed class ServedDevice
         Close();
     }
 
-    private void Make(IDeviceMaker maker, Action ended)
+    /// <summary>Leaves the device to the next daemon. The devices' thread.</summary>
+    public void LetGo()
     {
-        var fileSystem = new DeviceFileSystem(_node, WakeIfGone);
+        _isEnded = true;
+        _made?.LetGo();
+    }
+
+    private DeviceFileSystem NewFileSystem(OpenRecords opens)
+    {
+        var fileSystem = new DeviceFileSystem(
+            _node, new OpenFiles(opens, _record!.Connection), WakeIfGone, new PollNotifier());
         _fileSystem = fileSystem;
-        if (_refusesOpens)
+        if (_refusesOpens || IsGone)
         {
             fileSystem.RefuseOpens();
         }
 
-        bool isMade = maker.TryMake(Name, fileSystem, out IMadeDevice? made, out string problem);
+        return fileSystem;
+    }
+
+    private void Make(IDeviceMaker maker, Action ended)
+    {
         lock (_gate)
         {
-            (_made, _problem) = (made, problem);
+            _record = maker.Begin(Name, Place);
         }
 
-        if (isMade)
+        NoteIfGone();
+        if (maker.TryMake(_record, NewFileSystem(_node!.Opens), out IMadeDevice? made, out string problem))
         {
-            ApplyAccess();
-            made!.Ending.ContinueWith(_ => ended(), TaskScheduler.Default);
+            Use(made, ended);
             _log.Information("{Path} leads to {Node}", DeviceName.PathOf(Name), Place);
+        }
+        else
+        {
+            lock (_gate)
+            {
+                (_record, _problem) = (null, problem);
+            }
+        }
+    }
+
+    private void Use(IMadeDevice made, Action ended)
+    {
+        lock (_gate)
+        {
+            (_made, _problem) = (made, "");
+        }
+
+        ApplyAccess();
+        made.Ending.ContinueWith(_ => ended(), TaskScheduler.Default);
+    }
+
+    /// <summary>
+    /// Writes down at once that the node has gone. By the time that a daemon after this one looks, there may be another
+    /// node in its place.
+    /// </summary>
+    private void NoteIfGone()
+    {
+        lock (_gate)
+        {
+            if (IsGone && _record is { IsLeaving: false })
+            {
+                _record.IsLeaving = true;
+            }
         }
     }
 
@@ -149,12 +237,12 @@ internal sealed class ServedDevice
     {
         lock (_gate)
         {
-            if (_made is null)
+            if (_made is null || IsGone)
             {
                 return;
             }
 
-            Errno error = _made.SetAccess(Of(_node.Access));
+            Errno error = _made.SetAccess(Of(_node!.Access));
             _problem = error.IsError
                 ? $"its owner and mode could not be set ({error.Text()}), so only root can open it. In a unit of "
                     + "systemd: CapabilityBoundingSet=CAP_CHOWN"

@@ -1,18 +1,17 @@
 using Serilog;
+using TpmFs.Clients;
 using TpmFs.Configuration;
 using TpmFs.Doors.Fuse;
 using TpmFs.Fuse.Character;
+using TpmFs.Fuse.Session;
 
 namespace TpmFs.Doors.Device;
 
 /// <summary>
-/// Keeps the character devices of a tree's nodes, as rules say. A thread of its own makes and removes them.
+/// Keeps the character devices of a tree's nodes, as rules say, and goes on with those of an earlier daemon. A thread of
+/// its own makes and removes them.
 /// </summary>
-/// <remarks>
-/// To make or remove a device the kernel changes /dev, and waits for whoever lists that. So only this thread does, for
-/// which nobody waits but the start and the stop, and these not for long. The lock guards the queue and the list, and
-/// is held for a few instructions.
-/// </remarks>
+/// <remarks>The lock guards the list, and is held for a few instructions.</remarks>
 internal sealed class ServedDevices : ITpmNodeWatcher, IDisposable
 {
     /// <summary>How long the start and the stop wait for the thread.</summary>
@@ -21,23 +20,23 @@ internal sealed class ServedDevices : ITpmNodeWatcher, IDisposable
     private readonly IReadOnlyList<DeviceRule> _rules;
     private readonly IDeviceMaker _maker;
     private readonly ILogger _log;
-    private readonly Thread _thread;
-    private readonly object _gate = new();
+    private readonly IDeviceThread _thread;
+    private readonly Lock _gate = new();
     private readonly List<ServedDevice> _all = [];
-    private readonly Queue<ServedDevice> _queue = [];
+    private readonly List<ServedDevice> _earlier = []; // that the thread is to go on with
     private string _lastProblem = ""; // the thread's
-    private bool _isIdle;
-    private bool _mustStop;
+    private FuseTakenOver _takenOver; // the thread's, until all of them go on
 
     /// <param name="rules">Which nodes have devices.</param>
     /// <param name="maker">Makes devices.</param>
+    /// <param name="thread">Has not been started.</param>
     /// <param name="log">Learns what a person should know.</param>
-    public ServedDevices(IReadOnlyList<DeviceRule> rules, IDeviceMaker maker, ILogger log)
+    public ServedDevices(IReadOnlyList<DeviceRule> rules, IDeviceMaker maker, IDeviceThread thread, ILogger log)
     {
         _rules = rules;
         _maker = maker;
         _log = log;
-        _thread = new Thread(Run) { IsBackground = true, Name = "devices" };
+        _thread = thread;
     }
 
     /// <summary>Raised after a device was made, was removed, or could not be made. The devices' thread.</summary>
@@ -67,37 +66,59 @@ internal sealed class ServedDevices : ITpmNodeWatcher, IDisposable
                 continue;
             }
 
-            var device = new ServedDevice(name, node, Wake, _log);
-            lock (_gate)
-            {
-                _all.Add(device);
-                _queue.Enqueue(device);
-                Monitor.PulseAll(_gate);
-            }
+            ServedDevice device = Add(name, node);
+            Wake(device);
         }
+    }
+
+    public bool GoesOn(uint connection) =>
+        _maker.Earlier.FirstOrDefault(one => one.Connection == connection) is { } earlier
+        && DeviceOf(earlier) is not null;
+
+    public int Resume(OpenRecords opens, Dictionary<ulong, Conversation> conversations)
+    {
+        int gone = 0;
+        foreach (DeviceRecord earlier in _maker.Earlier)
+        {
+            ServedDevice device = DeviceOf(earlier) ?? Add(earlier.Name, node: null);
+            gone += device.Resume(earlier, opens, conversations);
+            _earlier.Add(device);
+        }
+
+        opens.ForgetOthers(one => one == 0 || _maker.Earlier.Any(earlier => earlier.Connection == one));
+        return gone;
+    }
+
+    /// <summary>
+    /// Goes on with the devices of an earlier daemon. Their clients are served when this returns, unless the kernel
+    /// takes long.
+    /// </summary>
+    /// <returns>The requests that were served again.</returns>
+    public FuseTakenOver GoOn()
+    {
+        if (_earlier.Count == 0)
+        {
+            return default;
+        }
+
+        var isDone = new TaskCompletionSource();
+        IEnumerable<Action> adoptions = _earlier.Select(device => (Action)(() => Adopt(device)));
+        _thread.Start([.. adoptions, isDone.SetResult]);
+        return isDone.Task.Wait(s_limit) ? _takenOver : default;
     }
 
     /// <summary>Starts to make devices, and waits a moment for those that there are from the start.</summary>
     public void Start()
     {
-        if (_rules.Count == 0)
+        if (_rules.Count == 0 && _earlier.Count == 0)
         {
             return;
         }
 
         _thread.Start();
-        lock (_gate)
+        if (!_thread.AwaitIdle(s_limit))
         {
-            long deadline = Environment.TickCount64 + (long)s_limit.TotalMilliseconds;
-            while (!_isIdle && Environment.TickCount64 < deadline)
-            {
-                Monitor.Wait(_gate, (int)Math.Max(1, deadline - Environment.TickCount64));
-            }
-
-            if (!_isIdle)
-            {
-                _log.Warning("the kernel takes long to make devices; tpmfs does not wait for them");
-            }
+            _log.Warning("the kernel takes long to make devices; tpmfs does not wait for them");
         }
     }
 
@@ -113,16 +134,16 @@ internal sealed class ServedDevices : ITpmNodeWatcher, IDisposable
     /// <summary>From now on no device can be opened (ENODEV): the daemon stops.</summary>
     public void RefuseOpens() => Array.ForEach(All, device => device.RefuseOpens());
 
+    /// <summary>
+    /// Leaves all devices to the next daemon. What the thread is at is left as if this daemon were killed, where it
+    /// takes long.
+    /// </summary>
+    public void LetGo() => _thread.Stop(() => Array.ForEach(All, device => device.LetGo()), s_limit);
+
     /// <summary>Takes all devices away.</summary>
     public void Dispose()
     {
-        lock (_gate)
-        {
-            _mustStop = true;
-            Monitor.PulseAll(_gate);
-        }
-
-        if (_thread.IsAlive && !_thread.Join(s_limit))
+        if (!_thread.Stop(() => Array.ForEach(All, device => device.End()), s_limit))
         {
             _log.Warning("the kernel takes long to remove devices; they go when the daemon has ended");
         }
@@ -139,47 +160,27 @@ internal sealed class ServedDevices : ITpmNodeWatcher, IDisposable
         }
     }
 
-    private void Wake(ServedDevice device)
+    private ServedDevice Add(string name, TpmNode? node)
     {
+        var device = new ServedDevice(name, node, Wake, _log);
         lock (_gate)
         {
-            _queue.Enqueue(device);
-            Monitor.PulseAll(_gate);
+            _all.Add(device);
         }
+
+        return device;
     }
 
-    private void Run()
+    private void Wake(ServedDevice device) => _thread.Add(() => Settle(device));
+
+    /// <summary>Returns what goes on with a device of an earlier daemon; null when it is configured no more.</summary>
+    private ServedDevice? DeviceOf(DeviceRecord earlier) => earlier.IsLeaving ? null : All.FirstOrDefault(
+        one => !one.IsGone && one.Name == earlier.Name && (one.Place == earlier.Node || earlier.IsYounger));
+
+    private void Adopt(ServedDevice device)
     {
-        while (TryNext(out ServedDevice? device))
-        {
-            try
-            {
-                Settle(device!);
-            }
-            catch (Exception e)
-            {
-                _log.Error(e, "the device {Path} cannot be made or removed", DeviceName.PathOf(device!.Name));
-            }
-        }
-
-        Array.ForEach(All, device => device.End());
-    }
-
-    private bool TryNext(out ServedDevice? device)
-    {
-        lock (_gate)
-        {
-            while (!_mustStop && _queue.Count == 0)
-            {
-                _isIdle = true;
-                Monitor.PulseAll(_gate);
-                Monitor.Wait(_gate);
-            }
-
-            _isIdle = false;
-            device = _mustStop ? null : _queue.Dequeue();
-            return device is not null;
-        }
+        _takenOver += device.Adopt(_maker, () => Wake(device));
+        Wake(device);
     }
 
     private void Settle(ServedDevice device)

@@ -55,10 +55,8 @@ internal sealed class NodeTable(TimeProvider time, RecordStore? records = null)
     /// <summary>Gets how many numbers the kernel may use at this moment.</summary>
     public int Inodes => _inodes.Count;
 
-    /// <summary>
-    /// Gets where the kernel's numbers are written down for the next daemon; null where there is none.
-    /// </summary>
-    public RecordStore? Records => records;
+    /// <summary>Gets where open files are written down for the next daemon, by whichever door they are opened.</summary>
+    public OpenRecords Opens { get; } = new(records);
 
     /// <summary>
     /// Returns the next number. The root is made first and gets FUSE_ROOT_ID, in every daemon that serves the

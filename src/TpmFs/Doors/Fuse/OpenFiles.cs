@@ -1,6 +1,6 @@
 using System.Collections.Concurrent;
+using TpmFs.Clients;
 using TpmFs.Fuse;
-using TpmFs.Records;
 
 namespace TpmFs.Doors.Fuse;
 
@@ -8,11 +8,11 @@ namespace TpmFs.Doors.Fuse;
 /// Holds the open files of one connection with the kernel, by the numbers that it names them by. A number that leads
 /// nowhere is of an earlier daemon whose records cannot be read: ENODEV. Any thread.
 /// </summary>
-/// <param name="records">Where they are written down for the next daemon; null where there is none.</param>
-internal sealed class OpenFiles(RecordStore? records = null)
+/// <param name="records">Where they are written down for the next daemon.</param>
+/// <param name="connection">The connection; 0 is the mount's.</param>
+internal sealed class OpenFiles(OpenRecords records, uint connection)
 {
     private readonly ConcurrentDictionary<OpenId, OpenFile> _files = new();
-    private readonly RecordedCounter _opens = new(records, CounterName.Opens);
     // By the requests that opened them, while requests are repeated.
     private readonly Dictionary<ulong, OpenId> _earlier = [];
 
@@ -27,20 +27,28 @@ internal sealed class OpenFiles(RecordStore? records = null)
     /// <returns>What OPEN answers.</returns>
     public FuseOpened Add(OpenFile file, NodeId node, in FuseCaller opener, uint flags)
     {
-        var id = new OpenId(_opens.Next());
-        file.Attach(OpenRecord.Begin(records, id, node, opener, flags, file.Conversation));
+        file.Attach(records.Begin(connection, node, opener, flags, file.Conversation));
+        OpenId id = file.Record!.Open;
         _files[id] = file;
         return new FuseOpened(id, file.Flags);
     }
 
     /// <summary>Opens the files again that were open in an earlier daemon.</summary>
+    /// <param name="conversations">
+    /// The conversations that went on, by their numbers; those that are used are taken out.
+    /// </param>
+    /// <param name="notifier">Wakes who polls.</param>
+    /// <param name="reopen">Opens a file again that leads no conversation.</param>
     /// <returns>How many files that lead no conversation are open again, and how many cannot be.</returns>
-    public (int Others, int Gone) Resume(Func<OpenRecord, OpenFile> reopen)
+    public (int Others, int Gone) Resume(
+        Dictionary<ulong, Conversation> conversations, IFuseNotifier notifier, Func<OpenRecord, OpenFile> reopen)
     {
         (int others, int gone) = (0, 0);
-        foreach (OpenRecord record in records is null ? [] : OpenRecord.Adopt(records))
+        foreach (OpenRecord record in records.EarlierOf(connection))
         {
-            OpenFile file = reopen(record);
+            OpenFile file = record.Conversation == 0 ? reopen(record)
+                : conversations.Remove(record.Conversation, out Conversation? conversation)
+                    ? new TpmFile(conversation, notifier) : new GoneFile();
             gone += file is GoneFile ? 1 : 0;
             others += file.Conversation == 0 && file is not GoneFile ? 1 : 0;
             file.Attach(record);

@@ -22,6 +22,9 @@ internal sealed class OpenRecord
     /// <summary>Gets the number of the open file.</summary>
     public OpenId Open { get; }
 
+    /// <summary>Gets the connection on which the kernel opened it; 0 is the mount's.</summary>
+    public uint Connection => Head.Connection;
+
     /// <summary>Gets the number by which the kernel opened it.</summary>
     public NodeId Node => new(Head.Node);
 
@@ -80,18 +83,16 @@ internal sealed class OpenRecord
     /// <summary>Writes down an open file.</summary>
     /// <param name="store">Null where no daemon is to go on.</param>
     /// <param name="open">Its number.</param>
-    /// <param name="node">The number by which the kernel opens it.</param>
-    /// <param name="opener">Who opens it, by which request.</param>
-    /// <param name="flags">Those of open(2).</param>
+    /// <param name="request">The request that opens it.</param>
     /// <param name="conversation">The number of its conversation; 0 where it has none.</param>
-    public static OpenRecord Begin(
-        RecordStore? store, OpenId open, NodeId node, in FuseCaller opener, uint flags, ulong conversation)
+    public static OpenRecord Begin(RecordStore? store, OpenId open, in OpenRequest request, ulong conversation)
     {
         var area = RecordArea.Reserve(store, (byte)RecordKind.Open, open.Value, Unsafe.SizeOf<Parts>());
         var record = new OpenRecord(area, open.Value);
         ref Parts head = ref record.Head;
-        (head.Node, head.Request, head.Conversation) = (node.Value, opener.Request.Unique, conversation);
-        (head.Uid, head.Gid, head.Pid, head.Flags) = (opener.Uid, opener.Gid, opener.Pid, flags);
+        (head.Connection, head.Node, head.Flags) = (request.Connection, request.Node.Value, request.Flags);
+        (head.Request, head.Conversation) = (request.Opener.Request.Unique, conversation);
+        (head.Uid, head.Gid, head.Pid) = (request.Opener.Uid, request.Opener.Gid, request.Opener.Pid);
         Volatile.Write(ref head.IsOpen, true);
         area.Wrote();
         return record;
@@ -120,5 +121,6 @@ internal sealed class OpenRecord
         public uint Flags;
         public bool IsOpen;
         public bool HasOrdered;
+        public uint Connection;
     }
 }

@@ -1,6 +1,5 @@
 using System.Text;
 using Serilog;
-using TpmFs.Clients;
 using TpmFs.Fuse;
 using TpmFs.Permissions;
 
@@ -8,39 +7,17 @@ namespace TpmFs.Doors.Fuse;
 
 /// <summary>Takes the kernel's requests to the nodes and open files that they name. Knows no kind of node.</summary>
 /// <param name="owner">The user whose daemon this is.</param>
-internal sealed class TreeFileSystem(NodeTable table, PollNotifier notifier, uint owner, ILogger log) : FuseFileSystem
+internal sealed class TreeFileSystem(NodeTable table, PollNotifier notifier, uint owner, ILogger log)
+    : OpenFileSystem(new OpenFiles(table.Opens, connection: 0), notifier)
 {
-    private readonly OpenFiles _files = new(table.Records);
-    private volatile bool _closing;
-
-    /// <summary>Open files now.</summary>
-    public int OpenFiles => _files.Count;
-
-    /// <summary>From now on nothing can be opened (ENODEV): the daemon stops. What is open goes on.</summary>
-    public void RefuseOpens() => _closing = true;
-
     /// <summary>Gets or sets what is done when the requests of an earlier daemon are served.</summary>
     public Action? WhenResumed { get; set; }
 
-    /// <summary>Opens the files again that were open in an earlier daemon.</summary>
-    /// <param name="conversations">
-    /// The conversations that went on, by their numbers; those that are used are taken out.
-    /// </param>
-    /// <returns>How many files that lead no conversation are open again, and how many cannot be.</returns>
-    public (int Others, int Gone) Resume(Dictionary<ulong, Conversation> conversations) =>
-        _files.Resume(record => Reopen(record, conversations));
-
-    public override void Started(IFuseNotifier session) => notifier.Attach(session);
-
-    /// <summary>
-    /// Wakes all who poll: what they wait for may have happened while nobody served. Who is woken for nothing polls
-    /// again.
-    /// </summary>
     public override void Resumed()
     {
         table.ForgetEarlierLookups();
         WhenResumed?.Invoke();
-        _files.EndResume(notifier);
+        base.Resumed();
     }
 
     public override Errno Lookup(in FuseCaller caller, NodeId parent, ReadOnlySpan<byte> name, out FuseEntry entry)
@@ -123,57 +100,6 @@ internal sealed class TreeFileSystem(NodeTable table, PollNotifier notifier, uin
         return error;
     }
 
-    public override Errno Open(in FuseCaller caller, NodeId node, uint flags, out FuseOpened opened)
-    {
-        opened = default;
-        if (_closing)
-        {
-            return Errno.ENODEV;
-        }
-
-        if (_files.TryFindEarlier(caller.Request, out opened))
-        {
-            return Errno.None;
-        }
-
-        if (!table.TryGet(node, out Node? found))
-        {
-            return Errno.ENOENT;
-        }
-
-        Errno error = found.Open(caller, flags, out OpenFile? file);
-        opened = error.IsError ? default : _files.Add(file!, node, caller, flags);
-        return error;
-    }
-
-    public override void Read(
-        in FuseCaller caller, NodeId node, OpenId open, in FuseReadArguments arguments, FuseReadReply reply) =>
-        _files.Read(open, arguments, reply);
-
-    public override Errno Write(
-        in FuseCaller caller, NodeId node, OpenId open, in FuseWriteArguments arguments, ReadOnlySpan<byte> data,
-        out int written)
-    {
-        Errno error = _files.Write(open, arguments, data, out written, out bool isOrder);
-        if (isOrder && table.TryGet(node, out Node? found))
-        {
-            Audit.Of(caller.ToCaller(), log).Ordered(found.Place, data, error);
-        }
-
-        return error;
-    }
-
-    public override WriteProgress Lend(NodeId node, OpenId open) => _files.Lend(open);
-
-    public override Errno Poll(
-        in FuseCaller caller, NodeId node, OpenId open, PollId? notify, PollEvents wanted, out PollEvents ready)
-    {
-        ready = _files.Poll(open, notify, wanted);
-        return Errno.None;
-    }
-
-    public override void Release(NodeId node, OpenId open) => _files.Release(open);
-
     /// <summary>
     /// Opens a directory for listing, for root and the daemon's own user only, whatever its mode says. The kernel
     /// holds the directory's lock while it copies a listing into the caller's memory, which need never arrive, and
@@ -238,10 +164,22 @@ internal sealed class TreeFileSystem(NodeTable table, PollNotifier notifier, uin
         return error;
     }
 
-    public override void Stopped()
+    protected override Errno TryOpen(in FuseCaller caller, NodeId node, uint flags, out OpenFile? file)
     {
-        RefuseOpens();
-        _files.ReleaseAll();
+        file = null;
+        return table.TryGet(node, out Node? found) ? found.Open(caller, flags, out file) : Errno.ENOENT;
+    }
+
+    protected override OpenFile Reopen(OpenRecord record) =>
+        table.TryGet(record.Node, out Node? node) && node is not TpmNode
+        && !node.Open(record.Opener, record.Flags, out OpenFile? file).IsError ? file! : new GoneFile();
+
+    protected override void Ordered(in FuseCaller caller, NodeId node, ReadOnlySpan<byte> order, Errno error)
+    {
+        if (table.TryGet(node, out Node? found))
+        {
+            Audit.Of(caller.ToCaller(), log).Ordered(found.Place, order, error);
+        }
     }
 
     /// <summary>Another attribute than an ACL is a matter of the node that takes it.</summary>
@@ -251,18 +189,6 @@ internal sealed class TreeFileSystem(NodeTable table, PollNotifier notifier, uin
         {
             Audit.Of(caller.ToCaller(), log).AccessChanged(node.Place, node.Access, error);
         }
-    }
-
-    private OpenFile Reopen(OpenRecord record, Dictionary<ulong, Conversation> conversations)
-    {
-        if (record.Conversation != 0)
-        {
-            return conversations.Remove(record.Conversation, out Conversation? conversation)
-                ? new TpmFile(conversation, notifier) : new GoneFile();
-        }
-
-        return table.TryGet(record.Node, out Node? node) && node is not TpmNode
-            && !node.Open(record.Opener, record.Flags, out OpenFile? file).IsError ? file! : new GoneFile();
     }
 
     private Errno Enter(in FuseCaller caller, Node node, out FuseEntry entry)

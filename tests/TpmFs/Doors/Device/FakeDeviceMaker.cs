@@ -3,6 +3,7 @@ using System.Diagnostics.CodeAnalysis;
 using TpmFs.Doors.Device;
 using TpmFs.Fuse;
 using TpmFs.Fuse.Character;
+using TpmFs.Fuse.Session;
 
 namespace TpmFs.Daemon.Tests.Doors.Device;
 
@@ -12,13 +13,24 @@ internal sealed class FakeDeviceMaker : IDeviceMaker
     private static readonly TimeSpan s_deadline = TimeSpan.FromSeconds(30);
     private readonly ConcurrentDictionary<string, FakeDevice> _devices = new();
     private readonly object _change = new();
+    private uint _connections;
 
     /// <summary>Why devices cannot be made; empty where they can.</summary>
     public string Problem { get; set; } = "";
 
+    public IReadOnlyList<DeviceRecord> Earlier => [];
+
+    public DeviceRecord Begin(string name, string node) => DeviceRecord.Begin(null, ++_connections, name, node);
+
+    public bool TryAdopt(
+        DeviceRecord record, FuseFileSystem fileSystem, [NotNullWhen(true)] out IMadeDevice? device,
+        out string problem) => throw new NotSupportedException("There was no daemon before.");
+
     public bool TryMake(
-        string name, FuseFileSystem fileSystem, [NotNullWhen(true)] out IMadeDevice? device, out string problem)
+        DeviceRecord record, FuseFileSystem fileSystem, [NotNullWhen(true)] out IMadeDevice? device,
+        out string problem)
     {
+        string name = record.Name;
         problem = Problem.Length > 0 ? Problem : _devices.ContainsKey(name) ? "it is there already" : "";
         device = null;
         if (problem.Length > 0)
@@ -83,6 +95,11 @@ internal sealed class FakeDevice(FuseFileSystem fileSystem, Action ring, Action<
 
     public Task Ending => _ending.Task;
 
+    public FuseTakenOver TakenOver => default;
+
+    /// <summary>True when the device is left to the next daemon.</summary>
+    public bool IsLetGo { get; private set; }
+
     public Errno SetAccess(DeviceAccess access)
     {
         Access = Refusal.IsError ? Access : access;
@@ -94,6 +111,8 @@ internal sealed class FakeDevice(FuseFileSystem fileSystem, Action ring, Action<
         IsHidden = true;
         ring();
     }
+
+    public void LetGo() => IsLetGo = true;
 
     /// <summary>The kernel ends the connection.</summary>
     public void Abort()

@@ -23,7 +23,7 @@ public sealed class ServedDevicesTests : IDisposable
         [
             Rule("tpmrmfs0", "rm0"), Rule("tpmfs/*", "domains/*/rm0"), Rule("tpmfs/late", "rm7"),
         ];
-        _devices = new ServedDevices(rules, _kernel, Logger.None);
+        _devices = new ServedDevices(rules, _kernel, new DeviceThread(Logger.None), Logger.None);
         _tree = new TreeFixture(watcher: _devices);
         _devices.Start();
     }
