@@ -54,7 +54,16 @@ public sealed class DeviceNameTests
         Assert.Equal(1001, more.Append(first).Select(number => number.Minor).Distinct().Count());
 
         // Once no device is left, another driver may have the major number.
-        numbers.Gone();
+        numbers.Gone(first);
         Assert.Equal(0u, numbers.Next().Major);
+    }
+
+    [Fact]
+    public void The_number_of_an_earlier_processs_device_is_given_to_no_other()
+    {
+        var numbers = new DeviceNumbers();
+        uint next = (numbers.Next().Minor + 1) % (1 << 20);
+        numbers.Made(new DeviceNumber(234, next));
+        Assert.NotEqual(next, numbers.Next().Minor);
     }
 }

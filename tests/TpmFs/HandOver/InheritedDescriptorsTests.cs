@@ -3,10 +3,9 @@ using TpmFs.HandOver;
 
 namespace TpmFs.Daemon.Tests.HandOver;
 
+[Collection("environment")]
 public sealed class InheritedDescriptorsTests
 {
-
-
     [Fact]
     public void What_the_program_before_handed_over_is_found_by_name_and_not_passed_on()
     {

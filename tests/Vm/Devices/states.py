@@ -81,17 +81,25 @@ def tell():
 
 STATES = (idle, running, running_read, running_poll, running_epoll, unread, partly_read, nothing_to_read,
           told_to_try_again)
-for state in STATES:
-    ready, tells = os.pipe()
-    client = os.fork()
-    if client == 0:
-        told = os.fdopen(tells, "w")
-        state(os.open(sys.argv[1], os.O_RDWR))
-        tell()
-        signal.pause()
-    os.close(tells)
-    assert os.read(ready, 100).startswith(b"ready"), state.__name__
-    os.kill(client, signal.SIGKILL)
-    os.waitpid(client, 0)
-    os.close(ready)
-    print(state.__name__, flush=True)
+
+
+def main():
+    global told
+    for state in STATES:
+        ready, tells = os.pipe()
+        client = os.fork()
+        if client == 0:
+            told = os.fdopen(tells, "w")
+            state(os.open(sys.argv[1], os.O_RDWR))
+            tell()
+            signal.pause()
+        os.close(tells)
+        assert os.read(ready, 100).startswith(b"ready"), state.__name__
+        os.kill(client, signal.SIGKILL)
+        os.waitpid(client, 0)
+        os.close(ready)
+        print(state.__name__, flush=True)
+
+
+if __name__ == "__main__":
+    main()
