@@ -94,6 +94,7 @@ internal static class Daemon
             {
                 Payers = plan.Payers,
                 Watcher = cdi is null ? devices : new TpmNodeWatchers([devices, cdi]),
+                Door = devices,
                 Records = doors.Store,
             });
         if (succession.IsTakingOver)

@@ -53,7 +53,7 @@ internal sealed class ServedTree : IDisposable
 
         // What was made with mkdir waits for nobody's name, and neither does what an earlier daemon had.
         Apply(_plans.Read(), Audit.None);
-        TakenOver = new Takeover(_conversations, tpms.Ports, Domains, surroundings.Watcher).Run(table, FileSystem);
+        TakenOver = new Takeover(_conversations, tpms.Ports, Domains, surroundings.Door).Run(table, FileSystem);
         if (tpms.Sleepers.Any(tpm => tpm.IsSuspended))
         {
             _suspension.Begin();
@@ -142,6 +142,9 @@ internal sealed record TreeSurroundings(IUserDatabase Users, StateKeeper State, 
 
     /// <summary>Gets what learns of the nodes that are TPMs; null where nobody asks.</summary>
     public ITpmNodeWatcher? Watcher { get; init; }
+
+    /// <summary>Gets the door beside the mount whose openers outlive the daemon; null where there is none.</summary>
+    public ILastingDoor? Door { get; init; }
 
     /// <summary>Gets where the next daemon finds what it needs to go on; null where none is to go on.</summary>
     public RecordStore? Records { get; init; }

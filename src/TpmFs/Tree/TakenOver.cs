@@ -22,9 +22,9 @@ internal sealed record TakenOver(
 /// <param name="context">What all conversations share, and where the earlier daemon wrote them down.</param>
 /// <param name="tpms">By their numbers.</param>
 /// <param name="domains">Every domain.</param>
-/// <param name="watcher">Has the doors that lead to the tree's nodes, beside the mount; null where there are none.</param>
+/// <param name="door">The door beside the mount; null where there is none.</param>
 internal sealed class Takeover(
-    ConversationContext context, IReadOnlyList<TpmPort> tpms, IEnumerable<Domain> domains, ITpmNodeWatcher? watcher)
+    ConversationContext context, IReadOnlyList<TpmPort> tpms, IEnumerable<Domain> domains, ILastingDoor? door)
 {
     private readonly Dictionary<string, Domain> _domains = domains.ToDictionary(domain => domain.Path);
     private readonly List<LostOpener> _lost = [];
@@ -43,7 +43,7 @@ internal sealed class Takeover(
 
         int numbers = table.Resume();
         _withoutDoor.UnionWith(table.Opens.Earlier
-            .Where(open => open.Connection != 0 && !(watcher?.GoesOn(open.Connection) ?? false))
+            .Where(open => open.Connection != 0 && !(door?.GoesOn(open.Connection) ?? false))
             .Select(open => open.Conversation));
         Dictionary<ulong, Conversation> conversations = [];
         foreach (StoredRecord stored in store.Of(RecordKind.Conversation))
@@ -55,7 +55,7 @@ internal sealed class Takeover(
         }
 
         (int others, int gone) = fileSystem.Resume(conversations);
-        gone += watcher?.Resume(table.Opens, conversations) ?? 0;
+        gone += door?.Resume(table.Opens, conversations) ?? 0;
         foreach (Conversation unopened in conversations.Values)
         {
             // Its client has not been told that it is open, or is gone.

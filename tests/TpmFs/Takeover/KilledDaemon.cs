@@ -153,7 +153,7 @@ internal sealed class KilledDaemon : IDisposable
         var tree = new ServedTree(
             new TreeTpms([tpm], [], new DaemonStatus([], TimeProvider.System)), new Settings(),
             new TreeOwners(new Access(0x1ED, 0, 0), new Access(0x1B0, 0, 109)),
-            new TreeSurroundings(_users, state, _time, log) { Records = records, Watcher = devices });
+            new TreeSurroundings(_users, state, _time, log) { Records = records, Watcher = devices, Door = devices });
         _made.Insert(0, tree);
         TakenOver = tree.TakenOver;
         Tpm.LetGoUnclaimed();

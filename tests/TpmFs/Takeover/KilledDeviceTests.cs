@@ -44,7 +44,9 @@ public sealed class KilledDeviceTests
             Assert.Null(daemon.DeviceOf(OfDomain));
         });
 
-    /// <summary>A container that was given the device of a domain must not reach the next domain of that name.</summary>
+    /// <summary>
+    /// A container that was given the device of a domain must not reach the next domain of that name.
+    /// </summary>
     [Fact]
     public void A_domain_of_the_same_name_has_another_device() => AtEachStep((daemon, client) =>
     {

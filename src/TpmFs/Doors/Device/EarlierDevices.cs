@@ -29,7 +29,11 @@ internal sealed class EarlierDevices
         _connections = succession.Inherited.TakeAll(Succession.OfDevice);
         foreach ((string name, SafeFileHandle connection) in _connections)
         {
-            _kept.KeepOn(KeptNameOf(name), connection);
+            // Without memory for its requests a device is not kept, as the mount is not.
+            if (store is not null)
+            {
+                _kept.KeepOn(KeptNameOf(name), connection);
+            }
         }
 
         FindRecords();

@@ -88,7 +88,7 @@ internal sealed class ServedDevice
     /// </summary>
     /// <param name="earlier">What the earlier daemon wrote down of the device.</param>
     /// <param name="opens">The files.</param>
-    /// <param name="conversations">See <see cref="ITpmNodeWatcher.Resume"/>.</param>
+    /// <param name="conversations">See <see cref="ILastingDoor.Resume"/>.</param>
     /// <returns>How many files cannot be opened again.</returns>
     public int Resume(DeviceRecord earlier, OpenRecords opens, Dictionary<ulong, Conversation> conversations)
     {
@@ -98,7 +98,9 @@ internal sealed class ServedDevice
         return _fileSystem.Resume(conversations).Gone;
     }
 
-    /// <summary>Goes on with the device of an earlier daemon, after <see cref="Resume"/>. The devices' thread.</summary>
+    /// <summary>
+    /// Goes on with the device of an earlier daemon, after <see cref="Resume"/>. The devices' thread.
+    /// </summary>
     /// <param name="maker">Has the device.</param>
     /// <param name="ended">Is called when the kernel ends the device. Any thread.</param>
     /// <returns>The requests that were served again.</returns>

@@ -8,11 +8,11 @@ using TpmFs.Fuse.Session;
 namespace TpmFs.Doors.Device;
 
 /// <summary>
-/// Keeps the character devices of a tree's nodes, as rules say, and goes on with those of an earlier daemon. A thread of
-/// its own makes and removes them.
+/// Keeps the character devices of a tree's nodes, as rules say, and goes on with those of an earlier daemon. A thread
+/// of its own makes and removes them.
 /// </summary>
 /// <remarks>The lock guards the list, and is held for a few instructions.</remarks>
-internal sealed class ServedDevices : ITpmNodeWatcher, IDisposable
+internal sealed class ServedDevices : ITpmNodeWatcher, ILastingDoor, IDisposable
 {
     /// <summary>How long the start and the stop wait for the thread.</summary>
     private static readonly TimeSpan s_limit = TimeSpan.FromSeconds(5);

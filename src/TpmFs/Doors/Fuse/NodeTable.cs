@@ -55,7 +55,9 @@ internal sealed class NodeTable(TimeProvider time, RecordStore? records = null)
     /// <summary>Gets how many numbers the kernel may use at this moment.</summary>
     public int Inodes => _inodes.Count;
 
-    /// <summary>Gets where open files are written down for the next daemon, by whichever door they are opened.</summary>
+    /// <summary>
+    /// Gets where open files are written down for the next daemon, by whichever door they are opened.
+    /// </summary>
     public OpenRecords Opens { get; } = new(records);
 
     /// <summary>

@@ -71,23 +71,6 @@ internal interface ITpmNodeWatcher
 {
     /// <summary>Learns that there is a node. The node itself tells when it goes.</summary>
     void Added(TpmNode node);
-
-    /// <summary>
-    /// Returns true when files go on that were open in an earlier daemon, by a door that leads to these nodes.
-    /// </summary>
-    /// <param name="connection">The connection on which the files were open; not the mount's.</param>
-    bool GoesOn(uint connection);
-
-    /// <summary>
-    /// Opens the files again that were open in an earlier daemon, by a door that leads to these nodes. All nodes that
-    /// there are from the start were added.
-    /// </summary>
-    /// <param name="opens">The files.</param>
-    /// <param name="conversations">
-    /// The conversations that went on, by their numbers; those that are used are taken out.
-    /// </param>
-    /// <returns>How many files cannot be opened again.</returns>
-    int Resume(OpenRecords opens, Dictionary<ulong, Conversation> conversations);
 }
 
 /// <summary>Several watchers as one.</summary>

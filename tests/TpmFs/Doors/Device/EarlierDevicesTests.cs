@@ -106,7 +106,7 @@ public sealed class EarlierDevicesTests : IDisposable
             InheritedDescriptors.Variable, string.Join(':', names.Select(name => $"{name}={NewDescriptor()}")));
         _inherited = InheritedDescriptors.Receive();
         RecordStore store = Reopen();
-        var kept = new KeptDescriptors(ServiceManager.Find(_log));
+        var kept = new KeptDescriptors(ServiceManager.Find(_log), _log);
         var succession = new Succession(
             ServiceManager.Find(_log), _inherited, kept, new Mirrors(_inherited, kept, _log), IsTakingOver: true);
         return (new EarlierDevices(store, succession, _log), store);
