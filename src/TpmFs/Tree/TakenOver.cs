@@ -38,6 +38,7 @@ internal sealed class Takeover(
     {
         if (context.Records is not { } store)
         {
+            door?.Resume(table.Opens, []);
             return TakenOver.Nothing;
         }
 
