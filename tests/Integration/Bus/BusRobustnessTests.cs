@@ -145,13 +145,7 @@ public sealed class BusRobustnessTests(BusMount mount, ITestOutputHelper output)
     [InlineData(false)]
     public void A_user_who_makes_very_many_calls_keeps_no_other_user_from_calling(bool isMember)
     {
-        string script = Path.Combine(Mount.Sandbox.Scripts, "clients", "busflood.py");
-        string socket = Bus.Address["unix:path=".Length..];
-        using ChildProcess flood = Mount.Sandbox.Start(
-            isMember ? User.Member : User.Outsider, ["/usr/bin/python3", script, socket, "100", "100"]);
-        Deadline.Poll(
-            () => flood.Printed.Contains('\n', StringComparison.Ordinal) || flood.HasExited, "a flood", flood.Describe,
-            Deadline.Client);
+        using ChildProcess flood = StartFlood(isMember ? User.Member : User.Outsider, descriptors: 0);
         Agent other = NewBusAgent(User.OtherMember);
         var clock = Stopwatch.StartNew();
         for (int i = 0; i < 20; i++)
@@ -162,11 +156,48 @@ public sealed class BusRobustnessTests(BusMount mount, ITestOutputHelper output)
         }
 
         TimeSpan taken = clock.Elapsed;
+        End(flood);
+        Assert.InRange(taken, TimeSpan.Zero, TimeSpan.FromSeconds(60));
+    }
+
+    /// <summary>
+    /// Regression: the descriptors that came with calls were the daemon's until the calls were answered. A stranger
+    /// filled its table with them, it lost the bus, and neither came back.
+    /// </summary>
+    [Fact]
+    public void Descriptors_that_come_with_calls_do_not_fill_the_daemon_s_table()
+    {
+        int before = CountDescriptors();
+        using ChildProcess flood = StartFlood(User.Outsider, descriptors: 16);
+        Agent other = NewBusAgent(User.OtherMember);
+        for (int i = 0; i < 20; i++)
+        {
+            Reply opened = other.Begin("tcti_open", "tabrmd").Wait("a connection", limit: Deadline.Client);
+            Assert.True(opened.Errno is null, Mount.Daemon.Describe());
+            Assert.InRange(CountDescriptors(), 0, before + 100);
+        }
+
+        End(flood);
+    }
+
+    private ChildProcess StartFlood(User user, int descriptors)
+    {
+        string script = Path.Combine(Mount.Sandbox.Scripts, "clients", "busflood.py");
+        string socket = Bus.Address["unix:path=".Length..];
+        ChildProcess flood = Mount.Sandbox.Start(
+            user, ["/usr/bin/python3", script, socket, "100", "100", $"{descriptors}"]);
+        Deadline.Poll(
+            () => flood.Printed.Contains('\n', StringComparison.Ordinal) || flood.HasExited, "a flood", flood.Describe,
+            Deadline.Client);
+        return flood;
+    }
+
+    private void End(ChildProcess flood)
+    {
         Assert.False(flood.HasExited, flood.Describe());
         flood.Input.Close();
         flood.Wait().Succeeded();
         Assert.DoesNotContain("the bus is lost", Mount.Daemon.Printed, StringComparison.Ordinal);
-        Assert.InRange(taken, TimeSpan.Zero, TimeSpan.FromSeconds(60));
     }
 
     private int CountDescriptors() => Directory.GetFiles($"/proc/{Mount.Daemon.Id}/fd").Length;

@@ -1,15 +1,18 @@
-"""Calls CreateConnection on a message bus without waiting for answers: busflood.py SOCKET CONNECTIONS CALLS.
+"""Calls CreateConnection on a message bus without waiting for answers: busflood.py SOCKET CONNECTIONS CALLS FILES.
 
-Makes so many connections to the bus, and keeps so many calls of each unanswered. Closes what it is given at once.
-Prints a line once all connections are made, and lives until its input ends.
+Makes so many connections to the bus, and keeps so many calls of each unanswered, each with so many descriptors. Closes
+what it is given at once. Prints a line once all connections are made, and lives until its input ends.
 """
+import errno
 import os
 import select
 import socket
 import struct
 import sys
 
-path, connections, calls = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+path = sys.argv[1]
+connections, calls, files = (int(number) for number in sys.argv[2:5])
+passed = [sys.stdout.fileno()] * files
 RETURN, ERROR = 2, 3
 
 
@@ -21,12 +24,14 @@ def padded(data, to):
     return data + b"\0" * (-len(data) % to)
 
 
-def call(serial, destination, at, interface, method):
+def call(serial, destination, at, interface, method, descriptors=0):
     """A method call without arguments: D-Bus specification, "Message Protocol"."""
     fields = b""
     for code, kind, value in ((1, b"o", at), (2, b"s", interface), (3, b"s", method), (6, b"s", destination)):
         fields = padded(fields, 8) + bytes([code, 1]) + kind + b"\0"
         fields = padded(fields, 4) + text(value)
+    if descriptors > 0:
+        fields = padded(padded(fields, 8) + bytes([9, 1]) + b"u\0", 4) + struct.pack("<I", descriptors)
     return padded(b"l\1\0\1" + struct.pack("<III", 0, serial, len(fields)) + fields, 8)
 
 
@@ -48,10 +53,13 @@ class Client:
         while self.unanswered < calls:
             message = call(
                 self.serial + 1, "com.intel.tss2.Tabrmd", "/com/intel/tss2/Tabrmd/Tcti", "com.intel.tss2.TctiTabrmd",
-                "CreateConnection")
+                "CreateConnection", files)
             try:
-                sent = self.socket.send(message)
-            except BlockingIOError:
+                sent = socket.send_fds(self.socket, [message], passed)
+            except OSError as error:
+                # The bus ends a connection that has brought it too many descriptors, and the kernel has a limit too.
+                if error.errno not in (errno.EAGAIN, errno.EPIPE, errno.ETOOMANYREFS):
+                    raise
                 return
             self.serial, self.unanswered = self.serial + 1, self.unanswered + 1
             if sent < len(message):
@@ -75,18 +83,27 @@ class Client:
             self.received = self.received[length:]
 
 
-clients = {}
-poll = select.poll()
-poll.register(sys.stdin, select.POLLIN | select.POLLHUP)
-for _ in range(connections):
+def connect():
     client = Client()
     clients[client.socket.fileno()] = client
     poll.register(client.socket, select.POLLIN)
     client.send()
+
+
+clients = {}
+poll = select.poll()
+poll.register(sys.stdin, select.POLLIN | select.POLLHUP)
+for _ in range(connections):
+    connect()
 print("all at work", flush=True)
 while True:
     for descriptor, _ in poll.poll():
         if descriptor == sys.stdin.fileno():
             sys.exit(0)
-        clients[descriptor].receive()
-        clients[descriptor].send()
+        try:
+            clients[descriptor].receive()
+            clients[descriptor].send()
+        except (EOFError, ConnectionResetError):
+            poll.unregister(descriptor)
+            clients.pop(descriptor).socket.close()
+            connect()

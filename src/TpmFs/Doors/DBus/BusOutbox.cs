@@ -24,12 +24,14 @@ internal sealed class BusOutbox(Func<Task> probe)
     private int _granted; // may be sent, and are not yet
     private int _unread; // are sent, and the bus may not have read them
     private bool _isProbing;
+    private bool _isLost;
 
     /// <summary>Sends one message when it is its caller's turn.</summary>
     /// <typeparam name="T">What comes of it.</typeparam>
     /// <param name="caller">Whose call the message is about: the unique name.</param>
     /// <param name="send">Sends one message, and does not wait.</param>
-    /// <returns>What <paramref name="send"/> returned. It does not end when the bus is lost meanwhile.</returns>
+    /// <returns>What <paramref name="send"/> returned.</returns>
+    /// <exception cref="OperationCanceledException">The bus was lost before it was the caller's turn.</exception>
     public async Task<T> SendAsync<T>(string caller, Func<T> send)
     {
         await TurnOf(caller).ConfigureAwait(false);
@@ -47,6 +49,11 @@ internal sealed class BusOutbox(Func<Task> probe)
     {
         lock (_gate)
         {
+            if (_isLost)
+            {
+                return Task.FromCanceled(new CancellationToken(canceled: true));
+            }
+
             if (_turns.Count == 0 && TryGrant())
             {
                 return Task.CompletedTask;
@@ -98,7 +105,8 @@ internal sealed class BusOutbox(Func<Task> probe)
             }
             catch (Exception lost) when (lost is DBusConnectionException or DBusMessageException)
             {
-                return; // Nothing is sent any more on this connection.
+                GiveUp();
+                return;
             }
         }
         while (!Read(unread));
@@ -118,6 +126,19 @@ internal sealed class BusOutbox(Func<Task> probe)
 
             _isProbing = _unread >= Most / 2;
             return !_isProbing;
+        }
+    }
+
+    /// <summary>The bus is lost: nobody waits for a turn any more.</summary>
+    private void GiveUp()
+    {
+        lock (_gate)
+        {
+            _isLost = true;
+            while (_turns.Count > 0)
+            {
+                Next().SetCanceled();
+            }
         }
     }
 

@@ -52,12 +52,12 @@ internal sealed class TabrmdObject(DBusConnection bus, IBusAdmission admission, 
         context.DisposesAsynchronously = true;
         if (context.IsDBusIntrospectRequest)
         {
-            _ = ReplyAsync(context, sender, () =>
+            _ = ReplyOnlyAsync(context, sender, () =>
                 context.ReplyIntrospectXml(s_introspection, ReadOnlySpan<string>.Empty));
         }
         else if (SignatureOf(method) is not { } expected)
         {
-            _ = ReplyAsync(context, sender, context.ReplyUnknownMethodError);
+            _ = ReplyOnlyAsync(context, sender, context.ReplyUnknownMethodError);
         }
         else
         {
@@ -82,7 +82,7 @@ internal sealed class TabrmdObject(DBusConnection bus, IBusAdmission admission, 
             : !_limit.TryBegin(sender) ? BusRefusal.TooManyCalls : null;
         if (refusal is not null)
         {
-            _ = ReplyAsync(context, sender, () => context.ReplyError(refusal.ErrorName, refusal.Sentence));
+            _ = ReplyOnlyAsync(context, sender, () => context.ReplyError(refusal.ErrorName, refusal.Sentence));
             return;
         }
 
@@ -97,11 +97,13 @@ internal sealed class TabrmdObject(DBusConnection bus, IBusAdmission admission, 
     {
         try
         {
+            using MethodContext _ = context;
             ClientSocket? own = call is null ? null : FindOwn(sender, call.Id);
             BusCaller? caller = own?.Owner ?? await FindCallerAsync(sender).ConfigureAwait(false);
-            await ReplyAsync(context, sender, () => Answer(context, sender, caller, call, own)).ConfigureAwait(false);
+            await ReplyAsync(sender, () => Answer(context, sender, caller, call, own)).ConfigureAwait(false);
         }
-        catch (Exception gone) when (gone is DBusConnectionException or DBusMessageException)
+        catch (Exception gone) when (gone is DBusConnectionException or DBusMessageException
+            or OperationCanceledException)
         {
             // The caller or the bus has gone: there is nobody to answer.
         }
@@ -115,14 +117,19 @@ internal sealed class TabrmdObject(DBusConnection bus, IBusAdmission admission, 
         await (await _outbox.SendAsync(sender, () => BusCaller.FindAsync(bus, sender)).ConfigureAwait(false))
             .ConfigureAwait(false);
 
+    /// <summary>Answers a call about which nothing is to be found out.</summary>
+    private async Task ReplyOnlyAsync(MethodContext context, string sender, Action reply)
+    {
+        using MethodContext _ = context;
+        await ReplyAsync(sender, reply).ConfigureAwait(false);
+    }
+
     /// <summary>Sends the one reply of a call, when it is the caller's turn.</summary>
-    private async Task ReplyAsync(MethodContext context, string sender, Action reply) =>
-        await _outbox.SendAsync(sender, () =>
-        {
-            using MethodContext _ = context;
-            reply();
-            return true;
-        }).ConfigureAwait(false);
+    private Task<bool> ReplyAsync(string sender, Action reply) => _outbox.SendAsync(sender, () =>
+    {
+        reply();
+        return true;
+    });
 
     private void Answer(
         MethodContext context, string sender, BusCaller? caller, ConnectionCall? call, ClientSocket? own)

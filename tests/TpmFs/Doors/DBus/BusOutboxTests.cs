@@ -53,6 +53,17 @@ public sealed class BusOutboxTests
         Assert.Contains(many, message => !message.IsCompleted);
     }
 
+    /// <summary>What waited held its call's memory and descriptors for ever.</summary>
+    [Fact]
+    public async Task Nothing_waits_any_more_once_the_bus_is_lost()
+    {
+        Task[] messages = [.. Enumerable.Range(0, 100).Select(_ => Send(":1.1"))];
+        _probes[0].SetException(new Tmds.DBus.Protocol.DBusConnectionClosedException("gone"));
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => messages[^1]);
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => Send(":1.2"));
+        Assert.Equal(BusOutbox.Most, _sent.Count);
+    }
+
     private Task<bool> Send(string caller) => _outbox.SendAsync(caller, () =>
     {
         lock (_sent)
