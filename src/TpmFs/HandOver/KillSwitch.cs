@@ -5,7 +5,8 @@ namespace TpmFs.HandOver;
 
 /// <summary>
 /// In a build for tests alone (make killswitch): kills the process right after one of the first writes to a mirror, at
-/// random, as many as TPMFS_KILL_WITHIN says.
+/// random, as many as TPMFS_KILL_WITHIN says. Or right after the n-th write since somebody put the number n into the
+/// file that TPMFS_KILL_ORDER names; the process takes that file away.
 /// </summary>
 internal static class KillSwitch
 {
@@ -13,13 +14,34 @@ internal static class KillSwitch
         Environment.GetEnvironmentVariable("TPMFS_KILL_WITHIN"), NumberStyles.None, CultureInfo.InvariantCulture,
         out int most) ? Random.Shared.Next(most) : int.MaxValue;
 
+    private static readonly string? s_order = Environment.GetEnvironmentVariable("TPMFS_KILL_ORDER");
+
     /// <summary>Is called after each write.</summary>
     public static void Count()
     {
+        if (File.Exists(s_order))
+        {
+            TakeOrder(s_order);
+        }
+
         if (Interlocked.Decrement(ref s_left) == 0)
         {
             _ = ProcessCalls.Kill(Environment.ProcessId, ProcessCalls.SigKill);
             Thread.Sleep(Timeout.Infinite); // The signal may be for another thread.
+        }
+    }
+
+    private static void TakeOrder(string order)
+    {
+        try
+        {
+            string taken = $"{order}.taken";
+            File.Move(order, taken, overwrite: true);
+            Volatile.Write(ref s_left, int.Parse(File.ReadAllText(taken), CultureInfo.InvariantCulture));
+        }
+        catch (FileNotFoundException)
+        {
+            // Another thread took it.
         }
     }
 }

@@ -33,6 +33,12 @@ public abstract class KeptServiceTests : IDisposable
     private protected KeptService StartService() => Own(new KeptService(
         Sandbox, $"swtpm:path={Proxy.Socket}", Sandbox.MakeFolder("mnt")));
 
+    /// <summary>Starts a service whose processes die as <see cref="KeptService.DieAtWrite"/> says.</summary>
+    /// <param name="more">More words of the command line.</param>
+    private protected KeptService StartDyingService(params string[] more) => Own(new KeptService(
+        Sandbox, $"swtpm:path={Proxy.Socket}", Sandbox.MakeFolder("mnt"), program: Sandbox.ProgramWithKillSwitch,
+        more: more));
+
     /// <summary>Opens the node in a process of its own, which ends with the test.</summary>
     private protected Opener Open(string path, User? user = null) => Own(new Agent(Sandbox, user)).Open(path);
 

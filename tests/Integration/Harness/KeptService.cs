@@ -8,7 +8,10 @@ namespace TpmFs.Integration.Tests.Harness;
 /// </summary>
 internal sealed class KeptService : IDisposable
 {
+    private const string OrderVariable = "TPMFS_KILL_ORDER";
+
     private readonly ChildProcess _keeper;
+    private readonly string _order;
     private volatile int _started;
     private volatile int _ready;
     private volatile int _ended;
@@ -21,19 +24,20 @@ internal sealed class KeptService : IDisposable
     /// <param name="mountPoint">Where it mounts.</param>
     /// <param name="environment">What to add to the service's environment.</param>
     /// <param name="program">The program; the one under test unless said otherwise.</param>
+    /// <param name="more">More words of the command line.</param>
     public KeptService(
         Sandbox sandbox, string tpm, string mountPoint, IReadOnlyDictionary<string, string>? environment = null,
-        string? program = null)
+        string? program = null, params string[] more)
     {
-        (Sandbox, MountPoint) = (sandbox, mountPoint);
+        (Sandbox, MountPoint, _order) = (sandbox, mountPoint, sandbox.PathOf("kill-order"));
         _keeper = sandbox.Start(
             User.Root,
             [
                 "/usr/bin/python3", Path.Combine(sandbox.Scripts, "clients", "keeper.py"), sandbox.PathOf("notify"),
                 program ?? sandbox.Program, "mount", mountPoint, "--tpm", tpm,
-                "--state-dir", Daemon.StateFolder(sandbox, mountPoint),
+                "--state-dir", Daemon.StateFolder(sandbox, mountPoint), .. more,
             ],
-            environment,
+            new Dictionary<string, string>(environment ?? new Dictionary<string, string>()) { [OrderVariable] = _order },
             onLine: Hear);
         AwaitReady(1);
     }
@@ -62,6 +66,17 @@ internal sealed class KeptService : IDisposable
     public void Kill() => Tell("kill");
 
     public void Send(int signal) => Tell($"kill {signal}");
+
+    /// <summary>
+    /// Has the process that runs, or else the next one, die right after its n-th write to a mirror from now on. For a
+    /// program with the kill switch.
+    /// </summary>
+    public void DieAtWrite(int number)
+    {
+        string written = _order + ".new";
+        File.WriteAllText(written, string.Create(CultureInfo.InvariantCulture, $"{number}"));
+        File.Move(written, _order, overwrite: true);
+    }
 
     /// <summary>Closes a descriptor that the service manager keeps.</summary>
     public void Forget(string name) => Tell($"forget {name}");
