@@ -1,3 +1,4 @@
+using System.Security.Cryptography;
 using TpmFs.Integration.Tests.Harness;
 using TpmFs.Integration.Tests.ResourceManager;
 using TpmFs.Tpm;
@@ -31,6 +32,24 @@ public sealed class DeathAtEachWriteTests : KeptServiceTests
         });
         opener.Close();
         AssertTpmEmpties(service);
+    }
+
+    /// <summary>A sequence's result shows each of its updates, so that it tells one that was executed twice.</summary>
+    [Fact]
+    public void A_TPM_over_TCP_executes_a_command_once_too()
+    {
+        SoftwareTpm tcp = Own(new SoftwareTpm(Sandbox, "tcp", tcp: true));
+        KeptService service = Own(new KeptService(
+            Sandbox, tcp.Tcti, Sandbox.MakeFolder("mnt"), program: Sandbox.ProgramWithKillSwitch));
+        Opener opener = Open(service.Node);
+        AtEachWrite(service, number =>
+        {
+            uint sequence = opener.Transact(Tpm2.HashSequenceStart()).NewHandle();
+            opener.Transact(Tpm2.SequenceUpdate(sequence, "one"u8)).Succeeded();
+            opener.Transact(Tpm2.SequenceUpdate(sequence, "two"u8)).Succeeded();
+            byte[] hash = opener.Transact(Tpm2.SequenceComplete(sequence, "three"u8)).FirstSized();
+            Assert.Equal(SHA256.HashData("onetwothree"u8), hash);
+        });
     }
 
     [Fact]

@@ -56,4 +56,47 @@ public sealed class LostMemoryTests : KeptServiceTests
         service.AwaitPrinted("what the TPM held for it is not known");
         Open(service.Node).Transact(Tpm2.GetRandom(8)).Succeeded();
     }
+
+    [Fact]
+    public void From_a_version_with_an_unknown_format_the_mount_is_taken_over_and_openers_end()
+    {
+        KeptService service = StartService();
+        Opener opener = Open(service.Node);
+        opener.Transact(Tpm2.CreatePrimary()).NewHandle();
+        service.SetFormat("doors", 99);
+        service.Replace();
+
+        Assert.Equal("ENODEV", opener.Write(Tpm2.GetRandom(8)).Errno);
+        service.AwaitPrinted("its format is 99, and this tpmfs reads format 1");
+        Assert.Single(Sandbox.FuseMounts);
+        Opener next = Open(service.Node);
+        next.Transact(Tpm2.CreatePrimary()).NewHandle();
+        service.Replace();
+        next.Transact(Tpm2.GetRandom(8)).Succeeded(); // it is kept from then on
+        next.Close();
+        AssertTpmEmpties(service);
+    }
+
+    [Fact]
+    public void What_three_daemons_in_a_row_die_of_is_dropped()
+    {
+        KeptService service = StartDyingService();
+        Opener opener = Open(service.Node);
+        opener.Transact(Tpm2.GetRandom(8)).Succeeded();
+        service.Hold();
+        service.Kill();
+        service.AwaitEnded(1);
+        for (int death = 1; death <= 3; death++)
+        {
+            service.DieAtWrite(1);
+            service.Release();
+            service.AwaitEnded(1 + death);
+        }
+
+        service.AwaitServing();
+        Assert.Equal("ENODEV", opener.Write(Tpm2.GetRandom(8)).Errno);
+        service.AwaitPrinted("3 daemons ended while they took it over");
+        Assert.Single(Sandbox.FuseMounts);
+        Open(service.Node).Transact(Tpm2.GetRandom(8)).Succeeded();
+    }
 }

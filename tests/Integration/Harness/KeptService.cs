@@ -81,6 +81,9 @@ internal sealed class KeptService : IDisposable
     /// <summary>Closes a descriptor that the service manager keeps.</summary>
     public void Forget(string name) => Tell($"forget {name}");
 
+    /// <summary>Has a mirror claim to be of another format.</summary>
+    public void SetFormat(string mirror, uint format) => Tell($"format {mirror} {format}");
+
     /// <summary>Limits the length of files in the processes that are started from now on; -1 for no limit.</summary>
     public void LimitFiles(long bytes) => Tell($"limit {bytes}");
 

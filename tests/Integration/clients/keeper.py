@@ -6,8 +6,9 @@ It speaks what sd_notify(3) and sd_listen_fds(3) say: the service gets NOTIFY_SO
 FDSTORE=1 comes back to its next process by LISTEN_FDS and LISTEN_FDNAMES, in random order.
 
 Standard input, a line each: "kill" sends SIGKILL, "kill SIGNAL" another signal, "end" SIGTERM and no new start, "hold"
-keeps the next start back until "release", "forget NAME" closes what is kept under a name, "limit BYTES" is the longest
-file of the processes that are started from then on (RLIMIT_FSIZE; none with "limit -1").
+keeps the next start back until "release", "forget NAME" closes what is kept under a name, "format NAME NUMBER" changes
+the format of a mirror (its bytes 12 to 15), "limit BYTES" is the longest file of the processes that are started from
+then on (RLIMIT_FSIZE; none with "limit -1").
 Standard output, a line each: "started PID", "ready PID", "ended PID STATUS", "kept NAME...", and "stopped" at the end.
 """
 import array
@@ -105,6 +106,9 @@ class Service:
             self.is_held = False
         elif words[0] == "forget":
             self.forget(words[1])
+        elif words[0] == "format":
+            for descriptor in [descriptor for name, descriptor in self.kept if name == words[1]]:
+                os.pwrite(descriptor, int(words[2]).to_bytes(4, sys.byteorder), 12)
         elif words[0] == "limit":
             self.longest_file = int(words[1])
 
