@@ -62,8 +62,11 @@ public sealed class DifferentialTests(Guest guest, ScriptedRun scripted, ITestOu
     /// <summary>
     /// Once, or for TPMFS_SOAK_SECONDS, with seeds that follow from one that is printed; TPMFS_SOAK_SEED repeats it.
     /// </summary>
-    [Fact]
-    public void Random_clients_see_no_other_difference()
+    /// <param name="way">The way to TpmFs: the node, or its character device.</param>
+    [Theory]
+    [InlineData("node")]
+    [InlineData("device")]
+    public void Random_clients_see_no_other_difference(string way)
     {
         int seconds =
             int.Parse(Environment.GetEnvironmentVariable("TPMFS_SOAK_SECONDS") ?? "0", CultureInfo.InvariantCulture);
@@ -72,7 +75,7 @@ public sealed class DifferentialTests(Guest guest, ScriptedRun scripted, ITestOu
         int actions = 0;
         for (int part = 1; part == 1 || clock.Elapsed.TotalSeconds < seconds; part++)
         {
-            var run = DifferentialRun.In(guest, $"random {ActionsOfPart} {seed}/{part}", s_limit);
+            var run = DifferentialRun.In(guest, $"{way} random {ActionsOfPart} {seed}/{part}", s_limit);
             IEnumerable<string> actionsOfFailures = run.Failures!.SelectMany(failure => failure.Actions);
             Assert.True(
                 run.Unexplained.Length == 0,
@@ -80,7 +83,7 @@ public sealed class DifferentialTests(Guest guest, ScriptedRun scripted, ITestOu
             actions += run.Actions;
         }
 
-        output.WriteLine($"seed {seed}: {actions} actions");
+        output.WriteLine($"{way}, seed {seed}: {actions} actions");
         Assert.InRange(actions, ActionsOfPart, int.MaxValue);
     }
 }
@@ -90,5 +93,5 @@ public sealed class ScriptedRun(Guest guest)
 {
     internal static TimeSpan Limit => TimeSpan.FromMinutes(DifferentialRun.IsSoak ? 30 : 10);
 
-    internal DifferentialRun Result { get; } = DifferentialRun.In(guest, "scripted", Limit);
+    internal DifferentialRun Result { get; } = DifferentialRun.In(guest, "node", Limit);
 }

@@ -2,9 +2,10 @@
 """Does the same on the kernel's /dev/tpmrm0 and on TpmFs's rm0, each over a TPM of the kernel's with the same seeds,
 and says where they differ.
 
-    run.py scripted             the actions of actions.txt, and of slow.txt where TPMFS_SOAK is set
-    run.py device               the same, and TpmFs's side is a character device
-    run.py random ACTIONS SEED  random clients, until they have done so much; the seed makes all of them
+    run.py WAY                       the actions of actions.txt, and of slow.txt where TPMFS_SOAK is set
+    run.py WAY random ACTIONS SEED   random clients, until they have done so much; the seed makes all of them
+
+WAY is the way to TpmFs: node, or device for the character device of the node.
 
 Prints JSON: how many actions, and each difference: "WHERE: ACTION: KERNEL'S OUTCOME <> TPMFS'S", and the name that
 it has in differences.json or null. VERBOSE=1 shows every action on standard error.
@@ -30,7 +31,8 @@ from side import MISSING, Side  # noqa: E402
 class Differences:
     """differences.json, and what was found."""
 
-    def __init__(self, way="node"):
+    def __init__(self, way):
+        self.way = way
         self._allowed = [(re.compile(case), entry) for entry in json.loads((HERE / "differences.json").read_text())
                          for case in entry["cases"] if entry.get("only", way) == way]
         self.found = collections.Counter()
@@ -88,11 +90,11 @@ def attempt(sides, actions, differences):
     return done
 
 
-def shrink(sides, actions, difference):
+def shrink(sides, actions, difference, way):
     """Fewer actions that end in the same difference."""
     i = len(actions) - 2
     while i >= 0:
-        fewer, differences = actions[:i] + actions[i + 1:], Differences()
+        fewer, differences = actions[:i] + actions[i + 1:], Differences(way)
         done = attempt(sides, fewer, differences)
         if differences.unexplained == [difference]:
             actions, i = done, min(i, len(done) - 1)
@@ -106,21 +108,22 @@ def randomly(sides, differences, actions, seed):
         clients += 1
         done = attempt(sides, RandomClient(f"{seed}/{clients}").actions(), differences)
         if differences.unexplained:
-            failures.append({"client": f"{seed}/{clients}", "actions": shrink(sides, done, differences.unexplained[0])})
+            fewest = shrink(sides, done, differences.unexplained[0], differences.way)
+            failures.append({"client": f"{seed}/{clients}", "actions": fewest})
     return {"clients": clients, "failures": failures}
 
 
 def main():
     processes.build()
-    way = "device" if sys.argv[1] == "device" else "node"
+    way, is_random = sys.argv[1], sys.argv[2:3] == ["random"]
     differences = Differences(way)
     with tempfile.TemporaryDirectory() as folder, Sites(Path(folder)) as sites:
         kernel, *others = sites.kernel_and_tpmfs(device="tpmfs/differential" if way == "device" else None)
         pair = [Side(kernel), Side(others[-1])]
-        if sys.argv[1] != "random":
-            more = scripted(pair, differences) or {}
+        if is_random:
+            more = randomly(pair, differences, int(sys.argv[3]), sys.argv[4])
         else:
-            more = randomly(pair, differences, int(sys.argv[2]), sys.argv[3])
+            more = scripted(pair, differences) or {}
     print(json.dumps({"actions": differences.actions, "found": differences.found,
                       "unexplained": differences.unexplained, **more}, indent=1))
 
