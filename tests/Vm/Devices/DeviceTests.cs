@@ -104,6 +104,20 @@ public sealed class DeviceTests(Guest guest, DeviceDaemon daemon) : IClassFixtur
         AssertNothingIsLeft();
     }
 
+    /// <summary>
+    /// The kernel wakes all that polls an open device while it holds a lock of the device's connection, as it does for
+    /// a file of the mount.
+    /// </summary>
+    [Fact]
+    public void A_client_who_registers_the_device_a_hundred_thousand_times_loses_it()
+    {
+        string greedy = $"{Guest.Repository}tests/Integration/clients/registrations.py {DeviceDaemon.Device} 100000";
+        Assert.Equal(
+            "ENODEV\n", As(DeviceDaemon.Member, DeviceDaemon.Group, $"python3 {greedy}").Succeeded().Output);
+        guest.Run($"{daemon.Program} {DeviceDaemon.Device} 1").Succeeded();
+        AssertNothingIsLeft();
+    }
+
     /// <summary>Whoever lists a directory of /dev can keep the kernel from making a device in it.</summary>
     [Fact]
     public void Nobody_but_root_lists_the_directory_that_devices_come_and_go_in()
