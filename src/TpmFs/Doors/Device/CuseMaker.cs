@@ -44,7 +44,8 @@ internal sealed class CuseMaker : IDeviceMaker
     {
         bool isMade = CharacterDevice.TryMake(
             PlanOf(record, fileSystem), _numbers, _log, out CharacterDevice? made, out problem);
-        return Take(record, isMade ? made : null, out device);
+        device = isMade ? new Made(made!, record) : null;
+        return isMade;
     }
 
     public bool TryAdopt(
@@ -53,7 +54,8 @@ internal sealed class CuseMaker : IDeviceMaker
     {
         bool isAdopted = CharacterDevice.TryAdopt(
             PlanOf(record, fileSystem), _earlier.Take(record), _numbers, _log, out CharacterDevice? made, out problem);
-        return Take(record, isAdopted ? made : null, out device);
+        device = isAdopted ? new Made(made!, record) : null;
+        return isAdopted;
     }
 
     private DevicePlan PlanOf(DeviceRecord record, FuseFileSystem fileSystem)
@@ -67,19 +69,6 @@ internal sealed class CuseMaker : IDeviceMaker
             Drop = () => _kept.Drop(name),
             IsHidden = record.IsLeaving,
         };
-    }
-
-    /// <summary>Returns what was made; the record of what was not is removed.</summary>
-    private static bool Take(
-        DeviceRecord record, CharacterDevice? made, [NotNullWhen(true)] out IMadeDevice? device)
-    {
-        device = made is null ? null : new Made(made, record);
-        if (made is null)
-        {
-            record.Remove();
-        }
-
-        return device is not null;
     }
 
     private sealed class Made(CharacterDevice device, DeviceRecord record) : IMadeDevice

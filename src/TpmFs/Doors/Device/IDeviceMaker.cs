@@ -17,7 +17,9 @@ internal interface IDeviceMaker
     DeviceRecord Begin(string name, string node);
 
     /// <summary>Makes a device, which only root may open at first.</summary>
-    /// <param name="record">What was written down of the device; removed where the device is not made.</param>
+    /// <param name="record">
+    /// What was written down of the device. It is removed when the device ends; where none is made, the caller does so.
+    /// </param>
     /// <param name="fileSystem">Is asked for what clients do.</param>
     /// <param name="device">The device.</param>
     /// <param name="problem">What is wrong, where, and what to do.</param>
@@ -26,7 +28,7 @@ internal interface IDeviceMaker
         out string problem);
 
     /// <summary>Goes on with a device of an earlier daemon. One that cannot be gone on with ends.</summary>
-    /// <param name="record">One of <see cref="Earlier"/>.</param>
+    /// <param name="record">One of <see cref="Earlier"/>; otherwise as for <see cref="TryMake"/>.</param>
     /// <param name="fileSystem">Is asked for what clients do, and for what they were at.</param>
     /// <param name="device">The device.</param>
     /// <param name="problem">What is wrong, where, and what to do.</param>

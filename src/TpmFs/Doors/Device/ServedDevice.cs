@@ -113,6 +113,7 @@ internal sealed class ServedDevice
         }
 
         _fileSystem!.Stopped();
+        Forget(problem);
         _log.Of(EventType.NotTakenOver).Warning(
             "the device {Path} of the daemon before is not taken over, and its openers end: {Problem}",
             DeviceName.PathOf(Name), problem);
@@ -201,11 +202,21 @@ internal sealed class ServedDevice
         }
         else
         {
-            lock (_gate)
-            {
-                (_record, _problem) = (null, problem);
-            }
+            Forget(problem);
         }
+    }
+
+    /// <summary>There is no device: no daemon is to go on with one.</summary>
+    private void Forget(string problem)
+    {
+        DeviceRecord record;
+        lock (_gate)
+        {
+            // Nobody may write to a record that is removed.
+            (record, _record, _problem) = (_record!, null, problem);
+        }
+
+        record.Remove();
     }
 
     private void Use(IMadeDevice made, Action ended)
