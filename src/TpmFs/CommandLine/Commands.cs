@@ -20,7 +20,7 @@ internal static class Commands
     public static int Run(string[] arguments)
     {
         ParseResult parsed = Root().Parse(arguments);
-        if (parsed.Errors is [.., var error])
+        if (parsed.Action is not HelpWithMore && parsed.Errors is [.., var error])
         {
             string command = parsed.CommandResult.Command is RootCommand ? "" : parsed.CommandResult.Command.Name + " ";
             return ExitCode.Usage($"{error.Message}\nTry: tpmfs {command}--help");

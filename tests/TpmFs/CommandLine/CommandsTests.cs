@@ -32,6 +32,16 @@ public sealed class CommandsTests : IDisposable
     }
 
     [Theory]
+    [InlineData("cancel")]
+    [InlineData("revoke")]
+    public void Help_is_shown_of_a_command_whose_argument_is_missing(string command)
+    {
+        (int code, string? output, string? error) = Run(command, "--help");
+        Assert.Equal((0, ""), (code, error));
+        Assert.Contains("<ID>", output, StringComparison.Ordinal);
+    }
+
+    [Theory]
     [InlineData("status")]
     [InlineData("cdi")]
     [InlineData("doctor")]
