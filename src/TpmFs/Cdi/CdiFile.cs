@@ -68,7 +68,9 @@ internal static class CdiFile
         (string folder, string name) = Split(path);
         if (!SafeDirectory.TryOpen(folder, creates: false, out SafeDirectory? directory, out Errno error, out problem))
         {
-            return error == Errno.ENOENT;
+            bool isGone = error == Errno.ENOENT;
+            problem = isGone ? "" : problem;
+            return isGone;
         }
 
         using (directory)

@@ -59,6 +59,16 @@ public sealed class CdiKeeperTests : IDisposable
     }
 
     [Fact]
+    public void Without_a_domain_and_without_the_directory_nothing_is_logged()
+    {
+        using CdiKeeper keeper = NewKeeper();
+        using var tree = new TreeFixture(watcher: keeper);
+        keeper.Start();
+        Assert.Empty(_warnings.Messages);
+        Assert.False(Path.Exists(Path.GetDirectoryName(File)));
+    }
+
+    [Fact]
     public void A_domain_that_is_removed_and_made_again_is_named_once()
     {
         using CdiKeeper keeper = NewKeeper();
