@@ -101,7 +101,9 @@ public interface ITpmTransport : IDisposable
 }
 
 /// <summary>A descriptor that keeps a way to a TPM open.</summary>
-/// <param name="Name">What it is to the transport: letters, unique among those that the transport keeps.</param>
+/// <param name="Name">
+/// Says which of the transport's descriptors it is: letters, unique among those that the transport keeps.
+/// </param>
 public readonly record struct KeptDescriptor(string Name, SafeHandle Descriptor)
 {
     /// <summary>Closes descriptors that are of no use.</summary>

@@ -11,7 +11,7 @@ internal abstract class LedgerRecord
     private RecordPlace _place;
     private bool _isMarked;
 
-    /// <summary>What the record is written to; null before the part enters a ledger that has a mirror.</summary>
+    /// <summary>The mirror that the record is written to; null before the part enters a ledger that has one.</summary>
     public virtual LedgerMirror? Mirror { get; private set; }
 
     /// <summary>Tells this record from others of its kind.</summary>
@@ -20,7 +20,7 @@ internal abstract class LedgerRecord
     /// <summary>True while the part belongs to a ledger.</summary>
     public virtual bool IsEntered { get; private set; }
 
-    /// <summary>What the record is about.</summary>
+    /// <summary>The kind of the record.</summary>
     protected abstract RecordKind Kind { get; }
 
     /// <summary>True while there is nothing to write, so that there is no record.</summary>

@@ -10,8 +10,8 @@ namespace TpmFs.HandOver;
 /// <summary>
 /// The memories in which this daemon keeps all that the next one needs, and in which it finds what the one before kept.
 /// </summary>
-/// <param name="inherited">What the daemon before left.</param>
-/// <param name="kept">What this one leaves.</param>
+/// <param name="inherited">The descriptors that the daemon before left.</param>
+/// <param name="kept">The descriptors that this daemon leaves.</param>
 internal sealed class Mirrors(InheritedDescriptors inherited, KeptDescriptors kept, ILogger log)
 {
     /// <summary>

@@ -43,7 +43,11 @@ internal enum RecordKind : byte
 /// <summary>The format of the doors' records.</summary>
 internal static class DoorRecords
 {
-    /// <summary>Grows when a daemon can no longer read what one with the number before has written.</summary>
+    /// <summary>
+    /// Grows when a daemon can no longer read what one with the number before has written. A daemon does not read other
+    /// formats: it revokes the openers. Whoever raises the number records a store of the format before in the tests'
+    /// resources, has it converted when it is opened, and tests that.
+    /// </summary>
     public const uint Format = 1;
 
     /// <summary>Returns the records of a kind that an earlier daemon left.</summary>
