@@ -1,4 +1,3 @@
-using System.Collections;
 using System.Runtime.InteropServices;
 
 namespace TpmFs.Os;
@@ -15,6 +14,12 @@ public static unsafe class Spawner
 
     /// <summary>Bytes of a sigset_t.</summary>
     private const int SignalSetSize = 128;
+
+    /// <summary>
+    /// The variables that a service manager sets for this process alone (sd_notify(3), sd_listen_fds(3)).
+    /// </summary>
+    private static readonly string[] s_ownVariables =
+        ["NOTIFY_SOCKET", "LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES", "WATCHDOG_PID", "WATCHDOG_USEC"];
 
     private const short SetSignalMask = 0x08;
 
@@ -35,7 +40,7 @@ public static unsafe class Spawner
         _ = LibC.posix_spawn_file_actions_init(actions);
         _ = LibC.posix_spawnattr_init(attributes);
         using var argv = new NativeStrings([executable, .. arguments]);
-        using var envp = new NativeStrings([.. Environment()]);
+        using var envp = new NativeStrings([.. EnvironmentVariables.AllExcept(s_ownVariables)]);
         byte* path = (byte*)Marshal.StringToCoTaskMemUTF8(executable);
         try
         {
@@ -77,21 +82,5 @@ public static unsafe class Spawner
 
         error = error != 0 ? error : LibC.posix_spawnattr_setsigmask(attributes, blocked);
         return error != 0 ? error : LibC.posix_spawnattr_setflags(attributes, SetSession | SetSignalMask);
-    }
-
-    /// <summary>
-    /// Returns this process's environment without the variables that a service manager sets for this process alone
-    /// (sd_notify(3), sd_listen_fds(3)).
-    /// </summary>
-    private static IEnumerable<string> Environment()
-    {
-        foreach (DictionaryEntry entry in System.Environment.GetEnvironmentVariables())
-        {
-            if (entry.Key is not ("NOTIFY_SOCKET" or "LISTEN_PID" or "LISTEN_FDS" or "LISTEN_FDNAMES" or "WATCHDOG_PID"
-                or "WATCHDOG_USEC"))
-            {
-                yield return $"{entry.Key}={entry.Value}";
-            }
-        }
     }
 }

@@ -41,9 +41,9 @@ internal sealed record Succession(
     public static string OfTpm(int number) => $"tpm{number}";
 
     /// <summary>
-    /// Closes the inherited descriptors that this daemon has not taken, and has the service manager close its duplicates
-    /// of all that this daemon does not go on with. A later daemon would take what is out of date for what there is, and
-    /// a TPM's device would stay in use.
+    /// Closes the inherited descriptors that this daemon has not taken, and has the service manager close its
+    /// duplicates of all that this daemon does not go on with. A later daemon would take what is out of date for what
+    /// there is, and a TPM's device would stay in use.
     /// </summary>
     public void ForgetRest()
     {

@@ -1,4 +1,3 @@
-using System.Collections;
 using System.Diagnostics;
 using System.Globalization;
 
@@ -61,18 +60,10 @@ internal sealed class Successor(string program)
             program,
             [program, .. Environment.GetCommandLineArgs().Skip(1)],
             [
-                .. Variables(), $"{InheritedDescriptors.Variable}={descriptors}",
+                .. EnvironmentVariables.AllExcept(), $"{InheritedDescriptors.Variable}={descriptors}",
                 string.Create(CultureInfo.InvariantCulture, $"{InheritedDescriptors.SinceVariable}={stoppedAt}"),
             ]);
         kept.SetInheritable(inheritable: false);
         return error;
-    }
-
-    private static IEnumerable<string> Variables()
-    {
-        foreach (DictionaryEntry variable in Environment.GetEnvironmentVariables())
-        {
-            yield return $"{variable.Key}={variable.Value}";
-        }
     }
 }
