@@ -39,7 +39,10 @@ public sealed unsafe class SharedMemory : MemoryManager<byte>
     /// <summary>Makes memory that is all zero.</summary>
     /// <param name="name">For /proc/PID/maps.</param>
     /// <param name="length">In bytes.</param>
-    /// <returns>ENOSYS where a seccomp filter forbids it, EFBIG above RLIMIT_FSIZE, ENOMEM, EMFILE.</returns>
+    /// <returns>
+    /// ENOSYS or EPERM where a seccomp filter forbids it, EFBIG above RLIMIT_FSIZE, ENOMEM, EMFILE; any error of
+    /// madvise(2), since memory that would be in a core dump is not used.
+    /// </returns>
     public static Errno Create(string name, int length, out SharedMemory? memory)
     {
         memory = null;
@@ -141,7 +144,14 @@ public sealed unsafe class SharedMemory : MemoryManager<byte>
             return Errno.Last;
         }
 
-        _ = LibC.madvise(start, (nuint)length, DoNotDump);
+        var error = Errno.Of(LibC.madvise(start, (nuint)length, DoNotDump));
+        if (error.IsError)
+        {
+            _ = LibC.munmap(start, (nuint)length);
+            memory = null;
+            return error;
+        }
+
         memory = new SharedMemory(descriptor, (byte*)start, length);
         return Errno.None;
     }
