@@ -9,6 +9,7 @@ namespace TpmFs.Integration.Tests.Harness;
 internal static class Tpm2
 {
     public const TpmCc HmacCode = (TpmCc)0x155;
+    public const TpmCc UnsealCode = (TpmCc)0x15E;
     public const TpmCc PolicyGetDigestCode = (TpmCc)0x189;
     public const TpmCc PolicyCpHashCode = (TpmCc)0x16E;
     public const uint Owner = 0x4000_0001;
@@ -23,6 +24,7 @@ internal static class Tpm2
     // fixedTPM, fixedParent, sensitiveDataOrigin, userWithAuth, noDA, restricted, decrypt
     private const uint StorageAttributes = 0x0003_0472;
     private const uint NoDa = 0x0000_0400;
+    private const uint SealedAttributes = 0x0000_0440; // userWithAuth, noDA
     private const uint HmacKeyAttributes = 0x0004_0440; // userWithAuth, noDA, sign; the key is the caller's
 
     public static byte[] GetRandom(int bytes) => new TpmCommandBuilder(TpmCc.GetRandom).U16(bytes).Build();
@@ -61,6 +63,22 @@ internal static class Tpm2
         .Sized(new ByteWriter().U16(AlgKeyedHash).U16(AlgSha256).U32(HmacKeyAttributes).U16(0)
             .U16(AlgHmac).U16(AlgSha256).U16(0).ToArray())
         .U16(0).U32(0).Build();
+
+    /// <summary>
+    /// An object below <paramref name="parent"/> that keeps data, and gives it to whoever has the password.
+    /// </summary>
+    public static byte[] CreateSealed(uint parent, ReadOnlySpan<byte> password, ReadOnlySpan<byte> data) =>
+        new TpmCommandBuilder(TpmCc.Create).Handle(parent).Password()
+        .Sized(new ByteWriter().Sized(password).Sized(data).ToArray())
+        .Sized(new ByteWriter().U16(AlgKeyedHash).U16(AlgSha256).U32(SealedAttributes).U16(0)
+            .U16(AlgNull).U16(0).ToArray())
+        .U16(0).U32(0).Build();
+
+    public static byte[] Unseal(uint sealedObject, ReadOnlySpan<byte> password) =>
+        new TpmCommandBuilder(UnsealCode).Handle(sealedObject).Password(password).Build();
+
+    public static byte[] StirRandom(ReadOnlySpan<byte> data) =>
+        new TpmCommandBuilder((TpmCc)0x146).Sized(data).Build();
 
     /// <summary>Loads what Create answered.</summary>
     public static byte[] Load(uint parent, ReadOnlySpan<byte> createResponse)
