@@ -10,7 +10,10 @@ namespace TpmFs.Rm.Manager;
 /// </summary>
 public sealed class ManagerMirror
 {
-    /// <summary>The format of the store's records. It changes with every change of what they contain.</summary>
+    /// <summary>
+    /// The format of the store's records. It grows with every change of what they contain. tests/Rm/Ledger/Recorded has
+    /// a mirror of each format; the README there says how to record the next one.
+    /// </summary>
     public const uint Format = 1;
 
     private ManagerMirror(TpmLedger ledger, bool isAdopted)

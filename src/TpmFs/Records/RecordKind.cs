@@ -45,8 +45,9 @@ internal static class DoorRecords
 {
     /// <summary>
     /// Grows when a daemon can no longer read what one with the number before has written. A daemon does not read other
-    /// formats: it revokes the openers. Whoever raises the number records a store of the format before in the tests'
-    /// resources, has it converted when it is opened, and tests that.
+    /// formats: it revokes the openers. Whoever raises the number keeps the recorded memory of the format before, which
+    /// is in tests/TpmFs/Takeover/Recorded, has it converted when it is opened, tests that, and records the next one.
+    /// The README there says how.
     /// </summary>
     public const uint Format = 1;
 

@@ -15,8 +15,8 @@ internal sealed class Deaths(params int[] steps)
     /// <summary>Gets how many daemons have died.</summary>
     public int Count { get; private set; }
 
-    /// <summary>Gets the memory as the last one left it.</summary>
-    public byte[] Left { get; private set; } = [];
+    /// <summary>Gets or sets the memory as the last one left it; empty where there was none.</summary>
+    public byte[] Left { get; set; } = [];
 
     /// <summary>Gets the memory of the daemon that lives; null while none does.</summary>
     public byte[]? Living { get; private set; }
@@ -25,9 +25,9 @@ internal sealed class Deaths(params int[] steps)
     public RecordStore Begin(uint format)
     {
         _left = _steps.TryDequeue(out int steps) ? steps : int.MaxValue;
-        Living = Count == 0 ? new byte[2 << 20] : [.. Left];
+        Living = Left.Length == 0 ? new byte[2 << 20] : [.. Left];
         RecordStore? store;
-        if (Count == 0)
+        if (Left.Length == 0)
         {
             store = RecordStore.Create(Living, format);
         }

@@ -58,6 +58,9 @@ internal sealed class KernelConnection
         return unique;
     }
 
+    /// <summary>The kernel waits for the answer to a request that an earlier daemon has read.</summary>
+    public void Expect(ulong unique) => _requests.Add(unique, null);
+
     /// <summary>Sends a request, and waits until the daemon has done what it does for it.</summary>
     public ulong Send(FuseOpcode opcode, ulong node, byte[] body, FuseCaller? caller = null)
     {

@@ -35,15 +35,45 @@ internal sealed class KilledDaemon : IDisposable
     /// <param name="devices">NAME=NODE for the character devices that its nodes have.</param>
     /// <param name="deaths">After how many steps each daemon is killed.</param>
     public KilledDaemon(string[] devices, params int[] deaths)
+        : this(new Deaths(deaths))
     {
-        _deaths = new Deaths(deaths);
         Configure(devices);
-        Mount = new KernelConnection(this, _deaths);
-        Tpm = new SurvivingTpm(_deaths);
-        _time.Advance(TimeSpan.FromDays(1));
         Survive(() => { });
-        const FuseInitFlags Flags = FuseInitFlags.MaxPages | FuseInitFlags.PosixAcl;
-        Do(FuseOpcode.Init, 0, Bytes(new FuseInitIn(7, 40, 0, Flags)));
+        Initialize();
+    }
+
+    private KilledDaemon(Deaths deaths)
+    {
+        _deaths = deaths;
+        Mount = new KernelConnection(this, deaths);
+        Tpm = new SurvivingTpm(deaths);
+        _time.Advance(TimeSpan.FromDays(1));
+    }
+
+    /// <summary>Begins a daemon whose numbers go on above a number, so that they are the same each time.</summary>
+    public static KilledDaemon WithNumbersAbove(ulong number)
+    {
+        byte[] memory = new byte[2 << 20];
+        var store = RecordStore.Create(memory, DoorRecords.Format);
+        foreach (CounterName name in Enum.GetValues<CounterName>())
+        {
+            RecordArea.Reserve(store, (byte)RecordKind.Counter, (ulong)name, sizeof(ulong)).As<ulong>() = number;
+        }
+
+        KilledDaemon daemon = After(memory);
+        daemon.Initialize();
+        return daemon;
+    }
+
+    /// <summary>Begins a daemon that follows one which left this memory.</summary>
+    /// <param name="waiting">The numbers of requests that the earlier one read, and did not answer.</param>
+    public static KilledDaemon After(byte[] memory, params ulong[] waiting)
+    {
+        var daemon = new KilledDaemon(new Deaths { Left = memory });
+        Array.ForEach(waiting, daemon.Mount.Expect);
+        daemon._unique = waiting.Append(0ul).Max();
+        daemon.Survive(() => { });
+        return daemon;
     }
 
     public SurvivingTpm Tpm { get; }
@@ -138,6 +168,12 @@ internal sealed class KilledDaemon : IDisposable
 
             isDone = _deaths.Living is not null;
         }
+    }
+
+    private void Initialize()
+    {
+        const FuseInitFlags Flags = FuseInitFlags.MaxPages | FuseInitFlags.PosixAcl;
+        Do(FuseOpcode.Init, 0, Bytes(new FuseInitIn(7, 40, 0, Flags)));
     }
 
     private void Begin()
