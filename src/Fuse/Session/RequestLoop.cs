@@ -69,7 +69,20 @@ internal sealed class RequestLoop(
         WrittenFile? written = dispatcher.Dispatch(slot, count);
         slot.Clear(count);
         owner.Served();
-        return written is { } file ? AfterWrite(file, step) : turn.TryKeep(step);
+        bool isHolder = turn.TryKeep(step);
+        if (written is not { } file)
+        {
+            return isHolder;
+        }
+
+        if (isHolder)
+        {
+            return AfterWrite(file);
+        }
+
+        // The writes that wait are the other thread's by now, which may be at its wait for a request.
+        CarryToEnd(file);
+        return false;
     }
 
     /// <summary>
@@ -77,7 +90,7 @@ internal sealed class RequestLoop(
     /// that are there, so that the filesystem knows of all that wait.
     /// </summary>
     /// <returns>False when the turn is another thread's afterwards.</returns>
-    private bool AfterWrite(WrittenFile file, long step)
+    private bool AfterWrite(WrittenFile file)
     {
         if (!_written.IsSameAgain(file) && !_written.AreSeveral && device.HasRequest())
         {
@@ -86,11 +99,11 @@ internal sealed class RequestLoop(
 
         if (!_written.AreSeveral)
         {
-            return Lend(file, step);
+            return Lend(file, turn.Serve());
         }
 
         _written.Add(file);
-        return turn.TryKeep(step);
+        return true;
     }
 
     /// <summary>
@@ -139,12 +152,20 @@ internal sealed class RequestLoop(
             _written.Add(file);
         }
 
-        while (!isHolder && progress == WriteProgress.Again)
+        if (!isHolder && progress == WriteProgress.Again)
         {
-            progress = dispatcher.Lend(file);
+            CarryToEnd(file);
         }
 
         return isHolder;
+    }
+
+    private void CarryToEnd(WrittenFile file)
+    {
+        while (dispatcher.Lend(file) == WriteProgress.Again)
+        {
+            // until it is done
+        }
     }
 
     /// <summary>

@@ -333,11 +333,58 @@ public sealed class FuseSessionTests : IDisposable
             return isAgain ? WriteProgress.Again : WriteProgress.Done;
         };
         SendInitAndWrites(7, 8, 9);
-        using FuseSession session = Session();
+
+        // With another thread, a write that took long would be gone on with at once.
+        using FuseSession session = Session(new FuseSessionOptions { Threads = 1 });
         session.Start();
 
         Assert.True(done.Wait(s_deadline));
         Assert.Equal(["7 after 3", "8 after 3", "9 after 3", "7 after 3"], events);
+    }
+
+    /// <summary>
+    /// Regression: a thread that lost its turn while it served a write added that write to those that the reading thread
+    /// is to go on with. That thread was at its wait for a request already, so nobody went on with the write.
+    /// </summary>
+    [Fact]
+    public async Task A_write_whose_thread_lost_its_turn_is_gone_on_with_though_no_other_request_comes()
+    {
+        using var leave = new ManualResetEventSlim();
+        using var first = new CountdownEvent(3);
+        using var last = new ManualResetEventSlim();
+        _fileSystem.OnWrite = open =>
+        {
+            if (open.Value == 10)
+            {
+                leave.Wait(s_deadline);
+            }
+        };
+        _fileSystem.OnWriteProgress = open =>
+        {
+            if (open.Value == 10)
+            {
+                last.Set();
+            }
+            else if (!first.IsSet)
+            {
+                first.Signal();
+            }
+
+            return WriteProgress.Done;
+        };
+        SendInitAndWrites(7, 8, 9);
+        using FuseSession session = Session();
+        session.Start();
+        Assert.True(first.Wait(s_deadline));
+        Assert.All(Enumerable.Range(0, 4), _ => Assert.Equal(Errno.None, Answer().Error));
+
+        _kernel.Send(Write(10, 10));
+        _kernel.Send(Write(11, 11));
+        Assert.Equal(11UL, Answer().Unique);
+        await session.BeatAsync().WaitAsync(s_deadline); // the other thread is about to wait for a request
+        leave.Set();
+
+        Assert.True(last.Wait(s_deadline), "Nobody went on with the write.");
     }
 
     /// <summary>

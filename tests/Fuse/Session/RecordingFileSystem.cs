@@ -34,6 +34,9 @@ internal sealed class RecordingFileSystem : FuseFileSystem, IFuseInterruptible
     /// <summary>What READ does with its reply; it keeps it otherwise.</summary>
     public Action<FuseReadReply>? OnRead { get; set; }
 
+    /// <summary>What a write does before it is answered.</summary>
+    public Action<OpenId>? OnWrite { get; set; }
+
     /// <summary>What is done after a write was answered.</summary>
     public Action? OnLend { get; set; }
 
@@ -137,6 +140,7 @@ internal sealed class RecordingFileSystem : FuseFileSystem, IFuseInterruptible
         out int written)
     {
         written = data.Length;
+        OnWrite?.Invoke(open);
         return Record($"write {node.Value} {open.Value} {arguments.Offset} {arguments.Flags:x} {Text(data)}");
     }
 
