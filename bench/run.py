@@ -28,7 +28,8 @@ from profiles import PROFILES
 from sites import Sites
 
 SECTIONS = {'commands': commands, 'latency': latency, 'throughput': throughput, 'bus': bus, 'unpinned': unpinned,
-            'fairness': fairness, 'handover': handover, 'footprint': footprint, 'installed': installed, 'inside': inside}
+            'fairness': fairness, 'handover': handover, 'footprint': footprint, 'installed': installed,
+            'inside': inside}
 
 MACHINE = '{cpus} CPUs ({cpu}), Linux {kernel}; load {load:.1f} at the start, {load_at_end:.1f} at the end.'
 PRIORITY = -15  # so that other work on the machine disturbs less; the same for all that is compared

@@ -47,7 +47,9 @@ internal sealed class TpmPort(
     /// <summary>Whether commands can be sent at a locality.</summary>
     public bool Has(byte locality) => locality <= Facts.HighestLocality;
 
-    /// <summary>Gets what makes handle spaces of an earlier daemon again; null where none wrote down what the TPM held.</summary>
+    /// <summary>
+    /// Gets what makes handle spaces of an earlier daemon again; null where none wrote down what the TPM held.
+    /// </summary>
     public SpaceReopener? Reopen { get; init; }
 
     public SchedulingGroup NewGroup(string name, SpaceLimits limits) => newGroup(name, limits);

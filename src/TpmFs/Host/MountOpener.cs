@@ -16,7 +16,8 @@ internal sealed class MountOpener(
     /// <summary>Returns true with the mount, or false with why there is none.</summary>
     public bool TryOpen([NotNullWhen(true)] out FuseMount? mount, out string problem)
     {
-        bool isOpen = TryAdopt(out mount, out problem) || FuseMount.TryMount(Options(), fuseLog, out mount, out problem);
+        bool isOpen = TryAdopt(out mount, out problem)
+            || FuseMount.TryMount(Options(), fuseLog, out mount, out problem);
         if (isOpen)
         {
             Keep(mount!);

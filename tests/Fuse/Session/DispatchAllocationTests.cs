@@ -14,8 +14,8 @@ public sealed class DispatchAllocationTests
         var output = new CountingOutput();
         var log = new DispatcherFixture(new QuietFileSystem());
         var dispatcher = new RequestDispatcher(
-            new QuietFileSystem(), new FuseNegotiation(new FuseSessionOptions(), log), new SessionRecords(null, 0), output,
-            log);
+            new QuietFileSystem(), new FuseNegotiation(new FuseSessionOptions(), log), new SessionRecords(null, 0),
+            output, log);
         RequestSlot reply = SlotDispatch.NewSlot();
         dispatcher.Dispatch(Captured.Init, reply);
         byte[] write = DispatcherFixture.Request(

@@ -343,8 +343,8 @@ public sealed class FuseSessionTests : IDisposable
     }
 
     /// <summary>
-    /// Regression: a thread that lost its turn while it served a write added that write to those that the reading thread
-    /// is to go on with. That thread was at its wait for a request already, so nobody went on with the write.
+    /// Regression: a thread that lost its turn while it served a write added that write to those that the reading
+    /// thread is to go on with. That thread was at its wait for a request already, so nobody went on with the write.
     /// </summary>
     [Fact]
     public async Task A_write_whose_thread_lost_its_turn_is_gone_on_with_though_no_other_request_comes()

@@ -28,9 +28,12 @@ public sealed class BacklogTests : KeptServiceTests
         TpmHold first = Proxy.Hold(TpmCc.FlushContext);
         many.Close();
         first.WaitUntilHeld();
-        TpmHold second = Proxy.Hold(TpmCc.FlushContext);
+        TpmHold save = Proxy.Hold(TpmCc.ContextSave);
         saving.Submit(Tpm2.ContextSave(oneTooMany)); // which ends the session that was saved first
         first.Release();
+        save.WaitUntilHeld();
+        TpmHold second = Proxy.Hold(TpmCc.FlushContext);
+        save.Release();
         second.WaitUntilHeld();
         saving.Read().Data.Succeeded();
         TpmHold third = Proxy.Hold(TpmCc.FlushContext);

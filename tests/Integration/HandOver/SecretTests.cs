@@ -3,7 +3,9 @@ using TpmFs.Integration.Tests.Harness;
 
 namespace TpmFs.Integration.Tests.HandOver;
 
-/// <summary>What commands and responses carry in clear is wiped from the daemon's memory once it is delivered.</summary>
+/// <summary>
+/// What commands and responses carry in clear is wiped from the daemon's memory once it is delivered.
+/// </summary>
 public sealed class SecretTests : KeptServiceTests
 {
     private const string Data = "the data that was sealed";

@@ -37,7 +37,10 @@ internal sealed class KeptService : IDisposable
                 program ?? sandbox.Program, "mount", mountPoint, "--tpm", tpm,
                 "--state-dir", Daemon.StateFolder(sandbox, mountPoint), .. more,
             ],
-            new Dictionary<string, string>(environment ?? new Dictionary<string, string>()) { [OrderVariable] = _order },
+            new Dictionary<string, string>(environment ?? new Dictionary<string, string>())
+            {
+                [OrderVariable] = _order,
+            },
             onLine: Hear);
         AwaitReady(1);
     }

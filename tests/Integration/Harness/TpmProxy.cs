@@ -195,9 +195,11 @@ internal sealed class TpmProxy : ITpmChannel, IDisposable
         {
             body();
         }
-        catch (Exception end) when (end is SocketException or IOException or ObjectDisposedException)
+        catch (Exception end) when (end is SocketException or IOException or ObjectDisposedException
+            or TimeoutException)
         {
-            // One of the two closed; the other one is told by the end of its connection.
+            // One of the two closed; the other one is told by the end of its connection. A command that is held for
+            // ever is the matter of the test that holds it, not of those after it.
         }
     })
     { IsBackground = true }.Start();
