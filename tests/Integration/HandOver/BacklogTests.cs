@@ -28,14 +28,13 @@ public sealed class BacklogTests : KeptServiceTests
         TpmHold first = Proxy.Hold(TpmCc.FlushContext);
         many.Close();
         first.WaitUntilHeld();
-        TpmHold save = Proxy.Hold(TpmCc.ContextSave);
-        saving.Submit(Tpm2.ContextSave(oneTooMany)); // which ends the session that was saved first
-        first.Release();
-        save.WaitUntilHeld();
         TpmHold second = Proxy.Hold(TpmCc.FlushContext);
-        save.Release();
+        saving.Submit(Tpm2.ContextSave(oneTooMany)); // which ends the session that was saved first
+        Task<Reply> saved = saving.BeginRead();
+        AwaitWaitingRead(service); // so the command is queued, and goes before the next flush
+        first.Release();
         second.WaitUntilHeld();
-        saving.Read().Data.Succeeded();
+        saving.Agent.End(saved).Data.Succeeded();
         TpmHold third = Proxy.Hold(TpmCc.FlushContext);
         Close(saving, service);
         second.Release();
@@ -49,6 +48,10 @@ public sealed class BacklogTests : KeptServiceTests
     }
 
     private static uint NewSession(Opener opener) => opener.Transact(Tpm2.StartAuthSession(policy: true)).NewHandle();
+
+    private void AwaitWaitingRead(KeptService service) => Deadline.Poll(
+        () => Sandbox.Shell($"cat {service.MountPoint}/stat").Contains("waiting_reads 1\n", StringComparison.Ordinal),
+        "a read that waits", service.Describe);
 
     /// <summary>Closes an opener, and waits until the daemon knows.</summary>
     private void Close(Opener opener, KeptService service)
