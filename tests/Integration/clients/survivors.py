@@ -1,10 +1,11 @@
 """Uses a TPM in many ways while its daemon is killed, and checks every answer.
 
-usage: survivors.py FOLDER SECONDS SEED [KIND...]
+usage: survivors.py FOLDER SECONDS|FILE SEED [KIND...]
 
-Starts a process for each KIND (all of KINDS, unless named). Each repeats its round until the time is up, and notices a
-command that was executed twice, not at all, or answered wrongly: a policy digest and a sequence depend on each of the
-commands before, a hash on its own data. Prints "KIND ROUNDS COMMANDS" for each, and fails with what went wrong.
+Starts a process for each KIND (all of KINDS, unless named). Each repeats its round until the time is up, or until FILE
+exists, and notices a command that was executed twice, not at all, or answered wrongly: a policy digest and a sequence
+depend on each of the commands before, a hash on its own data. Prints "KIND ROUNDS COMMANDS" for each, and fails with
+what went wrong.
 """
 import hashlib
 import os
@@ -215,15 +216,22 @@ KINDS = {
 }
 
 
-def run(kind, folder, seconds, seed):
+def end_at(when):
+    """Returns a function that is True from a moment on: so many seconds from now, or as soon as a file exists."""
+    if when.startswith("/"):
+        return lambda: os.path.exists(when)
+    end = time.monotonic() + float(when)
+    return lambda: time.monotonic() >= end
+
+
+def run(kind, folder, is_over, seed):
     action, node, wait = KINDS[kind]
     random.seed(f"{seed} {kind}")
     path = os.path.join(folder, node)
     client = Client(path, wait)
     client.path = path
-    end = time.monotonic() + seconds
     rounds = 0
-    while time.monotonic() < end:
+    while not is_over():
         action(client)
         rounds += 1
     client.close()
@@ -234,12 +242,12 @@ def main():
     if len(sys.argv) == 6 and sys.argv[1] == "--one":
         signal.signal(signal.SIGALRM, lambda *_: (_ for _ in ()).throw(Wrong(f"no answer within {LONGEST} s")))
         try:
-            run(sys.argv[2], sys.argv[3], float(sys.argv[4]), sys.argv[5])
+            run(sys.argv[2], sys.argv[3], end_at(sys.argv[4]), sys.argv[5])
         except (Wrong, OSError) as problem:
             sys.exit(f"{sys.argv[2]}: {problem}")
         return
-    folder, seconds, seed = sys.argv[1:4]
-    clients = [subprocess.Popen([sys.executable, sys.argv[0], "--one", kind, folder, seconds, seed])
+    folder, end, seed = sys.argv[1:4]
+    clients = [subprocess.Popen([sys.executable, sys.argv[0], "--one", kind, folder, end, seed])
                for kind in sys.argv[4:] or KINDS]
     failed = sum(client.wait() != 0 for client in clients)
     sys.exit(f"{failed} clients failed" if failed else 0)

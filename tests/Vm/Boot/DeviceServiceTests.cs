@@ -8,47 +8,16 @@ namespace TpmFs.Vm.Tests.Boot;
 /// can be given one.
 /// </summary>
 [Collection(InstalledDebianCollection.Name)]
-public sealed class DeviceServiceTests : IDisposable
+public sealed class DeviceServiceTests(InstalledDebian debian) : IClassFixture<ServiceWithDevices>
 {
     private const string Device = "/dev/tpmrmfs0", Kernels = "/dev/tpmrm0";
     private const string Unit = "tpmfs-replace-device.service";
-    private const string DropIn = "/etc/systemd/system/tpmfs.service.d/devices.conf";
     private const int CannotOpen = 2;
 
     /// <summary>tests/Vm/Devices/client.c; the source tree of this machine is at /repository.</summary>
     private const string Program = "/repository/tests/Vm/obj/device-client";
 
-    private readonly DebianGuest _machine;
-
-    public DeviceServiceTests(InstalledDebian debian)
-    {
-        string scripts = Path.Combine(Guest.Repository, "tests", "Vm");
-        using (var compiler = new ChildProcess(
-            ["gcc", "-static", "-o", Path.Combine(scripts, "obj", "device-client"),
-                Path.Combine(scripts, "Devices", "client.c")]))
-        {
-            compiler.Wait().Succeeded();
-        }
-
-        _machine = debian.Machine;
-        _machine.Run(
-            $"""
-            mkdir -p $(dirname {DropIn})
-            echo '[Service]' >{DropIn}
-            echo 'ExecStart=' >>{DropIn}
-            echo 'ExecStart=/usr/bin/tpmfs mount --device tpmrmfs0=rm0 --device tpmfs/*=domains/*/rm0' >>{DropIn}
-            systemctl daemon-reload
-            systemctl restart tpmfs.service
-            """).Succeeded();
-    }
-
-    public void Dispose() => _machine.Run(
-        $"""
-        systemctl disable --now {Unit}
-        rm {DropIn}
-        systemctl daemon-reload
-        systemctl restart tpmfs.service
-        """).Succeeded();
+    private readonly DebianGuest _machine = debian.Machine;
 
     [Fact]
     public void The_service_makes_devices_and_udev_never_gives_them_to_others()
@@ -91,15 +60,21 @@ public sealed class DeviceServiceTests : IDisposable
         string before = NumberOf(Kernels);
         Assert.Equal("disabled", _machine.Run($"systemctl is-enabled {Unit}").Output.Trim());
         _machine.Run($"systemctl enable --now {Unit}").Succeeded();
-        AssertReplaced();
-        _machine.Run("systemctl restart tpmfs.service").Succeeded();
-        AssertReplaced();
-        string killed = _machine.Show("MainPID");
-        _machine.Run("systemctl kill --signal=KILL tpmfs.service").Succeeded();
-        _machine.AwaitNewDaemon(killed);
-        AssertReplaced();
+        try
+        {
+            AssertReplaced();
+            _machine.Run("systemctl restart tpmfs.service").Succeeded();
+            AssertReplaced();
+            string killed = _machine.Show("MainPID");
+            _machine.Run("systemctl kill --signal=KILL tpmfs.service").Succeeded();
+            _machine.AwaitNewDaemon(killed);
+            AssertReplaced();
+        }
+        finally
+        {
+            _machine.Run($"systemctl disable --now {Unit}").Succeeded();
+        }
 
-        _machine.Run($"systemctl disable --now {Unit}").Succeeded();
         Assert.Equal(before, NumberOf(Kernels));
         _machine.Run("tpm2_getrandom --hex 8").Succeeded();
     }
@@ -118,4 +93,34 @@ public sealed class DeviceServiceTests : IDisposable
         Assert.Equal(expected, _machine.Ask($"stat --format='%a %U %G' {path}"));
 
     private string NumberOf(string path) => _machine.Ask($"stat --format=%t:%T {path}");
+}
+
+/// <summary>The service with devices, and what uses one.</summary>
+public sealed class ServiceWithDevices : IDisposable
+{
+    private readonly DropIn _devices;
+    private readonly DebianGuest _machine;
+
+    public ServiceWithDevices(InstalledDebian debian)
+    {
+        string scripts = Path.Combine(Guest.Repository, "tests", "Vm");
+        using (var compiler = new ChildProcess(
+            ["gcc", "-static", "-o", Path.Combine(scripts, "obj", "device-client"),
+                Path.Combine(scripts, "Devices", "client.c")]))
+        {
+            compiler.Wait().Succeeded();
+        }
+
+        _machine = debian.Machine;
+        _devices = new DropIn(
+            _machine,
+            "ExecStart=\nExecStart=/usr/bin/tpmfs mount --device tpmrmfs0=rm0 --device tpmfs/*=domains/*/rm0");
+        _machine.Run("systemctl restart tpmfs.service").Succeeded();
+    }
+
+    public void Dispose()
+    {
+        _devices.Dispose();
+        _machine.Run("systemctl restart tpmfs.service").Succeeded();
+    }
 }

@@ -69,32 +69,6 @@ public sealed class ServiceTests(InstalledDebian debian)
     }
 
     [Fact]
-    public void A_daemon_that_does_not_serve_is_ended_by_the_watchdog_and_started_again()
-    {
-        string begin = _machine.Now();
-        _machine.Run("""
-            mkdir -p /run/systemd/system/tpmfs.service.d
-            printf '[Service]\nWatchdogSec=5s\n' >/run/systemd/system/tpmfs.service.d/watchdog.conf
-            systemctl daemon-reload
-            systemctl restart tpmfs.service
-            """).Succeeded();
-        try
-        {
-            string before = _machine.Show("MainPID");
-            _machine.Run("systemctl kill --signal=STOP tpmfs.service").Succeeded();
-            _machine.AwaitNewDaemon(before);
-            Assert.Contains("Watchdog timeout (limit 5s)!", _machine.Log(begin), StringComparison.Ordinal);
-            AssertServed();
-        }
-        finally
-        {
-            _machine.Run(
-                "rm -r /run/systemd/system/tpmfs.service.d; systemctl daemon-reload; systemctl restart tpmfs.service")
-                .Succeeded();
-        }
-    }
-
-    [Fact]
     public void A_tpm_that_goes_away_stops_the_service_in_order_and_one_that_comes_starts_it()
     {
         string begin = _machine.Now();
