@@ -26,7 +26,7 @@ public sealed class HandOverTests(InstalledDebian debian, ITestOutputHelper outp
     [InlineData("systemctl daemon-reexec; " + Kill)]
     public void Clients_see_no_error(string what)
     {
-        const int Times = 3;
+        const int Times = 2;
         string begin = _machine.Now();
         int takeovers = Takeovers();
         using var clients = new Survivors(_machine);
