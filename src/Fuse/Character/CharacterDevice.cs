@@ -48,7 +48,7 @@ public sealed class CharacterDevice : IDisposable
     public FuseTakenOver TakenOver => _session.TakenOver;
 
     /// <summary>Makes a device, which only root may open at first.</summary>
-    /// <param name="plan">What the device is to be.</param>
+    /// <param name="plan">The device that is wanted.</param>
     /// <param name="numbers">Gives the device its number.</param>
     /// <param name="log">Learns what a person should know.</param>
     /// <param name="device">The device.</param>
@@ -87,7 +87,7 @@ public sealed class CharacterDevice : IDisposable
     /// Goes on with a device that an earlier process has made: with its number, its file in /dev, and all that have it
     /// open. What cannot be gone on with ends.
     /// </summary>
-    /// <param name="plan">What the device is to be; the records are those of the earlier process.</param>
+    /// <param name="plan">The device that is wanted, with the records of the earlier process.</param>
     /// <param name="connection">The earlier process's descriptor. The device owns it.</param>
     /// <param name="numbers">Learns the device's number.</param>
     /// <param name="log">Learns what a person should know.</param>
@@ -129,7 +129,7 @@ public sealed class CharacterDevice : IDisposable
     public Errno SetAccess(DeviceAccess access) => _file.SetAccess(access);
 
     /// <summary>
-    /// Removes the device's file, so that no process finds the device any more. What is open goes on being served.
+    /// Removes the device's file, so that no process finds the device any more. Open files go on being served.
     /// </summary>
     public void Hide() => _ = _file.Remove();
 

@@ -3,7 +3,7 @@ using TpmFs.Fuse.Session;
 
 namespace TpmFs.Fuse.Character;
 
-/// <summary>What a device is to be.</summary>
+/// <summary>Describes a device that is wanted.</summary>
 /// <param name="Name">See <see cref="DeviceName"/>.</param>
 /// <param name="FileSystem">Is asked for what clients do.</param>
 /// <param name="Options">How the device is served.</param>

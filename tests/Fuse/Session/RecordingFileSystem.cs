@@ -34,7 +34,7 @@ internal sealed class RecordingFileSystem : FuseFileSystem, IFuseInterruptible
     /// <summary>What READ does with its reply; it keeps it otherwise.</summary>
     public Action<FuseReadReply>? OnRead { get; set; }
 
-    /// <summary>What a write does before it is answered.</summary>
+    /// <summary>Gets or sets the action that a write takes before it is answered.</summary>
     public Action<OpenId>? OnWrite { get; set; }
 
     /// <summary>What is done after a write was answered.</summary>

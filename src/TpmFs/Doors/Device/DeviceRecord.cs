@@ -72,7 +72,7 @@ internal sealed class DeviceRecord
         return record;
     }
 
-    /// <summary>Reads the devices that an earlier daemon had. What makes no sense is removed.</summary>
+    /// <summary>Reads the devices that an earlier daemon had. Records that make no sense are removed.</summary>
     public static List<DeviceRecord> Adopt(RecordStore store) => store.Adopt(
         RecordKind.Device,
         (area, id) => area.Span.Length > s_headLength && area.As<Parts>().IsThere && id is > 0 and <= int.MaxValue

@@ -18,7 +18,7 @@ internal abstract class OpenFileSystem(OpenFiles files, PollNotifier notifier) :
 
     protected IFuseNotifier Notifier => notifier;
 
-    /// <summary>From now on nothing can be opened (ENODEV). What is open goes on.</summary>
+    /// <summary>Refuses each further open (ENODEV). Files that are open go on.</summary>
     public void RefuseOpens() => _closing = true;
 
     /// <summary>Opens the files again that were open in an earlier daemon.</summary>
