@@ -12,37 +12,42 @@ internal sealed class FakeThreads : IThreadControl
     /// <summary>The thread that makes the calls.</summary>
     public const int Watcher = 300;
 
-    private static readonly int[] s_all = [0, 1, 2, 3];
-
-    /// <summary>Where each thread that was asked of may run; everywhere at first.</summary>
+    /// <summary>The CPUs on which each thread may run; a thread that is not here may run on all allowed ones.</summary>
     private readonly Dictionary<int, int[]> _affinities = [];
     private readonly Dictionary<int, SchedulingClass> _classes = [];
 
-    public int[] Allowed { get; set; } = s_all;
+    /// <summary>The CPUs of the machine.</summary>
+    public static int[] All { get; } = [0, 1, 2, 3];
 
-    /// <summary>The CPUs that are there.</summary>
-    public int[] Online { get; set; } = s_all;
+    public int[] Allowed { get; set; } = All;
+
+    /// <summary>The CPUs that are switched on.</summary>
+    public int[] Online { get; set; } = All;
 
     public int? ClientCpu { get; set; } = 2;
 
-    /// <summary>Where the client is at each look; <see cref="ClientCpu"/> where there is none.</summary>
+    /// <summary>
+    /// Gets or sets what says where the client is at each look; the client is at <see cref="ClientCpu"/> where this is
+    /// null.
+    /// </summary>
     public Func<int?>? FindClient { get; set; }
 
     public bool CountsWaits { get; set; } = true;
 
-    /// <summary>Threads that run or wait for a CPU whenever that is asked.</summary>
+    /// <summary>The threads that run, or wait for a CPU, at every look.</summary>
     public HashSet<int> Ready { get; } = [];
 
     public int CurrentThread => Watcher;
 
     public bool MayLeaveIdle { get; set; } = true;
 
-    /// <summary>What the reader has waited.</summary>
+    /// <summary>How long, and how often, the reader has waited for its CPU.</summary>
     public CpuWaits Waits { get; set; }
 
-    /// <summary>What other threads have waited; nothing for those that are not here.</summary>
+    /// <summary>The same of other threads; a thread that is not here has not waited.</summary>
     public Dictionary<int, CpuWaits> OthersWaits { get; } = [];
 
+    /// <summary>The threads of the daemon itself.</summary>
     public List<int> Own { get; } = [];
 
     public int[] AffinityOf(int thread) => _affinities.GetValueOrDefault(thread, Allowed);
@@ -57,7 +62,7 @@ internal sealed class FakeThreads : IThreadControl
 
     public bool TrySetAffinity(int thread, CpuSet cpus)
     {
-        int[] wanted = [.. s_all.Where(cpus.Contains)];
+        int[] wanted = [.. All.Where(cpus.Contains)];
         if (!wanted.Intersect(Online).Any())
         {
             return false;

@@ -8,7 +8,7 @@ namespace TpmFs.Fuse.Tests;
 /// </summary>
 internal sealed class RecordingFileSystem : FuseFileSystem, IFuseInterruptible
 {
-    /// <summary>Another number than the inode's, so that no test takes one for the other.</summary>
+    /// <summary>A number that differs from the inode's, so that no test takes one for the other.</summary>
     public static readonly NodeId Node = new(0x8877665544332211);
 
     public static readonly FuseAttributes Attributes = new()
@@ -28,25 +28,22 @@ internal sealed class RecordingFileSystem : FuseFileSystem, IFuseInterruptible
 
     public Errno Answer { get; set; } = Errno.None;
 
-    /// <summary>What bytes-valued calls answer.</summary>
+    /// <summary>Gets or sets what the calls answer that return bytes.</summary>
     public byte[] Bytes { get; set; } = "value"u8.ToArray();
 
-    /// <summary>What READ does with its reply; it keeps it otherwise.</summary>
+    /// <summary>Gets or sets what a read does with its reply; a read keeps its reply where this is null.</summary>
     public Action<FuseReadReply>? OnRead { get; set; }
 
     /// <summary>Gets or sets the action that a write takes before it is answered.</summary>
     public Action<OpenId>? OnWrite { get; set; }
 
-    /// <summary>What is done after a write was answered.</summary>
-    public Action? OnLend { get; set; }
+    /// <summary>Gets or sets what a thread does that is lent after a write was answered.</summary>
+    public Func<OpenId, WriteProgress>? OnLend { get; set; }
 
-    /// <summary>The same, where it says how far it came with a file.</summary>
-    public Func<OpenId, WriteProgress>? OnWriteProgress { get; set; }
-
-    /// <summary>What an interrupt does.</summary>
+    /// <summary>Gets or sets what an interrupt does.</summary>
     public Action<FuseReadReply>? OnInterrupt { get; set; }
 
-    /// <summary>Thrown by GetAttributes, Started and Read, where set.</summary>
+    /// <summary>Gets or sets what GetAttributes, Started and Read throw; null where they throw nothing.</summary>
     public Exception? Failure { get; set; }
 
     public FuseReadReply LastRead { get; private set; }
@@ -65,16 +62,7 @@ internal sealed class RecordingFileSystem : FuseFileSystem, IFuseInterruptible
         Throw();
     }
 
-    public override WriteProgress Lend(NodeId node, OpenId open)
-    {
-        if (OnWriteProgress is not null)
-        {
-            return OnWriteProgress(open);
-        }
-
-        OnLend?.Invoke();
-        return WriteProgress.Done;
-    }
+    public override WriteProgress Lend(NodeId node, OpenId open) => OnLend?.Invoke(open) ?? WriteProgress.Done;
 
     public override void Stopped() => Record("stopped");
 
