@@ -56,16 +56,17 @@ class Client:
                 "CreateConnection", files)
             try:
                 sent = socket.send_fds(self.socket, [message], passed)
+                if sent < len(message):
+                    self.socket.setblocking(True)
+                    self.socket.sendall(message[sent:])
+                    self.socket.setblocking(False)
             except OSError as error:
                 # The bus ends a connection that has brought it too many descriptors, and the kernel has a limit too.
-                if error.errno not in (errno.EAGAIN, errno.EPIPE, errno.ETOOMANYREFS):
+                # Whoever polls the socket notices the end.
+                if error.errno not in (errno.EAGAIN, errno.EPIPE, errno.ECONNRESET, errno.ETOOMANYREFS):
                     raise
                 return
             self.serial, self.unanswered = self.serial + 1, self.unanswered + 1
-            if sent < len(message):
-                self.socket.setblocking(True)
-                self.socket.sendall(message[sent:])
-                self.socket.setblocking(False)
 
     def receive(self):
         data, descriptors, _, _ = socket.recv_fds(self.socket, 1 << 18, 250)
