@@ -25,7 +25,7 @@ public sealed class AbrmdTests(InstalledDebian debian)
     [Fact]
     public void The_package_takes_the_place_of_tpm2_abrmd_and_gives_it_back()
     {
-        string package = $"/repository/{Path.GetRelativePath(Guest.Repository, Packages.Abrmd)}";
+        string package = DebianGuest.PathOf(Packages.Abrmd);
         try
         {
             InstallTabrmd();

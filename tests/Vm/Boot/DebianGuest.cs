@@ -25,6 +25,9 @@ internal sealed class DebianGuest(string disk, params string[] more) : Guest("/s
         "systemctl --no-pager status tpmfs.service tpmfs.target; journalctl --boot --no-pager --lines=40 _PID=1 + "
             + "_COMM=tpmfs";
 
+    /// <summary>The path in the guest of a file of the source tree.</summary>
+    public static string PathOf(string file) => $"/repository/{Path.GetRelativePath(Repository, file)}";
+
     public static void MakeDisk(string path)
     {
         using (FileStream file = File.Create(path))

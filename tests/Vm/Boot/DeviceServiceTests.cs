@@ -1,4 +1,5 @@
 using TpmFs.Integration.Tests.Harness;
+using TpmFs.Vm.Tests.Devices;
 using TpmFs.Vm.Tests.Harness;
 
 namespace TpmFs.Vm.Tests.Boot;
@@ -14,8 +15,7 @@ public sealed class DeviceServiceTests(InstalledDebian debian) : IClassFixture<S
     private const string Unit = "tpmfs-replace-device.service";
     private const int CannotOpen = 2;
 
-    /// <summary>tests/Vm/Devices/client.c; the source tree of this machine is at /repository.</summary>
-    private const string Program = "/repository/tests/Vm/obj/device-client";
+    private static readonly string s_program = DebianGuest.PathOf(DeviceClient.Program);
 
     private readonly DebianGuest _machine = debian.Machine;
 
@@ -35,7 +35,7 @@ public sealed class DeviceServiceTests(InstalledDebian debian) : IClassFixture<S
             AssertAccess("/dev/tpmfs/svc", $"660 {InstalledDebian.Stranger} root");
             _machine.Run("udevadm trigger --action=change --subsystem-match=cuse; udevadm settle").Succeeded();
             AssertAccess("/dev/tpmfs/svc", $"660 {InstalledDebian.Stranger} root");
-            _machine.RunAs(InstalledDebian.Stranger, $"{Program} /dev/tpmfs/svc 1").Succeeded();
+            _machine.RunAs(InstalledDebian.Stranger, $"{s_program} /dev/tpmfs/svc 1").Succeeded();
         }
         finally
         {
@@ -48,8 +48,8 @@ public sealed class DeviceServiceTests(InstalledDebian debian) : IClassFixture<S
     {
         string start = $"systemd-run --quiet --wait --pipe --property=User={InstalledDebian.Member} "
             + "--property=DevicePolicy=closed";
-        Assert.Equal("passed", _machine.Ask($"{start} --property='DeviceAllow={Device} rw' {Program} {Device} 2"));
-        Outcome without = _machine.Run($"{start} {Program} {Device} 2");
+        Assert.Equal("passed", _machine.Ask($"{start} --property='DeviceAllow={Device} rw' {s_program} {Device} 2"));
+        Outcome without = _machine.Run($"{start} {s_program} {Device} 2");
         Assert.Equal(CannotOpen, without.ExitCode);
         Assert.Contains("Operation not permitted", without.Error, StringComparison.Ordinal);
     }
@@ -85,7 +85,7 @@ public sealed class DeviceServiceTests(InstalledDebian debian) : IClassFixture<S
         Assert.Equal(NumberOf(Device), NumberOf(Kernels));
         Assert.Equal("1", _machine.Ask($"grep -c ' {Kernels} ' /proc/mounts"));
         Assert.Equal(
-            "passed", _machine.RunAs(InstalledDebian.Member, $"{Program} {Kernels} 1").Succeeded().Output.Trim());
+            "passed", _machine.RunAs(InstalledDebian.Member, $"{s_program} {Kernels} 1").Succeeded().Output.Trim());
         _machine.RunAs(InstalledDebian.Member, "tpm2_getrandom --hex 8").Succeeded();
     }
 
@@ -103,14 +103,6 @@ public sealed class ServiceWithDevices : IDisposable
 
     public ServiceWithDevices(InstalledDebian debian)
     {
-        string scripts = Path.Combine(Guest.Repository, "tests", "Vm");
-        using (var compiler = new ChildProcess(
-            ["gcc", "-static", "-o", Path.Combine(scripts, "obj", "device-client"),
-                Path.Combine(scripts, "Devices", "client.c")]))
-        {
-            compiler.Wait().Succeeded();
-        }
-
         _machine = debian.Machine;
         _devices = new DropIn(
             _machine,

@@ -7,7 +7,6 @@ namespace TpmFs.Vm.Tests.Boot;
 /// A root filesystem that was enrolled by TpmFs's node is unlocked in the initramfs, where there is no TpmFs: by
 /// systemd, through the kernel's node of the same TPM. The TPM is a chip of the virtual machine, which two boots have.
 /// </summary>
-[Collection(EarlyBootCollection.Name)]
 public sealed class EarlyBootTests : IDisposable
 {
     private const string Volume = "a4d7b1d4-7a36-4f8e-9f43-1d7a4c1b6a10";
@@ -44,8 +43,7 @@ public sealed class EarlyBootTests : IDisposable
         DebianGuest.MakeDisk(system);
         using ChildProcess tpm = StartTpm();
         using var guest = new DebianGuest(system, Hardware);
-        string package = Path.GetRelativePath(Guest.Repository, Packages.Built);
-        guest.Run($"apt-get install --yes /repository/{package}", s_bootLimit).Succeeded();
+        guest.Run($"apt-get install --yes {DebianGuest.PathOf(Packages.Built)}", s_bootLimit).Succeeded();
         guest.AwaitService("active");
         Assert.Contains("device:/dev/tpm0", guest.Ask("tpmfs status"), StringComparison.Ordinal);
         guest.Run($$"""
@@ -117,11 +115,4 @@ public sealed class EarlyBootTests : IDisposable
         Deadline.Poll(() => File.Exists(control) || tpm.HasExited, "a TPM", tpm.Describe);
         return tpm;
     }
-}
-
-/// <summary>Runs its tests after those of other collections, some of which measure.</summary>
-[CollectionDefinition(Name, DisableParallelization = true)]
-public sealed class EarlyBootCollection
-{
-    public const string Name = "early boot";
 }

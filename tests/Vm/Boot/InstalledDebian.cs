@@ -31,8 +31,8 @@ public sealed class InstalledDebian : IDisposable
         {
             string disk = Path.Combine(_folder, "disk");
             DebianGuest.MakeDisk(disk);
-            Package = $"/repository/{Path.GetRelativePath(Guest.Repository, Packages.Built)}";
-            NextPackage = $"/repository/{Path.GetRelativePath(Guest.Repository, Packages.MakeNext())}";
+            Package = DebianGuest.PathOf(Packages.Built);
+            NextPackage = DebianGuest.PathOf(Packages.MakeNext());
             using (var guest = new DebianGuest(disk))
             {
                 Installation = guest.Run($"apt-get install --yes {Package}");
@@ -94,9 +94,10 @@ public sealed class InstalledDebian : IDisposable
 }
 
 /// <summary>
-/// One such Debian for all tests that ask for it; they run after those of other collections, some of which measure.
+/// One such Debian for all tests that ask for it. Its tests run beside those of other guests: a guest's clock counts
+/// its own instructions, so a loaded machine does not hurry it.
 /// </summary>
-[CollectionDefinition(Name, DisableParallelization = true)]
+[CollectionDefinition(Name)]
 public sealed class InstalledDebianCollection : ICollectionFixture<InstalledDebian>
 {
     public const string Name = "installed debian";

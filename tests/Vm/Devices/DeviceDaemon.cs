@@ -29,19 +29,9 @@ public sealed class DeviceDaemon : IDisposable
     public DeviceDaemon(Guest guest)
     {
         _guest = guest;
-        Program = Path.Combine(Guest.Scripts, "obj", "device-client");
-        string source = Path.Combine(Guest.Scripts, "Devices", "client.c");
-        using (var compiler = new ChildProcess(["gcc", "-O2", "-Wall", "-Wextra", "-Werror", "-o", Program, source]))
-        {
-            compiler.Wait().Succeeded();
-        }
-
         guest.Run($"modprobe cuse; mkdir -p {Mount}; cat >{Folder}/config <<'END'\n{s_config}\nEND").Succeeded();
         Start();
     }
-
-    /// <summary>What uses a device as programs on go-tpm do (client.c), here and in the guest.</summary>
-    internal string Program { get; }
 
     /// <summary>Starts the daemon, and waits until its devices are there.</summary>
     internal void Start() => _guest.Run(

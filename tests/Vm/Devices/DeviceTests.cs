@@ -22,7 +22,7 @@ public sealed class DeviceTests(Guest guest, DeviceDaemon daemon) : IClassFixtur
     public void A_program_on_go_tpm_makes_keys_signs_and_uses_policies_without_leaving_anything(
         uint uid, uint gid, string device, string way)
     {
-        Assert.Equal("passed\n", As(uid, gid, $"{daemon.Program} {device} {Rounds} {way}").Succeeded().Output);
+        Assert.Equal("passed\n", As(uid, gid, $"{DeviceClient.Program} {device} {Rounds} {way}").Succeeded().Output);
         AssertNothingIsLeft();
     }
 
@@ -33,14 +33,14 @@ public sealed class DeviceTests(Guest guest, DeviceDaemon daemon) : IClassFixtur
     [InlineData(DeviceDaemon.Member, "/dev/tpmfs/raw0")]
     public void Who_may_not_open_the_node_may_not_open_its_device(uint uid, string device)
     {
-        Outcome outcome = As(uid, uid, $"{daemon.Program} {device} 1");
+        Outcome outcome = As(uid, uid, $"{DeviceClient.Program} {device} 1");
         Assert.Equal(CannotOpen, outcome.ExitCode);
         Assert.Contains("Permission denied", outcome.Error, StringComparison.Ordinal);
     }
 
     [Fact]
     public void The_node_is_what_such_a_program_refuses() =>
-        Assert.Equal(NoDevice, guest.Run($"{daemon.Program} {DeviceDaemon.Mount}/rm0 1").ExitCode);
+        Assert.Equal(NoDevice, guest.Run($"{DeviceClient.Program} {DeviceDaemon.Mount}/rm0 1").ExitCode);
 
     [Fact]
     public void The_device_answers_what_programs_ask_of_one_as_the_kernels_do() => Assert.Equal(
@@ -75,7 +75,7 @@ public sealed class DeviceTests(Guest guest, DeviceDaemon daemon) : IClassFixtur
             .Succeeded().Output;
         Assert.Equal(9, output.Split('\n', StringSplitOptions.RemoveEmptyEntries).Length);
         AssertNothingIsLeft();
-        guest.Run($"{daemon.Program} {DeviceDaemon.Device} 1").Succeeded();
+        guest.Run($"{DeviceClient.Program} {DeviceDaemon.Device} 1").Succeeded();
     }
 
     [Fact]
@@ -95,8 +95,8 @@ public sealed class DeviceTests(Guest guest, DeviceDaemon daemon) : IClassFixtur
                 kill -0 $! || { cat {{DeviceDaemon.Folder}}/held >&2; exit 1; }
                 sleep 0.1
             done
-            {{user}} {{daemon.Program}} {{DeviceDaemon.Device}} 3
-            {{daemon.Program}} {{DeviceDaemon.Device}} 3 epoll
+            {{user}} {{DeviceClient.Program}} {{DeviceDaemon.Device}} 3
+            {{DeviceClient.Program}} {{DeviceDaemon.Device}} 3 epoll
             exec 9>&-
             wait
             """,
@@ -114,7 +114,7 @@ public sealed class DeviceTests(Guest guest, DeviceDaemon daemon) : IClassFixtur
         string greedy = $"{Guest.Repository}tests/Integration/clients/registrations.py {DeviceDaemon.Device} 100000";
         Assert.Equal(
             "ENODEV\n", As(DeviceDaemon.Member, DeviceDaemon.Group, $"python3 {greedy}").Succeeded().Output);
-        guest.Run($"{daemon.Program} {DeviceDaemon.Device} 1").Succeeded();
+        guest.Run($"{DeviceClient.Program} {DeviceDaemon.Device} 1").Succeeded();
         AssertNothingIsLeft();
     }
 
@@ -147,8 +147,8 @@ public sealed class DeviceTests(Guest guest, DeviceDaemon daemon) : IClassFixtur
         Assert.Equal("", guest.Run("ls -d /dev/tpmfs /dev/tpmrmfs0 2>/dev/null || true").Output);
         daemon.Start();
         AssertSame("660 4005 4006");
-        As(4007, 4007, $"{daemon.Program} {both[1]} 1").Succeeded();
-        Assert.Equal(CannotOpen, As(4009, 4008, $"{daemon.Program} {both[1]} 1").ExitCode); // may read only
+        As(4007, 4007, $"{DeviceClient.Program} {both[1]} 1").Succeeded();
+        Assert.Equal(CannotOpen, As(4009, 4008, $"{DeviceClient.Program} {both[1]} 1").ExitCode); // may read only
         guest.Run($"setfacl -b {both[0]}; rmdir {DeviceDaemon.Mount}/domains/web").Succeeded();
 
         void AssertSame(string expected)
@@ -217,7 +217,7 @@ public sealed class DeviceTests(Guest guest, DeviceDaemon daemon) : IClassFixtur
             string podman = $"{Guest.Scripts}/Devices/podman.sh {uid}";
             Assert.Equal(
                 "passed\n",
-                guest.Run($"{podman} /dev/tpmfs/{domain} {daemon.Program} /dev/tpmfs/{domain} 2", s_limit)
+                guest.Run($"{podman} /dev/tpmfs/{domain} {DeviceClient.Program} /dev/tpmfs/{domain} 2", s_limit)
                     .Succeeded().Output);
 
             // By the name that 'tpmfs cdi' gives it, it is also where programs with a path built in look.
@@ -225,7 +225,7 @@ public sealed class DeviceTests(Guest guest, DeviceDaemon daemon) : IClassFixtur
                 .Succeeded();
             Assert.Equal(
                 "passed\n",
-                guest.Run($"{podman} tpmfs.example/tpm={domain} {daemon.Program} /dev/tpmrm0 2", s_limit)
+                guest.Run($"{podman} tpmfs.example/tpm={domain} {DeviceClient.Program} /dev/tpmrm0 2", s_limit)
                     .Succeeded().Output);
         }
         finally
@@ -244,7 +244,7 @@ public sealed class DeviceTests(Guest guest, DeviceDaemon daemon) : IClassFixtur
             until [ -e {DeviceDaemon.Device} ] && [ $(stat --format=%T {DeviceDaemon.Device}) != $old ]; do
                 sleep 0.1
             done
-            until {daemon.Program} {DeviceDaemon.Device} 1; do sleep 0.1; done
+            until {DeviceClient.Program} {DeviceDaemon.Device} 1; do sleep 0.1; done
             """).Succeeded().Output);
 
     [Fact]
@@ -253,7 +253,7 @@ public sealed class DeviceTests(Guest guest, DeviceDaemon daemon) : IClassFixtur
         daemon.End("KILL");
         Assert.NotEqual(0, guest.Run($"ls {DeviceDaemon.Device}").ExitCode);
         daemon.Start();
-        guest.Run($"{daemon.Program} {DeviceDaemon.Device} 1").Succeeded();
+        guest.Run($"{DeviceClient.Program} {DeviceDaemon.Device} 1").Succeeded();
     }
 
     [Fact]
@@ -285,7 +285,7 @@ public sealed class DeviceTests(Guest guest, DeviceDaemon daemon) : IClassFixtur
             $"""
             kill -HUP $(cat {DeviceDaemon.Folder}/pid)
             until [ -e {DeviceDaemon.Device} ]; do sleep 0.1; done
-            {daemon.Program} {DeviceDaemon.Device} 1
+            {DeviceClient.Program} {DeviceDaemon.Device} 1
             """).Succeeded();
     }
 
