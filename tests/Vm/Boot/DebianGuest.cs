@@ -16,7 +16,7 @@ internal sealed class DebianGuest(string disk, params string[] more) : Guest("/s
     "-device", "virtio-9p-pci,fsdev=repository,mount_tag=repository", .. more])
 {
     /// <summary>Enough to download and unpack some 120 packages.</summary>
-    private static readonly TimeSpan s_preparationLimit = TimeSpan.FromMinutes(10);
+    private static readonly TimeSpan s_preparationLimit = TimeSpan.FromMinutes(20);
 
     /// <summary>Of the guest's time: for what takes seconds when all is emulated.</summary>
     private static readonly TimeSpan s_awaitLimit = TimeSpan.FromSeconds(180);
