@@ -14,26 +14,26 @@ internal sealed record CommandSet(string Name, string Meaning, FrozenSet<TpmCc>?
 
     public static CommandSet Admin { get; } = new(
         "@admin",
-        "what concerns the TPM as a whole: its hierarchies and their authorizations, its lockout, its clock, its "
-            + "firmware",
+        "what concerns the TPM as a whole: its hierarchies and their authorizations, its lockout, its clock and "
+            + "timers, its firmware",
         FrozenSet.Create(
             Clear, ClearControl, HierarchyControl, HierarchyChangeAuth, SetPrimaryPolicy, ChangeEps, ChangePps,
             PpCommands, SetAlgorithmSet,
             SetCommandCodeAuditStatus, PcrAllocate, PcrSetAuthPolicy, DictionaryAttackLockReset,
             DictionaryAttackParameters, FieldUpgradeStart,
-            FieldUpgradeData, ClockSet, ClockRateAdjust, NvGlobalWriteLock, NvUndefineSpaceSpecial, SetCapability,
-            ReadOnlyControl));
+            FieldUpgradeData, ClockSet, ClockRateAdjust, NvGlobalWriteLock, NvUndefineSpaceSpecial, ActSetTimeout,
+            SetCapability, ReadOnlyControl));
 
     /// <summary>
     /// Says docs/decisions/0014 why these: nothing that uses a TPM needs them, and one use of them concerns everybody.
     /// </summary>
     public static CommandSet Platform { get; } = new(
         "@platform",
-        "what a machine's firmware does: it switches hierarchies on and off, and changes seeds, banks of PCRs and "
-            + "firmware",
+        "what a machine's firmware does: it switches hierarchies on and off, sets the timers that reset the machine, "
+            + "and changes seeds, banks of PCRs and firmware",
         FrozenSet.Create(
             HierarchyControl, ChangeEps, ChangePps, PpCommands, SetAlgorithmSet, PcrAllocate, PcrSetAuthPolicy,
-            FieldUpgradeStart, FieldUpgradeData, SetCapability, ReadOnlyControl));
+            FieldUpgradeStart, FieldUpgradeData, ActSetTimeout, SetCapability, ReadOnlyControl));
 
     public static CommandSet Power { get; } =
         new("@power", "starting the TPM and shutting it down", FrozenSet.Create(Startup, Shutdown));

@@ -85,6 +85,21 @@ public sealed class CommandPolicyTests(Mount mount, ITestOutputHelper output) : 
         uint StartupClear() => root.Transact(Tpm2.GetCapability(6, 0x201, 1)).Property();
     }
 
+    /// <summary>
+    /// A timer of the TPM resets the machine when it ends. Firmware has to set it, and any member of the group could:
+    /// on most machines that takes no authorization.
+    /// </summary>
+    [Fact]
+    public void Nobody_sets_the_timer_that_resets_the_machine_unless_root_has_let_them()
+    {
+        (User user, string home) = NewUser();
+        foreach (Opener opener in (IEnumerable<Opener>)[
+            OpenAt(At("rm0"), User.Member), OpenAt(At("rm0")), OpenAt($"{home}/rm0", user)])
+        {
+            Assert.Equal(Denied, opener.Transact(TreeCommands.SetTimer()).Code());
+        }
+    }
+
     [Fact]
     public void A_refusal_is_logged_with_the_user_the_process_and_the_command()
     {

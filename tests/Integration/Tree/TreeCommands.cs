@@ -35,6 +35,10 @@ internal static class TreeCommands
     public static byte[] SwitchOn(uint hierarchy) => new TpmCommandBuilder(TpmCc.HierarchyControl)
         .Handle(Platform).Password().U32(hierarchy).U8(1).Build();
 
+    /// <summary>Sets the first timer that resets the machine (TPM_RH_ACT_0) to an hour.</summary>
+    public static byte[] SetTimer() => new TpmCommandBuilder(TpmCc.ActSetTimeout)
+        .Handle(0x4000_0110).Password().U32(3600).Build();
+
     public static byte[] HierarchyChangeAuth(ReadOnlySpan<byte> newAuthorization) =>
         new TpmCommandBuilder(TpmCc.HierarchyChangeAuth).Handle(Tpm2.Owner).Password().Sized(newAuthorization).Build();
 
