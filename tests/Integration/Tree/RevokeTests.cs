@@ -77,6 +77,31 @@ public sealed class RevokeTests(Mount mount, ITestOutputHelper output) : TreeTes
         Assert.Contains("rm0", line[4], StringComparison.Ordinal);
     }
 
+    /// <summary>
+    /// A process opened rm0, gave the file to another one and ended. The list showed the number of whoever got the
+    /// process's number next.
+    /// </summary>
+    [Fact]
+    public void A_process_that_got_the_number_of_an_opener_s_process_is_not_taken_for_it()
+    {
+        string domain = NewDomain();
+        string node = $"{domain}/rm0";
+        Assert.Null(Admin.Call("chmod", domain, "755").Errno);
+        Assert.Null(Admin.Call("chmod", node, "666").Errno);
+        using ChildProcess reuse = Mount.Sandbox.Start(
+            User.Root,
+            [
+                "/usr/bin/python3", Path.Combine(Mount.Sandbox.Scripts, "clients", "reuse.py"), node,
+                $"{User.Member.Uid}", $"{User.Member.Group}",
+            ]);
+        Deadline.Poll(
+            () => reuse.Printed.Contains('\n', StringComparison.Ordinal) || reuse.HasExited,
+            "a process with the number of another", reuse.Describe);
+        Assert.False(reuse.HasExited, reuse.Describe());
+
+        Assert.Equal([$"{User.Member.Uid}", "0"], Assert.Single(Openers(domain))[1..3]);
+    }
+
     [Fact]
     public void The_counters_of_a_domain_move()
     {

@@ -8,25 +8,53 @@ namespace TpmFs.Tree.Controls;
 /// <summary>
 /// openers: a line for each opener of a domain: id, uid, pid, command, node, locality, objects, sessions, commands, age
 /// in seconds, state, seconds in that state, the TPM command that is under way or whose response is unread (or -),
-/// waiting reads, unread bytes, door; with a blank between them and none in them. New columns are added at the end.
+/// waiting reads, unread bytes, door; with a blank between them and none in them. New columns are added at the end. The
+/// pid is 0 when the process has ended, and another process has its number by now.
 /// </summary>
 internal sealed class OpenersFile(
     NodeTable table, ControlContext context, Node directory, Domain domain, TimeProvider time)
         : OwnersFile(table, context, directory)
 {
-    public override string Content() => string.Concat(domain.Conversations.Select(conversation =>
+    /// <summary>
+    /// A process's age and an opener's come from different clocks, and are read one after the other.
+    /// </summary>
+    private static readonly TimeSpan s_inaccuracy = TimeSpan.FromMilliseconds(100);
+
+    public override string Content()
+    {
+        Dictionary<uint, TimeSpan?> ages = []; // of processes; one may have thousands of openers
+        return string.Concat(domain.Conversations.Select(conversation => Line(conversation, ages)));
+    }
+
+    private string Line(Conversation conversation, Dictionary<uint, TimeSpan?> ages)
     {
         (ConversationIdentity who, ConversationActivity activity) = (conversation.Identity, conversation.Activity);
-        long age = (long)time.GetElapsedTime(who.BegunAt).TotalSeconds;
+        TimeSpan age = time.GetElapsedTime(who.BegunAt);
         long since = (long)activity.Since.TotalSeconds;
         string command = activity.Command?.ToName() ?? "-";
+        uint pid = PidOf(who.Client, age, ages);
         return string.Create(
             CultureInfo.InvariantCulture,
-            $"{who.Id} {who.Client.Uid} {who.Client.Pid} {who.Client.Command} {who.Node.Name} {conversation.Locality} "
-            + $"{conversation.ObjectCount} {conversation.SessionCount} {conversation.Usage.Commands} {age} "
-            + $"{activity.StateName} {since} {command} {activity.WaitingReads} {activity.UnreadBytes} "
-            + $"{DoorName(who.Client.Door)}\n");
-    }));
+            $"{who.Id} {who.Client.Uid} {pid} {who.Client.Command} {who.Node.Name} {conversation.Locality} "
+            + $"{conversation.ObjectCount} {conversation.SessionCount} {conversation.Usage.Commands} "
+            + $"{(long)age.TotalSeconds} {activity.StateName} {since} {command} {activity.WaitingReads} "
+            + $"{activity.UnreadBytes} {DoorName(who.Client.Door)}\n");
+    }
+
+    /// <summary>
+    /// Returns the number of an opener's process, or 0 when a process has that number that began after the open. The
+    /// kernel uses the numbers of processes that have ended again, while their open files may be with other processes.
+    /// </summary>
+    private static uint PidOf(Client client, TimeSpan age, Dictionary<uint, TimeSpan?> ages)
+    {
+        if (!ages.TryGetValue(client.Pid, out TimeSpan? process))
+        {
+            process = ThreadCalls.AgeOf(client.Pid);
+            ages.Add(client.Pid, process);
+        }
+
+        return process + s_inaccuracy < age ? 0 : client.Pid;
+    }
 
     private static string DoorName(DoorKind door) => door switch
     {
