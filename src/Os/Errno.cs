@@ -41,8 +41,9 @@ public readonly record struct Errno(int Value)
     public static Errno ETIME => new(62);
     public static Errno EPROTO => new(71);
     public static Errno EOPNOTSUPP => new(95);
-    public static Errno ENOTCONN => new(107);
     public static Errno ECONNABORTED => new(103);
+    public static Errno ENOTCONN => new(107);
+    public static Errno EDQUOT => new(122);
 
     /// <summary>Gives the error of this thread's last system call that failed.</summary>
     public static Errno Last => new(Marshal.GetLastPInvokeError());

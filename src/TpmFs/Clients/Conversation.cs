@@ -15,7 +15,7 @@ namespace TpmFs.Clients;
 internal sealed class Conversation : ISpaceClient
 {
     private readonly ConversationContext _context;
-    private readonly IConversationKeeper? _keeper; // null only in one that was lost
+    private readonly IConversationKeeper _keeper;
     private readonly int _maxCommandSize;
     private readonly Lock _gate = new();
     private Space? _space; // null only in one that never begins, or that was lost
@@ -24,7 +24,7 @@ internal sealed class Conversation : ISpaceClient
     private bool _isClosed; // not guarded: set once
 
     private Conversation(
-        ConversationContext context, ConversationIdentity identity, int maxCommandSize, IConversationKeeper? keeper)
+        ConversationContext context, ConversationIdentity identity, int maxCommandSize, IConversationKeeper keeper)
     {
         _context = context;
         _keeper = keeper;
@@ -125,10 +125,10 @@ internal sealed class Conversation : ISpaceClient
     /// Makes the handle space again, from the number of its commands that are over; null when there is no way to the
     /// TPM any more, or none to the domain: the conversation has ended then.
     /// </param>
-    /// <param name="keeper">Is told when it ends; null when there is no domain any more.</param>
+    /// <param name="keeper">Is told when it ends.</param>
     public static Conversation Resume(
         ConversationContext context, EarlierConversation earlier, int maxCommandSize,
-        Func<ISpaceClient, long, Space>? reopenSpace, IConversationKeeper? keeper)
+        Func<ISpaceClient, long, Space>? reopenSpace, IConversationKeeper keeper)
     {
         ConversationIdentity identity = earlier.Saved.Identity;
         var conversation = new Conversation(context, identity, maxCommandSize, keeper)
@@ -296,7 +296,7 @@ internal sealed class Conversation : ISpaceClient
     {
         if (TryEnd())
         {
-            _keeper?.Ended(this);
+            _keeper.Ended(this);
         }
     }
 
@@ -318,7 +318,7 @@ internal sealed class Conversation : ISpaceClient
         {
             TryEnd();
             _exchange.Forget();
-            _keeper?.Left(this);
+            _keeper.Left(this);
         }
     }
 

@@ -40,6 +40,9 @@ internal sealed class ConversationContext : IDisposable
 
     public AnswerPool Answers { get; }
 
+    /// <summary>Gets the places of all domains together.</summary>
+    public TreePlaces Places { get; } = new();
+
     /// <summary>Gets what tells to whose share a client's doings are put down.</summary>
     public Payers Payers { get; init; } = new();
 

@@ -15,7 +15,7 @@ namespace TpmFs.Clients;
 internal sealed class Domain
 {
     private readonly Lock _gate = new();
-    private readonly DomainMembers _members = new();
+    private readonly DomainMembers _members;
     private readonly Dictionary<(int Tpm, uint Payer), SchedulingGroup> _groups = [];
     private readonly SpaceLimits _spaceLimits = new();
     private readonly ILimitStore _store;
@@ -46,6 +46,7 @@ internal sealed class Domain
         _isShared = isShared;
         _standing = standing;
         _context = context;
+        _members = new DomainMembers(context.Places);
         _changed = store.Find(path);
         _limits = _changed.Over(configured);
         Apply();
@@ -98,8 +99,8 @@ internal sealed class Domain
     /// <param name="node">The node that the client goes by.</param>
     /// <param name="conversation">The conversation that the client is to use.</param>
     /// <param name="refusal">
-    /// ENFILE when the domain is full, or the user's share of it; EBUSY when the TPM has no room for one more of this
-    /// kind; ENODEV when the domain is gone.
+    /// ENFILE when the domain or the tree is full, or the user's share of it; EBUSY when the TPM has no room for one
+    /// more of this kind; ENODEV when the domain is gone.
     /// </param>
     public bool TryAdmit(
         in Caller caller, TpmPort tpm, TpmNodeAddress node, [NotNullWhen(true)] out Conversation? conversation,

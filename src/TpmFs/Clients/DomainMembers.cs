@@ -9,7 +9,8 @@ namespace TpmFs.Clients;
 /// <remarks>
 /// The lock guards all fields and is held for a few instructions; conversations are ended without it.
 /// </remarks>
-internal sealed class DomainMembers : IConversationKeeper
+/// <param name="all">The places of all domains together; each conversation takes one of them, too.</param>
+internal sealed class DomainMembers(TreePlaces all) : IConversationKeeper
 {
     /// <summary>Conversations that the administrator may have although the domain is full.</summary>
     private const int AdministratorsPlaces = 16;
@@ -57,20 +58,38 @@ internal sealed class DomainMembers : IConversationKeeper
     /// <param name="standing">What the user is to the domain.</param>
     /// <param name="max">How many places there are.</param>
     /// <returns>
-    /// ENFILE when the domain is full, or the user's share of it; ENODEV when the domain is gone.
+    /// ENFILE when the domain or the tree is full, or the user's share of it; ENODEV when the domain is gone.
     /// </returns>
     public Errno TakePlace(uint payer, Standing standing, int max)
     {
         lock (_gate)
         {
-            return _isGone ? SpaceErrno.Gone
-                : _places.TryTake(payer, standing, max) ? Errno.None
-                : SpaceErrno.TooManyOpeners;
+            if (_isGone)
+            {
+                return SpaceErrno.Gone;
+            }
+
+            if (!_places.TryTake(payer, standing, max))
+            {
+                return SpaceErrno.TooManyOpeners;
+            }
+
+            if (!all.TryTake(payer, standing))
+            {
+                _places.Return(payer);
+                return SpaceErrno.TooManyOpeners;
+            }
+
+            return Errno.None;
         }
     }
 
     /// <summary>Takes back a place in which no conversation began.</summary>
-    public void ReturnPlace(uint payer) => _places.Return(payer);
+    public void ReturnPlace(uint payer)
+    {
+        _places.Return(payer);
+        all.Return(payer);
+    }
 
     /// <summary>Adds a conversation that has a place.</summary>
     /// <returns>False when the domain went meanwhile.</returns>
@@ -87,6 +106,7 @@ internal sealed class DomainMembers : IConversationKeeper
     {
         bool hasEnded = conversation.State == ConversationState.Ended;
         _places.Take(conversation.Identity.Client.Payer);
+        all.Take(conversation.Identity.Client.Payer);
         lock (_gate)
         {
             if (hasEnded)
@@ -138,6 +158,6 @@ internal sealed class DomainMembers : IConversationKeeper
             _revoked.Remove(conversation.Identity.Id);
         }
 
-        _places.Return(conversation.Identity.Client.Payer);
+        ReturnPlace(conversation.Identity.Client.Payer);
     }
 }

@@ -29,6 +29,12 @@ internal sealed class FairShares(long reserve)
         }
     }
 
+    /// <summary>True when a user may take so much more of what others want, too.</summary>
+    /// <param name="held">What the user holds.</param>
+    /// <param name="free">What nobody holds.</param>
+    /// <param name="amount">What the user wants.</param>
+    public static bool IsWithinShare(long held, long free, long amount = 1) => held + amount <= free;
+
     /// <summary>Takes an amount for a user.</summary>
     /// <param name="limit">The bound of the whole, as it is now.</param>
     /// <returns>False when the user's share, or the whole, is used up.</returns>
@@ -40,7 +46,7 @@ internal sealed class FairShares(long reserve)
             long free = limit - _total;
             bool granted = standing switch
             {
-                Standing.User => held + amount <= free,
+                Standing.User => IsWithinShare(held, free, amount),
                 Standing.Owner => amount <= free,
                 _ => amount <= free || held + amount <= Math.Min(reserve, limit),
             };

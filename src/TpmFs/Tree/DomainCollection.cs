@@ -3,6 +3,7 @@ using TpmFs.Clients;
 using TpmFs.Doors.Fuse;
 using TpmFs.Fuse;
 using TpmFs.Permissions;
+using TpmFs.Policy;
 using TpmFs.Users;
 
 namespace TpmFs.Tree;
@@ -14,6 +15,12 @@ namespace TpmFs.Tree;
 /// </remarks>
 internal abstract class DomainCollection : DirectoryNode
 {
+    /// <summary>
+    /// The most directories that were made, and whose owners are no administrators. Each costs the daemon some 22 KB,
+    /// and lines of status and metrics.
+    /// </summary>
+    private const int MaxOfUsers = 1024;
+
     private readonly Lock _changes = new();
     private readonly string _path;
     private IReadOnlyDictionary<string, DomainPlan> _configured = new Dictionary<string, DomainPlan>();
@@ -44,6 +51,11 @@ internal abstract class DomainCollection : DirectoryNode
             if (TryFind(key, out _))
             {
                 return Errno.EEXIST;
+            }
+
+            if (!HasRoomFor(caller.Uid))
+            {
+                return Errno.EDQUOT;
             }
 
             DomainPlan initial = PlanOf(key);
@@ -84,7 +96,7 @@ internal abstract class DomainCollection : DirectoryNode
         {
             foreach (DomainDirectory directory in Domains)
             {
-                string name = directory.Domain.Path[(_path.Length + 1)..];
+                string name = NameOf(directory);
                 Parts.State.Forget(At(name));
                 if (!_configured.ContainsKey(name))
                 {
@@ -138,6 +150,30 @@ internal abstract class DomainCollection : DirectoryNode
 
     /// <summary>What somebody who makes one asks for.</summary>
     protected abstract DomainPlan Asked(string name, in FuseCaller caller, uint mode);
+
+    /// <summary>
+    /// True when a user may make one more directory. Those that the user owns count, also after a restart.
+    /// </summary>
+    private bool HasRoomFor(uint uid)
+    {
+        if (Parts.IsAdministrator(uid))
+        {
+            return true;
+        }
+
+        Payers payers = Parts.Conversations.Payers;
+        uint payer = payers.Of(uid);
+        uint[] owners =
+        [
+            .. Domains.Where(directory => !_configured.ContainsKey(NameOf(directory)))
+                .Select(directory => directory.Access.Uid)
+                .Where(owner => !Parts.IsAdministrator(owner)),
+        ];
+        return FairShares.IsWithinShare(
+            owners.Count(owner => payers.Of(owner) == payer), MaxOfUsers - owners.Length);
+    }
+
+    private string NameOf(DomainDirectory directory) => directory.Domain.Path[(_path.Length + 1)..];
 
     private DomainDirectory? Add(string name, DomainPlan plan)
     {

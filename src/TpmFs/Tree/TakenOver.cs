@@ -85,8 +85,9 @@ internal sealed class Takeover(
         if (reason.Length > 0)
         {
             _lost.Add(new LostOpener(who, reason));
+            context.Places.Take(who.Client.Payer);
             return Conversation.Resume(
-                context, earlier, maxCommandSize: int.MaxValue, reopenSpace: null, keeper: null);
+                context, earlier, maxCommandSize: int.MaxValue, reopenSpace: null, context.Places);
         }
 
         Conversation conversation = domain!.Resume(earlier, tpm!);

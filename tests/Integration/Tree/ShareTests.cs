@@ -48,6 +48,53 @@ public sealed class ShareTests(Mount mount, ITestOutputHelper output) : TreeTest
         Deadline.Poll(() => owner.Call("open", $"{home}/rm0", "O_RDWR").Errno is null, "room for an opener");
     }
 
+    /// <summary>
+    /// A user who may make domains made as many as they liked, each with 22 KB of the daemon's memory, and with lines
+    /// of status and metrics that everybody reads.
+    /// </summary>
+    [Fact]
+    public void One_user_who_makes_all_the_domains_they_can_keeps_neither_another_user_nor_root_from_it()
+    {
+        LetTheGroupMakeDomains();
+        try
+        {
+            string prefix = At($"domains/many{NewNumber()}");
+            Assert.Equal((512, "EDQUOT"), Hoard(User.Member, "make", prefix, 2000));
+            Assert.Equal((256, "EDQUOT"), Hoard(User.OtherMember, "make", prefix + "-other", 2000));
+            NewDomain();
+
+            Mount.Sandbox.Run(User.OtherMember, "rmdir", prefix + "-other-0").Succeeded();
+            Mount.Sandbox.Run(User.OtherMember, "mkdir", prefix + "-other-0").Succeeded();
+        }
+        finally
+        {
+            Mount.Sandbox.Shell($"rmdir {At("domains/many")}*");
+        }
+    }
+
+    /// <summary>
+    /// A user who may make domains removed each with its openers still open, made it again, and had as many open files
+    /// as they liked.
+    /// </summary>
+    [Fact]
+    public void What_is_open_of_domains_that_are_gone_counts_until_it_is_closed()
+    {
+        LetTheGroupMakeDomains();
+        string first = At($"domains/again{NewNumber()}");
+        string second = At($"domains/again{NewNumber()}");
+        (long here, string error) = Hoard(User.Member, "remake", first, 19_000);
+        (long there, string lastError) = Hoard(User.Member, "remake", second, 19_000);
+        Assert.Equal(("-", "ENFILE"), (error, lastError));
+        Assert.InRange(here + there, 30_000, 32_768);
+        OpenAt(Mount.Node, User.OtherMember).Transact(Tpm2.GetRandom(8)).Succeeded();
+        OpenAt(At("raw0")).Close();
+
+        EndHoarders();
+        Agent user = NewAgent(User.Member);
+        Deadline.Poll(() => user.Call("open", Mount.Node, "O_RDWR").Errno is null, "room for an opener");
+        Mount.Sandbox.Shell($"rmdir {first} {second}");
+    }
+
     /// <summary>Each open of stat or status kept what it showed, for as many opens as a user liked.</summary>
     [Fact]
     public void One_user_who_opens_control_files_all_the_time_keeps_nobody_from_reading_them()
@@ -92,6 +139,9 @@ public sealed class ShareTests(Mount mount, ITestOutputHelper output) : TreeTest
         slow.Close();
         Deadline.Poll(() => ReadKeys($"{domain}/stat")["revoked"] == 0, "the end of the opener");
     }
+
+    private void LetTheGroupMakeDomains() => Mount.Sandbox.Shell(
+        $"chgrp {Requirements.Group("tss")} {At("domains")} && chmod 1731 {At("domains")}");
 
     private (long Held, string Error) Hoard(User user, string operation, string path, int count)
     {

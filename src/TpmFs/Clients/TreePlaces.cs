@@ -1,0 +1,38 @@
+using TpmFs.Policy;
+
+namespace TpmFs.Clients;
+
+/// <summary>
+/// The places of conversations in all domains together. A domain that is removed and made again has all its own places
+/// free, while what was open in it may still be open; and a user may own many domains. Any thread.
+/// </summary>
+internal sealed class TreePlaces : IConversationKeeper
+{
+    private const int Max = 65_536;
+
+    /// <summary>What the administrator may hold in any case.</summary>
+    private const int AdministratorsPlaces = 4096;
+
+    private readonly FairShares _places = new(AdministratorsPlaces);
+
+    /// <summary>Gives a user a place.</summary>
+    /// <param name="payer">The user whose share it is taken from.</param>
+    /// <param name="standing">What the user is to the domain; the owner of a domain does not own the tree.</param>
+    /// <returns>False when the user's share, or all places, are taken.</returns>
+    public bool TryTake(uint payer, Standing standing) =>
+        _places.TryTake(payer, standing == Standing.Owner ? Standing.User : standing, Max);
+
+    /// <summary>Gives a user a place that an earlier daemon had given them.</summary>
+    public void Take(uint payer) => _places.Take(payer);
+
+    /// <summary>Takes a place back.</summary>
+    public void Return(uint payer) => _places.Return(payer);
+
+    /// <summary>A conversation of no domain has ended; it keeps its place until its client is gone.</summary>
+    void IConversationKeeper.Ended(Conversation conversation)
+    {
+    }
+
+    /// <summary>The client of a conversation of no domain is gone.</summary>
+    void IConversationKeeper.Left(Conversation conversation) => Return(conversation.Identity.Client.Payer);
+}
