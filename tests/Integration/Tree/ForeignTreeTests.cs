@@ -44,7 +44,7 @@ public sealed class ForeignTreeTests(Mount mount, ITestOutputHelper output) : Tr
     /// <summary>Makes a directory that looks like a tree, and belongs to another user with all that is in it.</summary>
     private string MakeTree()
     {
-        string tree = Directory.CreateTempSubdirectory("tpmfs-foreign-").FullName;
+        string tree = Mount.Sandbox.MakeRootsFolder($"foreign-{Guid.NewGuid():N}");
         Mount.Sandbox.Shell(
             $"mkdir -p {tree}/domains/web {tree}/users {tree}/out; ln -s /etc/shadow {tree}/domains/web/rm0; "
                 + $"cp {At("status")} {tree}/status; ln -s {tree}/out {tree}/link; chown -hR {User.Member.Uid} {tree}");
