@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Globalization;
 using System.Text.RegularExpressions;
 using Serilog;
@@ -25,6 +26,12 @@ internal sealed partial class CdiKeeper(
     ILogger log) : ITpmNodeWatcher, IDisposable
 {
     private static readonly TimeSpan s_limit = TimeSpan.FromSeconds(5);
+
+    /// <summary>
+    /// How long the file is left alone after it was written: users who may make domains make and remove them as often
+    /// as they like.
+    /// </summary>
+    private static readonly TimeSpan s_pause = TimeSpan.FromMilliseconds(100);
 
     private readonly object _gate = new();
     private readonly List<TpmNode> _nodes = [];
@@ -97,9 +104,24 @@ internal sealed partial class CdiKeeper(
 
     private void Run()
     {
-        while (TryAwaitChange())
+        while (Pause() && TryAwaitChange())
         {
             Write();
+        }
+    }
+
+    /// <returns>False when the thread is to stop.</returns>
+    private bool Pause()
+    {
+        lock (_gate)
+        {
+            long begun = Stopwatch.GetTimestamp();
+            while (!_mustStop && s_pause - Stopwatch.GetElapsedTime(begun) is var left && left > TimeSpan.Zero)
+            {
+                Monitor.Wait(_gate, left);
+            }
+
+            return !_mustStop;
         }
     }
 

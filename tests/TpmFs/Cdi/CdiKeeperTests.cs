@@ -18,6 +18,7 @@ public sealed class CdiKeeperTests : IDisposable
     private readonly LogSink _warnings = new();
     private readonly Logger _log;
     private (string Path, string Node, string Problem)[] _devices = [];
+    private int _writes;
 
     public CdiKeeperTests() => _log = new LoggerConfiguration().WriteTo.Sink(_warnings).CreateLogger();
 
@@ -80,6 +81,26 @@ public sealed class CdiKeeperTests : IDisposable
             tree.Remove("domains", "web");
         }
 
+        tree.Make("domains", "web");
+        Await("web=/mnt/domains/web/rm0");
+    }
+
+    /// <summary>A user who may make domains had the file written hundreds of times in a second.</summary>
+    [Fact]
+    public void The_file_is_written_ten_times_in_a_second_at_most()
+    {
+        using CdiKeeper keeper = NewKeeper();
+        using var tree = new TreeFixture(watcher: keeper);
+        var clock = System.Diagnostics.Stopwatch.StartNew();
+        keeper.Start();
+        while (clock.ElapsedMilliseconds < 500)
+        {
+            tree.Make("domains", "web");
+            tree.Remove("domains", "web");
+        }
+
+        int most = 2 + (int)(clock.ElapsedMilliseconds / 100);
+        Assert.InRange(Volatile.Read(ref _writes), 1, most);
         tree.Make("domains", "web");
         Await("web=/mnt/domains/web/rm0");
     }
@@ -190,7 +211,14 @@ public sealed class CdiKeeperTests : IDisposable
         Assert.Contains("/run/cdi/tpmfs.json", problem, StringComparison.Ordinal);
     }
 
-    private CdiKeeper NewKeeper() => new(File, "/mnt", () => _devices, _log);
+    private CdiKeeper NewKeeper() => new(
+        File, "/mnt",
+        () =>
+        {
+            Interlocked.Increment(ref _writes);
+            return _devices;
+        },
+        _log);
 
     private void Await(string expected)
     {
