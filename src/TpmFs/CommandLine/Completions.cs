@@ -7,11 +7,12 @@ namespace TpmFs.CommandLine;
 
 /// <summary>
 /// Completions for shells, from a command line's definition. What a value is follows from its name in the help: DIR,
-/// FILE, SPEC, ID.
+/// FILE, SPEC, BUS, ID.
 /// </summary>
 internal static class Completions
 {
     private const string Ids = "$(tpmfs openers 2>/dev/null | awk 'NR > 1 { print $1 }')";
+    private const string Buses = "system session";
     private static readonly string s_ways = string.Join(' ', TransportSpec.Forms.Select(form => form.Completions));
 
     public static string ForBash(RootCommand root)
@@ -121,6 +122,7 @@ internal static class Completions
         "DIR" or "MOUNTPOINT" => "compopt -o filenames; mapfile -t COMPREPLY < <(compgen -d -- \"$cur\"); return",
         "FILE" => "compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- \"$cur\"); return",
         "SPEC" => $"mapfile -t COMPREPLY < <(compgen -W '{s_ways}' -- \"$cur\"); return",
+        "BUS" => $"mapfile -t COMPREPLY < <(compgen -W '{Buses}' -- \"$cur\"); return",
         "ID" => $"mapfile -t COMPREPLY < <(compgen -W \"{Ids}\" -- \"$cur\"); return",
         _ => "return",
     };
@@ -130,6 +132,7 @@ internal static class Completions
         "DIR" or "MOUNTPOINT" => "_files -/",
         "FILE" => "_files",
         "SPEC" => $"({s_ways.Replace(":", "\\:", StringComparison.Ordinal)})",
+        "BUS" => $"({Buses})",
         "ID" => $"compadd {Ids}",
         _ => "",
     };
@@ -139,6 +142,7 @@ internal static class Completions
         "DIR" or "MOUNTPOINT" => " -a '(__fish_complete_directories)'",
         "FILE" => " -F",
         "SPEC" => $" -a '{s_ways}'",
+        "BUS" => $" -a '{Buses}' -f",
         "ID" => " -a '(tpmfs openers 2>/dev/null | awk \"NR > 1 { print \\$1 }\")'",
         _ => "",
     };

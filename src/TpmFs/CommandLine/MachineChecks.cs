@@ -66,7 +66,7 @@ internal sealed class MachineChecks(SettingsSource source)
     private static Finding Devices() => CharacterDevice.WhyNone() is { Length: > 0 } problem
         ? Finding.Wrong(
             "devices", $"the configuration names character devices, and {problem}",
-            "then: systemctl reload tpmfs")
+            "when the module is there: systemctl reload tpmfs")
         : Finding.Fine("devices", $"{CharacterDevice.Maker} is there");
 
     private static Finding Device(string path)
@@ -76,7 +76,7 @@ internal sealed class MachineChecks(SettingsSource source)
             return Finding.Wrong(
                 "tpm", $"there is no {path}",
                 "ls /dev/tpm*. If there is none: is the TPM switched on in the firmware, and is its driver loaded "
-                    + "(journalctl -k -g tpm)?");
+                    + "(journalctl -k -g tpm)? For a software TPM: \"tpm\": \"embedded\" in the configuration");
         }
 
         string holders = new DeviceHolders(path).Describe();

@@ -2,7 +2,6 @@ using System.ComponentModel;
 using System.Diagnostics;
 using TpmFs.Configuration;
 using TpmFs.Fuse;
-using TpmFs.Fuse.Mount;
 
 namespace TpmFs.CommandLine;
 
@@ -14,22 +13,14 @@ namespace TpmFs.CommandLine;
 internal sealed record MountCheck(MountedTree? Tree, IReadOnlyList<Finding> Findings)
 {
     private const string Subject = "mount";
-    private const string Type = "fuse.tpmfs";
     private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(5);
 
     /// <param name="candidates">Where a daemon may be mounted, the likeliest first.</param>
     public static MountCheck Of(IReadOnlyList<string> candidates, Settings settings)
     {
-        IReadOnlyList<MountInfo> mounts = MountInfo.ReadAll();
-        foreach (string candidate in candidates)
-        {
-            if (mounts.LastOrDefault(mount => mount.MountPoint == candidate) is { Type: Type })
-            {
-                return Mounted(candidate);
-            }
-        }
-
-        return new MountCheck(null, [NotMounted(string.Join(" or ", candidates.Distinct()), settings)]);
+        return candidates.FirstOrDefault(MountedTree.IsMounted) is { } mountPoint
+            ? Mounted(mountPoint)
+            : new MountCheck(null, [NotMounted(string.Join(" or ", candidates.Distinct()), settings)]);
     }
 
     private static MountCheck Mounted(string mountPoint)
@@ -52,9 +43,7 @@ internal sealed record MountCheck(MountedTree? Tree, IReadOnlyList<Finding> Find
         return MountedTree.TryFind(mountPoint, out MountedTree? tree, out _)
             ? new MountCheck(tree, [Finding.Fine(Subject, $"a daemon serves {mountPoint}")])
             : new MountCheck(null, [Finding.Wrong(
-                Subject, $"nobody serves {mountPoint} any more: its daemon was killed",
-                $"start tpmfs again, which takes the dead mount off (systemctl restart tpmfs), or umount --lazy "
-                    + mountPoint)]);
+                Subject, MountedTree.WhyDead(mountPoint), MountedTree.HowToRevive(mountPoint))]);
     }
 
     private static Finding NotMounted(string places, Settings settings)

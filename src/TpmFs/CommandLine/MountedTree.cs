@@ -44,9 +44,9 @@ internal sealed partial class MountedTree
         if (Array.Find(
             candidates, candidate => File.Exists(System.IO.Path.Combine(candidate, "status"))) is not { } found)
         {
-            string places = string.Join(" or ", candidates.Distinct());
-            problem =
-                $"no TPM is mounted at {places}; start one with 'tpmfs mount', "
+            problem = Array.Find(candidates, IsMounted) is { } dead
+                ? $"{WhyDead(dead)}; {HowToRevive(dead)}"
+                : $"no TPM is mounted at {string.Join(" or ", candidates.Distinct())}; start one with 'tpmfs mount', "
                     + "or name the daemon's mount point with --mount DIR";
             return false;
         }
@@ -60,6 +60,17 @@ internal sealed partial class MountedTree
     /// <param name="directory">As the command line has it, or null.</param>
     public static string[] Candidates(string? directory) =>
         directory is not null ? [Links.Resolve(directory)] : [.. OwnMountPoint, Places.SystemMountPoint];
+
+    /// <summary>True when some daemon, which may have ended since, has mounted at a place.</summary>
+    public static bool IsMounted(string path) =>
+        MountInfo.ReadAll().LastOrDefault(mount => mount.MountPoint == path) is { Type: "fuse.tpmfs" };
+
+    /// <summary>Returns what is wrong with a mount whose files cannot be read.</summary>
+    public static string WhyDead(string path) => $"nobody serves {path} any more: its daemon was killed";
+
+    /// <summary>Returns what to do about a mount whose daemon was killed.</summary>
+    public static string HowToRevive(string path) =>
+        $"start tpmfs again, which takes the dead mount off (systemctl restart tpmfs), or umount --lazy {path}";
 
     /// <summary>
     /// Returns why what is at a place cannot be trusted to be a daemon's tree; empty when it can, or nothing is there.

@@ -22,6 +22,24 @@ internal static class StatusView
             .. ShowTable(lines[table..], terminal)];
     }
 
+    /// <summary>Returns the lines that say what keeps commands from being carried out, each with its name.</summary>
+    public static IEnumerable<string> Warnings(string text)
+    {
+        string name = "";
+        foreach (string line in text.Split('\n').TakeWhile(line => line.Length > 0))
+        {
+            name = line[0] == ' ' || line.Length <= Words ? name : line[..Words];
+            if (IsProblem(line))
+            {
+                yield return name + line[Words..];
+            }
+        }
+    }
+
+    private static bool IsProblem(string line) => line.Length > Words
+        && (line.AsSpan(Words).StartsWith("NOT THERE", StringComparison.Ordinal)
+            || line.AsSpan(Words).StartsWith("SUSPENDED", StringComparison.Ordinal));
+
     private static IEnumerable<string> ShowWords(string line, Terminal terminal)
     {
         if (line.Length <= Words)
@@ -30,7 +48,7 @@ internal static class StatusView
         }
 
         bool isWrong = line.StartsWith("LOCKOUT", StringComparison.Ordinal)
-            || line.AsSpan(Words).StartsWith("NOT THERE", StringComparison.Ordinal);
+            || IsProblem(line);
         string[] parts = [.. terminal.Fold(line[Words..], Words)];
         return parts.Select((part, i) =>
         {
@@ -61,7 +79,6 @@ internal static class StatusView
             return line;
         }
 
-        string name = line[..names].TrimEnd();
-        return (name.Length > room ? name[..(room - 1)] + "…" : name.PadRight(room)) + line[names..];
+        return Terminal.Cut(line[..names].TrimEnd(), room).PadRight(room) + line[names..];
     }
 }

@@ -45,6 +45,23 @@ internal sealed record Terminal(int? Width, bool HasColours)
     public string Paint(string text, Colour colour) =>
         HasColours && text.Length > 0 ? $"\x1b[{(int)colour}m{text}\x1b[0m" : text;
 
+    /// <summary>
+    /// Returns a domain's name, cut where it is longer than the room. Where the room would hold little more than the
+    /// directory, such as "domains/", an ellipsis stands for the directory.
+    /// </summary>
+    public static string Cut(string domain, int room)
+    {
+        const int RoomForDirectory = 12;
+        if (domain.Length <= room)
+        {
+            return domain;
+        }
+
+        int slash = domain.IndexOf('/', StringComparison.Ordinal);
+        string name = slash > 0 && room < RoomForDirectory ? $"…{domain[slash..]}" : domain;
+        return name.Length > room ? $"{name[..(room - 1)]}…" : name;
+    }
+
     /// <summary>Returns the lines of a text, broken at blanks so that each fits beside an indentation.</summary>
     public IEnumerable<string> Fold(string text, int indentation)
     {

@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Globalization;
 using System.Runtime.InteropServices;
 using Spectre.Console;
+using Spectre.Console.Rendering;
 using TpmFs.Host;
 
 namespace TpmFs.CommandLine;
@@ -64,17 +65,24 @@ internal static class TopCommand
     }
 
     /// <summary>Shows a table at once, and another each second until it is to stop or the tree is gone.</summary>
-    private static void Follow(MountedTree tree, ManualResetEventSlim stop, int width, Action<Table> show)
+    private static void Follow(MountedTree tree, ManualResetEventSlim stop, int width, Action<IRenderable> show)
     {
         TimeProvider clock = TimeProvider.System;
         (Dictionary<string, IReadOnlyDictionary<string, long>>? before, long at) = (Read(tree), clock.GetTimestamp());
-        show(Show(before, before, s_interval, width));
+        show(Show(tree, Show(before, before, s_interval, width)));
         while (!stop.Wait(s_interval) && File.Exists(Path.Combine(tree.Path, "status")))
         {
             Dictionary<string, IReadOnlyDictionary<string, long>> now = Read(tree);
-            show(Show(before, now, clock.GetElapsedTime(at), width));
+            show(Show(tree, Show(before, now, clock.GetElapsedTime(at), width)));
             (before, at) = (now, clock.GetTimestamp());
         }
+    }
+
+    /// <summary>Returns a table below what keeps commands from being carried out.</summary>
+    private static Rows Show(MountedTree tree, Table table)
+    {
+        string status = tree.TryRead("status", out string? text, out _) ? OutsideText.Lines(text) : "";
+        return new Rows([.. StatusView.Warnings(status).Select(line => new Text(line, new Style(Color.Red))), table]);
     }
 
     private static void End(PosixSignalContext signal, ManualResetEventSlim stop)
@@ -100,8 +108,7 @@ internal static class TopCommand
     private static string Name(string domain, int room)
     {
         string name = domain.Length == 0 ? "root" : OutsideText.Line(domain);
-        room = Math.Max(room, LeastName);
-        return name.Length > room ? name[..(room - 1)] + "…" : name;
+        return Terminal.Cut(name, Math.Max(room, LeastName));
     }
 
     private static TableColumn Column(string heading) =>

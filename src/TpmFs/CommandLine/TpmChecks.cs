@@ -29,17 +29,27 @@ internal sealed partial class TpmChecks(MountedTree tree)
             yield return raw;
         }
 
+        bool isSuspended = Suspended().IsMatch(status);
+        if (isSuspended)
+        {
+            yield return Finding.Wrong(
+                "power", "commands are put off until the resume, with 0x922 (TPM_RC_RETRY): the machine is about to "
+                    + "sleep, or nobody has said that it is awake",
+                "nothing, if the machine is about to sleep; otherwise, as root: tpmfs resume");
+        }
+
         foreach (Match tpm in StatusOfTpm().Matches(status))
         {
             int number = int.Parse(tpm.Groups[1].ValueSpan, CultureInfo.InvariantCulture);
-            foreach (Finding finding in Look(number, tpm.Groups[2].Value, tpm.Groups[3].Value))
+            foreach (Finding finding in Look(number, tpm.Groups[2].Value, tpm.Groups[3].Value, !isSuspended))
             {
                 yield return finding;
             }
         }
     }
 
-    private IEnumerable<Finding> Look(int number, string way, string says)
+    /// <param name="asks">True when the TPM is to be asked a command.</param>
+    private IEnumerable<Finding> Look(int number, string way, string says, bool asks)
     {
         string subject = $"TPM {number}";
         if (says.StartsWith("NOT THERE", StringComparison.Ordinal))
@@ -57,7 +67,7 @@ internal sealed partial class TpmChecks(MountedTree tree)
 
         Finding opened = Open(number, subject, out string? node);
         yield return opened;
-        if (node is not null)
+        if (node is not null && asks)
         {
             foreach (Finding finding in Ask(node, subject))
             {
@@ -108,7 +118,8 @@ internal sealed partial class TpmChecks(MountedTree tree)
         {
             yield return Finding.Wrong(
                 subject, $"it answers no command: {problem}",
-                "'tpmfs openers' shows the command that it is executing; read 'A TPM that hangs' in the documentation");
+                "'tpmfs openers' shows the command that it is executing, as long as the program that sent it has the "
+                    + "node open; read 'A TPM that hangs' in troubleshooting.md (installed: /usr/share/doc/tpmfs)");
             yield break;
         }
 
@@ -144,4 +155,7 @@ internal sealed partial class TpmChecks(MountedTree tree)
 
     [GeneratedRegex(@"^TPM (\d+) +(.*)\n +(.*)$", RegexOptions.Multiline)]
     private static partial Regex StatusOfTpm();
+
+    [GeneratedRegex("^power +SUSPENDED", RegexOptions.Multiline)]
+    private static partial Regex Suspended();
 }

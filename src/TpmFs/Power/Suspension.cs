@@ -29,6 +29,18 @@ internal sealed class Suspension(IReadOnlyList<ISuspendable> tpms, TimeProvider 
     private int _unsaved;
     private bool _isOverdue;
 
+    /// <summary>Gets how far the machine's sleep has come.</summary>
+    public SleepState State
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return _state;
+            }
+        }
+    }
+
     /// <summary>
     /// Suspends; what is being done already goes on. From here on commands that have not begun are given back, with
     /// TPM_RC_RETRY.

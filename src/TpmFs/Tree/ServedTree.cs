@@ -111,6 +111,7 @@ internal sealed class ServedTree : IDisposable
         _root.TryAdd("metrics", new MetricsFile(table, controls, status));
         _root.TryAdd("power", new PowerFile(table, controls, _suspension));
         status.Show(() => Domains);
+        status.ShowSleep(() => _suspension.State);
     }
 
     private void Apply(ResolvedPlans resolved, Audit audit)

@@ -24,7 +24,9 @@ public sealed class DoctorOfDeadMountTests : IDisposable
         string device = _sandbox.PathOf("tpm0");
         string file = Path.Combine(_sandbox.MakeRootsFolder("configuration"), "tpmfs.json");
         File.WriteAllText(file, $$"""{ "tpm": "device:{{device}}" }""");
-        Assert.Matches($"(?m)^WRONG  tpm +there is no {device}. Do: ls /dev/tpm", Fails(Doctor("--config", file)));
+        Assert.Matches(
+            $"(?m)^WRONG  tpm +there is no {device}. Do: ls /dev/tpm.*\"tpm\": \"embedded\"",
+            Fails(Doctor("--config", file)));
 
         File.WriteAllText(device, "");
         using var holder = new Agent(_sandbox);
@@ -58,6 +60,14 @@ public sealed class DoctorOfDeadMountTests : IDisposable
 
         Assert.Matches(
             $"(?m)^WRONG  mount +nobody serves {_mountPoint} any more.*umount --lazy {_mountPoint}", Fails(Doctor()));
+        foreach (string command in (string[])["status", "openers", "top"])
+        {
+            Outcome ended = _sandbox.Run(User.Root, _sandbox.Program, command, "--mount", _mountPoint);
+            Assert.Equal((1, ""), (ended.ExitCode, ended.Output));
+            Assert.Matches(
+                $"^tpmfs: nobody serves {_mountPoint} any more.*umount --lazy {_mountPoint}$", ended.Error.TrimEnd());
+        }
+
         _sandbox.Shell($"umount --lazy {_mountPoint}");
     }
 

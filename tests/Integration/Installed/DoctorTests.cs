@@ -85,6 +85,25 @@ public sealed class DoctorTests(Mount mount, ITestOutputHelper output) : TreeTes
     }
 
     [Fact]
+    public void A_daemon_that_was_told_of_a_sleep_is_found_with_how_commands_go_on()
+    {
+        Tpmfs("suspend").Succeeded();
+        try
+        {
+            Finds(User.Member, "power", "commands are put off until the resume, with 0x922", "tpmfs resume");
+            Assert.Contains("SUSPENDED", Tpmfs("status").Succeeded().Output, StringComparison.Ordinal);
+            Assert.StartsWith("power      SUSPENDED", Top(), StringComparison.Ordinal);
+        }
+        finally
+        {
+            Tpmfs("resume").Succeeded();
+        }
+
+        Assert.StartsWith("domain ", Top(), StringComparison.Ordinal);
+        Doctor(User.Root).Succeeded();
+    }
+
+    [Fact]
     public void A_mistake_in_the_configuration_is_found_with_its_place()
     {
         string file = Path.Combine(Mount.Sandbox.MakeRootsFolder("wrong"), "tpmfs.json");
@@ -114,6 +133,14 @@ public sealed class DoctorTests(Mount mount, ITestOutputHelper output) : TreeTes
         raw.Transact(command).Succeeded();
         raw.Close();
     }
+
+    private Outcome Tpmfs(string command) => Mount.Sandbox.Run(
+        User.Root, [Mount.Sandbox.Program, command, "--mount", Mount.Daemon.MountPoint]);
+
+    /// <summary>Returns what 'tpmfs top' prints in its first two seconds.</summary>
+    private string Top() => Mount.Sandbox.Run(
+        User.Root, "timeout", "--foreground", "--signal", "INT", "2", Mount.Sandbox.Program, "top",
+        "--mount", Mount.Daemon.MountPoint).Output;
 
     private Outcome Doctor(User user, params string[] more) => Mount.Sandbox.Run(
         user, [Mount.Sandbox.Program, "doctor", "--mount", Mount.Daemon.MountPoint, .. more]);

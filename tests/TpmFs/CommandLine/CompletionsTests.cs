@@ -76,6 +76,7 @@ public sealed class CompletionsTests : IDisposable
         Assert.Equal([$"{_folder}/somewhere"], InBash($"mount --state-dir {_folder}/some"));
         Assert.Equal([$"{_folder}/somewhere"], InBash($"mount {_folder}/some"));
         Assert.Empty(InBash("cancel 1"));
+        Assert.Equal(["session", "system"], InBash("mount --dbus s").Order(StringComparer.Ordinal));
     }
 
     private string[] InBash(string line)

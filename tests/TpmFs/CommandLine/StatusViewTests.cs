@@ -10,6 +10,7 @@ public sealed class StatusViewTests
     private static readonly string s_text = $"""
         TPM 0      device:/dev/tpm0
                    NOT THERE; tpmfs tries it again and again: there is no /dev/tpm0. Is there a TPM, and is it on?
+        power      SUSPENDED: commands are put off
         up         0.2 s
         LOCKOUT    3 commands were refused because too many authorizations failed; see 'auth fail' below
 
@@ -34,14 +35,29 @@ public sealed class StatusViewTests
         Assert.Matches(@"^root  +0    0     0    15     1\.00 ", shown[^2]);
     }
 
+    [Theory]
+    [InlineData("domains/web", 11, "domains/web")]
+    [InlineData("domains/web-server", 14, "domains/web-s…")]
+    [InlineData("domains/web", 9, "…/web")]
+    [InlineData("domains/web-server", 9, "…/web-se…")]
+    [InlineData("users/1500", 9, "…/1500")]
+    [InlineData("root", 8, "root")]
+    public void A_domain_can_be_told_from_others_where_there_is_little_room(string domain, int room, string shown) =>
+        Assert.Equal(shown, Terminal.Cut(domain, room));
+
+    [Fact]
+    public void Warnings_are_the_lines_that_say_what_keeps_commands_from_being_carried_out() => Assert.Equal(
+        ["TPM 0      NOT THERE", "power      SUSPENDED"],
+        StatusView.Warnings(s_text).Select(line => line[..20]));
+
     [Fact]
     public void Colours_are_where_something_is_wrong_and_on_the_headings()
     {
         string[] shown = [.. StatusView.Show(s_text, new Terminal(120, true))];
         Assert.Equal(
-            ["NOT THERE", "LOCKOUT", "domain"],
+            ["NOT THERE", "SUSPENDED", "LOCKOUT", "domain"],
             shown.Where(line => line.Contains('\x1b', StringComparison.Ordinal))
-                .Select(line => Array.Find(["NOT THERE", "LOCKOUT", "domain"],
+                .Select(line => Array.Find(["NOT THERE", "SUSPENDED", "LOCKOUT", "domain"],
                     word => line.Contains(word, StringComparison.Ordinal))));
     }
 

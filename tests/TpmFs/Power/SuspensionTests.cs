@@ -48,6 +48,18 @@ public sealed class SuspensionTests : IDisposable
     }
 
     [Fact]
+    public void Status_says_that_commands_are_put_off_and_how_they_go_on()
+    {
+        Assert.DoesNotContain("SUSPENDED", _tree.Read("status"), StringComparison.Ordinal);
+        _tree.Write("power", "suspend");
+        Assert.Matches(@"(?m)^power      SUSPENDED.* 0x922.* tpmfs resume$", _tree.Read("status"));
+        _tpm.Saved!();
+        Assert.Matches(@"(?m)^power      SUSPENDED", _tree.Read("status"));
+        _tree.Write("power", "resume");
+        Assert.DoesNotContain("SUSPENDED", _tree.Read("status"), StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void A_reader_in_pieces_sees_one_moment()
     {
         OpenId open = _tree.Open("power");

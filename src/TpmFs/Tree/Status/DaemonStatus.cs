@@ -1,4 +1,5 @@
 using TpmFs.Clients;
+using TpmFs.Power;
 using TpmFs.Rm;
 
 namespace TpmFs.Tree.Status;
@@ -8,6 +9,7 @@ internal sealed class DaemonStatus(IReadOnlyList<TpmStatus> tpms, TimeProvider t
 {
     private readonly DateTimeOffset _start = time.GetUtcNow();
     private Func<IEnumerable<Domain>> _domains = () => [];
+    private Func<SleepState> _sleep = () => SleepState.Awake;
     private Func<string> _scheduling = () => "";
     private Func<IReadOnlyList<(string Path, string Node, string Problem)>> _devices = () => [];
     private Func<string>? _bus;
@@ -22,6 +24,9 @@ internal sealed class DaemonStatus(IReadOnlyList<TpmStatus> tpms, TimeProvider t
 
     /// <summary>Every domain, the root first.</summary>
     public IReadOnlyList<Domain> Domains => [.. _domains()];
+
+    /// <summary>True when commands are put off because the machine sleeps, or is about to.</summary>
+    public bool IsSuspended => _sleep() != SleepState.Awake;
 
     /// <summary>How the thread that serves clients is scheduled at this moment, and why.</summary>
     public string Scheduling => _scheduling();
@@ -42,6 +47,9 @@ internal sealed class DaemonStatus(IReadOnlyList<TpmStatus> tpms, TimeProvider t
 
     /// <summary>Where the domains are found; told once, when the tree is there.</summary>
     public void Show(Func<IEnumerable<Domain>> all) => _domains = all;
+
+    /// <summary>Sets where to ask for <see cref="IsSuspended"/>. Called once, when the tree is there.</summary>
+    public void ShowSleep(Func<SleepState> sleep) => _sleep = sleep;
 
     /// <summary>Sets what was taken over. Called once, where anything was.</summary>
     public void ShowTakeovers(Func<uint> count, string summary) => (_takeovers, TakenOver) = (count, summary);

@@ -31,6 +31,11 @@ internal sealed class StatusFile(NodeTable table, ControlContext context, Daemon
             text.Append(CultureInfo.InvariantCulture, $"device     {OutsideText.Line(what)}\n");
         }
 
+        if (status.IsSuspended)
+        {
+            text.Append("power      SUSPENDED: commands get 0x922 (TPM_RC_RETRY). They go on after: tpmfs resume\n");
+        }
+
         text.Append(CultureInfo.InvariantCulture, $"up         {Span(status.Uptime)}\n");
         if (status.Takeovers > 0)
         {
@@ -55,6 +60,12 @@ internal sealed class StatusFile(NodeTable table, ControlContext context, Daemon
         }
 
         text.Append('\n');
+        AppendTable(text, tpms, domains);
+        return text.ToString();
+    }
+
+    private static void AppendTable(StringBuilder text, IReadOnlyList<TpmStatus> tpms, IReadOnlyList<Domain> domains)
+    {
         int names = tpms.Count == 1 ? 1 : 2; // leading columns of text
         string[] headings = ["domain", .. tpms.Count == 1 ? Array.Empty<string>() : ["TPM"], .. s_headings];
         string[][] rows = [headings,
@@ -70,8 +81,6 @@ internal sealed class StatusFile(NodeTable table, ControlContext context, Daemon
                             column) => column < names ? cell.PadRight(widths[column]) : cell.PadLeft(widths[column])))
                             .TrimEnd()).Append('\n');
         }
-
-        return text.ToString();
     }
 
     private static string Describe(TpmStatus tpm) =>
