@@ -44,8 +44,9 @@ internal sealed class TakeoverReport(
         }
 
         log.Of(EventType.TakenOver).Information(
-            "TPM {Number}: {Objects} objects and {Sessions} sessions of {Spaces} openers go on. {Exchange}",
-            tpm.Plan.Number, adopted.Objects, adopted.Sessions, adopted.Spaces, adopted.Exchange);
+            "TPM {Number}: {Objects} objects and {Sessions} sessions of {Spaces} openers go on{Exchange}",
+            tpm.Plan.Number, adopted.Objects, adopted.Sessions, adopted.Spaces,
+            adopted.Exchange.Length > 0 ? $". {adopted.Exchange}" : "");
     }
 
     private static TimeSpan SinceStart()
