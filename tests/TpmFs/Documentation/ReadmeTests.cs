@@ -43,6 +43,45 @@ public sealed partial class ReadmeTests
                 $"{document} leads to {link}, which is not there.")));
 
     [Fact]
+    public void A_document_of_the_package_leads_to_documents_of_the_package()
+    {
+        // What dist/debian/rules leaves out of docs/, by "-X", is for developers, as docs/decisions is.
+        string rules = File.ReadAllText(Path.Combine(Repository.Folder, "dist/debian/rules"));
+        string[] left = [.. LeftOut().Matches(rules).Select(match => match.Groups[1].Value)];
+        Assert.Contains("architecture", left);
+        string docs = Path.Combine(Repository.Folder, "docs");
+        var texts = Directory.GetFiles(docs, "*.md").Select(path => Path.GetFileName(path))
+            .Where(name => !left.Any(part => name.StartsWith(part, StringComparison.Ordinal)))
+            .ToDictionary(name => name, name => File.ReadAllText(Path.Combine(docs, name)));
+        (int code, string readme, string _) = Tool.Run(
+            "sed", [$"--file={Repository.Folder}/dist/debian/readme.sed", $"{Repository.Folder}/README.md"]);
+        Assert.Equal(0, code);
+        texts.Add("README.md", readme);
+
+        // Beside a link to a file of dist/ stands what it is called in the package.
+        string[] others = ["../dist/grafana/tpmfs.json", "../dist/kubernetes/tpmfs.yaml",
+            .. Directory.GetFiles(docs).Select(path => Path.GetFileName(path)).Where(name =>
+                !name.EndsWith(".md", StringComparison.Ordinal)
+                && rules.Contains($"docs/*{Path.GetExtension(name)} ", StringComparison.Ordinal))];
+        Assert.All(texts, document => Assert.All(
+            Link().Matches(document.Value).Select(match => match.Groups[1].Value).Where(link => !link.Contains(':')),
+            link => Assert.True(
+                texts.ContainsKey(link) || others.Contains(link),
+                $"{document.Key} leads to {link}, which the package does not have.")));
+    }
+
+    /// <summary>As in: [containers.md](containers.md), "Users and user namespaces".</summary>
+    [Fact]
+    public void A_section_that_stands_beside_a_link_is_in_the_document() => Assert.All(
+        Directory.GetFiles(Path.Combine(Repository.Folder, "docs"), "*.md"),
+        document => Assert.All(
+            NamedSection().Matches(File.ReadAllText(document)),
+            named => Assert.Contains(
+                $"# {string.Join(' ', named.Groups[2].Value.Split((char[])[' ', '\n']))}",
+                File.ReadAllLines(Path.Combine(Path.GetDirectoryName(document)!, named.Groups[1].Value))
+                    .Select(line => line.TrimStart('#') is var title && title != line ? $"#{title}" : ""))));
+
+    [Fact]
     public void A_path_in_CONTRIBUTING_md_is_there() => Assert.All(
         NamedPath().Matches(File.ReadAllText(Path.Combine(Repository.Folder, "CONTRIBUTING.md")))
             .Select(match => match.Groups[1].Value),
@@ -91,6 +130,12 @@ public sealed partial class ReadmeTests
 
     [GeneratedRegex(@"\]\(([^)#\s]+)(?:#[^)]*)?\)")]
     private static partial Regex Link();
+
+    [GeneratedRegex(@"\]\(([^)#\s]+\.md)\),\s""([^""]+)""")]
+    private static partial Regex NamedSection();
+
+    [GeneratedRegex("-X([a-z-]+)")]
+    private static partial Regex LeftOut();
 
     [GeneratedRegex(@"`(\w+Tests)\.(\w+)`")]
     private static partial Regex NamedTest();
