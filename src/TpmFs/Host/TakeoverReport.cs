@@ -18,9 +18,7 @@ internal sealed class TakeoverReport(
         TakenOver openers = parts.Tree.TakenOver;
         (TimeSpan time, string since) = succession.Inherited.Pause is { } pause
             ? (pause, "that one stopped serving") : (SinceStart(), "this one was started");
-        string summary =
-            $"{openers.Openers} openers, {openers.Commands} commands under way, {openers.Answers} unread responses, "
-                + $"{requests.Requests} requests and {requests.Reads} waiting reads";
+        string summary = Summary(openers, requests);
         parts.Status.ShowTakeovers(() => succession.Mirrors.Takeovers, summary);
         log.Of(EventType.TakenOver).Information(
             "{MountPoint} is taken over from the daemon before, {Milliseconds:0} ms after {Since}: {Summary}",
@@ -43,10 +41,21 @@ internal sealed class TakeoverReport(
             return;
         }
 
-        log.Of(EventType.TakenOver).Information(
-            "TPM {Number}: {Objects} objects and {Sessions} sessions of {Spaces} openers go on{Exchange}",
-            tpm.Plan.Number, adopted.Objects, adopted.Sessions, adopted.Spaces,
-            adopted.Exchange.Length > 0 ? $". {adopted.Exchange}" : "");
+        log.Of(EventType.TakenOver).Information("TPM {Number}: {Held}", tpm.Plan.Number, Held(adopted));
+    }
+
+    /// <summary>Returns what was taken over from the doors, as a list for a sentence.</summary>
+    internal static string Summary(TakenOver openers, FuseTakenOver requests) =>
+        $"{Quantity.Of(openers.Openers, "opener")}, {Quantity.Of(openers.Commands, "command")} under way, "
+            + $"{Quantity.Of(openers.Answers, "unread response")}, {Quantity.Of(requests.Requests, "request")} and "
+            + Quantity.Of(requests.Reads, "waiting read");
+
+    /// <summary>Returns what was taken over of a TPM, as sentences.</summary>
+    internal static string Held(ManagerAdoption adopted)
+    {
+        string held = $"{Quantity.Of(adopted.Objects, "object")} and {Quantity.Of(adopted.Sessions, "session")} of "
+            + $"{Quantity.Of(adopted.Spaces, "opener")} go on.";
+        return adopted.Exchange.Length == 0 ? held : $"{held} {adopted.Exchange}";
     }
 
     private static TimeSpan SinceStart()

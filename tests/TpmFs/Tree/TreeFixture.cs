@@ -53,13 +53,13 @@ internal sealed class TreeFixture : IDisposable
                 i => new TpmPort(
                     i, OpenSpace, (owner, client) => OpenRaw(i, owner, client), () => Facts[i],
                     (name, limits) => new SchedulingGroup(new GroupId(++_groups), name, limits), Ended.Add))];
-        var status = new DaemonStatus(
+        Status = new DaemonStatus(
             [.. ports.Select(
                 port => new TpmStatus(
                     port.Number, $"way {port.Number}", () => port.Facts, () => Problems[port.Number]))],
                     TimeProvider.System);
         Tree = new ServedTree(
-            new TreeTpms(ports, Sleepers, status), settings ?? new Settings(),
+            new TreeTpms(ports, Sleepers, Status), settings ?? new Settings(),
             new TreeOwners(new Access(0x1ED, 0, 0), new Access(0x1B0, 0, 109)),
             new TreeSurroundings(Database, _state, Time, _log) { Watcher = watcher });
     }
@@ -67,6 +67,8 @@ internal sealed class TreeFixture : IDisposable
     private long _groups;
 
     public ServedTree Tree { get; }
+
+    public DaemonStatus Status { get; }
 
     public ManualTime Time { get; } = new();
 

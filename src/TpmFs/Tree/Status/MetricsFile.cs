@@ -46,7 +46,8 @@ internal sealed class MetricsFile(NodeTable table, ControlContext context, Daemo
             CultureInfo.InvariantCulture,
             $"tpmfs_start_time_seconds {status.Start.ToUnixTimeMilliseconds() / 1000.0}\n");
         Family(
-            text, "tpmfs_takeovers", "counter", null, "how often a daemon took the mount over from the one before it");
+            text, "tpmfs_takeovers", "counter", null,
+            "how many times a daemon has taken the mount over from the one before it");
         text.Append(CultureInfo.InvariantCulture, $"tpmfs_takeovers_total {status.Takeovers}\n");
         (string Name, int Number, DomainStatistics)[] all = domains.SelectMany(
             domain => tpms.Select(tpm => (domain.Name, tpm.Number, DomainStatistics.Of(domain, tpm.Number)))).ToArray();

@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Text;
 using TpmFs.Clients;
 using TpmFs.Doors.Fuse;
+using TpmFs.Logs;
 using TpmFs.Rm;
 using TpmFs.Tree.Controls;
 
@@ -39,9 +40,9 @@ internal sealed class StatusFile(NodeTable table, ControlContext context, Daemon
         text.Append(CultureInfo.InvariantCulture, $"up         {Span(status.Uptime)}\n");
         if (status.Takeovers > 0)
         {
-            text.Append(
-                CultureInfo.InvariantCulture,
-                $"taken over {status.Takeovers} times since the mount; the last time: {status.TakenOver}\n");
+            string times = status.Takeovers == 1 ? "once since the mount"
+                : $"{Quantity.Of(status.Takeovers, "time")} since the mount; the last time";
+            text.Append(CultureInfo.InvariantCulture, $"taken over {times}: {status.TakenOver}\n");
         }
 
         text.Append(CultureInfo.InvariantCulture, $"scheduling {status.Scheduling}\n");

@@ -44,6 +44,17 @@ public sealed class StatusTests
         Assert.Contains("domains/web", text, StringComparison.Ordinal);
     }
 
+    [Theory]
+    [InlineData(1, "taken over once since the mount: what there was")]
+    [InlineData(2, "taken over 2 times since the mount; the last time: what there was")]
+    public void Status_says_how_many_times_the_mount_was_taken_over(uint times, string line)
+    {
+        using var tree = new TreeFixture();
+        Assert.DoesNotContain("taken over", tree.Read("status"), StringComparison.Ordinal);
+        tree.Status.ShowTakeovers(() => times, "what there was");
+        Assert.Contains(line, tree.Read("status").Split('\n'));
+    }
+
     [Fact]
     public void The_schema_in_the_repository_is_that_of_the_configuration() =>
         Assert.Equal(
