@@ -232,7 +232,7 @@ internal sealed class SwtpmData(TpmSocket first, SwtpmConnector? open, TimeSpan 
     private TransmitResult FindOut(Span<byte> response, Deadline deadline, TimeSpan timeout)
     {
         // swtpm takes all that one read(2) gives for one command. It has read the first one when it answers, or soon.
-        _ = _socket.IsQuietFor(s_promptAnswer);
+        bool isQuiet = _socket.IsQuietFor(s_promptAnswer);
         Span<byte> unknown = stackalloc byte[TpmHeader.Length];
         var writer = new TpmWriter(unknown);
         writer.BeginMessage(TpmSt.NoSessions, UnknownCommand);
@@ -256,9 +256,11 @@ internal sealed class SwtpmData(TpmSocket first, SwtpmConnector? open, TimeSpan 
                 return next;
             }
 
-            if (IsAnswerToUnknown(into))
+            bool isToPart = IsAnswerToPart(into);
+            if (isToPart || IsAnswerToUnknown(into))
             {
-                answers++;
+                // A part that is shorter than a header waits in swtpm, which takes it and the unknown command for one.
+                answers += isToPart && !isQuiet ? 0 : 1;
                 into[..TpmHeader.Length].Clear();
             }
             else
@@ -273,6 +275,14 @@ internal sealed class SwtpmData(TpmSocket first, SwtpmConnector? open, TimeSpan 
     private static bool IsAnswerToUnknown(ReadOnlySpan<byte> response) =>
         TpmHeader.TryRead(response, out TpmHeader header) && header.Size == TpmHeader.Length
             && header.ResponseCode == TpmRc.CommandCode;
+
+    /// <summary>
+    /// True for the answer to a command of which only a part has come, or its first byte alone. The TPM has not
+    /// executed it.
+    /// </summary>
+    private static bool IsAnswerToPart(ReadOnlySpan<byte> response) =>
+        TpmHeader.TryRead(response, out TpmHeader header) && header.Size == TpmHeader.Length
+            && (header.ResponseCode == TpmRc.CommandSize || header.ResponseCode == TpmRc.ValueError);
 
     /// <summary>
     /// Finds out after the first response whether swtpm closes the connection. Such a connection must not carry another

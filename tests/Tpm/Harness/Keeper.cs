@@ -16,12 +16,19 @@ internal sealed partial class Keeper(ITpmTransport killed)
     public IReadOnlyDictionary<string, SafeFileHandle> Hand() =>
         _kept.ToDictionary(kept => kept.Name, kept => Duplicate(kept.Descriptor));
 
-    /// <summary>Sends bytes on a descriptor.</summary>
+    /// <summary>Sends bytes on a socket.</summary>
     public void Send(string name, byte[] bytes)
     {
         using SafeFileHandle descriptor = Duplicate(Find(name));
         Assert.False(SocketCalls.Send(descriptor, bytes, out int count).IsError);
         Assert.Equal(bytes.Length, count);
+    }
+
+    /// <summary>Writes bytes to a device.</summary>
+    public void Write(string name, byte[] bytes)
+    {
+        using SafeFileHandle descriptor = Duplicate(Find(name));
+        Assert.False(FileCalls.Write(descriptor, bytes).IsError);
     }
 
     /// <summary>Receives bytes from a descriptor, and waits for them.</summary>

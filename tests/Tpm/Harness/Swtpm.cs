@@ -13,14 +13,12 @@ internal sealed class Swtpm : IDisposable
 
     /// <param name="withControl">Whether it has a control channel.</param>
     /// <param name="closes">Whether it closes its data connection after each response.</param>
-    /// <param name="portOption">
-    /// Whether it listens where 'swtpm socket -p PORT' does, which closes each connection too.
-    /// </param>
-    public Swtpm(bool withControl = true, bool closes = false, bool portOption = false)
+    /// <param name="tcp">Whether it listens on TCP ports. 'swtpm socket -p PORT' closes each connection.</param>
+    public Swtpm(bool withControl = true, bool closes = false, bool tcp = false)
     {
         DataPath = _directory.File("s");
-        int port = portOption ? FindTwoPorts() : 0;
-        Spec = portOption ? $"swtpm:host=127.0.0.1,port={port}" : $"swtpm:path={DataPath}";
+        int port = tcp ? FindTwoPorts() : 0;
+        Spec = tcp ? $"swtpm:host=127.0.0.1,port={port}" : $"swtpm:path={DataPath}";
         string pidFile = _directory.File("pid");
         List<string> arguments =
         [
@@ -29,10 +27,10 @@ internal sealed class Swtpm : IDisposable
             "--log", $"file={_directory.File("log")}",
         ];
         arguments.AddRange(
-            portOption
-                ? ["-p", $"{port}"]
+            tcp && closes ? ["-p", $"{port}"]
+                : tcp ? ["--server", $"type=tcp,port={port}"]
                 : ["--server", $"type=unixio,path={DataPath}{(closes ? ",disconnect" : string.Empty)}"]);
-        string control = portOption ? $"type=tcp,port={port + 1}" : $"type=unixio,path={DataPath}.ctrl";
+        string control = tcp ? $"type=tcp,port={port + 1}" : $"type=unixio,path={DataPath}.ctrl";
         if (withControl)
         {
             arguments.AddRange(["--ctrl", control]);

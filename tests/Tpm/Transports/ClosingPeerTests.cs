@@ -17,9 +17,9 @@ public sealed class ClosingPeerTests
     [Theory]
     [InlineData(false)]
     [InlineData(true)]
-    public void Each_command_gets_a_connection_of_its_own(bool portOption)
+    public void Each_command_gets_a_connection_of_its_own(bool tcp)
     {
-        using var swtpm = new Swtpm(closes: true, portOption: portOption);
+        using var swtpm = new Swtpm(closes: true, tcp: tcp);
         using ITpmTransport transport = swtpm.Connect();
         TpmClient.Execute(transport, TpmClient.Startup);
         for (int round = 0; round < 50; round++)
@@ -31,9 +31,9 @@ public sealed class ClosingPeerTests
     [Theory]
     [InlineData(false)]
     [InlineData(true)]
-    public void A_command_in_another_locality_leaves_the_next_client_locality_0(bool portOption)
+    public void A_command_in_another_locality_leaves_the_next_client_locality_0(bool tcp)
     {
-        using var swtpm = new Swtpm(closes: true, portOption: portOption);
+        using var swtpm = new Swtpm(closes: true, tcp: tcp);
         using ITpmTransport transport = swtpm.Connect();
         TpmClient.Execute(transport, TpmClient.Startup);
         Assert.Equal(TpmRc.Success, TpmClient.CodeOf(TpmClient.Execute(transport, TpmClient.ResetPcr20, locality: 2)));
