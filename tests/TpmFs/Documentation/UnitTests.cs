@@ -1,3 +1,5 @@
+using TpmFs.Host;
+
 namespace TpmFs.Daemon.Tests.Documentation;
 
 /// <summary>The units of systemd, as systemd reads them.</summary>
@@ -10,8 +12,11 @@ public sealed class UnitTests : IDisposable
     [Fact]
     public void Systemd_has_nothing_to_say_of_them()
     {
-        string systemd = Path.Combine(Repository.Folder, "dist/systemd");
-        File.Copy(Path.Combine(systemd, "tpmfs.target"), Path.Combine(_folder, "tpmfs.target"));
+        foreach (string name in (string[])["tpmfs.target", "tpmfs-unmount.service"])
+        {
+            File.Copy(Path.Combine(Systemd, name), Path.Combine(_folder, name));
+        }
+
         string program = Path.Combine(_folder, "tpmfs");
         File.WriteAllText(program, "");
         File.SetUnixFileMode(program, (UnixFileMode)0b111_101_101);
@@ -25,13 +30,12 @@ public sealed class UnitTests : IDisposable
     [InlineData("tpmfs-replace-device.service")]
     public void A_unit_in_place_of_the_kernels_node_is_off_by_default_and_goes_with_the_daemon(string name)
     {
-        string systemd = Path.Combine(Repository.Folder, "dist/systemd");
         File.WriteAllText(Path.Combine(_folder, "tpmfs.service"), "[Service]\nExecStart=/bin/true\n");
         string unit = Path.Combine(_folder, name);
-        File.Copy(Path.Combine(systemd, name), unit);
+        File.Copy(Path.Combine(Systemd, name), unit);
         Assert.Equal((0, "", ""), Tool.Run("systemd-analyze", "verify", "--man=no", unit));
         Assert.Contains("BindsTo=tpmfs.service", File.ReadLines(unit));
-        Assert.Contains($"disable {name}", File.ReadLines(Path.Combine(systemd, "90-tpmfs.preset")));
+        Assert.Contains($"disable {name}", File.ReadLines(Path.Combine(Systemd, "90-tpmfs.preset")));
     }
 
     [Fact]
@@ -41,6 +45,16 @@ public sealed class UnitTests : IDisposable
         Assert.Contains("Restart=on-failure", lines);
         Assert.Contains("StartLimitIntervalSec=0", lines);
         Assert.Contains("RestartPreventExitStatus=2", lines);
+    }
+
+    /// <summary>The unit must not take off the mount of a living daemon, which holds this lock.</summary>
+    [Fact]
+    public void The_unit_that_takes_off_dead_mounts_looks_at_the_lock_of_the_systems_mount()
+    {
+        Assert.True(Places.TryFind(null, null, isRoot: true, _ => null, out Places? places, out _));
+        Assert.Contains(
+            $"lock={places.MountLock};", File.ReadAllText(Path.Combine(Systemd, "tpmfs-unmount.service")),
+            StringComparison.Ordinal);
     }
 
     /// <summary>
@@ -58,5 +72,7 @@ public sealed class UnitTests : IDisposable
                 && line.Contains("sched_setscheduler", StringComparison.Ordinal));
     }
 
-    private static string Service => File.ReadAllText(Path.Combine(Repository.Folder, "dist/systemd/tpmfs.service.in"));
+    private static string Systemd => Path.Combine(Repository.Folder, "dist/systemd");
+
+    private static string Service => File.ReadAllText(Path.Combine(Systemd, "tpmfs.service.in"));
 }

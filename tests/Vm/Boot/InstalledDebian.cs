@@ -18,6 +18,13 @@ public sealed class InstalledDebian : IDisposable
     public const string GetRandom = "tpm2_getrandom --tcti=device:/run/tpmfs/rm0 --hex 8";
 
     /// <summary>
+    /// Fails if there is anything that is there while a daemon runs, or that a killed one leaves. The lists of mounts
+    /// and processes are asked, since a test of a path finds nothing where a mount is dead.
+    /// </summary>
+    public const string NothingRuns =
+        "( ! grep /run/tpmfs /proc/mounts && ! grep -lx tpmfs /proc/[0-9]*/comm && [ ! -e /run/tpmfs ] )";
+
+    /// <summary>
     /// What the kernel says about the emulated processor and its timers depends on how busy this machine is.
     /// </summary>
     private const string WithoutHardware = "sed '/ kernel: /{ /fuse\\|tpm/I!d }'";

@@ -4,10 +4,6 @@ namespace TpmFs.Vm.Tests.Boot;
 [Collection(InstalledDebianCollection.Name)]
 public sealed class PackageTests(InstalledDebian debian)
 {
-    /// <summary>What is there as long as a daemon runs, or was killed: fails if there is any of it.</summary>
-    private const string NothingRuns =
-        "! grep /run/tpmfs /proc/mounts; ! grep -lx tpmfs /proc/[0-9]*/comm; [ ! -e /run/tpmfs ]";
-
     /// <summary>Of the guest's time, for what takes half a minute where it has the processor alone.</summary>
     private static readonly TimeSpan s_underLoad = TimeSpan.FromMinutes(10);
 
@@ -53,15 +49,16 @@ public sealed class PackageTests(InstalledDebian debian)
         _machine.Run("apt-get remove --yes tpmfs").Succeeded();
         try
         {
-            _machine.Run($"{NothingRuns}; [ -e /etc/tpmfs/tpmfs.json ]; [ -e /var/lib/tpmfs ]; [ ! -e /usr/lib/tpmfs ]")
-                .Succeeded();
+            _machine.Run(
+                $"{InstalledDebian.NothingRuns}; "
+                    + "[ -e /etc/tpmfs/tpmfs.json ]; [ -e /var/lib/tpmfs ]; [ ! -e /usr/lib/tpmfs ]").Succeeded();
             Assert.Equal("not-found", _machine.Show("LoadState"));
             Assert.Empty(_machine.Log(begin, "--priority=warning"));
 
             _machine.Run("apt-get purge --yes tpmfs").Succeeded();
             Assert.Empty(
                 _machine.Ask(
-                    $"{NothingRuns}; find /etc /run /usr /var -xdev -name '*tpmfs*' -print; "
+                    $"{InstalledDebian.NothingRuns}; find /etc /run /usr /var -xdev -name '*tpmfs*' -print; "
                     + $"find /run -name '*tpmfs*'"));
         }
         finally
