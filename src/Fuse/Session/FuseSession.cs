@@ -31,6 +31,12 @@ public sealed class FuseSession : IRequestLoopOwner, IDisposable
     /// <summary>How long <see cref="Stop"/> waits for handlers that run, in all.</summary>
     private static readonly TimeSpan s_joinTimeout = TimeSpan.FromSeconds(5);
 
+    /// <summary>
+    /// Long enough for handlers on a busy machine. A thread that takes longer waits for something outside the process,
+    /// while nobody serves.
+    /// </summary>
+    private static readonly TimeSpan s_letGoTimeout = TimeSpan.FromSeconds(0.2);
+
     private readonly FuseDevice _device;
     private readonly RequestDispatcher _dispatcher;
     private readonly SessionRecords _records;
@@ -170,8 +176,9 @@ public sealed class FuseSession : IRequestLoopOwner, IDisposable
     }
 
     /// <summary>
-    /// Reads no further request, lets running handlers end, and joins the threads, for 5 s at most. Answers nothing,
-    /// and does not tell the filesystem: another process goes on from <see cref="FuseSessionOptions.Records"/>.
+    /// Reads no further request, lets running handlers end, and joins the threads, for 0.2 s at most. Answers nothing,
+    /// and does not tell the filesystem: another process goes on from <see cref="FuseSessionOptions.Records"/>, also
+    /// with what a thread is at that has not ended by then.
     /// </summary>
     public void LetGo()
     {
@@ -223,10 +230,12 @@ public sealed class FuseSession : IRequestLoopOwner, IDisposable
             }
         }
 
-        long deadline = Environment.TickCount64 + (long)s_joinTimeout.TotalMilliseconds;
+        TimeSpan limit = _isLetGo ? s_letGoTimeout : s_joinTimeout;
+        long deadline = Environment.TickCount64 + (long)limit.TotalMilliseconds;
         foreach (Thread thread in _threads)
         {
-            if (!thread.Join(TimeSpan.FromMilliseconds(Math.Max(0, deadline - Environment.TickCount64))))
+            bool hasEnded = thread.Join(TimeSpan.FromMilliseconds(Math.Max(0, deadline - Environment.TickCount64)));
+            if (!hasEnded && !_isLetGo)
             {
                 _log.Error(
                     $"Thread '{thread.Name}' did not leave its handler within {s_joinTimeout.TotalSeconds} s; it is "

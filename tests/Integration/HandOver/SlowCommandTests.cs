@@ -1,4 +1,6 @@
 using System.Diagnostics;
+using System.Globalization;
+using System.Text.RegularExpressions;
 using TpmFs.Integration.Tests.Harness;
 using TpmFs.Tpm;
 
@@ -36,5 +38,29 @@ public sealed class SlowCommandTests : KeptServiceTests
         waiting.Read().Data.Succeeded();
         Assert.Equal(2, Proxy.Count(TpmCc.CreatePrimary));
         Assert.InRange(taken, TimeSpan.Zero, TimeSpan.FromSeconds(4));
+    }
+
+    /// <summary>
+    /// Regression: the daemon gave the command up after 10 s, served nobody any more, and waited for 5 s more for the
+    /// thread that the TPM held up. The next daemon needs nothing of that thread.
+    /// </summary>
+    [Fact]
+    public void A_command_that_is_left_to_the_next_daemon_keeps_nobody_from_that_daemon()
+    {
+        KeptService service = StartService();
+        Opener slow = Open(service.Node, User.Member);
+        TpmHold hold = Proxy.Hold(TpmCc.CreatePrimary);
+        slow.Submit(Tpm2.CreatePrimary());
+        hold.WaitUntilHeld();
+        service.Send(Signals.User2);
+        service.AwaitReady(2);
+        Open(service.Node, User.OtherMember).Close();
+        hold.Release();
+
+        slow.Read().Data.Succeeded();
+        Assert.Equal(1, Proxy.Count(TpmCc.CreatePrimary));
+        Match pause = Regex.Match(service.Printed, "is taken over .*, ([0-9]+) ms after that one stopped serving");
+        Assert.True(pause.Success, service.Describe());
+        Assert.InRange(int.Parse(pause.Groups[1].Value, CultureInfo.InvariantCulture), 0, 4500);
     }
 }
