@@ -27,10 +27,10 @@ internal sealed class ServedTpm : ISuspendable, IDisposable
     public ServedTpm(TpmPlan plan, Settings settings, Succession succession, ILogger log)
     {
         Plan = plan;
-        ManagerMirror? inheritance = TpmInheritance.Open(plan, succession, log);
+        ResourceManagerOptions options = ManagerOptions.For(plan.Spec, settings);
+        ManagerMirror? inheritance = TpmInheritance.Open(plan, options.FlushAtStart, succession, log);
         _manager = new ResourceManager(
-            plan.Transport, ManagerOptions.For(plan.Spec, settings), TimeProvider.System,
-            new ManagerLog(log, plan.Number), inheritance);
+            plan.Transport, options, TimeProvider.System, new ManagerLog(log, plan.Number), inheritance);
         Port = new TpmPort(
             plan.Number,
             _manager.OpenSpace,

@@ -67,7 +67,8 @@ internal sealed class Takeover(
         string[] lost =
         [
             .. LostOpener.Describe(_lost),
-            .. gone > 0 ? [$"{gone} open files lead nowhere any more; their users get ENODEV"] : Array.Empty<string>(),
+            .. gone > 0
+                ? [$"open files that lead nowhere any more, and whose users get ENODEV: {gone}"] : Array.Empty<string>(),
         ];
         return new TakenOver(_openers, _commands, _answers, others, numbers, lost);
     }

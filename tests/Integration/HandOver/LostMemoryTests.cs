@@ -43,18 +43,25 @@ public sealed class LostMemoryTests : KeptServiceTests
     /// <summary>
     /// They went on with no handles, and the TPM got a command that was under way a second time.
     /// </summary>
-    [Fact]
-    public void Openers_of_a_TPM_end_when_what_it_held_is_lost_and_others_go_on()
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void Openers_of_a_TPM_end_when_what_it_held_is_lost_and_others_go_on(bool isFlushed)
     {
-        KeptService service = StartService();
+        string file = Path.Combine(Sandbox.MakeRootsFolder("configuration"), "tpmfs.json");
+        File.WriteAllText(file, $$"""{ "flush_at_start": {{(isFlushed ? "true" : "false")}} }""");
+        KeptService service = Own(new KeptService(
+            Sandbox, $"swtpm:path={Proxy.Socket}", Sandbox.MakeFolder("mnt"), more: ["--config", file]));
         Opener opener = Open(service.Node);
-        opener.Transact(Tpm2.CreatePrimary()).NewHandle();
+        opener.Transact(Tpm2.StartAuthSession(policy: true)).NewHandle();
         service.Forget("tpm0");
         service.Replace();
 
         Assert.Equal("ENODEV", opener.Write(Tpm2.GetRandom(8)).Errno);
         service.AwaitPrinted("what the TPM held for it is not known");
+        service.AwaitPrinted("the record of it is not there. " + (isFlushed ? "It is flushed" : "It stays in the TPM"));
         Open(service.Node).Transact(Tpm2.GetRandom(8)).Succeeded();
+        Assert.Equal(isFlushed, TpmContents.Of(Proxy).IsEmpty);
     }
 
     [Fact]
