@@ -31,6 +31,7 @@ internal static class MountCommand
         Description = "The bus on which to serve the name of tpm2-abrmd, for programs that use its library: system or "
             + "session. Default: \"dbus\" in the configuration, else none.",
         HelpName = "BUS",
+        CustomParser = Words.ReadBus,
     };
 
     private static readonly Option<string?> s_config = new("--config")

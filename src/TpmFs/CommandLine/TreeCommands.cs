@@ -103,7 +103,7 @@ internal static class TreeCommands
 
     private static Command OfOpener(string name, string description)
     {
-        var id = new Argument<ulong>("ID") { Description = "The opener's id." };
+        var id = new Argument<ulong>("ID") { Description = "The opener's id.", CustomParser = Words.ReadId };
         var command = new Command(name, description) { id, MountPoint };
         command.SetAction(arguments => With(arguments, tree => Order(tree, name, arguments.GetValue(id))));
         return command;

@@ -64,6 +64,9 @@ public sealed class CommandsTests : IDisposable
     [InlineData("'--tpm'", "mount", "--tpm")]
     [InlineData("'b'", "mount", "a", "b", "--tpm", "embedded")]
     [InlineData("'--bogus'", "mount", "a", "--bogus")]
+    [InlineData("\"x\" is not the id of an opener; 'tpmfs openers' lists the ids", "cancel", "x")]
+    [InlineData("\"-1\" is not the id of an opener", "revoke", "--", "-1")]
+    [InlineData("\"x\" is not a bus: name system or session", "mount", "--dbus", "x")]
     public void A_wrong_command_line_is_2_and_says_what_is_wrong(string expected, params string[] arguments)
     {
         (int code, string? output, string? error) = Run(arguments);
