@@ -39,7 +39,7 @@ public sealed class DeviceDaemon : IDisposable
         {Guest.Repository}out/tpmfs mount {Mount} --tpm embedded:{Folder}/tpm --state-dir {Folder}/state \
             --config {Folder}/config >{Folder}/log 2>&1 &
         echo $! >{Folder}/pid
-        until grep -q 'is ready' {Folder}/log; do kill -0 $!; sleep 0.1; done
+        until grep -q 'rm0 is ready' {Folder}/log; do kill -0 $!; sleep 0.1; done
         """,
         s_startLimit).Succeeded();
 
