@@ -56,6 +56,35 @@ public sealed class OpenerTests(Mount mount, ITestOutputHelper output) : MountTe
         slow.Read().Data.NewHandle();
     }
 
+    /// <summary>
+    /// While one user kept the TPM busy, another user's programs initialised beside long commands 64 times, and then no
+    /// more.
+    /// </summary>
+    [Fact]
+    public void A_user_s_programs_initialise_beside_long_commands_however_many_have_started_before()
+    {
+        Opener between = NewAgent(User.Member).Open(Mount.Node);
+        for (int round = 0; round < 3; round++)
+        {
+            TpmHold hold = Mount.Proxy.Hold(TpmCc.CreatePrimary);
+            Opener slow = NewAgent(User.OtherMember).Open(Mount.Node);
+            slow.Submit(Tpm2.CreatePrimary());
+            hold.WaitUntilHeld();
+            Agent user = NewAgent(User.Member);
+            Opener[] programs = [.. Enumerable.Range(0, 48).Select(_ => user.Open(Mount.Node))];
+            Array.ForEach(programs, program => program.Submit(Tpm2.GetRandom(8)));
+            Deadline.Poll(
+                () => programs.All(program => program.Poll(0, Events.In) == Events.In),
+                $"what programs of round {round} ask first");
+            hold.Release();
+            slow.Read().Data.NewHandle();
+            for (int i = 0; i < 30; i++)
+            {
+                between.Transact(Tpm2.GetRandom(48)).Succeeded();
+            }
+        }
+    }
+
     [Fact]
     public void A_duplicated_descriptor_is_the_same_opener()
     {

@@ -55,7 +55,7 @@ internal sealed class IdleWork(
 
     /// <summary>
     /// Does the work that cannot wait until the manager is idle: flushes one thing that no space can name, and fills
-    /// the random reserve if less than a quarter of it is left. Sends at most one command for each.
+    /// the random reserve if that is urgent. Sends at most one command for each.
     /// </summary>
     /// <param name="mayFill">
     /// False after a raw command, whose opener may have an exclusive audit session of its own.

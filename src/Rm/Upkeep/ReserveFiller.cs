@@ -12,8 +12,8 @@ internal sealed class ReserveFiller(TpmChannel channel, RandomReserve reserve)
     /// <summary>True when the reserve is not full.</summary>
     public bool HasWork => reserve.Missing > 0;
 
-    /// <summary>True when less than a quarter of the reserve is left.</summary>
-    public bool IsUrgent => reserve.Missing > RandomReserve.Target / 4 * 3;
+    /// <inheritdoc cref="RandomReserve.IsUrgent"/>
+    public bool IsUrgent => reserve.IsUrgent;
 
     /// <summary>Adds enough bytes for the first clients, unless the TPM puts that off.</summary>
     public void FillFirst()

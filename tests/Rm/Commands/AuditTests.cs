@@ -35,7 +35,8 @@ public sealed class AuditTests
         Opener opener = rig.Open();
         uint audit = opener.NewSession(SessionType.Hmac);
         opener.Must(Cmd.GetRandom(8, Auth.AuditSession(audit)));
-        rig.Tpm.Latency = code => code == 0x131 ? TimeSpan.FromSeconds(30) : TimeSpan.Zero;
+        uint key = opener.Must(Cmd.CreatePrimary(Handles.Owner, Templates.Signing())).Handle;
+        rig.Tpm.Latency = code => code == 0x15D ? TimeSpan.FromSeconds(30) : TimeSpan.Zero;
         rig.Tpm.Wait = span =>
         {
             if (span > TimeSpan.Zero)
@@ -44,7 +45,6 @@ public sealed class AuditTests
                 rig.Time.Advance(span);
             }
         };
-        uint key = opener.Must(Cmd.CreatePrimary(Handles.Owner, Templates.Signing())).Handle;
         opener.Must(
             Cmd.Sign(key, "text", Auth.Password(), new Auth(audit, Auth.Continue | Auth.Audit | Auth.AuditReset)));
         rig.Tpm.Log.Clear();

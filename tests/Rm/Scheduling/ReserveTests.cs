@@ -72,15 +72,18 @@ public sealed class ReserveTests
     public void The_reserve_is_filled_between_commands_once_it_is_low()
     {
         using var rig = new Rig();
+        List<Opener> all = [];
         WhileBusy(rig, () =>
         {
             for (uint uid = 1; uid <= 40; uid++)
             {
                 Opener taking = rig.Open("user " + uid, uid);
+                all.Add(taking);
                 taking.Send(Cmd.GetRandom(32));
                 rig.Time.Advance(TimeSpan.FromSeconds(1));
             }
         });
+        int waiting = all.Count(taking => !taking.IsDone);
         Opener busy = rig.Open();
         rig.Tpm.Log.Clear();
         for (int i = 0; i < 20; i++)
@@ -88,7 +91,33 @@ public sealed class ReserveTests
             busy.Must(Cmd.ReadClock());
         }
 
-        Assert.InRange(rig.Tpm.Log.Count(Cmd.GetRandomCode), 1, 20);
+        long filled = rig.Tpm.Log.Count(Cmd.GetRandomCode) - waiting;
+        Assert.InRange(filled, 1, 20 + waiting);
+    }
+
+    /// <summary>
+    /// The reserve was filled to a quarter only while commands kept coming, and never counted as full. So a user who
+    /// had started 64 programs had no more of it, as long as another one kept the TPM busy.
+    /// </summary>
+    [Fact]
+    public void Between_commands_the_reserve_gets_full_so_a_user_has_a_share_of_it_again()
+    {
+        using var rig = new Rig();
+        Opener busy = rig.Open();
+        for (int round = 0; round < 3; round++)
+        {
+            Opener[] programs = [.. Enumerable.Range(0, 70).Select(_ => rig.Open("user", uid: 1))];
+            WhileBusy(rig, () =>
+            {
+                Array.ForEach(programs, program => program.Send(Cmd.GetRandom(8)));
+                rig.Time.Advance(TimeSpan.FromSeconds(1));
+            });
+            Assert.Equal((round, 64), (round, programs.Count(program => program.IsDone)));
+            for (int i = 0; i < 40; i++)
+            {
+                busy.Must(Cmd.ReadClock());
+            }
+        }
     }
 
     /// <summary>Does something while the TPM is busy for 30 s with a command.</summary>
