@@ -4,7 +4,7 @@ using TpmFs.Configuration;
 
 namespace TpmFs.CommandLine;
 
-/// <summary>Reads words of the command line that are no plain texts, and says of a wrong one what it should be.</summary>
+/// <summary>Reads words of the command line that are not just text, and says what a wrong one should be.</summary>
 internal static class Words
 {
     /// <summary>Reads the id of an opener.</summary>
