@@ -1,4 +1,3 @@
-using System.Globalization;
 using System.Text;
 
 namespace TpmFs.Os.Tests;
@@ -44,11 +43,18 @@ public sealed class ProcessNameTests
     [Fact]
     public void A_thread_leads_to_its_process()
     {
-        uint thread =
-            FileCalls.NamesIn("/proc/self/task").Select(id => uint.Parse(id, CultureInfo.InvariantCulture)).Max();
+        int id = 0;
+        uint process = 0;
+        var thread = new Thread(() =>
+        {
+            id = ThreadCalls.CurrentThread;
+            process = ProcessName.OfThread((uint)id).Id;
+        });
+        thread.Start();
+        thread.Join();
 
-        Assert.NotEqual((uint)Environment.ProcessId, thread);
-        Assert.Equal((uint)Environment.ProcessId, ProcessName.OfThread(thread).Id);
+        Assert.NotEqual(Environment.ProcessId, id);
+        Assert.Equal((uint)Environment.ProcessId, process);
     }
 
     /// <summary>An entry of a directory: inode, offset, length, type, name; filled up to 8 bytes.</summary>

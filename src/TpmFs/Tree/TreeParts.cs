@@ -8,7 +8,7 @@ using TpmFs.Tree.Controls;
 
 namespace TpmFs.Tree;
 
-/// <summary>What everything in the tree is made with.</summary>
+/// <summary>The parts that all directories and nodes of the tree are made with.</summary>
 /// <param name="Tpms">By their numbers.</param>
 /// <param name="Conversations">What all conversations share.</param>
 /// <param name="Notifier">Wakes who polls.</param>
@@ -19,16 +19,16 @@ internal sealed record TreeParts(
 {
     public ILogger Log => Conversations.Log;
 
-    /// <summary>What the control files of the whole tree share.</summary>
-    public ControlContext Controls { get; } = new(Root) { Payers = Conversations.Payers };
+    /// <summary>Gets what the control files of the whole tree share.</summary>
+    public ControlContext Controls { get; } = new(Root, Conversations.Time) { Payers = Conversations.Payers };
 
     /// <summary>Gets what learns of the nodes that are TPMs; null where nobody asks.</summary>
     public ITpmNodeWatcher? Watcher { get; init; }
 
-    /// <summary>Access that the administrator of the tree has, and may change.</summary>
+    /// <summary>Returns the access that the tree's administrator has, and may change.</summary>
     public NodeAccess Administrators(string path, uint mode) =>
         new KeptAccess(State, path, new Access(mode, Root.Uid, Root.Gid));
 
-    /// <summary>Whether somebody administers the tree.</summary>
+    /// <summary>Returns true when a user administers the tree.</summary>
     public bool IsAdministrator(uint uid) => uid == 0 || uid == Root.Uid;
 }

@@ -9,7 +9,10 @@ public sealed class FollowingTests(ITestOutputHelper output) : IDisposable
 {
     private const int Rounds = 5;
 
-    /// <summary>How much longer a command may take than the longest with "plain", in milliseconds.</summary>
+    /// <summary>
+    /// How much longer than the longest command with "plain" the longest one of a usual round may take, in
+    /// milliseconds.
+    /// </summary>
     private const int Longer = 100;
 
     private readonly Sandbox _sandbox = new();
@@ -29,15 +32,20 @@ public sealed class FollowingTests(ITestOutputHelper output) : IDisposable
             .Select(_ => _sandbox.Start(User.Root, [starter, "sh", "-c", "while :; do :; done"]))];
         try
         {
-            (int plainLongest, int followLongest) = (0, 0);
+            var plainLongest = new List<int>();
+            var followLongest = new List<int>();
             for (int round = 0; round < Rounds; round++)
             {
-                plainLongest = Math.Max(plainLongest, LongestOf(plain, $"plain-{round}"));
-                followLongest = Math.Max(followLongest, LongestOf(follow, $"follow-{round}"));
+                plainLongest.Add(LongestOf(plain, $"plain-{round}"));
+                followLongest.Add(LongestOf(follow, $"follow-{round}"));
             }
 
-            output.WriteLine($"longest: plain {plainLongest} ms, follow {followLongest} ms; {Scheduling(follow)}");
-            Assert.InRange(followLongest, 0, plainLongest + Longer);
+            output.WriteLine(
+                $"longest of each round, in ms: plain {string.Join(' ', plainLongest)}, "
+                    + $"follow {string.Join(' ', followLongest)}; {Scheduling(follow)}");
+
+            // A thread that starves does so in every round. Other programs disturb one round or another.
+            Assert.InRange(followLongest.Order().ElementAt(Rounds / 2), 0, plainLongest.Max() + Longer);
         }
         finally
         {
@@ -55,7 +63,7 @@ public sealed class FollowingTests(ITestOutputHelper output) : IDisposable
         Deadline.Poll(
             () => Scheduling(daemon).Contains("follow; on CPU", StringComparison.Ordinal), "a thread that follows",
             () => Scheduling(daemon));
-        Assert.NotEqual(free, Affinities(daemon));
+        Deadline.Poll(() => Affinities(daemon).Except(free).Any(), "threads that may run on the client's CPU only");
 
         File.WriteAllText(stop, "");
         Assert.Equal(0, client.Wait().ExitCode);
@@ -106,7 +114,9 @@ public sealed class FollowingTests(ITestOutputHelper output) : IDisposable
         _sandbox.Start(
             User.Root, ["python3", Path.Combine(_sandbox.Scripts, "clients/steady.py"), daemon.Node, stop]);
 
-    /// <summary>The longest command of a client that sends one after the other for 2 s, in milliseconds.</summary>
+    /// <summary>
+    /// Returns how long the longest command took of a client that sends one after the other for 2 s, in milliseconds.
+    /// </summary>
     private int LongestOf(Daemon daemon, string name)
     {
         string stop = _sandbox.PathOf("stop-" + name);
@@ -120,18 +130,33 @@ public sealed class FollowingTests(ITestOutputHelper output) : IDisposable
         _sandbox.Shell($"cat {daemon.MountPoint}/status").Split('\n')
             .First(line => line.StartsWith("scheduling ", StringComparison.Ordinal))["scheduling ".Length..];
 
-    /// <summary>On which CPUs the daemon's threads, and its TPM, may run.</summary>
+    /// <summary>Returns on which CPUs the daemon's threads, and its TPM, may run.</summary>
     private static string[] Affinities(Daemon daemon)
     {
         string[] threads = Directory.GetDirectories($"/proc/{daemon.Id}/task");
         IEnumerable<string> children = threads
-            .SelectMany(thread => File.ReadAllText(thread + "/children").Split(
-                ' ', StringSplitOptions.RemoveEmptyEntries))
+            .SelectMany(thread => LinesOf(thread + "/children"))
+            .SelectMany(line => line.Split(' ', StringSplitOptions.RemoveEmptyEntries))
             .Select(child => $"/proc/{child}");
         return
         [
-            .. threads.Concat(children).Select(thread => File.ReadLines(thread + "/status")
-                .First(line => line.StartsWith("Cpus_allowed:", StringComparison.Ordinal)).Split('\t')[1]),
+            .. threads.Concat(children)
+                .SelectMany(thread => LinesOf(thread + "/status"))
+                .Where(line => line.StartsWith("Cpus_allowed:", StringComparison.Ordinal))
+                .Select(line => line.Split('\t')[1]),
         ];
+    }
+
+    /// <summary>Returns the lines of a thread's file in /proc; none where the thread has ended.</summary>
+    private static string[] LinesOf(string path)
+    {
+        try
+        {
+            return File.ReadAllLines(path);
+        }
+        catch (IOException)
+        {
+            return [];
+        }
     }
 }

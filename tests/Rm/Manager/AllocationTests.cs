@@ -12,7 +12,6 @@ namespace TpmFs.Rm.Tests.Manager;
 /// </summary>
 public sealed class AllocationTests : IDisposable
 {
-    private const int Rounds = 1000;
     private readonly RepeatingTpm _tpm = new(new SimulatedTpm());
     private readonly ResourceManager _manager;
     private readonly QuietClient _client = new();
@@ -62,20 +61,7 @@ public sealed class AllocationTests : IDisposable
     private void AssertNothingIsAllocated(byte[] command)
     {
         _tpm.IsRepeating = true;
-
-        // Twice: what is made once, the first time through, is not a command's.
-        long allocated = 0;
-        for (int pass = 0; pass < 2; pass++)
-        {
-            long before = GC.GetAllocatedBytesForCurrentThread();
-            for (int i = 0; i < Rounds; i++)
-            {
-                Send(command);
-            }
-
-            allocated = GC.GetAllocatedBytesForCurrentThread() - before;
-        }
-
+        long allocated = SteadyWork.AllocatedBy(() => Send(command));
         Assert.True(new Answer(_client.Response[.._client.Length]).IsSuccess);
         Assert.Equal(0, allocated);
     }

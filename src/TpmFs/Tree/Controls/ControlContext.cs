@@ -7,7 +7,8 @@ namespace TpmFs.Tree.Controls;
 /// What all control files share: whose they are, and how much of the daemon their open files may take together.
 /// </summary>
 /// <param name="Owner">Root, or the user who runs the daemon.</param>
-internal sealed record ControlContext(Access Owner)
+/// <param name="Time">The clock by which making content is timed.</param>
+internal sealed record ControlContext(Access Owner, TimeProvider Time)
 {
     private const int MaxOpenFiles = 4096;
     private const long MaxKeptBytes = 16 * 1024 * 1024;
@@ -16,7 +17,7 @@ internal sealed record ControlContext(Access Owner)
 
     private readonly FairShares _openFiles = new(AdministratorsOpenFiles);
     private readonly FairShares _keptBytes = new(AdministratorsKeptBytes);
-    private readonly MakingTime _making = new();
+    private readonly MakingTime _making = new(Time);
 
     /// <summary>Gets what tells to whose share a user's doings are put down.</summary>
     public Payers Payers { get; init; } = new();

@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using TpmFs.Clients;
 using TpmFs.Doors.Fuse;
 using TpmFs.Fuse;
@@ -19,7 +18,7 @@ internal abstract class ControlFile(NodeTable table, uint mode, ControlContext c
     /// <summary>Everybody may read it, root may write it.</summary>
     protected const uint Settable = 0b110_100_100;
 
-    /// <summary>For root, and those whom the file itself lets in.</summary>
+    /// <summary>Root may read and write it, and the users whom the file itself lets in.</summary>
     protected const uint Private = 0b110_000_000;
 
     /// <summary>How old content may be that is shown again to a user who has had too much of it made.</summary>
@@ -31,10 +30,10 @@ internal abstract class ControlFile(NodeTable table, uint mode, ControlContext c
     private volatile bool _isGone;
     private volatile Snapshot? _last;
 
-    /// <summary>The domain that it was a file of is gone.</summary>
+    /// <summary>True when the file's domain is gone.</summary>
     public bool IsGone => _isGone;
 
-    /// <summary>What it shares with the other control files.</summary>
+    /// <summary>Gets what it shares with the other control files.</summary>
     public ControlContext Context => context;
 
     public override NodeType Type => NodeType.Regular;
@@ -65,14 +64,14 @@ internal abstract class ControlFile(NodeTable table, uint mode, ControlContext c
     /// <param name="payer">The user whose share of the daemon's time it costs.</param>
     public string ContentFor(uint payer)
     {
-        if (_last is { } last && Stopwatch.GetElapsedTime(last.MadeAt) < s_lasts && !context.MayMake(payer))
+        if (_last is { } last && context.Time.GetElapsedTime(last.MadeAt) < s_lasts && !context.MayMake(payer))
         {
             return last.Text;
         }
 
-        long start = Stopwatch.GetTimestamp();
+        long start = context.Time.GetTimestamp();
         string text = Content();
-        TimeSpan taken = Stopwatch.GetElapsedTime(start);
+        TimeSpan taken = context.Time.GetElapsedTime(start);
         context.Made(payer, taken);
         _last = taken < s_quick ? null : new Snapshot(text, start);
         return text;
@@ -90,6 +89,6 @@ internal abstract class ControlFile(NodeTable table, uint mode, ControlContext c
     public virtual Errno Take(string order, bool isFirst) => Errno.EINVAL;
 
     /// <param name="Text">What was shown.</param>
-    /// <param name="MadeAt">As <see cref="Stopwatch.GetTimestamp"/> counts.</param>
+    /// <param name="MadeAt">As <see cref="TimeProvider.GetTimestamp"/> counts.</param>
     private sealed record Snapshot(string Text, long MadeAt);
 }

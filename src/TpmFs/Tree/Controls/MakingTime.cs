@@ -1,14 +1,14 @@
-using System.Diagnostics;
-
 namespace TpmFs.Tree.Controls;
 
 /// <summary>
 /// Bounds the time that the daemon spends on making what users read in control files, since the threads that make it
-/// also take everybody's commands. In each second a user gets no more of it than is left for the others. Any thread.
+/// also take everybody's commands. In each second, content is made for a user while the user has used less of the time
+/// than is left. So one user alone gets half. Any thread.
 /// </summary>
-internal sealed class MakingTime
+/// <param name="time">The clock.</param>
+internal sealed class MakingTime(TimeProvider time)
 {
-    /// <summary>What all users together get in a second.</summary>
+    /// <summary>The time that all users together get in a second.</summary>
     private static readonly TimeSpan s_ofUsers = TimeSpan.FromMilliseconds(200);
 
     private readonly Lock _gate = new();
@@ -21,25 +21,31 @@ internal sealed class MakingTime
     {
         lock (_gate)
         {
-            long second = Stopwatch.GetTimestamp() / Stopwatch.Frequency;
-            if (second != _second)
-            {
-                _second = second;
-                _left = s_ofUsers;
-                _used.Clear();
-            }
-
+            BeginSecond();
             return _used.GetValueOrDefault(uid) < _left;
         }
     }
 
     /// <summary>Puts time down to a user.</summary>
-    public void Use(uint uid, TimeSpan time)
+    public void Use(uint uid, TimeSpan used)
     {
         lock (_gate)
         {
-            _used[uid] = _used.GetValueOrDefault(uid) + time;
-            _left -= time;
+            BeginSecond();
+            _used[uid] = _used.GetValueOrDefault(uid) + used;
+            _left -= used;
+        }
+    }
+
+    /// <summary>Gives all of the time again when another second has begun. Under the lock.</summary>
+    private void BeginSecond()
+    {
+        long second = time.GetTimestamp() / time.TimestampFrequency;
+        if (second != _second)
+        {
+            _second = second;
+            _left = s_ofUsers;
+            _used.Clear();
         }
     }
 }
