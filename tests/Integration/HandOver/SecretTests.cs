@@ -19,10 +19,7 @@ public sealed class SecretTests : KeptServiceTests
     [Fact]
     public void Nothing_of_commands_and_responses_is_left_in_memory_once_they_are_delivered()
     {
-        KeptService service = StartService();
-        Opener opener = Open(service.Node);
-        SendSecrets(service, opener);
-
+        KeptService service = StartWithUnreadSecret(out Opener opener);
         AssertUnreadIsFound(service);
         Assert.Equal(_secrets[Data], opener.Read().Data.FirstSized());
         AssertNothingIsLeft(service);
@@ -34,9 +31,7 @@ public sealed class SecretTests : KeptServiceTests
     [Fact]
     public void Nothing_of_an_unread_response_is_left_in_memory_once_its_opener_closes()
     {
-        KeptService service = StartService();
-        Opener opener = Open(service.Node);
-        SendSecrets(service, opener);
+        KeptService service = StartWithUnreadSecret(out Opener opener);
         AssertUnreadIsFound(service);
         opener.Close();
         AssertTpmEmpties(service);
@@ -46,9 +41,7 @@ public sealed class SecretTests : KeptServiceTests
     [Fact]
     public void Nothing_of_a_response_that_an_earlier_daemon_kept_is_left_in_memory_once_it_is_delivered()
     {
-        KeptService service = StartService();
-        Opener opener = Open(service.Node);
-        SendSecrets(service, opener);
+        KeptService service = StartWithUnreadSecret(out Opener opener);
         service.Replace();
         AssertUnreadIsFound(service);
         Assert.Equal(_secrets[Data], opener.Read().Data.FirstSized());
@@ -65,11 +58,13 @@ public sealed class SecretTests : KeptServiceTests
     }
 
     /// <summary>
-    /// Sends each secret in clear, and leaves the response of Unseal unread. While the TPM has the command, the search
-    /// finds the password in the daemon's heap, too.
+    /// Starts a service whose opener has sent each secret in clear, and has not read the response of Unseal. While the
+    /// TPM has the command, the search finds the password in the daemon's heap, too.
     /// </summary>
-    private void SendSecrets(KeptService service, Opener opener)
+    private KeptService StartWithUnreadSecret(out Opener opener)
     {
+        KeptService service = StartService();
+        opener = Open(service.Node);
         uint parent = opener.Transact(Tpm2.CreatePrimary()).NewHandle();
         byte[] created = opener.Transact(Tpm2.CreateSealed(parent, _secrets[Password], _secrets[Data])).Succeeded();
         uint loaded = opener.Transact(Tpm2.Load(parent, created)).NewHandle();
@@ -85,6 +80,7 @@ public sealed class SecretTests : KeptServiceTests
             find => find.StartsWith(Password, StringComparison.Ordinal));
         hold.Release();
         Assert.NotEqual(0, opener.Poll(timeout: 30_000, Events.In));
+        return service;
     }
 
     /// <summary>Shows that the search finds what is there.</summary>

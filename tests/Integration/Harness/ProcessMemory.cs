@@ -7,7 +7,6 @@ namespace TpmFs.Integration.Tests.Harness;
 /// <param name="id">The process.</param>
 internal sealed class ProcessMemory(int id)
 {
-    private const int Chunk = 1 << 20;
     private const int PageSize = 4096;
     private const int PageEntry = sizeof(ulong);
     private const ulong PresentOrSwapped = 3UL << 62; // of an entry of /proc/PID/pagemap
@@ -21,15 +20,15 @@ internal sealed class ProcessMemory(int id)
     {
         MemoryMapping[] mirrors = [.. Mappings().Where(mapping => mapping.IsMirror)];
         Assert.NotEmpty(mirrors);
-        List<string> found = [];
+        var search = new SecretSearch(secrets);
         foreach (MemoryMapping mirror in mirrors)
         {
             // The file is read, and not the mapping: reading a hole of it through the mapping would give it a page.
             using FileStream file = OpenForReading($"{_folder}/map_files/{mirror.Start:x}-{mirror.End:x}");
-            Find(file, mirror, 0, file.Length, secrets, found);
+            search.Look(file, mirror.Name, 0, file.Length);
         }
 
-        return found;
+        return search.Finds;
     }
 
     /// <summary>Finds secrets in all other memory that the process may write to: heaps and stacks.</summary>
@@ -39,16 +38,16 @@ internal sealed class ProcessMemory(int id)
     {
         using FileStream memory = OpenForReading($"{_folder}/mem");
         using FileStream pages = OpenForReading($"{_folder}/pagemap");
-        List<string> found = [];
+        var search = new SecretSearch(secrets);
         foreach (MemoryMapping mapping in Mappings().Where(mapping => mapping.IsWritable && !mapping.IsMirror))
         {
             foreach ((long start, long end) in RunsOfPages(pages, mapping))
             {
-                Find(memory, mapping, start, end, secrets, found);
+                search.Look(memory, mapping.Name, start, end);
             }
         }
 
-        return found;
+        return search.Finds;
     }
 
     /// <summary>Finds secrets in the files that the process has open, but for its memory without a name.</summary>
@@ -56,7 +55,7 @@ internal sealed class ProcessMemory(int id)
     /// <returns>For each find the secret and where it was.</returns>
     public IReadOnlyList<string> FindInOpenFiles(IReadOnlyDictionary<string, byte[]> secrets)
     {
-        List<string> found = [];
+        var search = new SecretSearch(secrets);
         foreach (FileInfo descriptor in new DirectoryInfo($"{_folder}/fd").EnumerateFiles())
         {
             // Pipes, sockets and memory without a name have no file of this name; devices are not searched.
@@ -65,12 +64,11 @@ internal sealed class ProcessMemory(int id)
                 && !target.StartsWith("/proc/", StringComparison.Ordinal))
             {
                 using FileStream file = OpenForReading(descriptor.FullName);
-                var whole = new MemoryMapping(0, file.Length, IsWritable: true, target);
-                Find(file, whole, 0, file.Length, secrets, found);
+                search.Look(file, target, 0, file.Length);
             }
         }
 
-        return found;
+        return search.Finds;
     }
 
     /// <summary>Gets the flags (VmFlags of proc(5)) of each mapping of the memory that outlives the process.</summary>
@@ -124,46 +122,6 @@ internal sealed class ProcessMemory(int id)
         if (start >= 0)
         {
             yield return (start, mapping.End);
-        }
-    }
-
-    private static void Find(
-        FileStream file, MemoryMapping mapping, long start, long end, IReadOnlyDictionary<string, byte[]> secrets,
-        List<string> found)
-    {
-        int overlap = secrets.Values.Max(secret => secret.Length) - 1;
-        byte[] chunk = new byte[Chunk + overlap];
-        for (long at = start; at < end; at += Chunk)
-        {
-            file.Position = at;
-            int wanted = (int)Math.Min(chunk.Length, end - at);
-            Span<byte> there = chunk.AsSpan(0, ReadUpTo(file, chunk.AsSpan(0, wanted)));
-            if (!there.ContainsAnyExcept((byte)0))
-            {
-                continue;
-            }
-
-            foreach ((string name, byte[] secret) in secrets)
-            {
-                int index = there.IndexOf(secret);
-                if (index >= 0)
-                {
-                    found.Add($"{name} in {mapping.Name} at 0x{at + index:x}");
-                }
-            }
-        }
-    }
-
-    /// <summary>Reads what there is. A page that the process gave back meanwhile ends it (EIO).</summary>
-    private static int ReadUpTo(FileStream file, Span<byte> into)
-    {
-        try
-        {
-            return file.ReadAtLeast(into, into.Length, throwOnEndOfStream: false);
-        }
-        catch (IOException)
-        {
-            return 0;
         }
     }
 

@@ -17,15 +17,23 @@ public sealed class CdiKeeperTests : IDisposable
     private readonly string _folder = Directory.CreateTempSubdirectory("tpmfs-test-").FullName;
     private readonly LogSink _warnings = new();
     private readonly Logger _log;
+    private readonly CdiKeeper _keeper;
+    private TreeFixture? _tree;
     private (string Path, string Node, string Problem)[] _devices = [];
     private int _writes;
 
-    public CdiKeeperTests() => _log = new LoggerConfiguration().WriteTo.Sink(_warnings).CreateLogger();
+    public CdiKeeperTests()
+    {
+        _log = new LoggerConfiguration().WriteTo.Sink(_warnings).CreateLogger();
+        _keeper = NewKeeper();
+    }
 
     private string File => Path.Combine(_folder, "cdi", "tpmfs.json");
 
     public void Dispose()
     {
+        _tree?.Dispose();
+        _keeper.Dispose();
         _log.Dispose();
         Directory.Delete(_folder, recursive: true);
     }
@@ -35,19 +43,16 @@ public sealed class CdiKeeperTests : IDisposable
     {
         var settings = new Settings();
         settings.Domains.Add("db", new DomainSettings());
-        using CdiKeeper keeper = NewKeeper();
-        using var tree = new TreeFixture(settings, watcher: keeper);
+        NewTree(settings);
         Assert.False(Path.Exists(File));
-        keeper.Start();
+        _keeper.Start();
         Assert.Equal("db=/mnt/domains/db/rm0", Named());
     }
 
     [Fact]
     public void A_domain_is_named_after_mkdir_and_no_more_after_rmdir()
     {
-        using CdiKeeper keeper = NewKeeper();
-        using var tree = new TreeFixture(tpms: 2, watcher: keeper);
-        keeper.Start();
+        TreeFixture tree = Start(tpms: 2);
         Assert.False(Path.Exists(File)); // engines refuse a specification without a device
         tree.Make("domains", "web");
         Await("web=/mnt/domains/web/rm0,/mnt/domains/web/rm1");
@@ -62,9 +67,7 @@ public sealed class CdiKeeperTests : IDisposable
     [Fact]
     public void Without_a_domain_and_without_the_directory_nothing_is_logged()
     {
-        using CdiKeeper keeper = NewKeeper();
-        using var tree = new TreeFixture(watcher: keeper);
-        keeper.Start();
+        TreeFixture tree = Start();
         Assert.Empty(_warnings.Messages);
         Assert.False(Path.Exists(Path.GetDirectoryName(File)));
     }
@@ -72,9 +75,7 @@ public sealed class CdiKeeperTests : IDisposable
     [Fact]
     public void A_domain_that_is_removed_and_made_again_is_named_once()
     {
-        using CdiKeeper keeper = NewKeeper();
-        using var tree = new TreeFixture(watcher: keeper);
-        keeper.Start();
+        TreeFixture tree = Start();
         for (int i = 0; i < 50; i++)
         {
             tree.Make("domains", "web");
@@ -89,10 +90,9 @@ public sealed class CdiKeeperTests : IDisposable
     [Fact]
     public void The_file_is_written_ten_times_in_a_second_at_most()
     {
-        using CdiKeeper keeper = NewKeeper();
-        using var tree = new TreeFixture(watcher: keeper);
+        TreeFixture tree = NewTree();
         var clock = System.Diagnostics.Stopwatch.StartNew();
-        keeper.Start();
+        _keeper.Start();
         while (clock.ElapsedMilliseconds < 500)
         {
             tree.Make("domains", "web");
@@ -108,9 +108,7 @@ public sealed class CdiKeeperTests : IDisposable
     [Fact]
     public void The_directories_of_users_and_the_nodes_of_the_root_are_not_named()
     {
-        using CdiKeeper keeper = NewKeeper();
-        using var tree = new TreeFixture(watcher: keeper);
-        keeper.Start();
+        TreeFixture tree = Start();
         tree.Make("users", "1000");
         tree.Make("domains", "web");
         Await("web=/mnt/domains/web/rm0");
@@ -119,25 +117,22 @@ public sealed class CdiKeeperTests : IDisposable
     [Fact]
     public void A_domain_with_a_character_device_is_named_with_that()
     {
-        using CdiKeeper keeper = NewKeeper();
-        using var tree = new TreeFixture(watcher: keeper);
-        keeper.Start();
+        TreeFixture tree = Start();
         tree.Make("domains", "web");
         Await("web=/mnt/domains/web/rm0");
         _devices = [("/dev/tpmfs/web", "domains/web/rm0", "it is being made")];
-        keeper.Refresh();
+        _keeper.Refresh();
         _devices = [("/dev/tpmfs/web", "domains/web/rm0", "")];
-        keeper.Refresh();
+        _keeper.Refresh();
         Await("web=/dev/tpmfs/web");
     }
 
     [Fact]
     public void A_TPM_that_cannot_be_managed_has_no_node_to_be_named()
     {
-        using CdiKeeper keeper = NewKeeper();
-        using var tree = new TreeFixture(tpms: 2, watcher: keeper);
+        TreeFixture tree = NewTree(tpms: 2);
         tree.Facts[0] = tree.Facts[0] with { Family = TpmFamily.Tpm12 };
-        keeper.Start();
+        _keeper.Start();
         tree.Make("domains", "web");
         Await("web=/mnt/domains/web/rm1");
     }
@@ -145,9 +140,7 @@ public sealed class CdiKeeperTests : IDisposable
     [Fact]
     public void A_name_that_is_no_devices_is_left_out_and_the_log_says_so_once()
     {
-        using CdiKeeper keeper = NewKeeper();
-        using var tree = new TreeFixture(watcher: keeper);
-        keeper.Start();
+        TreeFixture tree = Start();
         tree.Make("domains", "web_");
         tree.Make("domains", "web");
         Await("web=/mnt/domains/web/rm0");
@@ -159,15 +152,11 @@ public sealed class CdiKeeperTests : IDisposable
     [Fact]
     public void The_file_goes_with_the_daemon()
     {
-        using var tree = new TreeFixture();
-        using (CdiKeeper keeper = NewKeeper())
-        {
-            using var watched = new TreeFixture(watcher: keeper);
-            keeper.Start();
-            watched.Make("domains", "web");
-            Await("web=/mnt/domains/web/rm0");
-        }
-
+        TreeFixture tree = Start();
+        tree.Make("domains", "web");
+        Await("web=/mnt/domains/web/rm0");
+        tree.Dispose();
+        _keeper.Dispose();
         Assert.False(Path.Exists(File));
     }
 
@@ -185,15 +174,14 @@ public sealed class CdiKeeperTests : IDisposable
     {
         string folder = Path.GetDirectoryName(File)!;
         Directory.CreateDirectory(Path.Combine(File, "in-the-way")); // no rename replaces a directory
-        using CdiKeeper keeper = NewKeeper();
-        using var tree = new TreeFixture(watcher: keeper);
+        TreeFixture tree = NewTree();
         tree.Make("domains", "web");
-        keeper.Start();
+        _keeper.Start();
         string message = Assert.Single(_warnings.Messages);
         Assert.Contains($"{File} cannot be written", message, StringComparison.Ordinal);
         Assert.Contains("SIGHUP", message, StringComparison.Ordinal);
         Directory.Delete(folder, recursive: true);
-        keeper.Refresh();
+        _keeper.Refresh();
         Await("web=/mnt/domains/web/rm0");
         Assert.Single(_warnings.Messages);
     }
@@ -209,6 +197,18 @@ public sealed class CdiKeeperTests : IDisposable
         Assert.False(SettingsFile.TryParse(
             System.Text.Encoding.UTF8.GetBytes($"{{ \"cdi\": \"{path}\" }}"), out _, out _, out string problem));
         Assert.Contains("/run/cdi/tpmfs.json", problem, StringComparison.Ordinal);
+    }
+
+    /// <summary>Makes the tree whose domains the keeper learns of.</summary>
+    private TreeFixture NewTree(Settings? settings = null, int tpms = 1) =>
+        _tree = new TreeFixture(settings, tpms: tpms, watcher: _keeper);
+
+    /// <summary>Makes the tree, and starts the keeper.</summary>
+    private TreeFixture Start(int tpms = 1)
+    {
+        TreeFixture tree = NewTree(tpms: tpms);
+        _keeper.Start();
+        return tree;
     }
 
     private CdiKeeper NewKeeper() => new(
