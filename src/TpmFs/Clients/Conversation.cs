@@ -77,12 +77,7 @@ internal sealed class Conversation : ISpaceClient
             lock (_gate)
             {
                 _exchange.DropIfOverdue();
-                ConversationState state = _exchange.State;
-                TpmCc? command =
-                    state is ConversationState.Running or ConversationState.Unread ? _exchange.Code : null;
-                now = new ConversationActivity(
-                    state, _context.Time.GetElapsedTime(_exchange.Since), command, WaitingReads: 0,
-                    _exchange.UnreadBytes);
+                now = _exchange.Activity;
             }
 
             return now.State == ConversationState.Running
@@ -92,7 +87,7 @@ internal sealed class Conversation : ISpaceClient
 
     /// <summary>Begins a conversation.</summary>
     /// <param name="context">What all conversations share.</param>
-    /// <param name="identity">Who leads it, for others.</param>
+    /// <param name="identity">The client and its node, for others.</param>
     /// <param name="maxCommandSize">The largest command, in bytes.</param>
     /// <param name="openSpace">Makes the handle space whose answers come here.</param>
     /// <param name="keeper">Is told when it ends.</param>
@@ -166,8 +161,8 @@ internal sealed class Conversation : ISpaceClient
     /// <param name="data">The command; bytes after the size that its header gives are left out.</param>
     /// <param name="lends">True when the door will call <see cref="Lend"/> in a moment.</param>
     /// <param name="request">
-    /// Which of the door's requests brings the command. One that is repeated, and whose command was taken by an earlier
-    /// daemon, does nothing.
+    /// The door's request that brings the command. Nothing is done for a repeated request whose command an earlier
+    /// daemon took.
     /// </param>
     /// <returns>
     /// E2BIG for more than the TPM takes, EBUSY while a command is under way or nothing of its answer is read, EINVAL
@@ -184,19 +179,12 @@ internal sealed class Conversation : ISpaceClient
         lock (_gate)
         {
             _exchange.DropIfOverdue();
-            ConversationState state = _exchange.State;
-            if (request.IsRepeated && state != ConversationState.Ended && _exchange.IsOf(request.Number))
+            if (request.IsRepeated && _exchange.IsOf(request.Number))
             {
                 return Errno.None;
             }
 
-            Errno refused = state switch
-            {
-                ConversationState.Ended => SpaceErrno.Gone,
-                ConversationState.Running => Errno.EBUSY,
-                ConversationState.Unread when _exchange.IsUntouched => Errno.EBUSY,
-                _ => isWhole ? Errno.None : Errno.EINVAL,
-            };
+            Errno refused = _exchange.RefusalOf(isWhole);
             if (refused.IsError)
             {
                 return refused;
@@ -232,14 +220,7 @@ internal sealed class Conversation : ISpaceClient
     /// <summary>
     /// Takes the next bytes of the answer, or the error that stands for it; no bytes when there is no answer.
     /// </summary>
-    /// <typeparam name="T">The kind of <paramref name="notes"/>.</typeparam>
-    /// <param name="size">The most to take, in bytes.</param>
-    /// <param name="turn">
-    /// Which answer the read waits for: a read that waits for one that is over gets no bytes of the next. 0 for a read
-    /// that has just come, which gets its turn here.
-    /// </param>
-    /// <param name="notes">Learns what the read gets before it is taken.</param>
-    /// <param name="portion">What is taken, to be handed to the client.</param>
+    /// <inheritdoc cref="Exchange.TryTake"/>
     /// <returns>False while a command is under way: the door is told when that has changed.</returns>
     public bool TryTake<T>(int size, ref ulong turn, in T notes, out Portion portion)
         where T : IReadNotes
@@ -247,29 +228,7 @@ internal sealed class Conversation : ISpaceClient
         lock (_gate)
         {
             _exchange.DropIfOverdue();
-            ConversationState state = _exchange.State;
-            if (state == ConversationState.Ended)
-            {
-                portion = Portion.Of(SpaceErrno.Gone);
-                return true;
-            }
-
-            ulong now = _exchange.Turn + 1;
-            bool isOver = turn != 0 && turn != now;
-            if (turn == 0)
-            {
-                turn = now;
-                notes.Note(new TakenPart(turn, Source: 0, Start: 0, Count: 0));
-            }
-
-            if (isOver || state == ConversationState.Idle)
-            {
-                portion = Portion.Nothing;
-                return true;
-            }
-
-            portion = state == ConversationState.Unread ? _exchange.Take(size, turn, notes) : default;
-            return state != ConversationState.Running;
+            return _exchange.TryTake(size, ref turn, notes, out portion);
         }
     }
 
@@ -280,8 +239,7 @@ internal sealed class Conversation : ISpaceClient
     {
         lock (_gate)
         {
-            return _exchange.State == ConversationState.Ended
-                ? Portion.Of(SpaceErrno.Gone) : _exchange.TakeAgain(part);
+            return _exchange.TakeAgain(part);
         }
     }
 

@@ -3,8 +3,8 @@ using TpmFs.Tpm;
 namespace TpmFs.Clients;
 
 /// <summary>
-/// What a conversation is at: a command under way, or its answer, or neither; in the heap, and in its record for the
-/// next daemon. Its conversation's lock guards it.
+/// The command that a conversation has under way, or its answer, or neither; in the heap, and in a record for the next
+/// daemon. Its conversation's lock guards it.
 /// </summary>
 /// <remarks>
 /// The record changes before anything is wiped that it led to, so that the next daemon finds what it names. Nothing
@@ -20,6 +20,8 @@ internal sealed class Exchange(
     private volatile ConversationState _state = record.State ?? ConversationState.Idle;
     private KeptBytes? _command; // exactly when the state is Running
     private Answer? _answer; // exactly when the state is Unread, and then never spent
+    private TpmCc _code = (TpmCc)record.Last.Code; // of the last command
+    private long _since = record.Turn == 0 ? begunAt : record.Last.Since; // when the state became what it is
 
     /// <summary>Gets the state; it may be read without the lock.</summary>
     public ConversationState State => _state;
@@ -27,75 +29,114 @@ internal sealed class Exchange(
     /// <summary>Gets the number of the last command; 0 before the first.</summary>
     public ulong Turn { get; private set; } = record.Turn;
 
-    /// <summary>Gets the code of the last command.</summary>
-    public TpmCc Code { get; private set; } = (TpmCc)record.Last.Code;
-
-    /// <summary>Gets when the state became what it is.</summary>
-    public long Since { get; private set; } = record.Turn == 0 ? begunAt : record.Last.Since;
-
-    /// <summary>Gets how many bytes of an answer nobody has read yet.</summary>
-    public int UnreadBytes => _answer?.UnreadBytes ?? 0;
-
-    /// <summary>True when there is an answer of which nothing was read.</summary>
-    public bool IsUntouched => _answer is { Untouched: true };
+    /// <summary>Gets what the conversation is about at this moment, but for the reads that wait at its door.</summary>
+    public ConversationActivity Activity => new(
+        _state, context.Time.GetElapsedTime(_since),
+        _state is ConversationState.Running or ConversationState.Unread ? _code : null, WaitingReads: 0,
+        _answer?.UnreadBytes ?? 0);
 
     /// <summary>Gets how long an unread answer still has; null when there is none.</summary>
     public TimeSpan? Remaining =>
         _answer is null ? null : UnreadAnswers.Lifetime - context.Time.GetElapsedTime(_answer.ReadyAt);
 
-    /// <summary>Returns true when the last command was brought by this request.</summary>
-    public bool IsOf(ulong request) => Turn > 0 && record.Last.Request == request;
+    /// <summary>
+    /// Returns true when this request brought the last command, and the conversation has not ended meanwhile.
+    /// </summary>
+    public bool IsOf(ulong request) =>
+        _state != ConversationState.Ended && Turn > 0 && record.Last.Request == request;
 
-    /// <summary>A command is under way, and what is left of an answer is dropped.</summary>
+    /// <summary>Returns why no command can be taken now; no error when one can.</summary>
+    /// <param name="isWhole">True when the command is whole.</param>
+    public Errno RefusalOf(bool isWhole) => _state switch
+    {
+        ConversationState.Ended => SpaceErrno.Gone,
+        ConversationState.Running => Errno.EBUSY,
+        ConversationState.Unread when _answer!.Untouched => Errno.EBUSY,
+        _ => isWhole ? Errno.None : Errno.EINVAL,
+    };
+
+    /// <summary>Begins a command, and drops what is left of an answer.</summary>
     public void Run(ReadOnlySpan<byte> command, ulong request)
     {
         Answer? rest = _answer;
         _command = context.Bytes.Rent(command.Length);
         _command.Fill(conversation, ++Turn, command);
-        Code = CommandFrame.CodeOf(command);
-        (_state, Since, _answer) = (ConversationState.Running, context.Time.GetTimestamp(), null);
+        _code = CommandFrame.CodeOf(command);
+        (_state, _since, _answer) = (ConversationState.Running, context.Time.GetTimestamp(), null);
         record.Run(Turn, new ConversationRecord.Entry
         {
             Request = request,
             Command = _command.Number,
-            Code = (uint)Code,
-            Since = Since,
+            Code = (uint)_code,
+            Since = _since,
         });
         rest?.Drop();
     }
 
-    /// <summary>The command under way was not taken, as if it had not come.</summary>
+    /// <summary>Goes back to before the command under way, which the space did not take.</summary>
     public void Withdraw()
     {
         Turn--;
         Drop(ConversationState.Idle);
     }
 
-    /// <summary>The answer of the command under way is there.</summary>
+    /// <summary>Ends the command under way with its answer.</summary>
     public void Finish(Answer answer)
     {
         _answer = answer;
         record.Answer(answer.Number, answer.Error, answer.ReadyAt);
-        (_state, Since) = (ConversationState.Unread, answer.ReadyAt);
+        (_state, _since) = (ConversationState.Unread, answer.ReadyAt);
         DropCommand();
     }
 
-    /// <summary>Takes the next bytes of the answer, or the error that it is.</summary>
-    public Portion Take<T>(int size, ulong turn, in T notes)
+    /// <summary>
+    /// Takes the next bytes of the answer, or the error that stands for it; no bytes when there is no answer.
+    /// </summary>
+    /// <typeparam name="T">The kind of <paramref name="notes"/>.</typeparam>
+    /// <param name="size">The most to take, in bytes.</param>
+    /// <param name="turn">
+    /// The number of the answer that the read waits for: a read that waits for an answer that is over gets no bytes of
+    /// the next one. 0 for a read that has just come, which gets its turn here.
+    /// </param>
+    /// <param name="notes">Learns what the read gets before it is taken.</param>
+    /// <param name="portion">What is taken, to be handed to the client.</param>
+    /// <returns>False while a command is under way.</returns>
+    public bool TryTake<T>(int size, ref ulong turn, in T notes, out Portion portion)
         where T : IReadNotes
     {
-        Answer answer = _answer!;
-        int count = Math.Min(size, answer.UnreadBytes);
-        notes.Note(new TakenPart(
-            turn, answer.Number, answer.Position, answer.Error.IsError ? -answer.Error.Value : count));
-        Portion portion = answer.Take(size);
-        AfterTake(answer);
-        return portion;
+        if (_state == ConversationState.Ended)
+        {
+            portion = Portion.Of(SpaceErrno.Gone);
+            return true;
+        }
+
+        ulong now = Turn + 1;
+        bool isOver = turn != 0 && turn != now;
+        if (turn == 0)
+        {
+            turn = now;
+            notes.Note(new TakenPart(turn, Source: 0, Start: 0, Count: 0));
+        }
+
+        if (isOver || _state == ConversationState.Idle)
+        {
+            portion = Portion.Nothing;
+            return true;
+        }
+
+        bool isReady = _state == ConversationState.Unread;
+        portion = isReady ? Take(size, turn, notes) : default;
+        return isReady;
     }
 
     /// <summary>Takes what a read took in an earlier daemon.</summary>
     public Portion TakeAgain(in TakenPart part)
     {
+        if (_state == ConversationState.Ended)
+        {
+            return Portion.Of(SpaceErrno.Gone);
+        }
+
         KeptBytes? left = context.Bytes.Find(part.Source, conversation, part.Turn - 1, claims: false);
         Portion portion =
             part.Count < 0 ? Portion.Of(new Errno(-part.Count))
@@ -123,11 +164,11 @@ internal sealed class Exchange(
         return isOverdue;
     }
 
-    /// <summary>The command or answer is dropped.</summary>
+    /// <summary>Drops the command or the answer.</summary>
     public void Drop(ConversationState next)
     {
         record.Become(next, Turn);
-        (_state, Since) = (next, context.Time.GetTimestamp());
+        (_state, _since) = (next, context.Time.GetTimestamp());
         _answer?.Drop();
         _answer = null;
         DropCommand();
@@ -165,6 +206,18 @@ internal sealed class Exchange(
 
     /// <summary>Forgets what the next daemon finds: the client is gone.</summary>
     public void Forget() => record.Remove();
+
+    private Portion Take<T>(int size, ulong turn, in T notes)
+        where T : IReadNotes
+    {
+        Answer answer = _answer!;
+        int count = Math.Min(size, answer.UnreadBytes);
+        notes.Note(new TakenPart(
+            turn, answer.Number, answer.Position, answer.Error.IsError ? -answer.Error.Value : count));
+        Portion portion = answer.Take(size);
+        AfterTake(answer);
+        return portion;
+    }
 
     private void AfterTake(Answer answer)
     {
