@@ -1,6 +1,6 @@
 namespace TpmFs.Fuse;
 
-/// <summary>What stat(2) shows of a node.</summary>
+/// <summary>The attributes of a node that stat(2) shows.</summary>
 public readonly record struct FuseAttributes
 {
     /// <summary>
@@ -27,7 +27,7 @@ public readonly record struct FuseAttributes
     public required DateTimeOffset ChangeTime { get; init; }
 }
 
-/// <summary>What LOOKUP and MKDIR answer.</summary>
+/// <summary>The answer to LOOKUP and MKDIR.</summary>
 /// <param name="Node">
 /// The number that the kernel uses for the node from now on. The kernel makes one inode, with locks and a page cache of
 /// its own, for each number.
@@ -35,7 +35,9 @@ public readonly record struct FuseAttributes
 /// <param name="Attributes">What stat(2) shows of the node.</param>
 public readonly record struct FuseEntry(NodeId Node, FuseAttributes Attributes);
 
-/// <summary>What SETATTR wants changed; null leaves a value as it is (the FATTR_* bits of linux/fuse.h).</summary>
+/// <summary>
+/// The attributes that a SETATTR changes; null leaves a value as it is (the FATTR_* bits of linux/fuse.h).
+/// </summary>
 public readonly record struct FuseAttributeChange
 {
     /// <summary>The permission bits only (07777).</summary>
@@ -56,7 +58,7 @@ public readonly record struct FuseAttributeChange
     public OpenId? Open { get; init; }
 }
 
-/// <summary>What OPEN and OPENDIR answer.</summary>
+/// <summary>The answer to OPEN and OPENDIR.</summary>
 public readonly record struct FuseOpened(OpenId Open, FuseOpenFlags Flags);
 
 /// <summary>FOPEN_* of linux/fuse.h.</summary>

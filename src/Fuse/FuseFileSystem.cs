@@ -172,7 +172,7 @@ public abstract class FuseFileSystem
     }
 }
 
-/// <summary>What a READ asks for.</summary>
+/// <summary>The part of a file that a READ asks for.</summary>
 /// <param name="Offset">Where in the file to read, in bytes.</param>
 /// <param name="Size">The most to read, in bytes.</param>
 /// <param name="Flags">The descriptor's flags, as set now (O_NONBLOCK).</param>
@@ -207,11 +207,11 @@ public readonly record struct FuseWriteArguments(ulong Offset, uint Flags)
     public FuseRequestId Request { get; init; }
 }
 
-/// <summary>What statfs(2) shows: counts of blocks of <paramref name="BlockSize"/> bytes, and of files.</summary>
+/// <summary>The counts that statfs(2) shows, of blocks of <paramref name="BlockSize"/> bytes and of files.</summary>
 public readonly record struct FuseStatFs(
     ulong Blocks, ulong BlocksFree, ulong Files, ulong FilesFree, uint BlockSize, uint NameLength);
 
-/// <summary>What a filesystem may tell the kernel unasked. Any thread.</summary>
+/// <summary>Notifies the kernel, which has not asked. Any thread.</summary>
 public interface IFuseNotifier
 {
     /// <summary>
@@ -269,7 +269,7 @@ public interface IFuseReadReplies
     void Fail(FuseReadReply reply, Errno error);
 }
 
-/// <summary>Who keeps a read.</summary>
+/// <summary>Learns when a read that it keeps is interrupted.</summary>
 public interface IFuseInterruptible
 {
     /// <summary>

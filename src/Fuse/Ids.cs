@@ -17,7 +17,7 @@ public readonly record struct OpenId(ulong Value);
 public readonly record struct PollId(ulong Value);
 
 /// <summary>
-/// Who asks: the user, group and thread of the request's header, as the initial user namespace sees them.
+/// The caller of a request: the user, group and thread of its header, as the initial user namespace sees them.
 /// </summary>
 public readonly record struct FuseCaller(uint Uid, uint Gid, uint Pid)
 {

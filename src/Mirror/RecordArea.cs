@@ -21,7 +21,7 @@ public sealed class RecordArea
     /// <summary>The record's bytes.</summary>
     public Span<byte> Span => _bytes.Span;
 
-    /// <summary>The same, for those who keep them.</summary>
+    /// <summary>Gets the same bytes, for callers that keep them.</summary>
     public Memory<byte> Memory => _bytes;
 
     /// <summary>Makes a record of zeros.</summary>

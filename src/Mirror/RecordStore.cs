@@ -28,7 +28,9 @@ public sealed class RecordStore
         _next = memory.Committed + 1;
     }
 
-    /// <summary>What an earlier process left, as it was found at adoption; empty in a new store.</summary>
+    /// <summary>
+    /// Gets the records that an earlier process left, as they were at adoption; empty in a new store.
+    /// </summary>
     public IReadOnlyList<StoredRecord> Records { get; private set; } = [];
 
     /// <summary>

@@ -5,7 +5,7 @@ namespace TpmFs.Os;
 /// <summary>A set of CPUs, as sched_setaffinity(2) takes it. Not synchronised.</summary>
 public sealed unsafe class CpuSet : IEquatable<CpuSet>
 {
-    /// <summary>As many CPUs as the kernel can be built for (NR_CPUS).</summary>
+    /// <summary>The most CPUs that a kernel can be built for (NR_CPUS).</summary>
     private const int MaxCpus = 8192;
 
     private const int WordBits = 64;

@@ -2,7 +2,7 @@ using System.Collections;
 
 namespace TpmFs.Os;
 
-/// <summary>This process's environment, as programs that it executes get it.</summary>
+/// <summary>Lists this process's environment for the programs that the process executes.</summary>
 public static class EnvironmentVariables
 {
     /// <summary>Returns NAME=VALUE for each variable, except those of some names.</summary>

@@ -18,7 +18,7 @@ public sealed unsafe class Epoll : IDisposable
 
     private Epoll(SafeFileHandle epoll) => _epoll = epoll;
 
-    /// <summary>Where struct epoll_event has the caller's number: it is packed on x86 alone.</summary>
+    /// <summary>Gets where the caller's number stands in struct epoll_event, which is packed on x86 alone.</summary>
     private static int NumberOffset => RuntimeInformation.ProcessArchitecture == Architecture.X64 ? 4 : 8;
 
     public static Errno Create(out Epoll epoll)

@@ -30,7 +30,9 @@ public static unsafe class FileCalls
     private const int EntryName = 19; // d_name in struct dirent64
     private const int FileSystemStatusSize = 128; // more than a struct statfs has
 
-    /// <summary>In bytes, a power of 2 and no more than a page has; most replies are shorter.</summary>
+    /// <summary>
+    /// The length of one piece, in bytes: a power of 2, and no more than a page has. Most replies are shorter.
+    /// </summary>
     private const int OnePiece = 512;
 
     /// <param name="path">What to open.</param>

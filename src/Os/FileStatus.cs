@@ -49,7 +49,7 @@ internal readonly record struct FileStatus(uint Mode, uint Owner, uint Links, ul
     /// <summary>The permissions in octal, for messages.</summary>
     public string Permissions => "0" + Convert.ToString(Mode & 0xFFF, 8);
 
-    /// <summary>What it is, for messages.</summary>
+    /// <summary>Gets the file's kind in words, for messages.</summary>
     public string Kind => (Mode & TypeMask) switch
     {
         RegularFile => "a plain file",

@@ -17,7 +17,7 @@ public enum SchedulingClass
     Special = -1,
 }
 
-/// <summary>What a thread has waited for a CPU (/proc/PID/schedstat).</summary>
+/// <summary>How long, and how often, a thread has waited for a CPU (/proc/PID/schedstat).</summary>
 /// <param name="Delay">How long it was ready to run and did not, in all.</param>
 /// <param name="Slices">How often it was given a CPU.</param>
 public readonly record struct CpuWaits(TimeSpan Delay, long Slices)

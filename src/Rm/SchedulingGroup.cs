@@ -14,12 +14,12 @@ public sealed class SchedulingGroup(GroupId id, string name, SpaceLimits limits)
 {
     public GroupId Id { get; } = id;
 
-    /// <summary>For logs.</summary>
+    /// <summary>Gets the group's name, for logs.</summary>
     public string Name { get; } = name;
 
     public SpaceLimits Limits { get; internal set; } = limits;
 
-    /// <summary>What all openers of the group have used.</summary>
+    /// <summary>Gets what all openers of the group have used.</summary>
     public Usage Usage { get; } = new();
 
     /// <summary>

@@ -6,7 +6,7 @@ public abstract class Space
     /// <summary>The space's identity, which it keeps when another manager goes on with it.</summary>
     public abstract SpaceId Id { get; }
 
-    /// <summary>What the opener has used.</summary>
+    /// <summary>Gets what the opener has used.</summary>
     public Usage Usage { get; } = new();
 
     /// <summary>How many transient objects the opener held a moment ago.</summary>
@@ -51,7 +51,7 @@ public abstract class Space
     public abstract void Close();
 }
 
-/// <summary>What was done on a thread that was lent (<see cref="Space.Lend"/>).</summary>
+/// <summary>The result of lending a thread (<see cref="Space.Lend"/>).</summary>
 public enum LendResult
 {
     /// <summary>Nothing: the command is over, or left to the manager's own thread.</summary>

@@ -26,6 +26,6 @@ public sealed record TpmFacts(TpmFamily Family, int MaxCommandSize, byte Highest
     /// <summary>The fewest bytes of a command or response that a client may count on.</summary>
     public const int SmallestBuffer = 4096;
 
-    /// <summary>What is assumed before the TPM has been reached.</summary>
+    /// <summary>The facts that are assumed before the TPM has been reached.</summary>
     public static readonly TpmFacts None = new(TpmFamily.Unknown, SmallestBuffer, 0, null);
 }

@@ -10,7 +10,7 @@ namespace TpmFs.Tpm;
 /// </summary>
 public interface ITpmTransport : IDisposable
 {
-    /// <summary>What this way can do. Valid from the first successful connection on.</summary>
+    /// <summary>Gets what this transport can do. Valid from the first successful connection on.</summary>
     TpmTransportFeatures Features { get; }
 
     /// <summary>
@@ -68,8 +68,8 @@ public interface ITpmTransport : IDisposable
         new(TransmitStatus.Disconnected, 0, "the way to the TPM did not outlive the process that used it");
 
     /// <summary>
-    /// What keeps the way to the TPM open while no process uses it; empty where nothing can. They belong to the
-    /// transport, and change with each connection (<see cref="WhenKeptChanges"/>).
+    /// Gets the descriptors that keep the way to the TPM open while no process uses it; none where nothing can. They
+    /// belong to the transport, and change with each connection (<see cref="WhenKeptChanges"/>).
     /// </summary>
     IReadOnlyList<KeptDescriptor> Kept => [];
 
@@ -116,7 +116,7 @@ public readonly record struct KeptDescriptor(string Name, SafeHandle Descriptor)
     }
 }
 
-/// <summary>What a transport can do.</summary>
+/// <summary>The abilities of a transport.</summary>
 /// <param name="CanCancel">True when <see cref="ITpmTransport.Cancel"/> reaches the TPM.</param>
 /// <param name="HighestLocality">The highest locality that can be set; 0 when none can.</param>
 /// <param name="LargestCommand">The largest command that fits, in bytes; null where only the TPM sets a limit.</param>

@@ -5,7 +5,7 @@ namespace TpmFs.Tpm;
 /// </summary>
 public enum TpmPt : uint
 {
-    /// <summary>Where the group of properties begins that change only with the firmware.</summary>
+    /// <summary>The first of the properties that change only with the firmware.</summary>
     Fixed = 0x100,
 
     /// <summary>"2.0" and a NUL, in four characters.</summary>
@@ -48,7 +48,7 @@ public enum TpmPt : uint
     MaxSessionContext = 0x122,
     TotalCommands = 0x129,
 
-    /// <summary>Where the group of properties begins that change at any time.</summary>
+    /// <summary>The first of the properties that change at any time.</summary>
     Variable = 0x200,
     Permanent = Variable,
     StartupClear = 0x201,

@@ -135,7 +135,7 @@ public readonly record struct TpmRc(uint Value)
     /// </summary>
     public TpmRc Base => IsFormatOne ? new(Value & ~(SessionBit | ParameterBit | (7u << NumberShift))) : this;
 
-    /// <summary>The same code with the resource manager's layer.</summary>
+    /// <summary>Gets the same code with the resource manager's layer.</summary>
     public TpmRc FromResourceManager => new((Value & ~LayerMask) | ResourceManagerLayer);
 
     /// <summary>

@@ -10,13 +10,13 @@ namespace TpmFs.Fuse.Character;
 /// </summary>
 /// <remarks>
 /// The device lives as long as the descriptor of its connection. A request is served as on a mount, with these
-/// differences of the kernel's: there is no size, no offset, no flush, and a release is waited for. What is said of
-/// <see cref="FuseSession"/> holds for the session; making and removing a device may take long, since the kernel waits
-/// for whoever lists /dev. One thread at a time, but for <see cref="Ending"/>.
+/// differences of the kernel's: there is no size, no offset, no flush, and a release is waited for. The remarks on <see
+/// cref="FuseSession"/> hold for the session. Making and removing a device may take long, since the kernel waits for
+/// every process that lists /dev. One thread at a time, but for <see cref="Ending"/>.
 /// </remarks>
 public sealed class CharacterDevice : IDisposable
 {
-    /// <summary>What makes devices.</summary>
+    /// <summary>The kernel's file through which devices are made.</summary>
     public const string Maker = "/dev/cuse";
 
     private const uint MakerMajor = 10; // MISC_MAJOR of linux/major.h
@@ -85,7 +85,7 @@ public sealed class CharacterDevice : IDisposable
 
     /// <summary>
     /// Goes on with a device that an earlier process has made: with its number, its file in /dev, and all that have it
-    /// open. What cannot be gone on with ends.
+    /// open. A device with which this process cannot go on ends.
     /// </summary>
     /// <param name="plan">The device that is wanted, with the records of the earlier process.</param>
     /// <param name="connection">The earlier process's descriptor. The device owns it.</param>

@@ -1,16 +1,18 @@
 namespace TpmFs.Fuse.Character;
 
-/// <summary>Who may open a device.</summary>
+/// <summary>The permissions to open a device.</summary>
 /// <param name="Mode">Permission bits.</param>
 /// <param name="Acl">
 /// The value of system.posix_acl_access, which says the same as the mode and more; empty where the mode says all.
 /// </param>
 public readonly record struct DeviceAccess(uint Uid, uint Gid, uint Mode, ReadOnlyMemory<byte> Acl)
 {
-    /// <summary>Nobody's but root's: what a device has when the kernel has just made it.</summary>
+    /// <summary>Gets the permissions of a device that the kernel has just made: root's alone.</summary>
     public static DeviceAccess OfNew => new(0, 0, 0b110_000_000, default);
 
-    /// <summary>What nobody wants a device to have, so that the next change does all steps.</summary>
+    /// <summary>
+    /// Gets permissions that no device is ever given. After them, a change to any others takes all of its steps.
+    /// </summary>
     internal static DeviceAccess Unknown => new(uint.MaxValue, uint.MaxValue, 0, default);
 
     public bool Equals(DeviceAccess other) =>

@@ -8,7 +8,7 @@ namespace TpmFs.Fuse.Character;
 /// </summary>
 public static partial class DeviceName
 {
-    /// <summary>In bytes. The name is also that of one directory in /sys, where 255 is the most.</summary>
+    /// <summary>The longest name, in bytes. It also names a directory in /sys, where 255 is the most.</summary>
     public const int MaxLength = 200;
 
     /// <summary>

@@ -37,7 +37,7 @@ public sealed class FuseMount : IDisposable
     /// </summary>
     internal event Action? Unmounting;
 
-    /// <summary>Where it is mounted, without symbolic links.</summary>
+    /// <summary>Gets the mount point, without symbolic links.</summary>
     public string MountPoint => _mountPoint.Path;
 
     /// <summary>True when an earlier process mounted it.</summary>
@@ -47,8 +47,8 @@ public sealed class FuseMount : IDisposable
     public SafeFileHandle Device => _layer.Connection;
 
     /// <summary>
-    /// Mounts: by mount(2) as root, else by fusermount3. What dead servers of the same kind left on the mount point is
-    /// removed first; a live one, and any other mount, is refused.
+    /// Mounts: by mount(2) as root, else by fusermount3. Removes first the mounts that dead servers of the same kind
+    /// left there; refuses where a live server, or any other mount, is there.
     /// </summary>
     /// <param name="options">Where and how.</param>
     /// <param name="log">Told what was cleaned up.</param>
@@ -239,7 +239,7 @@ public sealed class FuseMount : IDisposable
     }
 }
 
-/// <summary>What mounting made.</summary>
+/// <summary>A mount as the kernel made it.</summary>
 /// <param name="Connection">The descriptor of <c>/dev/fuse</c> that serves the mount.</param>
 /// <param name="Number">The filesystem's device number, MAJOR:MINOR, by which its layer is found again.</param>
 /// <param name="IsMountPointOurs">True when the mount point was made for the mount, and goes with it.</param>

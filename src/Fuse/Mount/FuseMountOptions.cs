@@ -1,15 +1,15 @@
 namespace TpmFs.Fuse.Mount;
 
-/// <summary>Where and how to mount.</summary>
+/// <summary>The place and the options of a mount.</summary>
 public sealed record FuseMountOptions
 {
     /// <summary>The directory to mount on.</summary>
     public required string MountPoint { get; init; }
 
-    /// <summary>What mount(8) shows as the source. Letters, digits and any of <c>-_.:/</c>.</summary>
+    /// <summary>Gets the source that mount(8) shows. Letters, digits and any of <c>-_.:/</c>.</summary>
     public string Source { get; init; } = "tpmfs";
 
-    /// <summary>What mount(8) shows as the type, after "fuse.". Letters, digits and any of <c>-_.:/</c>.</summary>
+    /// <summary>Gets the type that mount(8) shows after "fuse.". Letters, digits and any of <c>-_.:/</c>.</summary>
     public string Subtype { get; init; } = "tpmfs";
 
     /// <summary>
@@ -29,9 +29,9 @@ public sealed record FuseMountOptions
 
     /// <summary>
     /// The file that the server of this mount point keeps locked (flock) while it lives; made with mode 0600 where
-    /// missing, in a directory that exists. Who gets the lock takes what an earlier server left on the mount point for
-    /// dead and removes it. So the path must follow from the mount point alone, and nobody may delete or rename the
-    /// file.
+    /// missing, in a directory that exists. A server that gets the lock removes what an earlier server left on the
+    /// mount point, because that server must be dead. So the path must follow from the mount point alone, and nobody
+    /// may delete or rename the file.
     /// </summary>
     public required string LockFile { get; init; }
 }

@@ -55,7 +55,7 @@ internal sealed class FusermountMounter(IFuseLog log, string configurationPath =
         TryRun(["-u", "-q", "--", mountPoint], null, out problem)
             || TryRun(["-u", "-z", "--", mountPoint], null, out problem);
 
-    /// <summary>Whether /etc/fuse.conf lets users open their mounts to others.</summary>
+    /// <summary>Returns true when /etc/fuse.conf lets users open their mounts to others.</summary>
     private bool MayAllowOther()
     {
         try

@@ -4,7 +4,7 @@ using TpmFs.Mirror;
 
 namespace TpmFs.Fuse.Mount;
 
-/// <summary>What mounting made, as another process finds it that goes on with the mount.</summary>
+/// <summary>Writes down which mount was made, for another process that goes on with the mount.</summary>
 internal static class LayerRecord
 {
     private const byte Kind = 15; // a session's records have lower numbers

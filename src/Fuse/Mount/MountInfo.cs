@@ -21,7 +21,7 @@ public sealed record MountInfo(int Id, int ParentId, string Device, string Mount
     /// </summary>
     public uint? User { get; init; }
 
-    /// <summary>All mounts that this process can see.</summary>
+    /// <summary>Returns all mounts that this process can see.</summary>
     /// <exception cref="IOException">/proc is not there.</exception>
     public static IReadOnlyList<MountInfo> ReadAll() => Parse(File.ReadAllText(SelfPath));
 

@@ -1,6 +1,8 @@
 namespace TpmFs.Fuse.Mount;
 
-/// <summary>What mount options may hold: nothing that fusermount3's own list of options would take apart.</summary>
+/// <summary>
+/// Checks the values of mount options: they may hold nothing at which fusermount3 would split its list of options.
+/// </summary>
 internal static class MountOptionRules
 {
     /// <exception cref="ArgumentException">The caller's constants are wrong.</exception>

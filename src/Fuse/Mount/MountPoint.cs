@@ -11,7 +11,7 @@ namespace TpmFs.Fuse.Mount;
 /// <param name="ParentMountId">The mount that the directory above it lies in.</param>
 internal sealed record MountPoint(string Path, int ParentMountId)
 {
-    /// <summary>What is mounted on it now, lowest first.</summary>
+    /// <summary>Gets the mounts that lie on it now, lowest first.</summary>
     public IReadOnlyList<MountInfo> Layers => MountInfo.Layers(MountInfo.ReadAll(), ParentMountId, Path);
 
     public static bool TryResolve(string path, out MountPoint mountPoint, out string problem)

@@ -6,7 +6,7 @@ internal readonly ref struct ClientCommand
     /// <summary>The client's space.</summary>
     public required SpaceId Space { get; init; }
 
-    /// <summary>Which of the space's commands it is, counted from 1.</summary>
+    /// <summary>Gets the command's number in its space, counted from 1.</summary>
     public required long Number { get; init; }
 
     /// <summary>The command as the client wrote it.</summary>

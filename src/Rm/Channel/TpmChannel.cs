@@ -54,7 +54,7 @@ internal sealed class TpmChannel
     /// </summary>
     public SpaceFailure Loss { get; private set; } = SpaceFailure.TransportLost;
 
-    /// <summary>What went wrong when the channel was lost.</summary>
+    /// <summary>Gets what went wrong when the channel was lost.</summary>
     public string Problem { get; private set; } = "";
 
     /// <summary>The largest command that the way to the TPM takes, in bytes.</summary>

@@ -12,7 +12,9 @@ internal sealed class AnswerRecord : LedgerRecord
     /// <summary>The space whose command it was.</summary>
     public SpaceId Space { get; private set; }
 
-    /// <summary>Which of the space's commands it was, counted from 1; 0 when there is no answer.</summary>
+    /// <summary>
+    /// Gets the number of the answered command in its space, counted from 1; 0 when there is no answer.
+    /// </summary>
     public long Number { get; private set; }
 
     /// <summary>Why there is no response; null where there is one.</summary>

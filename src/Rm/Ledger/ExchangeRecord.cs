@@ -44,10 +44,10 @@ internal sealed class ExchangeRecord(RecordArea area)
     /// <summary>The space whose command it is; the default for the manager's own commands.</summary>
     public SpaceId Space => new(At<long>(SpaceOffset));
 
-    /// <summary>Which of the space's commands it is, counted from 1.</summary>
+    /// <summary>Gets the command's number in its space, counted from 1.</summary>
     public long Number => At<long>(NumberOffset);
 
-    /// <summary>When the command's time limit is over, in units of 100 ns since the machine's boot.</summary>
+    /// <summary>Gets the end of the command's time limit, in units of 100 ns since the machine's boot.</summary>
     public long End => At<long>(EndOffset);
 
     /// <summary>The command as its client wrote it.</summary>
@@ -56,7 +56,7 @@ internal sealed class ExchangeRecord(RecordArea area)
     /// <summary>The response, once it is received.</summary>
     public ReadOnlySpan<byte> Response => Buffer.Span[..Limit(At<int>(ResponseLengthOffset))];
 
-    /// <summary>Where the response is received.</summary>
+    /// <summary>Gets the memory into which the response is received.</summary>
     public Memory<byte> Buffer => area.Memory.Slice(HeadLength + BufferLength, BufferLength);
 
     /// <summary>Begins an exchange.</summary>

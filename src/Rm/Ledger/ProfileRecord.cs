@@ -6,7 +6,7 @@ namespace TpmFs.Rm.Ledger;
 /// </summary>
 internal sealed class ProfileRecord : LedgerRecord
 {
-    /// <summary>What the TPM said when it was asked last; nothing before it was asked.</summary>
+    /// <summary>Gets the properties that the TPM reported when it was last asked; none before that.</summary>
     public ProfileState State { get; private set; } = new([], [], null);
 
     protected override RecordKind Kind => RecordKind.Profile;

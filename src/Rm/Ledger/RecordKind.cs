@@ -3,10 +3,10 @@ namespace TpmFs.Rm.Ledger;
 /// <summary>Says what a record of the mirror is about. The numbers are part of the format.</summary>
 internal enum RecordKind : byte
 {
-    /// <summary>What is not about one space: one record.</summary>
+    /// <summary>The one record of all that is not about one space.</summary>
     State = 1,
 
-    /// <summary>What the TPM says of itself: one record.</summary>
+    /// <summary>The one record of the properties that the TPM reports.</summary>
     Profile,
 
     Group,

@@ -49,7 +49,7 @@ internal sealed class Session : LedgerRecord
     /// <summary>The context counter's value when the session was last saved.</summary>
     public ulong Sequence { get; private set; }
 
-    /// <summary>When a command last used the session, by the manager's time provider.</summary>
+    /// <summary>Gets the time when a command last used the session, by the manager's time provider.</summary>
     public long LastUse { get; private set; }
 
     /// <summary>The session's place among the loaded, by use, or among the saved, by sequence.</summary>

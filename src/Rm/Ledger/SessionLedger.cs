@@ -13,7 +13,9 @@ internal sealed class SessionLedger(
     /// <summary>Least recently used first.</summary>
     private readonly LinkedList<Session> _loaded = [];
 
-    /// <summary>In the order of their sequence numbers: the TPM's context gap is measured from the first.</summary>
+    /// <summary>
+    /// The saved sessions, by their sequence numbers: the TPM's context gap is measured from the first.
+    /// </summary>
     private readonly LinkedList<Session> _saved = [];
 
     private readonly Queue<Session> _doomed = [];
@@ -45,7 +47,7 @@ internal sealed class SessionLedger(
     /// <summary>The doomed session that is flushed next. There must be one.</summary>
     public Session FirstDoomed => _doomed.Peek();
 
-    /// <summary>All sessions that the TPM may hold for the manager.</summary>
+    /// <summary>Gets all sessions that the TPM may hold for the manager.</summary>
     public int Count => _byIndex.Count + _doomed.Count;
 
     /// <summary>The saved session from which the TPM's context gap is measured.</summary>

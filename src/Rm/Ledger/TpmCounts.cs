@@ -13,7 +13,9 @@ internal sealed class TpmCounts(StateRecord record)
 
     public uint Restarts { get; private set; }
 
-    /// <summary>When the TPM was last known not to have been restarted, by the manager's time provider.</summary>
+    /// <summary>
+    /// Gets the last time at which the TPM was known not to have been restarted, by the manager's time provider.
+    /// </summary>
     public long LastSure { get; private set; }
 
     /// <summary>Records the counts that the TPM reports.</summary>

@@ -37,7 +37,7 @@ internal sealed class TpmLedger
 
     public SessionLedger Sessions { get; }
 
-    /// <summary>What the TPM says of itself.</summary>
+    /// <summary>Gets the properties that the TPM reports.</summary>
     public ProfileRecord Profile { get; } = new();
 
     /// <summary>The TPM's slots for transient objects.</summary>

@@ -28,7 +28,7 @@ internal sealed class TransientObject : LedgerRecord
     /// <summary>The TPM's handle while the object is in the TPM.</summary>
     public TpmHandle? Resident { get; private set; }
 
-    /// <summary>When the object was last put into the TPM, by the manager's time provider.</summary>
+    /// <summary>Gets the time when the object was last put into the TPM, by the manager's time provider.</summary>
     public long Entered { get; private set; }
 
     /// <summary>A context of the object as it is now; null when there is none.</summary>
@@ -56,7 +56,9 @@ internal sealed class TransientObject : LedgerRecord
     /// </summary>
     public byte[]? PublicAnswer { get; set; }
 
-    /// <summary>When the object was last used, counted in uses of any object; 0 before the first use.</summary>
+    /// <summary>
+    /// Gets the moment of the object's last use, counted in uses of any object; 0 before the first use.
+    /// </summary>
     public long LastUse { get; private set; }
 
     /// <summary>The uses of any object between this object's last two uses; 0 before its second use.</summary>

@@ -3,9 +3,9 @@ using TpmFs.Rm.Ledger;
 namespace TpmFs.Rm.Objects;
 
 /// <summary>
-/// Bounds the transient objects of all openers together, whose contexts the manager keeps in memory. Each user of a
-/// domain may hold no more objects than are left for others. So one user alone gets half, and a newcomer always finds
-/// room.
+/// Bounds the transient objects of all openers together, whose contexts the manager keeps in memory. A user of a domain
+/// may make one more object while the user holds fewer than are free. So one user alone gets half, and a newcomer
+/// always finds room.
 /// </summary>
 /// <param name="held">Counts the objects of all spaces.</param>
 /// <param name="whole">How many objects there may be in all.</param>

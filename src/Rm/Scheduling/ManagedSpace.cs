@@ -25,7 +25,7 @@ internal sealed class ManagedSpace : Space
         _locality = record.Owner.Locality;
     }
 
-    /// <summary>What the space holds. Only the manager's thread may read what can change in it.</summary>
+    /// <summary>Gets what the space holds. Only the manager's thread may read the parts that can change.</summary>
     public SpaceRecord Record { get; }
 
     public override SpaceId Id => Record.Id;

@@ -48,13 +48,15 @@ internal sealed class PendingCommand(ManagedSpace space, long commands) : FairSh
     /// <summary>How many commands the space has had, which is this one's number.</summary>
     public long Count { get; private set; } = commands;
 
-    /// <summary>When it was submitted, by the manager's time provider.</summary>
+    /// <summary>Gets the time when it was submitted, by the manager's time provider.</summary>
     public long Submitted { get; private set; }
 
-    /// <summary>When it was first taken to be run; null while it has only waited for its turn.</summary>
+    /// <summary>
+    /// Gets or sets the time when it was first taken to be run; null while it has only waited for its turn.
+    /// </summary>
     public long? Begun { get; set; }
 
-    /// <summary>When it first had to wait for room; null when it has not.</summary>
+    /// <summary>Gets or sets the time when it first had to wait for room; null when it has not waited.</summary>
     public long? WaitingSince { get; set; }
 
     /// <summary>How often the TPM has put the command off.</summary>

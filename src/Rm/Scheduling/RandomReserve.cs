@@ -10,8 +10,8 @@ namespace TpmFs.Rm.Scheduling;
 /// manager answers the probe with these bytes. Any thread.
 /// </summary>
 /// <remarks>
-/// One user of a domain gets no more bytes than are left for the others, so at most half, until the reserve has been
-/// full again.
+/// A user of a domain gets bytes while the user has had fewer than are left; what a user has had counts until the
+/// reserve is full again. So one user alone gets half.
 /// </remarks>
 internal sealed class RandomReserve
 {

@@ -85,7 +85,8 @@ internal sealed class RoomMaker(
     /// </summary>
     public TpmStepResult ReleaseAll()
     {
-        // What the TPM refuses to save is dropped, or saved at the next try. Each try but the last leaves less to do.
+        // An object or session that the TPM refuses to save is dropped, or saved at the next try. Each try but the last
+        // leaves less to do.
         for (int tries = 2 * (ledger.Objects.Count + ledger.Sessions.Count + 1); tries > 0; tries--)
         {
             TpmStepResult step = ReleaseWhatLeaves();

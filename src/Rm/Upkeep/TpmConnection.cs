@@ -27,7 +27,7 @@ internal sealed class TpmConnection(
     private int _restartsBefore;
     private bool _mustAsk;
 
-    /// <summary>What the TPM is. Any thread.</summary>
+    /// <summary>Gets the facts about the TPM. Any thread.</summary>
     public TpmFacts Facts => _facts;
 
     /// <summary>Why the TPM is not there; empty while it is. Any thread.</summary>

@@ -26,10 +26,14 @@ internal sealed class ChildProcess : IDisposable
         (_pid, _descriptor, _output) = (pid, descriptor, output);
     }
 
-    /// <summary>What means this process and no other; null where the kernel has no such descriptors.</summary>
+    /// <summary>
+    /// Gets the descriptor that refers to this process and to no other; null where the kernel has no such descriptors.
+    /// </summary>
     public SafeHandle? Descriptor => _descriptor;
 
-    /// <summary>What keeps the process's output open. A process whose output is closed ends when it writes.</summary>
+    /// <summary>
+    /// Gets the descriptor that keeps the process's output open. A process whose output is closed ends when it writes.
+    /// </summary>
     public SafeHandle Output => _output.Descriptor;
 
     /// <summary>

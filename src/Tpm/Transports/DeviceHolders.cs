@@ -14,7 +14,7 @@ public sealed class DeviceHolders(string path)
     private const int MaxNamed = 3;
 
     /// <summary>
-    /// What the kernel writes behind the path of a file whose name leads to another inode by now: each path to a node
+    /// The kernel writes this behind the path of a file whose name leads to another inode by now: each path to a node
     /// of TpmFs has an inode of its own, and a device may have been made anew.
     /// </summary>
     private const string Renewed = " (deleted)";

@@ -222,8 +222,8 @@ internal sealed class DeviceTransport(string path) : ITpmTransport
     }
 
     /// <summary>
-    /// Closes a device that was taken off, unless a command is under way. Who keeps a descriptor of it must close that,
-    /// too: the kernel lets nobody open a TPM that is open.
+    /// Closes a device that was taken off, unless a command is under way. The keeper of a copy of its descriptor must
+    /// close the copy, too: the kernel lets nobody open a TPM that is open.
     /// </summary>
     private void CloseUnused()
     {

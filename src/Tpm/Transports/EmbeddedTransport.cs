@@ -31,7 +31,7 @@ internal sealed class EmbeddedTransport(string directory) : ITpmTransport
     /// </summary>
     private const string Service = "chardev";
 
-    /// <summary>What the swtpm of an earlier process can do, which that process has asked it.</summary>
+    /// <summary>The abilities of an earlier process's swtpm. That process has asked the swtpm for them.</summary>
     private static readonly TpmTransportFeatures s_features = new(CanCancel: true, HighestLocality: 4);
 
     private static readonly TimeSpan s_stopTimeout = TimeSpan.FromSeconds(5);

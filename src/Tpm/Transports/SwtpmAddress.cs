@@ -5,7 +5,7 @@ using System.Text;
 
 namespace TpmFs.Tpm.Transports;
 
-/// <summary>Where a swtpm listens.</summary>
+/// <summary>The addresses at which a swtpm listens.</summary>
 /// <param name="Name">For messages.</param>
 /// <param name="Data">The data channel's address.</param>
 /// <param name="Control">

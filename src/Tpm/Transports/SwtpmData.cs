@@ -166,7 +166,9 @@ internal sealed class SwtpmData(TpmSocket first, SwtpmConnector? open, TimeSpan 
 
     public bool IsQuiet => _socket.IsQuiet;
 
-    /// <summary>What keeps the connection open; null where swtpm closes it after each response.</summary>
+    /// <summary>
+    /// Gets the descriptor that keeps the connection open; null where swtpm closes it after each response.
+    /// </summary>
     public SafeHandle? Descriptor => ClosesAfterResponse ? null : _socket.Descriptor;
 
     public void Dispose() => _socket.Dispose();

@@ -30,7 +30,7 @@ internal sealed class SwtpmLink(SwtpmData data, SwtpmControl? control, TpmTransp
 
     public SwtpmData Data => data;
 
-    /// <summary>What is called when a whole command has gone out.</summary>
+    /// <summary>Gets or sets the action that is called when a whole command has gone out.</summary>
     public Action? WhenSent { get; set; }
 
     /// <summary>Asks the control channel what it can do, if it did not answer that when the link was made.</summary>

@@ -31,7 +31,9 @@ internal sealed class SwtpmTransport(SwtpmAddress address) : ITpmTransport
     /// </summary>
     private static readonly TimeSpan s_closeTimeout = TimeSpan.FromMilliseconds(10);
 
-    /// <summary>The same, after swtpm has once closed a connection later than that: the machine is busy.</summary>
+    /// <summary>
+    /// The same limit, after swtpm has once closed a connection later than that: the machine is busy.
+    /// </summary>
     private static readonly TimeSpan s_longCloseTimeout = TimeSpan.FromMilliseconds(500);
 
     private SwtpmLink? _link; // Written by the worker's thread, read by any.

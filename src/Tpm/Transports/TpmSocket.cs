@@ -24,7 +24,7 @@ internal sealed class TpmSocket(Socket socket) : IDisposable
     private int _receiveTimeout;
     private int _sendTimeout;
 
-    /// <summary>What keeps the connection open.</summary>
+    /// <summary>Gets the descriptor that keeps the connection open.</summary>
     public SafeHandle Descriptor => socket.SafeHandle;
 
     /// <summary>How many bytes can be received without waiting.</summary>

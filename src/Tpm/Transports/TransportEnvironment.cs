@@ -1,6 +1,6 @@
 namespace TpmFs.Tpm.Transports;
 
-/// <summary>What a transport needs to know of the daemon.</summary>
+/// <summary>The daemon's circumstances that a transport needs to know.</summary>
 public sealed record TransportEnvironment
 {
     /// <summary>A directory for state that outlives the daemon.</summary>

@@ -16,7 +16,7 @@ internal delegate bool TransportParser(
 /// <summary>A kind of transport: the word before the colon, what may follow, and what to make of it.</summary>
 internal sealed record TransportKind(string Name, TransportParser TryParse, params TransportForm[] Forms);
 
-/// <summary>One way to write which TPM is meant, for help, manual and completions.</summary>
+/// <summary>One way to write which TPM is meant, as help, manual and completions show it.</summary>
 /// <param name="Syntax">With what the user fills in in capitals, such as device:PATH.</param>
 /// <param name="Explanation">What it means; part of a sentence, without a full stop.</param>
 /// <param name="Completions">What a shell may complete a word to, separated by blanks.</param>

@@ -29,7 +29,7 @@ public sealed class TransportSpec
         _create = create;
     }
 
-    /// <summary>What can be written, in the order in which help lists it.</summary>
+    /// <summary>Gets the forms that can be written, in the order in which help lists them.</summary>
     public static IReadOnlyList<TransportForm> Forms { get; } = [.. s_kinds.SelectMany(kind => kind.Forms)];
 
     /// <summary>The text as the user wrote it.</summary>

@@ -9,7 +9,7 @@ public ref struct TpmReader(ReadOnlySpan<byte> bytes)
 {
     private readonly ReadOnlySpan<byte> _bytes = bytes;
 
-    /// <summary>Where the next read begins, in bytes from the start.</summary>
+    /// <summary>Gets the place where the next read begins, in bytes from the start.</summary>
     public int Position { get; private set; }
 
     /// <summary>The bytes that have not been read.</summary>

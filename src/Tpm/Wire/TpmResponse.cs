@@ -5,7 +5,7 @@ namespace TpmFs.Tpm.Wire;
 /// <summary>Reads what a resource manager needs of a response, and writes the responses that it makes itself.</summary>
 public static class TpmResponse
 {
-    /// <summary>Where a response has its handle, in bytes from its start.</summary>
+    /// <summary>The place of a response's handle, in bytes from the response's start.</summary>
     public const int HandleOffset = TpmHeader.Length;
 
     /// <summary>The size in bytes of a response that consists of a header.</summary>

@@ -1,6 +1,6 @@
 namespace TpmFs.Cdi;
 
-/// <summary>What a container gets that asks for a domain: the domain's managed nodes.</summary>
+/// <summary>The device of one domain. A container that asks for it gets the domain's managed nodes.</summary>
 /// <param name="Name">The domain's name, without the directory that domains are in.</param>
 /// <param name="Nodes">The paths of its nodes by the number of their TPM; one at least.</param>
 internal sealed record CdiDevice(string Name, IReadOnlyDictionary<int, string> Nodes)

@@ -11,7 +11,7 @@ namespace TpmFs.Cdi;
 /// </summary>
 internal static class CdiSpecification
 {
-    /// <summary>What stands before the "=" where a container names a device.</summary>
+    /// <summary>The kind of the devices: it stands before the "=" where a container names one.</summary>
     public const string Kind = "tpmfs.example/tpm";
 
     /// <summary>The oldest version that has everything used here, so that old container engines take it too.</summary>

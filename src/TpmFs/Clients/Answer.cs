@@ -3,7 +3,7 @@ using System.Security.Cryptography;
 namespace TpmFs.Clients;
 
 /// <summary>
-/// What a command came to, until it is read: the response's bytes, or an error. Guarded by its conversation's lock.
+/// The result of a command until it is read: the response's bytes, or an error. Guarded by its conversation's lock.
 /// </summary>
 /// <remarks>
 /// It is the pool's again when its conversation has dropped it and every <see cref="Portion"/> of it is sent: an idle
@@ -87,7 +87,8 @@ internal sealed class Answer(AnswerPool pool)
 }
 
 /// <summary>
-/// What one read gets: bytes, or an error. It is handed over without a lock, since the client may call back at once.
+/// The part of an answer that one read gets: bytes, or an error. It is handed over without a lock, since the client may
+/// call back at once.
 /// </summary>
 internal readonly struct Portion(Answer? answer, Errno error, Memory<byte> bytes)
 {

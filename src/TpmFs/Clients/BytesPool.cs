@@ -5,7 +5,7 @@ namespace TpmFs.Clients;
 /// <summary>Memory for commands and answers that is not in use, so that a command makes none. Any thread.</summary>
 internal sealed class BytesPool
 {
-    /// <summary>As many are kept.</summary>
+    /// <summary>How many buffers are kept for reuse.</summary>
     private const int Kept = 64;
 
     /// <summary>

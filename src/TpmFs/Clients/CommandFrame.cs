@@ -4,8 +4,8 @@ using TpmFs.Tpm;
 namespace TpmFs.Clients;
 
 /// <summary>
-/// What a write has to be to be a command: TPM 2.0 library specification, Part 1, 18.2: tag, size, code, 10 bytes in
-/// all.
+/// Finds the command in the bytes of a write. A command's header has a tag, a size and a code, 10 bytes in all (TPM 2.0
+/// library specification, Part 1, 18.2).
 /// </summary>
 internal static class CommandFrame
 {

@@ -4,7 +4,7 @@ using TpmFs.Tpm;
 
 namespace TpmFs.Clients;
 
-/// <summary>What the audit says of conversations. Any thread; never waits.</summary>
+/// <summary>Writes the audit's events about conversations. Any thread; never waits.</summary>
 internal static class ConversationAudit
 {
     /// <summary>Logs that a conversation ends before its client closes it.</summary>

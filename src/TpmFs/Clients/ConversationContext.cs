@@ -4,7 +4,7 @@ using TpmFs.Records;
 
 namespace TpmFs.Clients;
 
-/// <summary>What all conversations of the daemon share. Any thread.</summary>
+/// <summary>The parts that all conversations of the daemon share. Any thread.</summary>
 internal sealed class ConversationContext : IDisposable
 {
     private readonly RecordedCounter _ids;

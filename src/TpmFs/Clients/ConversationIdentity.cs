@@ -1,6 +1,8 @@
 namespace TpmFs.Clients;
 
-/// <summary>Who leads a conversation, and where, as of its start, whoever uses it later.</summary>
+/// <summary>
+/// The client that began a conversation, and the node that it came by, whoever uses the conversation later.
+/// </summary>
 /// <param name="Id">The number by which control files name it.</param>
 /// <param name="Domain">The domain's place in the tree; the root's is empty.</param>
 /// <param name="Node">The node that it goes by.</param>
@@ -14,7 +16,7 @@ internal sealed record ConversationIdentity(ulong Id, Client Client, string Doma
     public string Path => Domain.Length == 0 ? Node.Name : $"{Domain}/{Node.Name}";
 }
 
-/// <summary>Who asks for something, as the door knows it at that moment.</summary>
+/// <summary>The process that asks for something, as the door knows it at that moment.</summary>
 /// <param name="Pid">The process, or one of its threads.</param>
 internal readonly record struct Caller(uint Uid, uint Gid, uint Pid)
 {
@@ -54,7 +56,7 @@ internal sealed record Client(uint Uid, uint Pid, string Command)
     }
 }
 
-/// <summary>Which node of a domain leads to a TPM, and how.</summary>
+/// <summary>The node of a domain by which a client reaches a TPM.</summary>
 /// <param name="Name">The node's place in its domain, such as locality/1/rm0.</param>
 /// <param name="Tpm">The TPM's number.</param>
 /// <param name="Locality">The locality of commands, unless the client sets another.</param>

@@ -124,7 +124,7 @@ internal sealed class ConversationRecord
         return ref (turn & 1) == 0 ? ref head.Even : ref head.Odd;
     }
 
-    /// <summary>What belongs to one command.</summary>
+    /// <summary>The part of the record that belongs to one command.</summary>
     [StructLayout(LayoutKind.Sequential)]
     public struct Entry
     {
@@ -146,7 +146,7 @@ internal sealed class ConversationRecord
     }
 }
 
-/// <summary>Whose a conversation is.</summary>
+/// <summary>The identity of a conversation, and its handle space.</summary>
 /// <param name="Identity">Who leads it, and where.</param>
 /// <param name="Space">The number of its handle space.</param>
 internal sealed record SavedConversation(ConversationIdentity Identity, long Space);

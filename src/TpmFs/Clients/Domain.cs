@@ -9,8 +9,8 @@ namespace TpmFs.Clients;
 /// root, each users/UID and each domains/NAME. Any thread.
 /// </summary>
 /// <remarks>
-/// The lock guards all fields and is held for a few instructions. What holds of the limits is what was changed at run
-/// time, else what is configured.
+/// The lock guards all fields and is held for a few instructions. A limit that was changed at run time holds, else the
+/// configured one.
 /// </remarks>
 internal sealed class Domain
 {

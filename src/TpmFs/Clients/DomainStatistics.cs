@@ -3,8 +3,8 @@ using TpmFs.Rm;
 namespace TpmFs.Clients;
 
 /// <summary>
-/// What a domain uses now, and has used since the daemon began. Times in microseconds. <see cref="Keys"/> says what
-/// each value is.
+/// The use that a domain makes of the daemon and the TPMs, now and since the daemon began. Times in microseconds. <see
+/// cref="Keys"/> says what each value is.
 /// </summary>
 internal sealed record DomainStatistics
 {

@@ -10,7 +10,7 @@ internal interface IReadNotes
     void Note(in TakenPart part);
 }
 
-/// <summary>What a read gets.</summary>
+/// <summary>The part of an answer that a read gets.</summary>
 /// <param name="Turn">Which answer the read waits for, or gets: one more than the command's number.</param>
 /// <param name="Source">The number of the answer's bytes.</param>
 /// <param name="Start">The first byte that it gets.</param>
@@ -25,7 +25,7 @@ internal readonly struct NoNotes : IReadNotes
     }
 }
 
-/// <summary>Which of a door's requests something is.</summary>
+/// <summary>One of a door's requests.</summary>
 /// <param name="Number">The door's own number for it, used once; 0 where the door has none.</param>
 /// <param name="IsRepeated">True when an earlier daemon had it, and may have carried it out.</param>
 internal readonly record struct DoorRequest(ulong Number, bool IsRepeated);

@@ -2,7 +2,7 @@ using TpmFs.Rm;
 
 namespace TpmFs.Clients;
 
-/// <summary>Where errno and the TPM's ways to fail meet. A response, whatever its code, is never an errno.</summary>
+/// <summary>Turns failures of a handle space into an errno. A response, whatever its code, never becomes one.</summary>
 internal static class SpaceErrno
 {
     /// <summary>Returns what the next read gives for a command without a response.</summary>

@@ -44,7 +44,7 @@ internal sealed class TpmPort(
 
     public bool CanBeManaged => Facts.Family != TpmFamily.Tpm12;
 
-    /// <summary>Whether commands can be sent at a locality.</summary>
+    /// <summary>Returns true when commands can be sent at a locality.</summary>
     public bool Has(byte locality) => locality <= Facts.HighestLocality;
 
     /// <summary>

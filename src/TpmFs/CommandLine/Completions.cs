@@ -6,8 +6,8 @@ using TpmFs.Tpm.Transports;
 namespace TpmFs.CommandLine;
 
 /// <summary>
-/// Completions for shells, from a command line's definition. What a value is follows from its name in the help: DIR,
-/// FILE, SPEC, BUS, ID.
+/// Completions for shells, from a command line's definition. The name of a value in the help says of what kind it is:
+/// DIR, FILE, SPEC, BUS, ID.
 /// </summary>
 internal static class Completions
 {

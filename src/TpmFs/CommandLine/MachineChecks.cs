@@ -5,7 +5,7 @@ using TpmFs.Tpm.Transports;
 
 namespace TpmFs.CommandLine;
 
-/// <summary>What 'tpmfs doctor' looks at of the machine and the configuration, whether or not a daemon runs.</summary>
+/// <summary>Checks the machine and the configuration for 'tpmfs doctor', whether or not a daemon runs.</summary>
 internal sealed class MachineChecks(SettingsSource source)
 {
     private const string FuseDevice = "/dev/fuse";
@@ -13,7 +13,7 @@ internal sealed class MachineChecks(SettingsSource source)
 
     private static readonly Version s_oldestKernel = new(5, 4);
 
-    /// <summary>What is configured, or the defaults where the configuration cannot be read.</summary>
+    /// <summary>Gets the configured settings, or the defaults where the configuration cannot be read.</summary>
     public Settings Settings { get; private set; } = new();
 
     public IEnumerable<Finding> Look()

@@ -24,7 +24,7 @@ internal sealed partial class MountedTree
     public IEnumerable<string> Domains =>
         ["", .. s_collections.SelectMany(List)];
 
-    /// <summary>Where this user's daemon mounts. A user without one means the system's.</summary>
+    /// <summary>Gets the mount point of this user's daemon. A user without one means the system's daemon.</summary>
     private static string[] OwnMountPoint =>
         Places.TryFind(
             null, "/", Environment.IsPrivilegedProcess, Environment.GetEnvironmentVariable, out Places? own, out _)
@@ -226,7 +226,7 @@ internal sealed partial class MountedTree
 /// <summary>A line of an openers file.</summary>
 internal sealed class OpenerLine
 {
-    /// <summary>In the order in which they stand in the line.</summary>
+    /// <summary>The columns, in the order in which they stand in the line.</summary>
     private static readonly string[] s_columns =
     [
         "id", "uid", "pid", "command", "node", "locality", "objects", "sessions", "commands", "age", "state", "since",
@@ -241,7 +241,7 @@ internal sealed class OpenerLine
 
     public ulong Id { get; }
 
-    /// <summary>What stands in a column.</summary>
+    /// <summary>Gets the word in a column.</summary>
     public string this[string column] => _words[Array.IndexOf(s_columns, column)];
 
     /// <summary>Reads a line.</summary>

@@ -3,7 +3,7 @@ namespace TpmFs.CommandLine;
 /// <summary>Shows the text of a status file on a terminal: no wider than that, and what is wrong in red.</summary>
 internal static class StatusView
 {
-    /// <summary>Where the words of a line stand that has a name before them ("TPM 0", "up").</summary>
+    /// <summary>The column at which the words of a line begin after its name ("TPM 0", "up").</summary>
     private const int Words = 11;
 
     /// <summary>How much of a domain's name is shown at least.</summary>

@@ -5,7 +5,7 @@ using TpmFs.Tpm.Wire;
 
 namespace TpmFs.CommandLine;
 
-/// <summary>What a TPM answers to a client that asks for its properties which change (TPM_PT_VAR).</summary>
+/// <summary>The properties of a TPM that change (TPM_PT_VAR), as the TPM answers a client.</summary>
 internal sealed class TpmProperties
 {
     private const int MaxResponse = 4096;

@@ -2,7 +2,7 @@ using Tmds.DBus.Protocol;
 
 namespace TpmFs.Configuration;
 
-/// <summary>Which name is served on D-Bus, and on which bus.</summary>
+/// <summary>The name that is served on D-Bus, and the bus.</summary>
 /// <param name="Bus">The bus.</param>
 /// <param name="Name">The name.</param>
 internal sealed record BusSettings(BusKind Bus, string Name)

@@ -4,15 +4,15 @@ using TpmFs.Fuse.Character;
 
 namespace TpmFs.Configuration;
 
-/// <summary>Which node has a character device, and under which name.</summary>
+/// <summary>A rule that gives a node a character device.</summary>
 /// <param name="Name">The device's path below /dev, with <c>*</c> for the name of a directory.</param>
 /// <param name="Node">The node's place in the tree, with <c>*</c> for every directory of users or domains.</param>
 internal sealed partial record DeviceRule(string Name, string Node)
 {
-    /// <summary>What a rule is, for a person.</summary>
+    /// <summary>The form of a rule's name, in words.</summary>
     public const string Form = "the name of a device below /dev, such as tpmrmfs0 or tpmfs/web, that begins with tpm";
 
-    /// <summary>What the node of a rule is, for a person.</summary>
+    /// <summary>The form of a rule's node, in words.</summary>
     public const string NodeForm = "a node that is a TPM, such as \"rm0\", \"domains/web/rm0\" or \"domains/*/rm0\"";
 
     private const char Any = '*';
@@ -93,11 +93,11 @@ internal sealed partial record DeviceRule(string Name, string Node)
             && (IsForAll || tpm == parts[0]);
     }
 
-    /// <summary>What the key of a rule looks like in the configuration file.</summary>
+    /// <summary>Matches a rule's key in the configuration file.</summary>
     [GeneratedRegex(@"^tpm[A-Za-z0-9._/-]*\*?[A-Za-z0-9._/-]*\z")]
     public static partial Regex NamePattern();
 
-    /// <summary>What the value of a rule looks like.</summary>
+    /// <summary>Matches a rule's value.</summary>
     [GeneratedRegex(
         @"^((users/(\*|[0-9]{1,10})|domains/(\*|(?!\.{1,2}/)[A-Za-z0-9._][A-Za-z0-9._-]*))/)?"
             + @"(locality/[0-4]/)?(rm|raw)[0-9]{1,3}\z")]
@@ -114,7 +114,7 @@ internal sealed partial record DeviceRule(string Name, string Node)
         text.IndexOf('=', StringComparison.Ordinal) is >= 0 and var at ? (text[..at], text[(at + 1)..]) : (text, "");
 }
 
-/// <summary>What is said of one device.</summary>
+/// <summary>The settings of one device.</summary>
 internal sealed class DeviceSettings
 {
     /// <summary>The node that it leads to.</summary>

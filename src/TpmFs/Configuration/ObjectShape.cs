@@ -4,7 +4,10 @@ using System.Text.Json.Nodes;
 
 namespace TpmFs.Configuration;
 
-/// <summary>What an object may hold: for each key its value. No key need be there, none may be there twice.</summary>
+/// <summary>
+/// The keys that an object may hold, each with the shape of its value. No key need be there, and none may be there
+/// twice.
+/// </summary>
 internal sealed class ObjectShape<T> : Value<T>, IEnumerable<string>
 {
     private readonly List<string> _order = [];

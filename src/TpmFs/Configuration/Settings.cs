@@ -3,7 +3,7 @@ using TpmFs.Policy;
 
 namespace TpmFs.Configuration;
 
-/// <summary>What the configuration file says, over the defaults.</summary>
+/// <summary>The configuration file's settings, over the defaults.</summary>
 internal sealed class Settings
 {
     /// <summary>The ways to the TPMs, by their numbers; empty when only the command line names any.</summary>
@@ -27,7 +27,9 @@ internal sealed class Settings
     /// <summary>Session slots of the TPM that are kept free; null for what suits the transport.</summary>
     public int? ReserveSessions { get; set; }
 
-    /// <summary>Whether what the TPM holds at the start is flushed; null for what suits the transport.</summary>
+    /// <summary>
+    /// Gets or sets whether the TPM's objects and sessions are flushed at the start; null for what suits the transport.
+    /// </summary>
     public bool? FlushAtStart { get; set; }
 
     /// <summary>True when the thread that serves clients follows them from CPU to CPU.</summary>
@@ -39,16 +41,16 @@ internal sealed class Settings
     /// <summary>The name that is served on that bus.</summary>
     public string BusName { get; set; } = BusSettings.TabrmdName;
 
-    /// <summary>What is served on D-Bus; null for nothing.</summary>
+    /// <summary>Gets the name to serve on D-Bus; null for none.</summary>
     public BusSettings? Tabrmd => Bus is { } bus ? new BusSettings(bus, BusName) : null;
 
     /// <summary>The root's own.</summary>
     public DomainSettings Root { get; } = new();
 
-    /// <summary>Of users and domains, where these say nothing themselves.</summary>
+    /// <summary>Gets the settings of users and domains that say nothing themselves.</summary>
     public DomainSettings Defaults { get; } = new();
 
-    /// <summary>Who has a directory: by name, uid, or @group.</summary>
+    /// <summary>Gets the users who have a directory: by name, uid, or @group.</summary>
     public SortedDictionary<string, DomainSettings> Users { get; } = new(StringComparer.Ordinal);
 
     /// <summary>The domains that there are from the start, by name.</summary>
@@ -62,15 +64,15 @@ internal sealed class Settings
 
     public LogEventLevel LogLevel { get; set; } = LogEventLevel.Information;
 
-    /// <summary>What the root is held to; complete.</summary>
+    /// <summary>Gets the root's limits, complete.</summary>
     public Limits RootLimits => Root.Limits.Over(Limits.OfRoot);
 
-    /// <summary>What a user or domain is held to; complete.</summary>
+    /// <summary>Returns the limits of a user or domain, complete.</summary>
     public Limits LimitsOf(DomainSettings? settings) =>
         (settings?.Limits ?? Limits.Unsaid).Over(Defaults.Limits).Over(Limits.OfOthers);
 }
 
-/// <summary>What is said of one domain.</summary>
+/// <summary>The settings of one domain.</summary>
 internal sealed class DomainSettings
 {
     /// <summary>Permission bits of the directory; null for the default. Not for users.</summary>

@@ -78,7 +78,7 @@ internal static class SettingsFile
     }
 }
 
-/// <summary>Where the configuration comes from.</summary>
+/// <summary>The file that the configuration comes from.</summary>
 /// <param name="IsRequired">Whether it is an error when the file is not there.</param>
 internal sealed record SettingsSource(string Path, bool IsRequired)
 {

@@ -104,7 +104,7 @@ internal static partial class SettingsKeys
     public static partial Regex PortableName();
 
     /// <summary>
-    /// What may be the name of a user: more than useradd(8) takes, since directory servers have names of their own.
+    /// Matches the name of a user: more than useradd(8) takes, since directory servers have names of their own.
     /// </summary>
     [GeneratedRegex(@"^[A-Za-z0-9_][A-Za-z0-9._@\\+-]{0,254}\$?\z")]
     public static partial Regex UserName();

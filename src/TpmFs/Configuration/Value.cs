@@ -4,7 +4,7 @@ using System.Text.Json.Nodes;
 namespace TpmFs.Configuration;
 
 /// <summary>
-/// What may stand at one place of the configuration file: how it is read, and how a JSON schema says the same.
+/// The shape of a value in the configuration file: reads one, and says in a JSON schema what may stand there.
 /// </summary>
 /// <typeparam name="T">What it is read into.</typeparam>
 internal abstract class Value<T>

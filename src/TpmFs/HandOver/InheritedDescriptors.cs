@@ -16,7 +16,10 @@ internal sealed class InheritedDescriptors : IDisposable
     /// </summary>
     public const string Variable = "TPMFS_DESCRIPTORS";
 
-    /// <summary>When the program that executed this one stopped serving, as Stopwatch.GetTimestamp counts.</summary>
+    /// <summary>
+    /// The variable with the time when the program that executed this one stopped serving, as Stopwatch.GetTimestamp
+    /// counts.
+    /// </summary>
     public const string SinceVariable = "TPMFS_STOPPED_AT";
 
     private const string ListenProcess = "LISTEN_PID";

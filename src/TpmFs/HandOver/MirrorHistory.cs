@@ -2,10 +2,10 @@ using System.Buffers.Binary;
 
 namespace TpmFs.HandOver;
 
-/// <summary>What a mirror remembers of the daemons that took it over. It is written in place.</summary>
+/// <summary>A mirror's record of the daemons that took it over. It is written in place.</summary>
 internal sealed class MirrorHistory(Memory<byte> record)
 {
-    /// <summary>In bytes.</summary>
+    /// <summary>The record's length, in bytes.</summary>
     public const int Length = 3 * sizeof(uint);
 
     /// <summary>Gets or sets how many daemons in a row began to take it over, and have not served yet.</summary>

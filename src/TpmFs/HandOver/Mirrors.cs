@@ -19,7 +19,7 @@ internal sealed class Mirrors(InheritedDescriptors inherited, KeptDescriptors ke
     /// </summary>
     private const int Size = 1 << 30;
 
-    /// <summary>As many daemons in a row may end while they take a mirror over; the next one begins anew.</summary>
+    /// <summary>How many daemons in a row may end while they take a mirror over; the next one begins anew.</summary>
     private const uint MostAttempts = 3;
 
     /// <summary>Kinds of records from here on are this class's, in every mirror.</summary>

@@ -4,7 +4,9 @@ using TpmFs.Systemd;
 
 namespace TpmFs.HandOver;
 
-/// <summary>What a daemon has from the one before it, and what it leaves to the one after it.</summary>
+/// <summary>
+/// The connections and memory that a daemon has from the one before it, and leaves to the one after it.
+/// </summary>
 /// <param name="Service">Who started it, and keeps descriptors for the case that it is killed.</param>
 /// <param name="Inherited">The descriptors that the daemon before left.</param>
 /// <param name="Kept">The descriptors that the daemon after gets.</param>

@@ -6,7 +6,7 @@ using TpmFs.Tpm.Transports;
 
 namespace TpmFs.Host;
 
-/// <summary>What a daemon is to do, settled from the command line and the configuration.</summary>
+/// <summary>The daemon's task, settled from the command line and the configuration.</summary>
 /// <param name="Tpms">By their numbers; at least one.</param>
 /// <param name="Config">The configuration's file, read again when the daemon is told to.</param>
 internal sealed record DaemonPlan(IReadOnlyList<TpmPlan> Tpms, Settings Settings, SettingsSource Config, Places Places)

@@ -7,7 +7,7 @@ internal static class ExitCode
 {
     public const int Ok = 0;
 
-    /// <summary>What went wrong is in the log.</summary>
+    /// <summary>The exit status of a failure; the log says what went wrong.</summary>
     public const int Failed = 1;
 
     /// <summary>Something went wrong, which is no fault of the command line.</summary>
@@ -16,7 +16,9 @@ internal static class ExitCode
     /// <summary>The command line is wrong.</summary>
     public static int Usage(string problem) => Say(problem, 2);
 
-    /// <summary>What stderr carries to the journal has its priority before each line (sd-daemon(3)).</summary>
+    /// <summary>
+    /// Puts the priority of an error before each line, for a journal that reads stderr (sd-daemon(3)).
+    /// </summary>
     private static string AsErrors(string text) => "<3>" + text.Replace("\n", "\n<3>", StringComparison.Ordinal);
 
     private static int Say(string problem, int code)

@@ -4,7 +4,7 @@ using System.Text;
 
 namespace TpmFs.Host;
 
-/// <summary>Where a daemon is mounted and keeps what it needs. All paths are absolute.</summary>
+/// <summary>The paths of a daemon's mount point and of what it keeps. All paths are absolute.</summary>
 /// <param name="MountPoint">The directory to mount on.</param>
 /// <param name="IsDefaultMountPoint">Nobody named it, so it is made where it is missing.</param>
 /// <param name="StateDirectory">What outlives the daemon.</param>

@@ -69,7 +69,9 @@ internal sealed class ServedTpm : ISuspendable, IDisposable
     /// <summary>The process that computes its answers, where it is the daemon's own; else 0.</summary>
     public int ServerProcess => Plan.Transport.ServerProcess;
 
-    /// <summary>What the manager has from the one before; null where there was none, or before the start.</summary>
+    /// <summary>
+    /// Gets what the manager has from the one before; null where there was none, or before the start.
+    /// </summary>
     public ManagerAdoption? Adopted => _manager.Adopted;
 
     /// <summary>Does something when the start has succeeded or failed.</summary>

@@ -224,7 +224,7 @@ internal sealed class Serving(
     }
 }
 
-/// <summary>What a daemon serves, and from what.</summary>
+/// <summary>The parts that a daemon serves with.</summary>
 /// <param name="Devices">The character devices of nodes.</param>
 /// <param name="State">What was changed at run time.</param>
 /// <param name="Doors">The mirror of openers, nodes and requests.</param>

@@ -44,7 +44,9 @@ internal sealed class Signals : IDisposable
     public void HandingOver() =>
         _handOver = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
 
-    /// <summary>What a second signal to stop does, on the signals' thread, before the process exits with 1.</summary>
+    /// <summary>
+    /// Names the action that a second signal to stop takes, on the signals' thread, before the process exits with 1.
+    /// </summary>
     public void OnSecond(Action action) => _force = action;
 
     public void Dispose() => Array.ForEach(_registrations, registration => registration.Dispose());

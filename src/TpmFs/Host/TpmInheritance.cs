@@ -7,7 +7,9 @@ using TpmFs.Tpm;
 
 namespace TpmFs.Host;
 
-/// <summary>What a TPM's manager has from the daemon before: the connection, and the mirror of what it held.</summary>
+/// <summary>
+/// Finds what a TPM's manager has from the daemon before: the connection, and the mirror of what it held.
+/// </summary>
 internal static class TpmInheritance
 {
     /// <summary>

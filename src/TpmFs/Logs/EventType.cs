@@ -44,7 +44,7 @@ internal sealed record EventType(string MessageId)
     public static readonly EventType OpenerRevoked = OfAudit("1fb4fb6550fa4088b115351e5c30861c");
     public static readonly EventType CallRefused = OfAudit("cd2cf086c3b64e54a4109070404565ba");
 
-    /// <summary>Whether an event is of the audit, which is logged whatever the log's level.</summary>
+    /// <summary>Returns true when an event is of the audit, which is logged whatever the log's level.</summary>
     public static bool IsOfAudit(LogEvent logEvent) =>
         logEvent.Properties.TryGetValue(MessageIdProperty, out LogEventPropertyValue? id)
             && id is ScalarValue { Value: string number } && s_audited.Contains(number);

@@ -3,7 +3,7 @@ using TpmFs.Fuse;
 
 namespace TpmFs.Logs;
 
-/// <summary>What the FUSE room has to say.</summary>
+/// <summary>Logs the events of the FUSE room.</summary>
 internal sealed class FuseLog(ILogger log) : IFuseLog
 {
     public void Information(string message) => log.Information("{Message}", message);

@@ -22,7 +22,7 @@ internal sealed class Journal : ILogEventSink
         && Syscall.fstat(2, out Stat stderr) == 0
         && stream == $"{stderr.st_dev}:{stderr.st_ino}";
 
-    /// <summary>Whether stderr is the journal's, and libsystemd and the journal's socket are there.</summary>
+    /// <summary>Returns true when stderr is the journal's, and libsystemd and the journal's socket are there.</summary>
     public static bool IsHere() => IsStderr
         && File.Exists(SocketPath)
         && LibSystemd.IsHere;

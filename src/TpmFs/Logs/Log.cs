@@ -5,7 +5,7 @@ using TpmFs.Policy;
 
 namespace TpmFs.Logs;
 
-/// <summary>Where the daemon's log goes: the journal when stderr is the journal's, else stderr, for people.</summary>
+/// <summary>Opens the daemon's log: the journal when stderr is the journal's, else stderr, for people.</summary>
 internal static class Log
 {
     private const int Capacity = 4096;

@@ -14,8 +14,8 @@ namespace TpmFs.Logs;
 internal sealed class LogShares(int capacity, Payers payers)
 {
     /// <summary>
-    /// What a user may bring about in a <see cref="Stretch"/>: a tenth of what journald takes of one service by
-    /// default.
+    /// The most events that a user may bring about in a <see cref="Stretch"/>: a tenth of what journald takes of one
+    /// service by default.
     /// </summary>
     public const int MostInStretch = 1000;
 
@@ -23,8 +23,8 @@ internal sealed class LogShares(int capacity, Payers payers)
     public static readonly TimeSpan Stretch = TimeSpan.FromSeconds(30);
 
     /// <summary>
-    /// What all users together may bring about in a <see cref="Stretch"/>; what journald takes beyond it is root's and
-    /// the daemon's own.
+    /// The most events that all users together may bring about in a <see cref="Stretch"/>. Root and the daemon itself
+    /// use the rest of what journald takes.
     /// </summary>
     public const int MostOfUsers = 8000;
 

@@ -9,7 +9,9 @@ namespace TpmFs.Logs;
 /// </summary>
 internal sealed class LostEvents
 {
-    /// <summary>As many users are named; what others lose is counted as root's and the daemon's own.</summary>
+    /// <summary>
+    /// How many users are named. The events that others lose are counted as root's and the daemon's own.
+    /// </summary>
     private const int MostUsers = 64;
 
     private static readonly MessageTemplate s_ofDaemon = new MessageTemplateParser()

@@ -4,7 +4,7 @@ using TpmFs.Tpm.Wire;
 
 namespace TpmFs.Logs;
 
-/// <summary>What a TPM's resource manager has to say.</summary>
+/// <summary>Logs the events of a TPM's resource manager.</summary>
 /// <param name="tpm">The TPM's number.</param>
 internal sealed class ManagerLog(ILogger log, int tpm) : IResourceManagerLog
 {

@@ -1,7 +1,7 @@
 namespace TpmFs.Permissions;
 
 /// <summary>
-/// Who may do what with a node: permission bits (07777), owner, group and what an ACL adds. The kernel enforces it
+/// The permissions of a node: permission bits (07777), owner, group and what an ACL adds. The kernel enforces it
 /// (default_permissions, FUSE_POSIX_ACL).
 /// </summary>
 internal readonly record struct Access(uint Mode, uint Uid, uint Gid, PosixAcl? Acl = null)
@@ -20,18 +20,18 @@ internal readonly record struct Access(uint Mode, uint Uid, uint Gid, PosixAcl? 
     public const uint Permissions = 0x1FF;
 
     /// <summary>
-    /// What chmod(2) makes of it. With an ACL the group's bits are the ACL's mask (acl(5)), so that nothing else need
-    /// be changed.
+    /// Returns the access that chmod(2) makes of it. With an ACL the group's bits are the ACL's mask (acl(5)), so that
+    /// nothing else need be changed.
     /// </summary>
     public Access WithMode(uint mode) => this with { Mode = mode & Permissions };
 
     /// <summary>Returns it without anybody's permission to write; an ACL's entries lose theirs with the mask.</summary>
     public Access WithoutWrite() => this with { Mode = Mode & ~WriteBits };
 
-    /// <summary>What setting an ACL makes of it. One that says no more than a mode becomes a mode.</summary>
+    /// <summary>Returns the access with another ACL. An ACL that says no more than a mode becomes a mode.</summary>
     public Access WithAcl(PosixAcl acl, uint mode) => this with { Mode = mode, Acl = acl.IsMinimal ? null : acl };
 
-    /// <summary>Without the ACL; the group keeps no more than it had under it.</summary>
+    /// <summary>Returns the access without its ACL. The group keeps no more than it had under the ACL.</summary>
     public Access WithoutAcl() =>
         Acl is null
             ? this

@@ -8,9 +8,9 @@ using TpmFs.Policy;
 namespace TpmFs.Permissions;
 
 /// <summary>
-/// Who changed what in the tree, and with what result: each grant, limit, list of commands, reset and order to an
-/// opener, whether it was taken or refused. What the kernel refuses by a node's permissions does not get here. Any
-/// thread; never waits.
+/// Logs which user changed what in the tree, and with what result: each grant, limit, list of commands, reset and order
+/// to an opener, whether the daemon took or refused it. A change that the kernel refuses by a node's permissions does
+/// not get here. Any thread; never waits.
 /// </summary>
 internal sealed class Audit
 {
@@ -85,7 +85,7 @@ internal sealed class Audit
         _by,
         result.IsError ? result.Text() : "done");
 
-    /// <summary>What a person calls the domain that a place of the tree is in.</summary>
+    /// <summary>Returns the name that people use for the domain that a place of the tree is in.</summary>
     private static string DomainOf(string place) =>
         place.Split('/') is ["users" or "domains", { Length: > 0 } name, ..]
             ? OutsideText.Line($"{place.AsSpan(0, place.IndexOf('/'))}/{name}") : Root;

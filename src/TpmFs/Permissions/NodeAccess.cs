@@ -1,6 +1,6 @@
 namespace TpmFs.Permissions;
 
-/// <summary>Whose a node is, and whether that can be changed. Any thread.</summary>
+/// <summary>A node's owner and permissions, which some kinds of node let users change. Any thread.</summary>
 internal abstract class NodeAccess
 {
     /// <summary>
@@ -40,10 +40,10 @@ internal abstract class NodeAccess
     }
 }
 
-/// <summary>Where changed access is kept over a restart. Any thread; never blocks.</summary>
+/// <summary>Keeps changed access over a restart. Any thread; never blocks.</summary>
 internal interface IAccessStore
 {
-    /// <summary>What was kept for a place in the tree, if anything was.</summary>
+    /// <summary>Returns the access that was kept for a place in the tree; null when none was.</summary>
     Access? Find(string path);
 
     /// <summary>Keeps it; null forgets.</summary>
@@ -105,8 +105,8 @@ internal sealed class KeptAccess : NodeAccess
     }
 
     /// <summary>
-    /// What holds by configuration is another now. It holds at once where nobody has changed it. Whether another holds
-    /// now than before.
+    /// Replaces the configured access. The new one holds at once where nobody has changed the access at run time.
+    /// Returns true when that changes the access.
     /// </summary>
     public bool SetInitial(Access access)
     {

@@ -52,7 +52,7 @@ internal sealed record CommandSet(string Name, string Meaning, FrozenSet<TpmCc>?
         FrozenSet.Create(
             PcrExtend, PcrEvent, PcrReset, EventSequenceComplete, PcrAllocate, PcrSetAuthPolicy, PcrSetAuthValue));
 
-    /// <summary>In the order in which they are shown.</summary>
+    /// <summary>Gets the sets that have a name, in the order in which they are shown.</summary>
     public static IReadOnlyList<CommandSet> Known { get; } = [Admin, Platform, Power, NvWriting, PcrWriting, All];
 
     public bool Contains(TpmCc command) => Commands is null || Commands.Contains(command);

@@ -24,10 +24,10 @@ internal sealed class DenyList : IReadOnlySet<TpmCc>, IEquatable<DenyList>
         _allowed = allowed;
     }
 
-    /// <summary>What the root refuses unless the administrator says otherwise.</summary>
+    /// <summary>Gets the commands that the root refuses unless the administrator says otherwise.</summary>
     public static DenyList DefaultOfRoot { get; } = Nothing.With(CommandSet.Platform);
 
-    /// <summary>What users and made domains refuse unless the administrator says otherwise.</summary>
+    /// <summary>Gets the commands that users and made domains refuse unless the administrator says otherwise.</summary>
     public static DenyList Default { get; } = Nothing.With(CommandSet.Admin).With(CommandSet.Power);
 
     /// <summary>The lines from which the same list is read again.</summary>

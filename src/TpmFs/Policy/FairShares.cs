@@ -17,7 +17,7 @@ internal sealed class FairShares(long reserve)
     private readonly Dictionary<uint, long> _held = [];
     private long _total;
 
-    /// <summary>What all users hold together.</summary>
+    /// <summary>Gets how much all users hold together.</summary>
     public long Total
     {
         get

@@ -1,9 +1,9 @@
 namespace TpmFs.Policy;
 
-/// <summary>Where limits that were changed at run time are kept over a restart. Any thread; never blocks.</summary>
+/// <summary>Keeps limits that were changed at run time over a restart. Any thread; never blocks.</summary>
 internal interface ILimitStore
 {
-    /// <summary>What was kept for a domain; says nothing where nothing was.</summary>
+    /// <summary>Returns the limits that were kept for a domain; these say nothing where none were kept.</summary>
     Limits Find(string path);
 
     void Keep(string path, Limits changed);

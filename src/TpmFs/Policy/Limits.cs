@@ -27,7 +27,7 @@ internal sealed record Limits
 
     public DenyList? Denied { get; init; }
 
-    /// <summary>What holds where nobody says anything, in the root.</summary>
+    /// <summary>Gets the limits of the root where nobody says anything.</summary>
     public static Limits OfRoot { get; } = new()
     {
         OpenersMax = 4096,
@@ -38,10 +38,10 @@ internal sealed record Limits
         Denied = DenyList.DefaultOfRoot,
     };
 
-    /// <summary>The same in users and domains.</summary>
+    /// <summary>Gets the limits of users and domains where nobody says anything.</summary>
     public static Limits OfOthers { get; } = OfRoot with { Denied = DenyList.Default };
 
-    /// <summary>These, and where they say nothing the others.</summary>
+    /// <summary>Returns these limits, completed by others where these say nothing.</summary>
     public Limits Over(Limits others) => new()
     {
         OpenersMax = OpenersMax ?? others.OpenersMax,
@@ -53,10 +53,10 @@ internal sealed record Limits
     };
 }
 
-/// <summary>What held of a domain's limits and what holds now, both complete.</summary>
+/// <summary>A change of a domain's limits. Both sides are complete.</summary>
 internal readonly record struct LimitsChange(Limits Before, Limits After)
 {
-    /// <summary>What differs, for a person; empty where nothing does.</summary>
+    /// <summary>Returns the differences, for a person; empty where there are none.</summary>
     public override string ToString()
     {
         (Limits? before, Limits? after) = (Before, After);
@@ -74,7 +74,7 @@ internal readonly record struct LimitsChange(Limits Before, Limits After)
 internal sealed record LimitKind(
     string Name, int Least, int Most, bool CanBeMax, Func<Limits, int?> Get, Func<Limits, int?, Limits> Set)
 {
-    /// <summary>As in cgroup v2.</summary>
+    /// <summary>The weight of a domain where nobody says anything, as in cgroup v2.</summary>
     public const int DefaultWeight = 100;
 
     public const string Max = "max";

@@ -1,6 +1,6 @@
 namespace TpmFs.Policy;
 
-/// <summary>What a user is to a thing that several users share.</summary>
+/// <summary>A user's relation to a thing that several users share.</summary>
 internal enum Standing
 {
     /// <summary>One of those who share it.</summary>

@@ -136,7 +136,7 @@ internal sealed class Suspension(IReadOnlyList<ISuspendable> tpms, TimeProvider 
         log.Information("suspended: everything is saved; commands get TPM_RC_RETRY until the resume");
     }
 
-    /// <summary>What falls due while the machine neither sleeps nor is said to be awake.</summary>
+    /// <summary>Does what falls due while the machine neither sleeps nor is said to be awake.</summary>
     private void Overdue(int begun, Due due)
     {
         Action<SleepState>[] told = [];

@@ -42,7 +42,7 @@ internal sealed class RecordedCounter
     public void StartAbove(ulong number) => _area.As<ulong>() = Math.Max(number, _area.As<ulong>());
 }
 
-/// <summary>What is counted.</summary>
+/// <summary>The counters.</summary>
 internal enum CounterName
 {
     Nodes,

@@ -7,7 +7,7 @@ using TpmFs.Policy;
 namespace TpmFs.State;
 
 /// <summary>
-/// Between what holds and what the state file says of it. What is read is checked: the file may hold anything.
+/// Turns limits and access into the state file's words, and back. Checks all that is read: the file may hold anything.
 /// </summary>
 internal static class Saved
 {

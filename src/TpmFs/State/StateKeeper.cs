@@ -7,8 +7,8 @@ using TpmFs.Records;
 namespace TpmFs.State;
 
 /// <summary>
-/// What was changed at run time, in memory and, by a thread of its own, on disk. Any thread; only <see cref="Dispose"/>
-/// waits.
+/// Keeps what was changed at run time: in memory and, by a thread of its own, on disk. Any thread; only <see
+/// cref="Dispose"/> waits.
 /// </summary>
 /// <remarks>
 /// A change is answered before it is on disk: the threads that serve the kernel also carry TPM commands, and a disk
@@ -23,7 +23,7 @@ internal sealed class StateKeeper : IAccessStore, ILimitStore, IDisposable
     /// </summary>
     private static readonly TimeSpan s_pause = TimeSpan.FromSeconds(1);
 
-    /// <summary>The same after it could not be written to.</summary>
+    /// <summary>The same pause after the file could not be written.</summary>
     private static readonly TimeSpan s_pauseOfFailure = TimeSpan.FromSeconds(5);
 
     private readonly Lock _gate = new();
@@ -44,7 +44,8 @@ internal sealed class StateKeeper : IAccessStore, ILimitStore, IDisposable
     /// <param name="now">The time, which a damaged file gets as a name.</param>
     /// <param name="log">Learns what a person should know.</param>
     /// <param name="records">
-    /// Where it is kept for the next daemon. What an earlier one kept there goes before the file, which may be older.
+    /// The memory that keeps the changes for the next daemon. Changes that an earlier daemon left there win over the
+    /// file, which may be older.
     /// </param>
     public StateKeeper(StateFile file, DateTimeOffset now, ILogger log, RecordStore? records = null)
     {

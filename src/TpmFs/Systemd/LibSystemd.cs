@@ -8,7 +8,7 @@ internal static unsafe partial class LibSystemd
     private const string Name = "libsystemd.so.0";
     private static readonly Lazy<bool> s_loaded = new(() => NativeLibrary.TryLoad(Name, out _));
 
-    /// <summary>Whether the rest may be called.</summary>
+    /// <summary>True when libsystemd is there, so that the other members may be called.</summary>
     public static bool IsHere => s_loaded.Value;
 
     /// <summary>

@@ -89,7 +89,7 @@ internal abstract class DomainCollection : DirectoryNode
         }
     }
 
-    /// <summary>What was made at run time goes; of what is configured, what was changed.</summary>
+    /// <summary>Removes the domains that were made at run time, and the changes of configured ones.</summary>
     public override void Reset(Audit audit)
     {
         lock (_changes)
@@ -109,7 +109,8 @@ internal abstract class DomainCollection : DirectoryNode
     }
 
     /// <summary>
-    /// What is there by configuration is this now. Who is in it no more goes, unless somebody made it too.
+    /// Replaces the configured domains. A domain that is configured no more is removed, unless somebody has made it,
+    /// too.
     /// </summary>
     /// <param name="audit">Is told of each change.</param>
     public void Configure(IReadOnlyDictionary<string, DomainPlan> plans, Audit audit)
@@ -142,13 +143,13 @@ internal abstract class DomainCollection : DirectoryNode
         }
     }
 
-    /// <summary>Whether a directory may have this name.</summary>
+    /// <summary>Returns true when a directory may have this name.</summary>
     protected abstract bool IsName(string name);
 
-    /// <summary>What a domain is that was made with mkdir, where nobody said anything.</summary>
+    /// <summary>Returns the plan of a domain that was made with mkdir, where nobody asked for another.</summary>
     protected abstract DomainPlan PlanOf(string name);
 
-    /// <summary>What somebody who makes one asks for.</summary>
+    /// <summary>Returns the plan that the maker of a directory asks for.</summary>
     protected abstract DomainPlan Asked(string name, in FuseCaller caller, uint mode);
 
     /// <summary>

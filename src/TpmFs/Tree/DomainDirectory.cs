@@ -52,7 +52,7 @@ internal class DomainDirectory : DirectoryNode
 
     public Domain Domain { get; }
 
-    /// <summary>What is configured is another now.</summary>
+    /// <summary>Replaces the configured plan.</summary>
     /// <param name="audit">Is told of each change.</param>
     public void Configure(DomainPlan configured, Audit audit)
     {

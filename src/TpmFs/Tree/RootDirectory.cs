@@ -12,7 +12,9 @@ internal sealed class RootDirectory(TreeParts parts, DomainPlan configured)
 {
     private readonly TreeParts _parts = parts;
 
-    /// <summary>What 'tpmfs reset' sets: the value is a place in the tree, empty for all of it.</summary>
+    /// <summary>
+    /// Gets the attribute that 'tpmfs reset' sets. Its value is a place in the tree, empty for all of it.
+    /// </summary>
     public static ReadOnlySpan<byte> ResetAttribute => "user.tpmfs.reset"u8;
 
     /// <summary>

@@ -51,7 +51,8 @@ internal sealed class ServedTree : IDisposable
         AddFiles(tpms.Status);
         FileSystem = new TreeFileSystem(table, notifier, owners.Root.Uid, log);
 
-        // What was made with mkdir waits for nobody's name, and neither does what an earlier daemon had.
+        // Domains that were made with mkdir, and those of an earlier daemon, do not wait until users' names are looked
+        // up.
         Apply(_plans.Read(), Audit.None);
         TakenOver = new Takeover(_conversations, tpms.Ports, Domains, surroundings.Door).Run(table, FileSystem);
         if (tpms.Sleepers.Any(tpm => tpm.IsSuspended))
@@ -128,12 +129,12 @@ internal sealed class ServedTree : IDisposable
 internal sealed record TreeTpms(
     IReadOnlyList<TpmPort> Ports, IReadOnlyList<ISuspendable> Sleepers, DaemonStatus Status);
 
-/// <summary>Whose the nodes of a tree are until somebody changes that.</summary>
+/// <summary>The owners and modes that a tree's nodes have until somebody changes them.</summary>
 /// <param name="Root">Whose the root directory is.</param>
 /// <param name="Managed">Whose the managed nodes are.</param>
 internal sealed record TreeOwners(Access Root, Access Managed);
 
-/// <summary>What a tree gets from the machine.</summary>
+/// <summary>The parts of the machine that a tree uses.</summary>
 /// <param name="Users">The system's users and groups.</param>
 /// <param name="State">What was changed at run time, before this daemon began.</param>
 internal sealed record TreeSurroundings(IUserDatabase Users, StateKeeper State, TimeProvider Time, ILogger Log)

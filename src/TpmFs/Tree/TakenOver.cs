@@ -4,7 +4,7 @@ using TpmFs.Records;
 
 namespace TpmFs.Tree;
 
-/// <summary>What a tree took over from an earlier daemon that served the same mount.</summary>
+/// <summary>The openers that a tree took over from an earlier daemon that served the same mount.</summary>
 /// <param name="Openers">Openers that go on.</param>
 /// <param name="Commands">How many of them have a command under way.</param>
 /// <param name="Answers">How many of them have an answer that is not read to its end.</param>

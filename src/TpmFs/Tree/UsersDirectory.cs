@@ -16,7 +16,7 @@ internal sealed class UsersDirectory(TreeParts parts, DirectoryNode root, UserRe
 {
     private readonly ConcurrentDictionary<string, LinkNode> _links = new(StringComparer.Ordinal);
 
-    /// <summary>Whether a user has a directory.</summary>
+    /// <summary>Returns true when a user has a directory.</summary>
     public bool Has(uint uid) => TryFind(uid.ToString(CultureInfo.InvariantCulture), out _);
 
     public override Errno Find(in FuseCaller caller, ReadOnlySpan<byte> name, out Node? child)

@@ -3,7 +3,7 @@ using TpmFs.Policy;
 
 namespace TpmFs.Users;
 
-/// <summary>What a domain is by configuration, until somebody changes it.</summary>
+/// <summary>A domain as it is configured, until somebody changes it.</summary>
 /// <param name="Directory">Whose the directory is.</param>
 /// <param name="Managed">Whose the managed nodes at locality 0 are.</param>
 /// <param name="Limits">Complete.</param>

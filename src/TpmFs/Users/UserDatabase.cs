@@ -19,14 +19,14 @@ internal interface IUserDatabase
 
     bool TryFindGroup(string name, out uint? gid);
 
-    /// <summary>Who is in a group, by its list or as their first group.</summary>
+    /// <summary>Finds the users who are in a group, by its list or as their first group.</summary>
     bool TryFindMembers(string group, out IReadOnlyList<UserEntry>? members);
 }
 
 /// <summary>The machine's, through libc. One thread at a time.</summary>
 internal sealed class UserDatabase : IUserDatabase
 {
-    /// <summary>What systems say when there is no such entry (getpwnam(3)).</summary>
+    /// <summary>The errors that systems give when there is no such entry (getpwnam(3)).</summary>
     private static readonly HashSet<Errno> s_noSuchEntry =
         [Errno.None, Errno.ENOENT, Errno.ESRCH, Errno.EBADF, Errno.EPERM];
 
@@ -85,7 +85,7 @@ internal sealed class UserDatabase : IUserDatabase
         return find();
     }
 
-    /// <summary>Without an entry errno says why: there is none, or nobody could be asked.</summary>
+    /// <summary>Returns true when a look-up is over: an entry was found, or errno says that there is none.</summary>
     private static bool Ended(object? entry) =>
         entry is not null || s_noSuchEntry.Contains(Errno.Last);
 

@@ -12,7 +12,7 @@ internal sealed class WantedNames(TimeProvider time)
 {
     public const int MaxOfUser = 4;
 
-    /// <summary>Of all users but root, who always has room for <see cref="MaxOfUser"/>.</summary>
+    /// <summary>The most names of all users but root, who always has room for <see cref="MaxOfUser"/>.</summary>
     public const int MaxOfOthers = 64;
 
     public const int MaxUnknown = 1024;

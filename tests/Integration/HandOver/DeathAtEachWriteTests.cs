@@ -6,8 +6,8 @@ using TpmFs.Tpm;
 namespace TpmFs.Integration.Tests.HandOver;
 
 /// <summary>
-/// The daemon does something again and again, and dies each time one write to a mirror later. Whichever write that is,
-/// the next daemon completes what was begun, once.
+/// A client repeats the same commands, and the daemon dies each time: at its first write to a mirror, then at its
+/// second, and so on. Whichever write it was, the next daemon completes the command that was under way, once.
 /// </summary>
 public sealed class DeathAtEachWriteTests : KeptServiceTests
 {
@@ -34,7 +34,9 @@ public sealed class DeathAtEachWriteTests : KeptServiceTests
         AssertTpmEmpties(service);
     }
 
-    /// <summary>A sequence's result shows each of its updates, so that it tells one that was executed twice.</summary>
+    /// <summary>
+    /// A sequence's result shows each of its updates, so an update that was executed twice makes the result differ.
+    /// </summary>
     [Fact]
     public void A_TPM_over_TCP_executes_a_command_once_too()
     {

@@ -4,7 +4,7 @@ using TpmFs.Logs;
 
 namespace TpmFs.Doors.DBus;
 
-/// <summary>What the audit says of calls on the bus. Any thread; never waits.</summary>
+/// <summary>Writes the audit's events about calls on the bus. Any thread; never waits.</summary>
 internal static class BusAudit
 {
     /// <summary>Logs that a call is refused.</summary>

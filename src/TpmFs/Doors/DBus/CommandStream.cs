@@ -88,7 +88,7 @@ internal sealed class CommandStream
     }
 }
 
-/// <summary>What a stream has.</summary>
+/// <summary>The state of a stream.</summary>
 internal enum StreamState
 {
     /// <summary>A whole command.</summary>

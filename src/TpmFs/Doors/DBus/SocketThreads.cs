@@ -13,7 +13,9 @@ namespace TpmFs.Doors.DBus;
 /// </summary>
 internal sealed class SocketThreads : IDisposable
 {
-    /// <summary>One may be lent for a command that takes long; one is left.</summary>
+    /// <summary>
+    /// The number of threads. One may be lent to a command that takes long; the other serves meanwhile.
+    /// </summary>
     private const int Count = 2;
 
     /// <summary>
@@ -21,7 +23,9 @@ internal sealed class SocketThreads : IDisposable
     /// </summary>
     private const int MaxOpen = 16 * 1024;
 
-    /// <summary>What a socket keeps, about, for a client that does not read: more than the longest answer.</summary>
+    /// <summary>
+    /// About how many bytes a socket keeps for a client that does not read: more than the longest answer.
+    /// </summary>
     private const int MaxUnread = 16 * 1024;
 
     /// <summary>The number of <see cref="_stop"/>. Connections count from 1.</summary>

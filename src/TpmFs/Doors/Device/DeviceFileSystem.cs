@@ -5,7 +5,7 @@ using TpmFs.Fuse;
 namespace TpmFs.Doors.Device;
 
 /// <summary>
-/// What a character device asks: each open of the device is an opener of the device's node, and is served as one.
+/// Serves the requests of a character device: each open of the device becomes an opener of the device's node.
 /// </summary>
 /// <remarks>
 /// The kernel checks the permissions of the device's own file. An ioctl(2) is ENOTTY, as on the kernel's devices: so is

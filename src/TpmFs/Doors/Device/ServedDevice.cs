@@ -75,7 +75,7 @@ internal sealed class ServedDevice
     /// <summary>True when there is a device, found by its name or not. The devices' thread.</summary>
     public bool IsMade => _made is not null;
 
-    /// <summary>From now on nobody can open the device (ENODEV).</summary>
+    /// <summary>Refuses every open of the device from now on (ENODEV).</summary>
     public void RefuseOpens()
     {
         _refusesOpens = true;

@@ -23,9 +23,9 @@ internal sealed class ServedDevices : ITpmNodeWatcher, ILastingDoor, IDisposable
     private readonly IDeviceThread _thread;
     private readonly Lock _gate = new();
     private readonly List<ServedDevice> _all = [];
-    private readonly List<ServedDevice> _earlier = []; // that the thread is to go on with
-    private string _lastProblem = ""; // the thread's
-    private FuseTakenOver _takenOver; // the thread's, until all of them go on
+    private readonly List<ServedDevice> _earlier = []; // the devices that the thread is to go on with
+    private string _lastProblem = ""; // used by the thread alone
+    private FuseTakenOver _takenOver; // used by the thread alone, until all earlier devices go on
 
     /// <param name="rules">Which nodes have devices.</param>
     /// <param name="maker">Makes devices.</param>
@@ -131,12 +131,12 @@ internal sealed class ServedDevices : ITpmNodeWatcher, ILastingDoor, IDisposable
         }
     }
 
-    /// <summary>From now on no device can be opened (ENODEV): the daemon stops.</summary>
+    /// <summary>Refuses every open of a device from now on (ENODEV): the daemon stops.</summary>
     public void RefuseOpens() => Array.ForEach(All, device => device.RefuseOpens());
 
     /// <summary>
-    /// Leaves all devices to the next daemon. What the thread is at is left as if this daemon were killed, where it
-    /// takes long.
+    /// Leaves all devices to the next daemon. A device that the thread takes long to make or to remove is left as if
+    /// this daemon were killed.
     /// </summary>
     public void LetGo() => _thread.Stop(() => Array.ForEach(All, device => device.LetGo()), s_limit);
 

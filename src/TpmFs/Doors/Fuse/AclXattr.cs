@@ -14,7 +14,7 @@ internal static class AclXattr
 
     private static ReadOnlySpan<byte> AccessAcl => "system.posix_acl_access"u8;
 
-    /// <summary>Whether an attribute is an ACL, this one or another.</summary>
+    /// <summary>Returns true when an attribute is an ACL, of either kind.</summary>
     public static bool IsAcl(ReadOnlySpan<byte> name) => name.StartsWith("system.posix_acl_"u8);
 
     public static Errno Get(NodeAccess guard, ReadOnlySpan<byte> name, FuseBytesReply value)

@@ -9,7 +9,7 @@ internal sealed class LookupRates(TimeProvider time)
     /// <summary>Lookups in a second that are many.</summary>
     public const int Many = 500;
 
-    /// <summary>As many users are told apart in a second.</summary>
+    /// <summary>How many users are told apart in a second.</summary>
     public const int MostUsers = 1024;
 
     private Dictionary<uint, int> _counts = []; // in this second, by the clock that only moves on

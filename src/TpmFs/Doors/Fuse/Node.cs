@@ -129,7 +129,9 @@ internal abstract class Node
     /// <summary>It was taken out of the tree, for good. Open files of it are their domain's to end.</summary>
     public virtual void Removed() => Guard.Retire();
 
-    /// <summary>What was changed of it at run time, and of what is below it, is as configured again.</summary>
+    /// <summary>
+    /// Drops what was changed at run time of the node, and of what is below it: they are as configured again.
+    /// </summary>
     /// <param name="audit">Is told of each change.</param>
     public virtual void Reset(Audit audit)
     {

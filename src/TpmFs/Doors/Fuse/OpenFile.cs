@@ -41,7 +41,7 @@ internal abstract class OpenFile
     /// </summary>
     public virtual WriteProgress Lend() => WriteProgress.Nothing;
 
-    /// <summary>As a regular file: always ready.</summary>
+    /// <summary>Returns that the file is ready, as a regular file always is.</summary>
     public virtual PollEvents Poll(PollId? notify, PollEvents wanted) =>
         PollEvents.In | PollEvents.ReadNormal | PollEvents.Out | PollEvents.WriteNormal;
 

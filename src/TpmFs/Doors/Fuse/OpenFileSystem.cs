@@ -4,8 +4,8 @@ using TpmFs.Fuse;
 namespace TpmFs.Doors.Fuse;
 
 /// <summary>
-/// Serves one connection with the kernel, whose requests about open files go to these. What can be opened there, and
-/// what else is asked, are matters of the kind of connection.
+/// Serves one connection with the kernel: passes requests about open files to these. A class for each kind of
+/// connection says what can be opened there, and answers all other requests.
 /// </summary>
 /// <param name="files">The connection's open files.</param>
 /// <param name="notifier">Wakes those who poll on the connection.</param>
@@ -32,8 +32,8 @@ internal abstract class OpenFileSystem(OpenFiles files, PollNotifier notifier) :
     public override void Started(IFuseNotifier session) => notifier.Attach(session);
 
     /// <summary>
-    /// Wakes all who poll: what they wait for may have happened while nobody served. Who is woken for nothing polls
-    /// again.
+    /// Wakes all clients that poll: what they wait for may have happened while nobody served. A client that is woken
+    /// for nothing polls again.
     /// </summary>
     public override void Resumed() => files.EndResume(notifier);
 

@@ -69,8 +69,8 @@ internal sealed class OpenFiles(OpenRecords records, uint connection)
     }
 
     /// <summary>
-    /// No request is repeated any more. Wakes all who poll: what they wait for may have happened while nobody served.
-    /// Who is woken for nothing polls again.
+    /// No request is repeated any more. Wakes all who poll: what they wait for may have happened while nobody served. A
+    /// client that is woken for nothing polls again.
     /// </summary>
     public void EndResume(IFuseNotifier notifier)
     {

@@ -13,10 +13,10 @@ internal sealed class WaitingRead
 
     public int Size { get; set; }
 
-    /// <summary>Which answer it waits for.</summary>
+    /// <summary>Gets or sets the number of the answer that the read waits for.</summary>
     public ulong Turn { get; set; }
 
-    /// <summary>What it gets, once it is settled.</summary>
+    /// <summary>Gets or sets the part of the answer that the read gets, once it is settled.</summary>
     public Portion Portion { get; set; }
 
     /// <summary>

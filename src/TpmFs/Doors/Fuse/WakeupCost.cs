@@ -13,7 +13,9 @@ internal struct WakeupCost
     /// <summary>A wake-up that takes less is cheap: so long it takes for some 10,000 registrations.</summary>
     private static readonly TimeSpan s_cheap = TimeSpan.FromMilliseconds(1);
 
-    /// <summary>What wake-ups of one file may take together that follow each other and are not cheap.</summary>
+    /// <summary>
+    /// The time that wake-ups of one file may take together which follow each other and are not cheap.
+    /// </summary>
     private static readonly TimeSpan s_most = TimeSpan.FromMilliseconds(10);
 
     private TimeSpan _spent;

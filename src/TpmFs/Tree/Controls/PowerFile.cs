@@ -7,8 +7,7 @@ namespace TpmFs.Tree.Controls;
 
 /// <summary>
 /// power: takes "suspend" before the machine sleeps and "resume" after, each at once, and shows "awake", "suspended" or
-/// "suspending". Who reads it while the daemon suspends waits until that is done; "suspending" is shown to who has
-/// waited for too long.
+/// "suspending". A reader waits while the daemon suspends, and sees "suspending" when that takes too long.
 /// </summary>
 internal sealed class PowerFile(NodeTable table, ControlContext context, Suspension suspension)
     : ControlFile(table, Private, context)

@@ -4,7 +4,7 @@ using TpmFs.Rm;
 
 namespace TpmFs.Tree.Status;
 
-/// <summary>What the status and metrics files show: the TPMs and every domain. Any thread.</summary>
+/// <summary>The source of the status and metrics files: the TPMs and every domain. Any thread.</summary>
 internal sealed class DaemonStatus(IReadOnlyList<TpmStatus> tpms, TimeProvider time)
 {
     private readonly DateTimeOffset _start = time.GetUtcNow();
@@ -15,7 +15,7 @@ internal sealed class DaemonStatus(IReadOnlyList<TpmStatus> tpms, TimeProvider t
     private Func<string>? _bus;
     private Func<uint> _takeovers = () => 0;
 
-    /// <summary>By their numbers.</summary>
+    /// <summary>Gets the TPMs, by their numbers.</summary>
     public IReadOnlyList<TpmStatus> Tpms => tpms;
 
     public DateTimeOffset Start => _start;
@@ -36,16 +36,16 @@ internal sealed class DaemonStatus(IReadOnlyList<TpmStatus> tpms, TimeProvider t
     /// </summary>
     public IReadOnlyList<(string Path, string Node, string Problem)> Devices => _devices();
 
-    /// <summary>What is served on D-Bus; null when nothing is to be.</summary>
+    /// <summary>Gets in words what is served on D-Bus; null when nothing is to be.</summary>
     public string? Bus => _bus?.Invoke();
 
     /// <summary>How often the mount was taken over from another daemon.</summary>
     public uint Takeovers => _takeovers();
 
-    /// <summary>What this daemon took over; empty for one that mounted.</summary>
+    /// <summary>Gets in words what this daemon took over; empty for one that mounted.</summary>
     public string TakenOver { get; private set; } = "";
 
-    /// <summary>Where the domains are found; told once, when the tree is there.</summary>
+    /// <summary>Names the function that finds the domains. Called once, when the tree is there.</summary>
     public void Show(Func<IEnumerable<Domain>> all) => _domains = all;
 
     /// <summary>Sets where to ask for <see cref="IsSuspended"/>. Called once, when the tree is there.</summary>
@@ -64,7 +64,7 @@ internal sealed class DaemonStatus(IReadOnlyList<TpmStatus> tpms, TimeProvider t
     public void ShowBus(Func<string> bus) => _bus = bus;
 }
 
-/// <summary>What is known of a TPM itself. Any thread.</summary>
+/// <summary>The facts about one TPM. Any thread.</summary>
 /// <param name="way">The way to it, as the administrator wrote it.</param>
 /// <param name="facts">What it is, as far as it is known at this moment.</param>
 /// <param name="problem">Why it is not there; empty while it is.</param>
