@@ -1,6 +1,3 @@
-using TpmFs.Integration.Tests.Harness;
-using TpmFs.Vm.Tests.Harness;
-
 namespace TpmFs.Vm.Tests.Boot;
 
 /// <summary>
@@ -8,64 +5,41 @@ namespace TpmFs.Vm.Tests.Boot;
 /// service is stopped, the device goes.
 /// </summary>
 [Collection(InstalledDebianCollection.Name)]
-public sealed class DeviceHandOverTests : IDisposable
+public sealed class DeviceHandOverTests(InstalledDebian debian) : IClassFixture<ServiceWithDevices>
 {
     private const string Device = "/dev/tpmrmfs0";
-    private const string DropIn = "/etc/systemd/system/tpmfs.service.d/devices.conf";
-    private const string Clients = "/repository/tests/Integration/clients/survivors.py";
-    private const string Kinds = "hash-edge policy-block saved-edge keys-block kept-block reopen pieces";
+
+    /// <summary>Where clients that look for rm0 find the device.</summary>
+    private const string Links = "/run/links";
+
     private const string TakeoversScript = "$(sed -n 's/^tpmfs_takeovers_total //p' /run/tpmfs/metrics)";
 
-    private readonly DebianGuest _machine;
+    private static readonly string[] s_kinds =
+        ["hash-edge", "policy-block", "saved-edge", "keys-block", "kept-block", "reopen", "pieces"];
 
-    public DeviceHandOverTests(InstalledDebian debian)
-    {
-        _machine = debian.Machine;
-        _machine.Run(
-            $"""
-            mkdir -p $(dirname {DropIn}) /run/links
-            echo '[Service]' >{DropIn}
-            echo 'ExecStart=' >>{DropIn}
-            echo 'ExecStart=/usr/bin/tpmfs mount --device tpmrmfs0=rm0' >>{DropIn}
-            ln -sf {Device} /run/links/rm0
-            systemctl daemon-reload
-            systemctl restart tpmfs.service
-            """).Succeeded();
-    }
-
-    public void Dispose() => _machine.Run(
-        $"""
-        rm {DropIn}
-        systemctl daemon-reload
-        systemctl restart tpmfs.service
-        """).Succeeded();
+    private readonly DebianGuest _machine = debian.Machine;
 
     [Fact]
     public void Clients_go_on_over_a_restart_and_a_kill_and_a_stop_removes_the_device()
     {
+        _machine.Run($"mkdir -p {Links}; ln -sf {Device} {Links}/rm0").Succeeded();
         string number = NumberOf();
         string begin = _machine.Now();
-        _machine.Run(
-            $$"""
-            rm -f /run/device-clients.*
-            ( status=0; python3 {{Clients}} /run/links 20 1 {{Kinds}} >/run/device-clients.log 2>&1 || status=$?; \
-                echo $status >/run/device-clients.status ) </dev/null >/dev/null 2>&1 &
-            sleep 2
-            """).Succeeded();
-        foreach (string what in (string[])
-            ["systemctl restart tpmfs.service", "systemctl kill --kill-who=main --signal=KILL tpmfs.service"])
+        using (var clients = new Survivors(_machine, seed: 1, Links, s_kinds))
         {
-            string before = Takeovers();
-            _machine.Run(what).Succeeded();
-            _machine.Await($"[ {TakeoversScript} = {int.Parse(before, null) + 1} ]");
-            Assert.Equal(number, NumberOf());
+            foreach (string what in (string[])
+                ["systemctl restart tpmfs.service", "systemctl kill --kill-who=main --signal=KILL tpmfs.service"])
+            {
+                string before = Takeovers();
+                _machine.Run(what).Succeeded();
+                _machine.Await($"[ {TakeoversScript} = {int.Parse(before, null) + 1} ]");
+                Assert.Equal(number, NumberOf());
+            }
+
+            clients.Finish();
         }
 
-        _machine.Await("[ -e /run/device-clients.status ]");
-        Outcome outcome = _machine.Run("cat /run/device-clients.log; exit $(cat /run/device-clients.status)");
-        Assert.True(outcome.ExitCode == 0, outcome.Output);
         Assert.DoesNotContain("not taken over", _machine.Log(begin), StringComparison.Ordinal);
-
         _machine.Run("systemctl stop tpmfs.service").Succeeded();
         Assert.NotEqual(0, _machine.Run($"ls {Device} /sys/class/cuse/tpmrmfs0").ExitCode);
     }

@@ -29,6 +29,9 @@ public sealed class HandOverTests(Guest guest, ITestOutputHelper output)
     [Fact]
     public void Records_that_are_damaged_are_refused_and_there_is_a_device_that_works() => Run("damaged");
 
+    [Fact]
+    public void Records_that_three_daemons_in_a_row_die_of_are_dropped_and_nobody_waits_for_ever() => Run("dropped");
+
     private void Run(string scene)
     {
         string folder = $"/run/handover-{scene}";

@@ -8,8 +8,10 @@ kill, handover: openers with a key, a policy session, an unread response, a read
 load:           many clients go on while the daemon is killed at random moments
 unconfigured:   the next daemon's configuration has no device
 damaged:        the next daemon cannot read the records
+dropped:        three daemons in a row end while they take over, and the next one drops the records
 """
 import errno
+import fcntl
 import os
 import random
 import select
@@ -88,6 +90,11 @@ class Service:
                     memory.write(b"\xa5" * 65536)
                 return
         sys.exit("the stand-in keeps no records")
+
+    def lock(self):
+        """The file that a daemon locks while it serves the mount; it names the mount point."""
+        return next(path for path in Path("/run/tpmfsd").glob("*/mount.lock")
+                    if str(self.mount) in path.read_text().splitlines())
 
     def text(self):
         return (self.folder / "log").read_text()
@@ -221,20 +228,49 @@ def unconfigured(service):
 
 
 def damaged(service):
-    fd = os.open(DEVICE, os.O_RDWR)
+    def damage():
+        service.damage()
+        service.tell("release")
+
+    lose_records(service, damage)
+
+
+def dropped(service):
+    """No daemon can take the mount over while another process holds its lock."""
+    def let_daemons_end():
+        with open(service.lock()) as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            service.tell("release")
+            service.await_count("ended", 5)
+
+    lose_records(service, let_daemons_end)
+    wait(lambda: "3 daemons ended while they took it over" in service.text(), "word of the three in the log")
+
+
+def lose_records(service, lose):
+    """An opener, and a read that waits, end with an error, and there is a device that works."""
+    gone = ("ENODEV", "ENOTCONN", "ECONNABORTED")
+    fd, waiting = os.open(DEVICE, os.O_RDWR), os.open(DEVICE, os.O_RDWR)
+    os.write(waiting, LONG)
+    answers = []
+    reader = threading.Thread(
+        target=lambda: answers.append(errno_of(lambda: os.read(waiting, 4096))), daemon=True)
+    reader.start()
     service.tell("hold")
     service.tell("kill")
     service.await_count("ended", 1)
-    service.damage()
-    service.tell("release")
+    lose()
     service.await_count("ready", 2)
-    check("a write", errno_of(lambda: os.write(fd, random_bytes(8))) in ("ENODEV", "ENOTCONN"), True)
+    check("a write", errno_of(lambda: os.write(fd, random_bytes(8))) in gone, True)
+    reader.join(LIMIT)
+    check("a read that waited", len(answers) == 1 and answers[0] in gone, True)
     client = survivors.Client(DEVICE, "block")
     survivors.hash_of(client, b"after")
     client.close()
     word = "what the openers of /dev/tpmrmfs0 have open is not taken over"
     wait(lambda: word in service.text().replace('"', ""), "word of the device in the log")
     os.close(fd)
+    os.close(waiting)
 
 
 def main():
@@ -246,7 +282,7 @@ def main():
     elif scene == "load":
         load(service, seconds)
     else:
-        {"unconfigured": unconfigured, "damaged": damaged}[scene](service)
+        {"unconfigured": unconfigured, "damaged": damaged, "dropped": dropped}[scene](service)
     service.end()
     if scene in ("kill", "handover", "load"):
         check("the log", [line for line in service.text().splitlines() if "not taken over" in line], [])
