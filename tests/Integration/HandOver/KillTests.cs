@@ -16,7 +16,7 @@ public sealed class KillTests : IDisposable
     private static readonly string[] s_hashing = ["hash-block", "hash-poll", "hash-edge", "reopen", "pieces", "raw"];
 
     private static readonly TimeSpan s_time =
-        Soak.Time(usually: TimeSpan.FromSeconds(40), soaking: TimeSpan.FromHours(1));
+        Soak.Time(usually: TimeSpan.FromSeconds(40), soaking: Soak.Length);
 
     private readonly ITestOutputHelper _output;
     private readonly Sandbox _sandbox = new();
