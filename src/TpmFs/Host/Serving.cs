@@ -97,6 +97,7 @@ internal sealed class Serving(
         parts.Devices.Start();
         parts.Cdi?.Start();
         succession.Mirrors.Prove();
+        ProgramFiles.LoadAll(log); // Requests are served meanwhile.
         _service.Ready(Description);
         if (succession.IsTakingOver)
         {
