@@ -72,6 +72,23 @@ public static unsafe class ThreadCalls
         return Errno.Of(LibC.sched_setscheduler(thread, (int)wanted, &priority));
     }
 
+    /// <summary>Lets a thread run where this process's main thread may run, and in the usual class if that one is.</summary>
+    /// <param name="thread">A thread's id. One that has ended is no error.</param>
+    public static void PlaceAsMainThread(int thread)
+    {
+        int main = Environment.ProcessId;
+        var cpus = new CpuSet();
+        if (!cpus.ReadFrom(main).IsError)
+        {
+            _ = cpus.ApplyTo(thread);
+        }
+
+        if (ClassOf(main) == SchedulingClass.Other && ClassOf(thread) == SchedulingClass.Idle)
+        {
+            _ = SetClass(thread, SchedulingClass.Other);
+        }
+    }
+
     /// <summary>
     /// Returns the CPU on which a thread, of whatever process, ran last; null where the thread has ended, or cannot be
     /// seen from here.

@@ -48,7 +48,8 @@ internal sealed class ChildProcess : IDisposable
 
     /// <summary>
     /// Goes on with a process that an earlier process started, and which need not be a child of this one. Takes the
-    /// descriptors over. Returns null when the process has ended.
+    /// descriptors over. Returns null when the process has ended. The earlier process may have been killed while it had
+    /// the other one on a single CPU, in class SCHED_IDLE: that one runs as a child of this process would.
     /// </summary>
     public static ChildProcess? Adopt(SafeFileHandle process, SafeFileHandle output)
     {
@@ -56,6 +57,7 @@ internal sealed class ChildProcess : IDisposable
         var adopted = new ChildProcess(pid, process, TpmSocket.Adopt(output));
         if (pid != 0 && adopted.IsRunning)
         {
+            ThreadCalls.PlaceAsMainThread(pid);
             return adopted;
         }
 
