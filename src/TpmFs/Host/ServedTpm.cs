@@ -22,6 +22,7 @@ internal sealed class ServedTpm : ISuspendable, IDisposable
     private readonly ResourceManager _manager;
     private Task<string> _start = Task.FromResult("");
     private bool _isDisposed;
+    private volatile bool _isEnding;
 
     /// <param name="succession">Where it finds what the daemon before held, and keeps what this one holds.</param>
     public ServedTpm(TpmPlan plan, Settings settings, Succession succession, ILogger log)
@@ -64,7 +65,11 @@ internal sealed class ServedTpm : ISuspendable, IDisposable
     /// <summary>
     /// Ends what runs, within a while, and leaves everything to the next daemon. Nothing is carried out afterwards.
     /// </summary>
-    public void Halt() => _manager.Halt(s_startPatience);
+    public void Halt()
+    {
+        _isEnding = true;
+        _manager.Halt(s_startPatience);
+    }
 
     /// <summary>The process that computes its answers, where it is the daemon's own; else 0.</summary>
     public int ServerProcess => Plan.Transport.ServerProcess;
@@ -89,6 +94,7 @@ internal sealed class ServedTpm : ISuspendable, IDisposable
         if (!_isDisposed)
         {
             _isDisposed = true;
+            _isEnding = true;
             _start.Wait(s_startPatience);
             _manager.Dispose();
         }
@@ -96,11 +102,21 @@ internal sealed class ServedTpm : ISuspendable, IDisposable
 
     private string ServeAsAway(Task<string> tried)
     {
-        if (tried.Result.Length > 0)
+        try
         {
-            _manager.Start();
-        }
+            if (tried.Result.Length > 0)
+            {
+                _manager.Start();
+            }
 
-        return tried.Result;
+            return tried.Result;
+        }
+        catch (Exception problem) when (!_isEnding)
+        {
+            // Nobody waits for this task, and openers would wait for ever. The next daemon may go on with what is kept;
+            // where three in a row cannot, the last one drops it.
+            Environment.FailFast($"TPM {Plan.Number} could not be started", problem);
+            throw;
+        }
     }
 }

@@ -112,6 +112,9 @@ internal sealed class KeptService : IDisposable
     public void AwaitServing() => Deadline.Poll(
         () => (_serving == _pid && _ended < _started) || _keeper.HasExited, "a daemon that serves", Describe);
 
+    /// <summary>How often a process has ended what was under way at the TPM, and gone on with what it holds.</summary>
+    public int Adoptions => Printed.Split(" go on.").Length - 1;
+
     /// <summary>Kills the process, and waits until the next one serves.</summary>
     public void Replace()
     {
