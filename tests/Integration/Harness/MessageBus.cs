@@ -86,8 +86,8 @@ internal sealed class MessageBus : IDisposable
 
     /// <summary>Gives the tests' users names, without which a bus does not let them in.</summary>
     private void AddUsers() => _sandbox.Shell(
-        """
-        (cat /etc/passwd; for uid in $(seq 54321 54330) $(seq 60001 60200); do
+        $$"""
+        (cat /etc/passwd; for uid in $(seq 54321 54330) $(seq {{User.FirstMade}} {{User.LastMade}}); do
             echo "test$uid:x:$uid:$uid::/:/bin/sh"; done) >passwd
         chmod 644 passwd
         mount --bind passwd /etc/passwd

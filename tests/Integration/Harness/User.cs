@@ -3,6 +3,9 @@ namespace TpmFs.Integration.Tests.Harness;
 /// <summary>Who a client runs as: numbers, which need no entry in /etc/passwd.</summary>
 internal sealed record User(uint Uid, uint? Group = null)
 {
+    /// <summary>Numbers of users whom single tests make up.</summary>
+    public const int FirstMade = 60_000, LastMade = 60_999;
+
     public static readonly User Root = new(0);
 
     /// <summary>A member of the group that TPM devices belong to.</summary>

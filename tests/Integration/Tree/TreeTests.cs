@@ -19,7 +19,12 @@ public abstract class TreeTests(Mount mount, ITestOutputHelper output) : MountTe
     private protected string At(string name) => Path.Combine(Mount.Daemon.MountPoint, name);
 
     /// <summary>A number that no other test has used, for names and users.</summary>
-    private protected static int NewNumber() => 60_000 + Interlocked.Increment(ref s_names);
+    private protected static int NewNumber()
+    {
+        int number = User.FirstMade + Interlocked.Increment(ref s_names);
+        Assert.InRange(number, User.FirstMade, User.LastMade);
+        return number;
+    }
 
     /// <summary>Makes a domain and returns its path.</summary>
     private protected string NewDomain()
