@@ -72,7 +72,9 @@ public static unsafe class ThreadCalls
         return Errno.Of(LibC.sched_setscheduler(thread, (int)wanted, &priority));
     }
 
-    /// <summary>Lets a thread run where this process's main thread may run, and in the usual class if that one is.</summary>
+    /// <summary>
+    /// Lets a thread run where this process's main thread may run, and in the usual class if that one is.
+    /// </summary>
     /// <param name="thread">A thread's id. One that has ended is no error.</param>
     public static void PlaceAsMainThread(int thread)
     {

@@ -68,7 +68,8 @@ internal sealed class Takeover(
         [
             .. LostOpener.Describe(_lost),
             .. gone > 0
-                ? [$"open files that lead nowhere any more, and whose users get ENODEV: {gone}"] : Array.Empty<string>(),
+                ? [$"open files that lead nowhere any more, and whose users get ENODEV: {gone}"]
+                : Array.Empty<string>(),
         ];
         return new TakenOver(_openers, _commands, _answers, others, numbers, lost);
     }

@@ -64,7 +64,9 @@ public sealed class DeathWhileSendingTests
         Assert.Equal(TpmClient.Response(TpmRc.Success), await answer);
     }
 
-    /// <summary>Sends the first bytes of a command, as many as each number says, and goes on as the next process.</summary>
+    /// <summary>
+    /// Sends the first bytes of a command, as many as each number says, and goes on as the next process.
+    /// </summary>
     private void AssertExecutedOnce(bool tcp, IEnumerable<int> lengths)
     {
         using var swtpm = new Swtpm(tcp: tcp);

@@ -80,7 +80,9 @@ public sealed class StopTests(InstalledDebian debian, ITestOutputHelper output) 
         }
     }
 
-    /// <summary>A mount of another program's, or one of a daemon that lives, is nothing that a killed daemon left.</summary>
+    /// <summary>
+    /// A mount of another program's, or one of a daemon that lives, is nothing that a killed daemon left.
+    /// </summary>
     [Fact]
     public void A_daemon_that_an_administrator_started_by_hand_keeps_its_mount()
     {

@@ -3,7 +3,9 @@ using TpmFs.Vm.Tests.Harness;
 
 namespace TpmFs.Vm.Tests.Devices;
 
-/// <summary>A program that uses a device as programs on go-tpm do (client.c). It is compiled at its first use.</summary>
+/// <summary>
+/// A program that uses a device as programs on go-tpm do (client.c). It is compiled at its first use.
+/// </summary>
 internal static class DeviceClient
 {
     /// <summary>Its path, here and in a guest whose root is this machine's.</summary>
