@@ -4,7 +4,7 @@ namespace TpmFs.Integration.Tests.HandOver;
 
 /// <summary>
 /// A daemon that is killed while its swtpm follows a client leaves the swtpm on one CPU, in class SCHED_IDLE.
-/// Regression: the next daemon took it for one that somebody else had placed, and left it there for good, where any busy
+/// Regression: the next daemon took it for one that somebody else had placed, and left it there for good. Any busy
 /// program of that CPU starved it.
 /// </summary>
 public sealed class PlacedTpmTests : IDisposable
