@@ -15,7 +15,7 @@ public sealed class HandOverTests(InstalledDebian debian, ITestOutputHelper outp
 
     /// <summary>Of the guest's time: how long daemons are killed.</summary>
     private static readonly TimeSpan s_killing =
-        DifferentialRun.IsSoak ? TimeSpan.FromMinutes(30) : TimeSpan.FromMinutes(1);
+        DifferentialRun.IsSoak ? TimeSpan.FromMinutes(30) : TimeSpan.FromSeconds(30);
 
     private readonly DebianGuest _machine = debian.Machine;
 

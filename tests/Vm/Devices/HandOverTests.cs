@@ -10,7 +10,7 @@ namespace TpmFs.Vm.Tests.Devices;
 public sealed class HandOverTests(Guest guest, ITestOutputHelper output)
 {
     /// <summary>Of the load, by the guest's time; a daemon takes some seconds to start there.</summary>
-    private const int LoadSeconds = 90;
+    private const int LoadSeconds = 45;
 
     private static readonly TimeSpan s_limit = TimeSpan.FromMinutes(8);
 
