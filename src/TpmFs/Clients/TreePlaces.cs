@@ -17,7 +17,7 @@ internal sealed class TreePlaces : IConversationKeeper
 
     /// <summary>Gives a user a place.</summary>
     /// <param name="payer">The user whose share it is taken from.</param>
-    /// <param name="standing">What the user is to the domain; the owner of a domain does not own the tree.</param>
+    /// <param name="standing">The user's standing in the domain. Its owner does not own the tree.</param>
     /// <returns>False when the user's share, or all places, are taken.</returns>
     public bool TryTake(uint payer, Standing standing) =>
         _places.TryTake(payer, standing == Standing.Owner ? Standing.User : standing, Max);

@@ -10,7 +10,7 @@ internal static class Words
     /// <summary>Reads the id of an opener.</summary>
     public static ulong ReadId(ArgumentResult argument)
     {
-        string word = argument.Tokens is [var token, ..] ? token.Value : "";
+        string word = First(argument);
         if (!ulong.TryParse(word, NumberStyles.None, CultureInfo.InvariantCulture, out ulong id))
         {
             argument.AddError(
@@ -23,7 +23,7 @@ internal static class Words
     /// <summary>Reads the name of a bus.</summary>
     public static BusKind? ReadBus(ArgumentResult argument)
     {
-        string word = argument.Tokens is [var token, ..] ? token.Value : "";
+        string word = First(argument);
         switch (word)
         {
             case "system":
@@ -35,4 +35,6 @@ internal static class Words
                 return null;
         }
     }
+
+    private static string First(ArgumentResult argument) => argument.Tokens is [var token, ..] ? token.Value : "";
 }

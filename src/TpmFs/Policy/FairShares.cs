@@ -30,9 +30,9 @@ internal sealed class FairShares(long reserve)
     }
 
     /// <summary>True when a user may take so much more of what others want, too.</summary>
-    /// <param name="held">What the user holds.</param>
-    /// <param name="free">What nobody holds.</param>
-    /// <param name="amount">What the user wants.</param>
+    /// <param name="held">The amount that the user holds.</param>
+    /// <param name="free">The amount that nobody holds.</param>
+    /// <param name="amount">The amount that the user wants.</param>
     public static bool IsWithinShare(long held, long free, long amount = 1) => held + amount <= free;
 
     /// <summary>Takes an amount for a user.</summary>

@@ -31,12 +31,10 @@ public sealed class HeartbeatTests : IDisposable
     {
         using FuseSession session = _fixture.ServingSession(new FuseSessionOptions { Threads = 2 });
         _fixture.FileSystem.OnRead = _fixture.Gate.HoldRead;
-        _fixture.Send(DispatcherFixture.Read(10));
-        _fixture.Gate.AwaitHandler();
+        HoldHandlerOf(DispatcherFixture.Read(10));
         await session.BeatAsync().WaitAsync(SessionFixture.Deadline);
 
-        _fixture.Send(DispatcherFixture.Read(11));
-        _fixture.Gate.AwaitHandler();
+        HoldHandlerOf(DispatcherFixture.Read(11));
         Task beat = session.BeatAsync();
         Assert.NotSame(beat, await Task.WhenAny(beat, Task.Delay(TimeSpan.FromMilliseconds(200))));
 
@@ -49,8 +47,7 @@ public sealed class HeartbeatTests : IDisposable
     {
         using FuseSession session = _fixture.ServingSession(new FuseSessionOptions { Threads = 1 });
         _fixture.FileSystem.OnRead = _fixture.Gate.HoldRead;
-        _fixture.Send(DispatcherFixture.Read(10));
-        _fixture.Gate.AwaitHandler();
+        HoldHandlerOf(DispatcherFixture.Read(10));
         Task before = session.BeatAsync();
 
         var stopped = Task.Run(session.Stop);
@@ -60,5 +57,12 @@ public sealed class HeartbeatTests : IDisposable
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => session.BeatAsync());
         await Task.WhenAny(before).WaitAsync(SessionFixture.Deadline);
         Assert.False(before.IsFaulted);
+    }
+
+    /// <summary>Sends a request, and waits until its handler is held.</summary>
+    private void HoldHandlerOf(byte[] request)
+    {
+        _fixture.Send(request);
+        _fixture.Gate.AwaitHandler();
     }
 }

@@ -7,7 +7,7 @@ namespace TpmFs.Integration.Tests.HandOver;
 
 /// <summary>
 /// A client repeats the same commands, and the daemon dies each time: at its first write to a mirror, then at its
-/// second, and so on. Whichever write it was, the next daemon completes the command that was under way, once.
+/// second, and so on. After each death the next daemon completes the command that was under way, once.
 /// </summary>
 public sealed class DeathAtEachWriteTests : KeptServiceTests
 {
