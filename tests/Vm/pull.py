@@ -3,8 +3,10 @@
 
 Prints JSON: for each cycle what became of the commands, and memory, threads and open files of the daemon after it.
 """
+import contextlib
 import json
 import os
+import re
 import sys
 import tempfile
 import time
@@ -50,10 +52,19 @@ def cycle(side):
     return outcomes
 
 
+def files(process):
+    """What the process has open but for assemblies, which .NET loads when it first needs them and never closes."""
+    for name in os.listdir(f"/proc/{process.pid}/fd"):
+        with contextlib.suppress(FileNotFoundError):
+            target = os.readlink(f"/proc/{process.pid}/fd/{name}")
+            if not target.endswith(".dll"):
+                yield re.sub(r"\[\d+\]", "", target)
+
+
 def state(process):
+    open_files = sorted(files(process))  # before the runtime has a connection to collect() open
     collect(process.pid)
-    return {"anonymous": process.status("RssAnon"), "threads": process.status("Threads"),
-            "files": len(os.listdir(f"/proc/{process.pid}/fd"))}
+    return {"anonymous": process.status("RssAnon"), "threads": process.status("Threads"), "files": open_files}
 
 
 def main():

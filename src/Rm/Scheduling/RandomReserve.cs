@@ -45,21 +45,6 @@ internal sealed class RandomReserve
         }
     }
 
-    /// <summary>
-    /// True when the reserve is to be filled although commands wait: less than a quarter is left, or a user has had
-    /// bytes, and gets no more than a share until the reserve is full again. On a busy TPM it would never be full.
-    /// </summary>
-    public bool IsUrgent
-    {
-        get
-        {
-            lock (_lock)
-            {
-                return _had.Count > 0 || _count < Target / 4;
-            }
-        }
-    }
-
     /// <summary>Returns true when a command may be answered from the reserve.</summary>
     public static bool IsProbe(ReadOnlySpan<byte> command) =>
         command.Length == ProbeSize

@@ -54,8 +54,8 @@ internal sealed class IdleWork(
     }
 
     /// <summary>
-    /// Does the work that cannot wait until the manager is idle: flushes one thing that no space can name, and fills
-    /// the random reserve if that is urgent. Sends at most one command for each.
+    /// Does the work that cannot wait until the manager is idle, since on a busy TPM it never is: flushes one thing that
+    /// no space can name, and fills the random reserve. Sends at most one command for each.
     /// </summary>
     /// <param name="mayFill">
     /// False after a raw command, whose opener may have an exclusive audit session of its own.
@@ -69,7 +69,7 @@ internal sealed class IdleWork(
 
         _ = room.FlushDoomed();
         bool isPaused = _pausedSince is { } since && Left(s_pause, since) > TimeSpan.Zero;
-        if (mayFill && filler.IsUrgent && MayAsk && !isPaused && filler.Fill() != TpmStepResult.Done)
+        if (mayFill && filler.HasWork && MayAsk && !isPaused && filler.Fill() != TpmStepResult.Done)
         {
             _pausedSince = time.GetTimestamp();
         }

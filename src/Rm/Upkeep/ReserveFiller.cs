@@ -12,9 +12,6 @@ internal sealed class ReserveFiller(TpmChannel channel, RandomReserve reserve)
     /// <summary>True when the reserve is not full.</summary>
     public bool HasWork => reserve.Missing > 0;
 
-    /// <inheritdoc cref="RandomReserve.IsUrgent"/>
-    public bool IsUrgent => reserve.IsUrgent;
-
     /// <summary>Adds enough bytes for the first clients, unless the TPM puts that off.</summary>
     public void FillFirst()
     {
