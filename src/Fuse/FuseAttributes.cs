@@ -17,7 +17,7 @@ public readonly record struct FuseAttributes
 
     public required uint Gid { get; init; }
 
-    /// <summary>In bytes.</summary>
+    /// <summary>Gets the size in bytes.</summary>
     public ulong Size { get; init; }
 
     public required DateTimeOffset AccessTime { get; init; }
@@ -32,7 +32,7 @@ public readonly record struct FuseAttributes
 /// The number that the kernel uses for the node from now on. The kernel makes one inode, with locks and a page cache of
 /// its own, for each number.
 /// </param>
-/// <param name="Attributes">What stat(2) shows of the node.</param>
+/// <param name="Attributes">The attributes that stat(2) shows of the node.</param>
 public readonly record struct FuseEntry(NodeId Node, FuseAttributes Attributes);
 
 /// <summary>
@@ -47,7 +47,7 @@ public readonly record struct FuseAttributeChange
 
     public uint? Gid { get; init; }
 
-    /// <summary>In bytes.</summary>
+    /// <summary>Gets the new size in bytes.</summary>
     public ulong? Size { get; init; }
 
     public DateTimeOffset? AccessTime { get; init; }

@@ -1,28 +1,28 @@
 namespace TpmFs.Fuse;
 
 /// <summary>
-/// A filesystem, as the kernel asks it. One method an operation; the session parses the request, calls it, and writes
-/// the reply.
+/// Answers the kernel's requests for a filesystem. There is one method for each operation; the session parses the
+/// request, calls the method, and writes the reply.
 /// </summary>
 /// <remarks>
-/// Every method runs on one of the session's threads, several at once, must not block (but for
-/// <see cref="Lend"/>), and must not keep a span past its return. What is not overridden answers as a
-/// filesystem without that operation should; ENOSYS is used only where the kernel takes it as "never ask again" and
-/// that is wanted. An exception is logged and answered with EIO.
+/// Every method runs on one of the session's threads, several at once, must not block (except <see cref="Lend"/>), and
+/// must not keep a span past its return. A method that is not overridden answers as a filesystem without that operation
+/// should; it answers ENOSYS only where the kernel takes that as "never ask again" and that is wanted. An exception is
+/// logged and answered with EIO.
 /// </remarks>
 public abstract class FuseFileSystem
 {
     /// <summary>
-    /// The session is initialised; the notifier may be used from now on. Comes just before INIT is answered, hence
-    /// before every other request.
+    /// Begins the use of the notifier: the session is initialised. Called just before INIT is answered, hence before
+    /// every other request.
     /// </summary>
     public virtual void Started(IFuseNotifier notifier)
     {
     }
 
     /// <summary>
-    /// The requests that an earlier process of the connection was at were served again: from now on new ones come. Is
-    /// called once, after <see cref="Started"/>, where there was such a process.
+    /// Learns that the requests which an earlier process left unfinished were served again; from now on new ones come.
+    /// Called once, after <see cref="Started"/>, where there was such a process.
     /// </summary>
     public virtual void Resumed()
     {
@@ -34,7 +34,7 @@ public abstract class FuseFileSystem
     /// </summary>
     public abstract Errno Lookup(in FuseCaller caller, NodeId parent, ReadOnlySpan<byte> name, out FuseEntry entry);
 
-    /// <summary>The kernel gives back <paramref name="lookups"/> lookups of a node.</summary>
+    /// <summary>Takes back <paramref name="lookups"/> lookups of a node (FORGET).</summary>
     public virtual void Forget(NodeId node, ulong lookups)
     {
     }
@@ -42,8 +42,8 @@ public abstract class FuseFileSystem
     public abstract Errno GetAttributes(in FuseCaller caller, NodeId node, OpenId? open, out FuseAttributes attributes);
 
     /// <summary>
-    /// access(2), asked only of filesystems mounted without default_permissions. <paramref name="mask"/> holds R_OK 4,
-    /// W_OK 2, X_OK 1.
+    /// Answers access(2). Called only for filesystems mounted without default_permissions. <paramref name="mask"/>
+    /// holds R_OK 4, W_OK 2, X_OK 1.
     /// </summary>
     public virtual Errno Access(in FuseCaller caller, NodeId node, uint mask) => Errno.None;
 
@@ -54,10 +54,10 @@ public abstract class FuseFileSystem
         return Errno.EPERM;
     }
 
-    /// <summary>The target of a symbolic link, for whoever asks.</summary>
+    /// <summary>Returns the target of a symbolic link, the same for every caller.</summary>
     public virtual Errno ReadLink(in FuseCaller caller, NodeId node, FuseBytesReply target) => Errno.EINVAL;
 
-    /// <summary>Makes a directory. <paramref name="mode"/> is what mkdir(2) was given, less the umask.</summary>
+    /// <summary>Makes a directory. <paramref name="mode"/> is the argument of mkdir(2), less the umask.</summary>
     public virtual Errno MakeDirectory(
         in FuseCaller caller, NodeId parent, ReadOnlySpan<byte> name, uint mode, out FuseEntry entry)
     {
@@ -82,7 +82,7 @@ public abstract class FuseFileSystem
         in FuseCaller caller, NodeId node, OpenId open, in FuseReadArguments arguments, FuseReadReply reply) =>
             reply.Fail(Errno.EINVAL);
 
-    /// <summary>Writes. <paramref name="written"/> is what write(2) answers, in bytes.</summary>
+    /// <summary>Writes. <paramref name="written"/> is the result of write(2), in bytes.</summary>
     public virtual Errno Write(
         in FuseCaller caller, NodeId node, OpenId open, in FuseWriteArguments arguments, ReadOnlySpan<byte> data,
         out int written)
@@ -101,8 +101,8 @@ public abstract class FuseFileSystem
     public virtual WriteProgress Lend(NodeId node, OpenId open) => WriteProgress.Nothing;
 
     /// <summary>
-    /// What is ready now. When <paramref name="notify"/> is not null the kernel wants FUSE_NOTIFY_POLL for it when that
-    /// changes.
+    /// Tells which events are ready now. When <paramref name="notify"/> is not null, the kernel wants FUSE_NOTIFY_POLL
+    /// for it as soon as the answer changes.
     /// </summary>
     public virtual Errno Poll(
         in FuseCaller caller, NodeId node, OpenId open, PollId? notify, PollEvents wanted, out PollEvents ready)
@@ -111,13 +111,15 @@ public abstract class FuseFileSystem
         return Errno.None;
     }
 
-    /// <summary>A descriptor of the open file description was closed (not the last one, necessarily).</summary>
+    /// <summary>
+    /// Learns that a descriptor of the open file description was closed (not the last one, necessarily).
+    /// </summary>
     public virtual Errno Flush(in FuseCaller caller, NodeId node, OpenId open) => Errno.None;
 
-    /// <summary>fsync(2) and fdatasync(2), of files and directories.</summary>
+    /// <summary>Answers fsync(2) and fdatasync(2), of files and directories.</summary>
     public virtual Errno Sync(in FuseCaller caller, NodeId node, OpenId open) => Errno.None;
 
-    /// <summary>The last descriptor is closed: <paramref name="open"/> will not be named again.</summary>
+    /// <summary>Learns that the last descriptor is closed: <paramref name="open"/> will not be named again.</summary>
     public virtual void Release(NodeId node, OpenId open)
     {
     }
@@ -150,12 +152,12 @@ public abstract class FuseFileSystem
             Errno.ENOTTY;
 
     /// <summary>
-    /// The value of an extended attribute; the reply also serves the call that only asks for its size.
+    /// Returns the value of an extended attribute. The reply also serves the call that only asks for its size.
     /// </summary>
     public virtual Errno GetXattr(in FuseCaller caller, NodeId node, ReadOnlySpan<byte> name, FuseBytesReply value) =>
         Errno.EOPNOTSUPP;
 
-    /// <summary>The names, each ended by a NUL.</summary>
+    /// <summary>Returns the names of the extended attributes, each ended by a NUL.</summary>
     public virtual Errno ListXattr(in FuseCaller caller, NodeId node, FuseBytesReply names) => Errno.None;
 
     public virtual Errno SetXattr(
@@ -165,7 +167,8 @@ public abstract class FuseFileSystem
     public virtual Errno RemoveXattr(in FuseCaller caller, NodeId node, ReadOnlySpan<byte> name) => Errno.EOPNOTSUPP;
 
     /// <summary>
-    /// The kernel said DESTROY, the connection is gone, or the session was stopped: nothing more comes. Called once.
+    /// Learns that no more requests come: the kernel said DESTROY, the connection is gone, or the session was stopped.
+    /// Called once.
     /// </summary>
     public virtual void Stopped()
     {
@@ -183,27 +186,30 @@ public abstract class FuseFileSystem
 public readonly record struct FuseReadArguments(ulong Offset, int Size, uint Flags, bool FillsPageCache = false)
 {
     /// <summary>
-    /// Gets what the filesystem of an earlier process noted of this read; the default where it did not.
+    /// Gets the note of an earlier process's filesystem on this read; the default where it left none.
     /// </summary>
     public FuseReadNote Noted { get; init; }
 }
 
 /// <summary>
-/// What a filesystem notes of a read, to find it again when another process goes on with the connection
+/// Notes for a read, by which the filesystem finds it again when another process goes on with the connection
 /// (<see cref="FuseReadReply.Note"/>).
 /// </summary>
-/// <param name="Turn">Which answer the read waits for, or gets.</param>
+/// <param name="Turn">The number of the answer that the read waits for, or gets.</param>
 /// <param name="Source">Where the bytes are that it gets.</param>
 /// <param name="Start">The first of these bytes.</param>
-/// <param name="Count">How many bytes it gets; a negated errno where it gets an error; 0 where it gets none.</param>
+/// <param name="Count">
+/// The number of bytes that the read gets; a negated errno where it gets an error; 0 where it gets none.
+/// </param>
 public readonly record struct FuseReadNote(ulong Turn, ulong Source, int Start, int Count);
 
 /// <summary>
-/// Where in a file to write. Offset in bytes; <paramref name="Flags"/> are the descriptor's, as set now (O_NONBLOCK).
+/// The part of a file that a WRITE changes: its offset in bytes. <paramref name="Flags"/> are the descriptor's, as set
+/// now (O_NONBLOCK).
 /// </summary>
 public readonly record struct FuseWriteArguments(ulong Offset, uint Flags)
 {
-    /// <summary>Gets which request it is.</summary>
+    /// <summary>Gets the request's identity.</summary>
     public FuseRequestId Request { get; init; }
 }
 
@@ -211,11 +217,11 @@ public readonly record struct FuseWriteArguments(ulong Offset, uint Flags)
 public readonly record struct FuseStatFs(
     ulong Blocks, ulong BlocksFree, ulong Files, ulong FilesFree, uint BlockSize, uint NameLength);
 
-/// <summary>Notifies the kernel, which has not asked. Any thread.</summary>
+/// <summary>Sends the kernel notifications that it has not asked for. Any thread.</summary>
 public interface IFuseNotifier
 {
     /// <summary>
-    /// Wakes who polls with this id (FUSE_NOTIFY_POLL). An id that the kernel no longer knows is ignored.
+    /// Wakes the processes that poll with this id (FUSE_NOTIFY_POLL). An id that the kernel no longer knows is ignored.
     /// </summary>
     void NotifyPoll(PollId poll);
 }
@@ -231,9 +237,9 @@ public interface IFuseNotifier
 public readonly record struct FuseReadReply(IFuseReadReplies Replies, ulong Unique)
 {
     /// <summary>
-    /// The read will be answered later. <paramref name="owner"/> is told when the kernel interrupts it; it then answers
-    /// with <see cref="Fail"/> (EINTR) unless it has answered already. Called at most once, before the handler returns;
-    /// does nothing for a read that another thread has answered meanwhile.
+    /// Keeps the read, to be answered later. The session tells <paramref name="owner"/> when the kernel interrupts it;
+    /// the owner then answers with <see cref="Fail"/> (EINTR) unless the read has been answered already. Called at most
+    /// once, before the handler returns; does nothing for a read that another thread has answered meanwhile.
     /// </summary>
     public void Keep(IFuseInterruptible owner) => Replies.Keep(this, owner);
 
@@ -244,8 +250,8 @@ public readonly record struct FuseReadReply(IFuseReadReplies Replies, ulong Uniq
     public void Note(in FuseReadNote note) => Replies.Note(this, note);
 
     /// <summary>
-    /// Answers with bytes, at most as many as were asked for (more is a bug: EIO and logged). False when nobody got
-    /// them: the kernel no longer waits (ENOENT), the read was answered already (an interrupt was faster), or the
+    /// Answers with bytes, at most as many as were asked for (more is a bug: EIO and logged). Returns false when nobody
+    /// got them: the kernel no longer waits (ENOENT), the read was answered already (an interrupt was faster), or the
     /// session has ended.
     /// </summary>
     public bool Complete(ReadOnlySpan<byte> data) => Replies.Complete(this, data);
@@ -255,7 +261,7 @@ public readonly record struct FuseReadReply(IFuseReadReplies Replies, ulong Uniq
 }
 
 /// <summary>
-/// Where reads are answered: the session, or a stand-in for it in a filesystem's own tests. See
+/// Takes the answers to reads: the session, or a stand-in for it in a filesystem's own tests. See
 /// <see cref="FuseReadReply"/>.
 /// </summary>
 public interface IFuseReadReplies
@@ -273,8 +279,8 @@ public interface IFuseReadReplies
 public interface IFuseInterruptible
 {
     /// <summary>
-    /// A signal came for the thread that waits in this read. Must not block. Comes after the handler has returned, on a
-    /// thread of the session, perhaps while another thread answers the read, and perhaps more than once.
+    /// Learns that a signal came for the thread that waits in this read. Must not block. Called after the handler has
+    /// returned, on a thread of the session, perhaps while another thread answers the read, and perhaps more than once.
     /// </summary>
     void Interrupted(FuseReadReply reply);
 }
@@ -284,7 +290,9 @@ public interface IFuseInterruptible
 /// </summary>
 public abstract class FuseBytesReply
 {
-    /// <summary>Sets the whole answer. ERANGE and the size-only form are the session's business.</summary>
+    /// <summary>
+    /// Sets the whole answer. The session deals with ERANGE and with calls that only ask for the size.
+    /// </summary>
     public abstract void Set(ReadOnlySpan<byte> bytes);
 }
 
@@ -292,8 +300,8 @@ public abstract class FuseBytesReply
 public abstract class FuseDirectoryReply
 {
     /// <summary>
-    /// Adds one entry; <paramref name="nextOffset"/> is where the listing goes on after it. False when it did not fit:
-    /// the entry was not taken.
+    /// Adds one entry; the listing goes on after it at <paramref name="nextOffset"/>. Returns false when the entry did
+    /// not fit and was not taken.
     /// </summary>
     public abstract bool Add(ReadOnlySpan<byte> name, ulong nextOffset, in FuseAttributes attributes);
 }

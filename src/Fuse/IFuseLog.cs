@@ -1,8 +1,6 @@
 namespace TpmFs.Fuse;
 
-/// <summary>
-/// Where this library says what a person should know. Any thread. Nothing of a file's content is ever in a message.
-/// </summary>
+/// <summary>Takes this library's messages to people. Any thread. No message contains bytes of a file.</summary>
 public interface IFuseLog
 {
     void Information(string message);

@@ -21,7 +21,7 @@ public readonly record struct PollId(ulong Value);
 /// </summary>
 public readonly record struct FuseCaller(uint Uid, uint Gid, uint Pid)
 {
-    /// <summary>Gets which request it is.</summary>
+    /// <summary>Gets the request's identity.</summary>
     public FuseRequestId Request { get; init; }
 }
 

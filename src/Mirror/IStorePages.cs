@@ -8,7 +8,7 @@ public interface IStorePages
     /// <returns>False when there is no memory for them.</returns>
     bool TryPopulate(int offset, int length);
 
-    /// <summary>Gives back the pages of a part in which there is nothing any more.</summary>
+    /// <summary>Gives back the pages of a part that holds no record any more.</summary>
     /// <inheritdoc cref="TryPopulate"/>
     void Release(int offset, int length);
 }

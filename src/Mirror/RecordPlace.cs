@@ -1,8 +1,8 @@
 namespace TpmFs.Mirror;
 
 /// <summary>
-/// Where a record of a <see cref="RecordStore"/> is. The record's owner keeps it, and hands it in at each change; the
-/// default is nowhere, for a record that was not written yet.
+/// The place of a record in a <see cref="RecordStore"/>. The record's owner keeps it, and hands it in at each change.
+/// The default is nowhere, for a record that was not written yet.
 /// </summary>
 public readonly record struct RecordPlace
 {

@@ -65,7 +65,9 @@ public sealed class RecordStore
 
     /// <summary>Goes on with the store that an earlier process left. The bytes are not trusted.</summary>
     /// <param name="format">The format that the caller reads.</param>
-    /// <param name="problem">Why it cannot: a sentence whose subject "it" is the memory.</param>
+    /// <param name="problem">
+    /// The reason why the store cannot go on: a sentence whose subject "it" is the memory.
+    /// </param>
     public static bool TryAdopt(
         Memory<byte> memory, uint format, [NotNullWhen(true)] out RecordStore? store, out string problem,
         IStorePages? pages = null)

@@ -8,7 +8,7 @@ namespace TpmFs.Mirror;
 /// memory does not leave it.
 /// </summary>
 /// <remarks>
-/// A process may be killed between any two store instructions, and the next process sees exactly those stores that came
+/// A process may be killed between any two store instructions, and the next process sees exactly the stores that came
 /// before, in the program's order. A volatile write keeps the compiler from changing that order.
 /// </remarks>
 internal sealed class StoreMemory(Memory<byte> memory)
@@ -44,7 +44,7 @@ internal sealed class StoreMemory(Memory<byte> memory)
     /// <summary>The format of what the records contain.</summary>
     public uint Format => MemoryMarshal.Read<uint>(memory.Span[FormatOffset..]);
 
-    /// <summary>The number of the last commit. What was written for a later one does not hold.</summary>
+    /// <summary>The number of the last commit. A slot that was written for a later commit does not hold.</summary>
     public ulong Committed
     {
         get => Volatile.Read(ref At<ulong>(CommittedOffset));

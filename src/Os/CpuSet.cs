@@ -11,7 +11,7 @@ public sealed unsafe class CpuSet : IEquatable<CpuSet>
     private const int WordBits = 64;
     private readonly ulong[] _words = new ulong[MaxCpus / WordBits];
 
-    /// <summary>How many CPUs are in the set.</summary>
+    /// <summary>Gets the number of CPUs in the set.</summary>
     public int Count
     {
         get

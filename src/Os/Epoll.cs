@@ -30,7 +30,7 @@ public sealed unsafe class Epoll : IDisposable
 
     /// <summary>Watches a file until all its descriptors are closed.</summary>
     /// <param name="file">The file.</param>
-    /// <param name="number">What <see cref="Wait"/> calls the file.</param>
+    /// <param name="number">The number by which <see cref="Wait"/> names the file.</param>
     /// <param name="wanted">Changes to be told, besides <see cref="FileChanges.Gone"/>.</param>
     public Errno Add(SafeHandle file, ulong number, FileChanges wanted) => Control(AddFile, file, number, wanted);
 

@@ -35,8 +35,8 @@ public static unsafe class FileCalls
     /// </summary>
     private const int OnePiece = 512;
 
-    /// <param name="path">What to open.</param>
-    /// <param name="flags">Of <see cref="OpenOptions"/>.</param>
+    /// <param name="path">The path of the file to open.</param>
+    /// <param name="flags">The flags, of <see cref="OpenOptions"/>.</param>
     /// <param name="mode">The mode of a file that is made, less the umask.</param>
     /// <param name="file">Never null; not valid when an error is returned.</param>
     public static Errno Open(string path, int flags, uint mode, out SafeFileHandle file)
@@ -76,17 +76,17 @@ public static unsafe class FileCalls
 
     public static Errno Remove(string path) => Errno.Of(LibC.unlink(path));
 
-    /// <summary>Sets the owner and the group of a file; <see cref="NoChange"/> leaves one of them.</summary>
+    /// <summary>Sets the owner and the group of a file; <see cref="NoChange"/> leaves one of them as it is.</summary>
     /// <param name="file">Any descriptor, also one of <see cref="OpenOptions.PathOnly"/>.</param>
     public static Errno SetOwner(SafeFileHandle file, uint owner, uint group) =>
         Errno.Of(LibC.fchownat(file, "", owner, group, EmptyPath));
 
     /// <summary>Sets the permission bits of a file.</summary>
-    /// <param name="file">As <see cref="SetOwner"/> has it. Needs /proc.</param>
+    /// <param name="file">Any descriptor, as for <see cref="SetOwner"/>. Needs /proc.</param>
     public static Errno SetMode(SafeFileHandle file, uint mode) => Errno.Of(LibC.chmod(PathOf(file), mode));
 
     /// <summary>Sets an extended attribute of a file.</summary>
-    /// <param name="file">As <see cref="SetMode"/> has it.</param>
+    /// <param name="file">Any descriptor, as for <see cref="SetMode"/>.</param>
     public static Errno SetAttribute(SafeFileHandle file, string name, ReadOnlySpan<byte> value)
     {
         fixed (byte* start = value)
@@ -95,8 +95,8 @@ public static unsafe class FileCalls
         }
     }
 
-    /// <summary>Reads an extended attribute of a file. ENODATA: there is none.</summary>
-    /// <param name="file">As <see cref="SetMode"/> has it.</param>
+    /// <summary>Reads an extended attribute of a file. Returns ENODATA when there is none.</summary>
+    /// <param name="file">Any descriptor, as for <see cref="SetMode"/>.</param>
     /// <param name="name">The attribute's name.</param>
     /// <param name="value">The value; empty with an error.</param>
     public static Errno ReadAttribute(SafeFileHandle file, string name, out byte[] value)
@@ -110,8 +110,8 @@ public static unsafe class FileCalls
         }
     }
 
-    /// <summary>Removes an extended attribute of a file. ENODATA: there is none.</summary>
-    /// <param name="file">As <see cref="SetMode"/> has it.</param>
+    /// <summary>Removes an extended attribute of a file. Returns ENODATA when there is none.</summary>
+    /// <param name="file">Any descriptor, as for <see cref="SetMode"/>.</param>
     public static Errno RemoveAttribute(SafeFileHandle file, string name) =>
         Errno.Of(LibC.removexattr(PathOf(file), name));
 
@@ -191,7 +191,7 @@ public static unsafe class FileCalls
         return error;
     }
 
-    /// <summary>Returns a file's permission bits, and whose it is.</summary>
+    /// <summary>Returns a file's permission bits, its owner and its group.</summary>
     public static Errno ReadAccess(SafeFileHandle file, out uint mode, out uint uid, out uint gid)
     {
         LibC.FileStatus status = default;
@@ -239,7 +239,7 @@ public static unsafe class FileCalls
         return names;
     }
 
-    /// <summary>Returns a path to an open file, which calls take that refuse some descriptors.</summary>
+    /// <summary>Returns a path to an open file, for calls that refuse some descriptors.</summary>
     private static string PathOf(SafeFileHandle file) =>
         string.Create(CultureInfo.InvariantCulture, $"/proc/self/fd/{file.DangerousGetHandle()}");
 

@@ -24,7 +24,7 @@ public sealed class FileLock : IDisposable
     /// The file, in a directory that nobody else can write to. A symbolic link is not followed.
     /// </param>
     /// <param name="taken">The lock, for as long as it is not disposed of.</param>
-    /// <param name="refusal">Why it is not taken.</param>
+    /// <param name="refusal">The reason why the lock was not taken.</param>
     public static bool TryTake(string path, [NotNullWhen(true)] out FileLock? taken, out FileLockRefusal refusal)
     {
         taken = null;
@@ -108,12 +108,12 @@ public sealed class FileLock : IDisposable
     }
 }
 
-/// <summary>Says why a lock was not taken.</summary>
+/// <summary>Makes the message that says why a lock was not taken.</summary>
 /// <param name="Error">
 /// EAGAIN when another process holds it; none when the file is not what a lock file has to be.
 /// </param>
-/// <param name="Problem">What is wrong, and where.</param>
-/// <param name="Holder">What the present holder wrote into the file.</param>
+/// <param name="Problem">The problem, and its place.</param>
+/// <param name="Holder">The text that the present holder wrote into the file.</param>
 public readonly record struct FileLockRefusal(Errno Error, string Problem, string Holder)
 {
     /// <summary>True when another process holds the lock.</summary>

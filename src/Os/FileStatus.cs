@@ -5,8 +5,8 @@ namespace TpmFs.Os;
 /// <summary>Tells the kind, the owner and the size of an inode (inode(7)).</summary>
 /// <param name="Mode">The type and the permissions.</param>
 /// <param name="Owner">The owner's uid.</param>
-/// <param name="Links">How many names it has.</param>
-/// <param name="Size">In bytes.</param>
+/// <param name="Links">The number of the inode's names.</param>
+/// <param name="Size">The size in bytes.</param>
 internal readonly record struct FileStatus(uint Mode, uint Owner, uint Links, ulong Size)
 {
     private const uint TypeMask = 0xF000; // S_IFMT
@@ -38,7 +38,7 @@ internal readonly record struct FileStatus(uint Mode, uint Owner, uint Links, ul
     /// </summary>
     public bool IsWritableByOthers => (Mode & WritableByOthers) != 0;
 
-    /// <summary>True when nobody but the owner reaches what is in the directory.</summary>
+    /// <summary>True when only the owner reaches the directory's content.</summary>
     public bool HidesContent => IsDirectory && (Mode & SearchableByOthers) == 0;
 
     /// <summary>

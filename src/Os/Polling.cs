@@ -36,8 +36,8 @@ public static unsafe class Polling
 
     /// <summary>Waits until something can be read from a file, or an error shows there.</summary>
     /// <param name="file">The file, which the caller keeps open meanwhile.</param>
-    /// <param name="timeout">In milliseconds.</param>
-    /// <param name="isReady">False when there was nothing in time.</param>
+    /// <param name="timeout">The time limit in milliseconds.</param>
+    /// <param name="isReady">False when nothing came in time.</param>
     public static Errno Wait(SafeFileHandle file, int timeout, out bool isReady)
     {
         var one = new PollDescriptor((int)file.DangerousGetHandle(), Input, 0);
@@ -50,7 +50,7 @@ public static unsafe class Polling
     /// Waits until something can be read from a file, or until it takes something, or an error shows there.
     /// </summary>
     /// <param name="file">The file, which the caller keeps open meanwhile.</param>
-    /// <param name="timeout">In milliseconds.</param>
+    /// <param name="timeout">The time limit in milliseconds.</param>
     /// <param name="isReadable">True when something can be read, or an error shows.</param>
     public static Errno WaitForEither(SafeFileHandle file, int timeout, out bool isReadable)
     {
@@ -61,8 +61,8 @@ public static unsafe class Polling
     }
 
     /// <summary>Waits until one of the descriptors is ready, or has an error.</summary>
-    /// <param name="descriptors">What to wait for.</param>
-    /// <param name="timeout">In milliseconds.</param>
+    /// <param name="descriptors">The descriptors, and the events to wait for.</param>
+    /// <param name="timeout">The time limit in milliseconds.</param>
     /// <returns>False when none was ready in time, or a signal came.</returns>
     public static bool Wait(PollDescriptor[] descriptors, int timeout)
     {

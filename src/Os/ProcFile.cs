@@ -1,12 +1,12 @@
 namespace TpmFs.Os;
 
-/// <summary>Reads the beginning of files and directories of /proc, without memory of the collector's.</summary>
+/// <summary>Reads the beginning of files and directories of /proc, without allocating on the managed heap.</summary>
 internal static unsafe class ProcFile
 {
     /// <summary>Reads the beginning of a file.</summary>
-    /// <param name="path">Ends with NUL.</param>
-    /// <param name="buffer">Takes what is read.</param>
-    /// <param name="length">How many bytes were read.</param>
+    /// <param name="path">The path, ended by NUL.</param>
+    /// <param name="buffer">Takes the bytes.</param>
+    /// <param name="length">The number of bytes that were read.</param>
     public static bool TryRead(ReadOnlySpan<byte> path, Span<byte> buffer, out int length)
     {
         int file = Open(path, OpenOptions.ReadOnly);

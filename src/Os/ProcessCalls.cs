@@ -50,8 +50,8 @@ public static unsafe class ProcessCalls
     /// </summary>
     /// <param name="path">The program's absolute path.</param>
     /// <param name="arguments">The words of its command line, its name first.</param>
-    /// <param name="environment">NAME=value each.</param>
-    /// <returns>Why the program cannot be executed. On success this does not return.</returns>
+    /// <param name="environment">The new program's environment, NAME=value each.</param>
+    /// <returns>The reason why the program cannot be executed. On success this method does not return.</returns>
     public static Errno Execute(string path, string[] arguments, string[] environment)
     {
         using var name = new NativeStrings([path]);

@@ -5,7 +5,7 @@ namespace TpmFs.Os;
 
 /// <summary>
 /// A directory that only this process's user and root can write to, found by a path that only they can change. All work
-/// on its files is done below the open directory, even when its name leads elsewhere by then.
+/// on its files is done below the open directory, even when the directory's name leads to another place by then.
 /// </summary>
 public sealed class SafeDirectory : IDisposable
 {
@@ -25,7 +25,7 @@ public sealed class SafeDirectory : IDisposable
     /// <param name="creates">True to make it.</param>
     /// <param name="directory">The directory; the caller disposes of it.</param>
     /// <param name="error">ENOENT when it is not there; another error when a system call failed; else none.</param>
-    /// <param name="problem">What is wrong, where, and what to do.</param>
+    /// <param name="problem">The error: its cause, its place, and the remedy.</param>
     public static bool TryOpen(
         string path, bool creates, [NotNullWhen(true)] out SafeDirectory? directory, out Errno error,
         out string problem)
@@ -53,7 +53,7 @@ public sealed class SafeDirectory : IDisposable
     public Errno CheckWritable() => FileCalls.CheckAccess(_place.Handle, ".", MayWriteAndSearch);
 
     /// <summary>
-    /// Returns what is wrong with the directory's content; empty when nothing is. Each entry must be a plain file or a
+    /// Returns the problem of the directory's content; empty when there is none. Each entry must be a plain file or a
     /// directory that only this user and root can change, or a socket of theirs.
     /// </summary>
     public string WhyNotItsContent()
@@ -96,9 +96,9 @@ public sealed class SafeDirectory : IDisposable
     /// Replaces one of the directory's files as a whole (0600, where no mode is named). When this returns true, the new
     /// file is on the disk. If the machine dies meanwhile, the old file or the new one is there.
     /// </summary>
-    /// <param name="name">The file's name. The new file is built beside it, with ".new" behind the name.</param>
+    /// <param name="name">The file's name. The new file is written beside it, with ".new" behind the name.</param>
     /// <param name="write">Writes the content.</param>
-    /// <param name="problem">What went wrong.</param>
+    /// <param name="problem">The error.</param>
     /// <param name="mode">The file's mode.</param>
     public bool TryReplace(string name, Action<Stream> write, out string problem, uint mode = OwnerReadWrite)
     {
@@ -127,9 +127,9 @@ public sealed class SafeDirectory : IDisposable
         return !error.IsError;
     }
 
-    /// <summary>Removes one of the directory's files; one that is not there is removed.</summary>
+    /// <summary>Removes one of the directory's files. Removing a file that is not there succeeds.</summary>
     /// <param name="name">The file's name.</param>
-    /// <param name="problem">What went wrong.</param>
+    /// <param name="problem">The error.</param>
     public bool TryRemove(string name, out string problem)
     {
         Errno error = FileCalls.Remove(_place.Handle, name);

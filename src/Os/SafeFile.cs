@@ -10,12 +10,12 @@ public static class SafeFile
 {
     /// <summary>Reads a whole file. Follows symbolic links that belong to root or to this user.</summary>
     /// <param name="path">The file.</param>
-    /// <param name="maxSize">In bytes.</param>
+    /// <param name="maxSize">The largest size, in bytes.</param>
     /// <param name="content">The file's content.</param>
     /// <param name="error">
     /// ENOENT when there is no such file; another error when a system call failed; else none.
     /// </param>
-    /// <param name="problem">What is wrong, where, and what to do.</param>
+    /// <param name="problem">The error: its cause, its place, and the remedy.</param>
     public static bool TryRead(string path, int maxSize, out byte[] content, out Errno error, out string problem)
     {
         content = [];

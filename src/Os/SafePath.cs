@@ -4,21 +4,21 @@ namespace TpmFs.Os;
 public static class SafePath
 {
     /// <summary>
-    /// Checks whether other users can put something else in the place of a mount point. The directories and links of
+    /// Checks whether other users can put another directory in the place of a mount point. The directories and links of
     /// its path must belong to root or to this user, and no other user may write there.
     /// </summary>
     /// <returns>
-    /// What is wrong, where, and what to do; empty when nothing is, and where the path does not exist.
+    /// The problem: its cause, its place, and the remedy. Empty when there is none, and where the path does not exist.
     /// </returns>
     public static string WhyNotToMountOn(string path) => Check(path, PathOwners.Ours);
 
     /// <summary>
-    /// Checks whether other users can put something else in the place of a socket that a program serves. The socket and
-    /// its directories may belong to any user, whom the person that named the path trusts. But in a directory where
+    /// Checks whether other users can put another socket in the place of one that a program serves. The socket and its
+    /// directories may belong to any user: the person who named the path trusts that user. But in a directory where
     /// everybody can make files, the socket must belong to root or to this user.
     /// </summary>
     /// <returns>
-    /// What is wrong, where, and what to do; empty when nothing is, and where the path does not exist.
+    /// The problem: its cause, its place, and the remedy. Empty when there is none, and where the path does not exist.
     /// </returns>
     public static string WhyNotToConnectTo(string path) => Check(path, PathOwners.Anybody);
 

@@ -5,9 +5,9 @@ using Microsoft.Win32.SafeHandles;
 namespace TpmFs.Os;
 
 /// <summary>
-/// Memory that lives as long as some process has its descriptor: a memfd, mapped shared. It has no name that another
-/// process could open. The kernel gives it pages where something was written, so a large one costs nothing at first. It
-/// is left out of core dumps.
+/// Memory that lives as long as some process has its descriptor: a memfd, mapped shared. It has no name by which
+/// another process could open it. The kernel gives it pages only where bytes are written, so a large one costs nothing
+/// at first. It is left out of core dumps.
 /// </summary>
 public sealed unsafe class SharedMemory : MemoryManager<byte>
 {
@@ -32,15 +32,16 @@ public sealed unsafe class SharedMemory : MemoryManager<byte>
     }
 
     /// <summary>
-    /// What keeps the memory; its size is sealed. It is closed when a program is executed, unless that is changed.
+    /// Gets the descriptor that keeps the memory; its size is sealed. It is closed when a program is executed, unless
+    /// that is changed.
     /// </summary>
     public SafeFileHandle Descriptor { get; }
 
     /// <summary>Makes memory that is all zero.</summary>
-    /// <param name="name">For /proc/PID/maps.</param>
-    /// <param name="length">In bytes.</param>
+    /// <param name="name">The name in /proc/PID/maps.</param>
+    /// <param name="length">The size in bytes.</param>
     /// <returns>
-    /// ENOSYS or EPERM where a seccomp filter forbids it, EFBIG above RLIMIT_FSIZE, ENOMEM, EMFILE; any error of
+    /// ENOSYS or EPERM where a seccomp filter forbids the call, EFBIG above RLIMIT_FSIZE, ENOMEM, EMFILE; any error of
     /// madvise(2), since memory that would be in a core dump is not used.
     /// </returns>
     public static Errno Create(string name, int length, out SharedMemory? memory)
@@ -70,7 +71,9 @@ public sealed unsafe class SharedMemory : MemoryManager<byte>
     }
 
     /// <summary>Maps the memory of an earlier process.</summary>
-    /// <param name="problem">Why it cannot: a sentence whose subject "it" is the descriptor.</param>
+    /// <param name="problem">
+    /// The reason why the memory cannot be mapped: a sentence whose subject "it" is the descriptor.
+    /// </param>
     public static bool TryAdopt(
         SafeFileHandle descriptor, [NotNullWhen(true)] out SharedMemory? memory, out string problem)
     {
@@ -88,8 +91,8 @@ public sealed unsafe class SharedMemory : MemoryManager<byte>
     }
 
     /// <summary>
-    /// Gets pages for a part that is going to be written. Writing where there is no page, and none is to be had, ends
-    /// the process with SIGBUS.
+    /// Gets pages for a part that is going to be written. Without a page, and without memory for one, a write ends the
+    /// process with SIGBUS.
     /// </summary>
     /// <param name="offset">A multiple of the page's size.</param>
     /// <param name="length">A multiple of the page's size.</param>

@@ -31,7 +31,7 @@ public static unsafe class SocketCalls
     public static Errno SetBlocking(SafeHandle socket, bool blocking) =>
         Errno.Of(LibC.fcntl(socket, SetStatusFlags, blocking ? 0 : OpenOptions.NonBlock));
 
-    /// <summary>Bounds what a socket keeps of the bytes that its peer has not read, about twice this size.</summary>
+    /// <summary>Bounds the bytes that a socket keeps for a peer that does not read: to about twice this size.</summary>
     public static Errno LimitUnread(SafeHandle socket, int size) =>
         Errno.Of(LibC.setsockopt(socket, SocketLevel, SendBuffer, &size, sizeof(int)));
 

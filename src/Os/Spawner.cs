@@ -16,7 +16,7 @@ public static unsafe class Spawner
     private const int SignalSetSize = 128;
 
     /// <summary>
-    /// The variables that a service manager sets for this process alone (sd_notify(3), sd_listen_fds(3)).
+    /// Lists the variables that a service manager sets for this process alone (sd_notify(3), sd_listen_fds(3)).
     /// </summary>
     private static readonly string[] s_ownVariables =
         ["NOTIFY_SOCKET", "LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES", "WATCHDOG_PID", "WATCHDOG_USEC"];

@@ -4,7 +4,7 @@ using System.Text.Unicode;
 
 namespace TpmFs.Os;
 
-/// <summary>A thread's scheduling class (sched(7)), as far as the program tells them apart.</summary>
+/// <summary>A thread's scheduling class (sched(7)). The program tells three of them apart.</summary>
 public enum SchedulingClass
 {
     /// <summary>SCHED_OTHER: the usual class.</summary>
@@ -17,23 +17,23 @@ public enum SchedulingClass
     Special = -1,
 }
 
-/// <summary>How long, and how often, a thread has waited for a CPU (/proc/PID/schedstat).</summary>
-/// <param name="Delay">How long it was ready to run and did not, in all.</param>
-/// <param name="Slices">How often it was given a CPU.</param>
+/// <summary>The waiting of a thread for a CPU (/proc/PID/schedstat).</summary>
+/// <param name="Delay">The time in all during which it was ready to run and did not.</param>
+/// <param name="Slices">The number of times that it was given a CPU.</param>
 public readonly record struct CpuWaits(TimeSpan Delay, long Slices)
 {
-    /// <summary>Returns what two threads have waited together.</summary>
+    /// <summary>Returns the waiting of two threads together.</summary>
     public static CpuWaits operator +(CpuWaits one, CpuWaits other) =>
         new(one.Delay + other.Delay, one.Slices + other.Slices);
 
-    /// <summary>Returns what was waited since an earlier reading.</summary>
+    /// <summary>Returns the waiting since an earlier reading.</summary>
     public static CpuWaits operator -(CpuWaits now, CpuWaits earlier) =>
         new(now.Delay - earlier.Delay, now.Slices - earlier.Slices);
 }
 
 /// <summary>
-/// System calls on where and how threads run. A thread is named by its id (gettid(2)). What is called again and again
-/// allocates nothing.
+/// Makes system calls on where and how threads run. A thread is named by its id (gettid(2)). Methods that are called
+/// all the time allocate nothing.
 /// </summary>
 public static unsafe class ThreadCalls
 {
@@ -102,8 +102,8 @@ public static unsafe class ThreadCalls
     }
 
     /// <summary>
-    /// Returns how long ago a thread, of whatever process, began, time in which the machine slept included; null where
-    /// the thread has ended, or cannot be seen from here. It may be a tick (10 ms) too long.
+    /// Returns the age of a thread, of whatever process, including time in which the machine slept; null where the
+    /// thread has ended, or cannot be seen from here. It may be a tick (10 ms) too long.
     /// </summary>
     public static TimeSpan? AgeOf(uint thread)
     {
@@ -122,9 +122,7 @@ public static unsafe class ThreadCalls
             && FieldOf(stat[..length], StateField).SequenceEqual("R"u8);
     }
 
-    /// <summary>
-    /// Reads what a thread, of whatever process, has waited for a CPU.
-    /// </summary>
+    /// <summary>Reads how long a thread, of whatever process, has waited for a CPU.</summary>
     /// <returns>False where the kernel does not count it, or the thread has ended.</returns>
     public static bool TryGetWaits(int thread, out CpuWaits waits)
     {
@@ -152,7 +150,7 @@ public static unsafe class ThreadCalls
     }
 
     /// <summary>
-    /// Finds a field of a stat file, after the second. The process's name, which may hold anything, is that one, and
+    /// Finds a field of a stat file, after the second. The second is the process's name, which may hold anything, and
     /// ends with the last parenthesis.
     /// </summary>
     /// <returns>Nothing where there are fewer fields.</returns>

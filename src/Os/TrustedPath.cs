@@ -34,12 +34,12 @@ internal sealed class TrustedPath : IDisposable
 
     /// <summary>Opens the place that a path leads to (O_PATH), which touches no device and waits for no pipe.</summary>
     /// <param name="path">A file or directory.</param>
-    /// <param name="owners">To whom the directories on the way may belong.</param>
+    /// <param name="owners">Says to whom the directories on the way may belong.</param>
     /// <param name="creates">True to make missing directories (0700); then the path names a directory.</param>
     /// <param name="opened">The place; the caller disposes of it.</param>
     /// <param name="error">The error of the system call that failed, if one did.</param>
     /// <param name="problem">
-    /// What is wrong, where, and what to do; without the path's own name where a call failed.
+    /// The error: its cause, its place, and the remedy; without the path's own name where a call failed.
     /// </param>
     public static bool TryOpen(
         string path, PathOwners owners, bool creates, out OpenedPlace opened, out Errno error, out string problem)
@@ -190,16 +190,16 @@ internal sealed class TrustedPath : IDisposable
 /// <summary>Says to whom the directories and links on a trusted path may belong.</summary>
 internal enum PathOwners
 {
-    /// <summary>To root, and to this process's user.</summary>
+    /// <summary>Directories must belong to root, or to this process's user.</summary>
     Ours,
 
-    /// <summary>To any user: the person who named the path trusts that user.</summary>
+    /// <summary>Directories may belong to any user: the person who named the path trusts that user.</summary>
     Anybody,
 }
 
 /// <summary>A place that a trusted path leads to, open with O_PATH.</summary>
-/// <param name="Handle">Disposed of with this.</param>
-/// <param name="Status">As of when it was opened.</param>
+/// <param name="Handle">The place's descriptor, disposed of with this.</param>
+/// <param name="Status">The place's status at the time when it was opened.</param>
 /// <param name="Path">Its path, without symbolic links.</param>
 internal readonly record struct OpenedPlace(SafeFileHandle Handle, FileStatus Status, string Path) : IDisposable
 {

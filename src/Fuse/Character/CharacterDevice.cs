@@ -41,7 +41,7 @@ public sealed class CharacterDevice : IDisposable
         numbers.Made(file.Number);
     }
 
-    /// <summary>Completes when the device is gone, or is about to go, and why.</summary>
+    /// <summary>Gets a task that completes when the device is gone, or is about to go. Its result says why.</summary>
     public Task<FuseSessionEnd> Ending => _session.Ending;
 
     /// <summary>Gets the requests of an earlier process that were served again.</summary>
@@ -52,7 +52,7 @@ public sealed class CharacterDevice : IDisposable
     /// <param name="numbers">Gives the device its number.</param>
     /// <param name="log">Learns what a person should know.</param>
     /// <param name="device">The device.</param>
-    /// <param name="problem">What is wrong, where, and what to do.</param>
+    /// <param name="problem">The error: its cause, its place, and the remedy. Empty on success.</param>
     public static bool TryMake(
         DevicePlan plan, DeviceNumbers numbers, IFuseLog log, [NotNullWhen(true)] out CharacterDevice? device,
         out string problem)
@@ -92,7 +92,7 @@ public sealed class CharacterDevice : IDisposable
     /// <param name="numbers">Learns the device's number.</param>
     /// <param name="log">Learns what a person should know.</param>
     /// <param name="device">The device.</param>
-    /// <param name="problem">What is wrong, where, and what to do.</param>
+    /// <param name="problem">The error: its cause, its place, and the remedy. Empty on success.</param>
     public static bool TryAdopt(
         DevicePlan plan, SafeFileHandle connection, DeviceNumbers numbers, IFuseLog log,
         [NotNullWhen(true)] out CharacterDevice? device, out string problem)
@@ -139,7 +139,8 @@ public sealed class CharacterDevice : IDisposable
     public void LetGo() => _session.LetGo();
 
     /// <summary>
-    /// Ends the session and removes the device. Reads that wait get ENODEV; what is still open gives ENOTCONN then.
+    /// Ends the session and removes the device. Reads that wait get ENODEV. Files that are still open give ENOTCONN
+    /// from then on.
     /// </summary>
     public void Dispose()
     {

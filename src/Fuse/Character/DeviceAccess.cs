@@ -7,7 +7,7 @@ namespace TpmFs.Fuse.Character;
 /// </param>
 public readonly record struct DeviceAccess(uint Uid, uint Gid, uint Mode, ReadOnlyMemory<byte> Acl)
 {
-    /// <summary>Gets the permissions of a device that the kernel has just made: root's alone.</summary>
+    /// <summary>Gets the permissions of a device that the kernel has just made: only root may open it.</summary>
     public static DeviceAccess OfNew => new(0, 0, 0b110_000_000, default);
 
     /// <summary>

@@ -88,7 +88,7 @@ internal sealed class DeviceFile : IDisposable
     /// <param name="name">The device's name.</param>
     /// <param name="mayBeRemoved">True when the device may have no file any more.</param>
     /// <param name="file">The file.</param>
-    /// <param name="problem">What is wrong, where, and what to do.</param>
+    /// <param name="problem">The error: its cause, its place, and the remedy. Empty on success.</param>
     public static bool TryFind(
         string name, bool mayBeRemoved, [NotNullWhen(true)] out DeviceFile? file, out string problem)
     {
@@ -130,10 +130,10 @@ internal sealed class DeviceFile : IDisposable
     }
 
     /// <summary>
-    /// Sets owner, mode and ACL. On the way there nobody may open the device who may open it neither before nor
-    /// after. Needs root's user id and CAP_CHOWN.
+    /// Sets owner, mode and ACL. Between the steps nobody may open the device, except those who may open it both before
+    /// and after. Needs root's user id and CAP_CHOWN.
     /// </summary>
-    /// <param name="access">What holds from now on.</param>
+    /// <param name="access">The permissions from now on.</param>
     /// <returns>The error of the first step that failed; nobody but root may open the device then.</returns>
     public Errno SetAccess(DeviceAccess access)
     {
@@ -181,8 +181,8 @@ internal sealed class DeviceFile : IDisposable
     public void Dispose() => _file?.Dispose();
 
     /// <summary>
-    /// Goes by way of a file that nobody but root may open and that is root's, since only a file's owner changes its
-    /// mode and ACL. The last steps give it away.
+    /// Sets the permissions on a file that only root owns and may open, since only a file's owner changes its mode and
+    /// ACL. The last steps give the file to its new owner.
     /// </summary>
     private static Errno Change(SafeFileHandle file, DeviceAccess access)
     {

@@ -5,17 +5,19 @@ namespace TpmFs.Fuse.Character;
 
 /// <summary>Describes a device that is wanted.</summary>
 /// <param name="Name">See <see cref="DeviceName"/>.</param>
-/// <param name="FileSystem">Is asked for what clients do.</param>
-/// <param name="Options">How the device is served.</param>
+/// <param name="FileSystem">The filesystem that answers the clients' requests.</param>
+/// <param name="Options">The options of the session that serves the device.</param>
 public sealed record DevicePlan(string Name, FuseFileSystem FileSystem, FuseSessionOptions Options)
 {
     /// <summary>
-    /// Gets what keeps the connection for another process, which is to go on with the device; null where none is.
+    /// Gets the function that keeps the connection's descriptor for another process, which is to go on with the device;
+    /// null where no process is to do so.
     /// </summary>
     public Action<SafeFileHandle>? Keep { get; init; }
 
     /// <summary>
-    /// Gets what ends that, before the connection is closed: a device lives as long as any duplicate of its connection.
+    /// Gets the function that lets go of the kept descriptor, before the connection is closed: a device lives as long
+    /// as any duplicate of its connection.
     /// </summary>
     public Action? Drop { get; init; }
 

@@ -7,8 +7,8 @@ using TpmFs.Mirror;
 namespace TpmFs.Fuse.Mount;
 
 /// <summary>
-/// A mounted filesystem: the connection's descriptor, the lock that says so, and the layer on the mount point. A
-/// <see cref="FuseSession"/> serves it; until then, and after the session, who uses the mount point waits in the
+/// A mounted filesystem: the connection's descriptor, the lock on the mount point, and the layer on the mount point. A
+/// <see cref="FuseSession"/> serves it. Before and after the session, processes that use the mount point wait in the
 /// kernel.
 /// </summary>
 public sealed class FuseMount : IDisposable
@@ -33,7 +33,7 @@ public sealed class FuseMount : IDisposable
     }
 
     /// <summary>
-    /// Raised before the connection is closed: a thread that waits for requests does not notice that by itself.
+    /// Raised before the connection is closed: a thread that waits for requests does not notice the close by itself.
     /// </summary>
     internal event Action? Unmounting;
 
@@ -43,7 +43,9 @@ public sealed class FuseMount : IDisposable
     /// <summary>True when an earlier process mounted it.</summary>
     public bool IsTakenOver { get; private init; }
 
-    /// <summary>The connection, which another process keeps in order to go on with the mount.</summary>
+    /// <summary>
+    /// Gets the connection's descriptor, which another process keeps in order to go on with the mount.
+    /// </summary>
     public SafeFileHandle Device => _layer.Connection;
 
     /// <summary>
@@ -51,9 +53,9 @@ public sealed class FuseMount : IDisposable
     /// left there; refuses where a live server, or any other mount, is there.
     /// </summary>
     /// <param name="options">Where and how.</param>
-    /// <param name="log">Told what was cleaned up.</param>
+    /// <param name="log">Learns which dead mounts were removed.</param>
     /// <param name="mount">The mount, to be disposed of.</param>
-    /// <param name="problem">For people: what was wrong, where, and what to do.</param>
+    /// <param name="problem">The error, for people: its cause, its place, and the remedy.</param>
     public static bool TryMount(
         FuseMountOptions options, IFuseLog log, [NotNullWhen(true)] out FuseMount? mount, out string problem)
     {
@@ -89,12 +91,12 @@ public sealed class FuseMount : IDisposable
     /// <param name="options">Where it is mounted.</param>
     /// <param name="connection">The earlier process's descriptor of the connection. The mount owns it.</param>
     /// <param name="records">
-    /// Where the earlier process called <see cref="Keep"/>; null where there is no memory. The layer is then the one on
-    /// top of the mount point, if it is of our kind.
+    /// The record that the earlier process wrote with <see cref="Keep"/>; null where there is no memory. The layer is
+    /// then the one on top of the mount point, if it is of our kind.
     /// </param>
-    /// <param name="log">Told when the mount is taken off.</param>
+    /// <param name="log">Learns that the mount is taken off.</param>
     /// <param name="mount">The mount, to be disposed of.</param>
-    /// <param name="problem">For people: what was wrong, where, and what to do.</param>
+    /// <param name="problem">The error, for people: its cause, its place, and the remedy.</param>
     public static bool TryAdopt(
         FuseMountOptions options, SafeFileHandle connection, RecordStore? records, IFuseLog log,
         [NotNullWhen(true)] out FuseMount? mount, out string problem)
@@ -125,8 +127,9 @@ public sealed class FuseMount : IDisposable
     public void Keep(RecordStore records) => LayerRecord.Write(records, _layer);
 
     /// <summary>
-    /// Closes the connection, so that whoever still waits gets an error at once, and takes our layer off the mount
-    /// point, ours only. Then gives the lock back. To be called after <see cref="FuseSession.Stop"/>. Idempotent.
+    /// Closes the connection, so that every process that still waits gets an error at once. Takes our layer, and no
+    /// other, off the mount point, and then gives the lock back. To be called after <see cref="FuseSession.Stop"/>.
+    /// Idempotent.
     /// </summary>
     public void Unmount()
     {
@@ -174,7 +177,7 @@ public sealed class FuseMount : IDisposable
     }
 
     /// <summary>
-    /// Takes off what dead servers left. The caller holds the lock, so whatever is of our kind is dead.
+    /// Takes off the mounts that dead servers left. The caller holds the lock, so every mount of our kind is dead.
     /// </summary>
     private static bool TryClean(
         MountPoint mountPoint, FuseMountOptions options, IMounter mounter, IFuseLog log, out string problem)

@@ -13,17 +13,19 @@ public sealed record FuseMountOptions
     public string Subtype { get; init; } = "tpmfs";
 
     /// <summary>
-    /// Other users may use the mount. Without root this needs the line user_allow_other in /etc/fuse.conf; where that
-    /// is missing, the mount is for its own user alone.
+    /// True when other users may use the mount. Without root this needs the line user_allow_other in /etc/fuse.conf;
+    /// where that line is missing, the mount is for its own user alone.
     /// </summary>
     public bool AllowOther { get; init; }
 
-    /// <summary>The kernel checks modes (and ACLs). Without it the filesystem must check every access itself.</summary>
+    /// <summary>
+    /// True when the kernel checks modes and ACLs. Otherwise the filesystem must check every access itself.
+    /// </summary>
     public bool DefaultPermissions { get; init; } = true;
 
     /// <summary>
-    /// Make the last directory of <see cref="MountPoint"/> (mode 0755) where it is missing, and remove it when
-    /// unmounted.
+    /// True to make the last directory of <see cref="MountPoint"/> (mode 0755) where it is missing, and to remove it
+    /// when unmounted.
     /// </summary>
     public bool CreateMountPoint { get; init; }
 

@@ -7,8 +7,8 @@ using Microsoft.Win32.SafeHandles;
 namespace TpmFs.Fuse.Mount;
 
 /// <summary>
-/// The set-uid helper of package fuse3, for users who are not root. It opens /dev/fuse, mounts, and sends the
-/// descriptor through the socket whose number _FUSE_COMMFD holds.
+/// Calls the set-uid helper of package fuse3, for users who are not root. The helper opens /dev/fuse, mounts, and sends
+/// the descriptor through the socket whose number _FUSE_COMMFD holds.
 /// </summary>
 internal sealed class FusermountMounter(IFuseLog log, string configurationPath = FusermountMounter.ConfigurationPath)
     : IMounter

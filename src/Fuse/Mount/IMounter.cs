@@ -3,7 +3,7 @@ using Microsoft.Win32.SafeHandles;
 
 namespace TpmFs.Fuse.Mount;
 
-/// <summary>A way to mount and to unmount: by system calls, or by fusermount3.</summary>
+/// <summary>Mounts and unmounts: by system calls, or by fusermount3.</summary>
 internal interface IMounter
 {
     /// <summary>Mounts on a directory that is ready for it, and gives the connection's descriptor.</summary>

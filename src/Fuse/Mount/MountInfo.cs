@@ -7,9 +7,9 @@ namespace TpmFs.Fuse.Mount;
 /// <param name="Id">The mount's number.</param>
 /// <param name="ParentId">The number of the mount it lies on.</param>
 /// <param name="Device">The filesystem's st_dev, "major:minor"; no other has it as long as this one exists.</param>
-/// <param name="MountPoint">Where, seen from the process's root.</param>
+/// <param name="MountPoint">The mount point, seen from the process's root.</param>
 /// <param name="Type">The type, with the subtype after a dot.</param>
-/// <param name="Source">What was mounted.</param>
+/// <param name="Source">The source of the mount.</param>
 public sealed record MountInfo(int Id, int ParentId, string Device, string MountPoint, string Type, string Source)
 {
     private const string SelfPath = "/proc/self/mountinfo";
@@ -22,7 +22,7 @@ public sealed record MountInfo(int Id, int ParentId, string Device, string Mount
     public uint? User { get; init; }
 
     /// <summary>Returns all mounts that this process can see.</summary>
-    /// <exception cref="IOException">/proc is not there.</exception>
+    /// <exception cref="IOException">There is no /proc.</exception>
     public static IReadOnlyList<MountInfo> ReadAll() => Parse(File.ReadAllText(SelfPath));
 
     /// <summary>Reads the text of a mountinfo file. Lines that are not as proc(5) has them are left out.</summary>
@@ -41,8 +41,8 @@ public sealed record MountInfo(int Id, int ParentId, string Device, string Mount
     }
 
     /// <summary>
-    /// The layers mounted on a path, lowest first. <paramref name="parentId"/> is the mount that the path's directory
-    /// lies in, so that mounts of that path which are hidden below another mount do not count.
+    /// Returns the layers mounted on a path, lowest first. <paramref name="parentId"/> is the mount that the path's
+    /// directory lies in, so that mounts of that path which are hidden below another mount do not count.
     /// </summary>
     public static IReadOnlyList<MountInfo> Layers(IReadOnlyList<MountInfo> mounts, int parentId, string mountPoint)
     {
@@ -91,7 +91,7 @@ public sealed record MountInfo(int Id, int ParentId, string Device, string Mount
     }
 
     /// <summary>
-    /// Takes back what the kernel wrote as three octal digits after a backslash: space, tab, newline, backslash, number
+    /// Decodes what the kernel wrote as three octal digits after a backslash: space, tab, newline, backslash, number
     /// sign.
     /// </summary>
     private static string Unescape(string field)

@@ -4,8 +4,8 @@ using System.Text;
 namespace TpmFs.Fuse.Mount;
 
 /// <summary>
-/// The lock that says "this mount point's server lives". Its file tells people who holds it: the process's number and
-/// the mount point, a line each.
+/// The lock of a mount point: its holder is the server of the mount point, and lives. The file tells people who that
+/// is: the process's number and the mount point, a line each.
 /// </summary>
 internal static class MountLock
 {

@@ -5,7 +5,7 @@ namespace TpmFs.Fuse.Mount;
 /// </summary>
 internal static class MountOptionRules
 {
-    /// <exception cref="ArgumentException">The caller's constants are wrong.</exception>
+    /// <exception cref="ArgumentException">A value is not allowed: the caller's constants are wrong.</exception>
     public static void Check(FuseMountOptions options)
     {
         if (!IsPlain(options.Source) || !IsPlain(options.Subtype))

@@ -4,8 +4,8 @@ using Microsoft.Win32.SafeHandles;
 namespace TpmFs.Fuse.Mount;
 
 /// <summary>
-/// A directory to mount on, without symbolic links in its path. Found without touching the directory itself: a dead or
-/// hanging server may lie on it, and stat(2) would ask that server.
+/// A directory to mount on, without symbolic links in its path. The class finds it without touching the directory
+/// itself: a dead or hanging server may lie on it, and stat(2) would ask that server.
 /// </summary>
 /// <param name="Path">The path, from the process's root.</param>
 /// <param name="ParentMountId">The mount that the directory above it lies in.</param>
@@ -54,7 +54,9 @@ internal sealed record MountPoint(string Path, int ParentMountId)
         return false;
     }
 
-    /// <summary>Makes sure that a directory is there to be mounted on. Only while nothing is mounted on it.</summary>
+    /// <summary>
+    /// Makes sure that a directory is there to be mounted on. Only to be called while nothing is mounted on it.
+    /// </summary>
     public bool TryPrepare(bool create, out bool created, out string problem)
     {
         created = false;

@@ -3,7 +3,7 @@ using Microsoft.Win32.SafeHandles;
 
 namespace TpmFs.Fuse.Mount;
 
-/// <summary>mount(2) and umount2(2), for root.</summary>
+/// <summary>Mounts and unmounts with mount(2) and umount2(2), for root.</summary>
 internal sealed class RootMounter : IMounter
 {
     public bool TryMount(

@@ -1,6 +1,8 @@
 namespace TpmFs.Fuse.Wire;
 
-/// <summary>FUSE_* of fuse_init_in.flags and fuse_init_out.flags: those this library asks for or must know.</summary>
+/// <summary>
+/// FUSE_* of fuse_init_in.flags and fuse_init_out.flags: the flags that this library asks for or must know.
+/// </summary>
 [Flags]
 internal enum FuseInitFlags : uint
 {
@@ -18,7 +20,7 @@ internal enum FuseInitFlags : uint
     InitExt = 1 << 30,
 }
 
-/// <summary>FATTR_*: which fields of fuse_setattr_in hold a wish.</summary>
+/// <summary>FATTR_*: the fields of fuse_setattr_in that hold a new value.</summary>
 [Flags]
 internal enum FuseSetAttrValid : uint
 {
@@ -47,8 +49,8 @@ internal enum FuseReadFlags : uint
     None = 0,
 
     /// <summary>
-    /// The kernel names the caller's lock owner. It does so for
-    /// read(2) and its like, and not when it fills its page cache.
+    /// Set when the kernel names the caller's lock owner: for read(2) and its like, and not when it fills its page
+    /// cache.
     /// </summary>
     LockOwner = 1 << 1,
 }

@@ -56,7 +56,7 @@ internal enum FuseOpcode : uint
     CuseInit = 4096,
 }
 
-/// <summary>enum fuse_notify_code of linux/fuse.h: what the header's error field holds when unique is 0.</summary>
+/// <summary>enum fuse_notify_code of linux/fuse.h: the values of the header's error field when unique is 0.</summary>
 internal enum FuseNotifyCode
 {
     Poll = 1,

@@ -1,9 +1,9 @@
 namespace TpmFs.Fuse.Wire;
 
-/// <summary>Between the public types and the wire's.</summary>
+/// <summary>Converts between the public types and the wire's.</summary>
 internal static class WireConversions
 {
-    /// <summary>S_IALLUGO: what chmod(2) can change.</summary>
+    /// <summary>S_IALLUGO: the bits that chmod(2) can change.</summary>
     private const uint PermissionBits = 0xFFF;
     private const uint StatBlockSize = 512;
     private const uint PreferredBlockSize = 4096;
@@ -23,7 +23,7 @@ internal static class WireConversions
             Flags: 0);
     }
 
-    /// <summary>An entry that the kernel may not cache: it asks again each time.</summary>
+    /// <summary>Returns an entry that the kernel may not cache: it asks again each time.</summary>
     public static FuseEntryOut ToWire(this in FuseEntry entry) =>
         new(entry.Node.Value, Generation: 0, EntryValid: 0, AttrValid: 0, EntryValidNsec: 0, AttrValidNsec: 0,
             entry.Attributes.ToWire());
@@ -57,7 +57,8 @@ internal static class WireConversions
     }
 
     /// <summary>
-    /// Times outside what <see cref="DateTimeOffset"/> can hold (years 1 to 9999) become its nearest second.
+    /// Converts a time. Times outside the range of <see cref="DateTimeOffset"/> (years 1 to 9999) become the nearest
+    /// second in it.
     /// </summary>
     private static DateTimeOffset FromWire(ulong seconds, uint nanoseconds)
     {

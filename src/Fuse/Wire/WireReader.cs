@@ -3,9 +3,7 @@ using System.Runtime.InteropServices;
 
 namespace TpmFs.Fuse.Wire;
 
-/// <summary>
-/// Takes a request's body apart. Nothing is read that is not there, whatever the lengths inside claim.
-/// </summary>
+/// <summary>Takes a request's body apart. Never reads past the body's end, whatever the lengths inside claim.</summary>
 internal ref struct WireReader(ReadOnlySpan<byte> bytes)
 {
     private ReadOnlySpan<byte> _rest = bytes;
