@@ -13,13 +13,13 @@ public interface IResourceManagerLog
     /// <summary>Tells that a TPM that was not there when the manager started is there now.</summary>
     void TpmFound(TpmFacts facts);
 
-    /// <summary>Tells that the TPM is back. What the TPM forgot meanwhile is gone for its owners.</summary>
+    /// <summary>Tells that the TPM is back. Owners have lost what the TPM forgot meanwhile.</summary>
     void TpmBack(TpmReturn how);
 
     /// <summary>Tells that an owner lost a session because the TPM had none left for a user who waits.</summary>
     void SessionTaken(SpaceOwner from, TpmHandle session);
 
-    /// <summary>Tells of a bug. If it hit a command, the opener gets an input/output error.</summary>
+    /// <summary>Tells of a bug. If a command was affected, its opener gets an input/output error.</summary>
     void Fault(Exception exception);
 }
 

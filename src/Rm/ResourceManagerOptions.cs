@@ -1,6 +1,6 @@
 namespace TpmFs.Rm;
 
-/// <summary>Says how the manager treats its TPM.</summary>
+/// <summary>Sets how the manager treats its TPM.</summary>
 public sealed record ResourceManagerOptions
 {
     /// <summary>
@@ -10,14 +10,14 @@ public sealed record ResourceManagerOptions
     public TimeSpan IdleRelease { get; init; } = TimeSpan.FromMilliseconds(100);
 
     /// <summary>
-    /// How many slots for transient objects the manager leaves free for the TPM's other users. It uses them only when a
-    /// single command needs them.
+    /// Gets the number of slots for transient objects that the manager leaves free for the TPM's other users. It uses
+    /// them only when a single command needs them.
     /// </summary>
     public int ReserveObjects { get; init; }
 
     /// <summary>
-    /// How many slots for loaded sessions the manager leaves free for the TPM's other users. It uses them only when a
-    /// single command needs them.
+    /// Gets the number of slots for loaded sessions that the manager leaves free for the TPM's other users. It uses
+    /// them only when a single command needs them.
     /// </summary>
     public int ReserveSessions { get; init; }
 
@@ -34,7 +34,8 @@ public sealed record ResourceManagerOptions
     public bool FlushAtStart { get; init; }
 
     /// <summary>
-    /// How long the manager waits at its end for a command that cannot be cancelled, before it leaves the TPM as it is.
+    /// Gets the time for which the manager waits at its end for a command that cannot be cancelled, before it leaves
+    /// the TPM as it is.
     /// </summary>
     public TimeSpan StopPatience { get; init; } = TimeSpan.FromSeconds(30);
 
@@ -44,6 +45,6 @@ public sealed record ResourceManagerOptions
     /// </summary>
     public TimeSpan CommandTimeout { get; init; } = TimeSpan.FromSeconds(300);
 
-    /// <summary>How long commands wait for a lost TPM to come back before they fail.</summary>
+    /// <summary>Gets the time for which commands wait for a lost TPM to come back before they fail.</summary>
     public TimeSpan ReconnectPatience { get; init; } = TimeSpan.FromSeconds(10);
 }

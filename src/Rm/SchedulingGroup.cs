@@ -19,7 +19,7 @@ public sealed class SchedulingGroup(GroupId id, string name, SpaceLimits limits)
 
     public SpaceLimits Limits { get; internal set; } = limits;
 
-    /// <summary>Gets what all openers of the group have used.</summary>
+    /// <summary>Gets the usage of all openers of the group.</summary>
     public Usage Usage { get; } = new();
 
     /// <summary>

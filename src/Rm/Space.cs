@@ -6,16 +6,18 @@ public abstract class Space
     /// <summary>The space's identity, which it keeps when another manager goes on with it.</summary>
     public abstract SpaceId Id { get; }
 
-    /// <summary>Gets what the opener has used.</summary>
+    /// <summary>Gets the opener's usage.</summary>
     public Usage Usage { get; } = new();
 
-    /// <summary>How many transient objects the opener held a moment ago.</summary>
+    /// <summary>Gets the number of transient objects that the opener held a moment ago.</summary>
     public abstract int ObjectCount { get; }
 
-    /// <summary>How many sessions the opener held a moment ago, saved ones not counted.</summary>
+    /// <summary>Gets the number of sessions that the opener held a moment ago, saved ones not counted.</summary>
     public abstract int SessionCount { get; }
 
-    /// <summary>The locality, 0 to 4, of the commands that are submitted from now on; at first its owner's.</summary>
+    /// <summary>
+    /// Gets or sets the locality, 0 to 4, of the commands that are submitted from now on; at first its owner's.
+    /// </summary>
     public abstract byte Locality { get; set; }
 
     /// <summary>

@@ -8,12 +8,12 @@ public sealed class SpaceLimits
 {
     public const int Unlimited = int.MaxValue;
 
-    /// <summary>Transient objects per opener.</summary>
+    /// <summary>Gets or sets the most transient objects of one opener.</summary>
     public int ObjectsMax { get; set; } = 64;
 
-    /// <summary>Sessions per opener, saved ones not counted.</summary>
+    /// <summary>Gets or sets the most sessions of one opener, saved ones not counted.</summary>
     public int SessionsMax { get; set; } = 16;
 
-    /// <summary>Saved sessions per domain and uid; past it the oldest are flushed.</summary>
+    /// <summary>Gets or sets the most saved sessions per domain and uid; beyond it the oldest are flushed.</summary>
     public int SavedSessionsMax { get; set; } = 32;
 }

@@ -12,15 +12,13 @@ public enum TpmFamily
     Tpm20,
 }
 
-/// <summary>
-/// Holds what is known of a TPM and of the way to it. It does not change after the TPM has been reached.
-/// </summary>
+/// <summary>Holds the facts about a TPM and the way to it. They do not change after the TPM has been reached.</summary>
 /// <param name="MaxCommandSize">
 /// The largest command that the TPM takes, in bytes: TPM_PT_MAX_COMMAND_SIZE, and at least 4096 if the transport takes
 /// as much.
 /// </param>
 /// <param name="HighestLocality">The highest locality that can be set, 0 to 4.</param>
-/// <param name="Description">What a TPM 2.0 says it is; null for others.</param>
+/// <param name="Description">The description that a TPM 2.0 gives of itself; null for others.</param>
 public sealed record TpmFacts(TpmFamily Family, int MaxCommandSize, byte HighestLocality, TpmDescription? Description)
 {
     /// <summary>The fewest bytes of a command or response that a client may count on.</summary>

@@ -18,35 +18,35 @@ public sealed class Usage
     private long _busyTicks;
     private long _queueTicks;
 
-    /// <summary>Commands answered.</summary>
+    /// <summary>Gets the number of commands answered.</summary>
     public long Commands => Volatile.Read(ref _commands);
 
-    /// <summary>Commands sent to the TPM for these commands, the manager's own included.</summary>
+    /// <summary>Gets the number of commands sent to the TPM for these commands, the manager's own included.</summary>
     public long TpmCommands => Volatile.Read(ref _tpmCommands);
 
-    /// <summary>Objects and sessions moved out of a slot for these commands.</summary>
+    /// <summary>Gets the number of objects and sessions moved out of a slot for these commands.</summary>
     public long Evictions => Volatile.Read(ref _evictions);
 
-    /// <summary>Commands refused by policy.</summary>
+    /// <summary>Gets the number of commands refused by policy.</summary>
     public long Denied => Volatile.Read(ref _denied);
 
-    /// <summary>Responses other than success, and commands that got none.</summary>
+    /// <summary>Gets the number of responses other than success, and of commands that got none.</summary>
     public long Errors => Volatile.Read(ref _errors);
 
     /// <summary>
-    /// Responses TPM_RC_AUTH_FAIL (0x98E for the first session): each counts towards the TPM's lockout, which hits all
-    /// users.
+    /// Gets the number of responses TPM_RC_AUTH_FAIL (0x98E for the first session): each counts towards the TPM's
+    /// lockout, which affects all users.
     /// </summary>
     public long AuthorizationFailures => Volatile.Read(ref _authorizationFailures);
 
-    /// <summary>Responses TPM_RC_LOCKOUT (0x921).</summary>
+    /// <summary>Gets the number of responses TPM_RC_LOCKOUT (0x921).</summary>
     public long Lockouts => Volatile.Read(ref _lockouts);
 
-    /// <summary>The TPM's time used.</summary>
+    /// <summary>Gets the TPM's time used.</summary>
     public TimeSpan Busy => new(Volatile.Read(ref _busyTicks));
 
     /// <summary>
-    /// Time that commands spent between being written and being answered, without the TPM's time for them.
+    /// Gets the time that commands spent between being written and being answered, without the TPM's time for them.
     /// </summary>
     public TimeSpan Queued => new(Volatile.Read(ref _queueTicks));
 

@@ -12,11 +12,11 @@ internal readonly ref struct ClientCommand
     /// <summary>The command as the client wrote it.</summary>
     public required ReadOnlySpan<byte> Written { get; init; }
 
-    /// <summary>0 to 4.</summary>
+    /// <summary>Gets the command's locality, 0 to 4.</summary>
     public required byte Locality { get; init; }
 
     /// <summary>
-    /// How long the command may take, if <see cref="ResourceManagerOptions.CommandTimeout"/> is not shorter.
+    /// Gets the time limit of the command, if <see cref="ResourceManagerOptions.CommandTimeout"/> is not shorter.
     /// </summary>
     public required TimeSpan Limit { get; init; }
 }

@@ -12,10 +12,14 @@ internal sealed class HandleLists
 
     public List<TpmHandle> Transient { get; } = [];
 
-    /// <summary>Loaded sessions; the index alone tells which.</summary>
+    /// <summary>
+    /// The handles of loaded sessions. Only the low 24 bits, the index, tell one session from another.
+    /// </summary>
     public List<TpmHandle> Loaded { get; } = [];
 
-    /// <summary>Saved sessions; the index alone tells which.</summary>
+    /// <summary>
+    /// The handles of saved sessions. Only the low 24 bits, the index, tell one session from another.
+    /// </summary>
     public List<TpmHandle> Saved { get; } = [];
 
     /// <summary>Asks the TPM for the lists.</summary>

@@ -3,29 +3,29 @@ using TpmFs.Tpm;
 namespace TpmFs.Rm.Channel;
 
 /// <summary>
-/// Says how long things may take. The command durations are the Linux kernel's (drivers/char/tpm/tpm2-cmd.c).
+/// Sets time limits for commands and pauses. The command durations are the Linux kernel's
+/// (drivers/char/tpm/tpm2-cmd.c).
 /// </summary>
 internal static class TimeLimits
 {
-    /// <summary>How long a command waits for a slot or session that another opener or program holds.</summary>
+    /// <summary>The longest wait of a command for a slot or session that another opener or program holds.</summary>
     public static readonly TimeSpan WaitForRoom = TimeSpan.FromSeconds(10);
 
     /// <summary>
-    /// How long a command waits before it takes a session that an opener holds. Also how long a session must have been
-    /// unused before it gives way to a user with no greater claim than its owner.
+    /// The wait of a command before it takes a session that an opener holds. Also the time for which a session must
+    /// have been unused before it gives way to a user with no greater claim than its owner.
     /// </summary>
     public static readonly TimeSpan SessionGrace = TimeSpan.FromSeconds(2);
 
-    /// <summary>
-    /// A first command that asks for a few random bytes is answered from the reserve when it has waited this long.
-    /// </summary>
+    /// <summary>The wait of an opener's first command for a few random bytes before the reserve answers it.</summary>
     public static readonly TimeSpan ProbePatience = TimeSpan.FromMilliseconds(250);
 
-    /// <summary>The manager's own commands.</summary>
+    /// <summary>The time limit of the manager's own commands.</summary>
     public static readonly TimeSpan Own = TimeSpan.FromSeconds(120);
 
     /// <summary>
-    /// The manager's own commands until the TPM has answered one: the way to the TPM may lead nowhere.
+    /// The time limit of the manager's own commands until the TPM has answered one: the way to the TPM may lead
+    /// nowhere.
     /// </summary>
     public static readonly TimeSpan FirstAnswer = TimeSpan.FromSeconds(5);
 
@@ -33,7 +33,7 @@ internal static class TimeLimits
     public static readonly TimeSpan FirstBackoff = TimeSpan.FromMilliseconds(20);
 
     /// <summary>
-    /// The most times that a raw command is sent. Linux pauses 20, 40 … 1280 ms, then passes the TPM's answer on.
+    /// The most times that a raw command is sent. Linux pauses 20, 40 … 1280 ms, and then passes the TPM's answer on.
     /// </summary>
     public const int RawAttempts = 8;
 

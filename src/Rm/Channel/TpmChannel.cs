@@ -20,7 +20,7 @@ internal sealed class TpmChannel
 {
     private const int SmallCommand = 64;
 
-    /// <summary>The least time that the TPM gets for the response to a command of the last manager.</summary>
+    /// <summary>The shortest time limit for the response to a command of the last manager.</summary>
     private static readonly TimeSpan s_leastPatience = TimeSpan.FromSeconds(5);
 
     private readonly ITpmTransport _transport;
@@ -50,11 +50,12 @@ internal sealed class TpmChannel
     public bool IsUp { get; private set; }
 
     /// <summary>
-    /// Why commands fail while the channel is down: the TPM did not answer in time, or the way to it is lost.
+    /// The reason why commands fail while the channel is down: the TPM did not answer in time, or the way to it is
+    /// lost.
     /// </summary>
     public SpaceFailure Loss { get; private set; } = SpaceFailure.TransportLost;
 
-    /// <summary>Gets what went wrong when the channel was lost.</summary>
+    /// <summary>Gets the message of the error by which the channel was lost.</summary>
     public string Problem { get; private set; } = "";
 
     /// <summary>The largest command that the way to the TPM takes, in bytes.</summary>
@@ -68,10 +69,10 @@ internal sealed class TpmChannel
     /// </summary>
     public bool IsTpm12 { get; private set; }
 
-    /// <summary>Commands sent since the start.</summary>
+    /// <summary>The number of commands sent since the start.</summary>
     public long Commands { get; private set; }
 
-    /// <summary>Time spent on exchanges since the start.</summary>
+    /// <summary>The time spent on exchanges since the start.</summary>
     public TimeSpan Busy { get; private set; }
 
     public bool TryConnect(TimeSpan timeout)
@@ -219,7 +220,7 @@ internal sealed class TpmChannel
         return new OwnResult(true, header.ResponseCode);
     }
 
-    /// <param name="record">Is told how far the exchange has come; null where there is no mirror.</param>
+    /// <param name="record">Learns how far the exchange has come; null where there is no mirror.</param>
     private TransmitResult Exchange(
         ExchangeRecord? record, ReadOnlyMemory<byte> command, byte locality, Memory<byte> response, TimeSpan limit,
         long start)

@@ -14,7 +14,7 @@ internal sealed class TpmProfile
     /// <summary>The most entries that one request asks for. A TPM that cannot give as many gives fewer.</summary>
     private const uint PageSize = 254;
 
-    /// <summary>The most pages that one list may have. A TPM that always has more to tell is not a TPM.</summary>
+    /// <summary>The most pages that one list may have. A TPM whose list never ends is faulty.</summary>
     private const int MaxPages = 1024;
 
     private readonly TpmChannel _channel;
@@ -22,10 +22,10 @@ internal sealed class TpmProfile
     private readonly Dictionary<TpmCc, TpmaCc> _commands = [];
     private readonly Dictionary<TpmPt, uint> _properties = [];
 
-    /// <summary>Replaced as a whole, and read by any thread.</summary>
+    /// <summary>The properties. The object is replaced as a whole, and read by any thread.</summary>
     private volatile HashSet<TpmCc>? _audited;
 
-    /// <param name="record">Keeps what the TPM says; what it has, the last manager read.</param>
+    /// <param name="record">Keeps the properties for the next manager. It has those that the last manager read.</param>
     public TpmProfile(TpmChannel channel, ProfileRecord record)
     {
         (_channel, _record) = (channel, record);
@@ -114,7 +114,7 @@ internal sealed class TpmProfile
             return read;
         });
 
-    /// <summary>Returns what the TPM says it is.</summary>
+    /// <summary>Returns the TPM's description of itself.</summary>
     public TpmDescription Describe()
     {
         uint first = Property(TpmPt.FirmwareVersion1, 0);

@@ -7,7 +7,7 @@ internal enum TpmStepResult
 {
     Done,
 
-    /// <summary>The TPM has no room, and nothing of the manager's may leave.</summary>
+    /// <summary>The TPM has no room, and the manager has nothing to take out of it.</summary>
     NoRoom,
 
     /// <summary>The TPM put the step off (TPM_RC_RETRY, YIELDED, TESTING).</summary>

@@ -14,7 +14,10 @@ internal sealed class CommandExchange(
     TpmChannel channel, LedgerMirror mirror, CommandBuffers buffers, ResponseTracker tracker, Recovery recovery)
 {
     /// <summary>Sends a command whose objects and sessions are all in the TPM.</summary>
-    /// <returns>Null when the command is to be tried again at once.</returns>
+    /// <returns>
+    /// Returns true when a started TPM refuses one of the manager's own commands for good: the command's object is not
+    /// there, or is of no use.
+    /// </returns>
     public CommandOutcome? Run(PendingCommand pending, CommandPlan plan, in TpmCommand command)
     {
         int length = Translate(pending.Space.Record, pending.Bytes, plan, command);

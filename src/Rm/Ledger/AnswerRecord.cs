@@ -17,7 +17,7 @@ internal sealed class AnswerRecord : LedgerRecord
     /// </summary>
     public long Number { get; private set; }
 
-    /// <summary>Why there is no response; null where there is one.</summary>
+    /// <summary>The reason why there is no response; null where there is one.</summary>
     public SpaceFailure? Failure { get; private set; }
 
     public ReadOnlySpan<byte> Response => _response.AsSpan(0, _length);
@@ -27,7 +27,7 @@ internal sealed class AnswerRecord : LedgerRecord
     protected override bool IsEmpty => Number == 0;
 
     /// <summary>Keeps an answer.</summary>
-    /// <param name="response">Empty when there is none.</param>
+    /// <param name="response">The response; empty when there is none.</param>
     public void Keep(SpaceId space, long number, ReadOnlySpan<byte> response, SpaceFailure? failure)
     {
         (Space, Number, Failure, _length) = (space, number, failure, response.Length);

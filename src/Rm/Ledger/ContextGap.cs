@@ -7,11 +7,13 @@ internal sealed class ContextGap
 {
     public ulong Max { get; private set; } = ushort.MaxValue;
 
-    /// <summary>How many values of the counter before the end the oldest saved session is saved again.</summary>
+    /// <summary>
+    /// The distance to the counter's end, in values of the counter, at which the oldest saved session is saved again.
+    /// </summary>
     public ulong Slack { get; private set; }
 
-    /// <param name="max">TPM_PT_CONTEXT_GAP_MAX.</param>
-    /// <param name="active">TPM_PT_ACTIVE_SESSIONS_MAX.</param>
+    /// <param name="max">The value of TPM_PT_CONTEXT_GAP_MAX.</param>
+    /// <param name="active">The value of TPM_PT_ACTIVE_SESSIONS_MAX.</param>
     public void Learn(uint max, uint active)
     {
         Max = Math.Max(max, 2);

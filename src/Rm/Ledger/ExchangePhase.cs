@@ -3,7 +3,7 @@ namespace TpmFs.Rm.Ledger;
 /// <summary>Says how far an exchange with the TPM has come. The numbers are part of the format.</summary>
 internal enum ExchangePhase
 {
-    /// <summary>There is none, or it is over and what it did is in the ledger.</summary>
+    /// <summary>There is no exchange, or it is over and its effects are in the ledger.</summary>
     None,
 
     /// <summary>The command is being sent; the TPM may have it or not.</summary>
@@ -12,6 +12,6 @@ internal enum ExchangePhase
     /// <summary>The TPM has the whole command. The response may be there, in part or as a whole.</summary>
     Sent,
 
-    /// <summary>The whole response is there. What it says may not be in the ledger yet.</summary>
+    /// <summary>The whole response is there. Its effects may not be in the ledger yet.</summary>
     Received,
 }

@@ -37,7 +37,7 @@ internal sealed class ExchangeRecord(RecordArea area)
     }
 
     /// <summary>
-    /// True while the TPM may be at the command, or may have answered it, and the answer is not here.
+    /// True while the TPM may be at work on the command, or may have answered it, and the answer is not here.
     /// </summary>
     public bool IsUnanswered => Phase is ExchangePhase.Sending or ExchangePhase.Sent;
 
@@ -60,7 +60,7 @@ internal sealed class ExchangeRecord(RecordArea area)
     public Memory<byte> Buffer => area.Memory.Slice(HeadLength + BufferLength, BufferLength);
 
     /// <summary>Begins an exchange.</summary>
-    /// <param name="end">When the command's time limit is over, in units of 100 ns since the machine's boot.</param>
+    /// <param name="end">The end of the command's time limit, in units of 100 ns since the machine's boot.</param>
     public void Begin(SpaceId space, long number, ReadOnlySpan<byte> command, long end)
     {
         Finish();
@@ -83,7 +83,7 @@ internal sealed class ExchangeRecord(RecordArea area)
         Phase = ExchangePhase.Received;
     }
 
-    /// <summary>Records that what the exchange did is in the ledger, or that it did nothing.</summary>
+    /// <summary>Records that the exchange's effects are in the ledger, or that it had none.</summary>
     public void Finish()
     {
         if (Phase != ExchangePhase.None)

@@ -43,11 +43,11 @@ internal sealed class LedgerMirror(RecordStore? store, TimeProvider time)
     public void SetExchanges(RecordArea client, RecordArea own) =>
         (Client, Own) = (new ExchangeRecord(client), new ExchangeRecord(own));
 
-    /// <summary>Adds a record to those that the next commit writes.</summary>
+    /// <summary>Adds a record to the records that the next commit writes.</summary>
     public void Add(LedgerRecord changed) => _changed.Add(changed);
 
     /// <summary>
-    /// Writes all changes, so that they hold. What the manager's last own command did is among them.
+    /// Writes all changes, so that they hold. Among them are the effects of the manager's last own command.
     /// </summary>
     public void Commit()
     {
@@ -67,7 +67,7 @@ internal sealed class LedgerMirror(RecordStore? store, TimeProvider time)
     }
 
     /// <summary>Records that a client's command is about to be sent.</summary>
-    /// <param name="end">When the command's time limit is over, in units of 100 ns since the machine's boot.</param>
+    /// <param name="end">The end of the command's time limit, in units of 100 ns since the machine's boot.</param>
     public void BeginClient(SpaceId space, long number, ReadOnlySpan<byte> command, long end)
     {
         if (Client is not null)

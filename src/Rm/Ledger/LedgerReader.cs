@@ -22,8 +22,12 @@ internal sealed class LedgerReader
         _records = store.Records.ToLookup(stored => (RecordKind)stored.Kind);
     }
 
-    /// <summary>Makes a ledger: what the last manager wrote, or an empty one where none did.</summary>
-    /// <param name="problem">Why what was written cannot be read: a sentence whose subject "it" is the store.</param>
+    /// <summary>
+    /// Makes a ledger: the one that the last manager wrote, or an empty one where there was no manager.
+    /// </summary>
+    /// <param name="problem">
+    /// The reason why the ledger cannot be read: a sentence whose subject "it" is the store.
+    /// </param>
     public static bool TryRead(RecordStore store, TimeProvider time, out TpmLedger ledger, out string problem)
     {
         var reader = new LedgerReader(store, time);

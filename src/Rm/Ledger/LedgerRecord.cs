@@ -51,7 +51,7 @@ internal abstract class LedgerRecord
     }
 
     /// <summary>Writes the record, or removes it.</summary>
-    /// <param name="writer">Takes the record's bytes on their way.</param>
+    /// <param name="writer">Writes the record's bytes.</param>
     public void Save(RecordStore store, RecordWriter writer)
     {
         _isMarked = false;
@@ -66,7 +66,7 @@ internal abstract class LedgerRecord
     }
 
     /// <summary>Returns the record's bytes, as <see cref="LedgerReader"/> reads them.</summary>
-    /// <param name="writer">Empty; the bytes may be put there.</param>
+    /// <param name="writer">An empty list, which the bytes may be put into.</param>
     public abstract ReadOnlySpan<byte> Encode(RecordWriter writer);
 
     /// <summary>Marks the record as changed, for the next commit.</summary>

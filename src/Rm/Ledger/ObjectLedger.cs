@@ -23,10 +23,10 @@ internal sealed class ObjectLedger(StateRecord record, TimeProvider time)
     /// <summary>The doomed handle that is flushed next. There must be one.</summary>
     public TpmHandle FirstDoomed => _doomed.Peek();
 
-    /// <summary>How many slots of the TPM the manager takes.</summary>
+    /// <summary>Gets the number of the TPM's slots that the manager takes.</summary>
     public int Count => _residents.Count + _doomed.Count;
 
-    /// <summary>How often objects have been used since the start.</summary>
+    /// <summary>Gets the number of uses of objects since the start.</summary>
     public long Uses { get; private set; }
 
     /// <summary>Records that the object is in the TPM under this handle, and was used just now.</summary>
@@ -71,14 +71,14 @@ internal sealed class ObjectLedger(StateRecord record, TimeProvider time)
         End(orphan);
     }
 
-    /// <summary>Dooms what the TPM has under a handle that no space knows.</summary>
+    /// <summary>Dooms the object that the TPM has under a handle that no space knows.</summary>
     public void Doom(TpmHandle unknown)
     {
         _doomed.Enqueue(unknown);
         record.Changed();
     }
 
-    /// <summary>Records that the first of the doomed is out of the TPM.</summary>
+    /// <summary>Records that the first of the doomed handles is out of the TPM.</summary>
     public void RemoveFirstDoomed()
     {
         _doomed.Dequeue();

@@ -1,8 +1,8 @@
 namespace TpmFs.Rm.Ledger;
 
 /// <summary>
-/// Holds what a TPM says of itself, as numbers of the wire. The mirror has it, since asking the TPM again would end an
-/// exclusive audit session.
+/// Holds the properties that a TPM reports, as numbers of the wire. The mirror has them, since asking the TPM again
+/// would end an exclusive audit session.
 /// </summary>
 internal sealed class ProfileRecord : LedgerRecord
 {
@@ -11,14 +11,14 @@ internal sealed class ProfileRecord : LedgerRecord
 
     protected override RecordKind Kind => RecordKind.Profile;
 
-    /// <summary>Records what the TPM says now.</summary>
+    /// <summary>Records the TPM's present properties.</summary>
     public void Learn(ProfileState state)
     {
         State = state;
         Changed();
     }
 
-    /// <summary>Goes on with what the last manager knew.</summary>
+    /// <summary>Goes on with the properties that the last manager knew.</summary>
     public void Restore(ref RecordReader reader)
     {
         uint[] commands = reader.Numbers();
@@ -51,7 +51,7 @@ internal sealed class ProfileRecord : LedgerRecord
     }
 }
 
-/// <summary>Holds what a TPM says of itself.</summary>
+/// <summary>Holds the properties that a TPM reports.</summary>
 /// <param name="Commands">TPMA_CC of each command.</param>
 /// <param name="Properties">TPM_PT and value of each property.</param>
 /// <param name="Audited">TPM_CC of each audited command; null when they are not known.</param>

@@ -1,9 +1,9 @@
 namespace TpmFs.Rm.Ledger;
 
-/// <summary>Says what a record of the mirror is about. The numbers are part of the format.</summary>
+/// <summary>Tells the kinds of the mirror's records apart. The numbers are part of the format.</summary>
 internal enum RecordKind : byte
 {
-    /// <summary>The one record of all that is not about one space.</summary>
+    /// <summary>The one record of everything that does not belong to a single space.</summary>
     State = 1,
 
     /// <summary>The one record of the properties that the TPM reports.</summary>

@@ -10,7 +10,7 @@ internal sealed class SessionLedger(
 {
     private readonly Dictionary<uint, Session> _byIndex = [];
 
-    /// <summary>Least recently used first.</summary>
+    /// <summary>The loaded sessions, least recently used first.</summary>
     private readonly LinkedList<Session> _loaded = [];
 
     /// <summary>
@@ -24,7 +24,7 @@ internal sealed class SessionLedger(
     /// <summary>The highest value of the TPM's context counter that a saved session has shown.</summary>
     public ulong Counter { get; private set; }
 
-    /// <summary>How many session slots of the TPM the manager takes.</summary>
+    /// <summary>Gets the number of the TPM's session slots that the manager takes.</summary>
     public int LoadedCount => _loaded.Count + _doomedLoaded;
 
     public bool HasDoomed => _doomed.Count > 0;
@@ -53,7 +53,7 @@ internal sealed class SessionLedger(
     /// <summary>The saved session from which the TPM's context gap is measured.</summary>
     public Session? OldestSaved => _saved.First?.Value;
 
-    /// <summary>How far the TPM's context counter is from the oldest saved session.</summary>
+    /// <summary>Gets the distance of the TPM's context counter from the oldest saved session.</summary>
     public ulong Gap => OldestSaved is { } oldest ? Counter - oldest.Sequence : 0;
 
     /// <summary>
@@ -62,7 +62,7 @@ internal sealed class SessionLedger(
     /// </summary>
     public Session? Exclusive { get; private set; }
 
-    /// <summary>How many sessions the TPM has got back since the start.</summary>
+    /// <summary>Gets the number of sessions that left the TPM since the start.</summary>
     public long ReleasedCount { get; private set; }
 
     /// <summary>Returns true when the manager knows a session with this TPM handle.</summary>
@@ -224,9 +224,7 @@ internal sealed class SessionLedger(
         }
     }
 
-    /// <summary>
-    /// Dooms what the TPM has under a session's handle that the manager does not know, nor any space.
-    /// </summary>
+    /// <summary>Dooms a session that neither the manager nor a space knows, by the TPM's handle.</summary>
     public void Doom(TpmHandle unknown, SpaceOwner owner)
     {
         var orphan = new Session(unknown, owner, opener: null);
@@ -244,7 +242,7 @@ internal sealed class SessionLedger(
         }
     }
 
-    /// <summary>Records that the first of the doomed is out of the TPM.</summary>
+    /// <summary>Records that the first of the doomed sessions is out of the TPM.</summary>
     public void RemoveFirstDoomed()
     {
         Session gone = _doomed.Dequeue();
@@ -314,7 +312,7 @@ internal sealed class SessionLedger(
         return true;
     }
 
-    /// <summary>Goes on with what the last manager knew of the TPM. The sessions are there already.</summary>
+    /// <summary>Goes on with the last manager's state of the TPM. The sessions are there already.</summary>
     public void GoOnFrom(ulong counter, Session? exclusive) => (Counter, Exclusive) = (counter, exclusive);
 
     /// <summary>

@@ -26,7 +26,7 @@ internal sealed class SpaceLedger(LedgerMirror mirror, GroupLedger groups)
 
     public SpaceRecord? Find(SpaceId? id) => id is { } known ? _spaces.GetValueOrDefault(known) : null;
 
-    /// <summary>Removes a space that is closed. The caller lets go of what it held.</summary>
+    /// <summary>Removes a space that is closed. The caller has dropped its objects and sessions.</summary>
     public void Remove(SpaceRecord closed)
     {
         if (_spaces.Remove(closed.Id))

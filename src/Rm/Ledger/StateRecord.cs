@@ -4,9 +4,9 @@ using TpmFs.Tpm.Wire;
 namespace TpmFs.Rm.Ledger;
 
 /// <summary>
-/// Writes what the ledger has that is not about one space: the TPM's restart counts and slots, the context counter, the
-/// exclusive audit session, and the objects that are to be flushed. The parts of the ledger that own these values mark
-/// it.
+/// Writes the part of the ledger that does not belong to a single space: the TPM's restart counts and slots, the
+/// context counter, the exclusive audit session, and the objects that are to be flushed. The parts of the ledger that
+/// own these values mark it.
 /// </summary>
 internal sealed class StateRecord(TpmLedger ledger) : LedgerRecord
 {

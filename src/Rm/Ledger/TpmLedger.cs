@@ -3,9 +3,9 @@ using TpmFs.Mirror;
 namespace TpmFs.Rm.Ledger;
 
 /// <summary>
-/// Holds all that the next manager needs to go on, and writes it through to the mirror: what the manager holds for its
-/// spaces, and what it has learned of the TPM and cannot ask again. The other folders act on the TPM and record here
-/// what the TPM did. Used by the manager's thread alone, except for the ids and groups.
+/// Holds all that the next manager needs to go on, and writes it through to the mirror: the objects and sessions of the
+/// manager's spaces, and the facts about the TPM that the manager cannot ask for again. The other folders act on the
+/// TPM and record its changes here. Used by the manager's thread alone, except for the ids and groups.
 /// </summary>
 internal sealed class TpmLedger
 {
@@ -87,7 +87,7 @@ internal sealed class TpmLedger
     }
 
     /// <summary>
-    /// Records that a group has ended. Its spaces are let go of already, and the sessions that they saved are doomed.
+    /// Records that a group has ended. Its spaces are closed already, and the sessions that they saved are doomed.
     /// </summary>
     public void LetGo(SchedulingGroup group)
     {

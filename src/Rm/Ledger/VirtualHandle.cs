@@ -4,7 +4,7 @@ namespace TpmFs.Rm.Ledger;
 
 /// <summary>
 /// Represents the handle by which one opener knows one of its transient objects. It is inside the TPM's transient
-/// range, and means nothing in any other space.
+/// range, and has no meaning in any other space.
 /// </summary>
 internal readonly record struct VirtualHandle(uint Value)
 {

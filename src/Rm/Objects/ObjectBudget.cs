@@ -8,7 +8,7 @@ namespace TpmFs.Rm.Objects;
 /// always finds room.
 /// </summary>
 /// <param name="held">Counts the objects of all spaces.</param>
-/// <param name="whole">How many objects there may be in all.</param>
+/// <param name="whole">The most objects in all.</param>
 internal sealed class ObjectBudget(ObjectCounts held, int whole)
 {
     /// <summary>Returns true when the space's limit and what is left for its user allow one more object.</summary>

@@ -9,15 +9,15 @@ namespace TpmFs.Rm.Objects;
 /// Moves transient objects into and out of the TPM's slots. Used by the manager's thread alone.
 /// </summary>
 /// <param name="channel">The way to the TPM.</param>
-/// <param name="objects">What is in the slots.</param>
-/// <param name="slots">How many slots there are.</param>
-/// <param name="reserve">How many of them are left to the TPM's other users.</param>
+/// <param name="objects">The objects in the slots.</param>
+/// <param name="slots">The number of slots.</param>
+/// <param name="reserve">The number of slots that are left to the TPM's other users.</param>
 internal sealed class ObjectResidency(TpmChannel channel, ObjectLedger objects, SlotCount slots, int reserve)
 {
-    /// <summary>How many objects have left the TPM since the start to make room for others.</summary>
+    /// <summary>Gets the number of objects that have left the TPM since the start to make room for others.</summary>
     public long Evictions { get; private set; }
 
-    /// <summary>Makes room for the command and loads what it names.</summary>
+    /// <summary>Makes room for the command and loads the objects that it names.</summary>
     public TpmStepResult Prepare(CommandPlan plan)
     {
         int missing = 0;

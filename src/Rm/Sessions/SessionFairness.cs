@@ -17,7 +17,7 @@ internal sealed class SessionFairness(SessionLedger sessions, TimeProvider time)
 {
     /// <summary>Returns the session that gives way to the asker; null when there is none, or none yet.</summary>
     /// <param name="waited">
-    /// How long the asker has waited. A session that an opener still holds is taken after the grace time.
+    /// The time that the asker has waited. A session that an opener still holds is taken after the grace time.
     /// </param>
     public Session? FindLeaving(SpaceRecord asker, TimeSpan waited)
     {

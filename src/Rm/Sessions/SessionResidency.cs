@@ -9,19 +9,20 @@ namespace TpmFs.Rm.Sessions;
 /// counter is too far from it. Used by the manager's thread alone.
 /// </summary>
 /// <param name="channel">The way to the TPM.</param>
-/// <param name="sessions">What is in the slots, and what is saved.</param>
-/// <param name="slots">How many slots there are.</param>
-/// <param name="gap">How far the context counter may run.</param>
-/// <param name="reserve">How many slots are left to the TPM's other users.</param>
+/// <param name="sessions">The loaded and the saved sessions.</param>
+/// <param name="slots">The number of slots.</param>
+/// <param name="gap">The greatest distance that the context counter may run.</param>
+/// <param name="reserve">The number of slots that are left to the TPM's other users.</param>
 internal sealed class SessionResidency(
     TpmChannel channel, SessionLedger sessions, SlotCount slots, ContextGap gap, int reserve)
 {
-    /// <summary>How many sessions have left a slot since the start to make room for others.</summary>
+    /// <summary>Gets the number of sessions that have left a slot since the start to make room for others.</summary>
     public long Evictions { get; private set; }
 
     /// <summary>
-    /// Makes room for the command, keeps the oldest saved session young enough, and loads what the command names. A
-    /// session that its client loads, but that was left loaded when the manager could not save it anew, is saved first.
+    /// Makes room for the command, keeps the oldest saved session young enough, and loads the sessions that the command
+    /// names. First saves a session that its client loads, but that stayed loaded because the manager could not save it
+    /// anew.
     /// </summary>
     public TpmStepResult Prepare(CommandPlan plan)
     {

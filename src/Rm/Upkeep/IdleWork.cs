@@ -11,7 +11,7 @@ namespace TpmFs.Rm.Upkeep;
 internal sealed class IdleWork(
     TpmLedger ledger, PowerState power, RoomMaker room, ReserveFiller filler, TimeProvider time, TimeSpan idleRelease)
 {
-    /// <summary>The pause after a refusal.</summary>
+    /// <summary>The pause after the TPM has refused a command.</summary>
     private static readonly TimeSpan s_pause = TimeSpan.FromMilliseconds(50);
 
     private long _lastCommand = time.GetTimestamp();
@@ -54,8 +54,8 @@ internal sealed class IdleWork(
     }
 
     /// <summary>
-    /// Does the work that cannot wait until the manager is idle, since on a busy TPM it never is: flushes one thing that
-    /// no space can name, and fills the random reserve. Sends at most one command for each.
+    /// Does the work that cannot wait until the manager is idle, since on a busy TPM it never is: flushes one object or
+    /// session that no space can name, and fills the random reserve. Sends at most one command for each.
     /// </summary>
     /// <param name="mayFill">
     /// False after a raw command, whose opener may have an exclusive audit session of its own.

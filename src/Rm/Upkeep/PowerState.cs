@@ -7,17 +7,16 @@ namespace TpmFs.Rm.Upkeep;
 
 /// <summary>
 /// Finds out whether the TPM was restarted. Tells TPM Reset, Restart and Resume (Part 1, 12.2) apart, and drops what
-/// each takes away. Used by the manager's thread alone.
+/// each of them takes away. Used by the manager's thread alone.
 /// </summary>
 internal sealed class PowerState(
     TpmEndpoint tpm, TpmLedger ledger, TpmSlots slots, TimeProvider time, IResourceManagerLog log)
 {
-    /// <summary>How many restarts of the TPM were noticed and logged.</summary>
+    /// <summary>Gets the number of the TPM's restarts that were noticed and logged.</summary>
     public int RestartsSeen { get; private set; }
 
     /// <summary>
-    /// True when something that the TPM says of itself is not known any more. Asking the TPM for it ends an exclusive
-    /// audit session.
+    /// True when a property that the TPM reports is out of date. Asking the TPM for it ends an exclusive audit session.
     /// </summary>
     public bool MustReadAnew => !tpm.Profile.AuditedIsKnown || !ledger.Counts.AreKnown;
 
@@ -39,12 +38,12 @@ internal sealed class PowerState(
         return step;
     }
 
-    /// <summary>Asks the TPM for one thing that is not known any more.</summary>
+    /// <summary>Asks the TPM for one property that is out of date.</summary>
     public TpmStepResult ReadAnew() => tpm.Profile.AuditedIsKnown ? ReadCounts() : tpm.Profile.ReadAudited();
 
     /// <summary>
-    /// Asks the TPM whether it was restarted, starts it if need be, and drops what is gone. For an answer of the TPM
-    /// that contradicts the ledger, and after a lost link.
+    /// Asks the TPM whether it was restarted, starts it if need be, and drops what is gone. Called when an answer of
+    /// the TPM contradicts the ledger, and after a lost link.
     /// </summary>
     public TpmStepResult Verify()
     {

@@ -13,7 +13,7 @@ internal sealed class Reconciliation(TpmEndpoint tpm, TpmLedger ledger, bool isA
 {
     /// <summary>
     /// If the manager is the TPM's only user, flushes what the TPM holds and the ledger does not have. An earlier
-    /// daemon left that over, or a command that was under way when the link was lost.
+    /// daemon, or a command that was under way when the link was lost, has left that there.
     /// </summary>
     public TpmStepResult FlushUnknown()
     {
@@ -33,8 +33,8 @@ internal sealed class Reconciliation(TpmEndpoint tpm, TpmLedger ledger, bool isA
     }
 
     /// <summary>
-    /// Drops from the ledger what the TPM does not hold any more. The ledger may be one step behind: its last manager
-    /// may have ended between a command and its record.
+    /// Drops from the ledger what the TPM does not hold any more. The ledger may be one step behind: the last manager
+    /// may have ended after a command and before it recorded that command.
     /// </summary>
     public TpmStepResult DropMissing()
     {

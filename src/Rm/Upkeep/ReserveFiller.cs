@@ -6,13 +6,13 @@ namespace TpmFs.Rm.Upkeep;
 /// <summary>Fills the random reserve from the TPM. Used by the manager's thread alone.</summary>
 internal sealed class ReserveFiller(TpmChannel channel, RandomReserve reserve)
 {
-    /// <summary>How many probes' worth of random bytes the reserve has before the first client comes.</summary>
+    /// <summary>The number of probes for which the reserve has random bytes before the first client comes.</summary>
     private const int FirstFills = 4;
 
     /// <summary>True when the reserve is not full.</summary>
     public bool HasWork => reserve.Missing > 0;
 
-    /// <summary>Adds enough bytes for the first clients, unless the TPM puts that off.</summary>
+    /// <summary>Adds enough bytes for the first clients, unless the TPM puts the command off.</summary>
     public void FillFirst()
     {
         for (int i = 0; i < FirstFills && Fill() == TpmStepResult.Done; i++)

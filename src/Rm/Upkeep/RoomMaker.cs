@@ -21,7 +21,9 @@ internal sealed class RoomMaker(
     public int AppetiteOf(in TpmCommand command, ReadOnlySpan<byte> bytes) =>
         _needSlot.Count > 0 && _needSlot.Contains(KindOf(command, bytes)) ? 1 : 0;
 
-    /// <summary>Takes something that the command does not name out of a TPM that had no room for the command.</summary>
+    /// <summary>
+    /// Takes an object or a session that the command does not name out of a TPM that had no room for the command.
+    /// </summary>
     public TpmStepResult Make(CommandPlan plan, in TpmCommand command, ReadOnlySpan<byte> bytes, TpmRc code)
     {
         if (code == TpmRc.SessionMemory)
@@ -42,7 +44,7 @@ internal sealed class RoomMaker(
     /// Gives one session back to a TPM that has none left: a session that no space can name, or else the session that
     /// gives way to the asker. The result is <see cref="TpmStepResult.NoRoom"/> when there is none, or none yet.
     /// </summary>
-    /// <param name="waited">How long the asker has waited for a session.</param>
+    /// <param name="waited">The time that the asker has waited for a session.</param>
     public TpmStepResult GiveSessionBack(SpaceRecord asker, TimeSpan waited)
     {
         if (!ledger.Sessions.HasDoomed)
@@ -63,12 +65,12 @@ internal sealed class RoomMaker(
         return slots.Sessions.FlushDoomed();
     }
 
-    /// <summary>True when the TPM holds something that no space can name.</summary>
+    /// <summary>True when the TPM holds an object or a session that no space can name.</summary>
     public bool HasDoomed => HasDoomedObject || ledger.Sessions.HasDoomed;
 
     /// <summary>
-    /// Flushes one thing that no space can name, objects first. The result is <see cref="TpmStepResult.NoRoom"/> when
-    /// there is none.
+    /// Flushes one object or session that no space can name, objects first. The result is
+    /// <see cref="TpmStepResult.NoRoom"/> when there is none.
     /// </summary>
     public TpmStepResult FlushDoomed() => HasDoomedObject ? slots.Objects.FlushDoomed() : slots.Sessions.FlushDoomed();
 

@@ -30,7 +30,7 @@ internal sealed class TpmConnection(
     /// <summary>Gets the facts about the TPM. Any thread.</summary>
     public TpmFacts Facts => _facts;
 
-    /// <summary>Why the TPM is not there; empty while it is. Any thread.</summary>
+    /// <summary>Gets the reason why the TPM is not there; empty while it is. Any thread.</summary>
     public string Problem => _problem;
 
     /// <summary>
@@ -38,10 +38,12 @@ internal sealed class TpmConnection(
     /// </summary>
     public bool IsAway => !channel.IsUp || _lostAt is not null || _mustAsk || _facts.Family == TpmFamily.Unknown;
 
-    /// <summary>How long the TPM has been away; null when it is there.</summary>
+    /// <summary>Gets the time for which the TPM has been away; null when it is there.</summary>
     public TimeSpan? LostFor => _lostAt is { } since ? time.GetElapsedTime(since) : null;
 
-    /// <summary>Connects and learns what the TPM is. Returns false with a problem for a person to read.</summary>
+    /// <summary>
+    /// Connects and learns the facts about the TPM. Returns false with a problem for a person to read.
+    /// </summary>
     /// <param name="pause">Waits for the time given.</param>
     public bool TryStart(Action<TimeSpan> pause, out string problem)
     {
@@ -105,8 +107,8 @@ internal sealed class TpmConnection(
     }
 
     /// <summary>
-    /// Makes one attempt to get the TPM back, with all that it still holds for the manager. Asks a TPM that puts this
-    /// off again. When a TPM answers with failures only, its clients get to see them.
+    /// Makes one attempt to get the TPM back, with all that it still holds for the manager. Asks again when the TPM
+    /// puts a command off. When a TPM answers with failures only, its clients get to see them.
     /// </summary>
     public bool TryReturn()
     {

@@ -5,8 +5,8 @@ using TpmFs.Tpm.Wire;
 namespace TpmFs.Rm.Upkeep;
 
 /// <summary>
-/// Finds what the TPM still has for the manager after a restart. When the manager started the TPM itself, it has put
-/// nothing into the TPM since. When another program did and the manager noticed later, the TPM still has what the
+/// Finds out what the TPM still holds for the manager after a restart. If the manager started the TPM itself, it has
+/// put nothing into the TPM since. If another program did and the manager noticed later, the TPM still holds what the
 /// manager put into it since then.
 /// </summary>
 internal sealed class TpmHoldings
@@ -23,7 +23,7 @@ internal sealed class TpmHoldings
         _wasAsked = wasAsked;
     }
 
-    /// <summary>Finds out what the TPM still has. Asks the TPM when the event alone does not tell.</summary>
+    /// <summary>Finds out what the TPM still holds. Asks the TPM when the event alone does not tell.</summary>
     public static TpmStepResult Find(TpmProfile profile, TpmRestart restart, out TpmHoldings holdings)
     {
         holdings = new TpmHoldings(restart, wasAsked: !restart.IsUnderstood);
@@ -77,7 +77,7 @@ internal sealed class TpmHoldings
             : _saved.Contains(session.Handle.Index);
     }
 
-    /// <summary>Returns true when the TPM has something under a transient handle.</summary>
+    /// <summary>Returns true when the TPM holds an object under a transient handle.</summary>
     public bool HasTransient(TpmHandle handle) => _transient.Contains(handle);
 }
 
@@ -90,6 +90,6 @@ internal sealed class TpmHoldings
 /// <param name="WasSeenDown">True when the TPM was found down and has just been started.</param>
 /// <param name="IsUnderstood">True when that start is the only event since, so the TPM need not be asked.</param>
 /// <param name="Started">The earliest time at which the TPM may have been started last.</param>
-/// <param name="LastSure">When the TPM was last known not to have been restarted.</param>
+/// <param name="LastSure">The last time at which the TPM was known not to have been restarted.</param>
 internal readonly record struct TpmRestart(
     bool IsReset, bool WasSeenDown, bool IsUnderstood, long Started, long LastSure);

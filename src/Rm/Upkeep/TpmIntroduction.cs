@@ -5,14 +5,16 @@ using TpmFs.Tpm;
 namespace TpmFs.Rm.Upkeep;
 
 /// <summary>
-/// Starts a TPM that has just been reached for the first time, and reads what it says of itself. Used by the manager's
-/// thread alone.
+/// Starts a TPM that has just been reached for the first time, and reads its properties. Used by the manager's thread
+/// alone.
 /// </summary>
 internal sealed class TpmIntroduction(
     TpmEndpoint tpm, TpmLedger ledger, PowerState power, Reconciliation reconciliation, ReserveFiller filler)
 {
-    /// <summary>Does all of that once. Compares a ledger that the last manager wrote with the TPM.</summary>
-    /// <param name="facts">What the TPM is, when the result is success.</param>
+    /// <summary>
+    /// Starts the TPM and reads its properties, once. Compares a ledger that the last manager wrote with the TPM.
+    /// </summary>
+    /// <param name="facts">The facts about the TPM, when the result is success.</param>
     public TpmStepResult Try(out TpmFacts facts)
     {
         facts = TpmFacts.None;
@@ -29,8 +31,8 @@ internal sealed class TpmIntroduction(
     }
 
     /// <summary>
-    /// Goes on with what another manager knew. Asks the TPM nothing if that would end an exclusive audit session; the
-    /// next command then shows whether the TPM was restarted.
+    /// Goes on with the facts that another manager knew. Asks the TPM nothing if that would end an exclusive audit
+    /// session; the next command then shows whether the TPM was restarted.
     /// </summary>
     private TpmStepResult GoOn()
     {

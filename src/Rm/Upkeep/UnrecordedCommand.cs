@@ -6,12 +6,13 @@ using TpmFs.Tpm.Wire;
 namespace TpmFs.Rm.Upkeep;
 
 /// <summary>
-/// Records what a command did that the last manager had sent, and whose response it had not recorded. Recording it
-/// twice does no harm: the last manager may have recorded it just before its end. Used by the manager's thread alone.
+/// Records the effects of a command that the last manager had sent, and whose response it had not recorded. Recording
+/// them twice does no harm: the last manager may have recorded them just before its end. Used by the manager's thread
+/// alone.
 /// </summary>
 internal sealed class UnrecordedCommand(TpmLedger ledger)
 {
-    /// <summary>Records what one of the last manager's own commands did.</summary>
+    /// <summary>Records the effects of one of the last manager's own commands.</summary>
     public void RecordOwn(ReadOnlySpan<byte> bytes, ReadOnlySpan<byte> response)
     {
         if (!TpmHeader.TryRead(bytes, out TpmHeader command)
@@ -38,8 +39,8 @@ internal sealed class UnrecordedCommand(TpmLedger ledger)
     }
 
     /// <summary>
-    /// Dooms what a client's command has made, when its response cannot be recorded: its space is gone, or may not use
-    /// the command any more.
+    /// Dooms the objects and sessions that a client's command has made, when its response cannot be recorded: its space
+    /// is gone, or may not use the command any more.
     /// </summary>
     public void DoomMade(ReadOnlySpan<byte> response, bool hasHandle, SpaceOwner owner)
     {

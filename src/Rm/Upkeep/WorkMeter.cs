@@ -6,7 +6,8 @@ using TpmFs.Tpm.Wire;
 namespace TpmFs.Rm.Upkeep;
 
 /// <summary>
-/// Measures what one command costs, and counts that for its opener and its domain. Used by the manager's thread alone.
+/// Measures the cost of one command, and counts it for the command's opener and its domain. Used by the manager's
+/// thread alone.
 /// </summary>
 internal sealed class WorkMeter(TpmChannel channel, TpmSlots slots, TimeProvider time)
 {
