@@ -5,7 +5,7 @@ namespace TpmFs.Cdi;
 /// <param name="Nodes">The paths of its nodes by the number of their TPM; one at least.</param>
 internal sealed record CdiDevice(string Name, IReadOnlyDictionary<int, string> Nodes)
 {
-    /// <summary>Says which names <see cref="IsName"/> takes, to a person.</summary>
+    /// <summary>The rule of <see cref="IsName"/>, in words.</summary>
     public const string NameForm = "the name of a device may hold only letters, digits and _-.: and begins and ends "
         + "with a letter or a digit";
 

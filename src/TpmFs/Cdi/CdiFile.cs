@@ -20,8 +20,8 @@ internal static class CdiFile
     /// one.
     /// </summary>
     /// <param name="path">The file.</param>
-    /// <param name="devices">What the specification has.</param>
-    /// <param name="problem">What went wrong; empty when nothing did.</param>
+    /// <param name="devices">The content of the specification.</param>
+    /// <param name="problem">The error; empty when there was none.</param>
     public static bool TryWrite(string path, IReadOnlyCollection<CdiDevice> devices, out string problem)
     {
         try

@@ -7,20 +7,20 @@ using TpmFs.Doors.Fuse;
 namespace TpmFs.Cdi;
 
 /// <summary>
-/// Keeps the specification of the daemon's domains as the domains are: container engines find a domain by its name soon
-/// after somebody made it, and do not find one that was removed.
+/// Keeps the specification up to date with the daemon's domains: container engines find a domain by its name soon after
+/// it was made, and do not find one that was removed.
 /// </summary>
 /// <remarks>
 /// A thread of its own writes the file, since the threads that serve the tree must not wait for a disk. The lock guards
-/// the list of nodes and what the thread is to do, and is held for a few instructions.
+/// the list of nodes and the orders to the thread. It is held for a few instructions.
 /// </remarks>
 /// <param name="path">The file.</param>
-/// <param name="mountPoint">Where the tree is mounted.</param>
+/// <param name="mountPoint">The mount point of the tree.</param>
 /// <param name="listDevices">
-/// Lists the character devices: the path of each, its node's place in the tree, and why it is not there, which is empty
-/// where it is.
+/// Lists the character devices: the path of each, its node's place in the tree, and the reason why it is not there,
+/// which is empty where it is.
 /// </param>
-/// <param name="log">Learns what a person should know.</param>
+/// <param name="log">Takes the messages for people.</param>
 internal sealed partial class CdiKeeper(
     string path, string mountPoint, Func<IReadOnlyList<(string Path, string Node, string Problem)>> listDevices,
     ILogger log) : ITpmNodeWatcher, IDisposable
@@ -28,8 +28,8 @@ internal sealed partial class CdiKeeper(
     private static readonly TimeSpan s_limit = TimeSpan.FromSeconds(5);
 
     /// <summary>
-    /// How long the file is left alone after it was written: users who may make domains make and remove them as often
-    /// as they like.
+    /// The time for which the file is left alone after it was written: users who may make domains make and remove them
+    /// as often as they like.
     /// </summary>
     private static readonly TimeSpan s_pause = TimeSpan.FromMilliseconds(100);
 
@@ -63,7 +63,7 @@ internal sealed partial class CdiKeeper(
         Refresh();
     }
 
-    /// <summary>Has the file written again. Any thread.</summary>
+    /// <summary>Asks the thread to write the file again. Any thread.</summary>
     public void Refresh()
     {
         lock (_gate)

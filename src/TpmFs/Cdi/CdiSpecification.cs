@@ -6,8 +6,8 @@ using System.Text.Json;
 namespace TpmFs.Cdi;
 
 /// <summary>
-/// A specification of the Container Device Interface: podman, containerd and CRI-O read it, and put into a container
-/// what stands there for the device that the container asks for.
+/// A specification of the Container Device Interface. Podman, containerd and CRI-O read it: when a container asks for a
+/// device, they put into the container what the specification lists for that device.
 /// </summary>
 internal static class CdiSpecification
 {
@@ -99,12 +99,13 @@ internal static class CdiSpecification
         json.WriteEndArray();
     }
 
-    /// <summary>Returns where programs in a container look for a TPM.</summary>
+    /// <summary>Returns the path by which programs in a container look for a TPM.</summary>
     private static string Inside(int number) =>
         string.Create(CultureInfo.InvariantCulture, $"/dev/tpmrm{number}");
 
     /// <summary>
-    /// Returns what tells programs of a node: tpm2-tools, tpm2-openssl, tpm2-pkcs11, and IBM's TSS, in this order.
+    /// Returns the environment variables that name a node to programs: tpm2-tools, tpm2-openssl, tpm2-pkcs11, and IBM's
+    /// TSS, in this order.
     /// </summary>
     private static string[] Environment(string node) =>
     [

@@ -21,7 +21,7 @@ internal sealed partial record DeviceRule(string Name, string Node)
     public bool IsForAll => Node.Contains(Any);
 
     /// <summary>Reads a rule.</summary>
-    /// <param name="problem">What is wrong with it.</param>
+    /// <param name="problem">The rule's error; empty when it has none.</param>
     public static bool TryParse(
         string name, string node, [NotNullWhen(true)] out DeviceRule? rule, out string problem)
     {
@@ -42,7 +42,7 @@ internal sealed partial record DeviceRule(string Name, string Node)
 
     /// <summary>Reads the rules of a configuration, and those of a command line, which come first.</summary>
     /// <param name="settings">The configuration.</param>
-    /// <param name="named">NAME=NODE, as the command line has it.</param>
+    /// <param name="named">Rules of the form NAME=NODE.</param>
     /// <param name="tpms">The ways to the TPMs, of which none may be a device of a rule.</param>
     public static bool TryParseAll(
         Settings settings, IEnumerable<string> named, IEnumerable<string> tpms, out IReadOnlyList<DeviceRule> rules,
@@ -104,8 +104,8 @@ internal sealed partial record DeviceRule(string Name, string Node)
     public static partial Regex NodePattern();
 
     /// <summary>
-    /// Names that the kernel gives to TPMs: rules of udev that know the names alone (Debian's package tpm-udev has
-    /// some) set the owner of every device that is called so.
+    /// Matches names that the kernel gives to TPMs. Some rules of udev, such as those of Debian's package tpm-udev,
+    /// know TPMs by these names alone, and would set the owner of every device that is called so.
     /// </summary>
     [GeneratedRegex("^tpm(rm)?[0-9]")]
     private static partial Regex KernelsName();

@@ -5,7 +5,7 @@ using System.Text.RegularExpressions;
 namespace TpmFs.Configuration;
 
 /// <summary>An object whose keys are names that the administrator chooses.</summary>
-/// <param name="keys">What a key looks like, from its first character to its last.</param>
+/// <param name="keys">A regular expression for a key, from its first character to its last.</param>
 /// <param name="expected">The same for a person.</param>
 internal sealed class MapShape<T, TItem>(
     Regex keys, string expected, Value<TItem> item, Func<T, IDictionary<string, TItem>> select) : Value<T>

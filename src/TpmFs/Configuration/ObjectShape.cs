@@ -19,7 +19,7 @@ internal sealed class ObjectShape<T> : Value<T>, IEnumerable<string>
         _keys.Add(key, value);
     }
 
-    /// <summary>Everything that another shape holds.</summary>
+    /// <summary>Adds all keys of another shape.</summary>
     public void Add(ObjectShape<T> others) => others._order.ForEach(key => Add(key, others._keys[key]));
 
     public IEnumerator<string> GetEnumerator() => _order.GetEnumerator();

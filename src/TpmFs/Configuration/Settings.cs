@@ -9,26 +9,32 @@ internal sealed class Settings
     /// <summary>The ways to the TPMs, by their numbers; empty when only the command line names any.</summary>
     public IReadOnlyList<string> Tpms { get; set; } = [];
 
-    /// <summary>Permission bits of rm0; null for the default, which depends on who runs the daemon.</summary>
+    /// <summary>
+    /// Gets or sets the permission bits of rm0; null for the default, which depends on the user who runs the daemon.
+    /// </summary>
     public uint? Mode { get; set; }
 
-    /// <summary>The name or number of the group of rm0; null for the default.</summary>
+    /// <summary>Gets or sets the name or number of the group of rm0; null for the default.</summary>
     public string? Group { get; set; }
 
-    /// <summary>After so long without a command the TPM's slots are given back.</summary>
+    /// <summary>Gets or sets the time without a command after which the TPM's slots are given back.</summary>
     public TimeSpan IdleRelease { get; set; } = TimeSpan.FromMilliseconds(100);
 
     /// <summary>The longest that a TPM may take over one command, where Linux would wait longer.</summary>
     public TimeSpan CommandTimeout { get; set; } = TimeSpan.FromSeconds(300);
 
-    /// <summary>Object slots of the TPM that are kept free; null for what suits the transport.</summary>
+    /// <summary>
+    /// Gets or sets the number of the TPM's object slots that are kept free; null for the transport's default.
+    /// </summary>
     public int? ReserveObjects { get; set; }
 
-    /// <summary>Session slots of the TPM that are kept free; null for what suits the transport.</summary>
+    /// <summary>
+    /// Gets or sets the number of the TPM's session slots that are kept free; null for the transport's default.
+    /// </summary>
     public int? ReserveSessions { get; set; }
 
     /// <summary>
-    /// Gets or sets whether the TPM's objects and sessions are flushed at the start; null for what suits the transport.
+    /// Gets or sets whether the TPM's objects and sessions are flushed at the start; null for the transport's default.
     /// </summary>
     public bool? FlushAtStart { get; set; }
 
@@ -44,16 +50,16 @@ internal sealed class Settings
     /// <summary>Gets the name to serve on D-Bus; null for none.</summary>
     public BusSettings? Tabrmd => Bus is { } bus ? new BusSettings(bus, BusName) : null;
 
-    /// <summary>The root's own.</summary>
+    /// <summary>Gets the settings of the root itself.</summary>
     public DomainSettings Root { get; } = new();
 
-    /// <summary>Gets the settings of users and domains that say nothing themselves.</summary>
+    /// <summary>Gets the defaults of the settings of users and domains.</summary>
     public DomainSettings Defaults { get; } = new();
 
     /// <summary>Gets the users who have a directory: by name, uid, or @group.</summary>
     public SortedDictionary<string, DomainSettings> Users { get; } = new(StringComparer.Ordinal);
 
-    /// <summary>The domains that there are from the start, by name.</summary>
+    /// <summary>Gets the domains that exist from the start, by name.</summary>
     public SortedDictionary<string, DomainSettings> Domains { get; } = new(StringComparer.Ordinal);
 
     /// <summary>The nodes that have character devices, by the devices' names; see <see cref="DeviceRule"/>.</summary>
@@ -75,13 +81,13 @@ internal sealed class Settings
 /// <summary>The settings of one domain.</summary>
 internal sealed class DomainSettings
 {
-    /// <summary>Permission bits of the directory; null for the default. Not for users.</summary>
+    /// <summary>Gets or sets the permission bits of the directory; null for the default. Not for users.</summary>
     public uint? Mode { get; set; }
 
-    /// <summary>The name or number of the directory's owner; null for root. Not for users.</summary>
+    /// <summary>Gets or sets the name or number of the directory's owner; null for root. Not for users.</summary>
     public string? Owner { get; set; }
 
-    /// <summary>The name or number of the directory's group; null for root's. Not for users.</summary>
+    /// <summary>Gets or sets the name or number of the directory's group; null for root's. Not for users.</summary>
     public string? Group { get; set; }
 
     public Limits Limits { get; set; } = Limits.Unsaid;

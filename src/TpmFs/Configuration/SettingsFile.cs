@@ -16,7 +16,7 @@ internal static class SettingsFile
         new() { AllowTrailingCommas = true, CommentHandling = JsonCommentHandling.Skip, MaxDepth = 16 };
 
     /// <summary>
-    /// Reads a file. One that is not there is the defaults, unless it is <paramref name="required"/>.
+    /// Reads a file. A missing file stands for the defaults, unless it is <paramref name="required"/>.
     /// </summary>
     public static bool TryRead(string path, bool required, out Settings settings, out string problem)
     {
@@ -37,7 +37,7 @@ internal static class SettingsFile
     }
 
     /// <summary>
-    /// Reads a file's content. On failure <paramref name="where"/> and <paramref name="problem"/> say what is wrong.
+    /// Reads a file's content. On failure <paramref name="where"/> and <paramref name="problem"/> describe the error.
     /// </summary>
     public static bool TryParse(ReadOnlySpan<byte> text, out Settings settings, out Position where, out string problem)
     {
@@ -79,10 +79,10 @@ internal static class SettingsFile
 }
 
 /// <summary>The file that the configuration comes from.</summary>
-/// <param name="IsRequired">Whether it is an error when the file is not there.</param>
+/// <param name="IsRequired">True when a missing file is an error.</param>
 internal sealed record SettingsSource(string Path, bool IsRequired)
 {
-    /// <summary>The file that was named, else the default one, which need not be there.</summary>
+    /// <summary>Returns the file that was named, else the default one, which need not exist.</summary>
     public static SettingsSource Of(string? named) => new(named ?? SettingsFile.DefaultPath, named is not null);
 
     public bool TryRead(out Settings settings, out string problem) =>

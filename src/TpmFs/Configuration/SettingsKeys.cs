@@ -6,7 +6,8 @@ using static TpmFs.Configuration.Values<TpmFs.Configuration.Settings>;
 namespace TpmFs.Configuration;
 
 /// <summary>
-/// Every key of the configuration file: its name, what it takes, where that goes. docs/configuration.md explains them.
+/// Lists every key of the configuration file: its name, its value, and the setting that takes the value.
+/// docs/configuration.md explains them.
 /// </summary>
 internal static partial class SettingsKeys
 {
@@ -99,7 +100,9 @@ internal static partial class SettingsKeys
         },
     };
 
-    /// <summary>A portable filename of POSIX (XBD 3.265), at most NAME_MAX bytes; neither . nor .. is one.</summary>
+    /// <summary>
+    /// Matches a portable filename of POSIX (XBD 3.265), at most NAME_MAX bytes; neither . nor .. is one.
+    /// </summary>
     [GeneratedRegex(@"^(?!\.{1,2}\z)[A-Za-z0-9._][A-Za-z0-9._-]{0,254}\z")]
     public static partial Regex PortableName();
 
@@ -112,7 +115,9 @@ internal static partial class SettingsKeys
     [GeneratedRegex(@"^@?[A-Za-z0-9_][A-Za-z0-9._@\\+-]{0,254}\$?\z")]
     private static partial Regex Grantee();
 
-    /// <summary>A well-known bus name of the D-Bus specification ("Valid Names"), of at most 255 characters.</summary>
+    /// <summary>
+    /// Matches a well-known bus name of the D-Bus specification ("Valid Names"), of at most 255 characters.
+    /// </summary>
     [GeneratedRegex(@"^(?=.{3,255}\z)[A-Za-z_-][A-Za-z0-9_-]*(\.[A-Za-z_-][A-Za-z0-9_-]*)+\z")]
     private static partial Regex WellKnownName();
 

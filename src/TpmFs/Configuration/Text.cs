@@ -2,13 +2,14 @@ using System.Text.Json;
 
 namespace TpmFs.Configuration;
 
-/// <summary>Text of the configuration file.</summary>
+/// <summary>Reads and shows text of the configuration file.</summary>
 internal static class Text
 {
     private const int MaxPrinted = 64;
 
     /// <summary>
-    /// False for what is no string, or is one whose escapes are no Unicode text (half a surrogate pair).
+    /// Reads a string. Returns false for a value that is no string, or whose escapes are no Unicode text (half a
+    /// surrogate pair).
     /// </summary>
     public static bool TryGet(ref Utf8JsonReader reader, out string text)
     {
@@ -29,6 +30,6 @@ internal static class Text
         }
     }
 
-    /// <summary>Returns text of the file for a message: on one line, and not endless.</summary>
+    /// <summary>Returns text of the file for a message: on one line, and of limited length.</summary>
     public static string Printable(string text) => OutsideText.Line(OutsideText.Cut(text, MaxPrinted));
 }

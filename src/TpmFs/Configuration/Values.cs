@@ -22,18 +22,18 @@ internal static class Values<T>
 
     private delegate bool Taker(ref Utf8JsonReader reader, T into);
 
-    /// <summary>Text that is not empty and has no control characters.</summary>
+    /// <summary>Reads text that is not empty and has no control characters.</summary>
     public static Value<T> String(Action<T, string> set) => OfText(
         "text, such as \"embedded\"", PrintablePattern, token => IsPrintable(token) ? new Box<string>(token) : null,
         set);
 
-    /// <summary>Text that looks like this from its first character to its last.</summary>
+    /// <summary>Reads text that matches a pattern from its first character to its last.</summary>
     /// <param name="expected">The same for a person.</param>
     public static Value<T> Text(string expected, Regex pattern, Action<T, string> set) => OfText(
         expected, pattern.ToString().Replace(@"\z", "$", StringComparison.Ordinal),
         token => pattern.IsMatch(token) ? new Box<string>(token) : null, set);
 
-    /// <summary>Such a text, or a list of one or more of them.</summary>
+    /// <summary>Reads such a text, or a list of one or more of them.</summary>
     public static Value<T> Strings(Action<T, IReadOnlyList<string>> set) => new Scalar(
         "text, such as \"embedded\", or a list of such texts",
         () => new JsonObject
@@ -82,7 +82,7 @@ internal static class Values<T>
         () => Number(least, most),
         (ref Utf8JsonReader reader, T into) => TryCount(ref reader, least, most, into, set));
 
-    /// <summary>A limit: a count in its range or, where it may be without end, "max".</summary>
+    /// <summary>Reads a limit: a count in its range or, where it may be without end, "max".</summary>
     public static Value<T> Limit(LimitKind kind, Action<T, int> set) =>
         !kind.CanBeMax ? Count(kind.Least, kind.Most, set) : new Scalar(
         $"a whole number from {kind.Least} on, or \"{LimitKind.Max}\"",
@@ -102,7 +102,7 @@ internal static class Values<T>
             return true;
         });
 
-    /// <summary>Permission bits as chmod takes them: octal text, without set-id and sticky bits.</summary>
+    /// <summary>Reads permission bits as chmod takes them: octal text, without set-id and sticky bits.</summary>
     public static Value<T> Mode(Action<T, uint> set) => OfText(
         "permissions in octal, such as \"0660\"",
         "^0?[0-7]{3}$",
@@ -110,7 +110,7 @@ internal static class Values<T>
             && Convert.ToUInt32(token, 8) is <= 0x1FF and var mode ? new Box<uint>(mode) : null,
         set);
 
-    /// <summary>A whole number and a unit, such as "100ms".</summary>
+    /// <summary>Reads a whole number and a unit, such as "100ms".</summary>
     public static Value<T> Duration(TimeSpan least, TimeSpan most, Action<T, TimeSpan> set) => OfText(
         $"a time with its unit (ms, s, min, h), such as \"100ms\", of at most {most.TotalHours:0} h",
         "^[0-9]+(ms|s|min|h)$",
@@ -133,8 +133,8 @@ internal static class Values<T>
         });
 
     /// <summary>
-    /// The commands that are refused: names, numbers and sets, and with - before it what is allowed of a set all the
-    /// same.
+    /// Reads the commands that are refused: names, numbers and sets. A - before a name allows a command although a set
+    /// has it.
     /// </summary>
     public static Value<T> Denied(Action<T, DenyList> set) => new Scalar(
         "a list of commands (\"TPM2_Clear\", \"0x126\") and sets of them "

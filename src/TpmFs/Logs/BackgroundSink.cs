@@ -5,9 +5,9 @@ using Serilog.Events;
 namespace TpmFs.Logs;
 
 /// <summary>
-/// Takes events without ever waiting and hands them on from a thread of its own: a journal or terminal that does not
-/// drain holds up no TPM command. Past its bounds (<see cref="LogShares"/>) events are dropped, and how many is said
-/// once there is room again.
+/// Takes events without ever waiting, and hands them on from a thread of its own: a journal or terminal that does not
+/// drain holds up no TPM command. Beyond its bounds (<see cref="LogShares"/>) events are dropped, and once there is
+/// room again an event tells how many.
 /// </summary>
 internal sealed class BackgroundSink : ILogEventSink, IDisposable
 {
@@ -19,8 +19,10 @@ internal sealed class BackgroundSink : ILogEventSink, IDisposable
     private readonly LogShares _shares;
 
     /// <param name="next">Takes the events; may be slow.</param>
-    /// <param name="shares">Decides which events go to it.</param>
-    /// <param name="patience">How long <see cref="Dispose"/> waits for what is held to be written.</param>
+    /// <param name="shares">Decides which events the sink gets.</param>
+    /// <param name="patience">
+    /// The time for which <see cref="Dispose"/> waits until the events that are held are written.
+    /// </param>
     public BackgroundSink(ILogEventSink next, LogShares shares, TimeSpan patience)
     {
         _next = next;
@@ -32,7 +34,7 @@ internal sealed class BackgroundSink : ILogEventSink, IDisposable
         _thread.Start();
     }
 
-    /// <summary>Any thread. After <see cref="Dispose"/> events are lost.</summary>
+    /// <summary>Takes an event. Any thread. After <see cref="Dispose"/> events are lost.</summary>
     public void Emit(LogEvent logEvent)
     {
         if (!_shares.TryEnter(logEvent))

@@ -58,7 +58,7 @@ internal sealed record EventType(string MessageId)
 
 internal static class EventTypeLogging
 {
-    /// <summary>A logger whose events are of a type, and say where in the source they come from.</summary>
+    /// <summary>Returns a logger whose events are of a type, and name their place in the source.</summary>
     public static ILogger Of(
         this ILogger log, EventType type, [CallerFilePath] string file = "", [CallerLineNumber] int line = 0,
         [CallerMemberName] string function = "") =>

@@ -6,7 +6,9 @@ using TpmFs.Systemd;
 
 namespace TpmFs.Logs;
 
-/// <summary>The system's journal, through libsystemd, which is loaded only when the journal is there.</summary>
+/// <summary>
+/// Sends events to the system's journal, through libsystemd, which is loaded only when the journal is there.
+/// </summary>
 internal sealed class Journal : ILogEventSink
 {
     private const string SocketPath = "/run/systemd/journal/socket";
@@ -14,8 +16,8 @@ internal sealed class Journal : ILogEventSink
     private readonly LostEvents _lost = new();
 
     /// <summary>
-    /// Whether this process's stderr is the journal's: JOURNAL_STREAM names its device and inode (systemd.exec(5)), so
-    /// a redirection to a file or a terminal is respected.
+    /// True when this process's stderr is the journal's: JOURNAL_STREAM names its device and inode (systemd.exec(5)),
+    /// so a redirection to a file or a terminal is respected.
     /// </summary>
     public static bool IsStderr =>
         Environment.GetEnvironmentVariable("JOURNAL_STREAM") is { } stream
@@ -27,11 +29,15 @@ internal sealed class Journal : ILogEventSink
         && File.Exists(SocketPath)
         && LibSystemd.IsHere;
 
-    /// <summary>The journal behind a logger of its own, which keeps a failure in here from its caller.</summary>
+    /// <summary>
+    /// Returns the journal behind a logger of its own, so that a failure in here does not reach the caller.
+    /// </summary>
     public static Logger Open() =>
         new LoggerConfiguration().MinimumLevel.Verbose().WriteTo.Sink(new Journal()).CreateLogger();
 
-    /// <summary>Sends one event. How many the journal did not take is said when it takes one again.</summary>
+    /// <summary>
+    /// Sends one event. Counts the events that the journal did not take, and reports the count when it takes one again.
+    /// </summary>
     public void Emit(LogEvent logEvent)
     {
         if (!TrySend(logEvent))

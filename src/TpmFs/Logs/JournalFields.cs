@@ -49,7 +49,7 @@ internal static class JournalFields
     }
 
     /// <summary>
-    /// A field's name holds A to Z, 0 to 9 and _, and neither begins with _ nor a digit: ours begin with TPM.
+    /// Makes a field's name: A to Z, 0 to 9 and _, with neither _ nor a digit first, since our names begin with TPM.
     /// </summary>
     public static string Name(string property)
     {
@@ -74,7 +74,7 @@ internal static class JournalFields
         return name.ToString(0, Math.Min(name.Length, MaxName));
     }
 
-    /// <summary>syslog(3)'s numbers.</summary>
+    /// <summary>Returns the priority, in syslog(3)'s numbers.</summary>
     private static int Priority(LogEventLevel level) => level switch
     {
         LogEventLevel.Fatal => 2,

@@ -11,8 +11,10 @@ internal static class Log
     private const int Capacity = 4096;
     private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(2);
 
-    /// <param name="level">Of what is no audit, which is logged in any case.</param>
-    /// <param name="payers">Tells to whose share an event is put down.</param>
+    /// <param name="level">
+    /// The lowest level that is logged, of events other than the audit's, which are logged in any case.
+    /// </param>
+    /// <param name="payers">Names the user to whose share an event counts.</param>
     public static Logger Open(LogEventLevel level, Payers payers) =>
         OpenOn(Journal.IsHere() ? Journal.Open() : Terminal(), level, payers);
 

@@ -4,12 +4,12 @@ using TpmFs.Policy;
 namespace TpmFs.Logs;
 
 /// <summary>
-/// Decides which events go to the log, so that what one user brings about pushes out nobody else's: each user has a
-/// share of the queue, and so many events in a stretch of time. Any thread.
+/// Decides which events go to the log, so that the events of one user do not push out the events of others. Each user
+/// has a share of the queue, and a number of events in a stretch of time. Any thread.
 /// </summary>
 /// <param name="capacity">Events in the queue; root's, and the daemon's own, have a reserve on top.</param>
 /// <param name="payers">
-/// Tells to whose share in a <see cref="Stretch"/> an event is put down. A share of the queue is each uid's.
+/// Names the user to whose share in a <see cref="Stretch"/> an event counts. A share of the queue belongs to each uid.
 /// </param>
 internal sealed class LogShares(int capacity, Payers payers)
 {
@@ -37,7 +37,7 @@ internal sealed class LogShares(int capacity, Payers payers)
     private int _count;
 
     /// <summary>
-    /// Returns the user who brought an event about; 0 for root and for what the daemon says by itself.
+    /// Returns the user whose doings caused an event; 0 for root and for events of the daemon itself.
     /// </summary>
     public static uint UserOf(LogEvent logEvent) =>
         logEvent.Properties.TryGetValue("Uid", out LogEventPropertyValue? value)

@@ -4,13 +4,14 @@ using Serilog.Parsing;
 namespace TpmFs.Logs;
 
 /// <summary>
-/// Counts the events that could not be logged, by the user who brought them about, until it can be said how many. Any
+/// Counts the events that could not be logged, by the users who caused them, until an event can tell the count. Any
 /// thread.
 /// </summary>
 internal sealed class LostEvents
 {
     /// <summary>
-    /// How many users are named. The events that others lose are counted as root's and the daemon's own.
+    /// The most users that are counted by themselves. The events that other users lose count as root's and the daemon's
+    /// own.
     /// </summary>
     private const int MostUsers = 64;
 
@@ -21,7 +22,7 @@ internal sealed class LostEvents
             + "of others are kept");
 
     /// <summary>
-    /// How often it is said what users lost, so that a user who loses events brings about no more entries by that.
+    /// The least time between two reports of what users lost, so that the reports do not add to a flood of events.
     /// </summary>
     private static readonly TimeSpan s_pause = TimeSpan.FromSeconds(10);
 
@@ -38,7 +39,9 @@ internal sealed class LostEvents
         }
     }
 
-    /// <summary>Returns the events that say how many were lost since the last ones; none shortly after those.</summary>
+    /// <summary>
+    /// Returns the events that report how many were lost since the last report; none shortly after it.
+    /// </summary>
     /// <param name="when">The time now, which the events have.</param>
     /// <param name="isLast">True when nobody will ask again.</param>
     public LogEvent[] Take(DateTimeOffset when, bool isLast)

@@ -5,7 +5,7 @@ using Serilog.Formatting;
 namespace TpmFs.Logs;
 
 /// <summary>
-/// One event a line, for people. Control characters in it, wherever they came from, are shown, not obeyed.
+/// Writes one event a line, for people. Control characters, from whatever source, are shown, not obeyed.
 /// </summary>
 internal sealed class PlainText : ITextFormatter
 {

@@ -10,9 +10,9 @@ internal readonly record struct Access(uint Mode, uint Uid, uint Gid, PosixAcl? 
     private const uint WriteBits = 0b010_010_010;
 
     /// <summary>
-    /// The mode of a directory that everybody passes through, and only its owner lists: the kernel holds a directory's
-    /// lock while it copies a listing into memory that may never arrive, and everybody who opens a file of the
-    /// directory by its name waits for that lock.
+    /// The mode of a directory that everybody passes through, and that only its owner lists. The kernel holds a
+    /// directory's lock while it copies a listing into memory that may never arrive, and everybody who opens a file of
+    /// the directory by its name waits for that lock.
     /// </summary>
     public const uint PublicDirectory = 0b111_001_001;
 
@@ -20,12 +20,14 @@ internal readonly record struct Access(uint Mode, uint Uid, uint Gid, PosixAcl? 
     public const uint Permissions = 0x1FF;
 
     /// <summary>
-    /// Returns the access that chmod(2) makes of it. With an ACL the group's bits are the ACL's mask (acl(5)), so that
-    /// nothing else need be changed.
+    /// Returns the access after chmod(2). With an ACL the group's bits are the ACL's mask (acl(5)), so that nothing
+    /// else need be changed.
     /// </summary>
     public Access WithMode(uint mode) => this with { Mode = mode & Permissions };
 
-    /// <summary>Returns it without anybody's permission to write; an ACL's entries lose theirs with the mask.</summary>
+    /// <summary>
+    /// Returns the access without any permission to write; an ACL's entries lose theirs with the mask.
+    /// </summary>
     public Access WithoutWrite() => this with { Mode = Mode & ~WriteBits };
 
     /// <summary>Returns the access with another ACL. An ACL that says no more than a mode becomes a mode.</summary>

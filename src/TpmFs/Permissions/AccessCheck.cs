@@ -1,15 +1,15 @@
 namespace TpmFs.Permissions;
 
 /// <summary>
-/// Says what a node's access allows, for callers whom the kernel does not check: as acl(5) has it, "Access check
-/// algorithm".
+/// Tells what a node's access allows, for callers that the kernel does not check: by the "Access check algorithm" of
+/// acl(5).
 /// </summary>
 internal static class AccessCheck
 {
-    /// <summary>x of a directory: to pass through it.</summary>
+    /// <summary>The permission to pass through a directory: x.</summary>
     public const uint Search = 1;
 
-    /// <summary>r and w of a file.</summary>
+    /// <summary>The permissions to read and write a file: r and w.</summary>
     public const uint ReadAndWrite = 6;
 
     private const uint All = 7;
@@ -20,7 +20,7 @@ internal static class AccessCheck
     /// <param name="access">The node's access.</param>
     /// <param name="uid">The user.</param>
     /// <param name="groups">All groups of the user's process.</param>
-    /// <param name="wanted">rwx as 0 to 7.</param>
+    /// <param name="wanted">The wanted permissions, rwx as 0 to 7.</param>
     public static bool Allows(this Access access, uint uid, IReadOnlyCollection<uint> groups, uint wanted)
     {
         if (uid == 0)

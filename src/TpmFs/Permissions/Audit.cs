@@ -8,7 +8,7 @@ using TpmFs.Policy;
 namespace TpmFs.Permissions;
 
 /// <summary>
-/// Logs which user changed what in the tree, and with what result: each grant, limit, list of commands, reset and order
+/// Logs who changed something in the tree, and with what result: each grant, limit, list of commands, reset and order
 /// to an opener, whether the daemon took or refused it. A change that the kernel refuses by a node's permissions does
 /// not get here. Any thread; never waits.
 /// </summary>
@@ -25,10 +25,10 @@ internal sealed class Audit
     /// <summary>Gets an audit that records nothing, for a tree that is set up.</summary>
     public static Audit None { get; } = new(Serilog.Core.Logger.None, "");
 
-    /// <summary>Gets the audit of what a reset (<see cref="Reset"/>) changes.</summary>
+    /// <summary>Gets the audit of changes by a reset (<see cref="Reset"/>).</summary>
     public Audit OfReset => new(_log, $"a reset by {_by}");
 
-    /// <summary>Returns the audit of what a caller does by the tree's files.</summary>
+    /// <summary>Returns the audit of a caller's changes by the tree's files.</summary>
     public static Audit Of(in Caller caller, ILogger log)
     {
         (uint pid, string command) = ProcessName.OfThread(caller.Pid);
@@ -38,7 +38,8 @@ internal sealed class Audit
     }
 
     /// <summary>
-    /// Returns the audit of what follows from the configuration, and from the system's users and groups that it names.
+    /// Returns the audit of changes that follow from the configuration, and from the system's users and groups that it
+    /// names.
     /// </summary>
     public static Audit OfConfiguration(ILogger log) => new(log, "the configuration");
 
@@ -48,13 +49,13 @@ internal sealed class Audit
             _log.Of(EventType.Ordered), file,
             $"'{OutsideText.Line(Cut(Encoding.Latin1.GetString(order).TrimEnd('\n')))}' written", result);
 
-    /// <summary>Records chmod, chown, setfacl, or what else changes who may use a node.</summary>
+    /// <summary>Records a change by chmod, chown, setfacl or the like of the users who may use a node.</summary>
     public void AccessChanged(string place, Access access, Errno result) =>
         Write(
             _log.Of(EventType.AccessChanged), place,
             result.IsError ? "access was to be changed" : $"access is now {Show(access)}", result);
 
-    /// <summary>Records that limits of a domain are others now, though nobody wrote to their files.</summary>
+    /// <summary>Records that limits of a domain have changed, though no user wrote to their files.</summary>
     public void LimitsChanged(string domain, LimitsChange change)
     {
         if (change.ToString() is { Length: > 0 } what)
@@ -63,7 +64,7 @@ internal sealed class Audit
         }
     }
 
-    /// <summary>Records that what was changed at run time of a place, and below it, is dropped.</summary>
+    /// <summary>Records that the changes made at run time to a place, and below it, are dropped.</summary>
     public void Reset(string place, Errno result)
     {
         string what = place.Length == 0 ? "every change at run time"
@@ -90,7 +91,10 @@ internal sealed class Audit
         place.Split('/') is ["users" or "domains", { Length: > 0 } name, ..]
             ? OutsideText.Line($"{place.AsSpan(0, place.IndexOf('/'))}/{name}") : Root;
 
-    /// <summary>Cuts what is too long, and says so. Nobody can forge that: the sign is none of Latin-1.</summary>
+    /// <summary>
+    /// Cuts text that is too long, and marks the cut with a sign that is not in Latin-1, so that a user cannot forge
+    /// it.
+    /// </summary>
     private static string Cut(string text) => OutsideText.Cut(text, MaxShown);
 
     private static string Show(Access access)

@@ -4,8 +4,8 @@ namespace TpmFs.Permissions;
 internal abstract class NodeAccess
 {
     /// <summary>
-    /// Raised after a change, and when the node has gone, on the thread that does it and without a lock. May come once
-    /// too often.
+    /// Raised after a change, and when the node has gone, on the thread that makes the change and without a lock. May
+    /// come once too often.
     /// </summary>
     public event Action? Changed;
 
@@ -14,20 +14,20 @@ internal abstract class NodeAccess
     /// <summary>True when the node is out of the tree.</summary>
     public bool IsRetired { get; private set; }
 
-    /// <summary>Changes it. The kernel has checked that the caller may.</summary>
+    /// <summary>Changes the access. The kernel has checked that the caller may.</summary>
     public abstract Errno Change(Func<Access, Access> change);
 
-    /// <summary>Learns that the node is out of the tree: what is changed now is nobody's.</summary>
+    /// <summary>Learns that the node is out of the tree: later changes have no effect on the store.</summary>
     public virtual void Retire()
     {
         IsRetired = true;
         OnChanged();
     }
 
-    /// <summary>Back to what holds by configuration. Whether another holds now than before.</summary>
+    /// <summary>Returns to the access of the configuration. Returns true when that changes the access.</summary>
     public virtual bool Reset() => false;
 
-    /// <summary>Access that stays as it is.</summary>
+    /// <summary>Returns access that never changes.</summary>
     public static NodeAccess Fixed(uint mode, uint uid, uint gid) => new FixedAccess(new Access(mode, uid, gid));
 
     protected void OnChanged() => Changed?.Invoke();
@@ -46,13 +46,14 @@ internal interface IAccessStore
     /// <summary>Returns the access that was kept for a place in the tree; null when none was.</summary>
     Access? Find(string path);
 
-    /// <summary>Keeps it; null forgets.</summary>
+    /// <summary>Keeps an access for a place in the tree; null forgets the kept one.</summary>
     void Keep(string path, Access? access);
 }
 
 /// <summary>Access that chmod, chown and setfacl change, and that is back after a restart.</summary>
 /// <remarks>
-/// The lock also covers the store, so that what is kept is what holds, and nothing is kept for a node that was removed.
+/// The lock also covers the store, so that the stored access is the present one, and none is stored for a node that was
+/// removed.
 /// </remarks>
 internal sealed class KeptAccess : NodeAccess
 {
@@ -64,9 +65,11 @@ internal sealed class KeptAccess : NodeAccess
     private Access _current;
     private bool _retired;
 
-    /// <param name="path">Its place in the tree; the root's is empty.</param>
-    /// <param name="initial">What holds until somebody changes it.</param>
-    /// <param name="limit">Takes from any access what the node never grants; null where it grants all.</param>
+    /// <param name="path">The node's place in the tree; the root's is empty.</param>
+    /// <param name="initial">The access until a user changes it.</param>
+    /// <param name="limit">
+    /// Removes from any access the permissions that the node never grants; null where it grants all.
+    /// </param>
     public KeptAccess(IAccessStore store, string path, Access initial, Func<Access, Access>? limit = null)
     {
         _store = store;
@@ -105,7 +108,7 @@ internal sealed class KeptAccess : NodeAccess
     }
 
     /// <summary>
-    /// Replaces the configured access. The new one holds at once where nobody has changed the access at run time.
+    /// Replaces the configured access. The new one holds at once unless a user has changed the access at run time.
     /// Returns true when that changes the access.
     /// </summary>
     public bool SetInitial(Access access)

@@ -5,11 +5,11 @@ using System.Diagnostics.CodeAnalysis;
 namespace TpmFs.Permissions;
 
 /// <summary>
-/// What a POSIX access ACL says beyond a mode: the owning group's own permissions, and those of further users and
-/// groups. The owner's, the others' and the mask are the mode's bits, so the two cannot disagree.
+/// The part of a POSIX access ACL that a mode does not have: the owning group's own permissions, and those of further
+/// users and groups. The owner's, the others' and the mask are the mode's bits, so the two cannot disagree.
 /// </summary>
-/// <param name="Group">Permissions of the owning group, before the mask: rwx as 0 to 7.</param>
-/// <param name="Named">Sorted: users before groups, each by id, no id twice.</param>
+/// <param name="Group">The permissions of the owning group, before the mask: rwx as 0 to 7.</param>
+/// <param name="Named">The entries, sorted: users before groups, each by id, no id twice.</param>
 internal sealed record PosixAcl(uint Group, ImmutableArray<AclEntry> Named)
 {
     private const uint Version = 2; // POSIX_ACL_XATTR_VERSION of linux/posix_acl_xattr.h
@@ -90,7 +90,7 @@ internal sealed record PosixAcl(uint Group, ImmutableArray<AclEntry> Named)
         return true;
     }
 
-    /// <summary>The value of system.posix_acl_access, with what the mode says of it.</summary>
+    /// <summary>Returns the value of system.posix_acl_access, with the entries that follow from the mode.</summary>
     public byte[] ToBytes(uint mode)
     {
         byte[] bytes = new byte[HeaderSize + ((Named.Length + 4) * EntrySize)];
@@ -126,7 +126,7 @@ internal sealed record PosixAcl(uint Group, ImmutableArray<AclEntry> Named)
 }
 
 /// <summary>
-/// One more user or group that an ACL lets in. <paramref name="Permissions"/> are rwx as 0 to 7, before the mask.
+/// A further user or group in an ACL. <paramref name="Permissions"/> are rwx as 0 to 7, before the mask.
 /// </summary>
 internal readonly record struct AclEntry(AclKind Kind, uint Id, uint Permissions);
 

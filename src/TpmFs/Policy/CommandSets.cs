@@ -5,11 +5,11 @@ using static TpmFs.Tpm.TpmCc;
 namespace TpmFs.Policy;
 
 /// <summary>
-/// Commands that belong together for an administrator. docs/commands.md lists every command with its sets.
+/// Lists commands that belong together for an administrator. docs/commands.md lists every command with its sets.
 /// </summary>
 internal sealed record CommandSet(string Name, string Meaning, FrozenSet<TpmCc>? Commands)
 {
-    /// <summary>A vendor's commands too, whatever they are: this set has no list.</summary>
+    /// <summary>The set of all commands, a vendor's included: this set has no list.</summary>
     public static CommandSet All { get; } = new("@all", "every command, a vendor's own too", null);
 
     public static CommandSet Admin { get; } = new(
@@ -25,7 +25,8 @@ internal sealed record CommandSet(string Name, string Meaning, FrozenSet<TpmCc>?
             SetCapability, ReadOnlyControl));
 
     /// <summary>
-    /// Says docs/decisions/0014 why these: nothing that uses a TPM needs them, and one use of them concerns everybody.
+    /// The set of commands that no normal use of a TPM needs, and one use of which affects all users;
+    /// docs/decisions/0014 gives the reasons.
     /// </summary>
     public static CommandSet Platform { get; } = new(
         "@platform",

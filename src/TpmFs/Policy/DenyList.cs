@@ -5,9 +5,11 @@ using TpmFs.Tpm;
 namespace TpmFs.Policy;
 
 /// <summary>
-/// The commands that a domain refuses: sets, single commands, and what is allowed all the same. Immutable.
+/// The commands that a domain refuses: sets, single commands, and exceptions from the sets. Immutable.
 /// </summary>
-/// <remarks>As a set it may hold commands without end (@all), so it can be asked, and not counted.</remarks>
+/// <remarks>
+/// It may hold commands without end (@all), so it can tell whether it has a command, but cannot count its commands.
+/// </remarks>
 internal sealed class DenyList : IReadOnlySet<TpmCc>, IEquatable<DenyList>
 {
     public static readonly DenyList Nothing = new([], [], []);
@@ -30,7 +32,7 @@ internal sealed class DenyList : IReadOnlySet<TpmCc>, IEquatable<DenyList>
     /// <summary>Gets the commands that users and made domains refuse unless the administrator says otherwise.</summary>
     public static DenyList Default { get; } = Nothing.With(CommandSet.Admin).With(CommandSet.Power);
 
-    /// <summary>The lines from which the same list is read again.</summary>
+    /// <summary>Gets the lines from which the same list is read again.</summary>
     public IEnumerable<string> Lines =>
         [.. _sets.Order(StringComparer.Ordinal), .. _commands.Select(command => command.ToName()),
             .. _allowed.Select(command => "-" + command.ToName())];
@@ -42,8 +44,10 @@ internal sealed class DenyList : IReadOnlySet<TpmCc>, IEquatable<DenyList>
     /// changes the list. Without names that stand alone it is <paramref name="current"/> that is changed; else the
     /// lines begin a list, unless they go on with one.
     /// </summary>
-    /// <param name="goesOn">Earlier lines began the list: names are added to <paramref name="current"/>.</param>
-    /// <param name="begins">Whether these lines began a list.</param>
+    /// <param name="goesOn">
+    /// True when earlier lines began the list: names are then added to <paramref name="current"/>.
+    /// </param>
+    /// <param name="begins">True when these lines began a list.</param>
     /// <param name="wrong">The first line that is none of these.</param>
     public static bool TryRead(
         IEnumerable<string> lines, DenyList current, bool goesOn, out DenyList list, out bool begins, out string wrong)
@@ -105,7 +109,7 @@ internal sealed class DenyList : IReadOnlySet<TpmCc>, IEquatable<DenyList>
 
     private bool InSets(TpmCc command) => _sets.Any(name => CommandSet.Find(name)!.Contains(command));
 
-    /// <summary>All of the set, whatever was allowed of it before.</summary>
+    /// <summary>Adds the whole set, also the commands of it that were exceptions before.</summary>
     private DenyList With(CommandSet set) =>
         new(_sets.Add(set.Name), _commands.Except(_commands.Where(set.Contains)),
             _allowed.Except(_allowed.Where(set.Contains)));
@@ -113,7 +117,7 @@ internal sealed class DenyList : IReadOnlySet<TpmCc>, IEquatable<DenyList>
     private DenyList With(TpmCc command) =>
         new(_sets, InSets(command) ? _commands : _commands.Add(command), _allowed.Remove(command));
 
-    /// <summary>Nothing of the set, even where another set has it.</summary>
+    /// <summary>Removes the whole set, also the commands of it that another set has.</summary>
     private DenyList Without(CommandSet set)
     {
         var rest = new DenyList(_sets.Remove(set.Name), _commands.Except(_commands.Where(set.Contains)), _allowed);

@@ -1,23 +1,21 @@
 namespace TpmFs.Policy;
 
 /// <summary>
-/// Counts what each user holds of a bounded thing, and refuses before one user can keep all others out. Any thread.
+/// Counts each user's part of a bounded resource, and refuses before one user can keep all others out. Any thread.
 /// </summary>
 /// <remarks>
-/// A user gets one more while they hold less than is free: one user alone gets half, two who take turns a third each,
-/// and each that comes later half of what is left. The owner may fill the thing. The administrator may fill it too, and
-/// always gets the reserve, which comes on top when users hold the rest.
+/// A user gets one more while the user holds less than is free: one user alone gets half, two who take turns a third
+/// each, and each later user half of what is left. The owner may fill the resource. The administrator may fill it too,
+/// and always gets the reserve, which comes on top when users hold the rest.
 /// </remarks>
-/// <param name="reserve">
-/// What the administrator may hold in any case, as far as the limit allows that much at all.
-/// </param>
+/// <param name="reserve">The administrator's part in any case, as far as the limit allows that much at all.</param>
 internal sealed class FairShares(long reserve)
 {
     private readonly Lock _gate = new();
     private readonly Dictionary<uint, long> _held = [];
     private long _total;
 
-    /// <summary>Gets how much all users hold together.</summary>
+    /// <summary>Gets the part of all users together.</summary>
     public long Total
     {
         get
@@ -29,7 +27,7 @@ internal sealed class FairShares(long reserve)
         }
     }
 
-    /// <summary>True when a user may take so much more of what others want, too.</summary>
+    /// <summary>True when a user may take so much more of what other users also want.</summary>
     /// <param name="held">The amount that the user holds.</param>
     /// <param name="free">The amount that nobody holds.</param>
     /// <param name="amount">The amount that the user wants.</param>
@@ -60,7 +58,7 @@ internal sealed class FairShares(long reserve)
         }
     }
 
-    /// <summary>Takes an amount for a user who has it already.</summary>
+    /// <summary>Takes an amount for a user without a check: the user has it already.</summary>
     public void Take(uint uid, long amount = 1)
     {
         lock (_gate)

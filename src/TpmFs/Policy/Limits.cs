@@ -4,30 +4,31 @@ using TpmFs.Rm;
 namespace TpmFs.Policy;
 
 /// <summary>
-/// Limits of a domain, each null where somebody else says it: what an administrator configured, or changed at run time.
+/// Limits of a domain, as an administrator configured or changed them at run time. A limit that is null is decided
+/// elsewhere.
 /// </summary>
 internal sealed record Limits
 {
     public static readonly Limits Unsaid = new();
 
-    /// <summary>Openers of the domain.</summary>
+    /// <summary>Gets the most openers of the domain.</summary>
     public int? OpenersMax { get; init; }
 
-    /// <summary>Objects of one opener.</summary>
+    /// <summary>Gets the most objects of one opener.</summary>
     public int? ObjectsMax { get; init; }
 
-    /// <summary>Sessions of one opener.</summary>
+    /// <summary>Gets the most sessions of one opener.</summary>
     public int? SessionsMax { get; init; }
 
-    /// <summary>Saved sessions of one user in the domain.</summary>
+    /// <summary>Gets the most saved sessions of one user in the domain.</summary>
     public int? SavedSessionsMax { get; init; }
 
-    /// <summary>1 to 10000.</summary>
+    /// <summary>Gets the weight, 1 to 10000.</summary>
     public int? Weight { get; init; }
 
     public DenyList? Denied { get; init; }
 
-    /// <summary>Gets the limits of the root where nobody says anything.</summary>
+    /// <summary>Gets the default limits of the root.</summary>
     public static Limits OfRoot { get; } = new()
     {
         OpenersMax = 4096,
@@ -38,10 +39,10 @@ internal sealed record Limits
         Denied = DenyList.DefaultOfRoot,
     };
 
-    /// <summary>Gets the limits of users and domains where nobody says anything.</summary>
+    /// <summary>Gets the default limits of users and domains.</summary>
     public static Limits OfOthers { get; } = OfRoot with { Denied = DenyList.Default };
 
-    /// <summary>Returns these limits, completed by others where these say nothing.</summary>
+    /// <summary>Returns these limits, with others in the place of those that are null.</summary>
     public Limits Over(Limits others) => new()
     {
         OpenersMax = OpenersMax ?? others.OpenersMax,
@@ -69,12 +70,12 @@ internal readonly record struct LimitsChange(Limits Before, Limits After)
     }
 }
 
-/// <summary>One limit that is a number: its name, its range, and where it stands.</summary>
-/// <param name="CanBeMax">Whether it may be "max", which is <see cref="SpaceLimits.Unlimited"/>.</param>
+/// <summary>Describes one limit that is a number: its name, its range, and its place in <see cref="Limits"/>.</summary>
+/// <param name="CanBeMax">True when the limit may be "max", which is <see cref="SpaceLimits.Unlimited"/>.</param>
 internal sealed record LimitKind(
     string Name, int Least, int Most, bool CanBeMax, Func<Limits, int?> Get, Func<Limits, int?, Limits> Set)
 {
-    /// <summary>The weight of a domain where nobody says anything, as in cgroup v2.</summary>
+    /// <summary>The default weight of a domain, as in cgroup v2.</summary>
     public const int DefaultWeight = 100;
 
     public const string Max = "max";

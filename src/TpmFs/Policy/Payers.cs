@@ -3,8 +3,8 @@ using System.Collections.Immutable;
 namespace TpmFs.Policy;
 
 /// <summary>
-/// Tells to whose share a user's doings are put down. A user to whom the system gives subordinate uids (subuid(5)) can
-/// be as many users as there are uids, and would have as many shares. Any thread.
+/// Tells which user's share pays for a uid. A user to whom the system gives subordinate uids (subuid(5)) can be as many
+/// users as there are uids, and would have as many shares. Any thread.
 /// </summary>
 internal sealed class Payers
 {
@@ -26,8 +26,8 @@ internal sealed class Payers
     }
 
     /// <summary>
-    /// Replaces what is known. Root's ranges, with which root starts containers, are left out: each of their uids has a
-    /// share of its own. Of ranges that overlap, the one that begins first goes before.
+    /// Replaces the known ranges. Root's ranges, with which root starts containers, are left out: each of their uids
+    /// has a share of its own. Of ranges that overlap, the one that begins first goes before.
     /// </summary>
     public void Use(IEnumerable<SubordinateUids> ranges)
     {
@@ -50,6 +50,6 @@ internal sealed class Payers
 
 /// <summary>Uids that the system gives to a user.</summary>
 /// <param name="First">The first of them.</param>
-/// <param name="Count">How many there are.</param>
+/// <param name="Count">The number of uids.</param>
 /// <param name="Owner">The user to whom they are given.</param>
 internal readonly record struct SubordinateUids(uint First, uint Count, uint Owner);

@@ -1,12 +1,12 @@
 namespace TpmFs.Policy;
 
-/// <summary>A user's relation to a thing that several users share.</summary>
+/// <summary>The relation of a user to a resource that several users share.</summary>
 internal enum Standing
 {
-    /// <summary>One of those who share it.</summary>
+    /// <summary>One of the users who share the resource.</summary>
     User,
 
-    /// <summary>Its owner, who may fill it.</summary>
+    /// <summary>The owner, who may fill the resource.</summary>
     Owner,
 
     /// <summary>Root, or the user who runs the daemon. A reserve is theirs.</summary>

@@ -3,8 +3,8 @@ using Serilog;
 namespace TpmFs.Power;
 
 /// <summary>
-/// The sleep of the machine, for all TPMs: before it every one is saved, and nobody is kept waiting for one until the
-/// machine is awake. Any thread.
+/// The sleep of the machine, for all TPMs. Before the sleep every TPM is saved, and until the machine is awake no
+/// client is kept waiting for one. Any thread.
 /// </summary>
 /// <remarks>
 /// The lock guards all fields, and puts suspending and resuming in one order. Replies are called without it. Times are
@@ -12,13 +12,15 @@ namespace TpmFs.Power;
 /// </remarks>
 internal sealed class Suspension(IReadOnlyList<ISuspendable> tpms, TimeProvider time, ILogger log) : IDisposable
 {
-    /// <summary>How long a command that runs may go on before it is cancelled.</summary>
+    /// <summary>The time for which a running command may go on before it is cancelled.</summary>
     public static readonly TimeSpan UntilCancel = TimeSpan.FromSeconds(10);
 
-    /// <summary>How long whoever suspends waits at the most: a command that cannot be cancelled runs on.</summary>
+    /// <summary>The longest wait of a program that suspends: a command that cannot be cancelled runs on.</summary>
     public static readonly TimeSpan UntilToldAllTheSame = TimeSpan.FromSeconds(30);
 
-    /// <summary>How long nobody is served by a machine that does not sleep, nor says that it is awake.</summary>
+    /// <summary>
+    /// The time after which commands go on if the machine neither sleeps nor reports that it is awake.
+    /// </summary>
     public static readonly TimeSpan UntilAwake = TimeSpan.FromSeconds(90);
 
     private readonly Lock _gate = new();
@@ -29,7 +31,7 @@ internal sealed class Suspension(IReadOnlyList<ISuspendable> tpms, TimeProvider 
     private int _unsaved;
     private bool _isOverdue;
 
-    /// <summary>Gets how far the machine's sleep has come.</summary>
+    /// <summary>Gets the stage of the machine's sleep.</summary>
     public SleepState State
     {
         get
@@ -42,8 +44,7 @@ internal sealed class Suspension(IReadOnlyList<ISuspendable> tpms, TimeProvider 
     }
 
     /// <summary>
-    /// Suspends; what is being done already goes on. From here on commands that have not begun are given back, with
-    /// TPM_RC_RETRY.
+    /// Suspends; commands under way go on. From here on commands that have not begun are answered with TPM_RC_RETRY.
     /// </summary>
     public void Begin()
     {
@@ -66,7 +67,7 @@ internal sealed class Suspension(IReadOnlyList<ISuspendable> tpms, TimeProvider 
         }
     }
 
-    /// <summary>Commands go on.</summary>
+    /// <summary>Lets commands go on.</summary>
     public void End()
     {
         Action<SleepState>[] told;
@@ -91,8 +92,10 @@ internal sealed class Suspension(IReadOnlyList<ISuspendable> tpms, TimeProvider 
         log.Information("awake: commands go on");
     }
 
-    /// <summary>Tells the state: at once, or when what is under way has been done.</summary>
-    /// <returns>What stops waiting. False when it was told.</returns>
+    /// <summary>Tells the state: at once, or when the commands under way are done.</summary>
+    /// <returns>
+    /// The registration of the wait, with which it can be stopped. False when the state was told at once.
+    /// </returns>
     public Func<bool> WhenSettled(Action<SleepState> tell)
     {
         SleepState now;
@@ -136,7 +139,7 @@ internal sealed class Suspension(IReadOnlyList<ISuspendable> tpms, TimeProvider 
         log.Information("suspended: everything is saved; commands get TPM_RC_RETRY until the resume");
     }
 
-    /// <summary>Does what falls due while the machine neither sleeps nor is said to be awake.</summary>
+    /// <summary>Does the work that falls due while the machine neither sleeps nor reports that it is awake.</summary>
     private void Overdue(int begun, Due due)
     {
         Action<SleepState>[] told = [];
@@ -204,12 +207,12 @@ internal sealed class Suspension(IReadOnlyList<ISuspendable> tpms, TimeProvider 
     }
 }
 
-/// <summary>How far the machine's sleep has come, as the power file shows it.</summary>
+/// <summary>The stages of the machine's sleep, as the power file shows them.</summary>
 internal enum SleepState
 {
     Awake,
 
-    /// <summary>A command runs still, or is being saved.</summary>
+    /// <summary>A command still runs, or a TPM is being saved.</summary>
     Suspending,
 
     Suspended,
@@ -218,17 +221,17 @@ internal enum SleepState
 /// <summary>A TPM whose commands can be put off. Its methods do not wait.</summary>
 internal interface ISuspendable
 {
-    /// <summary>True when an earlier daemon has put commands off, and nobody has resumed since.</summary>
+    /// <summary>True when an earlier daemon has put commands off, and no program has resumed since.</summary>
     bool IsSuspended => false;
 
     /// <summary>
-    /// Puts commands off; <paramref name="saved"/> is called when everything is saved, from any thread but not before
-    /// this returns.
+    /// Puts commands off. Calls <paramref name="saved"/> when everything is saved, from any thread but not before this
+    /// returns.
     /// </summary>
     void Suspend(Action saved);
 
     void Resume();
 
-    /// <summary>Cancels what runs, where that is possible.</summary>
+    /// <summary>Cancels the running command, where that is possible.</summary>
     void CancelRunning();
 }

@@ -6,7 +6,7 @@ namespace TpmFs.Records;
 /// </summary>
 internal enum RecordKind : byte
 {
-    /// <summary>A counter: how many conversations, open files or numbers there were.</summary>
+    /// <summary>A counter: the number of conversations, open files or node numbers so far.</summary>
     Counter = 16,
 
     /// <summary>A conversation that has not been closed.</summary>
@@ -33,7 +33,7 @@ internal enum RecordKind : byte
     /// <summary>The domains that the configuration gave last.</summary>
     Plans = 24,
 
-    /// <summary>Says that all changes of the state are in records.</summary>
+    /// <summary>Marks that all changes of the state are in records.</summary>
     State = 25,
 
     /// <summary>A character device.</summary>
@@ -44,10 +44,10 @@ internal enum RecordKind : byte
 internal static class DoorRecords
 {
     /// <summary>
-    /// Grows when a daemon can no longer read what one with the number before has written. A daemon does not read other
-    /// formats: it revokes the openers. Whoever raises the number keeps the recorded memory of the format before, which
-    /// is in tests/TpmFs/Takeover/Recorded, has it converted when it is opened, tests that, and records the next one.
-    /// The README there says how.
+    /// Grows when a daemon can no longer read the records of a daemon with the number before. A daemon does not read
+    /// other formats: it revokes the openers. With each new number, the recorded memory of the format before, in
+    /// tests/TpmFs/Takeover/Recorded, is kept, a conversion for it is written and tested, and the new format is
+    /// recorded. The README there says how.
     /// </summary>
     public const uint Format = 1;
 

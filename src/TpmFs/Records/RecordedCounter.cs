@@ -8,7 +8,7 @@ internal sealed class RecordedCounter
     private readonly RecordArea _area;
 
     /// <param name="store">Null where no daemon is to go on.</param>
-    /// <param name="name">Tells it from other counters.</param>
+    /// <param name="name">Tells the counter from other counters.</param>
     public RecordedCounter(RecordStore? store, CounterName name)
     {
         StoredRecord? earlier = store.Of(RecordKind.Counter).Cast<StoredRecord?>()
@@ -31,9 +31,9 @@ internal sealed class RecordedCounter
     }
 
     /// <summary>
-    /// Returns a number above those of any daemon of this boot: the kernel may still hold numbers of one whose records
-    /// cannot be read, and must not find another node or another client's file by them. It is the microseconds since
-    /// the machine was booted, as no daemon uses more than one number in a microsecond.
+    /// Returns a number above those of any daemon of this boot: the kernel may still hold numbers of a daemon whose
+    /// records cannot be read, and must not find another node or another client's file by them. It is the microseconds
+    /// since the machine was booted, as no daemon uses more than one number in a microsecond.
     /// </summary>
     private static ulong LeastUnused() =>
         (ulong)(Stopwatch.GetTimestamp() / (Stopwatch.Frequency / 1_000_000));
@@ -42,7 +42,7 @@ internal sealed class RecordedCounter
     public void StartAbove(ulong number) => _area.As<ulong>() = Math.Max(number, _area.As<ulong>());
 }
 
-/// <summary>The counters.</summary>
+/// <summary>Names the counters.</summary>
 internal enum CounterName
 {
     Nodes,

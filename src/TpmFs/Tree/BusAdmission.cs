@@ -8,8 +8,8 @@ using TpmFs.Permissions;
 namespace TpmFs.Tree;
 
 /// <summary>
-/// Lets callers of the bus open what they could open of the tree: a user who has a directory, the rm0 in it; other
-/// users, the root's rm0.
+/// Lets callers of the bus open the nodes that they could open in the tree: a user who has a directory, the rm0 in it;
+/// other users, the root's rm0.
 /// </summary>
 /// <param name="root">The tree's root.</param>
 /// <param name="users">The users who have a directory.</param>

@@ -10,14 +10,13 @@ namespace TpmFs.Tree;
 
 /// <summary>users/ and domains/: directories of domains, some there by configuration, others made with mkdir.</summary>
 /// <remarks>
-/// The lock guards what is there by configuration, and puts each change of the directory in one order with what is kept
-/// of it.
+/// The lock guards the configured domains, and puts each change of the directory in one order with its record.
 /// </remarks>
 internal abstract class DomainCollection : DirectoryNode
 {
     /// <summary>
-    /// The most directories that were made, and whose owners are no administrators. Each costs the daemon some 22 KB,
-    /// and lines of status and metrics.
+    /// The most directories that users made who are no administrators. Each costs the daemon some 22 KB, and lines of
+    /// status and metrics.
     /// </summary>
     private const int MaxOfUsers = 1024;
 
@@ -34,7 +33,7 @@ internal abstract class DomainCollection : DirectoryNode
 
     protected TreeParts Parts { get; }
 
-    /// <summary>Every domain in it, by name.</summary>
+    /// <summary>Gets every domain in it, by name.</summary>
     public IEnumerable<DomainDirectory> Domains => Children.OfType<DomainDirectory>();
 
     public override Errno MakeDirectory(in FuseCaller caller, ReadOnlySpan<byte> name, uint mode, out Node? made)
@@ -109,10 +108,9 @@ internal abstract class DomainCollection : DirectoryNode
     }
 
     /// <summary>
-    /// Replaces the configured domains. A domain that is configured no more is removed, unless somebody has made it,
-    /// too.
+    /// Replaces the configured domains. A domain that is configured no more is removed, unless a user has made it, too.
     /// </summary>
-    /// <param name="audit">Is told of each change.</param>
+    /// <param name="audit">Learns of each change.</param>
     public void Configure(IReadOnlyDictionary<string, DomainPlan> plans, Audit audit)
     {
         lock (_changes)
@@ -146,7 +144,7 @@ internal abstract class DomainCollection : DirectoryNode
     /// <summary>Returns true when a directory may have this name.</summary>
     protected abstract bool IsName(string name);
 
-    /// <summary>Returns the plan of a domain that was made with mkdir, where nobody asked for another.</summary>
+    /// <summary>Returns the plan of a domain that was made with mkdir, where the maker asked for no other.</summary>
     protected abstract DomainPlan PlanOf(string name);
 
     /// <summary>Returns the plan that the maker of a directory asks for.</summary>

@@ -9,7 +9,7 @@ using TpmFs.Users;
 
 namespace TpmFs.Tree;
 
-/// <summary>The directory that a domain is: its nodes, its localities, its control files.</summary>
+/// <summary>The directory of a domain: its nodes, its localities, its control files.</summary>
 internal class DomainDirectory : DirectoryNode
 {
     private const uint PrivateNode = 0b110_000_000;
@@ -21,9 +21,9 @@ internal class DomainDirectory : DirectoryNode
     private readonly KeptAccess _own;
     private readonly KeptAccess[] _managed;
 
-    /// <param name="configured">What holds until somebody changes it.</param>
+    /// <param name="configured">The plan of the domain until a user changes it.</param>
     /// <param name="parent">Null for the root.</param>
-    /// <param name="hasRaw">Whether the TPM itself is in it too.</param>
+    /// <param name="hasRaw">True when the TPM's own node is in it too.</param>
     public DomainDirectory(TreeParts parts, string path, DomainPlan configured, DirectoryNode? parent, bool hasRaw)
         : this(
             parts,
@@ -53,7 +53,7 @@ internal class DomainDirectory : DirectoryNode
     public Domain Domain { get; }
 
     /// <summary>Replaces the configured plan.</summary>
-    /// <param name="audit">Is told of each change.</param>
+    /// <param name="audit">Learns of each change.</param>
     public void Configure(DomainPlan configured, Audit audit)
     {
         if (_own.SetInitial(configured.Directory))
@@ -81,7 +81,8 @@ internal class DomainDirectory : DirectoryNode
     }
 
     /// <summary>
-    /// As for any node, but only administrators change the group, for the reason that <see cref="Limit"/> gives.
+    /// Changes attributes as for any node. Only administrators change the group, for the reason that
+    /// <see cref="Limit"/> gives.
     /// </summary>
     public override Errno SetAttributes(in FuseCaller caller, in FuseAttributeChange change) =>
         change.Gid is not null && !_parts.IsAdministrator(caller.Uid)
@@ -89,11 +90,11 @@ internal class DomainDirectory : DirectoryNode
             : base.SetAttributes(caller, change);
 
     /// <summary>
-    /// Takes write permission from a directory that does not belong to the tree's owner, and gives it the tree's
-    /// group where the group has no permissions. link(2) holds a directory that the caller may write in while it
+    /// Takes write permission from a directory that does not belong to the tree's owner, and gives the directory the
+    /// tree's group where the group has no permissions. link(2) holds a directory that the caller may write in while it
     /// waits for the lock of the file, which the same caller can hold for ever; rename(2) carries the wait on to the
     /// root. A user namespace's root may write wherever owner and group are both mapped in it, which the tree's group
-    /// is not. Nothing can be made in such a directory anyway.
+    /// is not. Files cannot be made in such a directory anyway.
     /// </summary>
     private static Access Limit(Access access, Access root) => access.Uid == root.Uid
         ? access
@@ -102,7 +103,7 @@ internal class DomainDirectory : DirectoryNode
     protected static string At(string path, string name) => path.Length == 0 ? name : $"{path}/{name}";
 
     /// <summary>
-    /// Returns what a user is to the domain. The root is shared by all, so that its directory's owner counts as one of
+    /// Returns a user's relation to the domain. The root is shared by all, so its directory's owner counts as one of
     /// them.
     /// </summary>
     private Standing StandingOf(uint uid) =>

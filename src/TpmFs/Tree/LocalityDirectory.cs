@@ -5,7 +5,7 @@ using TpmFs.Permissions;
 
 namespace TpmFs.Tree;
 
-/// <summary>locality/N: not there while no TPM is known whose locality N can be set.</summary>
+/// <summary>locality/N: a lookup finds it only once a TPM is known whose locality N can be set.</summary>
 internal sealed class LocalityDirectory(
     NodeTable table, NodeAccess access, DirectoryNode parent, IReadOnlyList<TpmPort> tpms, byte locality)
     : DirectoryNode(table, access, parent)
@@ -15,7 +15,7 @@ internal sealed class LocalityDirectory(
     public override Node? VisibleTo(in FuseCaller caller) => IsThere ? this : null;
 }
 
-/// <summary>locality/, which counts those of its directories that are there.</summary>
+/// <summary>locality/, which counts only those of its directories that a lookup finds.</summary>
 internal sealed class LocalitiesDirectory(NodeTable table, NodeAccess access, DirectoryNode parent)
     : DirectoryNode(table, access, parent)
 {

@@ -3,8 +3,8 @@ using TpmFs.Clients;
 namespace TpmFs.Tree;
 
 /// <summary>An opener of an earlier daemon that does not go on.</summary>
-/// <param name="Who">Whose it was.</param>
-/// <param name="Reason">Why it does not: the end of a sentence.</param>
+/// <param name="Who">The user of the opener.</param>
+/// <param name="Reason">The reason: the end of a sentence.</param>
 internal sealed record LostOpener(ConversationIdentity Who, string Reason)
 {
     /// <summary>

@@ -5,7 +5,7 @@ using TpmFs.Users;
 
 namespace TpmFs.Tree;
 
-/// <summary>domains/: what an administrator makes for containers and services.</summary>
+/// <summary>domains/: the domains that an administrator makes for containers and services.</summary>
 internal sealed class MadeDomains(TreeParts parts, DirectoryNode root, Func<string, DomainPlan> plan)
     : DomainCollection(parts, "domains", root)
 {

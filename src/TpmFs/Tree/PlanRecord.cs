@@ -9,8 +9,8 @@ using TpmFs.Users;
 namespace TpmFs.Tree;
 
 /// <summary>
-/// Writes down which domains the configuration gave last, so that the next daemon has them at once, and not when the
-/// system has looked up the names of users.
+/// Writes down the domains that the configuration gave last, so that the next daemon has them at once, and does not
+/// wait until the system has looked up the names of users.
 /// </summary>
 internal sealed class PlanRecord
 {
@@ -27,7 +27,7 @@ internal sealed class PlanRecord
         }
     }
 
-    /// <summary>Reads what an earlier daemon wrote; nothing where there is none.</summary>
+    /// <summary>Reads the domains that an earlier daemon wrote; nothing where there are none.</summary>
     public ResolvedPlans Read()
     {
         try
@@ -42,7 +42,7 @@ internal sealed class PlanRecord
         }
     }
 
-    /// <summary>Writes it down.</summary>
+    /// <summary>Writes the domains down.</summary>
     public void Write(ResolvedPlans plans)
     {
         if (_store is not null)

@@ -18,7 +18,8 @@ internal sealed class RootDirectory(TreeParts parts, DomainPlan configured)
     public static ReadOnlySpan<byte> ResetAttribute => "user.tpmfs.reset"u8;
 
     /// <summary>
-    /// Takes a reset from who administers the tree; a write permission alone, which an ACL may give, is not enough.
+    /// Takes a reset from a user who administers the tree; a write permission alone, which an ACL may give, is not
+    /// enough.
     /// </summary>
     public override Errno SetXattr(in FuseCaller caller, ReadOnlySpan<byte> name, ReadOnlySpan<byte> value, uint flags)
     {

@@ -6,7 +6,7 @@ using TpmFs.Permissions;
 
 namespace TpmFs.Tree;
 
-/// <summary>self: a link to the directory of whoever asks; not there for who has none.</summary>
+/// <summary>self: a link to the directory of the user who asks. A user who has none does not find it.</summary>
 internal sealed class SelfLink(NodeTable table, Access root, UsersDirectory users)
     : Node(table, LinkNode.LinkAccess(root))
 {

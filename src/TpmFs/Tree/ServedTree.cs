@@ -13,7 +13,7 @@ using TpmFs.Users;
 
 namespace TpmFs.Tree;
 
-/// <summary>The tree that a daemon serves, from the configuration and from what was changed at run time.</summary>
+/// <summary>The tree that a daemon serves, made from the configuration and the changes of run time.</summary>
 internal sealed class ServedTree : IDisposable
 {
     private static readonly TimeSpan s_patienceWithUsers = TimeSpan.FromSeconds(5);
@@ -29,8 +29,8 @@ internal sealed class ServedTree : IDisposable
 
     /// <param name="tpms">The TPMs in it.</param>
     /// <param name="settings">The configuration.</param>
-    /// <param name="owners">Whose it is at first.</param>
-    /// <param name="surroundings">What it gets from the machine.</param>
+    /// <param name="owners">The owners and modes of the nodes at first.</param>
+    /// <param name="surroundings">The parts of the machine that the tree uses.</param>
     public ServedTree(TreeTpms tpms, Settings settings, TreeOwners owners, TreeSurroundings surroundings)
     {
         (IUserDatabase database, StateKeeper state, TimeProvider time, ILogger log) = surroundings;
@@ -78,17 +78,17 @@ internal sealed class ServedTree : IDisposable
 
     public TreeFileSystem FileSystem { get; }
 
-    /// <summary>Gets what lets callers of D-Bus in: to the first TPM, as tpm2-abrmd has one.</summary>
+    /// <summary>Gets the admission of callers of D-Bus: to the first TPM, as tpm2-abrmd has one.</summary>
     public IBusAdmission BusAdmission => new BusAdmission(_root, _users, _parts.Tpms[0].ManagedName);
 
-    /// <summary>Gets what it took over from an earlier daemon.</summary>
+    /// <summary>Gets the openers that the tree took over from an earlier daemon.</summary>
     public TakenOver TakenOver { get; }
 
-    /// <summary>Every domain, the root first.</summary>
+    /// <summary>Gets every domain, the root first.</summary>
     private IEnumerable<Domain> Domains =>
         [_root.Domain, .. _users.Domains.Select(user => user.Domain), .. _domains.Domains.Select(made => made.Domain)];
 
-    /// <summary>The configuration is another now. Users' names are looked up by and by.</summary>
+    /// <summary>Takes a new configuration. Users' names are looked up by and by.</summary>
     public void Configure(Settings settings, Access managed)
     {
         _root.Configure(new DomainPlan(_parts.Root, managed, settings.RootLimits), Audit.OfConfiguration(_parts.Log));
@@ -122,32 +122,32 @@ internal sealed class ServedTree : IDisposable
     }
 }
 
-/// <summary>The TPMs that a tree has.</summary>
-/// <param name="Ports">By their numbers.</param>
+/// <summary>The TPMs of a tree.</summary>
+/// <param name="Ports">The TPMs by their numbers.</param>
 /// <param name="Sleepers">The same, as those who have to be told when the machine sleeps.</param>
 /// <param name="Status">The same, as the file status shows them.</param>
 internal sealed record TreeTpms(
     IReadOnlyList<TpmPort> Ports, IReadOnlyList<ISuspendable> Sleepers, DaemonStatus Status);
 
-/// <summary>The owners and modes that a tree's nodes have until somebody changes them.</summary>
-/// <param name="Root">Whose the root directory is.</param>
-/// <param name="Managed">Whose the managed nodes are.</param>
+/// <summary>The owners and modes that a tree's nodes have until a user changes them.</summary>
+/// <param name="Root">The owner of the root directory.</param>
+/// <param name="Managed">The owner and group of the managed nodes.</param>
 internal sealed record TreeOwners(Access Root, Access Managed);
 
 /// <summary>The parts of the machine that a tree uses.</summary>
 /// <param name="Users">The system's users and groups.</param>
-/// <param name="State">What was changed at run time, before this daemon began.</param>
+/// <param name="State">The changes that were made at run time, before this daemon began.</param>
 internal sealed record TreeSurroundings(IUserDatabase Users, StateKeeper State, TimeProvider Time, ILogger Log)
 {
-    /// <summary>Gets what tells to whose share a user's doings are put down.</summary>
+    /// <summary>Gets the table of the users whose shares pay for other users' doings.</summary>
     public Payers Payers { get; init; } = new();
 
-    /// <summary>Gets what learns of the nodes that are TPMs; null where nobody asks.</summary>
+    /// <summary>Gets the watcher that learns of the nodes that are TPMs; null where there is none.</summary>
     public ITpmNodeWatcher? Watcher { get; init; }
 
     /// <summary>Gets the door beside the mount whose openers outlive the daemon; null where there is none.</summary>
     public ILastingDoor? Door { get; init; }
 
-    /// <summary>Gets where the next daemon finds what it needs to go on; null where none is to go on.</summary>
+    /// <summary>Gets the records for the next daemon; null where none is to go on.</summary>
     public RecordStore? Records { get; init; }
 }

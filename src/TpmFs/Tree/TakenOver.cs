@@ -5,22 +5,22 @@ using TpmFs.Records;
 namespace TpmFs.Tree;
 
 /// <summary>The openers that a tree took over from an earlier daemon that served the same mount.</summary>
-/// <param name="Openers">Openers that go on.</param>
-/// <param name="Commands">How many of them have a command under way.</param>
-/// <param name="Answers">How many of them have an answer that is not read to its end.</param>
-/// <param name="OtherFiles">Open files of other kinds, such as status, that were opened again.</param>
-/// <param name="Numbers">Numbers of nodes that the kernel holds.</param>
-/// <param name="Lost">What did not go on, and why: a sentence for each.</param>
+/// <param name="Openers">The number of openers that go on.</param>
+/// <param name="Commands">The number of them that have a command under way.</param>
+/// <param name="Answers">The number of them that have an answer that is not read to its end.</param>
+/// <param name="OtherFiles">The number of open files of other kinds, such as status, that were opened again.</param>
+/// <param name="Numbers">The number of node numbers that the kernel holds.</param>
+/// <param name="Lost">A sentence for each thing that did not go on, with the reason.</param>
 internal sealed record TakenOver(
     int Openers, int Commands, int Answers, int OtherFiles, int Numbers, IReadOnlyList<string> Lost)
 {
-    /// <summary>Gets what a tree took over that had no daemon before it.</summary>
+    /// <summary>Gets the report of a tree that had no daemon before it.</summary>
     public static TakenOver Nothing { get; } = new(0, 0, 0, 0, 0, []);
 }
 
-/// <summary>Takes over what an earlier daemon had.</summary>
-/// <param name="context">What all conversations share, and where the earlier daemon wrote them down.</param>
-/// <param name="tpms">By their numbers.</param>
+/// <summary>Takes over the openers of an earlier daemon.</summary>
+/// <param name="context">The parts that all conversations share, with the earlier daemon's records.</param>
+/// <param name="tpms">The TPMs by their numbers.</param>
 /// <param name="domains">Every domain.</param>
 /// <param name="door">The door beside the mount; null where there is none.</param>
 internal sealed class Takeover(
@@ -33,7 +33,7 @@ internal sealed class Takeover(
     private int _commands;
     private int _answers;
 
-    /// <summary>Takes over everything. The tree is complete, and serves nobody yet.</summary>
+    /// <summary>Takes over everything. The tree is complete, and no client uses it yet.</summary>
     public TakenOver Run(NodeTable table, TreeFileSystem fileSystem)
     {
         if (context.Records is not { } store)

@@ -9,20 +9,20 @@ using TpmFs.Tree.Controls;
 namespace TpmFs.Tree;
 
 /// <summary>The parts that all directories and nodes of the tree are made with.</summary>
-/// <param name="Tpms">By their numbers.</param>
-/// <param name="Conversations">What all conversations share.</param>
-/// <param name="Notifier">Wakes who polls.</param>
-/// <param name="Root">Whose the tree is: root's, or that of the user who runs the daemon.</param>
+/// <param name="Tpms">The TPMs by their numbers.</param>
+/// <param name="Conversations">The parts that all conversations share.</param>
+/// <param name="Notifier">Wakes the clients that poll.</param>
+/// <param name="Root">The owner of the tree: root, or the user who runs the daemon.</param>
 internal sealed record TreeParts(
     NodeTable Table, Access Root, IReadOnlyList<TpmPort> Tpms, ConversationContext Conversations,
     IFuseNotifier Notifier, StateKeeper State)
 {
     public ILogger Log => Conversations.Log;
 
-    /// <summary>Gets what the control files of the whole tree share.</summary>
+    /// <summary>Gets the part that the control files of the whole tree share.</summary>
     public ControlContext Controls { get; } = new(Root, Conversations.Time) { Payers = Conversations.Payers };
 
-    /// <summary>Gets what learns of the nodes that are TPMs; null where nobody asks.</summary>
+    /// <summary>Gets the watcher that learns of the nodes that are TPMs; null where there is none.</summary>
     public ITpmNodeWatcher? Watcher { get; init; }
 
     /// <summary>Returns the access that the tree's administrator has, and may change.</summary>

@@ -9,7 +9,7 @@ namespace TpmFs.Tree;
 
 /// <summary>
 /// users/: a domain for each granted user, whose one name is the uid. A user's name leads there too, unlisted. Looking
-/// a name up may take long and is done elsewhere, so the first who asks for it may be told that there is none.
+/// a name up may take long and is done by another thread, so the first program that looks up a name may not find it.
 /// </summary>
 internal sealed class UsersDirectory(TreeParts parts, DirectoryNode root, UserResolver resolver)
     : DomainCollection(parts, "users", root)

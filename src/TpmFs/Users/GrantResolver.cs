@@ -6,11 +6,11 @@ using TpmFs.Permissions;
 namespace TpmFs.Users;
 
 /// <summary>
-/// Works out who has a directory, and which, from the configuration and the system's users and groups. When the system
-/// cannot be asked, what was known before stays. Used by one thread.
+/// Works out which users have a directory, and which one, from the configuration and the system's users and groups.
+/// When the system cannot be asked, the last result stays. Used by one thread.
 /// </summary>
 /// <param name="database">Knows the system's users.</param>
-/// <param name="root">Whose the tree is.</param>
+/// <param name="root">The owner of the tree.</param>
 /// <param name="remember">Learns of each user who has a directory.</param>
 /// <param name="log">Learns of names that cannot be found.</param>
 internal sealed class GrantResolver(IUserDatabase database, Access root, Action<UserEntry> remember, ILogger log)
@@ -96,7 +96,7 @@ internal sealed class GrantResolver(IUserDatabase database, Access root, Action<
     private uint? FindGroup(string name) => database.TryFindGroup(name, out uint? gid) ? gid : null;
 
     /// <returns>
-    /// Null where the configuration names nobody, or somebody who cannot be found: then the directory is root's.
+    /// Null where the configuration names nobody, or a user who cannot be found: then the directory is root's.
     /// </returns>
     private uint? Number(string? name, Func<string, uint?> find)
     {
@@ -122,7 +122,7 @@ internal sealed class GrantResolver(IUserDatabase database, Access root, Action<
     }
 }
 
-/// <summary>The domains that the configuration comes to, by their directories' names.</summary>
+/// <summary>Returns the domains of the configuration, by their directories' names.</summary>
 internal sealed record ResolvedPlans(
     IReadOnlyDictionary<string, DomainPlan> Users, IReadOnlyDictionary<string, DomainPlan> Domains)
 {

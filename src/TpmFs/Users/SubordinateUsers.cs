@@ -6,7 +6,7 @@ using TpmFs.Policy;
 namespace TpmFs.Users;
 
 /// <summary>
-/// Reads from /etc/subuid (subuid(5)) to which users the system gives subordinate uids. Used by one thread.
+/// Reads from /etc/subuid (subuid(5)) the users to whom the system gives subordinate uids. Used by one thread.
 /// </summary>
 /// <param name="database">Knows the system's users.</param>
 /// <param name="payers">Learns of the uids.</param>
@@ -18,7 +18,7 @@ internal sealed class SubordinateUsers(IUserDatabase database, Payers payers, IL
 
     private string _problem = "";
 
-    /// <summary>Reads the file. Where that fails, what was known stays.</summary>
+    /// <summary>Reads the file. Keeps the last ranges where that fails.</summary>
     public void Read()
     {
         if (SafeFile.TryRead(Path, MaxSize, out byte[] content, out Errno error, out string problem))

@@ -4,12 +4,12 @@ using Errno = TpmFs.Os.Errno;
 
 namespace TpmFs.Users;
 
-/// <summary>A user as the system knows them.</summary>
+/// <summary>A user of the system.</summary>
 internal sealed record UserEntry(string Name, uint Uid, uint Gid);
 
 /// <summary>
-/// Users and groups, as getent(1) has them. May take as long as a directory server takes. Each method is false when
-/// nobody could be asked, and gives null when there is no such user or group.
+/// Finds users and groups, as getent(1) does. May take as long as a directory server takes. Each method returns false
+/// when the system could not be asked, and gives null when there is no such user or group.
 /// </summary>
 internal interface IUserDatabase
 {
@@ -23,7 +23,7 @@ internal interface IUserDatabase
     bool TryFindMembers(string group, out IReadOnlyList<UserEntry>? members);
 }
 
-/// <summary>The machine's, through libc. One thread at a time.</summary>
+/// <summary>Asks the machine's database, through libc. One thread at a time.</summary>
 internal sealed class UserDatabase : IUserDatabase
 {
     /// <summary>The errors that systems give when there is no such entry (getpwnam(3)).</summary>

@@ -8,15 +8,15 @@ namespace TpmFs.Users;
 
 /// <summary>
 /// Turns the names of users and groups into numbers: those of the configuration every five minutes, since users and
-/// groups come and go, and those that somebody looks up below users/. One thread asks the system, which may take long;
-/// all other threads see what it found last.
+/// groups come and go, and those that users look up below users/. One thread asks the system, which may take long; all
+/// other threads see the last result.
 /// </summary>
 internal sealed class UserResolver : IDisposable
 {
-    /// <summary>How often the configuration's names are looked up. Nothing that a user does moves this.</summary>
+    /// <summary>The time between two look-ups of the configuration's names. No user's action changes it.</summary>
     public static readonly TimeSpan Period = TimeSpan.FromMinutes(5);
 
-    /// <summary>How many names of mkdir may wait to be explained.</summary>
+    /// <summary>The most names of mkdir that may wait to be explained.</summary>
     private const int MaxUnexplained = 64;
 
     private readonly ConcurrentDictionary<string, uint> _uids = new(StringComparer.Ordinal);
@@ -45,7 +45,7 @@ internal sealed class UserResolver : IDisposable
     /// <param name="database">Knows the system's users.</param>
     /// <param name="payers">Learns to which users the system gives subordinate uids.</param>
     /// <param name="settings">The configuration.</param>
-    /// <param name="root">Whose the tree is.</param>
+    /// <param name="root">The owner of the tree.</param>
     /// <param name="time">The clock.</param>
     /// <param name="log">Learns of names that cannot be found.</param>
     public UserResolver(
@@ -65,7 +65,7 @@ internal sealed class UserResolver : IDisposable
 
     /// <summary>Begins to look names up.</summary>
     /// <param name="tell">Called by the thread, each time with everything that is known.</param>
-    /// <param name="patience">How long to wait for the first result.</param>
+    /// <param name="patience">The time to wait for the first result.</param>
     public void Start(Action<ResolvedPlans> tell, TimeSpan patience)
     {
         _found = tell;
@@ -152,8 +152,8 @@ internal sealed class UserResolver : IDisposable
     }
 
     /// <summary>
-    /// Looks up what is wanted, one name at a time: a directory server may take its time for each, and the
-    /// configuration's names do not wait for names that anybody asks for.
+    /// Looks up the names that are wanted, one at a time: a directory server may take its time for each, and the
+    /// configuration's names do not wait for names that any user asks for.
     /// </summary>
     private void Run()
     {

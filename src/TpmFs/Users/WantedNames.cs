@@ -3,7 +3,7 @@ using System.Diagnostics.CodeAnalysis;
 namespace TpmFs.Users;
 
 /// <summary>
-/// Names that somebody looked up below users/ and that the system is to be asked for. Anybody can look up any name, so
+/// Names that users looked up below users/ and that the system is to be asked for. Any user can look up any name, so
 /// this bounds what that costs the directory server and other users: each user has a few names waiting, users take
 /// turns, one name is asked for each <see cref="Interval"/>, and a name that no user has is not asked for again until
 /// <see cref="ForgetUnknown"/>. Any thread.
@@ -27,7 +27,7 @@ internal sealed class WantedNames(TimeProvider time)
     private readonly Queue<string> _unknownByAge = new();
     private long? _lastTaken;
 
-    /// <summary>Adds a name, unless it is known to be nobody's, or too many wait already.</summary>
+    /// <summary>Adds a name, unless it is known that no user has it, or too many wait already.</summary>
     /// <param name="asker">The uid of whoever looked it up.</param>
     /// <param name="name">The name.</param>
     /// <returns>True when it was added.</returns>
@@ -55,7 +55,7 @@ internal sealed class WantedNames(TimeProvider time)
 
     /// <summary>Takes the next name to ask for.</summary>
     /// <param name="name">The name.</param>
-    /// <param name="wait">How long until the next name may be taken; infinite when none waits.</param>
+    /// <param name="wait">The time until the next name may be taken; infinite when none waits.</param>
     public bool TryTake([NotNullWhen(true)] out string? name, out TimeSpan wait)
     {
         lock (_gate)

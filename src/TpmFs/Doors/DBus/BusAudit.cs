@@ -8,9 +8,9 @@ namespace TpmFs.Doors.DBus;
 internal static class BusAudit
 {
     /// <summary>Logs that a call is refused.</summary>
-    /// <param name="caller">Who called; null when the bus does not tell.</param>
+    /// <param name="caller">The caller; null when the bus does not tell.</param>
     /// <param name="sender">The caller's unique name.</param>
-    /// <param name="refusal">What the caller is told.</param>
+    /// <param name="refusal">The error that the caller gets.</param>
     public static void Refused(ILogger log, BusCaller? caller, string sender, BusRefusal refusal)
     {
         ILogger typed = log.Of(EventType.CallRefused);

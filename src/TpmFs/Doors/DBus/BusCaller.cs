@@ -5,21 +5,23 @@ namespace TpmFs.Doors.DBus;
 
 /// <summary>
 /// A program that calls on the bus, as the bus knows it. The bus learnt uid, groups and pid from the kernel when the
-/// program connected, and gives no unique name twice while it runs. So none of this can be forged, and another process
+/// program connected, and gives no unique name twice while it runs. So none of these can be forged, and another process
 /// that gets the same pid later is not taken for the caller.
 /// </summary>
-/// <param name="Bus">This daemon's connection to the bus that says so. Another bus may use the name again.</param>
+/// <param name="Bus">
+/// The daemon's connection to the bus that knows the caller. Another bus may use the name again.
+/// </param>
 /// <param name="Name">The unique name.</param>
 /// <param name="Groups">The groups; null when the bus does not tell them.</param>
 internal sealed record BusCaller(DBusConnection Bus, string Name, uint Uid, uint Pid, IReadOnlyCollection<uint>? Groups)
 {
-    /// <summary>Returns the caller as conversations know callers.</summary>
+    /// <summary>Returns the caller in the form that conversations use.</summary>
     public Caller ToCaller() => new(Uid, Groups is { Count: > 0 } ? Groups.First() : Uid, Pid) { Door = DoorKind.Dbus };
 
     /// <summary>True when a message of this name, on this bus, is the caller's.</summary>
     public bool Is(DBusConnection bus, string name) => ReferenceEquals(bus, Bus) && name == Name;
 
-    /// <summary>Asks the bus who a sender is.</summary>
+    /// <summary>Asks the bus for the identity of a sender.</summary>
     /// <exception cref="DBusErrorReplyException">The sender has gone.</exception>
     /// <exception cref="DBusConnectionException">The bus has gone.</exception>
     public static async Task<BusCaller?> FindAsync(DBusConnection bus, string name)
@@ -32,7 +34,9 @@ internal sealed record BusCaller(DBusConnection Bus, string Name, uint Uid, uint
             ? new BusCaller(bus, name, uid, pid, GroupsIn(told)) : null;
     }
 
-    /// <summary>Asks the bus for its id: its answer says that it has read all that was sent before.</summary>
+    /// <summary>
+    /// Asks the bus for its id. The bus's answer shows that it has read everything that was sent before.
+    /// </summary>
     /// <exception cref="DBusConnectionException">The bus has gone.</exception>
     public static Task AskBusAsync(DBusConnection bus)
     {

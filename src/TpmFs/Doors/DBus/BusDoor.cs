@@ -5,7 +5,7 @@ using TpmFs.Configuration;
 namespace TpmFs.Doors.DBus;
 
 /// <summary>
-/// The way in for clients of tpm2-abrmd: its name on D-Bus, and the sockets that calls there give out.
+/// Lets clients of tpm2-abrmd in: by its name on D-Bus, and by the sockets that calls there give out.
 /// </summary>
 internal sealed class BusDoor : IDisposable
 {
@@ -16,7 +16,7 @@ internal sealed class BusDoor : IDisposable
     private BusDoor(BusSettings settings, SocketThreads sockets, BusPresence presence) =>
         (_settings, _sockets, _presence) = (settings, sockets, presence);
 
-    /// <summary>Gets one line for people.</summary>
+    /// <summary>Gets a description of one line for people.</summary>
     public string Status => _presence.Problem.Length > 0 ? $"NOT THERE; {_presence.Problem}"
         : string.Create(
             CultureInfo.InvariantCulture,

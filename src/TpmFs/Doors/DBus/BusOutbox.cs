@@ -8,13 +8,13 @@ namespace TpmFs.Doors.DBus;
 /// wait take turns, so that a caller waits for one message of each other caller. Any thread.
 /// </summary>
 /// <param name="probe">
-/// Sends a message to the bus itself, and ends with its answer. The bus has read all that was sent before then.
+/// Sends a message to the bus itself, and ends with its answer. By then the bus has read all that was sent before.
 /// </param>
 internal sealed class BusOutbox(Func<Task> probe)
 {
     /// <summary>
-    /// As many messages may be under way that the bus has not read. A socket has room for 100 at the least, by the
-    /// kernel's default for net.core.wmem_default.
+    /// The most messages under way that the bus has not read. A socket has room for 100 at the least, by the kernel's
+    /// default for net.core.wmem_default.
     /// </summary>
     public const int Most = 32;
 
@@ -27,10 +27,10 @@ internal sealed class BusOutbox(Func<Task> probe)
     private bool _isLost;
 
     /// <summary>Sends one message when it is its caller's turn.</summary>
-    /// <typeparam name="T">What comes of it.</typeparam>
-    /// <param name="caller">Whose call the message is about: the unique name.</param>
+    /// <typeparam name="T">The result of sending.</typeparam>
+    /// <param name="caller">The unique name of the caller whose call the message answers.</param>
     /// <param name="send">Sends one message, and does not wait.</param>
-    /// <returns>What <paramref name="send"/> returned.</returns>
+    /// <returns>The result of <paramref name="send"/>.</returns>
     /// <exception cref="OperationCanceledException">The bus was lost before it was the caller's turn.</exception>
     public async Task<T> SendAsync<T>(string caller, Func<T> send)
     {
@@ -88,7 +88,7 @@ internal sealed class BusOutbox(Func<Task> probe)
         _ = ProbeAsync();
     }
 
-    /// <summary>Finds out that the bus has read what was sent so far, and lets as many more be sent.</summary>
+    /// <summary>Finds out that the bus has read the messages sent so far, and lets as many more be sent.</summary>
     private async Task ProbeAsync()
     {
         int unread;
@@ -112,7 +112,7 @@ internal sealed class BusOutbox(Func<Task> probe)
         while (!Read(unread));
     }
 
-    /// <summary>The bus has read so many messages.</summary>
+    /// <summary>Records that the bus has read so many messages.</summary>
     /// <returns>False when it has enough more to read that it is to be asked again.</returns>
     private bool Read(int count)
     {
@@ -129,7 +129,7 @@ internal sealed class BusOutbox(Func<Task> probe)
         }
     }
 
-    /// <summary>The bus is lost: nobody waits for a turn any more.</summary>
+    /// <summary>Records that the bus is lost, and ends all waits for a turn.</summary>
     private void GiveUp()
     {
         lock (_gate)

@@ -9,7 +9,7 @@ namespace TpmFs.Doors.DBus;
 /// Keeps a name on a bus, which may come, go and come again: connects, takes the name, and does so again when the bus
 /// is lost. Connections that are open need no bus, and go on.
 /// </summary>
-/// <param name="settings">Which name, on which bus.</param>
+/// <param name="settings">The name, and the bus.</param>
 /// <param name="serve">Makes the object that answers calls, for each connection to the bus.</param>
 internal sealed class BusPresence(BusSettings settings, Func<DBusConnection, IPathMethodHandler> serve, ILogger log)
     : IDisposable
@@ -22,7 +22,7 @@ internal sealed class BusPresence(BusSettings settings, Func<DBusConnection, IPa
     private string _said = "";
     private volatile string _problem = "it is not connected yet";
 
-    /// <summary>Gets why nobody can call; empty while they can.</summary>
+    /// <summary>Gets the reason why no program can call; empty while programs can.</summary>
     public string Problem => _problem;
 
     private string Where => $"{settings.Name} on the {settings.BusName} bus";

@@ -1,11 +1,13 @@
 namespace TpmFs.Doors.DBus;
 
-/// <summary>Why a call is refused: an error of D-Bus, and a sentence for a person.</summary>
+/// <summary>The refusal of a call: an error of D-Bus, and a sentence for a person.</summary>
 internal sealed record BusRefusal(string ErrorName, string Sentence)
 {
     private const string Prefix = "org.freedesktop.DBus.Error.";
 
-    /// <summary>Gets the refusal of a caller who has too many calls under way, or while the daemon has.</summary>
+    /// <summary>
+    /// Gets the refusal of a caller who has too many calls under way, or who calls while the daemon has too many.
+    /// </summary>
     public static BusRefusal TooManyCalls { get; } =
         new(Prefix + "LimitsExceeded", "too many calls are under way; wait for an answer before the next call");
 
@@ -13,7 +15,7 @@ internal sealed record BusRefusal(string ErrorName, string Sentence)
     public static BusRefusal UnknownCaller { get; } =
         new(Prefix + "AccessDenied", "the bus does not say which user and process the caller is");
 
-    /// <summary>Returns the refusal of arguments that a method does not have.</summary>
+    /// <summary>Returns the refusal of arguments that do not fit a method.</summary>
     public static BusRefusal BadArguments(string method, string expected, string given) => new(
         Prefix + "InvalidArgs", $"{method} takes arguments of the signature '{expected}', not '{given}'");
 
@@ -24,7 +26,7 @@ internal sealed record BusRefusal(string ErrorName, string Sentence)
             + "for as long as that stays connected to the bus");
 
     /// <summary>Returns the refusal of a node that cannot be opened.</summary>
-    /// <param name="error">As open(2) of the node would give it.</param>
+    /// <param name="error">The error that open(2) of the node would give.</param>
     /// <param name="node">The node's place in the tree.</param>
     public static BusRefusal Of(Errno error, string node, BusCaller caller) =>
         error == Errno.EACCES ? new BusRefusal(

@@ -1,7 +1,7 @@
 namespace TpmFs.Doors.DBus;
 
 /// <summary>
-/// Bounds the calls of each caller that are under way. How many callers one user can be the bus bounds
+/// Bounds the calls of each caller that are under way. The bus bounds how many callers one user can be
 /// (max_connections_per_user in dbus-daemon(1)). Any thread.
 /// </summary>
 internal sealed class CallLimit

@@ -8,8 +8,8 @@ namespace TpmFs.Doors.DBus;
 
 /// <summary>
 /// One connection: takes commands from a client's socket, one at a time, and sends their answers. While a command is
-/// under way, or the client does not read its answer, nothing more is read from the socket. So a client that sends much
-/// or reads nothing fills its own socket, and nothing else.
+/// under way, or the client does not read its answer, the connection reads nothing from the socket. So a client that
+/// sends much or reads nothing fills its own socket, and no other memory.
 /// </summary>
 /// <remarks>
 /// The lock guards all fields. A thread that holds it may take the conversation's lock, never the other way round. It
@@ -29,12 +29,12 @@ internal sealed class ClientSocket : IConversationDoor
     private bool _watchesRoom; // events tell when the socket has room, too
     private bool _isClosed;
 
-    /// <param name="number">What events and calls on the bus name it by.</param>
+    /// <param name="number">The number of the connection, for events and for calls on the bus.</param>
     /// <param name="socket">The daemon's end, which never waits. Closed with this.</param>
     /// <param name="conversation">A conversation that has just begun. Closed with this.</param>
-    /// <param name="owner">Who may cancel, and set the locality.</param>
+    /// <param name="owner">Says who may cancel commands, and set the locality.</param>
     /// <param name="epoll">Watches the socket.</param>
-    /// <param name="closed">Is told once, when it is closed.</param>
+    /// <param name="closed">Called once, when the connection is closed.</param>
     public ClientSocket(
         uint number, SafeFileHandle socket, Conversation conversation, BusCaller owner, Epoll epoll,
         Action<ClientSocket> closed)
@@ -64,7 +64,7 @@ internal sealed class ClientSocket : IConversationDoor
         return error;
     }
 
-    /// <summary>Does what a change of the socket calls for. The thread may be lent to the TPM meanwhile.</summary>
+    /// <summary>Reacts to a change of the socket. The thread may be lent to the TPM meanwhile.</summary>
     public void Advance(FileChanges changes)
     {
         bool isHandedIn = false;
@@ -244,8 +244,9 @@ internal sealed class ClientSocket : IConversationDoor
     }
 
     /// <summary>
-    /// Has an event tell when the socket has room, or not any more. It is told at once when there is room already. What
-    /// holds already is not asked for again, since that too would tell at once whatever can be read.
+    /// Sets whether an event tells that the socket has room. The event comes at once when there is room already. Does
+    /// not ask epoll for a state that it watches already, since that would also report at once any bytes that can be
+    /// read.
     /// </summary>
     private bool TryWatch(bool room)
     {

@@ -28,7 +28,7 @@ internal sealed class CommandStream
     public bool IsDrained { get; private set; } = true;
 
     /// <summary>Receives until there is a whole command, or nothing more to receive.</summary>
-    /// <param name="socket">Where to receive, without waiting.</param>
+    /// <param name="socket">The socket to receive from, without waiting.</param>
     /// <param name="command">The oldest command; valid until <see cref="DropCommand"/>, which is to be called.</param>
     public StreamState Receive(SafeHandle socket, out ReadOnlySpan<byte> command)
     {
@@ -97,9 +97,9 @@ internal enum StreamState
     /// <summary>A part of a command, or nothing. More may come.</summary>
     Waiting,
 
-    /// <summary>A size that no command has. What follows cannot be understood.</summary>
+    /// <summary>The size of the next command is invalid, so the bytes after it cannot be understood.</summary>
     Broken,
 
-    /// <summary>The end.</summary>
+    /// <summary>The stream has ended.</summary>
     Ended,
 }

@@ -4,9 +4,10 @@ using Tmds.DBus.Protocol;
 namespace TpmFs.Doors.DBus;
 
 /// <summary>
-/// What the bus calls a connection. The library that writes messages sends a descriptor only together with its place
-/// among the message's descriptors, a UINT32, which tpm2-abrmd's signature has no room for. So the place, which is 0,
-/// is the first half of the id, a UINT64 in the machine's byte order; the connection's number is the second.
+/// The number by which the bus names a connection. The library that writes messages sends a descriptor only together
+/// with its place among the message's descriptors, a UINT32, and tpm2-abrmd's signature has no room for that. So the
+/// place, which is 0, is the first half of the id, a UINT64 in the machine's byte order; the connection's number is the
+/// second half.
 /// </summary>
 internal static class ConnectionId
 {

@@ -24,11 +24,11 @@ internal sealed class SocketThreads : IDisposable
     private const int MaxOpen = 16 * 1024;
 
     /// <summary>
-    /// About how many bytes a socket keeps for a client that does not read: more than the longest answer.
+    /// The bytes, about, that a socket keeps for a client that does not read: more than the longest answer.
     /// </summary>
     private const int MaxUnread = 16 * 1024;
 
-    /// <summary>The number of <see cref="_stop"/>. Connections count from 1.</summary>
+    /// <summary>The epoll number of <see cref="_stop"/>. Connections count from 1.</summary>
     private const uint StopNumber = 0;
 
     private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(5);
@@ -50,11 +50,11 @@ internal sealed class SocketThreads : IDisposable
         Array.ForEach(_threads, thread => thread.Start());
     }
 
-    /// <summary>Gets how many connections there are.</summary>
+    /// <summary>Gets the number of connections.</summary>
     public int OpenCount => _open.Count;
 
     /// <summary>Starts the threads.</summary>
-    /// <returns>Why they cannot be had: mostly that there is no descriptor left.</returns>
+    /// <returns>The reason why the threads cannot start, mostly that no descriptor is left; empty on success.</returns>
     public static Errno Start(ILogger log, out SocketThreads? threads)
     {
         threads = null;
@@ -72,10 +72,10 @@ internal sealed class SocketThreads : IDisposable
 
     /// <summary>Makes a connection for a conversation.</summary>
     /// <param name="conversation">Closed with the connection, or at once when there is none to be had.</param>
-    /// <param name="owner">Who may cancel, and set the locality.</param>
+    /// <param name="owner">Says who may cancel commands, and set the locality.</param>
     /// <param name="made">The connection.</param>
     /// <param name="theirs">The client's end, for the caller to close.</param>
-    /// <returns>ENODEV when the threads stop; else why there is no socket.</returns>
+    /// <returns>ENODEV when the threads stop; else the error of the call that made no socket.</returns>
     public Errno TryConnect(
         Conversation conversation, BusCaller owner, out ClientSocket? made, out SafeFileHandle theirs)
     {

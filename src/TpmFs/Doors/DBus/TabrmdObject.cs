@@ -7,13 +7,13 @@ using TpmFs.Logs;
 namespace TpmFs.Doors.DBus;
 
 /// <summary>
-/// The object that tpm2-abrmd has on the bus: CreateConnection, Cancel and SetLocality. Calls of one caller may be
-/// answered in another order than they came.
+/// Serves the object that tpm2-abrmd has on the bus: CreateConnection, Cancel and SetLocality. Calls of one caller may
+/// be answered in another order than they came.
 /// </summary>
 /// <param name="bus">This daemon's connection to the bus.</param>
-/// <param name="admission">Decides who may open what.</param>
+/// <param name="admission">Decides which nodes a caller may open.</param>
 /// <param name="sockets">The connections.</param>
-/// <param name="log">Gets the refusals.</param>
+/// <param name="log">Logs the refusals.</param>
 internal sealed class TabrmdObject(DBusConnection bus, IBusAdmission admission, SocketThreads sockets, ILogger log)
     : IPathMethodHandler
 {
@@ -42,7 +42,10 @@ internal sealed class TabrmdObject(DBusConnection bus, IBusAdmission admission, 
 
     public bool HandlesChildPaths => false;
 
-    /// <summary>Takes a call. What has to ask the bus goes on later, so that other calls are not held up.</summary>
+    /// <summary>
+    /// Takes a call. A call that needs an answer from the bus first is continued later, so that it does not hold up
+    /// other calls.
+    /// </summary>
     public ValueTask HandleMethodAsync(MethodContext context)
     {
         Message request = context.Request;
@@ -92,7 +95,7 @@ internal sealed class TabrmdObject(DBusConnection bus, IBusAdmission admission, 
         _ = CallAsync(context, sender, expected.Length == 0 ? null : new ConnectionCall(id, locality));
     }
 
-    /// <summary>Makes a connection, or does what is asked of one that is there.</summary>
+    /// <summary>Makes a connection, or carries out a call on a connection that exists.</summary>
     private async Task CallAsync(MethodContext context, string sender, ConnectionCall? call)
     {
         try
@@ -117,7 +120,7 @@ internal sealed class TabrmdObject(DBusConnection bus, IBusAdmission admission, 
         await (await _outbox.SendAsync(sender, () => BusCaller.FindAsync(bus, sender)).ConfigureAwait(false))
             .ConfigureAwait(false);
 
-    /// <summary>Answers a call about which nothing is to be found out.</summary>
+    /// <summary>Answers a call that needs nothing from the bus.</summary>
     private async Task ReplyOnlyAsync(MethodContext context, string sender, Action reply)
     {
         using MethodContext _ = context;

@@ -9,7 +9,9 @@ using TpmFs.Records;
 
 namespace TpmFs.Doors.Device;
 
-/// <summary>Makes devices of this process, by the kernel's module cuse, and keeps them for the next one.</summary>
+/// <summary>
+/// Makes this process's devices through the kernel's module cuse, and keeps them for the next process.
+/// </summary>
 internal sealed class CuseMaker : IDeviceMaker
 {
     private readonly FuseSessionOptions _options;
@@ -20,10 +22,11 @@ internal sealed class CuseMaker : IDeviceMaker
     private uint _lastConnection;
 
     /// <param name="options">
-    /// How each device is served, and where the next daemon finds what it needs to go on with it.
+    /// Gives the options of each device's session, with the place where the next daemon finds what it needs to go on
+    /// with the device.
     /// </param>
-    /// <param name="succession">What the daemon before left, and what this one leaves.</param>
-    /// <param name="log">Learns what a person should know.</param>
+    /// <param name="succession">The records of the daemon before, and of this one.</param>
+    /// <param name="log">Takes the messages for people.</param>
     public CuseMaker(FuseSessionOptions options, Succession succession, ILogger log)
     {
         _options = options;

@@ -13,8 +13,8 @@ namespace TpmFs.Doors.Device;
 /// </remarks>
 /// <param name="node">The node; null where the device's node is gone.</param>
 /// <param name="files">The device's open files.</param>
-/// <param name="left">Is called when the last client has closed the device.</param>
-/// <param name="notifier">Wakes the device's clients who poll.</param>
+/// <param name="left">Called when the last client has closed the device.</param>
+/// <param name="notifier">Wakes the device's clients that poll.</param>
 internal sealed class DeviceFileSystem(TpmNode? node, OpenFiles files, Action left, PollNotifier notifier)
     : OpenFileSystem(files, notifier)
 {

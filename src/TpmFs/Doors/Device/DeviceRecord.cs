@@ -21,7 +21,7 @@ internal sealed class DeviceRecord
         (Name, Node) = (text[..end], text[(end + 1)..]);
     }
 
-    /// <summary>Gets what tells the device's connection with the kernel from others; never 0.</summary>
+    /// <summary>Gets the number that tells the device's connection with the kernel from others; never 0.</summary>
     public uint Connection { get; }
 
     /// <summary>Gets the device's name.</summary>
@@ -31,14 +31,14 @@ internal sealed class DeviceRecord
     public string Node { get; }
 
     /// <summary>
-    /// True when the record is younger than the device, so that nothing is known of what is open: no earlier record
-    /// could be used.
+    /// True when the record is younger than the device, so that its open files are not known: no earlier record could
+    /// be used.
     /// </summary>
     public bool IsYounger => Head.IsYounger;
 
     /// <summary>
     /// Gets or sets whether the device's node is gone. The device must not become that of another node of the same
-    /// name, since those who were given the device were not given that node.
+    /// name, since the users who were given the device were not given that node.
     /// </summary>
     public bool IsLeaving
     {
@@ -78,7 +78,7 @@ internal sealed class DeviceRecord
         (area, id) => area.Span.Length > s_headLength && area.As<Parts>().IsThere && id is > 0 and <= int.MaxValue
             && new DeviceRecord(area, id) is var record && DeviceName.IsValid(record.Name) ? record : null);
 
-    /// <summary>The device is gone. Idempotent.</summary>
+    /// <summary>Removes the record: the device is gone. Idempotent.</summary>
     public void Remove() => _area.Remove();
 
     [StructLayout(LayoutKind.Sequential, Size = 8)]

@@ -3,8 +3,9 @@ using Serilog;
 namespace TpmFs.Doors.Device;
 
 /// <summary>
-/// Works on devices, one at a time. To make or remove a device the kernel changes /dev, and waits for whoever lists
-/// that; so no other thread waits for this one, but for the start and the stop, and these not for long.
+/// Works on devices, one at a time. To make or remove a device the kernel changes /dev, and waits for every process
+/// that lists /dev. So no other thread waits for this one, except for a short while the threads that start and stop the
+/// daemon.
 /// </summary>
 /// <remarks>The lock guards all fields, and is held for a few instructions.</remarks>
 internal sealed class DeviceThread : IDeviceThread
@@ -17,7 +18,7 @@ internal sealed class DeviceThread : IDeviceThread
     private bool _isIdle;
     private Action? _last;
 
-    /// <param name="log">Learns what a person should know.</param>
+    /// <param name="log">Takes the messages for people.</param>
     public DeviceThread(ILogger log)
     {
         _log = log;
@@ -108,7 +109,7 @@ internal sealed class DeviceThread : IDeviceThread
     }
 }
 
-/// <summary>Does what is to be done for devices, one thing at a time.</summary>
+/// <summary>Takes work on devices, and does it one piece at a time.</summary>
 internal interface IDeviceThread
 {
     /// <summary>Adds work; it is done in the order of these calls, once the thread is started. Any thread.</summary>
@@ -124,8 +125,8 @@ internal interface IDeviceThread
     bool AwaitIdle(TimeSpan limit);
 
     /// <summary>
-    /// Has the thread do one last thing after what it is at, and waits for it. Of several last things the first is
-    /// done. Does nothing where the thread was not started.
+    /// Makes the thread do one last piece of work after its present one, and waits for it. Of several last pieces the
+    /// first is done. Does nothing when the thread was not started.
     /// </summary>
     /// <returns>False when the time was up.</returns>
     bool Stop(Action last, TimeSpan limit);

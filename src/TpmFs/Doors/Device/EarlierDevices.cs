@@ -19,9 +19,9 @@ internal sealed class EarlierDevices
     private readonly Dictionary<string, SafeFileHandle> _connections;
     private readonly List<DeviceRecord> _records = [];
 
-    /// <param name="store">Where an earlier daemon may have written devices down; null where none has.</param>
+    /// <param name="store">The records that an earlier daemon may have left; null where there was none.</param>
     /// <param name="succession">Has the descriptors.</param>
-    /// <param name="log">Learns what a person should know.</param>
+    /// <param name="log">Takes the messages for people.</param>
     public EarlierDevices(RecordStore? store, Succession succession, ILogger log)
     {
         _store = store;
@@ -47,10 +47,10 @@ internal sealed class EarlierDevices
         FindUnwritten(log);
     }
 
-    /// <summary>Gets what is known of them, each with another name.</summary>
+    /// <summary>Gets the records of the devices, each with another name.</summary>
     public IReadOnlyList<DeviceRecord> Records => _records;
 
-    /// <summary>Gets the highest number that was a connection's.</summary>
+    /// <summary>Gets the highest number of a connection.</summary>
     public uint LastConnection { get; private set; }
 
     /// <summary>Returns the name under which a device's connection is kept.</summary>

@@ -18,20 +18,24 @@ internal interface IDeviceMaker
 
     /// <summary>Makes a device, which only root may open at first.</summary>
     /// <param name="record">
-    /// What was written down of the device. It is removed when the device ends; where none is made, the caller does so.
+    /// The device's record. It is removed when the device ends; where no device is made, the caller removes it.
     /// </param>
-    /// <param name="fileSystem">Is asked for what clients do.</param>
+    /// <param name="fileSystem">The filesystem that answers the clients' requests.</param>
     /// <param name="device">The device.</param>
-    /// <param name="problem">What is wrong, where, and what to do.</param>
+    /// <param name="problem">The error: its cause, its place, and the remedy.</param>
     bool TryMake(
         DeviceRecord record, FuseFileSystem fileSystem, [NotNullWhen(true)] out IMadeDevice? device,
         out string problem);
 
-    /// <summary>Goes on with a device of an earlier daemon. One that cannot be gone on with ends.</summary>
+    /// <summary>
+    /// Goes on with a device of an earlier daemon. A device with which this daemon cannot go on ends.
+    /// </summary>
     /// <param name="record">One of <see cref="Earlier"/>; otherwise as for <see cref="TryMake"/>.</param>
-    /// <param name="fileSystem">Is asked for what clients do, and for what they were at.</param>
+    /// <param name="fileSystem">
+    /// The filesystem that answers the clients' requests, and the requests that they had under way.
+    /// </param>
     /// <param name="device">The device.</param>
-    /// <param name="problem">What is wrong, where, and what to do.</param>
+    /// <param name="problem">The error: its cause, its place, and the remedy.</param>
     bool TryAdopt(
         DeviceRecord record, FuseFileSystem fileSystem, [NotNullWhen(true)] out IMadeDevice? device,
         out string problem);
@@ -49,7 +53,7 @@ internal interface IMadeDevice : IDisposable
     /// <summary>Sets who may open the device.</summary>
     Errno SetAccess(DeviceAccess access);
 
-    /// <summary>Removes the device's file; what is open goes on being served.</summary>
+    /// <summary>Removes the device's file; open files go on being served.</summary>
     void Hide();
 
     /// <summary>Serves no further request, and leaves the device to the next daemon.</summary>

@@ -9,12 +9,12 @@ using TpmFs.Permissions;
 namespace TpmFs.Doors.Device;
 
 /// <summary>
-/// The character device of a node. It is there as long as the node is; its owner, mode and ACL are the node's. Once the
-/// node has gone, nobody finds the device, and what is open gives ENODEV; the device itself goes with its last client.
+/// The character device of a node. It exists as long as the node does; its owner, mode and ACL are the node's. Once the
+/// node has gone, no process finds the device, and open files give ENODEV; the device itself goes with its last client.
 /// </summary>
 /// <remarks>
-/// The devices' thread makes and removes the device. The lock guards what is made, and puts changes of access in one
-/// order; changing the access of a file in /dev waits for nobody but who changes it too.
+/// The devices' thread makes and removes the device. The lock guards the fields, and puts changes of access in one
+/// order. A change of the access of a file in /dev waits only for other such changes.
 /// </remarks>
 internal sealed class ServedDevice
 {
@@ -33,7 +33,7 @@ internal sealed class ServedDevice
     /// <param name="name">The device's name.</param>
     /// <param name="node">Its node; null where the node of an earlier daemon's device is gone.</param>
     /// <param name="wake">Asks the devices' thread to call <see cref="Settle"/>. Any thread.</param>
-    /// <param name="log">Learns what a person should know.</param>
+    /// <param name="log">Takes the messages for people.</param>
     public ServedDevice(string name, TpmNode? node, Action<ServedDevice> wake, ILogger log)
     {
         _node = node;
@@ -60,7 +60,7 @@ internal sealed class ServedDevice
     /// <summary>True when the node has gone, so that the device goes too.</summary>
     public bool IsGone => _node is null || _node.IsGone;
 
-    /// <summary>Gets why the device is not there; empty while it is.</summary>
+    /// <summary>Gets the reason why the device is not there; empty while it is.</summary>
     public string Problem
     {
         get
@@ -86,10 +86,10 @@ internal sealed class ServedDevice
     /// Opens the files again that were open on this device in an earlier daemon. Before any other call but the
     /// constructor's.
     /// </summary>
-    /// <param name="earlier">What the earlier daemon wrote down of the device.</param>
+    /// <param name="earlier">The earlier daemon's record of the device.</param>
     /// <param name="opens">The files.</param>
     /// <param name="conversations">See <see cref="ILastingDoor.Resume"/>.</param>
-    /// <returns>How many files cannot be opened again.</returns>
+    /// <returns>The number of files that cannot be opened again.</returns>
     public int Resume(DeviceRecord earlier, OpenRecords opens, Dictionary<ulong, Conversation> conversations)
     {
         _record = earlier;
@@ -147,7 +147,10 @@ internal sealed class ServedDevice
         }
     }
 
-    /// <summary>Takes the device away, whoever has it open: ENOTCONN from then on. The devices' thread.</summary>
+    /// <summary>
+    /// Takes the device away, also from processes that have it open: they get ENOTCONN from then on. The devices'
+    /// thread.
+    /// </summary>
     public void Close()
     {
         IMadeDevice? made;
@@ -206,7 +209,9 @@ internal sealed class ServedDevice
         }
     }
 
-    /// <summary>There is no device: no daemon is to go on with one.</summary>
+    /// <summary>
+    /// Removes the record and the kept connection, since there is no device for another daemon to go on with.
+    /// </summary>
     private void Forget(string problem)
     {
         DeviceRecord record;
@@ -231,8 +236,7 @@ internal sealed class ServedDevice
     }
 
     /// <summary>
-    /// Writes down at once that the node has gone. By the time that a daemon after this one looks, there may be another
-    /// node in its place.
+    /// Writes down at once that the node has gone. When the next daemon looks, there may be another node in its place.
     /// </summary>
     private void NoteIfGone()
     {
@@ -245,7 +249,9 @@ internal sealed class ServedDevice
         }
     }
 
-    /// <summary>Gives the device the node's access. Whoever comes last does so with the node's last access.</summary>
+    /// <summary>
+    /// Gives the device the node's access. The thread that comes last does so with the node's last access.
+    /// </summary>
     private void ApplyAccess()
     {
         lock (_gate)

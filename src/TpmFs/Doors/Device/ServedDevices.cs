@@ -14,7 +14,7 @@ namespace TpmFs.Doors.Device;
 /// <remarks>The lock guards the list, and is held for a few instructions.</remarks>
 internal sealed class ServedDevices : ITpmNodeWatcher, ILastingDoor, IDisposable
 {
-    /// <summary>How long the start and the stop wait for the thread.</summary>
+    /// <summary>The time for which the start and the stop wait for the thread.</summary>
     private static readonly TimeSpan s_limit = TimeSpan.FromSeconds(5);
 
     private readonly IReadOnlyList<DeviceRule> _rules;
@@ -27,10 +27,10 @@ internal sealed class ServedDevices : ITpmNodeWatcher, ILastingDoor, IDisposable
     private string _lastProblem = ""; // used by the thread alone
     private FuseTakenOver _takenOver; // used by the thread alone, until all earlier devices go on
 
-    /// <param name="rules">Which nodes have devices.</param>
+    /// <param name="rules">The rules that give nodes devices.</param>
     /// <param name="maker">Makes devices.</param>
-    /// <param name="thread">Has not been started.</param>
-    /// <param name="log">Learns what a person should know.</param>
+    /// <param name="thread">The thread of the devices, which has not been started.</param>
+    /// <param name="log">Takes the messages for people.</param>
     public ServedDevices(IReadOnlyList<DeviceRule> rules, IDeviceMaker maker, IDeviceThread thread, ILogger log)
     {
         _rules = rules;
@@ -43,8 +43,8 @@ internal sealed class ServedDevices : ITpmNodeWatcher, ILastingDoor, IDisposable
     public event Action? Settled;
 
     /// <summary>
-    /// Returns the devices that there should be, by name, each with its node and with why it is not there, which is
-    /// empty where it is.
+    /// Returns the devices that there should be, by name, each with its node and with the reason why it is not there,
+    /// which is empty where it is.
     /// </summary>
     public IReadOnlyList<(string Path, string Node, string Problem)> List()
     {
@@ -122,7 +122,7 @@ internal sealed class ServedDevices : ITpmNodeWatcher, ILastingDoor, IDisposable
         }
     }
 
-    /// <summary>Tries again to make what could not be made.</summary>
+    /// <summary>Tries again to make the devices that could not be made.</summary>
     public void Retry()
     {
         foreach (ServedDevice device in All.Where(one => one.Problem.Length > 0))
@@ -173,7 +173,9 @@ internal sealed class ServedDevices : ITpmNodeWatcher, ILastingDoor, IDisposable
 
     private void Wake(ServedDevice device) => _thread.Add(() => Settle(device));
 
-    /// <summary>Returns what goes on with a device of an earlier daemon; null when it is configured no more.</summary>
+    /// <summary>
+    /// Returns the object that goes on with a device of an earlier daemon; null when the device is configured no more.
+    /// </summary>
     private ServedDevice? DeviceOf(DeviceRecord earlier) => earlier.IsLeaving ? null : All.FirstOrDefault(
         one => !one.IsGone && one.Name == earlier.Name && (one.Place == earlier.Node || earlier.IsYounger));
 

@@ -41,7 +41,7 @@ internal class DirectoryNode : Node
 
     protected override uint LinkCount => 2 + Volatile.Read(ref _subdirectories);
 
-    /// <summary>False when the name is taken, or this directory is gone itself.</summary>
+    /// <summary>Adds a node. Returns false when the name is taken, or this directory itself is gone.</summary>
     public bool TryAdd(string name, Node child)
     {
         lock (_gate)
@@ -79,7 +79,7 @@ internal class DirectoryNode : Node
         return true;
     }
 
-    /// <summary>Everything below goes too.</summary>
+    /// <summary>Learns that the directory was taken out of the tree, and takes out all nodes below it.</summary>
     public override void Removed()
     {
         base.Removed();
@@ -105,7 +105,7 @@ internal class DirectoryNode : Node
         }
     }
 
-    /// <summary>The child with a name, whoever asks.</summary>
+    /// <summary>Returns the child with a name, the same for every caller.</summary>
     public bool TryFind(string name, [NotNullWhen(true)] out Node? child)
     {
         lock (_gate)

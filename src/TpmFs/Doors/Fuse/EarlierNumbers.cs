@@ -5,7 +5,7 @@ namespace TpmFs.Doors.Fuse;
 /// <summary>Finds the nodes again for which the kernel had numbers in an earlier daemon.</summary>
 internal sealed class EarlierNumbers
 {
-    /// <summary>More directories above a node than the tree has.</summary>
+    /// <summary>More than the number of directories above any node.</summary>
     private const int MaxDepth = 16;
 
     private readonly Dictionary<NodeId, NumberRecord> _records;

@@ -18,6 +18,6 @@ internal interface ILastingDoor
     /// <param name="conversations">
     /// The conversations that went on, by their numbers; those that are used are taken out.
     /// </param>
-    /// <returns>How many files cannot be opened again.</returns>
+    /// <returns>The number of files that cannot be opened again.</returns>
     int Resume(OpenRecords opens, Dictionary<ulong, Conversation> conversations);
 }

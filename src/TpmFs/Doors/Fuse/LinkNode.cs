@@ -9,7 +9,7 @@ internal sealed class LinkNode(NodeTable table, Access root, string target) : No
 {
     public override NodeType Type => NodeType.SymbolicLink;
 
-    /// <summary>A link's permissions are never looked at; this is how links show (symlink(7)).</summary>
+    /// <summary>The permissions that links show (symlink(7)). They are never checked.</summary>
     public static NodeAccess LinkAccess(Access root) => NodeAccess.Fixed(Access.Permissions, root.Uid, root.Gid);
 
     public override Errno ReadLink(in FuseCaller caller, FuseBytesReply reply)

@@ -6,24 +6,24 @@ namespace TpmFs.Doors.Fuse;
 /// </summary>
 internal sealed class LookupRates(TimeProvider time)
 {
-    /// <summary>Lookups in a second that are many.</summary>
+    /// <summary>The number of lookups in a second that counts as many.</summary>
     public const int Many = 500;
 
-    /// <summary>How many users are told apart in a second.</summary>
+    /// <summary>The most users that are told apart in a second.</summary>
     public const int MostUsers = 1024;
 
     private Dictionary<uint, int> _counts = []; // in this second, by the clock that only moves on
     private Dictionary<uint, int> _lastCounts = []; // in the second before
     private long _second;
 
-    /// <summary>Gets how many users are remembered.</summary>
+    /// <summary>Gets the number of users that are remembered.</summary>
     public int Users => _counts.Count + _lastCounts.Count;
 
     /// <summary>Counts one lookup.</summary>
     /// <returns>
-    /// True when the user has made many in this second, or made many in the last: whether a user counts as one who does
-    /// changes no more than once a second. True also for a user for whom there is no room left in this second, since
-    /// what follows costs that user nothing but inodes of the user's own.
+    /// True when the user has made many lookups in this second, or made many in the last: so a user changes sides at
+    /// most once a second. True also for a user for whom there is no room left in this second: that only costs inodes
+    /// of the user's own.
     /// </returns>
     public bool IsMany(uint uid)
     {

@@ -4,16 +4,16 @@ using TpmFs.Permissions;
 namespace TpmFs.Doors.Fuse;
 
 /// <summary>
-/// Something with a name in the tree. A kind of node overrides what it offers; what it leaves alone answers as such a
-/// file does elsewhere. All methods are called by several FUSE threads at once and must not block.
+/// A file, link or directory of the tree. A kind of node overrides the operations that it offers; the others answer as
+/// such a file does elsewhere. Several FUSE threads call all methods at once, and the methods must not block.
 /// </summary>
 internal abstract class Node
 {
     private readonly DateTimeOffset _made;
 
-    /// <param name="table">Gives it its number.</param>
-    /// <param name="access">Whose it is.</param>
-    /// <param name="id">Its number, where an earlier daemon has given it one.</param>
+    /// <param name="table">Gives the node its number.</param>
+    /// <param name="access">The node's owner and permissions.</param>
+    /// <param name="id">The node's number, where an earlier daemon has given it one.</param>
     protected Node(NodeTable table, NodeAccess access, NodeId? id = null)
     {
         Id = id ?? table.Allocate();
@@ -21,7 +21,9 @@ internal abstract class Node
         _made = table.Now;
     }
 
-    /// <summary>Gets or sets its number. Only the table sets it, before the kernel can know the number.</summary>
+    /// <summary>
+    /// Gets or sets the node's number. Only the table sets it, before the kernel can know the number.
+    /// </summary>
     public NodeId Id { get; internal set; }
 
     public Access Access => Guard.Current;
@@ -48,10 +50,12 @@ internal abstract class Node
         }
     }
 
-    /// <summary>Its place in the tree; the root's, and that of what is in no directory, is empty.</summary>
+    /// <summary>
+    /// Gets the node's place in the tree. It is empty for the root, and for a node that is in no directory.
+    /// </summary>
     public virtual string Place => Parent is { } parent ? parent.PlaceOf(Name) : "";
 
-    /// <summary>The directory that it is in, and its name there. Set once, by that directory.</summary>
+    /// <summary>Gets the node's directory, and its name there. Set once, by that directory.</summary>
     internal Node? Parent { get; set; }
 
     internal string Name { get; set; } = "";
@@ -66,13 +70,13 @@ internal abstract class Node
 
     protected virtual uint LinkCount => 1;
 
-    /// <summary>Gets what stat(2) shows as the size, in bytes.</summary>
+    /// <summary>Gets the size that stat(2) shows, in bytes.</summary>
     protected virtual ulong Size => 0;
 
-    /// <summary>The place of what has a name in here.</summary>
+    /// <summary>Returns the place of the child with a name.</summary>
     public string PlaceOf(string name) => Place is { Length: > 0 } place ? $"{place}/{name}" : name;
 
-    /// <summary>The node that somebody finds under its name; null when the name is not there for them.</summary>
+    /// <summary>Returns the node that a user finds under this node's name; null when that user finds none.</summary>
     public virtual Node? VisibleTo(in FuseCaller caller) => this;
 
     /// <summary>
@@ -89,7 +93,7 @@ internal abstract class Node
                     access.WithMode(mode ?? access.Mode) with { Uid = uid ?? access.Uid, Gid = gid ?? access.Gid });
     }
 
-    /// <summary>The child with a name, for whoever asks.</summary>
+    /// <summary>Returns the child with a name, as the caller finds it.</summary>
     public virtual Errno Find(in FuseCaller caller, ReadOnlySpan<byte> name, out Node? child)
     {
         child = null;
@@ -108,7 +112,9 @@ internal abstract class Node
 
     public virtual Errno ReadLink(in FuseCaller caller, FuseBytesReply target) => Errno.EINVAL;
 
-    /// <summary>Opens it; <paramref name="flags"/> are open(2)'s. The kernel has checked the permissions.</summary>
+    /// <summary>
+    /// Opens the node; <paramref name="flags"/> are open(2)'s. The kernel has checked the permissions.
+    /// </summary>
     public virtual Errno Open(in FuseCaller caller, uint flags, out OpenFile? file)
     {
         file = null;
@@ -126,13 +132,13 @@ internal abstract class Node
 
     public Errno RemoveXattr(in FuseCaller caller, ReadOnlySpan<byte> name) => AclXattr.Remove(Guard, name);
 
-    /// <summary>It was taken out of the tree, for good. Open files of it are their domain's to end.</summary>
+    /// <summary>Learns that the node was taken out of the tree, for good. Its domain ends the open files.</summary>
     public virtual void Removed() => Guard.Retire();
 
     /// <summary>
-    /// Drops what was changed at run time of the node, and of what is below it: they are as configured again.
+    /// Drops the changes that were made at run time to the node, and to nodes below it: they are as configured again.
     /// </summary>
-    /// <param name="audit">Is told of each change.</param>
+    /// <param name="audit">Learns of each change.</param>
     public virtual void Reset(Audit audit)
     {
         if (Guard.Reset())

@@ -19,9 +19,7 @@ namespace TpmFs.Doors.Fuse;
 /// stays only where the path's numbers stay. The lock owns all counts, and is held for a few instructions.
 /// </remarks>
 /// <param name="time">The clock.</param>
-/// <param name="records">
-/// Where the kernel's numbers are written down for the next daemon; null where there is none.
-/// </param>
+/// <param name="records">The records of the kernel's numbers for the next daemon; null where there are none.</param>
 internal sealed class NodeTable(TimeProvider time, RecordStore? records = null)
 {
     /// <summary>
@@ -30,7 +28,7 @@ internal sealed class NodeTable(TimeProvider time, RecordStore? records = null)
     /// </summary>
     public const int MaxFileNumbers = 65_536;
 
-    /// <summary>How many of them root gets in any case.</summary>
+    /// <summary>The part of these numbers that is root's in any case.</summary>
     private const int RootsReserve = 4096;
 
     private readonly ConcurrentDictionary<NodeId, Inode> _inodes = new();
@@ -43,21 +41,19 @@ internal sealed class NodeTable(TimeProvider time, RecordStore? records = null)
     private Node? _root;
     private int _count;
 
-    /// <summary>Gets what tells to whose share a user's lookups are put down.</summary>
+    /// <summary>Gets the table of the users whose shares pay for other users' lookups.</summary>
     public Payers Payers { get; init; } = new();
 
     /// <summary>Gets the time that new nodes show as theirs.</summary>
     public DateTimeOffset Now => time.GetUtcNow();
 
-    /// <summary>Gets how many nodes are in the tree.</summary>
+    /// <summary>Gets the number of nodes in the tree.</summary>
     public int Count => Volatile.Read(ref _count);
 
-    /// <summary>Gets how many numbers the kernel may use at this moment.</summary>
+    /// <summary>Gets the number of numbers that the kernel may use at this moment.</summary>
     public int Inodes => _inodes.Count;
 
-    /// <summary>
-    /// Gets where open files are written down for the next daemon, by whichever door they are opened.
-    /// </summary>
+    /// <summary>Gets the records of open files for the next daemon, for all doors.</summary>
     public OpenRecords Opens { get; } = new(records);
 
     /// <summary>
@@ -111,10 +107,10 @@ internal sealed class NodeTable(TimeProvider time, RecordStore? records = null)
         }
     }
 
-    /// <summary>Counts one lookup of a node, and says which number the kernel is to use for it.</summary>
+    /// <summary>Counts one lookup of a node, and gives the number that the kernel is to use for it.</summary>
     /// <param name="node">The node that was found.</param>
     /// <param name="uid">The user who looked it up.</param>
-    /// <param name="request">The lookup. What an earlier daemon has counted is not counted again.</param>
+    /// <param name="request">The lookup. A lookup that an earlier daemon has counted is not counted again.</param>
     /// <param name="id">The number: the node's own, or a new one for a file.</param>
     /// <returns>False when the node was removed in the meantime.</returns>
     public bool TryLookup(Node node, uint uid, FuseRequestId request, out NodeId id)
@@ -151,9 +147,9 @@ internal sealed class NodeTable(TimeProvider time, RecordStore? records = null)
 
     /// <summary>
     /// Gives the nodes of the tree, all of which are there, the numbers that they had in an earlier daemon. A number
-    /// whose node is not there any more leads to one that is gone.
+    /// whose node is not there any more leads to a node that is gone.
     /// </summary>
-    /// <returns>How many numbers the kernel holds.</returns>
+    /// <returns>The number of numbers that the kernel holds.</returns>
     public int Resume()
     {
         if (records is null || _root is null)
@@ -173,7 +169,7 @@ internal sealed class NodeTable(TimeProvider time, RecordStore? records = null)
         return earlier.Nodes.Count;
     }
 
-    /// <summary>No request of an earlier daemon comes again.</summary>
+    /// <summary>Learns that no request of an earlier daemon comes again.</summary>
     public void ForgetEarlierLookups()
     {
         lock (_gate)
@@ -199,9 +195,9 @@ internal sealed class NodeTable(TimeProvider time, RecordStore? records = null)
     }
 
     /// <summary>
-    /// Makes a new number; a user whose share is used up, or who looks up all the time, gets one for each file, which
-    /// only further lookups of the same user get too. Root's rate does not count: what root binds into containers is
-    /// each one's.
+    /// Makes a new number for a lookup. A user whose share is used up, or who looks files up all the time, gets one
+    /// number for each file, which only further lookups of the same user get too. Root's rate does not count: root also
+    /// binds nodes into containers, for others.
     /// </summary>
     private (NodeId Id, Inode Inode) InodeFor(Node node, uint uid)
     {
@@ -277,7 +273,7 @@ internal sealed class NodeTable(TimeProvider time, RecordStore? records = null)
         }
     }
 
-    /// <summary>Holds what the table knows of one number.</summary>
+    /// <summary>Holds the table's knowledge of one number.</summary>
     private sealed class Inode(Node node)
     {
         public Node Node { get; } = node;
@@ -295,11 +291,11 @@ internal sealed class NodeTable(TimeProvider time, RecordStore? records = null)
         public bool IsUnlinked { get; set; }
 
         /// <summary>
-        /// Gets or sets what the next daemon finds of the number; null while the kernel does not know it.
+        /// Gets or sets the number's record for the next daemon; null while the kernel does not know the number.
         /// </summary>
         public NumberRecord? Record { get; set; }
 
-        /// <summary>Gets or sets how often the kernel holds this number.</summary>
+        /// <summary>Gets or sets the number of lookups of this number that the kernel holds.</summary>
         public ulong Lookups { get; set; }
     }
 }

@@ -32,7 +32,7 @@ internal sealed class NumberRecord
     /// <summary>Gets the user whose lookup made the number.</summary>
     public uint Uid => Head.Uid;
 
-    /// <summary>Gets what kind of node it is.</summary>
+    /// <summary>Gets the kind of the node.</summary>
     public NodeType Type => (NodeType)Head.Type;
 
     /// <summary>True when further lookups of the same user get this number too.</summary>
@@ -55,7 +55,7 @@ internal sealed class NumberRecord
     /// <summary>Gets the lookup that used it last.</summary>
     public ulong Request => Head.Request;
 
-    /// <summary>Gets how often the kernel holds the number.</summary>
+    /// <summary>Gets the number of lookups that the kernel holds.</summary>
     public ulong Lookups => Head.Lookups;
 
     /// <summary>Gets the node's name.</summary>
@@ -90,8 +90,8 @@ internal sealed class NumberRecord
         (area, id) => area.Span.Length > Unsafe.SizeOf<Parts>() && area.As<Parts>().IsKnown
             ? new NumberRecord(area, id) : null);
 
-    /// <summary>The kernel holds the number once more.</summary>
-    /// <param name="lookups">How often it does now.</param>
+    /// <summary>Records that the kernel holds the number once more.</summary>
+    /// <param name="lookups">The lookups that the kernel holds now.</param>
     /// <param name="request">The lookup.</param>
     public void Count(ulong lookups, ulong request)
     {
@@ -101,7 +101,7 @@ internal sealed class NumberRecord
         _area.Wrote();
     }
 
-    /// <summary>The kernel has forgotten the number.</summary>
+    /// <summary>Removes the record: the kernel has forgotten the number.</summary>
     public void Remove() => _area.Remove();
 
     [StructLayout(LayoutKind.Sequential)]

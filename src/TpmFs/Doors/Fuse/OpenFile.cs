@@ -8,26 +8,27 @@ namespace TpmFs.Doors.Fuse;
 /// </summary>
 internal abstract class OpenFile
 {
-    /// <summary>How the kernel is to treat it.</summary>
+    /// <summary>Gets the FOPEN_* flags that the kernel gets for the file.</summary>
     public abstract FuseOpenFlags Flags { get; }
 
     /// <summary>
-    /// Whether what is written to it is an order to the daemon, and no TPM's, whose commands may be secrets.
+    /// True when a write to the file is an order to the daemon. False when it is a TPM's command, which may hold
+    /// secrets.
     /// </summary>
     public virtual bool TakesOrders => false;
 
-    /// <summary>Gets the number of the conversation that it leads; 0 where it leads none.</summary>
+    /// <summary>Gets the number of the file's conversation; 0 where it has none.</summary>
     public virtual ulong Conversation => 0;
 
-    /// <summary>Gets what the next daemon finds of it; null before it has a number.</summary>
+    /// <summary>Gets the file's record for the next daemon; null before the file has a number.</summary>
     public OpenRecord? Record { get; private set; }
 
     /// <summary>
-    /// Gives the file its record, before any other call: a file of an earlier daemon finds there what it was at.
+    /// Gives the file its record, before any other call. A file of an earlier daemon finds its state there.
     /// </summary>
     public virtual void Attach(OpenRecord record) => Record = record;
 
-    /// <summary>Completes the reply, fails it, or keeps it.</summary>
+    /// <summary>Reads: completes the reply, fails it, or keeps it.</summary>
     public virtual void Read(in FuseReadArguments arguments, FuseReadReply reply) => reply.Fail(Errno.EINVAL);
 
     public virtual Errno Write(in FuseWriteArguments arguments, ReadOnlySpan<byte> data, out int written)
@@ -37,7 +38,8 @@ internal abstract class OpenFile
     }
 
     /// <summary>
-    /// Has the thread that took a write, once the answer to the write is out; see <see cref="FuseFileSystem.Lend"/>.
+    /// Lends the file the thread that took a write, once the answer to the write is out; see
+    /// <see cref="FuseFileSystem.Lend"/>.
     /// </summary>
     public virtual WriteProgress Lend() => WriteProgress.Nothing;
 

@@ -4,16 +4,16 @@ using TpmFs.Fuse;
 namespace TpmFs.Doors.Fuse;
 
 /// <summary>
-/// Serves one connection with the kernel: passes requests about open files to these. A class for each kind of
-/// connection says what can be opened there, and answers all other requests.
+/// Serves one connection with the kernel: passes requests about open files to these. A subclass for each kind of
+/// connection opens files, and answers all other requests.
 /// </summary>
 /// <param name="files">The connection's open files.</param>
-/// <param name="notifier">Wakes those who poll on the connection.</param>
+/// <param name="notifier">Wakes the clients that poll on the connection.</param>
 internal abstract class OpenFileSystem(OpenFiles files, PollNotifier notifier) : FuseFileSystem
 {
     private volatile bool _closing;
 
-    /// <summary>Gets how many files are open.</summary>
+    /// <summary>Gets the number of open files.</summary>
     public int OpenFiles => files.Count;
 
     protected IFuseNotifier Notifier => notifier;
@@ -25,14 +25,17 @@ internal abstract class OpenFileSystem(OpenFiles files, PollNotifier notifier) :
     /// <param name="conversations">
     /// The conversations that went on, by their numbers; those that are used are taken out.
     /// </param>
-    /// <returns>How many files that lead no conversation are open again, and how many cannot be.</returns>
+    /// <returns>
+    /// The number of files without a conversation that are open again, and the number of those that cannot be opened
+    /// again.
+    /// </returns>
     public (int Others, int Gone) Resume(Dictionary<ulong, Conversation> conversations) =>
         files.Resume(conversations, notifier, Reopen);
 
     public override void Started(IFuseNotifier session) => notifier.Attach(session);
 
     /// <summary>
-    /// Wakes all clients that poll: what they wait for may have happened while nobody served. A client that is woken
+    /// Wakes all clients that poll: what they wait for may have happened while no daemon served. A client that is woken
     /// for nothing polls again.
     /// </summary>
     public override void Resumed() => files.EndResume(notifier);

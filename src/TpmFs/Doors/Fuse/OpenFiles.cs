@@ -5,10 +5,10 @@ using TpmFs.Fuse;
 namespace TpmFs.Doors.Fuse;
 
 /// <summary>
-/// Holds the open files of one connection with the kernel, by the numbers that it names them by. A number that leads
+/// Holds the open files of one connection with the kernel, by the kernel's numbers for them. A number that leads
 /// nowhere is of an earlier daemon whose records cannot be read: ENODEV. Any thread.
 /// </summary>
-/// <param name="records">Where they are written down for the next daemon.</param>
+/// <param name="records">The records for the next daemon.</param>
 /// <param name="connection">The connection; 0 is the mount's.</param>
 internal sealed class OpenFiles(OpenRecords records, uint connection)
 {
@@ -16,15 +16,15 @@ internal sealed class OpenFiles(OpenRecords records, uint connection)
     // By the requests that opened them, while requests are repeated.
     private readonly Dictionary<ulong, OpenId> _earlier = [];
 
-    /// <summary>Gets how many there are.</summary>
+    /// <summary>Gets the number of open files.</summary>
     public int Count => _files.Count;
 
     /// <summary>Gives an open file a number.</summary>
     /// <param name="file">The file.</param>
     /// <param name="node">The number by which the kernel opens it.</param>
-    /// <param name="opener">Who opens it.</param>
-    /// <param name="flags">Those of open(2).</param>
-    /// <returns>What OPEN answers.</returns>
+    /// <param name="opener">The caller.</param>
+    /// <param name="flags">The flags of open(2).</param>
+    /// <returns>The answer to OPEN.</returns>
     public FuseOpened Add(OpenFile file, NodeId node, in FuseCaller opener, uint flags)
     {
         file.Attach(records.Begin(connection, node, opener, flags, file.Conversation));
@@ -37,9 +37,12 @@ internal sealed class OpenFiles(OpenRecords records, uint connection)
     /// <param name="conversations">
     /// The conversations that went on, by their numbers; those that are used are taken out.
     /// </param>
-    /// <param name="notifier">Wakes who polls.</param>
+    /// <param name="notifier">Wakes the clients that poll.</param>
     /// <param name="reopen">Opens a file again that leads no conversation.</param>
-    /// <returns>How many files that lead no conversation are open again, and how many cannot be.</returns>
+    /// <returns>
+    /// The number of files without a conversation that are open again, and the number of those that cannot be opened
+    /// again.
+    /// </returns>
     public (int Others, int Gone) Resume(
         Dictionary<ulong, Conversation> conversations, IFuseNotifier notifier, Func<OpenRecord, OpenFile> reopen)
     {
@@ -69,8 +72,8 @@ internal sealed class OpenFiles(OpenRecords records, uint connection)
     }
 
     /// <summary>
-    /// No request is repeated any more. Wakes all who poll: what they wait for may have happened while nobody served. A
-    /// client that is woken for nothing polls again.
+    /// Learns that no request is repeated any more. Wakes all clients that poll: what they wait for may have happened
+    /// while no daemon served. A client that is woken for nothing polls again.
     /// </summary>
     public void EndResume(IFuseNotifier notifier)
     {
@@ -101,8 +104,7 @@ internal sealed class OpenFiles(OpenRecords records, uint connection)
         }
     }
 
-    /// <param name="isOrder">True when what is written is an order to the daemon: <see cref="OpenFile.TakesOrders"/>.
-    /// </param>
+    /// <param name="isOrder">True when the write is an order to the daemon: <see cref="OpenFile.TakesOrders"/>.</param>
     public Errno Write(
         OpenId open, in FuseWriteArguments arguments, ReadOnlySpan<byte> data, out int written, out bool isOrder)
     {
@@ -139,7 +141,7 @@ internal sealed class OpenFiles(OpenRecords records, uint connection)
         }
     }
 
-    /// <summary>Releases all: a connection that has ended sends no RELEASE for what is still open.</summary>
+    /// <summary>Releases all open files: a connection that has ended sends no RELEASE for them.</summary>
     public void ReleaseAll()
     {
         foreach (OpenId open in _files.Keys)

@@ -28,7 +28,7 @@ internal sealed class OpenRecord
     /// <summary>Gets the number by which the kernel opened it.</summary>
     public NodeId Node => new(Head.Node);
 
-    /// <summary>Gets who opened it, by which request.</summary>
+    /// <summary>Gets the caller and the request that opened it.</summary>
     public FuseCaller Opener => new(Head.Uid, Head.Gid, Head.Pid)
     {
         Request = new FuseRequestId(Head.Request, IsRepeated: false),
@@ -67,7 +67,7 @@ internal sealed class OpenRecord
         }
     }
 
-    /// <summary>Gets or sets the length of what was read to its end; negative where nothing was.</summary>
+    /// <summary>Gets or sets the length of the content that was read to its end; negative where none was.</summary>
     public long End
     {
         get => Head.End - 1;
@@ -104,7 +104,7 @@ internal sealed class OpenRecord
         (area, id) => area.Span.Length == Unsafe.SizeOf<Parts>() && area.As<Parts>().IsOpen
             ? new OpenRecord(area, id) : null);
 
-    /// <summary>The file is closed.</summary>
+    /// <summary>Removes the record: the file is closed.</summary>
     public void Remove() => _area.Remove();
 
     [StructLayout(LayoutKind.Sequential)]

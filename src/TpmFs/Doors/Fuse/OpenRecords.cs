@@ -20,8 +20,8 @@ internal sealed class OpenRecords(RecordStore? store)
     /// <summary>Returns the files that were open on a connection in an earlier daemon.</summary>
     public IEnumerable<OpenRecord> EarlierOf(uint connection) => _earlier[connection];
 
-    /// <summary>Removes the files that were open on connections that nobody goes on with.</summary>
-    /// <param name="goOn">Returns true of the connections that go on.</param>
+    /// <summary>Removes the files of connections with which this daemon does not go on.</summary>
+    /// <param name="goOn">True of the connections that go on.</param>
     public void ForgetOthers(Func<uint, bool> goOn)
     {
         foreach (OpenRecord lost in Earlier.Where(record => !goOn(record.Connection)))
@@ -33,8 +33,8 @@ internal sealed class OpenRecords(RecordStore? store)
     /// <summary>Gives an open file its number, and writes the file down.</summary>
     /// <param name="connection">The connection on which the kernel opens it.</param>
     /// <param name="node">The number by which the kernel opens it.</param>
-    /// <param name="opener">Who opens it, by which request.</param>
-    /// <param name="flags">Those of open(2).</param>
+    /// <param name="opener">The caller and the request.</param>
+    /// <param name="flags">The flags of open(2).</param>
     /// <param name="conversation">The number of its conversation; 0 where it has none.</param>
     public OpenRecord Begin(uint connection, NodeId node, in FuseCaller opener, uint flags, ulong conversation)
     {
@@ -43,9 +43,9 @@ internal sealed class OpenRecords(RecordStore? store)
     }
 }
 
-/// <summary>The request that opens a file.</summary>
+/// <summary>Names the request that opens a file.</summary>
 /// <param name="Connection">The connection by which it came.</param>
 /// <param name="Node">The number by which the kernel opens the file.</param>
-/// <param name="Opener">Who opens it.</param>
-/// <param name="Flags">Those of open(2).</param>
+/// <param name="Opener">The caller.</param>
+/// <param name="Flags">The flags of open(2).</param>
 internal readonly record struct OpenRequest(uint Connection, NodeId Node, FuseCaller Opener, uint Flags);

@@ -16,7 +16,9 @@ internal struct PollWaiters
     /// <summary>True when a poll waits.</summary>
     public readonly bool Any => _waiters is { Count: > 0 };
 
-    /// <summary>Adds a poll; what several polls with one id want is added up.</summary>
+    /// <summary>
+    /// Adds a poll. Several polls with one id count as one, which waits for the events of all of them.
+    /// </summary>
     public void Add(PollId poll, PollEvents wanted)
     {
         _waiters ??= new(1);
@@ -32,7 +34,7 @@ internal struct PollWaiters
         _waiters.Add((poll, wanted | AlwaysWanted));
     }
 
-    /// <summary>Takes those polls out that wait for one of these events.</summary>
+    /// <summary>Takes out the polls that wait for one of these events.</summary>
     public PollWakeups Take(PollEvents ready)
     {
         var concerned = default(PollWakeups);

@@ -5,15 +5,14 @@ using TpmFs.Rm;
 namespace TpmFs.Doors.Fuse;
 
 /// <summary>
-/// One open file description of a TPM node: turns the kernel's requests into a conversation. What waits is always a
-/// read, which is kept without a thread; a write queues the command and returns. FUSE's offsets are ignored: this is a
-/// stream.
+/// One open file description of a TPM node: turns the kernel's requests into a conversation. Only reads wait, and a
+/// read is kept without a thread; a write queues the command and returns. FUSE's offsets are ignored: this is a stream.
 /// </summary>
 /// <remarks>
 /// The lock guards the reads and polls that wait. It is held while the conversation is asked, never while a reply or
 /// the notifier is called. <see cref="_isWatched"/> is set before the conversation is asked, and read after the
-/// conversation has changed; the conversation's own lock orders the two, so that what waits misses no change, and where
-/// nothing waits a change costs no lock of this file.
+/// conversation has changed; the conversation's own lock orders the two. So a waiting read or poll misses no change,
+/// and where nothing waits a change costs no lock of this file.
 /// </remarks>
 internal sealed class TpmFile : OpenFile, IConversationDoor, IFuseInterruptible
 {
@@ -29,7 +28,7 @@ internal sealed class TpmFile : OpenFile, IConversationDoor, IFuseInterruptible
     private volatile bool _isWatched;
 
     /// <param name="conversation">A conversation that has just begun. The file closes it.</param>
-    /// <param name="notifier">Wakes who polls.</param>
+    /// <param name="notifier">Wakes the clients that poll.</param>
     public TpmFile(Conversation conversation, IFuseNotifier notifier)
     {
         _conversation = conversation;
@@ -191,8 +190,8 @@ internal sealed class TpmFile : OpenFile, IConversationDoor, IFuseInterruptible
     };
 
     /// <summary>
-    /// Refuses a read that would have to wait. That is written down, since by the time of another daemon there may be
-    /// an answer, which belongs to another read.
+    /// Refuses a read that would have to wait. Writes the refusal down, since by the time of another daemon there may
+    /// be an answer, which belongs to another read.
     /// </summary>
     private static Portion Refuse(FuseReadReply reply, ulong turn, Errno error)
     {
@@ -203,7 +202,7 @@ internal sealed class TpmFile : OpenFile, IConversationDoor, IFuseInterruptible
     private bool IsAnythingWaiting => _waiting.Count > 0 || _pollers.Any;
 
     /// <summary>
-    /// Gives the reads that wait what they get, unless the command is still under way. The oldest goes first; those for
+    /// Gives the waiting reads their bytes, unless the command is still under way. The oldest goes first; the reads for
     /// which nothing is left get no bytes, even when the next command is written meanwhile.
     /// </summary>
     /// <returns>The oldest of them, to be sent without the lock; null when none is settled.</returns>
@@ -232,7 +231,7 @@ internal sealed class TpmFile : OpenFile, IConversationDoor, IFuseInterruptible
         return isTaken;
     }
 
-    /// <summary>Looks what is ready now, where anybody waits for it.</summary>
+    /// <summary>Asks the conversation which events are ready now, if a poll or a read waits.</summary>
     private PollWakeups LookAgain()
     {
         PollWakeups woken = _pollers.Any ? Look(Ready) : default;

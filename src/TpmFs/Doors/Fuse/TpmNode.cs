@@ -6,12 +6,12 @@ using TpmFs.Permissions;
 namespace TpmFs.Doors.Fuse;
 
 /// <summary>
-/// A TPM: each open begins a conversation in its domain. A managed node is not there for a TPM that cannot be managed.
+/// A TPM: each open begins a conversation in its domain. Lookups find no managed node of a TPM that cannot be managed.
 /// </summary>
 /// <param name="domain">The domain that it is in.</param>
 /// <param name="tpm">The way to the TPM.</param>
-/// <param name="address">How it leads there.</param>
-/// <param name="notifier">Wakes who polls.</param>
+/// <param name="address">The way by which the node leads to the TPM.</param>
+/// <param name="notifier">Wakes the clients that poll.</param>
 internal sealed class TpmNode(
     NodeTable table, NodeAccess access, Domain domain, TpmPort tpm, TpmNodeAddress address, IFuseNotifier notifier)
     : Node(table, access)
@@ -25,7 +25,7 @@ internal sealed class TpmNode(
 
     public override NodeType Type => NodeType.Regular;
 
-    /// <summary>Gets where open files are written down for the next daemon.</summary>
+    /// <summary>Gets the records of open files for the next daemon.</summary>
     public OpenRecords Opens { get; } = table.Opens;
 
     /// <summary>True when the node is out of the tree.</summary>
@@ -33,12 +33,12 @@ internal sealed class TpmNode(
 
     /// <summary>
     /// Gets the size of the largest command: no write goes beyond it, so that the kernel's idea of the size never
-    /// changes. Where the size is 0, and grows by writes, the kernel takes an asynchronous read for one beyond the end,
-    /// and truncates its page cache at each look at the node.
+    /// changes. If the size were 0 and grew by writes, the kernel would take an asynchronous read for one beyond the
+    /// end, and would truncate its page cache at each look at the node.
     /// </summary>
     protected override ulong Size => (ulong)tpm.Facts.MaxCommandSize;
 
-    /// <summary>False while the TPM is not known to be one that has such a node.</summary>
+    /// <summary>False until the TPM is known to be one that has such a node.</summary>
     public bool IsThere => (address.IsRaw || tpm.CanBeManaged) && tpm.Has(address.Locality);
 
     public override Node? VisibleTo(in FuseCaller caller) => IsThere ? this : null;
@@ -50,7 +50,7 @@ internal sealed class TpmNode(
         Open(caller.ToCaller(), notifier, out file);
 
     /// <summary>Opens it for a client of another door.</summary>
-    /// <param name="wakes">Wakes that door's clients who poll.</param>
+    /// <param name="wakes">Wakes that door's clients that poll.</param>
     public Errno Open(in Caller caller, IFuseNotifier wakes, out OpenFile? file)
     {
         file = TryAdmit(caller, out Conversation? conversation, out Errno refusal)
@@ -59,8 +59,7 @@ internal sealed class TpmNode(
     }
 
     /// <summary>
-    /// Begins a conversation for a caller who may open this node, by whatever door the caller comes; see
-    /// <see cref="Domain.TryAdmit"/>.
+    /// Begins a conversation for a caller who may open this node, by any door; see <see cref="Domain.TryAdmit"/>.
     /// </summary>
     public bool TryAdmit(in Caller caller, [NotNullWhen(true)] out Conversation? conversation, out Errno refusal) =>
         domain.TryAdmit(caller, tpm, address, out conversation, out refusal);
@@ -73,7 +72,7 @@ internal interface ITpmNodeWatcher
     void Added(TpmNode node);
 }
 
-/// <summary>Several watchers as one.</summary>
+/// <summary>Passes all calls to several watchers.</summary>
 internal sealed class TpmNodeWatchers(IReadOnlyList<ITpmNodeWatcher> all) : ITpmNodeWatcher
 {
     public void Added(TpmNode node)
@@ -85,7 +84,7 @@ internal sealed class TpmNodeWatchers(IReadOnlyList<ITpmNodeWatcher> all) : ITpm
     }
 }
 
-/// <summary>Says who asks in words that are not FUSE's.</summary>
+/// <summary>Converts FUSE's caller of a request to the daemon's own type.</summary>
 internal static class FuseCallers
 {
     /// <summary>Returns the caller of a request.</summary>

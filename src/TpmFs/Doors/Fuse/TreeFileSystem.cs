@@ -10,7 +10,7 @@ namespace TpmFs.Doors.Fuse;
 internal sealed class TreeFileSystem(NodeTable table, PollNotifier notifier, uint owner, ILogger log)
     : OpenFileSystem(new OpenFiles(table.Opens, connection: 0), notifier)
 {
-    /// <summary>Gets or sets what is done when the requests of an earlier daemon are served.</summary>
+    /// <summary>Gets or sets the action that follows when the requests of an earlier daemon are served.</summary>
     public Action? WhenResumed { get; set; }
 
     public override void Resumed()
@@ -182,7 +182,7 @@ internal sealed class TreeFileSystem(NodeTable table, PollNotifier notifier, uin
         }
     }
 
-    /// <summary>Another attribute than an ACL is a matter of the node that takes it.</summary>
+    /// <summary>Logs a change of an ACL. A node that takes another attribute logs that change itself.</summary>
     private void AuditXattr(in FuseCaller caller, Node node, ReadOnlySpan<byte> name, Errno error)
     {
         if (AclXattr.IsAcl(name))

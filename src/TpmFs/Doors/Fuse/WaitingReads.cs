@@ -4,8 +4,8 @@ using TpmFs.Fuse;
 namespace TpmFs.Doors.Fuse;
 
 /// <summary>
-/// A read that waits for a response, without a thread; then its answer, which whoever settled it sends without the
-/// lock.
+/// A read that waits for a response, without a thread; then its answer, which the thread that settled the read sends
+/// without the lock.
 /// </summary>
 internal sealed class WaitingRead
 {
@@ -20,12 +20,14 @@ internal sealed class WaitingRead
     public Portion Portion { get; set; }
 
     /// <summary>
-    /// The next in the queue. Owned by <see cref="WaitingReads"/> while this waits, then by whoever settled it.
+    /// The next read in the queue. Owned by <see cref="WaitingReads"/> while this one waits, then by the thread that
+    /// settled it.
     /// </summary>
     public WaitingRead? Next { get; set; }
 
     /// <summary>
-    /// Answers one read. When the kernel no longer waits, its connection is gone, and nobody is left to read.
+    /// Answers one read. Does not care for a failure: when the kernel no longer waits, its connection is gone, and no
+    /// client is left to read.
     /// </summary>
     public static void Answer(FuseReadReply reply, Portion portion)
     {
@@ -42,7 +44,7 @@ internal sealed class WaitingRead
     }
 }
 
-/// <summary>Writes down what a read gets, with the read's request.</summary>
+/// <summary>Writes down the bytes that a read gets, with the read's request.</summary>
 internal readonly struct ReadNotes(FuseReadReply reply) : IReadNotes
 {
     public void Note(in TakenPart part) =>
@@ -55,7 +57,7 @@ internal readonly struct ReadNotes(FuseReadReply reply) : IReadNotes
 internal struct WaitingReads
 {
     /// <summary>
-    /// As many reads of one file may wait. A client needs one; without a bound, many threads of one client, or
+    /// The most reads of one file that may wait. A client needs one; without a bound, many threads of one client, or
     /// asynchronous reads, would take any amount of the daemon's memory.
     /// </summary>
     public const int Most = 256;
@@ -64,11 +66,12 @@ internal struct WaitingReads
     private WaitingRead? _last;
 
     /// <summary>
-    /// A waiting read that is not in use, so that a file on which a client waits again and again makes no other.
+    /// A waiting read that is not in use, kept so that a file on which a client waits again and again allocates no
+    /// other.
     /// </summary>
     private WaitingRead? _spare;
 
-    /// <summary>Gets how many reads wait.</summary>
+    /// <summary>Gets the number of reads that wait.</summary>
     public int Count { get; private set; }
 
     /// <summary>Gets the read that has waited for the longest time; null when none waits.</summary>

@@ -4,25 +4,26 @@ using TpmFs.Fuse;
 namespace TpmFs.Doors.Fuse;
 
 /// <summary>
-/// Tells when waking those who poll one file takes too much of the daemon's time. The kernel wakes all registrations of
-/// the file within the call by which the daemon notifies it, and meanwhile holds a lock of the whole connection; with
-/// epoll(7) one client can register a file millions of times. Any thread; two threads at once may miscount.
+/// Tells when waking the clients that poll one file takes too much of the daemon's time. The kernel wakes all
+/// registrations of the file within the call by which the daemon notifies it, and meanwhile holds a lock of the whole
+/// connection; with epoll(7) one client can register a file millions of times. Any thread; two threads at once may
+/// miscount.
 /// </summary>
 internal struct WakeupCost
 {
-    /// <summary>A wake-up that takes less is cheap: so long it takes for some 10,000 registrations.</summary>
+    /// <summary>The duration below which a wake-up is cheap: that of some 10,000 registrations.</summary>
     private static readonly TimeSpan s_cheap = TimeSpan.FromMilliseconds(1);
 
     /// <summary>
-    /// The time that wake-ups of one file may take together which follow each other and are not cheap.
+    /// The time that several wake-ups of one file, one after the other and none of them cheap, may take together.
     /// </summary>
     private static readonly TimeSpan s_most = TimeSpan.FromMilliseconds(10);
 
     private TimeSpan _spent;
     private bool _isSuspect;
 
-    /// <summary>Wakes those who poll.</summary>
-    /// <returns>True when that has taken too much of this thread's time, now and before.</returns>
+    /// <summary>Wakes the clients that poll.</summary>
+    /// <returns>True when the wake-ups have taken too much of this thread's time, now and before.</returns>
     public bool Notify(in PollWakeups woken, IFuseNotifier notifier)
     {
         if (!woken.Any)

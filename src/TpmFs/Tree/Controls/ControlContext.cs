@@ -4,9 +4,10 @@ using TpmFs.Policy;
 namespace TpmFs.Tree.Controls;
 
 /// <summary>
-/// What all control files share: whose they are, and how much of the daemon their open files may take together.
+/// Holds what all control files share: their owner, and the bounds on what their open files take from the daemon
+/// together.
 /// </summary>
-/// <param name="Owner">Root, or the user who runs the daemon.</param>
+/// <param name="Owner">The administrator: root, or the user who runs the daemon.</param>
 /// <param name="Time">The clock by which making content is timed.</param>
 internal sealed record ControlContext(Access Owner, TimeProvider Time)
 {
@@ -19,7 +20,7 @@ internal sealed record ControlContext(Access Owner, TimeProvider Time)
     private readonly FairShares _keptBytes = new(AdministratorsKeptBytes);
     private readonly MakingTime _making = new(Time);
 
-    /// <summary>Gets what tells to whose share a user's doings are put down.</summary>
+    /// <summary>Gets the table of the users whose shares pay for other users' doings.</summary>
     public Payers Payers { get; init; } = new();
 
     /// <summary>Returns the user whose shares a user's open files use.</summary>

@@ -6,25 +6,27 @@ using TpmFs.Permissions;
 namespace TpmFs.Tree.Controls;
 
 /// <summary>
-/// A file in which the daemon says something, or takes orders: root's, with permissions that nobody can change. Reading
-/// and writing it waits for nothing.
+/// A file that shows something of the daemon, or takes orders. It is root's, with permissions that no user can change.
+/// Reading and writing it waits for nothing.
 /// </summary>
 internal abstract class ControlFile(NodeTable table, uint mode, ControlContext context)
     : Node(table, NodeAccess.Fixed(mode, context.Owner.Uid, context.Owner.Gid))
 {
-    /// <summary>Everybody may read it.</summary>
+    /// <summary>The permissions of a file that everybody may read.</summary>
     protected const uint Shown = 0b100_100_100;
 
-    /// <summary>Everybody may read it, root may write it.</summary>
+    /// <summary>The permissions of a file that everybody may read and root may write.</summary>
     protected const uint Settable = 0b110_100_100;
 
-    /// <summary>Root may read and write it, and the users whom the file itself lets in.</summary>
+    /// <summary>
+    /// The permissions of a file that root, and the users that the file itself names, may read and write.
+    /// </summary>
     protected const uint Private = 0b110_000_000;
 
-    /// <summary>How old content may be that is shown again to a user who has had too much of it made.</summary>
+    /// <summary>The greatest age of content that is shown again to a user who has had too much of it made.</summary>
     private static readonly TimeSpan s_lasts = TimeSpan.FromSeconds(1);
 
-    /// <summary>Content that took less than this to make is made anew for everybody.</summary>
+    /// <summary>The time below which content is made anew for everybody.</summary>
     private static readonly TimeSpan s_quick = TimeSpan.FromMilliseconds(0.2);
 
     private volatile bool _isGone;
@@ -33,7 +35,7 @@ internal abstract class ControlFile(NodeTable table, uint mode, ControlContext c
     /// <summary>True when the file's domain is gone.</summary>
     public bool IsGone => _isGone;
 
-    /// <summary>Gets what it shares with the other control files.</summary>
+    /// <summary>Gets the part that it shares with the other control files.</summary>
     public ControlContext Context => context;
 
     public override NodeType Type => NodeType.Regular;
@@ -58,8 +60,8 @@ internal abstract class ControlFile(NodeTable table, uint mode, ControlContext c
     }
 
     /// <summary>
-    /// Returns what a user reads from the start: made at that moment, or, for a user who has had too much of it made,
-    /// what somebody read within the last second.
+    /// Returns the content that a user reads from the start: made at that moment or, for a user who has had too much of
+    /// it made, one that another user read within the last second.
     /// </summary>
     /// <param name="payer">The user whose share of the daemon's time it costs.</param>
     public string ContentFor(uint payer)
@@ -81,14 +83,14 @@ internal abstract class ControlFile(NodeTable table, uint mode, ControlContext c
     /// <param name="payer">The user whose shares it uses.</param>
     protected virtual ControlOpen NewOpen(uint payer) => new(this, payer);
 
-    /// <summary>Makes what a reader gets who reads from the start.</summary>
+    /// <summary>Makes the content for a reader who reads from the start.</summary>
     public virtual string Content() => "";
 
-    /// <summary>Takes one order: what one write(2) carried, without the newlines at its end.</summary>
-    /// <param name="isFirst">Whether it is the first that this open takes.</param>
+    /// <summary>Takes one order: the bytes of one write(2), without the newlines at its end.</summary>
+    /// <param name="isFirst">True for the first order that this open takes.</param>
     public virtual Errno Take(string order, bool isFirst) => Errno.EINVAL;
 
-    /// <param name="Text">What was shown.</param>
-    /// <param name="MadeAt">As <see cref="TimeProvider.GetTimestamp"/> counts.</param>
+    /// <param name="Text">The content that was shown.</param>
+    /// <param name="MadeAt">The time, as <see cref="TimeProvider.GetTimestamp"/> counts.</param>
     private sealed record Snapshot(string Text, long MadeAt);
 }

@@ -6,8 +6,9 @@ using TpmFs.Fuse;
 namespace TpmFs.Tree.Controls;
 
 /// <summary>
-/// One open file description of a control file. What is read is made at offset 0 and kept for this open until its end
-/// is read, so that a reader in pieces sees one moment; one write is one order, whatever its offset.
+/// One open file description of a control file. Its content is made when a client reads at offset 0, and kept for this
+/// open until its end is read, so that a client that reads in pieces sees one moment. One write is one order, whatever
+/// its offset.
 /// </summary>
 /// <param name="payer">The user whose shares it uses.</param>
 internal class ControlOpen(ControlFile file, uint payer) : OpenFile
@@ -21,7 +22,9 @@ internal class ControlOpen(ControlFile file, uint payer) : OpenFile
     private bool _ordered;
     private bool _isReleased;
 
-    /// <summary>Its size shows as 0, so the kernel must ask in any case.</summary>
+    /// <summary>
+    /// Gets the flags for the kernel. The size of the file shows as 0, so the kernel must ask in any case.
+    /// </summary>
     public override FuseOpenFlags Flags => FuseOpenFlags.DirectIo | FuseOpenFlags.NoFlush;
 
     public override bool TakesOrders => true;
@@ -95,7 +98,7 @@ internal class ControlOpen(ControlFile file, uint payer) : OpenFile
         file.Context.Close(payer);
     }
 
-    /// <summary>Returns what a read at an offset is of. Under the lock.</summary>
+    /// <summary>Returns the content that a read at an offset is taken from. Under the lock.</summary>
     private byte[] Content(ulong offset)
     {
         bool isAtEnd = offset > 0 && offset >= (ulong?)_end;
@@ -103,11 +106,11 @@ internal class ControlOpen(ControlFile file, uint payer) : OpenFile
     }
 
     /// <summary>
-    /// Keeps content until its last byte is read. A user for whom too much is kept already reads what holds at each
-    /// read instead. Under the lock.
+    /// Keeps content until its last byte is read. A user for whom too much is kept already gets the present content at
+    /// each read instead. Under the lock.
     /// </summary>
-    /// <param name="shown">What was read from.</param>
-    /// <param name="end">Where the read ended in it.</param>
+    /// <param name="shown">The content that was read.</param>
+    /// <param name="end">The end of the read in it.</param>
     private void Keep(byte[] shown, int end)
     {
         if (end == shown.Length)

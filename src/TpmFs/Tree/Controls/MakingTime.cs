@@ -1,9 +1,9 @@
 namespace TpmFs.Tree.Controls;
 
 /// <summary>
-/// Bounds the time that the daemon spends on making what users read in control files, since the threads that make it
-/// also take everybody's commands. In each second, content is made for a user while the user has used less of the time
-/// than is left. So one user alone gets half. Any thread.
+/// Bounds the time that the daemon spends on making the content that users read in control files, since the threads
+/// that make it also take all clients' commands. In each second, content is made for a user while the user has used
+/// less of the time than is left. So one user alone gets half. Any thread.
 /// </summary>
 /// <param name="time">The clock.</param>
 internal sealed class MakingTime(TimeProvider time)
@@ -26,7 +26,7 @@ internal sealed class MakingTime(TimeProvider time)
         }
     }
 
-    /// <summary>Puts time down to a user.</summary>
+    /// <summary>Counts time for a user.</summary>
     public void Use(uint uid, TimeSpan used)
     {
         lock (_gate)

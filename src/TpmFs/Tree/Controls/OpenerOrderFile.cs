@@ -6,8 +6,8 @@ using TpmFs.Doors.Fuse;
 namespace TpmFs.Tree.Controls;
 
 /// <summary>
-/// A file that takes an opener's id and does something to that opener: EINVAL for what is no id, ESRCH for one of no
-/// opener of this domain.
+/// A file that takes an opener's id and acts on that opener. The write fails with EINVAL for a text that is no id, and
+/// with ESRCH for an id that no opener of this domain has.
 /// </summary>
 internal abstract class OpenerOrderFile(NodeTable table, ControlContext context, Node directory, Domain domain)
     : OwnersFile(table, context, directory)
@@ -29,12 +29,12 @@ internal abstract class OpenerOrderFile(NodeTable table, ControlContext context,
         return Errno.None;
     }
 
-    /// <summary>Does it.</summary>
+    /// <summary>Carries the order out.</summary>
     protected abstract void Do(Conversation opener);
 }
 
 /// <summary>
-/// cancel: the opener's command under way is given up, where the TPM can. Without one nothing happens.
+/// cancel: gives up the opener's command under way, where the TPM can. Does nothing when there is none.
 /// </summary>
 internal sealed class CancelFile(NodeTable table, ControlContext context, Node directory, Domain domain)
     : OpenerOrderFile(table, context, directory, domain)
@@ -42,7 +42,7 @@ internal sealed class CancelFile(NodeTable table, ControlContext context, Node d
     protected override void Do(Conversation opener) => opener.Cancel();
 }
 
-/// <summary>revoke: the opener ends, as if its domain were gone.</summary>
+/// <summary>revoke: ends the opener, as if its domain were gone.</summary>
 internal sealed class RevokeFile(NodeTable table, ControlContext context, Node directory, Domain domain, ILogger log)
     : OpenerOrderFile(table, context, directory, domain)
 {

@@ -9,14 +9,15 @@ namespace TpmFs.Tree.Controls;
 /// openers: a line for each opener of a domain: id, uid, pid, command, node, locality, objects, sessions, commands, age
 /// in seconds, state, seconds in that state, the TPM command that is under way or whose response is unread (or -),
 /// waiting reads, unread bytes, door; with a blank between them and none in them. New columns are added at the end. The
-/// pid is 0 when the process has ended, and another process has its number by now.
+/// pid is 0 when the process has ended and another process has its number by now.
 /// </summary>
 internal sealed class OpenersFile(
     NodeTable table, ControlContext context, Node directory, Domain domain, TimeProvider time)
         : OwnersFile(table, context, directory)
 {
     /// <summary>
-    /// A process's age and an opener's come from different clocks, and are read one after the other.
+    /// The tolerance between a process's age and an opener's, which come from different clocks, and are read one after
+    /// the other.
     /// </summary>
     private static readonly TimeSpan s_inaccuracy = TimeSpan.FromMilliseconds(100);
 
@@ -43,7 +44,7 @@ internal sealed class OpenersFile(
 
     /// <summary>
     /// Returns the number of an opener's process, or 0 when a process has that number that began after the open. The
-    /// kernel uses the numbers of processes that have ended again, while their open files may be with other processes.
+    /// kernel uses the numbers of ended processes again, while their open files may be with other processes.
     /// </summary>
     private static uint PidOf(Client client, TimeSpan age, Dictionary<uint, TimeSpan?> ages)
     {

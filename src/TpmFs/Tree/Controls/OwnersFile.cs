@@ -5,13 +5,13 @@ using TpmFs.Permissions;
 namespace TpmFs.Tree.Controls;
 
 /// <summary>
-/// A private control file of a domain: root's, and let in is whoever owns the domain's directory at that moment. The
-/// owner finds another node under its name, which shows as their own, so that the kernel's check of permissions lets
-/// them through to the one here; all others find root's.
+/// A private control file of a domain: root's, and also open to the present owner of the domain's directory. The owner
+/// finds another node under its name, which shows as their own, so that the kernel's check of permissions lets them
+/// through; all others find root's.
 /// </summary>
 /// <remarks>
-/// Two nodes and not two views of one: the kernel has one owner for each node, and whoever looked last would decide for
-/// everybody.
+/// These are two nodes and not two views of one: the kernel has one owner for each node, so the user who looked last
+/// would decide for all others.
 /// </remarks>
 internal abstract class OwnersFile : ControlFile
 {

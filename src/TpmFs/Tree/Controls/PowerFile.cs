@@ -68,7 +68,7 @@ internal sealed class PowerFile(NodeTable table, ControlContext context, Suspens
     }
 
     /// <summary>
-    /// A read that waits until the state is settled. An interrupt ends it, unless it was told before.
+    /// A read that waits until the state is settled. An interrupt ends the wait, unless the state was told before.
     /// </summary>
     private sealed class SettlingRead(FuseReadReply reply) : IFuseInterruptible
     {

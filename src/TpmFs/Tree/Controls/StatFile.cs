@@ -5,8 +5,8 @@ using TpmFs.Doors.Fuse;
 namespace TpmFs.Tree.Controls;
 
 /// <summary>
-/// stat: what a domain uses and has used, flat lines of a key and a value; where there are several TPMs, after that of
-/// all together each one's, with tpmN. before the key.
+/// stat: a domain's present and past usage, in flat lines of a key and a value. Where there are several TPMs, each
+/// TPM's lines follow those of all together, with tpmN. before the key.
 /// </summary>
 internal sealed class StatFile(NodeTable table, ControlContext context, Domain domain, IReadOnlyList<TpmPort> tpms)
     : ControlFile(table, Shown, context)

@@ -8,8 +8,8 @@ using TpmFs.Tree.Controls;
 namespace TpmFs.Tree.Status;
 
 /// <summary>
-/// metrics: the same for Prometheus, in OpenMetrics text format 1.0, with types alone that its older text format has
-/// too.
+/// metrics: the content of status for Prometheus, in OpenMetrics text format 1.0, with only those types that its older
+/// text format has too.
 /// </summary>
 internal sealed class MetricsFile(NodeTable table, ControlContext context, DaemonStatus status)
     : ControlFile(table, Shown, context)

@@ -12,7 +12,7 @@ namespace TpmFs.Tree.Status;
 internal sealed class StatusFile(NodeTable table, ControlContext context, DaemonStatus status)
     : ControlFile(table, Shown, context)
 {
-    /// <summary>Short, so that the table fits a terminal of 80 columns.</summary>
+    /// <summary>The heads of the columns, short, so that the table fits a terminal of 80 columns.</summary>
     private static readonly string[] s_headings =
         ["open", "obj", "sess", "cmds", "per cmd", "busy", "waited", "denied", "auth fail"];
 
@@ -110,7 +110,7 @@ internal sealed class StatusFile(NodeTable table, ControlContext context, Daemon
         ];
     }
 
-    /// <summary>Returns a TPM's words with one blank between them: TPMs fill theirs up with blanks.</summary>
+    /// <summary>Returns a TPM's words with one blank between them: TPMs pad them with blanks.</summary>
     private static string OneBlank(string words) =>
         string.Join(' ', words.Split(' ', StringSplitOptions.RemoveEmptyEntries));
 
