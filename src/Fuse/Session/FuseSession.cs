@@ -305,6 +305,5 @@ public sealed class FuseSession : IRequestLoopOwner, IDisposable
 
         _initialised.TrySetCanceled();
         _ended.TrySetResult((FuseSessionEnd)_end);
-        _loop.Heartbeat.Cancel();
     }
 }

@@ -11,13 +11,6 @@ internal sealed class Heartbeat
 
     private TaskCompletionSource? _asked;
 
-    /// <summary>Completes with the next sign of life. Asked again before that, it is the same question.</summary>
-    public Task Ask()
-    {
-        var asked = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-        return (Interlocked.CompareExchange(ref _asked, asked, null) ?? asked).Task;
-    }
-
     /// <summary>
     /// Completes with the next sign of life; cancelled when the session ends before that.
     /// </summary>
@@ -36,7 +29,7 @@ internal sealed class Heartbeat
 
             // Again and again: a signal that comes just before the holder reads does nothing.
             interrupt();
-            await Task.WhenAny(beat, Task.Delay(s_askAgain)).ConfigureAwait(false);
+            await Task.WhenAny(beat, ending, Task.Delay(s_askAgain)).ConfigureAwait(false);
         }
 
         await beat.ConfigureAwait(false);
@@ -51,6 +44,13 @@ internal sealed class Heartbeat
         }
     }
 
-    /// <summary>Nobody will come round any more.</summary>
-    public void Cancel() => Interlocked.Exchange(ref _asked, null)?.TrySetCanceled();
+    /// <summary>Returns the question that is open, or a new one.</summary>
+    private Task Ask()
+    {
+        var asked = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        return (Interlocked.CompareExchange(ref _asked, asked, null) ?? asked).Task;
+    }
+
+    /// <summary>No thread comes round any more.</summary>
+    private void Cancel() => Interlocked.Exchange(ref _asked, null)?.TrySetCanceled();
 }
