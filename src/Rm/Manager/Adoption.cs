@@ -137,7 +137,7 @@ internal sealed class Adoption(ManagerParts parts, ManagerLoop loop, SpaceServic
     /// <summary>Takes the command with this number, where its client has handed it in again.</summary>
     private PendingCommand? Find(IReadOnlyDictionary<SpaceId, ManagedSpace> reopened, SpaceId id, long number) =>
         reopened.TryGetValue(id, out ManagedSpace? space) && space.Pending.Count == number
-            && parts.Queue.TryTake(space.Pending) ? space.Pending : null;
+            && parts.Dispatcher.TryTake(space.Pending) ? space.Pending : null;
 
     /// <summary>
     /// Returns a command whose client is gone, or has its answer: what it did is recorded all the same. Returns null

@@ -24,11 +24,11 @@ internal sealed class ManagerLoop(ManagerParts parts)
     public bool RunOne()
     {
         bool didOne = true;
-        if (parts.Queue.TryTakeClosing(out ManagedSpace? closing))
+        if (parts.Dispatcher.TryTakeClosing(out ManagedSpace? closing))
         {
             parts.Ledger.LetGo(closing.Record);
         }
-        else if (parts.Queue.TryTakeEnded(out SchedulingGroup? ended))
+        else if (parts.Dispatcher.TryTakeEnded(out SchedulingGroup? ended))
         {
             parts.Ledger.LetGo(ended);
         }
@@ -44,7 +44,7 @@ internal sealed class ManagerLoop(ManagerParts parts)
         {
             didOne = RunWithoutTpm();
         }
-        else if (parts.Queue.TryTake(out PendingCommand? next))
+        else if (parts.Dispatcher.TryTake(out PendingCommand? next))
         {
             Execute(next);
         }
@@ -65,7 +65,7 @@ internal sealed class ManagerLoop(ManagerParts parts)
     public bool TryRunLent(PendingCommand lender)
     {
         if (parts.Sleep.IsDue || parts.Connection.IsAway
-            || !parts.Queue.TryTakeLent(lender, out PendingCommand? next))
+            || !parts.Dispatcher.TryTakeLent(lender, out PendingCommand? next))
         {
             return false;
         }
@@ -91,7 +91,7 @@ internal sealed class ManagerLoop(ManagerParts parts)
         }
 
         TimeSpan? idleWork = IsManaging ? parts.IdleWork.UntilDue() : null;
-        TimeSpan? waiting = parts.Queue.UntilDue();
+        TimeSpan? waiting = parts.Dispatcher.UntilDue();
         return waiting is null || idleWork < waiting ? idleWork : waiting;
     }
 
@@ -141,7 +141,7 @@ internal sealed class ManagerLoop(ManagerParts parts)
         }
 
         Keep(pending, outcome);
-        if (parts.Queue.Finish(pending, outcome, busy))
+        if (parts.Dispatcher.Finish(pending, outcome, busy))
         {
             Deliver(pending.Space.Client, outcome, code);
         }
@@ -235,7 +235,7 @@ internal sealed class ManagerLoop(ManagerParts parts)
         long released = parts.Ledger.Sessions.ReleasedCount;
         if (_releasedSessions != released)
         {
-            parts.Queue.SessionsReleased(released - _releasedSessions, parts.Fairness.OrderOf);
+            parts.Dispatcher.SessionsReleased(released - _releasedSessions, parts.Fairness.OrderOf);
             _releasedSessions = released;
         }
     }

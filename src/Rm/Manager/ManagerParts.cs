@@ -71,6 +71,9 @@ internal sealed class ManagerParts
 
     public CommandQueue Queue { get; }
 
+    /// <summary>The queue's side that the manager takes commands from.</summary>
+    public CommandDispatcher Dispatcher => Queue.Dispatcher;
+
     public SessionFairness Fairness { get; }
 
     public RoomMaker Room { get; }
@@ -97,7 +100,7 @@ internal sealed class ManagerParts
     /// </summary>
     private bool MustQueueForSession(SpaceOwner newcomer)
     {
-        SpaceOwner[] waiting = Queue.SessionWaiters;
+        SpaceOwner[] waiting = Dispatcher.SessionWaiters;
         if (waiting.Length == 0)
         {
             return false;

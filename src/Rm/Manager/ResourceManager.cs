@@ -133,7 +133,7 @@ public sealed class ResourceManager : IDisposable
     /// Ends a group whose spaces are closed and of which no space will be opened any more. Its saved sessions are
     /// flushed too.
     /// </summary>
-    public void EndGroup(SchedulingGroup group) => _parts.Queue.End(group);
+    public void EndGroup(SchedulingGroup group) => _parts.Dispatcher.End(group);
 
     /// <summary>
     /// Prepares for the machine's sleep: lets the command that runs end, saves everything, and answers all other
@@ -151,7 +151,7 @@ public sealed class ResourceManager : IDisposable
     /// <summary>
     /// Cancels the command that the TPM carries out at this moment, where that is possible. Any thread; does not wait.
     /// </summary>
-    public void CancelRunning() => _parts.Queue.CancelRunning();
+    public void CancelRunning() => _parts.Dispatcher.CancelRunning();
 
     /// <summary>
     /// Ends the manager so that another one goes on from its mirror: begins no further command, and flushes and fails
@@ -169,7 +169,7 @@ public sealed class ResourceManager : IDisposable
     {
         if (Interlocked.Exchange(ref _isDisposed, 1) == 0)
         {
-            _parts.Queue.Stop();
+            _parts.Dispatcher.Stop();
             _turns.Join(_parts.Options.StopPatience);
             _parts.Queue.Dispose();
         }

@@ -85,7 +85,7 @@ internal sealed class TurnTaker
         }
 
         bool hasRun = untilNext != TimeSpan.Zero;
-        bool isAgain = _parts.Queue.EndLend(lender, hasRun, out bool mustWake);
+        bool isAgain = _parts.Dispatcher.EndLend(lender, hasRun, out bool mustWake);
         if (mustWake && untilNext != Timeout.InfiniteTimeSpan)
         {
             _parts.Wake.SetWithin(untilNext);
@@ -102,7 +102,7 @@ internal sealed class TurnTaker
 
     private void Serve()
     {
-        while (!_parts.Queue.IsStopping)
+        while (!_parts.Dispatcher.IsStopping)
         {
             TimeSpan untilNext;
             lock (_turn)

@@ -1,34 +1,26 @@
-using System.Diagnostics.CodeAnalysis;
 using TpmFs.Rm.Channel;
-using TpmFs.Rm.Sessions;
 using TpmFs.Tpm;
 using TpmFs.Tpm.Wire;
 
 namespace TpmFs.Rm.Scheduling;
 
 /// <summary>
-/// Takes commands, cancellations and closes from openers' threads, and hands them to the manager's thread.
+/// Takes commands, cancellations and closes from openers' threads, and answers commands that do not get to run. The
+/// <see cref="Dispatcher"/> hands the others to the manager.
 /// </summary>
 /// <remarks>
-/// <see cref="_gate"/> guards the scheduler, the state of every <see cref="PendingCommand"/>, the spaces that close and
-/// the command that runs. It is held for moments only. No client is called under it, and of the TPM only the
-/// cancellation, which does not block.
+/// <see cref="_gate"/> guards the scheduler, the state of every <see cref="PendingCommand"/> and the dispatcher. It is
+/// held for moments only. No client is called under it, and of the TPM only the cancellation, which does not block.
 /// </remarks>
 internal sealed class CommandQueue : IDisposable
 {
     private readonly Lock _gate = new();
-    private readonly Queue<ManagedSpace> _closing = [];
-    private readonly Queue<SchedulingGroup> _ended = [];
     private readonly Scheduler _scheduler;
     private readonly RandomReserve _reserve;
     private readonly TpmProfile _profile;
     private readonly ProbeRescue _rescue;
     private readonly WakeSignal _wake;
     private readonly TimeProvider _time;
-    private readonly Action _cancelRunning;
-    private PendingCommand? _running;
-    private bool _isStopping;
-    private bool _isHeld;
 
     /// <param name="wake">Set when the manager's thread has something to do.</param>
     /// <param name="cancelRunning">Cancels what the TPM is doing; must not block.</param>
@@ -39,29 +31,13 @@ internal sealed class CommandQueue : IDisposable
         _profile = profile;
         _wake = wake;
         _time = time;
-        _cancelRunning = cancelRunning;
         _scheduler = new Scheduler(time);
+        Dispatcher = new CommandDispatcher(_gate, _scheduler, wake, cancelRunning);
         _rescue = new ProbeRescue(time, AnswerFromReserve);
     }
 
-    public bool IsStopping
-    {
-        get
-        {
-            using Lock.Scope held = _gate.EnterScope();
-            return _isStopping;
-        }
-    }
-
-    /// <summary>The owners of the spaces whose commands wait for a session; one for each command.</summary>
-    public SpaceOwner[] SessionWaiters
-    {
-        get
-        {
-            using Lock.Scope held = _gate.EnterScope();
-            return _scheduler.SessionWaiters;
-        }
-    }
+    /// <summary>Hands what was queued to the manager.</summary>
+    public CommandDispatcher Dispatcher { get; }
 
     /// <summary>
     /// Hands a command in. It fails while the manager stops, and gets TPM_RC_RETRY while commands are held. Returns
@@ -81,7 +57,7 @@ internal sealed class CommandQueue : IDisposable
             }
 
             Enter(pending, command, lends);
-            (isTooLate, isHeld) = (_isStopping, _isHeld);
+            (isTooLate, isHeld) = (Dispatcher.IsStopping, Dispatcher.IsHeld);
         }
 
         if (isTooLate)
@@ -105,10 +81,9 @@ internal sealed class CommandQueue : IDisposable
                 return;
             }
 
-            pending.IsCanceled = true;
             if (pending.State == CommandState.Running)
             {
-                _cancelRunning();
+                Dispatcher.CancelRunning(pending);
                 return;
             }
 
@@ -121,37 +96,12 @@ internal sealed class CommandQueue : IDisposable
     /// <summary>Begins no command until <see cref="Release"/>; commands get TPM_RC_RETRY meanwhile.</summary>
     public void Hold()
     {
-        lock (_gate)
-        {
-            _isHeld = true;
-            _wake.Set();
-        }
-
+        Dispatcher.SetHeld(true);
         GiveBackWaiting();
     }
 
     /// <summary>Lets commands go on after <see cref="Hold"/>.</summary>
-    public void Release()
-    {
-        lock (_gate)
-        {
-            _isHeld = false;
-            _wake.Set();
-        }
-    }
-
-    /// <summary>Cancels the command that runs, of whatever opener.</summary>
-    public void CancelRunning()
-    {
-        lock (_gate)
-        {
-            if (_running is not null)
-            {
-                _running.IsCanceled = true;
-                _cancelRunning();
-            }
-        }
-    }
+    public void Release() => Dispatcher.SetHeld(false);
 
     /// <summary>Answers all commands that do not run with TPM_RC_RETRY: they could not be started.</summary>
     public void GiveBackWaiting()
@@ -175,8 +125,7 @@ internal sealed class CommandQueue : IDisposable
             pending.IsClosed = true;
             if (pending.State == CommandState.Running)
             {
-                pending.IsCanceled = true;
-                _cancelRunning();
+                Dispatcher.CancelRunning(pending);
             }
             else if (pending.State != CommandState.Idle)
             {
@@ -184,132 +133,8 @@ internal sealed class CommandQueue : IDisposable
                 pending.Drop();
             }
 
-            _closing.Enqueue(pending.Space);
-            _wake.Set();
+            Dispatcher.Close(pending.Space);
             return true;
-        }
-    }
-
-    /// <summary>Records that the group is gone. Its spaces were closed before.</summary>
-    public void End(SchedulingGroup group)
-    {
-        lock (_gate)
-        {
-            _ended.Enqueue(group);
-            _wake.Set();
-        }
-    }
-
-    /// <summary>Stops taking commands, and cancels the command that runs.</summary>
-    public void Stop()
-    {
-        lock (_gate)
-        {
-            _isStopping = true;
-            CancelRunning();
-            _wake.Set();
-        }
-    }
-
-    /// <summary>Takes a space whose opener is gone and whose last command is over.</summary>
-    public bool TryTakeClosing([NotNullWhen(true)] out ManagedSpace? closing)
-    {
-        using Lock.Scope held = _gate.EnterScope();
-        return _closing.TryDequeue(out closing);
-    }
-
-    /// <summary>Takes a group that is gone.</summary>
-    public bool TryTakeEnded([NotNullWhen(true)] out SchedulingGroup? ended)
-    {
-        using Lock.Scope held = _gate.EnterScope();
-        return _ended.TryDequeue(out ended);
-    }
-
-    /// <summary>
-    /// Takes the next command, the caller's until <see cref="Finish"/>; false when none waits, or threads are lent for
-    /// all that wait. The lent threads come in a moment.
-    /// </summary>
-    public bool TryTake([NotNullWhen(true)] out PendingCommand? next)
-    {
-        lock (_gate)
-        {
-            next = _scheduler.HasOnlyLent ? null : TakeNext();
-            return next is not null;
-        }
-    }
-
-    /// <summary>
-    /// Takes this command, the caller's until <see cref="Finish"/>, whichever is the next one; false when it does not
-    /// wait.
-    /// </summary>
-    public bool TryTake(PendingCommand wanted)
-    {
-        using Lock.Scope held = _gate.EnterScope();
-        _running = _scheduler.TryTake(wanted) ? wanted : null;
-        return _running is not null;
-    }
-
-    /// <summary>Takes the next command, if threads are lent for all that wait and no opener has left.</summary>
-    public bool TryTakeLent(PendingCommand lender, [NotNullWhen(true)] out PendingCommand? next)
-    {
-        lock (_gate)
-        {
-            bool canLend = lender.IsLent && _closing.Count == 0 && _scheduler.HasOnlyLent;
-            next = canLend && _running is null ? TakeNext() : null;
-            return next is not null;
-        }
-    }
-
-    /// <inheritdoc cref="Scheduler.EndLend"/>
-    public bool EndLend(PendingCommand lender, bool hasRun, out bool mustWake)
-    {
-        using Lock.Scope held = _gate.EnterScope();
-        return _scheduler.EndLend(lender, hasRun, out mustWake);
-    }
-
-    /// <summary>
-    /// Records the outcome of the command that was taken. Keeps a command that is not over, to be taken again. Returns
-    /// true when the command is over and its opener wants the answer.
-    /// </summary>
-    public bool Finish(PendingCommand pending, CommandOutcome outcome, TimeSpan used)
-    {
-        lock (_gate)
-        {
-            _running = null;
-            _scheduler.Served(pending, used);
-            if (outcome.IsOver || pending.IsClosed)
-            {
-                pending.Drop();
-                return !pending.IsClosed;
-            }
-
-            switch (outcome.Kind)
-            {
-                case CommandOutcomeKind.WhenTpmIsBack:
-                    _scheduler.Enqueue(pending);
-                    break;
-                case CommandOutcomeKind.WhenSessionIsReleased when !pending.IsCanceled:
-                    _scheduler.ParkForSession(pending, outcome.Delay);
-                    break;
-                default:
-                    _scheduler.Park(pending, pending.IsCanceled ? TimeSpan.Zero : outcome.Delay);
-                    break;
-            }
-
-            return false;
-        }
-    }
-
-    /// <summary>Lets as many commands that wait for a session try again as the TPM got sessions back.</summary>
-    /// <param name="order">Tells which of the waiting owners comes first; must not block.</param>
-    public void SessionsReleased(long count, Func<IEnumerable<SpaceOwner>, Func<SpaceOwner, ShareLevel>> order)
-    {
-        lock (_gate)
-        {
-            for (; count > 0 && _scheduler.SessionWaiters is { Length: > 0 } waiting; count--)
-            {
-                _scheduler.SessionReleased(order(waiting));
-            }
         }
     }
 
@@ -322,18 +147,7 @@ internal sealed class CommandQueue : IDisposable
         }
     }
 
-    /// <summary>Returns the time until a waiting command is due; null when none waits for a time.</summary>
-    public TimeSpan? UntilDue()
-    {
-        using Lock.Scope held = _gate.EnterScope();
-        return _scheduler.UntilDue();
-    }
-
     public void Dispose() => _rescue.Dispose();
-
-    /// <summary>Under the gate.</summary>
-    private PendingCommand? TakeNext() =>
-        _running = !_isStopping && !_isHeld && _scheduler.TryTake(out PendingCommand taken) ? taken : null;
 
     /// <summary>Takes commands that do not run out of their lists. The caller gives their answers.</summary>
     /// <param name="code">The answer's code; null when there is none.</param>

@@ -40,8 +40,8 @@ public sealed class CommandQueueTests : IDisposable
         Opener opener = rig.Open();
         using var space = new Pending(_queue, _ledger, opener);
         Assert.True(_queue.Submit(space.Command, Cmd.GetRandom(40), lends: true));
-        _queue.Stop();
-        Assert.False(_queue.TryTake(out _));
+        _queue.Dispatcher.Stop();
+        Assert.False(_queue.Dispatcher.TryTake(out _));
     }
 
     public void Dispose()
