@@ -52,7 +52,7 @@ public sealed class FuseMount : IDisposable
     /// Mounts: by mount(2) as root, else by fusermount3. Removes first the mounts that dead servers of the same kind
     /// left there; refuses where a live server, or any other mount, is there.
     /// </summary>
-    /// <param name="options">Where and how.</param>
+    /// <param name="options">The mount's place and options.</param>
     /// <param name="log">Learns which dead mounts were removed.</param>
     /// <param name="mount">The mount, to be disposed of.</param>
     /// <param name="problem">The error, for people: its cause, its place, and the remedy.</param>
@@ -88,7 +88,7 @@ public sealed class FuseMount : IDisposable
     /// <summary>
     /// Goes on with the mount of an earlier process. The layer on the mount point stays what it is.
     /// </summary>
-    /// <param name="options">Where it is mounted.</param>
+    /// <param name="options">The mount point.</param>
     /// <param name="connection">The earlier process's descriptor of the connection. The mount owns it.</param>
     /// <param name="records">
     /// The record that the earlier process wrote with <see cref="Keep"/>; null where there is no memory. The layer is

@@ -18,7 +18,7 @@ internal static class LayerRecord
     }
 
     /// <summary>Reads it.</summary>
-    /// <param name="records">Where an earlier process wrote it.</param>
+    /// <param name="records">The record that an earlier process wrote.</param>
     /// <param name="connection">The connection of the mount.</param>
     /// <returns>Null when there is none.</returns>
     public static MountedLayer? Read(RecordStore records, SafeFileHandle connection)

@@ -1,9 +1,10 @@
 using System.Text;
 using TpmFs.Fuse.Character;
 using TpmFs.Fuse.Session;
+using TpmFs.Fuse.Tests.Session;
 using TpmFs.Fuse.Wire;
 
-namespace TpmFs.Fuse.Tests;
+namespace TpmFs.Fuse.Tests.Character;
 
 /// <summary>CUSE_INIT, and what is served after it.</summary>
 public sealed class CharacterNegotiationTests

@@ -1,6 +1,6 @@
 using TpmFs.Fuse.Character;
 
-namespace TpmFs.Fuse.Tests;
+namespace TpmFs.Fuse.Tests.Character;
 
 public sealed class DeviceNameTests
 {

@@ -1,6 +1,6 @@
 using TpmFs.Fuse.Mount;
 
-namespace TpmFs.Fuse.Tests;
+namespace TpmFs.Fuse.Tests.Mount;
 
 public sealed class MountInfoTests
 {

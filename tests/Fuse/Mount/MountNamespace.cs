@@ -1,7 +1,7 @@
 using System.Diagnostics;
 using System.Globalization;
 
-namespace TpmFs.Fuse.Tests;
+namespace TpmFs.Fuse.Tests.Mount;
 
 /// <summary>
 /// A mount namespace of its own, with a directory of its own, for as long as it is not disposed of. Everything that

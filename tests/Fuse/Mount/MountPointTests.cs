@@ -1,7 +1,7 @@
 using System.Diagnostics;
 using System.Globalization;
 
-namespace TpmFs.Fuse.Tests;
+namespace TpmFs.Fuse.Tests.Mount;
 
 /// <summary>What may be mounted on, and what earlier servers left there.</summary>
 public sealed class MountPointTests : IDisposable

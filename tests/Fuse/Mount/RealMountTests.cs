@@ -1,7 +1,7 @@
 using System.Diagnostics;
 using System.Globalization;
 
-namespace TpmFs.Fuse.Tests;
+namespace TpmFs.Fuse.Tests.Mount;
 
 /// <summary>A real kernel in front of the toy filesystem.</summary>
 public sealed class RealMountTests : IDisposable

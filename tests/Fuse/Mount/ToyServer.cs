@@ -3,7 +3,7 @@ using System.Diagnostics;
 using System.Runtime.InteropServices;
 using System.Threading.Channels;
 
-namespace TpmFs.Fuse.Tests;
+namespace TpmFs.Fuse.Tests.Mount;
 
 /// <summary>
 /// This assembly's own program (Host/Program.cs), serving a toy filesystem inside a <see cref="MountNamespace"/>.

@@ -1,4 +1,4 @@
-namespace TpmFs.Fuse.Tests;
+namespace TpmFs.Fuse.Tests.Mount;
 
 /// <summary>A user who is not root, and fusermount3.</summary>
 public sealed class UnprivilegedMountTests : IDisposable

@@ -1,4 +1,4 @@
-namespace TpmFs.Fuse.Tests;
+namespace TpmFs.Fuse.Tests.Session;
 
 /// <summary>Requests as Linux 6.18 wrote them to /dev/fuse, header and body, on a little-endian machine.</summary>
 internal static class Captured

@@ -1,6 +1,6 @@
 using System.Reflection;
 
-namespace TpmFs.Fuse.Tests;
+namespace TpmFs.Fuse.Tests.Session;
 
 /// <summary>
 /// From the bytes that a kernel wrote, to what the filesystem sees, to the bytes that the kernel gets.

@@ -2,7 +2,7 @@ using TpmFs.Fuse.Session;
 using TpmFs.Fuse.Wire;
 using TpmFs.TestSupport;
 
-namespace TpmFs.Fuse.Tests;
+namespace TpmFs.Fuse.Tests.Session;
 
 /// <summary>The requests that a command consists of make no garbage.</summary>
 public sealed class DispatchAllocationTests

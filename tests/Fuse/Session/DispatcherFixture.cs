@@ -4,7 +4,7 @@ using System.Runtime.InteropServices;
 using TpmFs.Fuse.Session;
 using TpmFs.Fuse.Wire;
 
-namespace TpmFs.Fuse.Tests;
+namespace TpmFs.Fuse.Tests.Session;
 
 /// <summary>A dispatcher without a kernel: request bytes in, reply bytes out.</summary>
 internal sealed class DispatcherFixture : IFuseOutput, IFuseLog

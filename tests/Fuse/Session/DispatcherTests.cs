@@ -2,7 +2,7 @@ using System.Runtime.InteropServices;
 using System.Text;
 using TpmFs.Fuse.Wire;
 
-namespace TpmFs.Fuse.Tests;
+namespace TpmFs.Fuse.Tests.Session;
 
 public sealed class DispatcherTests
 {

@@ -2,7 +2,7 @@ using System.Diagnostics;
 using TpmFs.Fuse.Session;
 using TpmFs.Fuse.Wire;
 
-namespace TpmFs.Fuse.Tests;
+namespace TpmFs.Fuse.Tests.Session;
 
 /// <summary>A session's threads: how they start, serve and stop.</summary>
 public sealed class FuseSessionTests : IDisposable

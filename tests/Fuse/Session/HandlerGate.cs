@@ -1,6 +1,6 @@
 using TpmFs.Fuse.Session;
 
-namespace TpmFs.Fuse.Tests;
+namespace TpmFs.Fuse.Tests.Session;
 
 /// <summary>Holds the session's threads in a handler until the test lets them go.</summary>
 internal sealed class HandlerGate : IDisposable

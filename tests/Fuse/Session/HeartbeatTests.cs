@@ -1,6 +1,6 @@
 using TpmFs.Fuse.Session;
 
-namespace TpmFs.Fuse.Tests;
+namespace TpmFs.Fuse.Tests.Session;
 
 /// <summary>Signs of life, for which the daemon asks a session: a session that hangs gives none.</summary>
 public sealed class HeartbeatTests : IDisposable

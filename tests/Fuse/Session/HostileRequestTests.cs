@@ -1,7 +1,7 @@
 using System.Text;
 using TpmFs.Fuse.Wire;
 
-namespace TpmFs.Fuse.Tests;
+namespace TpmFs.Fuse.Tests.Session;
 
 public sealed class HostileRequestTests
 {

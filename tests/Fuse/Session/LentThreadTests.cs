@@ -1,7 +1,7 @@
 using System.Collections.Concurrent;
 using TpmFs.Fuse.Session;
 
-namespace TpmFs.Fuse.Tests;
+namespace TpmFs.Fuse.Tests.Session;
 
 /// <summary>
 /// The thread that took a write is lent to the filesystem after the write is answered

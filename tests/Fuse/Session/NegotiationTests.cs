@@ -2,7 +2,7 @@ using System.Runtime.InteropServices;
 using TpmFs.Fuse.Session;
 using TpmFs.Fuse.Wire;
 
-namespace TpmFs.Fuse.Tests;
+namespace TpmFs.Fuse.Tests.Session;
 
 public sealed class NegotiationTests
 {

@@ -2,7 +2,7 @@ using TpmFs.Fuse.Session;
 using TpmFs.Fuse.Wire;
 using TpmFs.TestSupport;
 
-namespace TpmFs.Fuse.Tests;
+namespace TpmFs.Fuse.Tests.Session;
 
 /// <summary>
 /// A read is answered once, whatever the filesystem, the kernel and the session's end do at the same time.

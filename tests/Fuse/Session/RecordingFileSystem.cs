@@ -1,10 +1,11 @@
 using System.Globalization;
 using System.Text;
 
-namespace TpmFs.Fuse.Tests;
+namespace TpmFs.Fuse.Tests.Session;
 
 /// <summary>
-/// Writes down each call as the filesystem sees it, and answers all of them with one error, or with fixed values.
+/// Writes down each call as the filesystem sees it, and answers all of them with one error, or with fixed values. Any
+/// thread.
 /// </summary>
 internal sealed class RecordingFileSystem : FuseFileSystem, IFuseInterruptible
 {
@@ -24,7 +25,20 @@ internal sealed class RecordingFileSystem : FuseFileSystem, IFuseInterruptible
         ChangeTime = DateTimeOffset.UnixEpoch.AddTicks(1),
     };
 
-    public List<string> Calls { get; } = [];
+    private readonly Lock _gate = new();
+    private readonly List<string> _calls = [];
+
+    /// <summary>Gets the calls so far. The session's threads make them while a test reads this.</summary>
+    public IReadOnlyList<string> Calls
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return [.. _calls];
+            }
+        }
+    }
 
     public Errno Answer { get; set; } = Errno.None;
 
@@ -207,7 +221,11 @@ internal sealed class RecordingFileSystem : FuseFileSystem, IFuseInterruptible
 
     private Errno Record(string call)
     {
-        Calls.Add(call);
+        lock (_gate)
+        {
+            _calls.Add(call);
+        }
+
         return Answer;
     }
 

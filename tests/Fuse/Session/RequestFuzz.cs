@@ -1,7 +1,7 @@
 using System.Runtime.InteropServices;
 using TpmFs.Fuse.Wire;
 
-namespace TpmFs.Fuse.Tests;
+namespace TpmFs.Fuse.Tests.Session;
 
 /// <summary>What a fuzzer, of the suite or another, is pointed at.</summary>
 internal static class RequestFuzz

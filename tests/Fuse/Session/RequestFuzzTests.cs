@@ -3,7 +3,7 @@ using System.Reflection;
 using System.Runtime.CompilerServices;
 using TpmFs.Fuse.Wire;
 
-namespace TpmFs.Fuse.Tests;
+namespace TpmFs.Fuse.Tests.Session;
 
 public sealed class RequestFuzzTests
 {

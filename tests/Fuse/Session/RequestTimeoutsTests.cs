@@ -1,6 +1,6 @@
 using TpmFs.Fuse.Session;
 
-namespace TpmFs.Fuse.Tests;
+namespace TpmFs.Fuse.Tests.Session;
 
 public sealed class RequestTimeoutsTests
 {

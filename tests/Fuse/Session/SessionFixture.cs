@@ -4,7 +4,7 @@ using Microsoft.Win32.SafeHandles;
 using TpmFs.Fuse.Session;
 using TpmFs.Fuse.Wire;
 
-namespace TpmFs.Fuse.Tests;
+namespace TpmFs.Fuse.Tests.Session;
 
 /// <summary>
 /// A session with its threads. In the kernel's place is a socket that keeps messages apart: what the test sends are

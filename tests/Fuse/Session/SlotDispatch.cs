@@ -1,7 +1,7 @@
 using TpmFs.Fuse.Session;
 using TpmFs.Mirror;
 
-namespace TpmFs.Fuse.Tests;
+namespace TpmFs.Fuse.Tests.Session;
 
 /// <summary>Requests as a thread of a session handles them: into its slot, served, and wiped.</summary>
 internal static class SlotDispatch

@@ -2,7 +2,7 @@ using System.Reflection;
 using System.Runtime.InteropServices;
 using TpmFs.Fuse.Wire;
 
-namespace TpmFs.Fuse.Tests;
+namespace TpmFs.Fuse.Tests.Wire;
 
 /// <summary>The structs against sizeof and offsetof of linux/fuse.h, as a C compiler gave them.</summary>
 public sealed class WireLayoutTests
