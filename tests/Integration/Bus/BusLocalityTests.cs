@@ -7,17 +7,15 @@ namespace TpmFs.Integration.Tests.Bus;
 /// <summary>SetLocality, proved by what the TPM itself says of the commands.</summary>
 public sealed class BusLocalityTests(BusMount mount, ITestOutputHelper output) : BusTests(mount, output)
 {
-    private const uint LocalityRefused = 0x907;
-
     [Fact]
     public void Creation_data_name_the_locality_that_was_set()
     {
         Opener opener = Connect();
-        AssertCreatedAt(0, opener);
+        LocalityProof.AssertCreatedAt(0, opener);
         for (int locality = 4; locality >= 0; locality--)
         {
             Set(opener, locality);
-            AssertCreatedAt(locality, opener);
+            LocalityProof.AssertCreatedAt(locality, opener);
         }
     }
 
@@ -27,17 +25,11 @@ public sealed class BusLocalityTests(BusMount mount, ITestOutputHelper output) :
         Opener opener = Connect();
         for (int wanted = 0; wanted <= 4; wanted++)
         {
-            byte mask = (byte)(1 << wanted);
-            uint key = opener.Transact(TreeCommands.CreatePolicyKey(TreeCommands.PolicyLocalityDigest(mask)))
-                .NewHandle();
+            uint key = LocalityProof.CreateKeyFor(wanted, opener);
             for (int here = 0; here <= 4; here++)
             {
                 Set(opener, here);
-                uint session = opener.Transact(Tpm2.StartAuthSession(policy: true)).NewHandle();
-                opener.Transact(TreeCommands.PolicyLocality(session, mask)).Succeeded();
-                uint code = opener.Transact(TreeCommands.HmacByPolicy(key, session)).Code();
-                Assert.Equal((here, wanted, here == wanted ? 0 : LocalityRefused), (here, wanted, code));
-                opener.Transact(Tpm2.FlushContext(session)).Succeeded();
+                LocalityProof.AssertOpens(here, wanted, key, opener);
             }
 
             opener.Transact(Tpm2.FlushContext(key)).Succeeded();
@@ -54,8 +46,8 @@ public sealed class BusLocalityTests(BusMount mount, ITestOutputHelper output) :
             [$"{first.Agent.Id} rm0 3", $"{first.Agent.Id} rm0 0"],
             Read(At("openers")).Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(line => line.Split(' '))
                 .Where(words => words[2] == $"{first.Agent.Id}").Select(words => $"{words[2]} {words[4]} {words[5]}"));
-        AssertCreatedAt(0, second);
-        AssertCreatedAt(3, first);
+        LocalityProof.AssertCreatedAt(0, second);
+        LocalityProof.AssertCreatedAt(3, first);
     }
 
     [Fact]
@@ -69,25 +61,18 @@ public sealed class BusLocalityTests(BusMount mount, ITestOutputHelper output) :
                     + "not open locality/1/rm0 of tpmfs",
                 StringComparison.Ordinal),
             "the refusal is in the audit", () => Mount.Daemon.Printed);
-        AssertCreatedAt(0, opener);
+        LocalityProof.AssertCreatedAt(0, opener);
         Mount.Sandbox.Shell(
             $"setfacl -m u:{User.Member.Uid}:x {At("locality")} {At("locality/1")}; "
                 + $"setfacl -m u:{User.Member.Uid}:rw {At("locality/1/rm0")}");
         Set(opener, 1);
-        AssertCreatedAt(1, opener);
+        LocalityProof.AssertCreatedAt(1, opener);
         Mount.Sandbox.Shell($"setfacl -b {At("locality")} {At("locality/1")} {At("locality/1/rm0")}");
         Assert.NotEqual(0, opener.Call("tcti_locality", 1).Value);
         Assert.NotEqual(0, opener.Call("tcti_locality", 5).Value);
-        AssertCreatedAt(1, opener);
+        LocalityProof.AssertCreatedAt(1, opener);
     }
 
     private static void Set(Opener opener, int locality) =>
         Assert.Equal(0, opener.Call("tcti_locality", locality).Value);
-
-    private static void AssertCreatedAt(int locality, Opener opener)
-    {
-        byte[] response = opener.Transact(TreeCommands.CreatePolicyKey(new byte[32]));
-        Assert.Equal(1 << locality, TreeCommands.CreationLocality(response));
-        opener.Transact(Tpm2.FlushContext(response.NewHandle())).Succeeded();
-    }
 }

@@ -8,20 +8,18 @@ namespace TpmFs.Integration.Tests.Tree;
 /// </summary>
 public sealed class LocalityTests(Mount mount, ITestOutputHelper output) : TreeTests(mount, output)
 {
-    private const uint LocalityRefused = 0x907;
-
     [Theory]
     [InlineData("rm0")]
     [InlineData("raw0")]
     public void Creation_data_name_the_locality_of_the_node(string node)
     {
         Opener plain = OpenAt(At(node));
-        AssertCreatedAt(0, plain);
+        LocalityProof.AssertCreatedAt(0, plain);
         plain.Close();
         for (int locality = 0; locality <= 4; locality++)
         {
             Opener opener = OpenWhenFree($"locality/{locality}/{node}");
-            AssertCreatedAt(locality, opener);
+            LocalityProof.AssertCreatedAt(locality, opener);
             opener.Close();
         }
     }
@@ -31,8 +29,8 @@ public sealed class LocalityTests(Mount mount, ITestOutputHelper output) : TreeT
     {
         foreach (string domain in (string[])[NewDomain(), NewUser().Path])
         {
-            AssertCreatedAt(0, OpenAt($"{domain}/rm0"));
-            AssertCreatedAt(3, OpenAt($"{domain}/locality/3/rm0"));
+            LocalityProof.AssertCreatedAt(0, OpenAt($"{domain}/rm0"));
+            LocalityProof.AssertCreatedAt(3, OpenAt($"{domain}/locality/3/rm0"));
         }
     }
 
@@ -45,14 +43,8 @@ public sealed class LocalityTests(Mount mount, ITestOutputHelper output) : TreeT
             Opener opener = openers[here];
             for (int wanted = 0; wanted <= 4; wanted++)
             {
-                byte mask = (byte)(1 << wanted);
-                uint key = opener.Transact(TreeCommands.CreatePolicyKey(TreeCommands.PolicyLocalityDigest(mask)))
-                    .NewHandle();
-                uint session = opener.Transact(Tpm2.StartAuthSession(policy: true)).NewHandle();
-                opener.Transact(TreeCommands.PolicyLocality(session, mask)).Succeeded();
-                uint code = opener.Transact(TreeCommands.HmacByPolicy(key, session)).Code();
-                Assert.Equal((here, wanted, here == wanted ? 0 : LocalityRefused), (here, wanted, code));
-                opener.Transact(Tpm2.FlushContext(session)).Succeeded();
+                uint key = LocalityProof.CreateKeyFor(wanted, opener);
+                LocalityProof.AssertOpens(here, wanted, key, opener);
                 opener.Transact(Tpm2.FlushContext(key)).Succeeded();
             }
         }
@@ -70,7 +62,7 @@ public sealed class LocalityTests(Mount mount, ITestOutputHelper output) : TreeT
         for (int locality = 0; locality <= 4; locality++)
         {
             Opener opener = OpenAt(At($"locality/{locality}/rm0"));
-            uint expected = locality >= first && locality <= last ? 0 : LocalityRefused;
+            uint expected = locality >= first && locality <= last ? 0 : LocalityProof.Refused;
             Assert.Equal(
                 (locality, expected), (locality, opener.Transact(TreeCommands.PcrExtend(pcr, new byte[32])).Code()));
         }
@@ -104,13 +96,6 @@ public sealed class LocalityTests(Mount mount, ITestOutputHelper output) : TreeT
         Assert.Equal(0x1CBu, OpenAt(At("rm0")).Transact(Tpm2.ContextLoad(context)).Code());
         Opener same = OpenAt(At("locality/2/rm0"));
         same.Transact(Tpm2.FlushContext(same.Transact(Tpm2.ContextLoad(context)).NewHandle())).Succeeded();
-    }
-
-    private static void AssertCreatedAt(int locality, Opener opener)
-    {
-        byte[] response = opener.Transact(TreeCommands.CreatePolicyKey(new byte[32]));
-        Assert.Equal(1 << locality, TreeCommands.CreationLocality(response));
-        opener.Transact(Tpm2.FlushContext(response.NewHandle())).Succeeded();
     }
 
     /// <summary>A raw node may still be busy for a moment after its last opener's close(2).</summary>

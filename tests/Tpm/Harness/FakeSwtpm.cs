@@ -44,6 +44,38 @@ internal sealed class FakeSwtpm : IDisposable
         await script(socket);
     });
 
+    /// <summary>Serves the next data connection: every command succeeds.</summary>
+    public Task ServeSuccess() => Serve(async socket =>
+    {
+        while (true)
+        {
+            await Answer(socket);
+        }
+    });
+
+    /// <summary>Receives one command of a data connection, and answers that it succeeded.</summary>
+    /// <returns>The command.</returns>
+    public static async Task<byte[]> Answer(Socket socket)
+    {
+        byte[] command = await ReceiveCommand(socket);
+        await socket.SendAsync(TpmClient.Response(TpmRc.Success));
+        return command;
+    }
+
+    /// <summary>Waits for the next command of the control channel.</summary>
+    public byte[] NextControlCommand()
+    {
+        Assert.True(_controlCommands.TryTake(out byte[]? command, TpmClient.Patience), "No control command came.");
+        return command;
+    }
+
+    /// <summary>Waits for locality 0 to be set, and for a cancel after it.</summary>
+    public void ExpectLocalityAndCancel()
+    {
+        Assert.Equal([0, 0, 0, 5, 0], NextControlCommand());
+        Assert.Equal([0, 0, 0, 9], NextControlCommand());
+    }
+
     public static async Task<byte[]> ReceiveCommand(Socket socket)
     {
         byte[] header = new byte[10];
