@@ -13,7 +13,7 @@ namespace TpmFs.Rm.Ledger;
 /// The phase goes last when an exchange begins or comes further, and first when it ends. It is a volatile write, so
 /// that the compiler keeps that order; a process that is killed has done its stores in the program's order.
 /// </remarks>
-/// <param name="area">As long as <see cref="Length"/>.</param>
+/// <param name="area">The record's bytes, <see cref="Length"/> of them.</param>
 internal sealed class ExchangeRecord(RecordArea area)
 {
     public const int Length = HeadLength + (2 * BufferLength);

@@ -18,19 +18,11 @@ internal sealed class SessionLedger(
     /// </summary>
     private readonly LinkedList<Session> _saved = [];
 
-    private readonly Queue<Session> _doomed = [];
-    private int _doomedLoaded;
-
     /// <summary>The highest value of the TPM's context counter that a saved session has shown.</summary>
     public ulong Counter { get; private set; }
 
     /// <summary>Gets the number of the TPM's session slots that the manager takes.</summary>
-    public int LoadedCount => _loaded.Count + _doomedLoaded;
-
-    public bool HasDoomed => _doomed.Count > 0;
-
-    /// <summary>True when a session that no space can name takes a slot.</summary>
-    public bool HasDoomedLoaded => _doomedLoaded > 0;
+    public int LoadedCount => _loaded.Count + Doomed.LoadedCount;
 
     /// <summary>The sessions that a space may still name.</summary>
     public IReadOnlyCollection<Session> All => _byIndex.Values;
@@ -41,14 +33,11 @@ internal sealed class SessionLedger(
     /// <summary>The saved sessions, in the order of their sequence numbers.</summary>
     public IEnumerable<Session> Saved => _saved;
 
-    /// <summary>The sessions that no space can name any more; they are to be flushed.</summary>
-    public IReadOnlyCollection<Session> Doomed => _doomed;
+    /// <summary>Gets the sessions that no space can name any more; they are to be flushed.</summary>
+    public DoomedSessions Doomed { get; } = new();
 
-    /// <summary>The doomed session that is flushed next. There must be one.</summary>
-    public Session FirstDoomed => _doomed.Peek();
-
-    /// <summary>Gets all sessions that the TPM may hold for the manager.</summary>
-    public int Count => _byIndex.Count + _doomed.Count;
+    /// <summary>Gets the number of all sessions that the TPM may hold for the manager.</summary>
+    public int Count => _byIndex.Count + Doomed.Count;
 
     /// <summary>The saved session from which the TPM's context gap is measured.</summary>
     public Session? OldestSaved => _saved.First?.Value;
@@ -68,22 +57,8 @@ internal sealed class SessionLedger(
     /// <summary>Returns true when the manager knows a session with this TPM handle.</summary>
     public bool Holds(TpmHandle handle) => _byIndex.ContainsKey(handle.Index) || IsDoomed(handle);
 
-    /// <summary>
-    /// Returns true when the session is to be flushed. No space may name it, though a client may still have its
-    /// context.
-    /// </summary>
-    public bool IsDoomed(TpmHandle handle)
-    {
-        foreach (Session orphan in _doomed)
-        {
-            if (orphan.Handle.Index == handle.Index)
-            {
-                return true;
-            }
-        }
-
-        return false;
-    }
+    /// <summary>Returns true when the session is to be flushed.</summary>
+    public bool IsDoomed(TpmHandle handle) => Doomed.Contains(handle);
 
     public bool TryFind(TpmHandle handle, out Session session)
     {
@@ -220,7 +195,7 @@ internal sealed class SessionLedger(
         if (Remove(orphan))
         {
             orphan.Doom();
-            EnqueueDoomed(orphan);
+            Doomed.Add(orphan);
         }
     }
 
@@ -230,7 +205,7 @@ internal sealed class SessionLedger(
         var orphan = new Session(unknown, owner, opener: null);
         orphan.Enter(mirror);
         orphan.Doom();
-        EnqueueDoomed(orphan);
+        Doomed.Add(orphan);
     }
 
     /// <summary>Dooms every session, even those that clients saved.</summary>
@@ -245,9 +220,7 @@ internal sealed class SessionLedger(
     /// <summary>Records that the first of the doomed sessions is out of the TPM.</summary>
     public void RemoveFirstDoomed()
     {
-        Session gone = _doomed.Dequeue();
-        _doomedLoaded -= gone.IsLoaded ? 1 : 0;
-        gone.Leave();
+        Doomed.RemoveFirst();
         ReleasedCount++;
     }
 
@@ -264,7 +237,7 @@ internal sealed class SessionLedger(
             End(gone);
         }
 
-        KeepDoomed(orphan => orphan.Handle.Index != handle.Index);
+        Doomed.KeepOnly(orphan => orphan.Handle.Index != handle.Index);
     }
 
     /// <summary>
@@ -278,7 +251,7 @@ internal sealed class SessionLedger(
             End(gone);
         }
 
-        KeepDoomed(held);
+        Doomed.KeepOnly(held);
         Counter = _saved.Count > 0 ? _saved.Max(saved => saved.Sequence) : 0;
         Exclusive = null;
         record.Changed();
@@ -298,7 +271,7 @@ internal sealed class SessionLedger(
 
         if (restored.IsDoomed)
         {
-            EnqueueDoomed(restored);
+            Doomed.Add(restored);
             return true;
         }
 
@@ -335,27 +308,5 @@ internal sealed class SessionLedger(
         }
 
         return true;
-    }
-
-    private void EnqueueDoomed(Session orphan)
-    {
-        _doomed.Enqueue(orphan);
-        _doomedLoaded += orphan.IsLoaded ? 1 : 0;
-    }
-
-    private void KeepDoomed(Func<Session, bool> held)
-    {
-        ILookup<bool, Session> all = _doomed.ToLookup(held);
-        _doomed.Clear();
-        _doomedLoaded = 0;
-        foreach (Session gone in all[false])
-        {
-            gone.Leave();
-        }
-
-        foreach (Session kept in all[true])
-        {
-            EnqueueDoomed(kept);
-        }
     }
 }

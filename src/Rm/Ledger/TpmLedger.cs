@@ -12,7 +12,7 @@ internal sealed class TpmLedger
     private readonly StateRecord _state;
     private long _lastSpace;
 
-    /// <param name="store">Where the ledger is mirrored; null where it is not.</param>
+    /// <param name="store">The ledger's mirror; null where it has none.</param>
     public TpmLedger(TimeProvider time, RecordStore? store = null)
     {
         _state = new StateRecord(this);

@@ -66,7 +66,7 @@ internal sealed class SessionResidency(
     /// <summary>Takes one session that the plan does not name out of the TPM's slots.</summary>
     public TpmStepResult SaveOne(CommandPlan? plan)
     {
-        if (sessions.HasDoomedLoaded)
+        if (sessions.Doomed.LoadedCount > 0)
         {
             return FlushDoomed();
         }
@@ -101,7 +101,7 @@ internal sealed class SessionResidency(
     /// </summary>
     public TpmStepResult Regap(CommandPlan? plan)
     {
-        if (sessions.HasDoomed)
+        if (sessions.Doomed.Count > 0)
         {
             return FlushDoomed();
         }
@@ -145,12 +145,12 @@ internal sealed class SessionResidency(
     /// <summary>Flushes one session that no space can name.</summary>
     public TpmStepResult FlushDoomed()
     {
-        if (!sessions.HasDoomed)
+        if (sessions.Doomed.Count == 0)
         {
             return TpmStepResult.NoRoom;
         }
 
-        OwnResult result = channel.FlushContext(sessions.FirstDoomed.Handle);
+        OwnResult result = channel.FlushContext(sessions.Doomed.First.Handle);
         TpmStepResult step = result.AsStep();
         if (step == TpmStepResult.Done || result.IsRefusal())
         {

@@ -47,7 +47,7 @@ internal sealed class RoomMaker(
     /// <param name="waited">The time that the asker has waited for a session.</param>
     public TpmStepResult GiveSessionBack(SpaceRecord asker, TimeSpan waited)
     {
-        if (!ledger.Sessions.HasDoomed)
+        if (ledger.Sessions.Doomed.Count == 0)
         {
             if (fairness.FindLeaving(asker, waited) is not { } leaving)
             {
@@ -66,7 +66,7 @@ internal sealed class RoomMaker(
     }
 
     /// <summary>True when the TPM holds an object or a session that no space can name.</summary>
-    public bool HasDoomed => HasDoomedObject || ledger.Sessions.HasDoomed;
+    public bool HasDoomed => HasDoomedObject || ledger.Sessions.Doomed.Count > 0;
 
     /// <summary>
     /// Flushes one object or session that no space can name, objects first. The result is

@@ -95,7 +95,7 @@ public sealed class MirrorTests
         Assert.True(rig.Manager.RunOne());
         saving.Close();
         Assert.True(rig.Manager.RunOne());
-        Assert.True(rig.Mirror.Ledger.Sessions.HasDoomed);
+        Assert.NotEmpty(rig.Mirror.Ledger.Sessions.Doomed);
 
         rig.AssertMirrored();
         rig.ReplaceManager();
@@ -225,9 +225,9 @@ public sealed class MirrorTests
         var ledger = new TpmLedger(new ManualTime());
         ledger.Sessions.Doom(new TpmHandle(0x0200_0001), Owners.New(uid: 1000));
         ledger.Sessions.Vacate(new TpmHandle(0x8000_0001));
-        Assert.True(ledger.Sessions.HasDoomed);
+        Assert.NotEmpty(ledger.Sessions.Doomed);
         ledger.Sessions.Vacate(new TpmHandle(0x0300_0001));
-        Assert.False(ledger.Sessions.HasDoomed);
+        Assert.Empty(ledger.Sessions.Doomed);
     }
 
     /// <summary>Whatever the bytes are, they are read or refused, and a manager starts.</summary>
