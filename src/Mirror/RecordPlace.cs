@@ -18,5 +18,5 @@ public readonly record struct RecordPlace
 /// <summary>A record that the store of an earlier process has.</summary>
 /// <param name="Kind">The number of the record's kind. The owner of the store's records gives the numbers.</param>
 /// <param name="Id">The number that tells the record from others of its kind.</param>
-/// <param name="Place">Where the record is.</param>
+/// <param name="Place">The record's place.</param>
 public readonly record struct StoredRecord(byte Kind, ulong Id, RecordPlace Place);

@@ -54,7 +54,7 @@ public static unsafe class FileCalls
     }
 
     /// <inheritdoc cref="Open"/>
-    /// <param name="directory">Where <paramref name="path"/> begins.</param>
+    /// <param name="directory">The directory that <paramref name="path"/> begins at.</param>
     public static Errno OpenAt(SafeFileHandle directory, string path, int flags, uint mode, out SafeFileHandle file)
     {
         int fd;

@@ -234,7 +234,7 @@ internal static unsafe partial class LibC
     public static partial int sched_getscheduler(int thread);
 
     /// <param name="thread">0 for the caller.</param>
-    /// <param name="policy">Of sched(7).</param>
+    /// <param name="policy">The class, as sched(7) numbers it.</param>
     /// <param name="priority">struct sched_param: a single int.</param>
     [LibraryImport(Library, SetLastError = true)]
     public static partial int sched_setscheduler(int thread, int policy, int* priority);

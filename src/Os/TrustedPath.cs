@@ -200,7 +200,7 @@ internal enum PathOwners
 /// <summary>A place that a trusted path leads to, open with O_PATH.</summary>
 /// <param name="Handle">The place's descriptor, disposed of with this.</param>
 /// <param name="Status">The place's status at the time when it was opened.</param>
-/// <param name="Path">Its path, without symbolic links.</param>
+/// <param name="Path">The place's path, without symbolic links.</param>
 internal readonly record struct OpenedPlace(SafeFileHandle Handle, FileStatus Status, string Path) : IDisposable
 {
     /// <summary>Opens the file at the place, even when its name leads to another file by now.</summary>

@@ -54,9 +54,9 @@ internal sealed class DeviceRecord
 
     /// <summary>Writes down a device that is about to be made.</summary>
     /// <param name="store">Null where no daemon is to go on.</param>
-    /// <param name="connection">See <see cref="Connection"/>.</param>
-    /// <param name="name">See <see cref="Name"/>.</param>
-    /// <param name="node">See <see cref="Node"/>; empty where it is not known.</param>
+    /// <param name="connection">The number of the <see cref="Connection"/>.</param>
+    /// <param name="name">The device's <see cref="Name"/>.</param>
+    /// <param name="node">The place of the device's <see cref="Node"/>; empty where it is not known.</param>
     /// <param name="isYounger">See <see cref="IsYounger"/>.</param>
     public static DeviceRecord Begin(
         RecordStore? store, uint connection, string name, string node, bool isYounger = false)

@@ -31,7 +31,7 @@ internal sealed class ServedDevice
     private bool _isEnded;
 
     /// <param name="name">The device's name.</param>
-    /// <param name="node">Its node; null where the node of an earlier daemon's device is gone.</param>
+    /// <param name="node">The device's node; null where the node of an earlier daemon's device is gone.</param>
     /// <param name="wake">Asks the devices' thread to call <see cref="Settle"/>. Any thread.</param>
     /// <param name="log">Takes the messages for people.</param>
     public ServedDevice(string name, TpmNode? node, Action<ServedDevice> wake, ILogger log)
@@ -88,7 +88,7 @@ internal sealed class ServedDevice
     /// </summary>
     /// <param name="earlier">The earlier daemon's record of the device.</param>
     /// <param name="opens">The files.</param>
-    /// <param name="conversations">See <see cref="ILastingDoor.Resume"/>.</param>
+    /// <param name="conversations">The conversations that go on, by their numbers.</param>
     /// <returns>The number of files that cannot be opened again.</returns>
     public int Resume(DeviceRecord earlier, OpenRecords opens, Dictionary<ulong, Conversation> conversations)
     {
@@ -102,7 +102,7 @@ internal sealed class ServedDevice
     /// Goes on with the device of an earlier daemon, after <see cref="Resume"/>. The devices' thread.
     /// </summary>
     /// <param name="maker">Has the device.</param>
-    /// <param name="ended">Is called when the kernel ends the device. Any thread.</param>
+    /// <param name="ended">Called when the kernel ends the device. Any thread.</param>
     /// <returns>The requests that were served again.</returns>
     public FuseTakenOver Adopt(IDeviceMaker maker, Action ended)
     {
@@ -124,7 +124,7 @@ internal sealed class ServedDevice
     /// Makes the device where it is missing, or takes it away where its node has gone. The devices' thread.
     /// </summary>
     /// <param name="maker">Makes devices.</param>
-    /// <param name="ended">Is called when the kernel ends the device. Any thread.</param>
+    /// <param name="ended">Called when the kernel ends the device. Any thread.</param>
     public void Settle(IDeviceMaker maker, Action ended)
     {
         if (IsGone)
@@ -209,9 +209,7 @@ internal sealed class ServedDevice
         }
     }
 
-    /// <summary>
-    /// Removes the record and the kept connection, since there is no device for another daemon to go on with.
-    /// </summary>
+    /// <summary>Removes the record, since there is no device with which another daemon could go on.</summary>
     private void Forget(string problem)
     {
         DeviceRecord record;

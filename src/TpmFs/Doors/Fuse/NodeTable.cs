@@ -22,19 +22,8 @@ namespace TpmFs.Doors.Fuse;
 /// <param name="records">The records of the kernel's numbers for the next daemon; null where there are none.</param>
 internal sealed class NodeTable(TimeProvider time, RecordStore? records = null)
 {
-    /// <summary>
-    /// The most numbers that lookups of files have made, of all users together. Each costs some 150 bytes while the
-    /// kernel holds it.
-    /// </summary>
-    public const int MaxFileNumbers = 65_536;
-
-    /// <summary>The part of these numbers that is root's in any case.</summary>
-    private const int RootsReserve = 4096;
-
     private readonly ConcurrentDictionary<NodeId, Inode> _inodes = new();
-    private readonly FairShares _shares = new(RootsReserve);
-    private readonly LookupRates _rates = new(time);
-    private readonly Dictionary<(Node Node, uint Uid), NodeId> _shared = [];
+    private readonly FileNumbers _files = new(time);
     private readonly Dictionary<ulong, NodeId> _earlierLookups = []; // by their requests; until new ones come
     private readonly Lock _gate = new();
     private readonly RecordedCounter _numbers = new(records, CounterName.Nodes);
@@ -194,16 +183,11 @@ internal sealed class NodeTable(TimeProvider time, RecordStore? records = null)
         }
     }
 
-    /// <summary>
-    /// Makes a new number for a lookup. A user whose share is used up, or who looks files up all the time, gets one
-    /// number for each file, which only further lookups of the same user get too. Root's rate does not count: root also
-    /// binds nodes into containers, for others.
-    /// </summary>
+    /// <summary>Returns a new number for a lookup of a file, or the number that the lookup shares.</summary>
     private (NodeId Id, Inode Inode) InodeFor(Node node, uint uid)
     {
-        bool isShared = (uid != 0 && _rates.IsMany(uid))
-            || !_shares.TryTake(uid, uid == 0 ? Standing.Administrator : Standing.User, MaxFileNumbers);
-        if (isShared && _shared.TryGetValue((node, uid), out NodeId shared))
+        bool isShared = _files.MustShare(uid);
+        if (isShared && _files.TryFind(node, uid, out NodeId shared))
         {
             return (shared, _inodes[shared]);
         }
@@ -211,11 +195,7 @@ internal sealed class NodeTable(TimeProvider time, RecordStore? records = null)
         NodeId id = Allocate();
         var inode = new Inode(node) { Uid = uid, IsShared = isShared, IsUnlinked = true };
         _inodes[id] = inode;
-        if (isShared)
-        {
-            _shared.Add((node, uid), id);
-        }
-
+        _files.Add(id, inode);
         return (id, inode);
     }
 
@@ -240,14 +220,7 @@ internal sealed class NodeTable(TimeProvider time, RecordStore? records = null)
         inode.Lookups = number.Lookups;
         _inodes[number.Number] = inode;
         _earlierLookups[number.Request] = number.Number;
-        if (inode is { IsShared: true, Uid: { } uid })
-        {
-            _shared[(inode.Node, uid)] = number.Number;
-        }
-        else if (inode.Uid is { } payer)
-        {
-            _shares.Take(payer);
-        }
+        _files.Resume(number.Number, inode);
     }
 
     private void DropIfUnused(NodeId id, Inode inode)
@@ -258,44 +231,6 @@ internal sealed class NodeTable(TimeProvider time, RecordStore? records = null)
         }
 
         inode.Record?.Remove();
-        if (inode.Uid is not { } uid)
-        {
-            return;
-        }
-
-        if (inode.IsShared)
-        {
-            _shared.Remove((inode.Node, uid));
-        }
-        else
-        {
-            _shares.Return(uid);
-        }
-    }
-
-    /// <summary>Holds the table's knowledge of one number.</summary>
-    private sealed class Inode(Node node)
-    {
-        public Node Node { get; } = node;
-
-        /// <summary>Gets the user whose lookup made the number; null for a node's own number.</summary>
-        public uint? Uid { get; init; }
-
-        /// <summary>True when further lookups of the same user get this number too.</summary>
-        public bool IsShared { get; init; }
-
-        /// <summary>
-        /// True when nothing but the kernel's lookups keeps the number: the node was removed, or the number was made
-        /// for a lookup.
-        /// </summary>
-        public bool IsUnlinked { get; set; }
-
-        /// <summary>
-        /// Gets or sets the number's record for the next daemon; null while the kernel does not know the number.
-        /// </summary>
-        public NumberRecord? Record { get; set; }
-
-        /// <summary>Gets or sets the number of lookups of this number that the kernel holds.</summary>
-        public ulong Lookups { get; set; }
+        _files.Remove(inode);
     }
 }

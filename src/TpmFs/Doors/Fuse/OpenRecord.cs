@@ -82,7 +82,7 @@ internal sealed class OpenRecord
 
     /// <summary>Writes down an open file.</summary>
     /// <param name="store">Null where no daemon is to go on.</param>
-    /// <param name="open">Its number.</param>
+    /// <param name="open">The file's number.</param>
     /// <param name="request">The request that opens it.</param>
     /// <param name="conversation">The number of its conversation; 0 where it has none.</param>
     public static OpenRecord Begin(RecordStore? store, OpenId open, in OpenRequest request, ulong conversation)

@@ -50,7 +50,7 @@ public sealed class NodeTableTests
     public void What_the_kernel_forgets_is_gone_and_its_room_can_be_used_again()
     {
         int before = _table.Inodes;
-        for (int i = 0; i < 2 * NodeTable.MaxFileNumbers; i++)
+        for (int i = 0; i < 2 * FileNumbers.Max; i++)
         {
             NodeId number = LookUp(Alice);
             _table.Forget(number, 1);
@@ -64,12 +64,12 @@ public sealed class NodeTableTests
     [Fact]
     public void A_user_beyond_the_share_shares_one_number_with_nobody_else_and_leaves_room_for_others()
     {
-        NodeId[] looked = LookUpAll(Alice, NodeTable.MaxFileNumbers);
+        NodeId[] looked = LookUpAll(Alice, FileNumbers.Max);
         NodeId shared = looked[^1];
         NodeId[] own = [.. looked.Distinct().Where(number => number != shared)];
         int full = _table.Inodes;
 
-        Assert.Equal(NodeTable.MaxFileNumbers / 2, own.Length);
+        Assert.Equal(FileNumbers.Max / 2, own.Length);
         Assert.Equal(shared, Assert.Single(LookUpAll(Alice, 10).Distinct()));
         Assert.Equal(full, _table.Inodes);
         Assert.Equal(1000, LookUpAll(Bob, 1000).Except(looked).Count());
@@ -89,10 +89,10 @@ public sealed class NodeTableTests
     {
         for (uint uid = 1; uid <= 100; uid++)
         {
-            LookUpAll(10_000 + uid, NodeTable.MaxFileNumbers / 10);
+            LookUpAll(10_000 + uid, FileNumbers.Max / 10);
         }
 
-        Assert.InRange(_table.Inodes, NodeTable.MaxFileNumbers / 2, NodeTable.MaxFileNumbers + 102);
+        Assert.InRange(_table.Inodes, FileNumbers.Max / 2, FileNumbers.Max + 102);
         Assert.Equal(1000, LookUpAll(Root, 1000).Distinct().Count());
     }
 
