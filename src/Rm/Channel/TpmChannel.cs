@@ -21,7 +21,7 @@ internal sealed class TpmChannel
     private const int SmallCommand = 64;
 
     /// <summary>The shortest time limit for the response to a command of the last manager.</summary>
-    private static readonly TimeSpan s_leastPatience = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan s_shortestLimit = TimeSpan.FromSeconds(5);
 
     private readonly ITpmTransport _transport;
     private readonly LedgerMirror _mirror;
@@ -118,7 +118,7 @@ internal sealed class TpmChannel
         long start = _time.GetTimestamp();
         var left = TimeSpan.FromTicks(begun.End - EndOf(start, TimeSpan.Zero));
         TransmitResult result = _transport.FinishExchange(
-            begun.Phase == ExchangePhase.Sent, begun.Buffer, Shorter(left > s_leastPatience ? left : s_leastPatience));
+            begun.Phase == ExchangePhase.Sent, begun.Buffer, Shorter(left > s_shortestLimit ? left : s_shortestLimit));
         Count(result, start);
         IsUp |= result.Status == TransmitStatus.NotSent; // nothing of it is under way
         Note(begun, result);

@@ -16,7 +16,7 @@ internal sealed class Suspension(IReadOnlyList<ISuspendable> tpms, TimeProvider 
     public static readonly TimeSpan UntilCancel = TimeSpan.FromSeconds(10);
 
     /// <summary>The longest wait of a program that suspends: a command that cannot be cancelled runs on.</summary>
-    public static readonly TimeSpan UntilToldAllTheSame = TimeSpan.FromSeconds(30);
+    public static readonly TimeSpan LongestWait = TimeSpan.FromSeconds(30);
 
     /// <summary>
     /// The time after which commands go on if the machine neither sleeps nor reports that it is awake.
@@ -153,10 +153,10 @@ internal sealed class Suspension(IReadOnlyList<ISuspendable> tpms, TimeProvider 
             switch (due)
             {
                 case Due.Cancel:
-                    Arm(Due.Tell, UntilToldAllTheSame - UntilCancel);
+                    Arm(Due.Tell, LongestWait - UntilCancel);
                     break;
                 case Due.Tell:
-                    Arm(Due.Wake, UntilAwake - UntilToldAllTheSame);
+                    Arm(Due.Wake, UntilAwake - LongestWait);
                     _isOverdue = true;
                     told = TakeWaiting();
                     break;

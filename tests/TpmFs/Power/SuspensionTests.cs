@@ -21,7 +21,7 @@ public sealed class SuspensionTests : IDisposable
     public void Dispose() => _tree.Dispose();
 
     [Fact]
-    public void It_is_roots_alone_and_shows_whether_the_machine_is_awake()
+    public void The_power_file_is_roots_alone_and_shows_whether_the_machine_is_awake()
     {
         Assert.Equal((0x8180u, 0u), (_tree.Find("power").Mode, _tree.Find("power").Uid));
         Assert.Equal("awake\n", _tree.Read("power"));
@@ -74,7 +74,7 @@ public sealed class SuspensionTests : IDisposable
     [InlineData("sleep")]
     [InlineData("suspend now")]
     [InlineData("resume\0")]
-    public void Another_word_is_EINVAL(string word)
+    public void A_word_that_is_no_order_is_EINVAL(string word)
     {
         Assert.Equal(Errno.EINVAL, _tree.Write("power", word));
         Assert.Null(_tpm.Saved);
@@ -88,7 +88,7 @@ public sealed class SuspensionTests : IDisposable
         _tree.Time.Advance(Suspension.UntilCancel);
         Assert.Equal(1, _tpm.Canceled);
         Assert.False(waits.Answered);
-        _tree.Time.Advance(Suspension.UntilToldAllTheSame - Suspension.UntilCancel);
+        _tree.Time.Advance(Suspension.LongestWait - Suspension.UntilCancel);
         Assert.Equal("suspending\n", Encoding.ASCII.GetString(waits.Data));
         _tpm.Saved!();
         Assert.Equal("suspended\n", _tree.Read("power"));
@@ -108,7 +108,7 @@ public sealed class SuspensionTests : IDisposable
     }
 
     [Fact]
-    public void What_was_saved_for_an_earlier_sleep_does_not_count_for_a_later_one()
+    public void A_save_for_an_earlier_sleep_does_not_count_for_a_later_one()
     {
         _tree.Write("power", "suspend");
         Action early = _tpm.Saved!;

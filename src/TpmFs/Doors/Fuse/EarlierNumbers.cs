@@ -29,7 +29,7 @@ internal sealed class EarlierNumbers
             return null;
         }
 
-        Node node = record.IsFace ? named.Face : named;
+        Node node = record.IsOwners ? named.OwnersNode : named;
         return node.Type == record.Type ? node : null;
     }
 

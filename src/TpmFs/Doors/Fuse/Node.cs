@@ -63,8 +63,10 @@ internal abstract class Node
     /// <summary>Gets the node that has the name under which this one is found: this one itself, mostly.</summary>
     internal virtual Node Named => this;
 
-    /// <summary>Gets the other node that is found under this one's name; this one where there is none.</summary>
-    internal virtual Node Face => this;
+    /// <summary>
+    /// Gets the node that a domain's owner finds under this one's name; this one itself where there is no other.
+    /// </summary>
+    internal virtual Node OwnersNode => this;
 
     protected NodeAccess Guard { get; }
 

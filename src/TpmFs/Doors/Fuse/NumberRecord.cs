@@ -39,7 +39,7 @@ internal sealed class NumberRecord
     public bool IsShared => Head.IsShared;
 
     /// <summary>True when it is the one of two nodes of a name that a domain's owner finds.</summary>
-    public bool IsFace => Head.IsFace;
+    public bool IsOwners => Head.IsOwners;
 
     /// <summary>Gets or sets whether the node is out of the tree.</summary>
     public bool IsGone
@@ -78,7 +78,7 @@ internal sealed class NumberRecord
         var record = new NumberRecord(area, number.Value);
         ref Parts head = ref record.Head;
         (head.Own, head.Parent) = (node.Id.Value, named.Parent!.Id.Value);
-        (head.Uid, head.Type, head.IsShared, head.IsFace) = (uid, (uint)node.Type, isShared, named != node);
+        (head.Uid, head.Type, head.IsShared, head.IsOwners) = (uid, (uint)node.Type, isShared, named != node);
         Volatile.Write(ref head.IsKnown, true);
         area.Wrote();
         return record;
@@ -116,6 +116,6 @@ internal sealed class NumberRecord
         public bool IsKnown;
         public bool IsGone;
         public bool IsShared;
-        public bool IsFace;
+        public bool IsOwners;
     }
 }

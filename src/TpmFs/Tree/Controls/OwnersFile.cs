@@ -17,21 +17,21 @@ internal abstract class OwnersFile : ControlFile
 {
     private readonly NodeTable _table;
     private readonly Node _directory;
-    private readonly OwnersFace _face;
+    private readonly NodeOfOwner _ownersNode;
 
     protected OwnersFile(NodeTable table, ControlContext context, Node directory)
         : base(table, Private, context)
     {
         _table = table;
         _directory = directory;
-        _face = new OwnersFace(table, this);
-        table.Link(_face);
+        _ownersNode = new NodeOfOwner(table, this);
+        table.Link(_ownersNode);
     }
 
-    internal override Node Face => _face;
+    internal override Node OwnersNode => _ownersNode;
 
     public override Node VisibleTo(in FuseCaller caller) =>
-        caller.Uid != Access.Uid && caller.Uid == _directory.Access.Uid ? _face : this;
+        caller.Uid != Access.Uid && caller.Uid == _directory.Access.Uid ? _ownersNode : this;
 
     public override Errno Open(in FuseCaller caller, uint flags, out OpenFile? file)
     {
@@ -43,11 +43,11 @@ internal abstract class OwnersFile : ControlFile
     public override void Removed()
     {
         base.Removed();
-        _table.Unlink(_face);
+        _table.Unlink(_ownersNode);
     }
 
     /// <summary>The file as the directory's owner finds it.</summary>
-    private sealed class OwnersFace(NodeTable table, OwnersFile file) : Node(table, new OwnersAccess(file))
+    private sealed class NodeOfOwner(NodeTable table, OwnersFile file) : Node(table, new OwnersAccess(file))
     {
         public override NodeType Type => file.Type;
 
