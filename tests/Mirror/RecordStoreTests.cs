@@ -68,7 +68,7 @@ public sealed class RecordStoreTests
     }
 
     [Fact]
-    public void What_was_replaced_or_removed_is_wiped_and_so_is_what_was_never_committed()
+    public void Records_that_were_replaced_or_removed_or_never_committed_are_wiped()
     {
         byte[] secret = Encoding.ASCII.GetBytes("a secret that must not stay");
         var store = RecordStore.Create(_memory, Format);

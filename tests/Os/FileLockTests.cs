@@ -82,7 +82,7 @@ public sealed class FileLockTests : IDisposable
     [InlineData("mkfifo $0", "a named pipe")]
     [InlineData("echo >$0; chown 54321 $0", "belongs to user 54321")]
     [InlineData("echo >$0; chmod 666 $0", "other users can write to")]
-    public void What_is_no_lock_file_of_this_user_is_named_and_not_waited_for(string make, string said)
+    public void A_path_that_is_no_lock_file_of_this_user_is_named_and_not_waited_for(string make, string said)
     {
         Tool.Run("sh", "-euc", make, LockFile);
         Assert.False(FileLock.TryTake(LockFile, out _, out FileLockRefusal refusal));

@@ -22,7 +22,7 @@ public sealed class LinksTests : IDisposable
     }
 
     [Fact]
-    public void What_does_not_exist_has_a_name_too() =>
+    public void A_path_that_does_not_exist_has_a_name_too() =>
         Assert.Equal(Path.Combine(_folder, "none/at all"), Links.Resolve(Path.Combine(_folder, "none/./at all/")));
 
     [Fact]

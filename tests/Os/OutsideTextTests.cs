@@ -41,7 +41,7 @@ public sealed class OutsideTextTests
     public void A_label_does_not_end_early(string text, string label) => Assert.Equal(label, OutsideText.Label(text));
 
     [Fact]
-    public void What_is_cut_says_so_and_is_not_cut_within_a_character()
+    public void A_cut_text_says_so_and_is_not_cut_within_a_character()
     {
         Assert.Equal("abc", OutsideText.Cut("abc", 3));
         Assert.Equal("abc… (4 characters)", OutsideText.Cut("abcd", 3));

@@ -108,7 +108,7 @@ public sealed class SafeDirectoryTests : IDisposable
     [InlineData("mkdir -m 777 file", "other users can write to the directory")]
     [InlineData("echo x >file; chown 54321 file", "belongs to user 54321")]
     [InlineData("echo x >file; chmod 666 file", "other users can write to")]
-    public void What_others_can_change_in_it_is_found_and_is_not_read(string make, string said)
+    public void A_file_that_others_can_change_is_found_and_not_read(string make, string said)
     {
         Make("mkdir -m 700 state; cd state; " + make);
         Assert.True(

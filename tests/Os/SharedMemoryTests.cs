@@ -7,7 +7,7 @@ public sealed class SharedMemoryTests
     private const int Length = 1 << 20;
 
     [Fact]
-    public void Whoever_has_the_descriptor_maps_the_same_memory()
+    public void Each_holder_of_the_descriptor_maps_the_same_memory()
     {
         Assert.False(SharedMemory.Create("test", Length, out SharedMemory? first).IsError);
         using SharedMemory made = first!;

@@ -34,7 +34,7 @@ public sealed partial class TpmCcNamesTests
     [InlineData("0x40000126")]
     [InlineData("0x10126")]
     [InlineData("-0x126")]
-    public void What_is_no_command_is_refused(string text) => Assert.False(TpmCcNames.TryParse(text, out _));
+    public void A_text_that_names_no_command_is_refused(string text) => Assert.False(TpmCcNames.TryParse(text, out _));
 
     [Fact]
     public void Every_code_has_a_name_that_leads_back_to_it()

@@ -31,7 +31,7 @@ public sealed class DeviceNameTests
     [InlineData("tpm\n")]
     [InlineData("tpm\0DEVNAME=null")]
     [InlineData("tpmé")]
-    public void What_leaves_dev_or_means_something_to_the_kernel_is_no_name(string name) =>
+    public void A_path_that_leaves_dev_or_means_something_to_the_kernel_is_no_name(string name) =>
         Assert.False(DeviceName.IsValid(name));
 
     [Fact]

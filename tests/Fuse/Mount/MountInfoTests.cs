@@ -50,7 +50,7 @@ public sealed class MountInfoTests
     [InlineData("/a\\04", "/a\\04")]
     [InlineData("/a\\049", "/a\\049")]
     [InlineData("/a\\777", "/a\\777")]
-    public void What_is_no_escape_stays(string written, string read) =>
+    public void A_backslash_that_begins_no_escape_stays(string written, string read) =>
         Assert.Equal(read, Assert.Single(MountInfo.Parse($"1 2 0:1 / {written} rw - t s o")).MountPoint);
 
     [Fact]

@@ -185,7 +185,7 @@ public sealed class RealMountTests : IDisposable
     }
 
     [Fact]
-    public void One_waiting_read_holds_up_nobody()
+    public void One_waiting_read_holds_up_no_other_request()
     {
         using Process client = _space.StartPython("print(os.read(os.open('pipe', os.O_RDWR), 100).decode())");
         _server.WaitFor("waiting");

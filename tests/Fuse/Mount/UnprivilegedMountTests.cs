@@ -107,7 +107,7 @@ public sealed class UnprivilegedMountTests : IDisposable
     }
 
     [Fact]
-    public void What_fusermount3_says_is_told()
+    public void The_message_of_fusermount3_is_passed_on()
     {
         Directory.CreateDirectory(Path.Combine(_space.Folder, "roots"));
         using var server =

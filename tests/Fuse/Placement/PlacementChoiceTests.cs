@@ -13,7 +13,7 @@ public sealed class PlacementChoiceTests
     public void Nothing_is_placed_where_that_is_not_wanted() => Assert.Equal("plain", For(null).Describe());
 
     [Fact]
-    public void Where_everything_is_permitted_it_follows() =>
+    public void The_reader_follows_where_everything_is_permitted() =>
         Assert.Equal("follow; not placed now, placed 0 times, gave way 0 times", For(new FollowOptions([])).Describe());
 
     [Fact]

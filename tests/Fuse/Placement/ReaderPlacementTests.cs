@@ -44,7 +44,7 @@ public sealed class ReaderPlacementTests : PlacementTests
     /// the client's CPU, drove the client away several hundred times a second.
     /// </summary>
     [Fact]
-    public void Where_nothing_else_runs_the_reader_is_placed_once_and_stays()
+    public void The_reader_is_placed_once_and_stays_where_nothing_else_runs()
     {
         int client = 2;
         Threads.FindClient = () =>
@@ -62,7 +62,7 @@ public sealed class ReaderPlacementTests : PlacementTests
     }
 
     [Fact]
-    public void Where_the_idle_class_cannot_be_left_it_is_not_entered()
+    public void The_reader_does_not_enter_an_idle_class_that_it_cannot_leave()
     {
         ReaderPlacement placement = NewPlacement(mayIdle: false);
         for (int i = 0; i < 20; i++)

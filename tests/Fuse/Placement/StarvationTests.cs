@@ -121,7 +121,7 @@ public sealed class StarvationTests : PlacementTests
     }
 
     [Fact]
-    public void What_a_reader_waits_between_two_bursts_of_requests_is_no_starvation()
+    public void A_readers_wait_between_two_bursts_of_requests_is_no_starvation()
     {
         LookUntilIdle();
         Placement.Rest();
@@ -162,7 +162,7 @@ public sealed class StarvationTests : PlacementTests
     }
 
     [Fact]
-    public void Where_waits_cannot_be_read_any_more_the_reader_is_let_go()
+    public void The_reader_is_let_go_when_its_waits_cannot_be_read_any_more()
     {
         LookUntilIdle();
         Threads.CountsWaits = false;

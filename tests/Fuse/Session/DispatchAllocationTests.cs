@@ -37,22 +37,9 @@ public sealed class DispatchAllocationTests
         Assert.Equal(0, allocated);
     }
 
-    private sealed class QuietFileSystem : FuseFileSystem, IFuseInterruptible
+    private sealed class QuietFileSystem : BareFileSystem, IFuseInterruptible
     {
         private FuseReadReply _kept;
-
-        public override Errno Lookup(in FuseCaller caller, NodeId parent, ReadOnlySpan<byte> name, out FuseEntry entry)
-        {
-            entry = default;
-            return Errno.ENOENT;
-        }
-
-        public override Errno GetAttributes(
-            in FuseCaller caller, NodeId node, OpenId? open, out FuseAttributes attributes)
-        {
-            attributes = default;
-            return Errno.ENOENT;
-        }
 
         public override Errno Write(
             in FuseCaller caller, NodeId node, OpenId open, in FuseWriteArguments arguments, ReadOnlySpan<byte> data,

@@ -169,7 +169,7 @@ public sealed class DispatcherTests
     [InlineData(-5)]
     [InlineData(512)]
     [InlineData(int.MinValue)]
-    public void What_is_no_errno_becomes_eio_since_the_kernel_would_leave_the_caller_waiting(int value)
+    public void A_value_that_is_no_errno_becomes_eio_since_the_kernel_would_leave_the_caller_waiting(int value)
     {
         _fileSystem.Answer = new Errno(value);
 

@@ -48,7 +48,7 @@ public sealed class HeldNotificationsTests
     }
 
     [Fact]
-    public void Where_there_is_no_room_they_are_sent_at_once()
+    public void Notifications_are_sent_at_once_when_there_is_no_room_to_hold_them()
     {
         _held.Begin();
         ulong poll = 0;

@@ -17,7 +17,7 @@ public sealed class HostileRequestTests
     [InlineData(0)]
     [InlineData(1)]
     [InlineData(39)]
-    public void What_is_shorter_than_a_header_is_logged_and_not_answered(int length)
+    public void A_request_shorter_than_a_header_is_logged_and_not_answered(int length)
     {
         _fixture.Dispatch(Captured.Lookup.AsSpan(0, length));
 
@@ -117,7 +117,7 @@ public sealed class HostileRequestTests
     [InlineData(36u)]
     [InlineData(41u)]
     [InlineData(42u)]
-    public void What_expects_no_reply_gets_none_however_malformed(uint opcode)
+    public void A_request_that_expects_no_reply_gets_none_however_malformed(uint opcode)
     {
         byte[] request = DispatcherFixture.Request((FuseOpcode)opcode, 2, [1, 2, 3]);
         _fixture.Dispatch(request);

@@ -40,7 +40,7 @@ public sealed class NegotiationTests
     }
 
     [Fact]
-    public void What_the_kernel_does_not_offer_is_not_asked_for()
+    public void A_feature_that_the_kernel_does_not_offer_is_not_asked_for()
     {
         Assert.Equal(FuseInitFlags.MaxPages, Init(new FuseSessionOptions(), 7, 31, FuseInitFlags.MaxPages).Flags);
     }

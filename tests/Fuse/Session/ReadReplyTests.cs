@@ -268,22 +268,9 @@ public sealed class ReadReplyTests
         public Errno Write(in FuseOutHeader header, ReadOnlySpan<byte> body) => Errno.None;
     }
 
-    private sealed class SilentFileSystem : FuseFileSystem, IFuseInterruptible
+    private sealed class SilentFileSystem : BareFileSystem, IFuseInterruptible
     {
         public FuseReadReply Kept { get; private set; }
-
-        public override Errno Lookup(in FuseCaller caller, NodeId parent, ReadOnlySpan<byte> name, out FuseEntry entry)
-        {
-            entry = default;
-            return Errno.ENOENT;
-        }
-
-        public override Errno GetAttributes(
-            in FuseCaller caller, NodeId node, OpenId? open, out FuseAttributes attributes)
-        {
-            attributes = default;
-            return Errno.ENOENT;
-        }
 
         public override void Read(
             in FuseCaller caller, NodeId node, OpenId open, in FuseReadArguments arguments, FuseReadReply reply)

@@ -64,7 +64,7 @@ public sealed class ReadingTurnTests
     }
 
     [Fact]
-    public void One_who_sleeps_is_called_and_overtakes_all_the_same()
+    public void A_thread_that_sleeps_is_called_and_still_overtakes()
     {
         Assert.True(_turn.Await());
         Thread[] threads = Start(1, () => Assert.True(_turn.Await()));

@@ -74,7 +74,7 @@ public sealed class LocalAnswerTests
     }
 
     [Fact]
-    public void What_the_tpm_audits_goes_to_the_tpm()
+    public void A_command_that_the_tpm_audits_goes_to_the_tpm()
     {
         using var rig = new Rig();
         Opener opener = rig.Open();

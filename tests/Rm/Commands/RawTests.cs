@@ -40,7 +40,7 @@ public sealed class RawTests
     }
 
     [Fact]
-    public void What_a_raw_opener_clears_is_gone_for_managed_ones()
+    public void An_object_that_a_raw_opener_clears_is_gone_for_managed_openers()
     {
         using var rig = new Rig();
         Opener managed = rig.Open();
@@ -53,7 +53,7 @@ public sealed class RawTests
     }
 
     [Fact]
-    public void What_a_raw_opener_has_audited_is_not_answered_without_the_tpm()
+    public void A_command_that_a_raw_opener_has_audited_is_not_answered_without_the_tpm()
     {
         using var rig = new Rig();
         Opener managed = rig.Open();
@@ -70,7 +70,7 @@ public sealed class RawTests
     [Theory]
     [InlineData(Cmd.ContextSaveCode)]
     [InlineData(Cmd.FlushContextCode)]
-    public void What_the_tpm_refuses_to_save_does_not_keep_the_rest_in_it(uint refused)
+    public void An_object_that_the_tpm_refuses_to_save_does_not_keep_the_others_in_it(uint refused)
     {
         using var rig = new Rig();
         rig.Open().NewKeys(3);
@@ -130,7 +130,7 @@ public sealed class RawTests
     [InlineData(Cmd.SelfTestCode, Rc.Testing)]
     [InlineData(Cmd.GetRandomCode, Rc.Yielded)]
     [InlineData(Cmd.GetRandomCode, Rc.Canceled)]
-    public void What_Linux_passes_on_to_dev_tpm0_a_raw_opener_has_at_once(uint command, uint warning)
+    public void A_raw_opener_has_a_warning_at_once_that_Linux_passes_on(uint command, uint warning)
     {
         using var rig = new Rig();
         using var raw = new RawOpener(rig);

@@ -57,7 +57,7 @@ public sealed class MirrorTests
     }
 
     [Fact]
-    public void What_was_left_to_flush_is_flushed()
+    public void Handles_that_were_left_to_flush_are_flushed()
     {
         using var rig = new Rig();
         Opener gone = rig.Open();
@@ -105,7 +105,7 @@ public sealed class MirrorTests
     }
 
     [Fact]
-    public void What_belongs_to_an_opener_that_does_not_go_on_is_flushed()
+    public void Objects_and_sessions_of_an_opener_that_does_not_go_on_are_flushed()
     {
         using var rig = new Rig();
         Opener gone = rig.Open();
@@ -122,7 +122,7 @@ public sealed class MirrorTests
     }
 
     [Fact]
-    public void What_belongs_to_a_domain_that_is_gone_is_flushed_saved_sessions_too()
+    public void Sessions_of_a_domain_that_is_gone_are_flushed_saved_ones_too()
     {
         using var rig = new Rig();
         Opener opener = rig.Open("web");
@@ -167,7 +167,7 @@ public sealed class MirrorTests
     /// The last manager ended after it had sent a command, and before it had recorded what came of it.
     /// </summary>
     [Fact]
-    public void What_the_tpm_made_and_nobody_recorded_is_flushed()
+    public void An_object_that_the_tpm_made_and_nobody_recorded_is_flushed()
     {
         using var rig = new Rig(options: new ResourceManagerOptions { FlushAtStart = true });
         Opener opener = rig.Open();
@@ -183,7 +183,7 @@ public sealed class MirrorTests
     }
 
     [Fact]
-    public void What_the_tpm_flushed_and_nobody_recorded_is_gone()
+    public void An_object_that_the_tpm_flushed_and_nobody_recorded_is_gone()
     {
         using var rig = new Rig();
         Opener opener = rig.Open();

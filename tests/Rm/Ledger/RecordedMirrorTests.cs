@@ -29,7 +29,7 @@ public sealed class RecordedMirrorTests
     }
 
     [Fact]
-    public void What_a_manager_of_format_1_held_is_read()
+    public void The_ledger_of_a_manager_of_format_1_is_read()
     {
         using var rig = new Rig();
         Play(rig);

@@ -28,10 +28,10 @@ public sealed class AllocationTests : IDisposable
     }
 
     [Fact]
-    public void GetRandom() => AssertNothingIsAllocated(Cmd.GetRandom(8));
+    public void GetRandom_allocates_nothing() => AssertNothingIsAllocated(Cmd.GetRandom(8));
 
     [Fact]
-    public void With_a_key_and_a_session()
+    public void A_command_with_a_key_and_a_session_allocates_nothing()
     {
         uint key = Make(Cmd.CreatePrimary(Handles.Owner, Templates.Signing()));
         uint session = Make(Cmd.StartAuthSession(SessionType.Hmac));
@@ -39,7 +39,7 @@ public sealed class AllocationTests : IDisposable
     }
 
     [Fact]
-    public void ReadPublic_that_is_answered_from_memory()
+    public void ReadPublic_that_is_answered_from_memory_allocates_nothing()
     {
         uint key = Make(Cmd.CreatePrimary(Handles.Owner, Templates.Signing()));
         AssertNothingIsAllocated(Cmd.ReadPublic(key));

@@ -60,7 +60,7 @@ public sealed class DeathTests
     }
 
     [Fact]
-    public void What_a_command_made_whose_client_left_meanwhile_is_flushed()
+    public void An_object_whose_maker_left_meanwhile_is_flushed()
     {
         for (int moments = 0; moments < 12; moments++)
         {
@@ -172,7 +172,7 @@ public sealed class DeathTests
     }
 
     [Fact]
-    public void What_was_taken_over_is_told()
+    public void The_manager_tells_what_it_took_over()
     {
         using var rig = new Rig();
         Opener opener = rig.Open();

@@ -41,7 +41,7 @@ public sealed class ObjectBudgetTests
     }
 
     [Fact]
-    public void What_is_flushed_or_closed_may_be_made_again()
+    public void Room_of_flushed_objects_and_closed_openers_may_be_used_again()
     {
         using var rig = new Rig(options: new ResourceManagerOptions { ObjectsInAll = 8 });
         Opener opener = rig.Open();

@@ -104,7 +104,7 @@ public sealed class SessionQueueTests
     }
 
     [Fact]
-    public void Who_asks_for_more_than_a_share_loses_an_own_session_that_was_left_behind()
+    public void A_user_who_asks_for_more_than_a_share_loses_an_own_session_that_was_left_behind()
     {
         using var rig = new Rig(new TpmParameters { ActiveSessionsMax = 4 });
         Opener saver = rig.Open("modest", uid: 1);
@@ -171,7 +171,7 @@ public sealed class SessionQueueTests
     [Theory]
     [InlineData(100, "taken: 1 ")]
     [InlineData(400, "taken: 2 ")]
-    public void Who_holds_the_most_for_its_weight_gives_way(int weightOfMost, string taken)
+    public void The_user_who_holds_the_most_for_a_weight_gives_way(int weightOfMost, string taken)
     {
         using var rig = new Rig(new TpmParameters { ActiveSessionsMax = 6 });
         rig.Group("most").Weight = weightOfMost;

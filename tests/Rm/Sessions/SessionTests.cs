@@ -265,7 +265,7 @@ public sealed class SessionTests
     }
 
     [Fact]
-    public void Who_waits_for_a_session_gets_the_first_that_is_given_back_in_order_and_holds_up_nobody()
+    public void Waiting_openers_get_sessions_in_order_as_they_are_given_back_and_hold_up_no_other_opener()
     {
         using var rig = new Rig(new TpmParameters { ActiveSessionsMax = 4 });
         Opener holder = rig.Open(uid: 1);

@@ -116,7 +116,7 @@ public sealed class WarningTests
     }
 
     [Fact]
-    public void Who_did_not_ask_for_a_cancellation_does_not_see_one()
+    public void A_client_that_did_not_ask_for_a_cancellation_does_not_see_one()
     {
         using var rig = new Rig();
         rig.Tpm.Faults.Warn(Rc.Canceled, times: 2);

@@ -16,7 +16,7 @@ public sealed class SimulatedTpmObjectTests : IDisposable
     public void Dispose() => _pair.Dispose();
 
     [Fact]
-    public void Objects_their_slots_and_contexts()
+    public void Objects_and_their_slots_and_contexts_agree()
     {
         _stage.Start();
         _pair.Send(Cmd.CreatePrimary(Handles.Owner, Templates.Storage()), "srk");
@@ -75,7 +75,7 @@ public sealed class SimulatedTpmObjectTests : IDisposable
     }
 
     [Fact]
-    public void Sequences()
+    public void Sequences_agree()
     {
         _stage.Start();
         _pair.Send(Cmd.CreatePrimary(Handles.Owner, Templates.Hmac()), "hmac");

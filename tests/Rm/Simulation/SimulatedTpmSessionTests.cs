@@ -16,7 +16,7 @@ public sealed class SimulatedTpmSessionTests : IDisposable
     public void Dispose() => _pair.Dispose();
 
     [Fact]
-    public void Sessions_in_slots_and_saved()
+    public void Loaded_and_saved_sessions_agree()
     {
         _stage.Start();
         foreach ((SessionType type, string? name) in ((SessionType, string)[])[(SessionType.Hmac, "h"),
@@ -51,7 +51,7 @@ public sealed class SimulatedTpmSessionTests : IDisposable
     }
 
     [Fact]
-    public void All_active_sessions_taken()
+    public void The_refusal_of_one_session_too_many_agrees()
     {
         _stage.Start();
         for (int i = 0; i < 66; i++)
@@ -69,7 +69,7 @@ public sealed class SimulatedTpmSessionTests : IDisposable
     }
 
     [Fact]
-    public void Sessions_that_authorize_audit_and_end()
+    public void Sessions_that_authorize_audit_and_end_agree()
     {
         _stage.Start();
         _pair.Send(Cmd.CreatePrimary(Handles.Owner, Templates.Signing()), "key");
@@ -101,7 +101,7 @@ public sealed class SimulatedTpmSessionTests : IDisposable
     }
 
     [Fact]
-    public void Bound_sessions_and_authorization_values()
+    public void Bound_sessions_and_authorization_values_agree()
     {
         _stage.Start();
         _pair.Send(Cmd.CreatePrimary(Handles.Owner, Templates.Signing(), auth: "secret"), "key");
@@ -128,7 +128,7 @@ public sealed class SimulatedTpmSessionTests : IDisposable
     }
 
     [Fact]
-    public void Policies()
+    public void Policies_agree()
     {
         _stage.Start();
         _pair.Send(Cmd.StartAuthSession(SessionType.Trial), "t");
@@ -167,7 +167,7 @@ public sealed class SimulatedTpmSessionTests : IDisposable
     }
 
     [Fact]
-    public void Exclusive_audit_sessions()
+    public void Exclusive_audit_sessions_agree()
     {
         _stage.Start();
         _pair.Send(Cmd.CreatePrimary(Handles.Owner, Templates.Signing()), "key");
@@ -198,7 +198,7 @@ public sealed class SimulatedTpmSessionTests : IDisposable
     }
 
     [Fact]
-    public void The_context_gap()
+    public void The_context_gap_agrees()
     {
         _stage.Start();
         _pair.Send(Cmd.StartAuthSession(SessionType.Policy), "old");

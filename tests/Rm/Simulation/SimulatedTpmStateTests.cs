@@ -23,7 +23,7 @@ public sealed class SimulatedTpmStateTests : IDisposable
     [InlineData(true, true)]
     [InlineData(false, true)]
     [InlineData(null, true)]
-    public void Power_events(bool? shutdown, bool startup)
+    public void Power_events_agree(bool? shutdown, bool startup)
     {
         _stage.Start();
         _stage.Populate();
@@ -43,7 +43,7 @@ public sealed class SimulatedTpmStateTests : IDisposable
     }
 
     [Fact]
-    public void What_spoils_a_shutdown_for_the_start_after_it()
+    public void Commands_that_spoil_a_shutdown_agree()
     {
         _stage.Start();
         for (int i = 0; i < 22; i++)
@@ -66,7 +66,7 @@ public sealed class SimulatedTpmStateTests : IDisposable
     }
 
     [Fact]
-    public void Command_audit()
+    public void Command_audits_agree()
     {
         _stage.Start();
         _pair.Send(Cmd.GetCapability(4, 0, 100));
@@ -83,7 +83,7 @@ public sealed class SimulatedTpmStateTests : IDisposable
     }
 
     [Fact]
-    public void Localities_and_pcrs()
+    public void Localities_and_pcrs_agree()
     {
         _stage.Start();
         for (byte locality = 0; locality <= 4; locality++)
@@ -102,7 +102,7 @@ public sealed class SimulatedTpmStateTests : IDisposable
     [InlineData(2)]
     [InlineData(3)]
     [InlineData(4)]
-    public void Anything_at_random(int seed)
+    public void Random_commands_agree(int seed)
     {
         _pair.Context = 12;
         _stage.Start();

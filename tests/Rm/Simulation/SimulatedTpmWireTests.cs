@@ -41,14 +41,14 @@ public sealed class SimulatedTpmWireTests : IDisposable
     [InlineData("80020000000E0000016500000009")]
     [InlineData("8002000000190000017B000000090200000000000000000008")]
     [InlineData("80020000001B0000017B000000094000000900000100000008")]
-    public void Malformed(string command)
+    public void Answers_to_a_malformed_command_agree(string command)
     {
         _stage.Start();
         _pair.Send(Convert.FromHexString(command));
     }
 
     [Fact]
-    public void Every_truncation_of_every_command_and_one_byte_too_many()
+    public void Answers_to_every_truncation_of_every_command_and_to_one_byte_too_many_agree()
     {
         _stage.Start();
         _stage.MakeOneOfEach();
@@ -66,7 +66,7 @@ public sealed class SimulatedTpmWireTests : IDisposable
     }
 
     [Fact]
-    public void Every_kind_of_handle_in_every_handle_of_every_command()
+    public void Answers_to_every_kind_of_handle_in_every_handle_of_every_command_agree()
     {
         uint[] odd =
         [
@@ -101,7 +101,7 @@ public sealed class SimulatedTpmWireTests : IDisposable
     }
 
     [Fact]
-    public void Capabilities()
+    public void Capabilities_agree()
     {
         _stage.Start();
         _stage.Populate();

@@ -30,7 +30,7 @@ public sealed class LeftoverTests
 
     /// <summary>A command after TPM2_Shutdown would undo what it has prepared (Part 3, 9.4).</summary>
     [Fact]
-    public void What_an_opener_leaves_after_a_shutdown_is_flushed_after_the_next_command_and_not_before()
+    public void An_object_left_after_a_shutdown_is_flushed_after_the_next_command_and_not_before()
     {
         using var rig = new Rig();
         Opener closing = rig.Open();

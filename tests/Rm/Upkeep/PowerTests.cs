@@ -88,7 +88,7 @@ public sealed class PowerTests
     }
 
     [Fact]
-    public void What_was_made_after_a_reset_that_is_noticed_late_lives_on()
+    public void An_object_made_after_a_reset_that_is_noticed_late_lives_on()
     {
         using var rig = new Rig();
         Opener opener = rig.Open();
@@ -236,7 +236,7 @@ public sealed class PowerTests
     }
 
     [Fact]
-    public void What_the_lost_command_had_made_is_flushed_where_the_tpm_is_ours_alone()
+    public void An_object_that_the_lost_command_had_made_is_flushed_where_the_tpm_is_ours_alone()
     {
         using var rig = new Rig(options: new ResourceManagerOptions { FlushAtStart = true });
         Opener opener = rig.Open();
@@ -294,7 +294,7 @@ public sealed class PowerTests
     }
 
     [Fact]
-    public void What_an_earlier_daemon_left_is_flushed_at_the_start_when_the_tpm_is_ours_alone()
+    public void Objects_that_an_earlier_daemon_left_are_flushed_at_the_start_when_the_tpm_is_ours_alone()
     {
         using var tpm = new SimulatedTpm();
         tpm.TryConnect(TimeSpan.Zero, out _);

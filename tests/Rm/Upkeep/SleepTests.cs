@@ -100,7 +100,7 @@ public sealed class SleepTests : IDisposable
     }
 
     [Fact]
-    public void What_the_TPM_refuses_to_save_does_not_keep_the_rest_in_it()
+    public void An_object_that_the_TPM_refuses_to_save_does_not_keep_the_others_in_it()
     {
         _opener.NewKeys(2);
         _rig.Tpm.Faults.Warn(Rc.Value, command: Cmd.ContextSaveCode);
@@ -144,7 +144,7 @@ public sealed class SleepTests : IDisposable
     }
 
     [Fact]
-    public void Who_waits_already_is_given_the_command_back_wherever_it_waits()
+    public void A_waiting_client_gets_its_command_back_wherever_the_command_waits()
     {
         Opener queued = _rig.Open(uid: 2), parked = _rig.Open(uid: 3);
         _rig.Tpm.Faults.Warn(Rc.Retry, times: 100, command: 0x17B);

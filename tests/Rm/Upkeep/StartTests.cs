@@ -8,7 +8,7 @@ namespace TpmFs.Rm.Tests.Upkeep;
 public sealed class StartTests
 {
     [Fact]
-    public void What_others_hold_at_the_start_and_at_the_end_is_left_alone()
+    public void Objects_of_other_programs_are_left_alone_at_the_start_and_at_the_end()
     {
         using var tpm = new SimulatedTpm();
         tpm.TryConnect(TimeSpan.Zero, out _);

@@ -103,7 +103,7 @@ public sealed class DeviceTransportTests
     }
 
     [Fact]
-    public void What_an_earlier_command_left_is_not_taken_for_the_answer_to_a_later_one()
+    public void The_response_of_an_earlier_command_is_not_taken_for_the_answer_to_a_later_one()
     {
         using var device = new FakeDevice();
         using ITpmTransport transport = Connected(device);
@@ -116,7 +116,7 @@ public sealed class DeviceTransportTests
     [InlineData("/nonexistent/tpm0", "there is no /nonexistent/tpm0")]
     [InlineData("/etc/passwd", "plain file")]
     [InlineData("/etc", "/etc is a directory")]
-    public void What_is_no_device_is_told_apart(string path, string hint)
+    public void A_path_that_is_no_device_is_refused_with_its_reason(string path, string hint)
     {
         using ITpmTransport transport = TestTransport.Create($"device:{path}");
         Assert.False(transport.TryConnect(s_short, out string problem));
@@ -124,7 +124,7 @@ public sealed class DeviceTransportTests
     }
 
     [Fact]
-    public void What_would_take_a_command_and_is_no_device_is_not_opened()
+    public void A_file_that_would_take_a_command_and_is_no_device_is_not_opened()
     {
         using var directory = new TemporaryDirectory();
         string pipe = directory.File("pipe");
@@ -155,7 +155,7 @@ public sealed class DeviceTransportTests
     }
 
     [Fact]
-    public async Task Who_has_a_device_is_found_though_a_process_has_a_descriptor_on_a_mount_that_hangs()
+    public async Task The_holder_of_a_device_is_found_though_a_process_has_a_descriptor_on_a_mount_that_hangs()
     {
         using var directory = new TemporaryDirectory();
         using var device = new FakeDevice();

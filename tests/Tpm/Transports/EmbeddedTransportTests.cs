@@ -72,7 +72,7 @@ public sealed class EmbeddedTransportTests : IDisposable
     }
 
     [Fact]
-    public void One_that_was_killed_comes_back_and_has_not_had_what_was_sent_meanwhile()
+    public void A_killed_swtpm_comes_back_and_has_not_had_the_commands_sent_meanwhile()
     {
         using EmbeddedTransport transport = Start();
         int killed = transport.ServerProcess;
@@ -87,7 +87,7 @@ public sealed class EmbeddedTransportTests : IDisposable
     }
 
     [Fact]
-    public void One_that_was_slow_is_kept_and_its_late_response_is_dropped()
+    public void A_slow_swtpm_is_kept_and_its_late_response_is_dropped()
     {
         using EmbeddedTransport transport = Start();
         int process = transport.ServerProcess;
@@ -134,7 +134,7 @@ public sealed class EmbeddedTransportTests : IDisposable
     }
 
     [Fact]
-    public void It_inherits_nothing_but_its_sockets()
+    public void The_swtpm_inherits_nothing_but_its_sockets()
     {
         using FileStream secret = File.OpenRead("/etc/passwd");
         using EmbeddedTransport transport = Start();

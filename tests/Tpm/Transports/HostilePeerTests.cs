@@ -155,7 +155,7 @@ public sealed class HostilePeerTests
     }
 
     [Fact]
-    public async Task What_comes_unasked_is_not_the_next_commands_response()
+    public async Task Bytes_that_come_unasked_are_not_the_next_commands_response()
     {
         using var peer = new FakeSwtpm(control: null);
         var answered = new TaskCompletionSource();

@@ -42,7 +42,7 @@ public sealed class SecondDeathTests : IDisposable
     [InlineData(10, 0)]
     [InlineData(10, 1)]
     [InlineData(30, 2)]
-    public void What_was_received_of_a_response_stays_and_the_rest_is_received(int received, int answers)
+    public void The_received_part_of_a_response_stays_and_the_rest_is_received(int received, int answers)
     {
         byte[] buffer = new byte[4096];
         s_response.AsSpan(0, received).CopyTo(buffer);

@@ -31,7 +31,7 @@ public sealed class TctiTransportTests : IDisposable
     [InlineData("p", true, 4)]
     [InlineData("", false, 4)] // nobody can be cancelled while receive has the TCTI
     [InlineData("n", false, 0)]
-    public void What_a_TCTI_can_is_found_out(string letters, bool canCancel, byte locality)
+    public void The_abilities_of_a_TCTI_are_found_out(string letters, bool canCancel, byte locality)
     {
         using ITpmTransport transport = Odd(letters);
         Assert.Equal(new TpmTransportFeatures(canCancel, locality), transport.Features);

@@ -67,7 +67,7 @@ public sealed class TransportSpecTests
     [InlineData("swtpm:path=/embedded", false, false, false, false)]
     [InlineData("tcti:device:/dev/tpm0", false, true, false, false)]
     [InlineData("tcti:cmd:device:/dev/tpm0", false, false, false, false)]
-    public void What_a_transport_is_follows_from_its_text(
+    public void The_kind_of_a_transport_follows_from_its_text(
         string text, bool mayAppear, bool isShared, bool isOwn, bool dependsOnNumber)
     {
         TransportSpec spec = Parse(text);

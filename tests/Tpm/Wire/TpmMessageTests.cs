@@ -72,7 +72,7 @@ public sealed class TpmMessageTests
     }
 
     [Fact]
-    public void What_the_parser_refuses_a_tpm_refuses_with_the_same_code()
+    public void A_tpm_refuses_what_the_parser_refuses_with_the_same_code()
     {
         using var swtpm = new Swtpm();
         using ITpmTransport transport = swtpm.Connect();

@@ -6,7 +6,7 @@ namespace TpmFs.Tpm.Tests.Wire;
 public sealed class TpmReaderWriterTests
 {
     [Fact]
-    public void What_is_written_is_big_endian_and_is_read_back()
+    public void Values_are_written_big_endian_and_are_read_back()
     {
         Span<byte> buffer = stackalloc byte[32];
         var writer = new TpmWriter(buffer);

@@ -10,7 +10,7 @@ public sealed class AnswerTests
     public AnswerTests() => _pool = new AnswerPool(_bytes);
 
     [Fact]
-    public void What_was_read_is_wiped_and_nothing_else()
+    public void The_bytes_that_were_read_are_wiped_and_no_others()
     {
         Answer answer = Of([1, 2, 3, 4], readyAt: 0);
         Portion first = answer.Take(2);
@@ -23,7 +23,7 @@ public sealed class AnswerTests
     }
 
     [Fact]
-    public void What_nobody_read_is_wiped_and_nothing_else()
+    public void The_bytes_that_nobody_read_are_wiped_and_no_others()
     {
         Answer answer = Of([1, 2, 3, 4], readyAt: 0);
         Portion taken = answer.Take(2);

@@ -24,7 +24,7 @@ public sealed class DeviceRuleTests
     [InlineData("tpmfs/*", "domains/*/rm0", "users/1000/rm0")]
     [InlineData("tpmfs/*", "domains/*/rm0", "domains/rm0")]
     [InlineData("tpmfs/*", "domains/*/rm0", "rm0")]
-    public void Another_node_has_none(string name, string node, string place)
+    public void Another_node_has_no_device(string name, string node, string place)
     {
         Assert.True(DeviceRule.TryParse(name, node, out DeviceRule? rule, out _));
         Assert.Null(rule.NameFor(place));
@@ -94,7 +94,7 @@ public sealed class DeviceRuleTests
     [InlineData("{ \"devices\": { \"tpmx\": \"status\" } }", "\"tpmx\" must be a node that is a TPM")]
     [InlineData("{ \"devices\": { \"tpmx\": 1 } }", "\"tpmx\" must be a node that is a TPM")]
     [InlineData("{ \"devices\": \"domains\" }", "\"devices\" must be an object")]
-    public void What_is_wrong_in_the_file_is_said_with_its_place(string text, string expected)
+    public void A_mistake_in_the_file_is_reported_with_its_place(string text, string expected)
     {
         Assert.False(SettingsFile.TryParse(Encoding.UTF8.GetBytes(text), out _, out _, out string problem));
         Assert.Contains(expected, problem, StringComparison.Ordinal);

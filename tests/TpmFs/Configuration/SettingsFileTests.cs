@@ -97,7 +97,7 @@ public sealed class SettingsFileTests : IDisposable
     [InlineData("{ \"tpm\": [\"embedded\", \"\"] }", 1, 23)]
     [InlineData("{ \"tpm\": [[\"embedded\"]] }", 1, 11)]
     [InlineData("{ \"tpm\": {} }", 1, 10)]
-    public void What_is_no_list_of_TPMs_has_its_place(string text, int line, int column)
+    public void A_wrong_list_of_TPMs_is_reported_with_its_place(string text, int line, int column)
     {
         Assert.False(
             SettingsFile.TryParse(
@@ -168,7 +168,7 @@ public sealed class SettingsFileTests : IDisposable
     [InlineData("{", 1, 2, "this is not JSON")]
     [InlineData("{}\n{}", 2, 1, "this is not JSON")]
     [InlineData("{ \"tpm\" \"a\" }", 1, 9, "this is not JSON")]
-    public void What_is_wrong_is_said_with_its_place_and_what_was_expected(
+    public void A_mistake_is_reported_with_its_place_and_what_was_expected(
         string text, int line, int column, string expected)
     {
         Assert.False(
@@ -180,7 +180,7 @@ public sealed class SettingsFileTests : IDisposable
     }
 
     [Fact]
-    public void What_is_no_UTF_8_is_refused_and_a_byte_order_mark_is_skipped()
+    public void Text_that_is_no_UTF_8_is_refused_and_a_byte_order_mark_is_skipped()
     {
         Assert.False(SettingsFile.TryParse([(byte)'{', 0xFF, (byte)'}'], out _, out _, out string? problem));
         Assert.Equal("the file is not UTF-8 text", problem);

@@ -19,7 +19,7 @@ public sealed partial class CatalogTests
     }
 
     [Fact]
-    public void Journalctl_takes_it()
+    public void Journalctl_takes_the_catalog()
     {
         string root = Directory.CreateTempSubdirectory("tpmfs-test-").FullName;
         try

@@ -8,7 +8,7 @@ public sealed class InstallTests : IDisposable
     public void Dispose() => Directory.Delete(_folder, recursive: true);
 
     [Fact]
-    public void It_says_what_to_type_for_the_service_and_its_removal_leaves_no_program_behind()
+    public void The_installation_says_what_to_type_for_the_service_and_its_removal_leaves_no_program_behind()
     {
         (int code, string? output, string? error) =
             Install("DESTDIR=", $"PREFIX={_folder}/usr", Path.Combine(Repository.Folder, "build/install"), Program());

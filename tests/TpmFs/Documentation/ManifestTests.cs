@@ -15,7 +15,7 @@ public sealed class ManifestTests : IDisposable
     [InlineData("mountPropagation:", "mountpropagation:", "V1VolumeMount has no mountpropagation")]
     [InlineData("privileged: true", "privileged: 7", "7 is no bool")]
     [InlineData("  selector:", "  labels:", "`selector`, must not be `None`")]
-    public void What_the_API_would_refuse_is_found(string right, string wrong, string problem)
+    public void A_manifest_that_the_API_would_refuse_is_found(string right, string wrong, string problem)
     {
         string path = Path.Combine(_folder, "wrong.yaml");
         File.WriteAllText(path, File.ReadAllText(Manifest).Replace(right, wrong, StringComparison.Ordinal));

@@ -33,7 +33,7 @@ public sealed class ManagerOptionsTests
     }
 
     [Fact]
-    public void What_is_configured_reaches_the_manager()
+    public void The_configured_options_reach_the_manager()
     {
         var settings = new Settings
         {

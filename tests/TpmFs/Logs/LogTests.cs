@@ -99,7 +99,7 @@ public sealed class LogTests
     /// The entries of one user's refused commands filled the queue, and an administrator's were lost.
     /// </summary>
     [Fact]
-    public void What_one_user_brings_about_pushes_out_neither_another_users_events_nor_roots()
+    public void The_events_of_one_user_push_out_neither_another_users_events_nor_roots()
     {
         using var slow = new SlowSink();
         using (var sink = new BackgroundSink(slow, new LogShares(64, new Payers()), TimeSpan.FromSeconds(30)))

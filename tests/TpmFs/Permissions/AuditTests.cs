@@ -20,7 +20,7 @@ public sealed class AuditTests : IDisposable
     public void Dispose() => _tree.Dispose();
 
     [Fact]
-    public void What_there_is_from_the_start_is_no_change() =>
+    public void The_tree_at_the_start_is_no_change() =>
         Assert.DoesNotContain("the configuration:", _tree.Logged, StringComparison.Ordinal);
 
     [Fact]

@@ -55,7 +55,7 @@ public sealed class PosixAclTests : IDisposable
 
     [Theory]
     [MemberData(nameof(Bad))]
-    public void What_is_no_ACL_is_EINVAL_and_changes_nothing(byte[] value)
+    public void A_value_that_is_no_ACL_is_EINVAL_and_changes_nothing(byte[] value)
     {
         Assert.Equal(Errno.EINVAL, Set("rm0", value));
         Assert.Equal(0x81B0u, _tree.Find("rm0").Mode);

@@ -43,7 +43,7 @@ public sealed class FairSharesTests
     }
 
     [Fact]
-    public void What_is_given_back_can_be_taken_again_and_a_lower_limit_takes_nothing_away()
+    public void A_share_that_is_given_back_can_be_taken_again_and_a_lower_limit_takes_nothing_away()
     {
         TakeAll(1);
         Assert.False(_shares.TryTake(2, Standing.User, limit: 10));

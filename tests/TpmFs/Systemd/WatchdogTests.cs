@@ -11,7 +11,7 @@ public sealed class WatchdogTests
     private volatile int _told;
 
     [Fact]
-    public void It_tells_after_each_sign_of_life_three_times_as_often_as_is_wanted()
+    public void The_watchdog_is_told_after_each_sign_of_life_three_times_as_often_as_is_wanted()
     {
         using Watchdog watchdog = Start();
         for (int i = 1; i < 10; i++)

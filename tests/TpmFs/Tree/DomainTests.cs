@@ -51,7 +51,7 @@ public sealed class DomainTests : IDisposable
         Assert.Equal(Errno.EINVAL, _tree.Make("domains", name));
 
     [Fact]
-    public void What_is_there_cannot_be_made_and_what_is_not_cannot_be_removed()
+    public void A_domain_cannot_be_made_twice_and_a_missing_one_cannot_be_removed()
     {
         Assert.Equal(Errno.None, _tree.Make("domains", ".a-Z_0"));
         Assert.Equal(Errno.EEXIST, _tree.Make("domains", ".a-Z_0"));
@@ -165,7 +165,7 @@ public sealed class DomainTests : IDisposable
     }
 
     [Fact]
-    public void What_is_read_in_pieces_is_of_one_moment()
+    public void A_reading_in_pieces_sees_one_moment()
     {
         OpenId open = _tree.Open("stat");
         string first = Encoding.ASCII.GetString(_tree.ReadFrom(open, 0, 9).Data);

@@ -27,7 +27,7 @@ public sealed class SeveralTpmsTests : IDisposable
     }
 
     [Fact]
-    public void Who_uses_two_TPMs_has_a_share_of_each_and_both_end_with_the_domain()
+    public void A_user_of_two_TPMs_has_a_share_of_each_and_both_end_with_the_domain()
     {
         _tree.Make("domains", "web");
         _tree.Open("domains/web/rm0");
@@ -114,7 +114,7 @@ public sealed class SeveralTpmsTests : IDisposable
     }
 
     [Fact]
-    public void What_was_changed_of_the_second_TPMs_nodes_is_kept_over_a_restart()
+    public void Changes_of_the_second_TPMs_nodes_are_kept_over_a_restart()
     {
         _tree.Make("domains", "web");
         _tree.Change("rm1", mode: 0x1B6);

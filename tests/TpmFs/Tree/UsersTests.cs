@@ -114,7 +114,7 @@ public sealed class UsersTests
     /// Each lookup of an unknown name began the five minutes anew, so anybody could keep a member that was taken out.
     /// </summary>
     [Fact]
-    public void Who_is_taken_out_of_a_group_loses_the_directory_in_time_whatever_others_look_up()
+    public void A_user_who_is_taken_out_of_a_group_loses_the_directory_in_time_whatever_others_look_up()
     {
         var settings = new Settings();
         settings.Users["@students"] = new DomainSettings();

@@ -35,7 +35,7 @@ public sealed class ServedDevicesTests : IDisposable
     }
 
     [Fact]
-    public void What_there_is_from_the_start_has_its_devices_when_the_start_returns()
+    public void Nodes_that_exist_from_the_start_have_their_devices_when_the_start_returns()
     {
         Assert.NotNull(_kernel.Find("tpmrmfs0"));
         Assert.Equal(
@@ -155,7 +155,7 @@ public sealed class ServedDevicesTests : IDisposable
     }
 
     [Fact]
-    public void Where_no_device_can_be_made_the_list_says_why_and_a_retry_makes_it()
+    public void The_list_says_why_a_device_cannot_be_made_and_a_retry_makes_it()
     {
         _kernel.Problem = "no module";
         _tree.Make("domains", "web");

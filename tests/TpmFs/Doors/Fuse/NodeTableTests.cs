@@ -47,7 +47,7 @@ public sealed class NodeTableTests
     }
 
     [Fact]
-    public void What_the_kernel_forgets_is_gone_and_its_room_can_be_used_again()
+    public void A_number_that_the_kernel_forgets_is_gone_and_its_room_can_be_used_again()
     {
         int before = _table.Inodes;
         for (int i = 0; i < 2 * FileNumbers.Max; i++)

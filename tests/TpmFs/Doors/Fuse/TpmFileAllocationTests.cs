@@ -25,7 +25,7 @@ public sealed class TpmFileAllocationTests : IDisposable
     }
 
     [Fact]
-    public void A_read_after_the_response() => AssertNothingIsAllocated(() =>
+    public void A_read_after_the_response_allocates_nothing() => AssertNothingIsAllocated(() =>
     {
         Write();
         _space.Answer();
@@ -33,7 +33,7 @@ public sealed class TpmFileAllocationTests : IDisposable
     });
 
     [Fact]
-    public void A_read_that_waits() => AssertNothingIsAllocated(() =>
+    public void A_read_that_waits_allocates_nothing() => AssertNothingIsAllocated(() =>
     {
         Write();
         Read();
@@ -41,7 +41,7 @@ public sealed class TpmFileAllocationTests : IDisposable
     });
 
     [Fact]
-    public void A_poll_that_is_notified() => AssertNothingIsAllocated(() =>
+    public void A_poll_that_is_notified_allocates_nothing() => AssertNothingIsAllocated(() =>
     {
         Write();
         _file.Poll(new PollId(1), PollEvents.In);

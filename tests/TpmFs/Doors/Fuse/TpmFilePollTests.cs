@@ -49,7 +49,7 @@ public sealed class TpmFilePollTests : IDisposable
     }
 
     [Fact]
-    public void Who_asked_before_the_command_was_written_is_notified_too()
+    public void A_poll_from_before_the_command_was_written_is_notified_too()
     {
         _fixture.Poll(notify: 1);
         _fixture.Write(Command());
@@ -59,7 +59,7 @@ public sealed class TpmFilePollTests : IDisposable
     }
 
     [Fact]
-    public void Who_asked_while_a_response_was_ready_is_notified_of_the_next_one()
+    public void A_poll_from_while_a_response_was_ready_is_notified_of_the_next_one()
     {
         _fixture.Write(Command());
         _fixture.Space.Answer(1);
@@ -74,7 +74,7 @@ public sealed class TpmFilePollTests : IDisposable
     }
 
     [Fact]
-    public void Who_waits_to_write_is_notified_when_the_response_is_read()
+    public void A_client_that_waits_to_write_is_notified_when_the_response_is_read()
     {
         _fixture.Write(Command());
         _fixture.Space.Answer(1, 2);
@@ -88,7 +88,7 @@ public sealed class TpmFilePollTests : IDisposable
     }
 
     [Fact]
-    public void What_several_polls_with_one_id_want_is_added_up()
+    public void The_events_of_several_polls_with_one_id_are_added_up()
     {
         _fixture.Write(Command());
         _fixture.Poll(notify: 1, wanted: PollEvents.Out);

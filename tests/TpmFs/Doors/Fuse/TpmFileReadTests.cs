@@ -224,7 +224,7 @@ public sealed class TpmFileReadTests : IDisposable
     }
 
     [Fact]
-    public void Who_gets_the_response_may_write_the_next_command_from_within_the_reply()
+    public void A_client_may_write_the_next_command_from_within_the_reply()
     {
         _fixture.Write(Command());
         bool called = false;

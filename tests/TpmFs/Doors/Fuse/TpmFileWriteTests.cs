@@ -153,6 +153,6 @@ public sealed class TpmFileWriteTests : IDisposable
     }
 
     [Fact]
-    public void It_is_opened_as_a_stream_so_that_no_writer_waits_for_another() =>
+    public void The_file_is_opened_as_a_stream_so_that_no_writer_waits_for_another() =>
         Assert.Equal(FuseOpenFlags.DirectIo | FuseOpenFlags.Stream | FuseOpenFlags.NoFlush, _fixture.File.Flags);
 }

@@ -120,7 +120,7 @@ public sealed class TpmNodeTests : IDisposable
     }
 
     [Fact]
-    public void What_a_kind_of_node_does_not_offer_is_the_errno_that_people_understand()
+    public void An_operation_that_a_node_does_not_offer_gives_an_errno_that_people_understand()
     {
         Assert.Equal(Errno.EPERM, _tree.Make("", "x"));
         Assert.Equal(Errno.EPERM, _tree.Make("locality", "7"));

@@ -102,7 +102,7 @@ public sealed class TreeFileSystemTests
     }
 
     [Fact]
-    public void What_is_below_a_removed_directory_is_forgotten_with_it_and_nothing_is_added_to_it()
+    public void Nodes_below_a_removed_directory_are_forgotten_with_it_and_none_are_added_to_it()
     {
         var directory = new DirectoryNode(_table, NodeAccess.Fixed(0x1ED, 0, 0), _root);
         var below = new LinkNode(_table, default, "x");
