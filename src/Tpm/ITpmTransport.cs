@@ -65,7 +65,7 @@ public interface ITpmTransport : IDisposable
     /// <see cref="TransmitStatus.NotSent"/> when the TPM has not had the command; the next command may then follow.
     /// </returns>
     TransmitResult FinishExchange(bool wasSent, Memory<byte> response, TimeSpan timeout) =>
-        new(TransmitStatus.Disconnected, 0, "the way to the TPM did not outlive the process that used it");
+        TransmitResult.OnNewWay;
 
     /// <summary>
     /// Gets the descriptors that keep the way to the TPM open while no process uses it; none where nothing can. They
@@ -160,4 +160,12 @@ public enum TransmitStatus
 /// <param name="Problem">
 /// What went wrong, for a person; null when the status is <see cref="TransmitStatus.Ok"/>.
 /// </param>
-public readonly record struct TransmitResult(TransmitStatus Status, int Length, string? Problem = null);
+public readonly record struct TransmitResult(TransmitStatus Status, int Length, string? Problem = null)
+{
+    /// <summary>
+    /// The end of an exchange that an earlier process began on a connection which is gone: its response cannot come on
+    /// another one.
+    /// </summary>
+    public static TransmitResult OnNewWay { get; } =
+        new(TransmitStatus.Disconnected, 0, "the way to the TPM did not outlive the process that used it");
+}

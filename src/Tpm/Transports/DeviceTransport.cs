@@ -37,6 +37,7 @@ internal sealed class DeviceTransport(string path) : ITpmTransport
     private Action? _sent;
     private Action? _keptChanged;
     private bool _isAdopted;
+    private bool _mayFinish; // The device was opened by the earlier process that sent its last command.
 
     public IReadOnlyList<KeptDescriptor> Kept
     {
@@ -58,6 +59,7 @@ internal sealed class DeviceTransport(string path) : ITpmTransport
             return true;
         }
 
+        _mayFinish = false;
         Close();
         SafeFileHandle? opened = DeviceNode.TryOpen(path, _holders, out bool isCharacterDevice, out problem);
         if (opened is null)
@@ -78,7 +80,7 @@ internal sealed class DeviceTransport(string path) : ITpmTransport
     /// </summary>
     public bool TryAdopt(IReadOnlyDictionary<string, SafeFileHandle> kept, out string problem)
     {
-        _isAdopted = kept.TryGetValue(KeptNames.Device, out SafeFileHandle? device);
+        _isAdopted = _mayFinish = kept.TryGetValue(KeptNames.Device, out SafeFileHandle? device);
         problem = _isAdopted ? string.Empty : $"{path} was not kept open";
         if (_isAdopted)
         {
@@ -90,9 +92,9 @@ internal sealed class DeviceTransport(string path) : ITpmTransport
 
     public TransmitResult FinishExchange(bool wasSent, Memory<byte> response, TimeSpan timeout)
     {
-        if (!TryBegin(out SafeFileHandle? device))
+        if (!_mayFinish || !TryBegin(out SafeFileHandle? device))
         {
-            return new(TransmitStatus.Disconnected, 0, $"{path} is not open");
+            return TransmitResult.OnNewWay;
         }
 
         TransmitResult result = DeviceExchange.Finish(device, path, wasSent, response.Span, timeout);

@@ -44,6 +44,7 @@ internal sealed class EmbeddedTransport(string directory) : ITpmTransport
     private Action? _sent;
     private Action? _keptChanged;
     private bool _isAdopted;
+    private bool _mayFinish; // The swtpm is the one to which an earlier process sent its last command.
 
     public IReadOnlyList<KeptDescriptor> Kept { get; private set; } = [];
 
@@ -62,6 +63,7 @@ internal sealed class EmbeddedTransport(string directory) : ITpmTransport
             return true;
         }
 
+        _mayFinish = false;
         if (_link is not null && _process is { IsRunning: true } && _link.TryResume(deadline.OrAfter(timeout / 2)))
         {
             return true;
@@ -113,7 +115,7 @@ internal sealed class EmbeddedTransport(string directory) : ITpmTransport
         _controlSocket = TpmSocket.Adopt(control);
         _control = new SwtpmControl(OpenControl, keepsConnection: true, isAdopted: true);
         Link(TpmSocket.Adopt(data), s_features);
-        _isAdopted = _process is not null;
+        _isAdopted = _mayFinish = _process is not null;
         if (!_isAdopted)
         {
             Abandon();
@@ -124,8 +126,9 @@ internal sealed class EmbeddedTransport(string directory) : ITpmTransport
     }
 
     public TransmitResult FinishExchange(bool wasSent, Memory<byte> response, TimeSpan timeout) =>
-        _link?.Finish(wasSent, response.Span, timeout)
-        ?? new TransmitResult(TransmitStatus.Disconnected, 0, "the embedded swtpm has ended");
+        _link is null || !_mayFinish
+            ? TransmitResult.OnNewWay
+            : _link.Finish(wasSent, response.Span, timeout);
 
     public void Cancel() => Volatile.Read(ref _link)?.Cancel();
 

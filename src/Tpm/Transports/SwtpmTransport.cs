@@ -41,6 +41,7 @@ internal sealed class SwtpmTransport(SwtpmAddress address) : ITpmTransport
     private Action? _sent;
     private Action? _keptChanged;
     private bool _isAdopted;
+    private bool _mayFinish; // The connection is the one on which an earlier process sent its last command.
     private SafeHandle? _kept;
 
     /// <summary>
@@ -62,6 +63,7 @@ internal sealed class SwtpmTransport(SwtpmAddress address) : ITpmTransport
             return true;
         }
 
+        _mayFinish = false;
         bool closedUnnoticed = _link is { Data.EndedAfterFirstResponse: true };
         Close();
         if (!TryOpenData(deadline, out TpmSocket? socket, out problem))
@@ -89,7 +91,7 @@ internal sealed class SwtpmTransport(SwtpmAddress address) : ITpmTransport
     /// <summary>Goes on with the data connection that an earlier process had.</summary>
     public bool TryAdopt(IReadOnlyDictionary<string, SafeFileHandle> kept, out string problem)
     {
-        _isAdopted = kept.TryGetValue(KeptNames.Data, out SafeFileHandle? data);
+        _isAdopted = _mayFinish = kept.TryGetValue(KeptNames.Data, out SafeFileHandle? data);
         problem = _isAdopted ? string.Empty : $"the connection to swtpm at {address.Name} was not kept";
         if (_isAdopted)
         {
@@ -100,8 +102,8 @@ internal sealed class SwtpmTransport(SwtpmAddress address) : ITpmTransport
     }
 
     public TransmitResult FinishExchange(bool wasSent, Memory<byte> response, TimeSpan timeout) =>
-        _link is null
-            ? new TransmitResult(TransmitStatus.Disconnected, 0, $"not connected to swtpm at {address.Name}")
+        _link is null || !_mayFinish
+            ? TransmitResult.OnNewWay
             : Noted(_link.Finish(wasSent, response.Span, timeout));
 
     public TransmitResult Transmit(ReadOnlyMemory<byte> command, byte locality, Memory<byte> response, TimeSpan timeout)

@@ -30,7 +30,6 @@ internal static class TpmInheritance
             SayLost(plan.Number, lost.Length > 0 ? lost : "the record of it is not there", isFlushed, log);
         }
 
-        plan.Transport.WhenKeptChanges(Keep);
         if (descriptors.Count > 0)
         {
             if (plan.Transport.TryAdopt(descriptors, out string problem))
@@ -48,6 +47,8 @@ internal static class TpmInheritance
             }
         }
 
+        // Not before: the service manager has what was taken over, and would have none of it for a moment.
+        plan.Transport.WhenKeptChanges(Keep);
         return mirror;
 
         void Keep() => succession.Kept.KeepOnly(

@@ -1,4 +1,5 @@
 using TpmFs.Integration.Tests.Harness;
+using TpmFs.Tpm;
 
 namespace TpmFs.Integration.Tests.HandOver;
 
@@ -62,6 +63,46 @@ public sealed class LostMemoryTests : KeptServiceTests
         service.AwaitPrinted("the record of it is not there. " + (isFlushed ? "It is flushed" : "It stays in the TPM"));
         Open(service.Node).Transact(Tpm2.GetRandom(8)).Succeeded();
         Assert.Equal(isFlushed, TpmContents.Of(Proxy).IsEmpty);
+    }
+
+    /// <summary>
+    /// Regression: each daemon had the service manager drop the connection to the TPM, and store it again. Where it was
+    /// killed in between, the connection was lost, and the command that was under way on it.
+    /// </summary>
+    [Fact]
+    public void What_a_daemon_takes_over_is_not_dropped_and_stored_again()
+    {
+        KeptService service = StartService();
+        Open(service.Node).Transact(Tpm2.GetRandom(8)).Succeeded();
+        service.Replace();
+        service.Replace();
+        Open(service.Node).Transact(Tpm2.GetRandom(8)).Succeeded();
+        string[] stored =
+            [.. service.Printed.Split('\n').Where(line => line.StartsWith("stored ", StringComparison.Ordinal))];
+        Assert.Equal(["stored doors", "stored fuse", "stored tpm0", "stored tpm0-data"], stored.Order());
+    }
+
+    /// <summary>
+    /// Regression: the next daemon waited on its new connection for the response to what was sent on the lost one, and
+    /// nobody got an answer for two minutes.
+    /// </summary>
+    [Fact]
+    public void A_command_under_way_on_a_connection_that_is_lost_fails_and_others_go_on()
+    {
+        KeptService service = StartService();
+        Opener slow = Open(service.Node);
+        Opener waiting = Open(service.Node);
+        TpmHold hold = Proxy.Hold(TpmCc.CreatePrimary);
+        slow.Submit(Tpm2.CreatePrimary());
+        hold.WaitUntilHeld();
+        waiting.Submit(Tpm2.GetRandom(8));
+        service.Forget("tpm0-data");
+        service.Replace();
+
+        Assert.Equal("EIO", slow.Read().Errno);
+        waiting.Read().Data.Succeeded();
+        hold.Release();
+        Assert.Equal(1, Proxy.Count(TpmCc.CreatePrimary));
     }
 
     [Fact]

@@ -9,7 +9,8 @@ Standard input, a line each: "kill" sends SIGKILL, "kill SIGNAL" another signal,
 keeps the next start back until "release", "forget NAME" closes what is kept under a name, "format NAME NUMBER" changes
 the format of a mirror (its bytes 12 to 15), "limit BYTES" is the longest file of the processes that are started from
 then on (RLIMIT_FSIZE; none with "limit -1").
-Standard output, a line each: "started PID", "ready PID", "ended PID STATUS", "kept NAME...", and "stopped" at the end.
+Standard output, a line each: "started PID", "ready PID", "ended PID STATUS", "stored NAME", "kept NAME...", and "stopped" at the
+end.
 """
 import array
 import os
@@ -74,6 +75,7 @@ class Service:
             if lines.get("FDPOLL") != "0":
                 say("polled", name)  # the manager would wake up for each request
             self.kept += [(name, descriptor) for descriptor in descriptors]
+            say("stored", name)
         if lines.get("READY") == "1":
             say("ready", self.pid)
             say("kept", *sorted(name for name, _ in self.kept))

@@ -65,6 +65,22 @@ public sealed class DeathWhileSendingTests
     }
 
     /// <summary>
+    /// Regression: a device that was opened anew took another command, which was taken for a sign that the TPM had not
+    /// had the one before. The TPM got that one a second time.
+    /// </summary>
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void A_device_that_is_opened_anew_does_not_tell_what_became_of_a_command(bool wasSent)
+    {
+        using var device = new FakeDevice();
+        using ITpmTransport next = TestTransport.Create($"device:{device.Path}");
+        Assert.True(next.TryConnect(TpmClient.Patience, out _));
+        Assert.Equal(
+            TransmitStatus.Disconnected, next.FinishExchange(wasSent, _response, TpmClient.Patience).Status);
+    }
+
+    /// <summary>
     /// Sends the first bytes of a command, as many as each number says, and goes on as the next process.
     /// </summary>
     private void AssertExecutedOnce(bool tcp, IEnumerable<int> lengths)
