@@ -12,9 +12,6 @@ public static unsafe class Spawner
     /// </summary>
     private const int StructSize = 512;
 
-    /// <summary>Bytes of a sigset_t.</summary>
-    private const int SignalSetSize = 128;
-
     /// <summary>
     /// Lists the variables that a service manager sets for this process alone (sd_notify(3), sd_listen_fds(3)).
     /// </summary>
@@ -64,13 +61,10 @@ public static unsafe class Spawner
 
     private static int Prepare(void* actions, void* attributes, ReadOnlySpan<int> inherited, int output)
     {
-        byte* blocked = stackalloc byte[SignalSetSize];
-        new Span<byte>(blocked, SignalSetSize).Clear();
-        foreach (int signal in (ReadOnlySpan<int>)[ProcessCalls.SigHup, ProcessCalls.SigInt, ProcessCalls.SigTerm])
-        {
-            blocked[(signal - 1) / 8] |= (byte)(1 << ((signal - 1) % 8));
-        }
-
+        byte* blocked = stackalloc byte[SignalCalls.SetSize];
+        SignalCalls.Fill(
+            new Span<byte>(blocked, SignalCalls.SetSize),
+            [ProcessCalls.SigHup, ProcessCalls.SigInt, ProcessCalls.SigTerm]);
         int error = LibC.posix_spawn_file_actions_addopen(actions, 0, "/dev/null", OpenOptions.ReadOnly, 0);
         error = error != 0 ? error : LibC.posix_spawn_file_actions_adddup2(actions, output, 1);
         error = error != 0 ? error : LibC.posix_spawn_file_actions_adddup2(actions, output, 2);

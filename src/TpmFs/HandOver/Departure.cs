@@ -12,7 +12,10 @@ namespace TpmFs.HandOver;
 /// Returns when requests were served no more, as Stopwatch.GetTimestamp counts.
 /// </param>
 /// <param name="flushLog">Waits until the log is written.</param>
-internal sealed class Departure(Func<long> stopServing, Action flushLog, ILogger log)
+/// <param name="isAskedToEnd">True when a signal has asked this process to end.</param>
+/// <param name="leaveSignals">Leaves the signals that come from now on to the program that is executed next.</param>
+internal sealed class Departure(
+    Func<long> stopServing, Action flushLog, Func<bool> isAskedToEnd, Action leaveSignals, ILogger log)
 {
     /// <summary>Leaves to the service manager, which starts the next daemon.</summary>
     public void LeaveToServiceManager()
@@ -25,8 +28,8 @@ internal sealed class Departure(Func<long> stopServing, Action flushLog, ILogger
     }
 
     /// <summary>
-    /// Executes the successor in this process's place. Returns where the successor does not start on trial: the daemon
-    /// goes on serving then.
+    /// Executes the successor in this process's place. Returns where the successor does not start on trial, in which
+    /// case the daemon goes on serving, and where this process was asked to end meanwhile.
     /// </summary>
     public void LeaveTo(Successor successor, KeptDescriptors kept)
     {
@@ -37,9 +40,15 @@ internal sealed class Departure(Func<long> stopServing, Action flushLog, ILogger
             return;
         }
 
+        if (isAskedToEnd())
+        {
+            return;
+        }
+
         log.Of(EventType.HandedOver).Information("tpmfs hands over to the installed program, {Version}", version);
         long stoppedAt = stopServing();
         flushLog();
+        leaveSignals();
         Errno error = successor.Execute(kept, stoppedAt);
         Console.Error.WriteLine($"tpmfs: the installed program cannot be executed: {error.Text()}; tpmfs ends");
         Environment.Exit(1);

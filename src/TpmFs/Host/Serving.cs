@@ -112,7 +112,8 @@ internal sealed class Serving(
     /// <summary>Serves until the session ends, or somebody asks the daemon to end.</summary>
     private void ServeToTheEnd(FuseSession session)
     {
-        var departure = new Departure(() => StopServing(session), FlushLog, log);
+        var departure = new Departure(
+            () => StopServing(session), FlushLog, () => signals.Asked.IsCompleted, signals.LeaveToNext, log);
         while (true)
         {
             switch (Task.WaitAny(session.Ending, signals.Asked, signals.ReloadAsked, signals.HandOverAsked))

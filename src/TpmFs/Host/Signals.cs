@@ -6,10 +6,18 @@ namespace TpmFs.Host;
 /// <summary>
 /// SIGTERM and SIGINT ask the daemon to stop; a second one does not wait for it. SIGHUP asks it to reload its
 /// configuration, but when its terminal has gone away with it. SIGUSR2 asks it to hand over to the program that is
-/// installed now.
+/// installed now. None is lost while one program executes the next: <see cref="LeaveToNext"/>.
 /// </summary>
 internal sealed class Signals : IDisposable
 {
+    private static readonly int[] s_ending = [ProcessCalls.SigTerm, ProcessCalls.SigInt];
+
+    /// <summary>All that are handled. Each ends a process that does not handle it.</summary>
+    private static readonly int[] s_all = [.. s_ending, ProcessCalls.SigHup, ProcessCalls.SigUsr2];
+
+    /// <summary>How long a signal may take to its handler; it is there at once, but on a busy machine.</summary>
+    private static readonly TimeSpan s_handling = TimeSpan.FromSeconds(2);
+
     private readonly TaskCompletionSource<PosixSignal> _asked = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly PosixSignalRegistration[] _registrations;
     private readonly bool _hadTerminal = Syscall.isatty(0);
@@ -17,6 +25,9 @@ internal sealed class Signals : IDisposable
     private volatile TaskCompletionSource _handOver = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private volatile Action? _force;
 
+    /// <summary>
+    /// Handles the signals from now on, also those that a program before left (<see cref="LeaveToNext"/>).
+    /// </summary>
     public Signals()
     {
         _registrations =
@@ -26,6 +37,7 @@ internal sealed class Signals : IDisposable
             PosixSignalRegistration.Create(PosixSignal.SIGHUP, Reload),
             PosixSignalRegistration.Create((PosixSignal)ProcessCalls.SigUsr2, HandOver),
         ];
+        SignalCalls.UnblockInThread(s_all);
     }
 
     /// <summary>Completes with the first signal to stop.</summary>
@@ -49,7 +61,39 @@ internal sealed class Signals : IDisposable
     /// </summary>
     public void OnSecond(Action action) => _force = action;
 
+    /// <summary>
+    /// Leaves the signals to the program that the calling thread executes next. That program begins with all of them
+    /// blocked, gets those that come from now on when it handles signals, and gets the first one that asked this
+    /// process to stop. There is one moment in which a signal to stop neither waits nor has a handler: until the kernel
+    /// has ended the other threads of this process, they get it. It ends the process then, by its default effect.
+    /// Nothing is unmounted in that case: systemd does that by tpmfs-unmount.service, else the next daemon.
+    /// </summary>
+    public void LeaveToNext()
+    {
+        SignalCalls.BlockInThread(s_all);
+        SignalCalls.RestoreDefault(s_ending);
+        AwaitHandlers();
+        if (_asked.Task.IsCompleted)
+        {
+            SignalCalls.RaiseInThread(Number(_asked.Task.Result));
+        }
+    }
+
     public void Dispose() => Array.ForEach(_registrations, registration => registration.Dispose());
+
+    /// <summary>
+    /// Waits until the signals that the process has got so far have come to their handlers: the runtime hands them out
+    /// in their order, so another one that has come shows that those before it have.
+    /// </summary>
+    private void AwaitHandlers()
+    {
+        HandingOver();
+        _ = ProcessCalls.Kill(Environment.ProcessId, ProcessCalls.SigUsr2);
+        _ = HandOverAsked.Wait(s_handling);
+    }
+
+    private static int Number(PosixSignal signal) =>
+        signal == PosixSignal.SIGINT ? ProcessCalls.SigInt : ProcessCalls.SigTerm;
 
     private void Reload(PosixSignalContext context)
     {
