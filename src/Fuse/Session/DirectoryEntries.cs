@@ -11,7 +11,7 @@ internal sealed class DirectoryEntries(ReplyBuffer buffer) : FuseDirectoryReply
     /// </summary>
     private const int MaxName = 1024;
 
-    /// <summary>Where the type stands in st_mode: d_type is S_IFMT shifted down.</summary>
+    /// <summary>The place of the type bits in st_mode: d_type is S_IFMT shifted down.</summary>
     private const int ModeTypeShift = 12;
 
     private int _limit;

@@ -10,11 +10,12 @@ internal sealed class FuseNegotiation(FuseSessionOptions options, IFuseLog log)
     private static readonly int s_pageSize = Environment.SystemPageSize;
 
     /// <summary>
-    /// Asked for where the kernel offers it. Never: FUSE_CACHE_SYMLINKS (a link may differ by who reads it),
-    /// FUSE_NO_OPEN(DIR)_SUPPORT (every open is a thing of its own), FUSE_ALLOW_IDMAP (requests would carry no uid),
-    /// FUSE_ATOMIC_O_TRUNC (truncation comes as SETATTR), FUSE_DO_READDIRPLUS (an entry has no lifetime, so that the
-    /// kernel could not use what it brings). FUSE_POSIX_LOCKS and FUSE_FLOCK_LOCKS bring locks here, where they are
-    /// refused: the kernel would keep them for each inode, and a file may have several (<see cref="FuseEntry"/>).
+    /// The features that the session asks for where the kernel offers them. It never asks for FUSE_CACHE_SYMLINKS (a
+    /// link may differ by its reader), FUSE_NO_OPEN(DIR)_SUPPORT (every open is a thing of its own), FUSE_ALLOW_IDMAP
+    /// (requests would carry no uid), FUSE_ATOMIC_O_TRUNC (truncation comes as SETATTR), or FUSE_DO_READDIRPLUS (an
+    /// entry has no lifetime, so that the kernel could not use it). FUSE_POSIX_LOCKS and FUSE_FLOCK_LOCKS bring locks
+    /// here, where they are refused: the kernel would keep them for each inode, and a file may have several
+    /// (<see cref="FuseEntry"/>).
     /// </summary>
     private const FuseInitFlags Wanted = FuseInitFlags.AsyncRead | FuseInitFlags.PosixLocks | FuseInitFlags.FlockLocks
         | FuseInitFlags.ParallelDirOps | FuseInitFlags.AbortError | FuseInitFlags.MaxPages;

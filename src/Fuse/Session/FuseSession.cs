@@ -5,9 +5,7 @@ using TpmFs.Mirror;
 
 namespace TpmFs.Fuse.Session;
 
-/// <summary>
-/// Serves a mounted filesystem until it is stopped, or until somebody unmounts it.
-/// </summary>
+/// <summary>Serves a mounted filesystem until it is stopped, or until the filesystem is unmounted.</summary>
 /// <remarks>
 /// To stop: <see cref="Stop"/>, then <see cref="FuseMount.Unmount"/>. Stop lets running handlers end, joins the
 /// threads, and answers every read that still waits with ENODEV. Requests that come between the two calls wait in the
@@ -28,7 +26,7 @@ public sealed class FuseSession : IRequestLoopOwner, IDisposable
     private const int RoomForHeaders = 4096;
     private const int NotEnded = -1;
 
-    /// <summary>How long <see cref="Stop"/> waits for handlers that run, in all.</summary>
+    /// <summary>The time for which <see cref="Stop"/> waits for handlers that run, in all.</summary>
     private static readonly TimeSpan s_joinTimeout = TimeSpan.FromSeconds(5);
 
     /// <summary>
@@ -57,7 +55,7 @@ public sealed class FuseSession : IRequestLoopOwner, IDisposable
     /// <summary>Guards <see cref="_started"/> and the threads' start.</summary>
     private readonly Lock _life = new();
 
-    /// <summary>Held by who stops the session; guards <see cref="_isStopped"/>.</summary>
+    /// <summary>Held by the thread that stops the session; guards <see cref="_isStopped"/>.</summary>
     private readonly Lock _stop = new();
     private bool _isStopped;
     private int _end = NotEnded;
@@ -72,7 +70,7 @@ public sealed class FuseSession : IRequestLoopOwner, IDisposable
         mount.Unmounting += () => End(FuseSessionEnd.Stopped);
     }
 
-    /// <summary>Serves a connection, whoever made it.</summary>
+    /// <summary>Serves a connection, from whatever source.</summary>
     internal FuseSession(
         SafeFileHandle connection, FuseFileSystem fileSystem, FuseSessionOptions options, Negotiation negotiation,
         IFuseLog log)
@@ -114,7 +112,7 @@ public sealed class FuseSession : IRequestLoopOwner, IDisposable
     /// <summary>Completes when the session has ended and its threads have left the filesystem.</summary>
     public Task<FuseSessionEnd> Ended => _ended.Task;
 
-    /// <summary>How the thread that reads is scheduled at this moment, and why: for people.</summary>
+    /// <summary>Gets, for people, how the thread that reads is scheduled at this moment, and why.</summary>
     public string Scheduling => _choice.Describe();
 
     bool IRequestLoopOwner.HasEnded => HasEnded;
@@ -202,7 +200,7 @@ public sealed class FuseSession : IRequestLoopOwner, IDisposable
     /// <summary>
     /// Removes what earlier processes have written down of sessions that nobody goes on with.
     /// </summary>
-    /// <param name="records">Where they are.</param>
+    /// <param name="records">The place of the records.</param>
     /// <param name="goOn">
     /// Returns true of the sessions that go on, by <see cref="FuseSessionOptions.Connection"/>.
     /// </param>
@@ -280,7 +278,8 @@ public sealed class FuseSession : IRequestLoopOwner, IDisposable
     }
 
     /// <summary>
-    /// Says why the session ends, unless that is said, and wakes every thread: who waits for its turn, and who reads.
+    /// Records why the session ends, unless a reason is recorded, and wakes every thread: those that wait for their
+    /// turn, and the one that reads.
     /// </summary>
     private void End(FuseSessionEnd end)
     {

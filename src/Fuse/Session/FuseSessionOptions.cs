@@ -3,7 +3,7 @@ using TpmFs.Mirror;
 
 namespace TpmFs.Fuse.Session;
 
-/// <summary>How a session serves.</summary>
+/// <summary>The options of a session.</summary>
 public sealed record FuseSessionOptions
 {
     /// <summary>
@@ -29,8 +29,8 @@ public sealed record FuseSessionOptions
     public FollowOptions? Follow { get; init; }
 
     /// <summary>
-    /// Where the session writes down what the next process needs to go on with the connection, and finds what an
-    /// earlier one wrote. Null where no other process is to go on.
+    /// Gets the store in which the session writes down what the next process needs to go on with the connection, and
+    /// finds what an earlier one wrote. Null where no other process is to go on.
     /// </summary>
     public RecordStore? Records { get; init; }
 
@@ -45,14 +45,14 @@ public sealed record FuseSessionOptions
     public bool IsKept { get; init; }
 }
 
-/// <summary>What a session took over from an earlier process.</summary>
+/// <summary>The number of requests that a session took over from an earlier process.</summary>
 /// <param name="Requests">Requests that were under way.</param>
 /// <param name="Reads">Reads that waited for their answer.</param>
 public readonly record struct FuseTakenOver(int Requests, int Reads)
 {
     /// <summary>
     /// True when requests may be under way that this process knows nothing of, and that the kernel does not send again:
-    /// who waits for their answers waits until the connection ends.
+    /// programs that wait for their answers wait until the connection ends.
     /// </summary>
     public bool MayHang { get; init; }
 
@@ -61,13 +61,13 @@ public readonly record struct FuseTakenOver(int Requests, int Reads)
         new(one.Requests + other.Requests, one.Reads + other.Reads) { MayHang = one.MayHang || other.MayHang };
 }
 
-/// <summary>Why a session ended.</summary>
+/// <summary>The reason why a session ended.</summary>
 public enum FuseSessionEnd
 {
     /// <summary><see cref="FuseSession.Stop"/> or <see cref="FuseMount.Unmount"/> was called.</summary>
     Stopped,
 
-    /// <summary>Somebody else unmounted the filesystem, or aborted the connection.</summary>
+    /// <summary>Another program unmounted the filesystem, or aborted the connection.</summary>
     Unmounted,
 
     /// <summary>The kernel's protocol is too old, or INIT failed; the log says why.</summary>

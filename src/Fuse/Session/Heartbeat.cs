@@ -6,7 +6,7 @@ namespace TpmFs.Fuse.Session;
 /// </summary>
 internal sealed class Heartbeat
 {
-    /// <summary>How long whoever asks waits before the reader is interrupted again.</summary>
+    /// <summary>The time that the asking thread waits before it interrupts the reader again.</summary>
     private static readonly TimeSpan s_askAgain = TimeSpan.FromMilliseconds(100);
 
     private TaskCompletionSource? _asked;

@@ -2,7 +2,7 @@ using TpmFs.Fuse.Wire;
 
 namespace TpmFs.Fuse.Session;
 
-/// <summary>Where replies and notifications go: the device, or a test's list. Any thread.</summary>
+/// <summary>Takes replies and notifications: the device, or a test's list. Any thread.</summary>
 internal interface IFuseOutput
 {
     /// <summary>

@@ -16,7 +16,7 @@ internal abstract class Negotiation(FuseOpcode request, int maxWrite, IFuseLog l
     /// <summary>The minor version of the linux/fuse.h that this library follows.</summary>
     public const uint Minor = 38;
 
-    /// <summary>That of Linux 5.4.</summary>
+    /// <summary>The minor version of Linux 5.4.</summary>
     public const uint OldestMinor = 31;
 
     private volatile NegotiationState _state;

@@ -1,8 +1,8 @@
 namespace TpmFs.Fuse.Session;
 
 /// <summary>
-/// The reads that are not answered yet, by the kernel's number for them. Whoever takes a read out of the table answers
-/// it; so each is answered once, whatever races with whatever.
+/// Holds the reads that are not answered yet, by the kernel's number for them. The thread that takes a read out of the
+/// table answers it. So each read is answered once, whichever threads race.
 /// </summary>
 /// <remarks>
 /// A read that is kept goes from the slot of the thread that has read it into a slot of its own, and stays there until
@@ -11,7 +11,7 @@ namespace TpmFs.Fuse.Session;
 internal sealed class PendingReads(ReplyChannel channel, SessionRecords records, IFuseLog log) : IFuseReadReplies
 {
     /// <summary>
-    /// How many reads that were answered after an interrupt are remembered, to tell a lost race from a bug.
+    /// The number of reads answered after an interrupt that are remembered, to tell a lost race from a bug.
     /// </summary>
     private const int RememberedRaces = 64;
 
@@ -27,7 +27,7 @@ internal sealed class PendingReads(ReplyChannel channel, SessionRecords records,
     /// </summary>
     private ulong _lastAnswered;
 
-    /// <summary>How many reads wait.</summary>
+    /// <summary>Gets the number of reads that wait.</summary>
     public int Count
     {
         get
@@ -44,7 +44,7 @@ internal sealed class PendingReads(ReplyChannel channel, SessionRecords records,
     /// </summary>
     /// <param name="unique">The kernel's number for it.</param>
     /// <param name="size">The most bytes that the kernel takes.</param>
-    /// <param name="slot">Where the request is.</param>
+    /// <param name="slot">The place of the request.</param>
     public bool TryBegin(ulong unique, int size, RequestSlot slot)
     {
         lock (_gate)
@@ -202,8 +202,8 @@ internal sealed class PendingReads(ReplyChannel channel, SessionRecords records,
     }
 
     /// <summary>
-    /// The session has ended. What still waits is answered with <paramref name="error"/>; on a connection that is gone
-    /// the answers go nowhere. Later answers do nothing.
+    /// Answers the reads that still wait with <paramref name="error"/>: the session has ended. On a connection that is
+    /// gone the answers go nowhere. Later answers do nothing.
     /// </summary>
     public void Close(Errno error)
     {
@@ -265,8 +265,8 @@ internal sealed class PendingReads(ReplyChannel channel, SessionRecords records,
     }
 
     /// <param name="Size">The most bytes the kernel takes.</param>
-    /// <param name="Slot">Where the request is.</param>
-    /// <param name="Owner">Who keeps it; null while the handler has not said.</param>
+    /// <param name="Slot">The place of the request.</param>
+    /// <param name="Owner">The owner that keeps the read; null while the handler has named none.</param>
     /// <param name="Returned">The handler has returned, so that the owner may be told of an interrupt.</param>
     /// <param name="Interrupted">The kernel has interrupted it.</param>
     private readonly record struct PendingRead(

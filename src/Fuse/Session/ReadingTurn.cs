@@ -4,25 +4,27 @@ using TpmFs.Fuse.Placement;
 namespace TpmFs.Fuse.Session;
 
 /// <summary>
-/// Whose turn it is to read the device. One thread at a time reads a request, serves it and reads on, so that a request
-/// wakes nobody but who serves it. Another one takes the turn when it is passed on, or when the holder has been at one
-/// request for too long.
+/// Decides which thread reads the device. One thread at a time, the holder of the turn, reads a request, serves it and
+/// reads on, so that a request wakes no thread but the one that serves it. Another thread takes the turn when the
+/// holder passes it on, or when the holder has been at one request for too long.
 /// </summary>
 /// <remarks>
-/// <see cref="_step"/> grows: it is even while the holder reads and odd while it serves. Who takes it from an odd
-/// number to the next has the turn from then on, be it the holder that keeps it or another thread that takes it over;
-/// so there is one holder, and its way costs no lock. The gate guards everything else.
+/// <see cref="_step"/> grows: it is even while the holder reads and odd while it serves. The thread that takes it from
+/// an odd number to the next has the turn from then on: the holder keeps the turn that way, and another thread takes it
+/// over that way. So there is one holder, and it needs no lock. The gate guards all other fields.
 /// </remarks>
 /// <param name="placement">Places the reader; null where it runs as the scheduler likes.</param>
 internal sealed class ReadingTurn(ReaderPlacement? placement = null)
 {
     /// <summary>
-    /// How often who waits looks whether the holder gets on; one that does not is overtaken after one to two of these.
+    /// The time between two looks of the waiting thread at the holder. A holder that makes no progress is overtaken
+    /// after one to two of these.
     /// </summary>
     private static readonly TimeSpan s_lookInterval = TimeSpan.FromMilliseconds(5);
 
     /// <summary>
-    /// After as many looks without a request who waits looks no more, until it is called at the next request.
+    /// The number of looks without a request after which the waiting thread looks no more, until it is called at the
+    /// next request.
     /// </summary>
     private const int IdleLooks = 2;
 
@@ -35,10 +37,10 @@ internal sealed class ReadingTurn(ReaderPlacement? placement = null)
     private bool _isWatched;
     private bool _hasEnded;
 
-    /// <summary>Who waits sleeps, until the next request.</summary>
+    /// <summary>True while the waiting thread sleeps: the holder must call it at the next request.</summary>
     public bool MustCall => _mustCall;
 
-    /// <summary>Waits until it is the caller's turn. False when there are no turns any more.</summary>
+    /// <summary>Waits until it is the caller's turn. Returns false when there are no turns any more.</summary>
     public bool Await()
     {
         lock (_gate)
@@ -61,9 +63,8 @@ internal sealed class ReadingTurn(ReaderPlacement? placement = null)
         }
     }
 
-    /// <summary>
-    /// The holder begins to serve a request. What this returns is for <see cref="TryKeep"/>, or <see cref="Pass"/>.
-    /// </summary>
+    /// <summary>Records that the holder begins to serve a request.</summary>
+    /// <returns>The step, for <see cref="TryKeep"/> or <see cref="Pass"/>.</returns>
     public long Serve()
     {
         long step = Interlocked.Increment(ref _step);
@@ -75,12 +76,12 @@ internal sealed class ReadingTurn(ReaderPlacement? placement = null)
         return step;
     }
 
-    /// <summary>The request is served. False when the turn was taken over meanwhile.</summary>
+    /// <summary>Records that the request is served. Returns false when the turn was taken over meanwhile.</summary>
     public bool TryKeep(long step) => Interlocked.CompareExchange(ref _step, step + 1, step) == step;
 
     /// <summary>
-    /// Gives the turn to whoever waits for it, while a request is served still. Does nothing when it was taken over
-    /// meanwhile.
+    /// Gives the turn to the thread that waits for it, while a request is still being served. Does nothing when the
+    /// turn was taken over meanwhile.
     /// </summary>
     public void Pass(long step)
     {
@@ -94,7 +95,7 @@ internal sealed class ReadingTurn(ReaderPlacement? placement = null)
         }
     }
 
-    /// <summary>The holder has found, while it was to read, that the session has ended.</summary>
+    /// <summary>Gives the turn back: the holder was to read, and found that the session has ended.</summary>
     public void Leave()
     {
         lock (_gate)
@@ -104,9 +105,9 @@ internal sealed class ReadingTurn(ReaderPlacement? placement = null)
     }
 
     /// <summary>
-    /// No more turns: who waits for one is let go, and who reads is interrupted until it leaves. The caller has made
-    /// sure that a holder which comes to read from now on leaves. False when one did not leave within
-    /// <paramref name="patience"/>.
+    /// Ends all turns: threads that wait for one are let go, and the thread that reads is interrupted until it leaves.
+    /// The caller has made sure that a holder which comes to read from now on leaves. Returns false when one did not
+    /// leave within <paramref name="patience"/>.
     /// </summary>
     public bool End(TimeSpan patience)
     {
@@ -133,7 +134,7 @@ internal sealed class ReadingTurn(ReaderPlacement? placement = null)
         return true;
     }
 
-    /// <summary>Who reads stops waiting for a request, and reads on.</summary>
+    /// <summary>Interrupts the holder's wait for a request, if it waits; the holder then reads on.</summary>
     public void InterruptReader()
     {
         lock (_gate)
@@ -145,7 +146,7 @@ internal sealed class ReadingTurn(ReaderPlacement? placement = null)
         }
     }
 
-    /// <summary>Under the gate.</summary>
+    /// <summary>True while the holder reads, or is about to. Under the gate.</summary>
     private bool IsReading => !_isFree && (Volatile.Read(ref _step) & 1) == 0;
 
     private void Free()
@@ -155,7 +156,10 @@ internal sealed class ReadingTurn(ReaderPlacement? placement = null)
         Monitor.PulseAll(_gate);
     }
 
-    /// <summary>One thread at a time. Under the gate, which is left while it waits.</summary>
+    /// <summary>
+    /// Waits for the turn, and looks at the holder meanwhile. One thread at a time. Under the gate, which it leaves
+    /// while it waits.
+    /// </summary>
     private bool Watch()
     {
         long seen = 0;
@@ -201,8 +205,8 @@ internal sealed class ReadingTurn(ReaderPlacement? placement = null)
     {
         _mustCall = true;
 
-        // The holder takes its step before it looks whether it must call; here it is the other way round. So one of the
-        // two sees the other.
+        // The holder takes its step and then reads _mustCall. This thread sets _mustCall and then reads the step. So one
+        // of the two sees what the other wrote.
         Interlocked.MemoryBarrier();
         if (Volatile.Read(ref _step) == step && !_isFree && !_hasEnded)
         {

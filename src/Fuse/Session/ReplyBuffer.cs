@@ -14,7 +14,7 @@ internal sealed class ReplyBuffer : FuseBytesReply
 
     private readonly Memory<byte> _bytes;
 
-    /// <param name="bytes">As many as <see cref="Capacity"/>.</param>
+    /// <param name="bytes">The memory, of <see cref="Capacity"/> bytes.</param>
     public ReplyBuffer(Memory<byte> bytes)
     {
         _bytes = bytes;

@@ -162,7 +162,7 @@ internal sealed class RequestSlot
         _area.Remove();
     }
 
-    /// <summary>What is known of the request.</summary>
+    /// <summary>What the dispatcher knows of the request.</summary>
     [StructLayout(LayoutKind.Sequential, Size = HeadLength)]
     private struct Marks
     {

@@ -4,7 +4,7 @@ using TpmFs.Mirror;
 namespace TpmFs.Fuse.Session;
 
 /// <summary>
-/// What a session writes down for the next process that serves the connection: what was settled when it began, the
+/// Writes down what the next process that serves the connection needs: the settings that were agreed when it began, the
 /// requests under way, and the reads that wait. One thread at a time.
 /// </summary>
 internal sealed class SessionRecords
@@ -117,7 +117,7 @@ internal sealed class SessionRecords
     }
 
     /// <summary>Removes what earlier processes have written down of sessions that nobody goes on with.</summary>
-    /// <param name="store">Where they are.</param>
+    /// <param name="store">The place of the records.</param>
     /// <param name="goOn">Returns true of the sessions that go on.</param>
     /// <returns>The highest number of a session: a new one has to have a higher one.</returns>
     public static uint ForgetOthers(RecordStore store, Func<uint, bool> goOn)

@@ -19,7 +19,7 @@ internal sealed class CommandRunner(
     CommandBuffers buffers)
 {
     /// <summary>
-    /// How often a command is tried in one turn. Each try but the last has changed something: it made room, or dropped
+    /// The most tries of a command in one turn. Each try but the last has changed something: it made room, or dropped
     /// what is gone.
     /// </summary>
     private const int MaxPasses = 200;

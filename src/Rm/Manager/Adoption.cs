@@ -18,8 +18,8 @@ internal sealed class Adoption(ManagerParts parts, ManagerLoop loop, SpaceServic
 
     /// <summary>Ends what the last manager had begun.</summary>
     /// <param name="reopened">The spaces that go on, with the commands that were handed in again.</param>
-    /// <param name="connect">How long to try to reach the TPM.</param>
-    /// <returns>What became of the command that was under way: a sentence; empty when there was none.</returns>
+    /// <param name="connect">The time for which to try to reach the TPM.</param>
+    /// <returns>A sentence about the fate of the command that was under way; empty when there was none.</returns>
     public string Finish(IReadOnlyDictionary<SpaceId, ManagedSpace> reopened, TimeSpan connect)
     {
         (ExchangeRecord client, ExchangeRecord own) = (_mirror.Client!, _mirror.Own!);
@@ -140,8 +140,8 @@ internal sealed class Adoption(ManagerParts parts, ManagerLoop loop, SpaceServic
             && parts.Dispatcher.TryTake(space.Pending) ? space.Pending : null;
 
     /// <summary>
-    /// Returns a command whose client is gone, or has its answer: what it did is recorded all the same. Returns null
-    /// when its space is not known.
+    /// Returns a command whose client is gone, or has its answer: the command's effects are recorded all the same.
+    /// Returns null when its space is not known.
     /// </summary>
     private PendingCommand? Departed(ExchangeRecord client)
     {

@@ -4,5 +4,7 @@ namespace TpmFs.Rm.Manager;
 /// <param name="Spaces">The spaces that were reopened.</param>
 /// <param name="Objects">Their transient objects.</param>
 /// <param name="Sessions">Their sessions, and those that clients saved.</param>
-/// <param name="Exchange">What became of the command that was under way: a sentence; empty when there was none.</param>
+/// <param name="Exchange">
+/// A sentence about the fate of the command that was under way; empty when there was none.
+/// </param>
 public sealed record ManagerAdoption(int Spaces, int Objects, int Sessions, string Exchange);

@@ -12,7 +12,7 @@ namespace TpmFs.Rm.Manager;
 /// </summary>
 internal sealed class ManagerLoop(ManagerParts parts)
 {
-    /// <summary>How often the TPM may put a flush off when the manager ends: for 5 s in all.</summary>
+    /// <summary>The number of times that the TPM may put a flush off when the manager ends: for 5 s in all.</summary>
     private const int MaxPutOffsAtEnd = 9;
 
     private long _releasedSessions;

@@ -30,7 +30,9 @@ public sealed class ManagerMirror
     /// <summary>Reads what the last manager wrote to a store, or begins a store that is empty.</summary>
     /// <param name="store">Of <see cref="Format"/>. Its records are not trusted.</param>
     /// <param name="time">The clock of the manager that goes on.</param>
-    /// <param name="problem">Why the store cannot be used: a sentence whose subject "it" is the store.</param>
+    /// <param name="problem">
+    /// The reason why the store cannot be used: a sentence whose subject "it" is the store.
+    /// </param>
     public static bool TryOpen(
         RecordStore store, TimeProvider time, [NotNullWhen(true)] out ManagerMirror? mirror, out string problem)
     {

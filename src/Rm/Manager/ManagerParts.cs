@@ -12,7 +12,7 @@ namespace TpmFs.Rm.Manager;
 /// <summary>Puts the parts of one manager together.</summary>
 internal sealed class ManagerParts
 {
-    /// <param name="ledger">What the manager holds, and what the last one held.</param>
+    /// <param name="ledger">The manager's ledger, which may be the last manager's.</param>
     public ManagerParts(
         ITpmTransport transport, ResourceManagerOptions options, TimeProvider time, IResourceManagerLog log,
         TpmLedger ledger)

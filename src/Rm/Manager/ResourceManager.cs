@@ -11,7 +11,9 @@ namespace TpmFs.Rm.Manager;
 /// </summary>
 public sealed class ResourceManager : IDisposable
 {
-    /// <summary>How long the start tries to reach the TPM for a response that the last manager waited for.</summary>
+    /// <summary>
+    /// The time for which the start tries to reach the TPM for a response that the last manager waited for.
+    /// </summary>
     private static readonly TimeSpan s_connectPatience = TimeSpan.FromSeconds(2);
 
     private readonly ManagerParts _parts;
@@ -29,8 +31,8 @@ public sealed class ResourceManager : IDisposable
     /// <summary>Makes the manager; <see cref="TryStart"/> or <see cref="Start"/> begins to serve.</summary>
     /// <param name="transport">The way to the TPM. The caller disposes of it, after the manager.</param>
     /// <param name="mirror">
-    /// What the manager writes through, and what an earlier manager of the same TPM wrote, with which this manager goes
-    /// on; null for a manager that nobody will go on from.
+    /// The mirror that the manager writes through, with the records of an earlier manager of the same TPM, if there was
+    /// one; null for a manager with which no other will go on.
     /// </param>
     public ResourceManager(
         ITpmTransport transport, ResourceManagerOptions options, TimeProvider time, IResourceManagerLog log,
@@ -47,10 +49,10 @@ public sealed class ResourceManager : IDisposable
         }
     }
 
-    /// <summary>What the TPM is, as far as it is known. Any thread.</summary>
+    /// <summary>Gets the facts about the TPM, as far as they are known. Any thread.</summary>
     public TpmFacts Facts => _parts.Connection.Facts;
 
-    /// <summary>Why the TPM is not there, for a person; empty while it is. Any thread.</summary>
+    /// <summary>Gets the reason why the TPM is not there, for a person; empty while it is. Any thread.</summary>
     public string Problem => _parts.Connection.Problem;
 
     /// <summary>
@@ -59,7 +61,9 @@ public sealed class ResourceManager : IDisposable
     /// </summary>
     public bool IsSuspended => _parts.Ledger.IsSuspended;
 
-    /// <summary>What was taken over from the last manager; null where there was none, and before the start.</summary>
+    /// <summary>
+    /// Gets the report of the takeover from the last manager; null where there was none, and before the start.
+    /// </summary>
     public ManagerAdoption? Adopted { get; private set; }
 
     /// <summary>
@@ -118,7 +122,9 @@ public sealed class ResourceManager : IDisposable
     /// the command once. The start lets go of what belongs to spaces that were not reopened.
     /// </summary>
     /// <param name="owner">The space's owner, whose group was opened again.</param>
-    /// <param name="commands">How many commands of the space are over; the one that is handed in again is not.</param>
+    /// <param name="commands">
+    /// The number of the space's commands that are over; the one that is handed in again is not.
+    /// </param>
     public Space ReopenSpace(SpaceId id, SpaceOwner owner, ISpaceClient client, bool isRaw, long commands)
     {
         _parts.Ledger.GoOnFrom(id);
@@ -157,7 +163,7 @@ public sealed class ResourceManager : IDisposable
     /// Ends the manager so that another one goes on from its mirror: begins no further command, and flushes and fails
     /// nothing. It is not disposed of after that. A thread that lends itself to the manager waits for ever from now on.
     /// </summary>
-    /// <param name="patience">How long to wait for a command that runs.</param>
+    /// <param name="patience">The longest wait for a command that runs.</param>
     /// <returns>False when the command still ran then. The next manager goes on with it.</returns>
     public bool Halt(TimeSpan patience) => _turns.TryEnd(patience);
 

@@ -32,7 +32,7 @@ internal readonly record struct CommandOutcome
     /// <summary>The longest that the command waits before it is tried again.</summary>
     public TimeSpan Delay { get; private init; }
 
-    /// <summary>Why there will be no response.</summary>
+    /// <summary>The reason why there will be no response.</summary>
     public SpaceFailure Failure { get; private init; }
 
     /// <summary>True when policy refused the command.</summary>

@@ -50,7 +50,7 @@ internal sealed class FairQueue<T>
     public void Remove(T gone) => _waiting.Remove(gone, out _, out _);
 
     /// <summary>Charges a member that was dequeued with what its turn cost.</summary>
-    /// <param name="cost">What the turn used, in any unit.</param>
+    /// <param name="cost">The turn's cost, in any unit.</param>
     /// <param name="weight">The member's weight; twice the weight makes half the cost.</param>
     public static void Charge(T served, double cost, double weight) => served.Finish = served.Start + (cost / weight);
 }

@@ -13,7 +13,7 @@ internal sealed class ManagedSpace : Space
     private volatile byte _locality;
 
     /// <param name="closed">Called when the opener closes the space.</param>
-    /// <param name="commands">How many commands the space has had under an earlier manager.</param>
+    /// <param name="commands">The number of commands that the space has had under an earlier manager.</param>
     public ManagedSpace(
         SpaceServices services, SpaceRecord record, ISpaceClient client, Action? closed = null, long commands = 0)
     {

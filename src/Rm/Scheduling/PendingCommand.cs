@@ -18,7 +18,7 @@ internal enum CommandState
 /// <summary>
 /// Holds the one command that a space may have under way, and how far it has come. Under the queue's lock.
 /// </summary>
-/// <param name="commands">How many commands the space has had under an earlier manager.</param>
+/// <param name="commands">The number of commands that the space has had under an earlier manager.</param>
 internal sealed class PendingCommand(ManagedSpace space, long commands) : FairShare
 {
     private byte[] _buffer = [];
@@ -45,7 +45,7 @@ internal sealed class PendingCommand(ManagedSpace space, long commands) : FairSh
     /// <summary>True when the opener is gone, so the answer is dropped.</summary>
     public bool IsClosed { get; set; }
 
-    /// <summary>How many commands the space has had, which is this one's number.</summary>
+    /// <summary>Gets the number of commands that the space has had, which is this one's number.</summary>
     public long Count { get; private set; } = commands;
 
     /// <summary>Gets the time when it was submitted, by the manager's time provider.</summary>
@@ -59,10 +59,10 @@ internal sealed class PendingCommand(ManagedSpace space, long commands) : FairSh
     /// <summary>Gets or sets the time when it first had to wait for room; null when it has not waited.</summary>
     public long? WaitingSince { get; set; }
 
-    /// <summary>How often the TPM has put the command off.</summary>
+    /// <summary>Gets the number of times that the TPM has put the command off.</summary>
     public int PutOffs { get; set; }
 
-    /// <summary>How often the TPM has put off a raw opener's command itself.</summary>
+    /// <summary>Gets the number of times that the TPM has put off a raw opener's command itself.</summary>
     public int RawPutOffs { get; set; }
 
     /// <summary>The latest time at which a parked command is to be tried again.</summary>

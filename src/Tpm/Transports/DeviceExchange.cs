@@ -48,7 +48,9 @@ internal static class DeviceExchange
 
     /// <summary>Ends an exchange that another process had begun on this device.</summary>
     /// <param name="wasSent">False when it is not known whether the device has the command.</param>
-    /// <param name="response">What the other process received, and zeros. One read(2) gives a whole response.</param>
+    /// <param name="response">
+    /// The bytes that the other process received, and zeros. One read(2) gives a whole response.
+    /// </param>
     public static TransmitResult Finish(
         SafeFileHandle device, string path, bool wasSent, Span<byte> response, TimeSpan timeout)
     {

@@ -19,7 +19,7 @@ public sealed class DeviceHolders(string path)
     /// </summary>
     private const string Renewed = " (deleted)";
 
-    /// <summary>How long an answer is used again, since looking through all processes takes time.</summary>
+    /// <summary>The time for which an answer is used again, since looking through all processes takes time.</summary>
     private static readonly TimeSpan s_validity = TimeSpan.FromSeconds(30);
 
     private string _answer = "";

@@ -30,7 +30,7 @@ internal static class DeviceNode
     /// <summary>
     /// Returns whether a path may be that of a TPM's device, as far as that can be told without looking.
     /// </summary>
-    /// <param name="problem">Why it cannot be one, for a person; empty where it may.</param>
+    /// <param name="problem">The reason why the path cannot be a TPM, for a person; empty where it may be one.</param>
     public static bool MayBeDevice(string path, TransportEnvironment environment, out string problem)
     {
         problem = !Path.IsPathRooted(path)

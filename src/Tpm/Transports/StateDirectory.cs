@@ -9,7 +9,7 @@ namespace TpmFs.Tpm.Transports;
 [SupportedOSPlatform("linux")]
 internal sealed class StateDirectory : IDisposable
 {
-    /// <summary>How long a swtpm whose tpmfs was killed may take to finish its command.</summary>
+    /// <summary>The time that a swtpm whose tpmfs was killed may take to finish its command.</summary>
     private static readonly TimeSpan s_predecessorTimeout = TimeSpan.FromSeconds(5);
     private static readonly TimeSpan s_pollInterval = TimeSpan.FromMilliseconds(20);
 

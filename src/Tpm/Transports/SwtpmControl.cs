@@ -45,7 +45,7 @@ internal sealed class SwtpmControl(SwtpmConnector open, bool keepsConnection, bo
     /// <summary>True when answers may come that nobody waits for.</summary>
     private bool _isOutOfStep = isAdopted;
 
-    /// <summary>How many unknown requests are not answered yet.</summary>
+    /// <summary>The number of unknown requests that are not answered yet.</summary>
     private int _unknownRequests;
 
     /// <summary>True when the only connection there was has been closed.</summary>

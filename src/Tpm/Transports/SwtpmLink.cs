@@ -12,7 +12,7 @@ namespace TpmFs.Tpm.Transports;
 /// </param>
 internal sealed class SwtpmLink(SwtpmData data, SwtpmControl? control, TpmTransportFeatures features) : IDisposable
 {
-    /// <summary>How long to wait for the answer to a cancel after the command has ended.</summary>
+    /// <summary>The time to wait for the answer to a cancel after the command has ended.</summary>
     private static readonly TimeSpan s_cancelAnswerTimeout = TimeSpan.FromMilliseconds(250);
 
     private readonly Lock _gate = new();

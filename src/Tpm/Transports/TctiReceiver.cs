@@ -9,7 +9,7 @@ internal static class TctiReceiver
     /// <summary>
     /// Receives a response, or the TCTI's error. Returns false when there is none before the deadline.
     /// </summary>
-    /// <param name="handles">What to poll(2); empty where the TCTI does not say.</param>
+    /// <param name="handles">The descriptors to poll(2); empty where the TCTI does not name them.</param>
     /// <param name="result">A TSS2_RC other than <see cref="TctiRc.TryAgain"/>, on success.</param>
     public static bool TryReceive(
         TctiContext context,

@@ -29,7 +29,7 @@ internal sealed class TctiTransport(string configuration) : ITpmTransport
     private const byte AllLocalities = 4;
 
     /// <summary>
-    /// How long to wait for a call that is under way, most often a cancel, before the next command: a cancel must not
+    /// The time to wait for a call that is under way, most often a cancel, before the next command: a cancel must not
     /// reach that command.
     /// </summary>
     private static readonly TimeSpan s_settleTimeout = TimeSpan.FromSeconds(5);
@@ -186,7 +186,7 @@ internal sealed class TctiTransport(string configuration) : ITpmTransport
         }
     }
 
-    /// <param name="handles">What to poll(2); empty where the TCTI does not say.</param>
+    /// <param name="handles">The descriptors to poll(2); empty where the TCTI does not name them.</param>
     private TransmitResult Receive(
         TctiContext context, PollDescriptor[] handles, Span<byte> response, Deadline deadline, TimeSpan timeout)
     {

@@ -4,7 +4,7 @@ using System.Runtime.InteropServices;
 
 namespace TpmFs.Tpm.Transports;
 
-/// <summary>How a wait on a socket ended.</summary>
+/// <summary>The result of a wait on a socket.</summary>
 internal enum IoStatus
 {
     Ok,
@@ -27,7 +27,7 @@ internal sealed class TpmSocket(Socket socket) : IDisposable
     /// <summary>Gets the descriptor that keeps the connection open.</summary>
     public SafeHandle Descriptor => socket.SafeHandle;
 
-    /// <summary>How many bytes can be received without waiting.</summary>
+    /// <summary>Gets the number of bytes that can be received without waiting.</summary>
     public int Available => socket.Available;
 
     /// <summary>Reads what can be received without waiting, and leaves it there.</summary>

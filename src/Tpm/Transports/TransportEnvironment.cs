@@ -10,7 +10,7 @@ public sealed record TransportEnvironment
     public int Number { get; init; }
 
     /// <summary>
-    /// Where the daemon mounts its tree; null where it mounts none. No node below it can be the daemon's TPM.
+    /// Gets the mount point of the daemon's tree; null where it mounts none. No node below it can be the daemon's TPM.
     /// </summary>
     public string? OwnTree { get; init; }
 }

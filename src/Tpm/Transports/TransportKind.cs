@@ -4,8 +4,8 @@ namespace TpmFs.Tpm.Transports;
 
 /// <summary>Reads what follows the colon of a text that names a TPM.</summary>
 /// <param name="text">The whole text.</param>
-/// <param name="rest">What follows the first colon; empty where there is none.</param>
-/// <param name="problem">What is wrong and what was expected, for a person; empty on success.</param>
+/// <param name="rest">The text after the first colon; empty where there is none.</param>
+/// <param name="problem">The problem and what was expected, for a person; empty on success.</param>
 internal delegate bool TransportParser(
     string text,
     string rest,
@@ -18,6 +18,6 @@ internal sealed record TransportKind(string Name, TransportParser TryParse, para
 
 /// <summary>One way to write which TPM is meant, as help, manual and completions show it.</summary>
 /// <param name="Syntax">With what the user fills in in capitals, such as device:PATH.</param>
-/// <param name="Explanation">What it means; part of a sentence, without a full stop.</param>
-/// <param name="Completions">What a shell may complete a word to, separated by blanks.</param>
+/// <param name="Explanation">The meaning: part of a sentence, without a full stop.</param>
+/// <param name="Completions">The completions that a shell may offer for a word, separated by blanks.</param>
 public sealed record TransportForm(string Syntax, string Explanation, string Completions);

@@ -52,7 +52,7 @@ public sealed class TransportSpec
     public bool DependsOnNumber { get; internal init; }
 
     /// <summary>Reads what a user wrote. Opens and starts nothing.</summary>
-    /// <param name="problem">What is wrong with the text and what was expected, for a person; empty on success.</param>
+    /// <param name="problem">The problem of the text and what was expected, for a person; empty on success.</param>
     public static bool TryParse(
         string text, TransportEnvironment environment, [NotNullWhen(true)] out TransportSpec? spec, out string problem)
     {

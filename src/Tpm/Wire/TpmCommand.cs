@@ -26,7 +26,7 @@ public struct TpmCommand
     public int AuthorizationCount { get; private set; }
 
     /// <summary>
-    /// Where the parameters begin, in bytes from the command's start. Valid after both areas are parsed.
+    /// Gets the place of the parameters, in bytes from the command's start. Valid after both areas are parsed.
     /// </summary>
     public int ParametersOffset { get; private set; }
 

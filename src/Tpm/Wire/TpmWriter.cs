@@ -7,7 +7,7 @@ public ref struct TpmWriter(Span<byte> bytes)
 {
     private readonly Span<byte> _bytes = bytes;
 
-    /// <summary>How many bytes have been written.</summary>
+    /// <summary>Gets the number of bytes written.</summary>
     public int Length { get; private set; }
 
     public readonly ReadOnlySpan<byte> Written => _bytes[..Length];

@@ -6,9 +6,9 @@ namespace TpmFs.Clients;
 /// The result of a command until it is read: the response's bytes, or an error. Guarded by its conversation's lock.
 /// </summary>
 /// <remarks>
-/// It is the pool's again when its conversation has dropped it and every <see cref="Portion"/> of it is sent: an idle
-/// conversation has none. A part that is taken belongs to its portion, which wipes it; parts do not overlap, so sending
-/// one needs no lock.
+/// The buffer returns to the pool when its conversation has dropped the answer and every <see cref="Portion"/> of it is
+/// sent: an idle conversation has no buffer. A part that is taken belongs to its portion, which wipes it; parts do not
+/// overlap, so sending one needs no lock.
 /// </remarks>
 internal sealed class Answer(AnswerPool pool)
 {

@@ -3,7 +3,7 @@ namespace TpmFs.Clients;
 /// <summary>Answers that are not in use, so that a command makes none. Any thread.</summary>
 internal sealed class AnswerPool(BytesPool bytes)
 {
-    /// <summary>How many answers are kept for reuse.</summary>
+    /// <summary>The most answers that are kept for reuse.</summary>
     private const int Kept = 64;
 
     private readonly Lock _gate = new();

@@ -5,7 +5,7 @@ namespace TpmFs.Clients;
 /// <summary>Memory for commands and answers that is not in use, so that a command makes none. Any thread.</summary>
 internal sealed class BytesPool
 {
-    /// <summary>How many buffers are kept for reuse.</summary>
+    /// <summary>The most buffers that are kept for reuse.</summary>
     private const int Kept = 64;
 
     /// <summary>
@@ -67,7 +67,7 @@ internal sealed class BytesPool
 
     /// <summary>Finds bytes that an earlier daemon left, and that nobody has claimed.</summary>
     /// <param name="number">The number of the bytes.</param>
-    /// <param name="conversation">Whose they are.</param>
+    /// <param name="conversation">The conversation that owns the bytes.</param>
     /// <param name="turn">The number of the command that they belong to.</param>
     /// <param name="claims">True when the caller returns them.</param>
     public KeptBytes? Find(ulong number, ulong conversation, ulong turn, bool claims)

@@ -86,11 +86,11 @@ internal sealed class Conversation : ISpaceClient
     }
 
     /// <summary>Begins a conversation.</summary>
-    /// <param name="context">What all conversations share.</param>
+    /// <param name="context">The parts that all conversations share.</param>
     /// <param name="identity">The client and its node, for others.</param>
     /// <param name="maxCommandSize">The largest command, in bytes.</param>
     /// <param name="openSpace">Makes the handle space whose answers come here.</param>
-    /// <param name="keeper">Is told when it ends.</param>
+    /// <param name="keeper">Learns when the conversation ends.</param>
     /// <returns>Null when there is no space to be had.</returns>
     public static Conversation? TryBegin(
         ConversationContext context, ConversationIdentity identity, int maxCommandSize,
@@ -113,14 +113,14 @@ internal sealed class Conversation : ISpaceClient
     /// Goes on with a conversation of an earlier daemon, in the state that it was in. A command that was under way is
     /// submitted again; the manager knows what became of it.
     /// </summary>
-    /// <param name="context">What all conversations share.</param>
-    /// <param name="earlier">What the earlier daemon wrote down.</param>
+    /// <param name="context">The parts that all conversations share.</param>
+    /// <param name="earlier">The earlier daemon's record of the conversation.</param>
     /// <param name="maxCommandSize">The largest command, in bytes.</param>
     /// <param name="reopenSpace">
     /// Makes the handle space again, from the number of its commands that are over; null when there is no way to the
     /// TPM any more, or none to the domain: the conversation has ended then.
     /// </param>
-    /// <param name="keeper">Is told when it ends.</param>
+    /// <param name="keeper">Learns when the conversation ends.</param>
     public static Conversation Resume(
         ConversationContext context, EarlierConversation earlier, int maxCommandSize,
         Func<ISpaceClient, long, Space>? reopenSpace, IConversationKeeper keeper)
@@ -156,7 +156,7 @@ internal sealed class Conversation : ISpaceClient
     public void Attach(IConversationDoor door) => _door = door;
 
     /// <summary>
-    /// Takes a command, and queues it for the TPM. What is left of an answer that was read in part is dropped.
+    /// Takes a command, and queues it for the TPM. Drops the rest of an answer that was read in part.
     /// </summary>
     /// <param name="data">The command; bytes after the size that its header gives are left out.</param>
     /// <param name="lends">True when the door will call <see cref="Lend"/> in a moment.</param>
@@ -247,8 +247,8 @@ internal sealed class Conversation : ISpaceClient
     public void Cancel() => _space!.Cancel();
 
     /// <summary>
-    /// Ends the conversation though the client is still there: whatever the client does from now on gives ENODEV. What
-    /// it holds in the TPM is flushed in the background. Idempotent.
+    /// Ends the conversation though the client is still there: all further calls of the client give ENODEV. Objects and
+    /// sessions of the conversation are flushed in the background. Idempotent.
     /// </summary>
     public void Revoke()
     {
@@ -259,7 +259,7 @@ internal sealed class Conversation : ISpaceClient
     }
 
     /// <summary>Ends the conversation of a client that holds up others, and says so in the audit. Idempotent.</summary>
-    /// <param name="why">What the client did.</param>
+    /// <param name="why">The client's action.</param>
     public void Expel(string why)
     {
         if (State != ConversationState.Ended)
@@ -281,7 +281,7 @@ internal sealed class Conversation : ISpaceClient
     }
 
     /// <summary>Drops an answer that nobody read in time.</summary>
-    /// <returns>How long an unread answer still has; null when there is none.</returns>
+    /// <returns>The time until an unread answer is dropped; null when there is none.</returns>
     public TimeSpan? DropIfUnread()
     {
         bool isDropped;

@@ -3,12 +3,12 @@ using TpmFs.Tpm;
 namespace TpmFs.Clients;
 
 /// <summary>The state of a conversation at one moment.</summary>
-/// <param name="Since">How long it has been in this state.</param>
+/// <param name="Since">The time since it came into this state.</param>
 /// <param name="Command">
 /// The command under way, or the one whose answer is unread; null where the conversation is idle or has ended.
 /// </param>
 /// <param name="WaitingReads">Reads that wait for the answer of the command under way.</param>
-/// <param name="UnreadBytes">What is left of a response.</param>
+/// <param name="UnreadBytes">The unread bytes of a response.</param>
 internal readonly record struct ConversationActivity(
     ConversationState State, TimeSpan Since, TpmCc? Command, int WaitingReads, int UnreadBytes)
 {
@@ -24,7 +24,7 @@ internal readonly record struct ConversationActivity(
 /// <summary>The states of a conversation.</summary>
 internal enum ConversationState
 {
-    /// <summary>It has no command, and no answer.</summary>
+    /// <summary>It has no command under way, and no answer.</summary>
     Idle,
 
     /// <summary>A command is under way: it waits for the TPM, or the TPM carries it out.</summary>

@@ -12,7 +12,7 @@ internal sealed class ConversationContext : IDisposable
     /// <param name="time">The clock.</param>
     /// <param name="log">Learns what a person should know.</param>
     /// <param name="records">
-    /// Where conversations are written down for the next daemon; null where there is none.
+    /// The store in which conversations are written down for the next daemon; null where there is none.
     /// </param>
     public ConversationContext(TimeProvider time, ILogger log, RecordStore? records = null)
     {

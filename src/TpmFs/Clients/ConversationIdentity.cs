@@ -1,12 +1,13 @@
 namespace TpmFs.Clients;
 
 /// <summary>
-/// The client that began a conversation, and the node that it came by, whoever uses the conversation later.
+/// Names the client that began a conversation, and the node that it came by, even if another client uses the
+/// conversation later.
 /// </summary>
 /// <param name="Id">The number by which control files name it.</param>
 /// <param name="Domain">The domain's place in the tree; the root's is empty.</param>
 /// <param name="Node">The node that it goes by.</param>
-/// <param name="BegunAt">As <see cref="TimeProvider.GetTimestamp"/> counts.</param>
+/// <param name="BegunAt">The time of the open, as <see cref="TimeProvider.GetTimestamp"/> counts.</param>
 internal sealed record ConversationIdentity(ulong Id, Client Client, string Domain, TpmNodeAddress Node, long BegunAt)
 {
     /// <summary>Gets what a person calls the domain.</summary>

@@ -11,8 +11,8 @@ namespace TpmFs.Clients;
 /// </summary>
 /// <remarks>
 /// One word has the state and the number of the command, and changes last: so after a kill between any two stores the
-/// next daemon sees the state before a change, or the one after it. What belongs to a command is in one of two places,
-/// by the command's number, so that the next command's does not overwrite it before the word changes.
+/// next daemon sees the state before a change, or the one after it. The data of a command are in one of two places, by
+/// the command's number, so that the next command's data do not overwrite them before the word changes.
 /// </remarks>
 internal sealed class ConversationRecord
 {

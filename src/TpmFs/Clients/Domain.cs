@@ -35,7 +35,7 @@ internal sealed class Domain
     /// Elsewhere the domain as a whole has one.
     /// </param>
     /// <param name="standing">Returns what a user is to the domain, by uid.</param>
-    /// <param name="context">What all conversations share.</param>
+    /// <param name="context">The parts that all conversations share.</param>
     public Domain(
         string path, Limits configured, ILimitStore store, bool isShared, Func<uint, Standing> standing,
         ConversationContext context)
@@ -94,7 +94,7 @@ internal sealed class Domain
     /// Admits a client: gives the client a place, a share of the TPM's time and a handle space, and registers the
     /// conversation. <see cref="Conversation.Close"/> gives all of that back.
     /// </summary>
-    /// <param name="caller">Who asks.</param>
+    /// <param name="caller">The caller.</param>
     /// <param name="tpm">The way to the TPM.</param>
     /// <param name="node">The node that the client goes by.</param>
     /// <param name="conversation">The conversation that the client is to use.</param>
@@ -133,7 +133,7 @@ internal sealed class Domain
     /// Goes on with a conversation that an earlier daemon admitted. Its client is not asked again whether there is
     /// room.
     /// </summary>
-    /// <param name="earlier">What the earlier daemon wrote down.</param>
+    /// <param name="earlier">The earlier daemon's records.</param>
     /// <param name="tpm">The way to the TPM, by which its spaces are reopened.</param>
     public Conversation Resume(EarlierConversation earlier, TpmPort tpm)
     {
@@ -199,8 +199,10 @@ internal sealed class Domain
     }
 
     /// <summary>Takes the domain away, for good: its conversations end, and nobody comes in.</summary>
-    /// <param name="tell">Is told of each conversation that ends.</param>
-    /// <returns>What the domain's groups still hold, for their TPMs' managers to flush.</returns>
+    /// <param name="tell">Learns of each conversation that ends.</param>
+    /// <returns>
+    /// The groups of the domain that still hold objects or sessions, for their TPMs' managers to flush.
+    /// </returns>
     public (int Tpm, SchedulingGroup Group)[] End(Action<ConversationIdentity> tell)
     {
         (int, SchedulingGroup)[] held;

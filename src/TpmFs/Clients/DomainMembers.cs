@@ -55,8 +55,8 @@ internal sealed class DomainMembers(TreePlaces all) : IConversationKeeper
 
     /// <summary>Gives a user a place.</summary>
     /// <param name="payer">The user whose share it is taken from.</param>
-    /// <param name="standing">What the user is to the domain.</param>
-    /// <param name="max">How many places there are.</param>
+    /// <param name="standing">The user's relation to the domain.</param>
+    /// <param name="max">The number of places.</param>
     /// <returns>
     /// ENFILE when the domain or the tree is full, or the user's share of it; ENODEV when the domain is gone.
     /// </returns>
@@ -121,7 +121,7 @@ internal sealed class DomainMembers(TreePlaces all) : IConversationKeeper
     }
 
     /// <summary>Lets nobody in from now on, and ends every conversation.</summary>
-    /// <param name="tell">Is told of each conversation that ends.</param>
+    /// <param name="tell">Learns of each conversation that ends.</param>
     public void EndAll(Action<ConversationIdentity> tell)
     {
         Conversation[] left;

@@ -105,6 +105,6 @@ internal sealed record DomainStatistics
 }
 
 /// <summary>One value of a domain's statistics.</summary>
-/// <param name="Grows">Whether it counts from the daemon's start on; else it is of now.</param>
+/// <param name="Grows">True when it counts from the daemon's start on; false when it is a value of this moment.</param>
 /// <param name="Meaning">For people.</param>
 internal sealed record StatisticKey(string Name, bool Grows, string Meaning, Func<DomainStatistics, long> Get);

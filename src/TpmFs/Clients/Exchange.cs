@@ -10,10 +10,12 @@ namespace TpmFs.Clients;
 /// The record changes before anything is wiped that it led to, so that the next daemon finds what it names. Nothing
 /// changes once the conversation has ended, since its record may be gone.
 /// </remarks>
-/// <param name="context">What all conversations share.</param>
+/// <param name="context">The parts that all conversations share.</param>
 /// <param name="conversation">The conversation's number.</param>
-/// <param name="record">What the next daemon finds.</param>
-/// <param name="begunAt">When the conversation began, as <see cref="TimeProvider.GetTimestamp"/> counts.</param>
+/// <param name="record">The record for the next daemon.</param>
+/// <param name="begunAt">
+/// The time when the conversation began, as <see cref="TimeProvider.GetTimestamp"/> counts.
+/// </param>
 internal sealed class Exchange(
     ConversationContext context, ulong conversation, ConversationRecord record, long begunAt)
 {
@@ -99,7 +101,7 @@ internal sealed class Exchange(
     /// the next one. 0 for a read that has just come, which gets its turn here.
     /// </param>
     /// <param name="notes">Learns what the read gets before it is taken.</param>
-    /// <param name="portion">What is taken, to be handed to the client.</param>
+    /// <param name="portion">The part that is taken, to be handed to the client.</param>
     /// <returns>False while a command is under way.</returns>
     public bool TryTake<T>(int size, ref ulong turn, in T notes, out Portion portion)
         where T : IReadNotes

@@ -1,8 +1,8 @@
 namespace TpmFs.Clients;
 
 /// <summary>
-/// Writes down what a read gets, for the next daemon: it comes before the conversation moves on, so that whoever
-/// answers the read answers it with the same bytes.
+/// Writes down the bytes that a read gets, for the next daemon. It is called before the conversation moves on, so that
+/// the process that answers the read answers it with the same bytes.
 /// </summary>
 internal interface IReadNotes
 {
@@ -11,10 +11,14 @@ internal interface IReadNotes
 }
 
 /// <summary>The part of an answer that a read gets.</summary>
-/// <param name="Turn">Which answer the read waits for, or gets: one more than the command's number.</param>
+/// <param name="Turn">
+/// The number of the answer that the read waits for, or gets: one more than the command's number.
+/// </param>
 /// <param name="Source">The number of the answer's bytes.</param>
 /// <param name="Start">The first byte that it gets.</param>
-/// <param name="Count">How many bytes it gets, 0 while it waits; a negated errno where it gets an error.</param>
+/// <param name="Count">
+/// The number of bytes that the read gets, 0 while it waits; a negated errno where it gets an error.
+/// </param>
 internal readonly record struct TakenPart(ulong Turn, ulong Source, int Start, int Count);
 
 /// <summary>Writes nothing down.</summary>
@@ -32,5 +36,5 @@ internal readonly record struct DoorRequest(ulong Number, bool IsRepeated);
 
 /// <summary>A conversation that an earlier daemon had.</summary>
 /// <param name="Record">Its state.</param>
-/// <param name="Saved">Whose it is.</param>
+/// <param name="Saved">Its client and its node, as they were written down.</param>
 internal sealed record EarlierConversation(ConversationRecord Record, SavedConversation Saved);

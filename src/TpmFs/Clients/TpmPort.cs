@@ -14,11 +14,13 @@ internal delegate Space? SpaceOpener(SpaceOwner owner, ISpaceClient client);
 /// </summary>
 internal delegate Space SpaceReopener(SpaceId id, SpaceOwner owner, ISpaceClient client, bool isRaw, long commands);
 
-/// <summary>A TPM as the tree knows it. What the TPM is may turn out later than the tree is made. Any thread.</summary>
+/// <summary>
+/// A TPM as the tree knows it. The facts about the TPM may be known later than the tree is made. Any thread.
+/// </summary>
 /// <param name="number">Counted from 0; part of its nodes' names.</param>
 /// <param name="managed">Makes a handle space of the resource manager.</param>
 /// <param name="raw">Opens the TPM as it is, for one conversation at a time.</param>
-/// <param name="facts">What is known of it at this moment.</param>
+/// <param name="facts">The facts about the TPM that are known at this moment.</param>
 /// <param name="newGroup">Makes a group; a group of this name that an earlier daemon had goes on.</param>
 /// <param name="endGroup">Flushes what is left of a group whose conversations have all ended.</param>
 internal sealed class TpmPort(

@@ -41,8 +41,8 @@ internal static class CheckConfigCommand
         ? $"{source.Path} is in order" : $"there is no {source.Path}, so the defaults hold";
 
     /// <summary>
-    /// What 'tpmfs mount' refuses of a file that can be read; nothing is opened. The file is the system's, whoever
-    /// checks it.
+    /// Returns true when 'tpmfs mount' would serve with these settings. Opens nothing. The file is checked as the
+    /// system's, even when a user checks it.
     /// </summary>
     public static bool IsServable(Settings settings, out string problem) =>
         Places.TryFind(null, null, isRoot: true, _ => null, out Places? places, out problem)

@@ -5,7 +5,7 @@ using TpmFs.Host;
 namespace TpmFs.CommandLine;
 
 /// <summary>
-/// tpmfs doctor: looks at all that keeps somebody from using a TPM, and says what is wrong and what to do. Changes
+/// tpmfs doctor: looks at all that can keep a user from using a TPM, and reports what is wrong and what to do. Changes
 /// nothing.
 /// </summary>
 internal static class DoctorCommand

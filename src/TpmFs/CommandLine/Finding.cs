@@ -1,12 +1,12 @@
 namespace TpmFs.CommandLine;
 
-/// <summary>How bad a <see cref="Finding"/> is.</summary>
+/// <summary>The severity of a <see cref="Finding"/>.</summary>
 internal enum FindingKind
 {
     /// <summary>Nothing is to be done.</summary>
     Fine,
 
-    /// <summary>It may be as it should be; who looks for a fault wants to know it.</summary>
+    /// <summary>The state may be right, but a person who looks for a fault wants to know it.</summary>
     Note,
 
     /// <summary>Somebody cannot use the TPM because of it.</summary>
@@ -14,9 +14,9 @@ internal enum FindingKind
 }
 
 /// <summary>One thing that 'tpmfs doctor' has looked at.</summary>
-/// <param name="Subject">What it looked at, in a word.</param>
-/// <param name="Text">What it saw.</param>
-/// <param name="Advice">What to do; empty where nothing is to be done.</param>
+/// <param name="Subject">The thing that was looked at, in a word.</param>
+/// <param name="Text">The state that was found.</param>
+/// <param name="Advice">The remedy; empty where nothing is to be done.</param>
 internal sealed record Finding(FindingKind Kind, string Subject, string Text, string Advice)
 {
     public static Finding Fine(string subject, string text) => new(FindingKind.Fine, subject, text, "");

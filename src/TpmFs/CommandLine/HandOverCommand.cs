@@ -88,7 +88,9 @@ internal static class HandOverCommand
             && int.TryParse(refusal.Holder.Split('\n')[0], NumberStyles.None, CultureInfo.InvariantCulture, out daemon);
     }
 
-    /// <summary>How often this mount was taken over, as its metrics say; -1 while nobody says.</summary>
+    /// <summary>
+    /// Returns the number of times that this mount was taken over, as its metrics say; -1 while they do not say.
+    /// </summary>
     private static long Takeovers(MountedTree tree)
     {
         const string Metric = "tpmfs_takeovers_total ";

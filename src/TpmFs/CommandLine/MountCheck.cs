@@ -6,8 +6,9 @@ using TpmFs.Fuse;
 namespace TpmFs.CommandLine;
 
 /// <summary>
-/// What 'tpmfs doctor' finds of the mount. A daemon that hangs holds up whoever touches its tree, unkillably, so that
-/// another process touches it first, which need not be waited for.
+/// Reports the state of the mount for 'tpmfs doctor'. A daemon that hangs also holds up every process that touches its
+/// tree, and such a process cannot be killed. So another process, for which the doctor need not wait, touches the tree
+/// first.
 /// </summary>
 /// <param name="Tree">The tree of a daemon that serves; null where there is none.</param>
 internal sealed record MountCheck(MountedTree? Tree, IReadOnlyList<Finding> Findings)
@@ -15,7 +16,7 @@ internal sealed record MountCheck(MountedTree? Tree, IReadOnlyList<Finding> Find
     private const string Subject = "mount";
     private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(5);
 
-    /// <param name="candidates">Where a daemon may be mounted, the likeliest first.</param>
+    /// <param name="candidates">The places where a daemon may be mounted, the likeliest first.</param>
     public static MountCheck Of(IReadOnlyList<string> candidates, Settings settings)
     {
         return candidates.FirstOrDefault(MountedTree.IsMounted) is { } mountPoint

@@ -30,7 +30,7 @@ internal sealed partial class MountedTree
             null, "/", Environment.IsPrivilegedProcess, Environment.GetEnvironmentVariable, out Places? own, out _)
             ? [own.MountPoint] : [];
 
-    /// <param name="directory">As the command line has it, or null.</param>
+    /// <param name="directory">The mount point of the command line, or null.</param>
     public static bool TryFind(string? directory, [NotNullWhen(true)] out MountedTree? tree, out string problem)
     {
         tree = null;
@@ -57,7 +57,7 @@ internal sealed partial class MountedTree
     }
 
     /// <summary>Returns where a daemon may be mounted, the likeliest place first.</summary>
-    /// <param name="directory">As the command line has it, or null.</param>
+    /// <param name="directory">The mount point of the command line, or null.</param>
     public static string[] Candidates(string? directory) =>
         directory is not null ? [Links.Resolve(directory)] : [.. OwnMountPoint, Places.SystemMountPoint];
 

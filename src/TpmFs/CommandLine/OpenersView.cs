@@ -6,7 +6,7 @@ namespace TpmFs.CommandLine;
 /// </summary>
 internal static class OpenersView
 {
-    /// <summary>How much of a name is shown at least.</summary>
+    /// <summary>The least number of characters that are shown of a name.</summary>
     private const int LeastName = 8;
 
     private const string Node = "node", TpmCommand = "TPM command", Program = "command", CommandPrefix = "TPM2_";

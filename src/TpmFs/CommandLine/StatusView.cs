@@ -6,13 +6,13 @@ internal static class StatusView
     /// <summary>The column at which the words of a line begin after its name ("TPM 0", "up").</summary>
     private const int Words = 11;
 
-    /// <summary>How much of a domain's name is shown at least.</summary>
+    /// <summary>The least number of characters that are shown of a domain's name.</summary>
     private const int LeastName = 8;
 
     private const string TableStart = "domain";
 
     /// <summary>Returns the lines to print.</summary>
-    /// <param name="text">As the file has it, with nothing in it that would control a terminal.</param>
+    /// <param name="text">The file's text, with nothing in it that would control a terminal.</param>
     public static IEnumerable<string> Show(string text, Terminal terminal)
     {
         string[] lines = text.TrimEnd('\n').Split('\n');

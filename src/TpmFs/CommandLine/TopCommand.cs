@@ -10,13 +10,13 @@ namespace TpmFs.CommandLine;
 /// <summary>tpmfs top: what the domains do, second by second.</summary>
 internal static class TopCommand
 {
-    /// <summary>How wide the columns of numbers are together.</summary>
+    /// <summary>The width of the columns of numbers together.</summary>
     private const int WidthOfNumbers = 67;
 
-    /// <summary>How much of a domain's name is shown at least.</summary>
+    /// <summary>The least number of characters that are shown of a domain's name.</summary>
     private const int LeastName = 8;
 
-    /// <summary>How wide the table may be where standard output is no terminal.</summary>
+    /// <summary>The width of the table where standard output is no terminal.</summary>
     private const int WidthOfFile = 200;
 
     private static readonly TimeSpan s_interval = TimeSpan.FromSeconds(1);

@@ -7,8 +7,8 @@ using Errno = TpmFs.Os.Errno;
 namespace TpmFs.CommandLine;
 
 /// <summary>
-/// What 'tpmfs doctor' looks at of the TPMs that a daemon serves: whether they are there, whether this user may use
-/// them, and whether they do what they are asked.
+/// Checks, for 'tpmfs doctor', the TPMs that a daemon serves: whether they are there, whether this user may use them,
+/// and whether they answer commands.
 /// </summary>
 internal sealed partial class TpmChecks(MountedTree tree)
 {

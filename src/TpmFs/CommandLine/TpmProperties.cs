@@ -13,7 +13,7 @@ internal sealed class TpmProperties
     /// <summary>TPMA_PERMANENT.inLockout (TPM 2.0 Part 2, 8.6).</summary>
     private const uint InLockout = 1 << 9;
 
-    /// <summary>How long a TPM may take that has other commands to carry out first.</summary>
+    /// <summary>The time that a TPM may take that has other commands to carry out first.</summary>
     private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(10);
 
     /// <summary>

@@ -10,7 +10,7 @@ namespace TpmFs.HandOver;
 /// service manager has a duplicate of each, for the case that this process is killed. Any thread.
 /// </summary>
 /// <param name="service">The service manager.</param>
-/// <param name="log">Is told of a descriptor that the service manager does not get.</param>
+/// <param name="log">Learns of a descriptor that the service manager does not get.</param>
 internal sealed class KeptDescriptors(ServiceManager service, ILogger log)
 {
     private readonly Lock _gate = new();
@@ -107,7 +107,7 @@ internal sealed class KeptDescriptors(ServiceManager service, ILogger log)
     /// <summary>
     /// Lets a program that is executed next have the descriptors, or not.
     /// </summary>
-    /// <returns>What the program finds in <see cref="InheritedDescriptors.Variable"/>.</returns>
+    /// <returns>The value of <see cref="InheritedDescriptors.Variable"/> for the program.</returns>
     public string SetInheritable(bool inheritable)
     {
         lock (_gate)

@@ -4,9 +4,9 @@ using System.Globalization;
 namespace TpmFs.HandOver;
 
 /// <summary>
-/// In a build for tests alone (make killswitch): kills the process right after one of the first writes to a mirror, at
-/// random, as many as TPMFS_KILL_WITHIN says. Or right after the n-th write since somebody put the number n into the
-/// file that TPMFS_KILL_ORDER names; the process takes that file away.
+/// Kills the process right after one of the first writes to a mirror, in a build for tests alone (make killswitch):
+/// after a random one of as many as TPMFS_KILL_WITHIN says. Or right after the n-th write since a test put the number n
+/// into the file that TPMFS_KILL_ORDER names; the process takes that file away.
 /// </summary>
 internal static class KillSwitch
 {
@@ -16,7 +16,7 @@ internal static class KillSwitch
 
     private static readonly string? s_order = Environment.GetEnvironmentVariable("TPMFS_KILL_ORDER");
 
-    /// <summary>Is called after each write.</summary>
+    /// <summary>Called after each write.</summary>
     public static void Count()
     {
         if (File.Exists(s_order))

@@ -19,7 +19,9 @@ internal sealed class Mirrors(InheritedDescriptors inherited, KeptDescriptors ke
     /// </summary>
     private const int Size = 1 << 30;
 
-    /// <summary>How many daemons in a row may end while they take a mirror over; the next one begins anew.</summary>
+    /// <summary>
+    /// The most daemons in a row that may end while they take a mirror over; the next one begins anew.
+    /// </summary>
     private const uint MostAttempts = 3;
 
     /// <summary>Kinds of records from here on are this class's, in every mirror.</summary>
@@ -34,7 +36,7 @@ internal sealed class Mirrors(InheritedDescriptors inherited, KeptDescriptors ke
     /// cannot be used.
     /// </summary>
     /// <param name="name">The descriptor's name.</param>
-    /// <param name="subject">What the mirror is about. One that is about something else is not used.</param>
+    /// <param name="subject">The subject of the mirror's records. A mirror with another subject is not used.</param>
     /// <param name="format">The format of the records that the caller reads and writes.</param>
     /// <param name="isThere">True when what the mirror is about is older than this daemon.</param>
     public OpenedMirror Open(string name, string subject, uint format, bool isThere)
@@ -67,9 +69,7 @@ internal sealed class Mirrors(InheritedDescriptors inherited, KeptDescriptors ke
         return null;
     }
 
-    /// <summary>
-    /// How often what the mirrors are about was taken over: by this daemon, and by those before it.
-    /// </summary>
+    /// <summary>Gets the number of takeovers of the mirrors' subject: by this daemon, and by those before it.</summary>
     public uint Takeovers => _histories.Count == 0 ? 0 : _histories.Max(history => history.Takeovers);
 
     /// <summary>
@@ -173,7 +173,7 @@ internal sealed class Mirrors(InheritedDescriptors inherited, KeptDescriptors ke
 /// <param name="IsYounger">
 /// True when it was begun while what it is about was there already, so that records of it are missing.
 /// </param>
-/// <param name="Problem">Why those of an earlier daemon are not; empty when there are none.</param>
+/// <param name="Problem">The reason why an earlier daemon's mirrors are not used; empty when there are none.</param>
 internal readonly record struct OpenedMirror(RecordStore? Store, bool IsAdopted, bool IsYounger, string Problem);
 
 /// <summary>The pages of a mirror's memory.</summary>

@@ -7,7 +7,7 @@ namespace TpmFs.HandOver;
 /// <summary>
 /// The connections and memory that a daemon has from the one before it, and leaves to the one after it.
 /// </summary>
-/// <param name="Service">Who started it, and keeps descriptors for the case that it is killed.</param>
+/// <param name="Service">The service manager, which keeps descriptors for the case that the daemon is killed.</param>
 /// <param name="Inherited">The descriptors that the daemon before left.</param>
 /// <param name="Kept">The descriptors that the daemon after gets.</param>
 /// <param name="Mirrors">The memories among them.</param>

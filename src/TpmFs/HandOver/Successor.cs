@@ -13,8 +13,8 @@ internal sealed class Successor(string program)
     private static readonly TimeSpan s_trial = TimeSpan.FromSeconds(20);
 
     /// <summary>Finds out, before anything is given up, whether the program starts.</summary>
-    /// <param name="version">What it calls itself.</param>
-    /// <param name="problem">Why it does not: a sentence.</param>
+    /// <param name="version">The text that the program prints about itself.</param>
+    /// <param name="problem">The reason why the program does not start: a sentence.</param>
     public bool TryProbe(out string version, out string problem)
     {
         version = "";
@@ -51,8 +51,8 @@ internal sealed class Successor(string program)
     /// Executes the program with this process's command line, and hands the descriptors to it. On success this does not
     /// return.
     /// </summary>
-    /// <param name="stoppedAt">When this process stopped serving, as Stopwatch.GetTimestamp counts.</param>
-    /// <returns>Why the program cannot be executed.</returns>
+    /// <param name="stoppedAt">The time when this process stopped serving, as Stopwatch.GetTimestamp counts.</param>
+    /// <returns>The reason why the program cannot be executed.</returns>
     public Errno Execute(KeptDescriptors kept, long stoppedAt)
     {
         string descriptors = kept.SetInheritable(inheritable: true);

@@ -10,9 +10,9 @@ internal static class Directories
     /// in it, and that files can be made in it.
     /// </summary>
     /// <param name="path">The directory.</param>
-    /// <param name="what">What it is for, for a person.</param>
-    /// <param name="advice">What a person can do where it cannot be made or written.</param>
-    /// <param name="problem">What is wrong, where, and what to do.</param>
+    /// <param name="what">The purpose of the directory, for a person.</param>
+    /// <param name="advice">The remedy for a person where it cannot be made or written.</param>
+    /// <param name="problem">The error: its cause, its place, and the remedy.</param>
     public static bool TryPrepare(string path, string what, string advice, out string problem)
     {
         if (!SafeDirectory.TryOpen(path, creates: true, out SafeDirectory? directory, out Errno error, out problem))
@@ -34,9 +34,9 @@ internal static class Directories
 
     /// <summary>Locks a file until it is disposed of, or the process ends however it does.</summary>
     /// <param name="path">The file.</param>
-    /// <param name="taken">What a person is told when another process holds it.</param>
+    /// <param name="taken">The message for a person when another process holds it.</param>
     /// <param name="held">The lock.</param>
-    /// <param name="problem">What is wrong, where, and what to do.</param>
+    /// <param name="problem">The error: its cause, its place, and the remedy.</param>
     public static bool TryLock(string path, string taken, [NotNullWhen(true)] out FileLock? held, out string problem)
     {
         bool isTaken = FileLock.TryTake(path, out held, out FileLockRefusal refusal);

@@ -2,7 +2,7 @@ using TpmFs.Logs;
 
 namespace TpmFs.Host;
 
-/// <summary>How tpmfs exits, and what it says on stderr when that is not in order.</summary>
+/// <summary>The exit codes of tpmfs, and its message on stderr when there was an error.</summary>
 internal static class ExitCode
 {
     public const int Ok = 0;
@@ -10,10 +10,10 @@ internal static class ExitCode
     /// <summary>The exit status of a failure; the log says what went wrong.</summary>
     public const int Failed = 1;
 
-    /// <summary>Something went wrong, which is no fault of the command line.</summary>
+    /// <summary>Reports a failure that is no fault of the command line.</summary>
     public static int Problem(string problem) => Say(problem, 1);
 
-    /// <summary>The command line is wrong.</summary>
+    /// <summary>Reports a wrong command line.</summary>
     public static int Usage(string problem) => Say(problem, 2);
 
     /// <summary>

@@ -5,7 +5,7 @@ using TpmFs.Permissions;
 namespace TpmFs.Host;
 
 /// <summary>
-/// Whose the nodes are at first: root's and the group tss's when root runs the daemon, else this user's alone.
+/// Works out the owner of the nodes at first: root and the group tss when root runs the daemon, else this user alone.
 /// </summary>
 internal static class NodeOwner
 {
@@ -18,11 +18,11 @@ internal static class NodeOwner
     public static Access OfRoot(uint uid, uint gid) =>
         new(uid == 0 ? Access.PublicDirectory : PrivateDirectory, uid, gid);
 
-    /// <summary>The access of rm0, and a warning where the default could not be had.</summary>
-    /// <param name="mode">As configured, or null.</param>
+    /// <summary>Works out the access of rm0, with a warning where the default cannot be had.</summary>
+    /// <param name="mode">The configured permission bits, or null.</param>
     /// <param name="group">A name or number as configured, or null.</param>
     /// <param name="find">Finds a group's number by its name.</param>
-    /// <param name="problem">What is wrong with the configured group.</param>
+    /// <param name="problem">The problem of the configured group.</param>
     public static bool TryOfRm0(
         uint uid, uint gid, uint? mode, string? group, Func<string, uint?> find, out Access access, out string? warning,
         out string problem)

@@ -7,7 +7,7 @@ namespace TpmFs.Host;
 /// <summary>The paths of a daemon's mount point and of what it keeps. All paths are absolute.</summary>
 /// <param name="MountPoint">The directory to mount on.</param>
 /// <param name="IsDefaultMountPoint">Nobody named it, so it is made where it is missing.</param>
-/// <param name="StateDirectory">What outlives the daemon.</param>
+/// <param name="StateDirectory">The directory for data that outlives the daemon.</param>
 /// <param name="RuntimeDirectory">
 /// Sockets and locks of this mount point's daemon. Not below the mount point, which the daemon must not use itself;
 /// follows from the mount point alone, so that two daemons for one mount point meet there.
@@ -26,12 +26,14 @@ internal sealed record Places(
     /// <summary>Held locked while mounted.</summary>
     public string MountLock => Path.Combine(RuntimeDirectory, "mount.lock");
 
-    /// <summary>Held locked by whoever reads and writes the state, from the first time to the last.</summary>
+    /// <summary>
+    /// Gets the file that a process keeps locked while it uses the state, from its first read to its last write.
+    /// </summary>
     public string StateLock => Path.Combine(StateDirectory, "state.lock");
 
-    /// <param name="mountPoint">As the command line has it, or null.</param>
-    /// <param name="stateDirectory">As the command line has it, or null.</param>
-    /// <param name="isRoot">Whether the system's directories may be used.</param>
+    /// <param name="mountPoint">The value of the command line, or null.</param>
+    /// <param name="stateDirectory">The value of the command line, or null.</param>
+    /// <param name="isRoot">True when the system's directories may be used.</param>
     /// <param name="variable">An environment variable's value.</param>
     public static bool TryFind(
         string? mountPoint, string? stateDirectory, bool isRoot, Func<string, string?> variable,

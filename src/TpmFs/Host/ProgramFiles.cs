@@ -10,7 +10,7 @@ namespace TpmFs.Host;
 internal static class ProgramFiles
 {
     /// <summary>Loads what is in the program's folder, and not what the system's .NET has elsewhere.</summary>
-    /// <param name="log">Is told of a file that cannot be loaded; the daemon goes on without it.</param>
+    /// <param name="log">Learns of a file that cannot be loaded; the daemon goes on without it.</param>
     public static void LoadAll(ILogger log)
     {
         string all = AppContext.GetData("TRUSTED_PLATFORM_ASSEMBLIES") as string ?? "";

@@ -3,7 +3,7 @@ namespace TpmFs.Host;
 /// <summary>The daemon's TPMs, by their numbers.</summary>
 internal sealed class ServedTpms(IReadOnlyList<ServedTpm> all) : IDisposable
 {
-    /// <summary>How long the daemon waits for its TPMs before it serves those that are there.</summary>
+    /// <summary>The time for which the daemon waits for its TPMs before it serves those that are there.</summary>
     private static readonly TimeSpan s_startPatience = TimeSpan.FromSeconds(25);
 
     public IReadOnlyList<ServedTpm> All => all;

@@ -33,7 +33,7 @@ internal sealed record StateVersion
 /// <summary>Changed access of a node.</summary>
 /// <param name="Mode">Octal, such as "0660".</param>
 /// <param name="Acl">
-/// As setfacl writes it: "group::rw-" first, then "user:1000:rw-", "group:100:r--"; null where there is none.
+/// The ACL as setfacl writes it: "group::rw-" first, then "user:1000:rw-", "group:100:r--"; null where there is none.
 /// </param>
 internal sealed record SavedAccess(string Mode, uint Uid, uint Gid, List<string>? Acl);
 

@@ -14,8 +14,8 @@ internal sealed class StateFile(string directory)
     public string Path { get; } = System.IO.Path.Combine(directory, Name);
 
     /// <summary>Reads the file. One that is not there says that nothing was changed.</summary>
-    /// <param name="document">What it says.</param>
-    /// <param name="fault">Why it cannot be used.</param>
+    /// <param name="document">The content.</param>
+    /// <param name="fault">The reason why the file cannot be used.</param>
     public bool TryRead(out StateDocument document, out StateFault fault)
     {
         document = new StateDocument();
@@ -125,6 +125,6 @@ internal sealed class StateFile(string directory)
 }
 
 /// <summary>Says why a state file cannot be used.</summary>
-/// <param name="Problem">What is wrong with it; empty where nothing is.</param>
+/// <param name="Problem">The problem; empty where there is none.</param>
 /// <param name="IsNewer">True when a newer tpmfs wrote it, so that it is not damaged.</param>
 internal readonly record struct StateFault(string Problem, bool IsNewer);

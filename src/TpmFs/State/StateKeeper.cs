@@ -18,8 +18,8 @@ namespace TpmFs.State;
 internal sealed class StateKeeper : IAccessStore, ILimitStore, IDisposable
 {
     /// <summary>
-    /// How long the disk is left alone after it was written to: users who own a domain may change it as often as they
-    /// like.
+    /// The time for which the disk is left alone after it was written to: users who own a domain may change it as often
+    /// as they like.
     /// </summary>
     private static readonly TimeSpan s_pause = TimeSpan.FromSeconds(1);
 
@@ -40,7 +40,7 @@ internal sealed class StateKeeper : IAccessStore, ILimitStore, IDisposable
     private readonly ManualResetEvent _stopping = new(false);
 
     /// <summary>Reads what was kept. A damaged file is set aside, and what is configured holds.</summary>
-    /// <param name="file">Where it is kept on disk.</param>
+    /// <param name="file">The file on disk.</param>
     /// <param name="now">The time, which a damaged file gets as a name.</param>
     /// <param name="log">Learns what a person should know.</param>
     /// <param name="records">

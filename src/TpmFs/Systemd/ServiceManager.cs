@@ -6,8 +6,8 @@ using Serilog;
 namespace TpmFs.Systemd;
 
 /// <summary>
-/// Who started the daemon and wants to know how it is (systemd.service(5), Type=notify). Says nothing where nobody
-/// does. Any thread.
+/// Tells the service manager that started the daemon how the daemon is (systemd.service(5), Type=notify). Sends nothing
+/// where no service manager asks. Any thread.
 /// </summary>
 internal sealed class ServiceManager
 {
@@ -35,7 +35,7 @@ internal sealed class ServiceManager
         return new ServiceManager(listens: true, LibSystemd.WatchdogTime());
     }
 
-    /// <summary>True when somebody wants to know how the daemon is.</summary>
+    /// <summary>True when a service manager wants to know how the daemon is.</summary>
     public bool IsThere => _listens;
 
     public void Ready(string status) => Tell($"READY=1\n{Line(status)}");
@@ -63,7 +63,7 @@ internal sealed class ServiceManager
     /// <param name="name">
     /// The name under which the next process gets it; one that is kept under this name already goes.
     /// </param>
-    /// <returns>Why the service manager does not get it; no error where there is none.</returns>
+    /// <returns>The reason why the service manager does not get it; no error where there is none.</returns>
     public Errno Store(string name, SafeHandle descriptor)
     {
         Forget(name);
@@ -80,7 +80,8 @@ internal sealed class ServiceManager
     private static string Line(string status) => $"STATUS={OutsideText.Line(status)}";
 
     /// <summary>
-    /// What the service manager does not take is lost; when it matters, its time limits run out, and it says so itself.
+    /// Sends a message. A message that the service manager does not take is lost: if it matters, the manager's time
+    /// limits run out, and the manager says so itself.
     /// </summary>
     private void Tell(string state)
     {

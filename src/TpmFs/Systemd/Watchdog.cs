@@ -6,7 +6,7 @@ namespace TpmFs.Systemd;
 /// </summary>
 internal sealed class Watchdog : IDisposable
 {
-    /// <summary>How many signs of life fit into the time in which the service manager wants one.</summary>
+    /// <summary>The number of signs of life that fit into the time in which the service manager wants one.</summary>
     private const int Margin = 3;
 
     private readonly CancellationTokenSource _end = new();
