@@ -1,3 +1,5 @@
+using TpmFs.Tpm;
+
 namespace TpmFs.Integration.Tests.Harness;
 
 /// <summary>
@@ -31,6 +33,7 @@ public class Mount : IDisposable
                 Daemon.Through(
                     Sandbox, Bus?.Words ?? [], $"swtpm:path={Proxy.Socket}", Sandbox.MakeFolder("mnt"),
                     ConfigurationFile(configuration)));
+            FillReserve();
         }
         catch
         {
@@ -88,6 +91,24 @@ public class Mount : IDisposable
         string file = Path.Combine(Sandbox.MakeRootsFolder("configuration"), "tpmfs.json");
         File.WriteAllText(file, configuration);
         return ["--config", file];
+    }
+
+    /// <summary>
+    /// Gives the daemon commands until its reserve of random bytes is full. The daemon asks the TPM for a few of them
+    /// after each command of a client; tests that count or hold the TPM's commands would take those for their own.
+    /// </summary>
+    private void FillReserve()
+    {
+        const int Bytes = 1024, BytesAtOnce = 32;
+        using var agent = new Agent(Sandbox);
+        Opener opener = agent.Open(Node);
+        Deadline.Poll(
+            () =>
+            {
+                opener.Transact(Tpm2.ReadClock()).Succeeded();
+                return Proxy.Count(TpmCc.GetRandom) >= Bytes / BytesAtOnce;
+            },
+            "a reserve of random bytes that is full", Daemon.Describe);
     }
 
     private void DisposeParts()
