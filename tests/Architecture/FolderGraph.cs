@@ -3,7 +3,9 @@ using Microsoft.CodeAnalysis.CSharp.Syntax;
 
 namespace TpmFs.Architecture.Tests;
 
-/// <summary>Which folder of a project uses types of which other, each with the first place where it does.</summary>
+/// <summary>
+/// Finds which folder of a project uses types of which other, each with the first place where it does.
+/// </summary>
 internal sealed class FolderGraph
 {
     /// <summary>The name that messages give to a project's own folder.</summary>

@@ -1,10 +1,10 @@
 namespace TpmFs.Architecture.Tests;
 
-/// <summary>What breaks a rule.</summary>
+/// <summary>A place that breaks a rule.</summary>
 internal static class RuleAssert
 {
     /// <summary>Fails unless nothing breaks the rule.</summary>
-    /// <param name="faults">What breaks it, each with what a reader of the failure has to know of it.</param>
+    /// <param name="faults">The places that break it, each with the facts that a reader of the failure needs.</param>
     /// <param name="rule">The rule, and what to do where it is broken.</param>
     public static void Holds(IReadOnlyDictionary<string, string> faults, string rule)
     {

@@ -17,7 +17,7 @@ internal sealed record SourceProject(string Name, string RootNamespace, CSharpCo
     private static readonly CSharpParseOptions s_parse =
         CSharpParseOptions.Default.WithLanguageVersion(LanguageVersion.Preview);
 
-    /// <summary>What ImplicitUsings gives each project.</summary>
+    /// <summary>The usings that ImplicitUsings gives each project.</summary>
     private static readonly string[] s_implicit =
         ["System", "System.Collections.Generic", "System.IO", "System.Linq", "System.Net.Http", "System.Threading",
             "System.Threading.Tasks"];

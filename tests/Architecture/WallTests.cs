@@ -5,7 +5,7 @@ using Microsoft.CodeAnalysis.CSharp.Syntax;
 
 namespace TpmFs.Architecture.Tests;
 
-/// <summary>What a room may use, and what it knows nothing of.</summary>
+/// <summary>Tests the walls: the rooms and types that a room may use, and those that it must not know.</summary>
 public sealed class WallTests
 {
     private const string Rule =
@@ -108,9 +108,7 @@ public sealed class WallTests
     /// <summary>A room, and what it may not use.</summary>
     /// <param name="Room">The project's name.</param>
     /// <param name="Forbidden">Full names of namespaces, types or members; a * stands for any text.</param>
-    /// <param name="Words">
-    /// What no name in the room contains, as a regular expression: what the room knows nothing of.
-    /// </param>
+    /// <param name="Words">A regular expression for the names that the room must not contain.</param>
     /// <param name="Folder">The one folder that the wall is around; empty where it is around the project.</param>
     private sealed record Wall(string Room, string[] Forbidden, string Words = "(?!)", string Folder = "")
     {

@@ -53,7 +53,7 @@ public sealed class FileTests(Mount mount, ITestOutputHelper output) : MountTest
     }
 
     /// <summary>
-    /// What docs/differences.md says of RLIMIT_FSIZE: the kernel holds a regular file to it, and a device not.
+    /// Tests the words of docs/differences.md on RLIMIT_FSIZE: the kernel holds a regular file to it, and a device not.
     /// </summary>
     [Theory]
     [InlineData(0, "EFBIG")]

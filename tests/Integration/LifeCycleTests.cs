@@ -268,7 +268,7 @@ public sealed class LifeCycleTests : IDisposable
         "the opener works again");
 
     /// <summary>
-    /// Whether a process is gone, or a zombie that nobody has waited for, whose command line is empty.
+    /// True when a process is gone, or is a zombie that nobody has waited for, whose command line is empty.
     /// </summary>
     private static bool HasEnded(int process)
     {

@@ -4,7 +4,9 @@ using Xunit.Abstractions;
 
 namespace TpmFs.Integration.Tests;
 
-/// <summary>What descriptors, processes and signals do to an opener, and openers to each other.</summary>
+/// <summary>
+/// Tests the effects of descriptors, processes and signals on an opener, and of openers on each other.
+/// </summary>
 public sealed class OpenerTests(Mount mount, ITestOutputHelper output) : MountTests(mount, output)
 {
     [Fact]

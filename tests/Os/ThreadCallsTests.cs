@@ -2,7 +2,7 @@ using System.Text;
 
 namespace TpmFs.Os.Tests;
 
-/// <summary>Where and how threads run.</summary>
+/// <summary>Tests where and how threads run.</summary>
 public sealed class ThreadCallsTests
 {
     private const string Rest = " S 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30 "

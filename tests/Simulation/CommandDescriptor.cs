@@ -6,11 +6,11 @@ namespace TpmFs.Simulation;
 /// </summary>
 internal delegate uint CommandAction(TpmCore tpm, TpmCall call);
 
-/// <summary>What is known of a command before its parameters are read.</summary>
+/// <summary>The properties of a command that are known before its parameters are read.</summary>
 /// <param name="Attributes">TPMA_CC (Part 2, 8.9), as the reference implementation reports it.</param>
 /// <param name="HandleKinds">Its handle area.</param>
-/// <param name="Authorizations">How many of the handles, from the first, need an authorization session.</param>
-/// <param name="Action">What it does.</param>
+/// <param name="Authorizations">The number of the handles, from the first, that need an authorization session.</param>
+/// <param name="Action">Carries the command out.</param>
 internal sealed record CommandDescriptor(
     uint Attributes, HandleKind[] HandleKinds, int Authorizations, CommandAction Action)
 {
@@ -23,9 +23,9 @@ internal sealed record CommandDescriptor(
 
     public bool AllowsSessions { get; init; } = true;
 
-    /// <summary>Whether the first parameter is a TPM2B, so that a session can decrypt it.</summary>
+    /// <summary>True when the first parameter is a TPM2B, so that a session can decrypt it.</summary>
     public bool CanDecrypt { get; init; }
 
-    /// <summary>Whether the first response parameter is a TPM2B, so that a session can encrypt it.</summary>
+    /// <summary>True when the first response parameter is a TPM2B, so that a session can encrypt it.</summary>
     public bool CanEncrypt { get; init; }
 }

@@ -8,7 +8,7 @@ internal sealed class CommandLog
     private readonly Dictionary<uint, long> _counts = [];
     private readonly Queue<byte[]> _last = new();
 
-    /// <summary>How many commands are kept whole.</summary>
+    /// <summary>The number of commands that are kept whole.</summary>
     public int Capacity { get; set; } = 256;
 
     /// <summary>Of all codes together.</summary>

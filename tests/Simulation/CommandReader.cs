@@ -18,7 +18,7 @@ internal sealed class CommandReader
     private uint _area;
     private int _number;
 
-    /// <summary>Where the next read begins, in bytes from the start of the command.</summary>
+    /// <summary>Gets the place of the next read, in bytes from the start of the command.</summary>
     public int Position { get; private set; }
 
     public int Remaining => _end - Position;
@@ -37,7 +37,7 @@ internal sealed class CommandReader
         _number = 0;
     }
 
-    /// <summary>Where the bytes end for now; set to the end of a structure while it is read.</summary>
+    /// <summary>Gets or sets the present end of the bytes; set to the end of a structure while it is read.</summary>
     public int Bound
     {
         get => _end;

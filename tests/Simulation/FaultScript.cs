@@ -2,13 +2,13 @@ using TpmFs.Tpm;
 
 namespace TpmFs.Simulation;
 
-/// <summary>What happens to one command instead of, or after, its execution.</summary>
+/// <summary>Something that happens to one command instead of, or after, its execution.</summary>
 /// <param name="Code">
 /// A response code that the TPM answers without executing the command; success when it executes it.
 /// </param>
-/// <param name="Status">How the exchange ends; null when it ends well.</param>
+/// <param name="Status">The end of the exchange; null when it ends well.</param>
 /// <param name="Executes">With a status: whether the TPM had executed the command before the exchange ended.</param>
-/// <param name="Then">What happens to the TPM when the exchange has ended: it lost power, say.</param>
+/// <param name="Then">Called when the exchange has ended, to do something to the TPM: it lost power, say.</param>
 internal readonly record struct Fault(
     uint Code = Rc.Success, TransmitStatus? Status = null, bool Executes = false, Action? Then = null);
 
@@ -58,7 +58,7 @@ internal sealed class FaultScript
         _warnings = codes;
     }
 
-    /// <summary>What happens to the command that comes now.</summary>
+    /// <summary>Returns what happens to the command that comes now.</summary>
     public Fault Next(uint command)
     {
         foreach (Planned plan in _planned)

@@ -40,7 +40,7 @@ internal static class Handles
     public static bool IsHierarchy(uint handle) => handle is Owner or Endorsement or Platform;
 }
 
-/// <summary>What a field of the handle area may hold (the TPMI_ types of Part 2, 9).</summary>
+/// <summary>The handles that a field of the handle area may hold (the TPMI_ types of Part 2, 9).</summary>
 internal enum HandleKind
 {
     Object,
@@ -61,7 +61,7 @@ internal enum HandleKind
 
 internal static class HandleKinds
 {
-    /// <summary>Whether the field may hold the handle.</summary>
+    /// <summary>True when the field may hold the handle.</summary>
     public static bool Allows(this HandleKind kind, uint handle, HandleLimits limits = default) => kind switch
     {
         HandleKind.Object => limits.IsObject(handle),

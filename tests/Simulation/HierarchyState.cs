@@ -51,10 +51,10 @@ internal sealed class HierarchyState
 
     public void SetAuth(uint handle, byte[] auth) => _auths[handle] = TpmObject.Trim(auth);
 
-    /// <summary>What primary objects are derived from.</summary>
+    /// <summary>The seed from which primary objects are derived.</summary>
     public byte[] Seed(uint hierarchy) => Derive(hierarchy, 1, _seeds.GetValueOrDefault(hierarchy));
 
-    /// <summary>What authenticates contexts and tickets.</summary>
+    /// <summary>The secret that authenticates contexts and tickets.</summary>
     public byte[] Proof(uint hierarchy) => Derive(hierarchy, 2, _proofs.GetValueOrDefault(hierarchy));
 
     public void ChangeSeed(uint hierarchy) => _seeds[hierarchy] = _seeds.GetValueOrDefault(hierarchy) + 1;

@@ -1,6 +1,6 @@
 namespace TpmFs.Simulation;
 
-/// <summary>How a start-up goes on from the shutdown before it (Part 1, 12.2.3).</summary>
+/// <summary>The way in which a start-up goes on from the shutdown before it (Part 1, 12.2.3).</summary>
 internal enum StartupKind
 {
     Reset,
@@ -48,7 +48,7 @@ internal interface ISessionStore
     /// <summary>The saved sessions, by index, all with the type byte of an HMAC session.</summary>
     IEnumerable<uint> SavedHandles();
 
-    /// <summary>What Shutdown(STATE) preserves, to be given to <see cref="Startup"/>.</summary>
+    /// <summary>Returns the state that Shutdown(STATE) preserves, to be given to <see cref="Startup"/>.</summary>
     object Preserve();
 
     void Startup(StartupKind kind, object? preserved);

@@ -1,8 +1,8 @@
 namespace TpmFs.Simulation;
 
 /// <summary>The transient objects that are loaded.</summary>
-/// <param name="capacity">How many fit.</param>
-/// <param name="reusesHandles">Whether the lowest free handle is taken. Otherwise each handle is given once.</param>
+/// <param name="capacity">The number of objects that fit.</param>
+/// <param name="reusesHandles">True when the lowest free handle is taken. Otherwise each handle is given once.</param>
 internal sealed class ObjectSlots(int capacity, bool reusesHandles)
 {
     private readonly SortedDictionary<uint, TpmObject> _objects = [];

@@ -14,7 +14,7 @@ internal sealed class PcrBank
 
     public byte[] Value(ushort bank, int pcr) => _values[bank][pcr];
 
-    /// <summary>Whether a command of this locality may extend the PCR (PC Client profile, 4.6).</summary>
+    /// <summary>True when a command of this locality may extend the PCR (PC Client profile, 4.6).</summary>
     public static bool MayExtend(int pcr, byte locality) => pcr switch
     {
         17 or 18 => locality is >= 2 and <= 4,
@@ -30,7 +30,9 @@ internal sealed class PcrBank
         UpdateCounter += IsCounted(pcr) ? 1u : 0;
     }
 
-    /// <summary>What a resume brings back: the PCRs with the state-save attribute, 0 to 15.</summary>
+    /// <summary>
+    /// Returns the values that a resume brings back: of the PCRs with the state-save attribute, 0 to 15.
+    /// </summary>
     public object Preserve() => _values.ToDictionary(b => b.Key, b => b.Value[..16]);
 
     public void Startup(StartupKind kind, object? preserved)

@@ -53,10 +53,10 @@ internal sealed class PublicArea
     /// <summary>The size of the field that tells keys of one template apart, in bytes.</summary>
     public int UniqueSize { get; private init; }
 
-    /// <summary>Whether what it protects is the caller's, or random bytes.</summary>
+    /// <summary>True when its private part is no asymmetric key but bytes: the caller's, or random ones.</summary>
     public bool IsSymmetric => Type is KeyedHash or SymCipher;
 
-    /// <summary>Whether objects can be created and loaded under it.</summary>
+    /// <summary>True when objects can be created and loaded under it.</summary>
     public bool IsStorageParent => Type is Rsa or Ecc && Has(Restricted) && Has(Decrypt) && !Has(Sign);
 
     /// <summary>Reads to the end of the reader's TPMT_PUBLIC; what is wrong becomes the reader's failure.</summary>

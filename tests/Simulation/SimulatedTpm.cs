@@ -35,13 +35,15 @@ internal sealed class SimulatedTpm : ITpmTransport
 
     public TpmTransportFeatures Features { get; set; } = new(CanCancel: true, HighestLocality: 4);
 
-    /// <summary>What goes wrong.</summary>
+    /// <summary>Gets the script of faults.</summary>
     public FaultScript Faults { get; } = new();
 
-    /// <summary>What was executed.</summary>
+    /// <summary>Gets the log of executed commands.</summary>
     public CommandLog Log { get; } = new();
 
-    /// <summary>How long a command takes, by its code; nothing takes any time when this is null.</summary>
+    /// <summary>
+    /// Gets or sets the duration of a command, by its code; nothing takes any time when this is null.
+    /// </summary>
     public Func<uint, TimeSpan>? Latency { get; set; }
 
     /// <summary>
@@ -49,13 +51,15 @@ internal sealed class SimulatedTpm : ITpmTransport
     /// </summary>
     public Action<TimeSpan>? Wait { get; set; }
 
-    /// <summary>What a cancelled command does: true, TPM_RC_CANCELED; false, it succeeds all the same.</summary>
+    /// <summary>
+    /// Gets or sets the effect of a cancel: true, TPM_RC_CANCELED; false, the command still succeeds.
+    /// </summary>
     public bool CancelTakesEffect { get; set; } = true;
 
     /// <summary>Cancels that came.</summary>
     public int Cancels { get; private set; }
 
-    /// <summary>How often somebody connected.</summary>
+    /// <summary>Gets the number of connections so far.</summary>
     public int Connections { get; private set; }
 
     /// <summary>
@@ -84,7 +88,7 @@ internal sealed class SimulatedTpm : ITpmTransport
 
     public int PeakActiveSessions => _sessions.ActivePeak;
 
-    /// <summary>How long the last command's response was to be waited for.</summary>
+    /// <summary>Gets the time limit of the last command's response.</summary>
     public TimeSpan LastLimit { get; private set; }
 
     /// <summary>The counter that session contexts are numbered with; settable, to begin near its end.</summary>

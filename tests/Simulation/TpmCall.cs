@@ -18,7 +18,7 @@ internal sealed class TpmCall
 
     public uint ResponseHandle { get; set; }
 
-    /// <summary>Where the parameters are, in bytes from the start of the command.</summary>
+    /// <summary>Gets the place of the parameters, in bytes from the start of the command.</summary>
     public int ParametersAt { get; set; }
 
     public int ParametersLength { get; set; }
@@ -64,7 +64,7 @@ internal sealed class TpmCall
     public byte[] RpHash(ushort algorithm) =>
         Hashes.Digest(algorithm, new ByteWriter().U32(Rc.Success).U32(Command.Code).Bytes(Out.Written).Written);
 
-    /// <summary>What a session that is bound to the n-th handle remembers.</summary>
+    /// <summary>Returns the authorization value that a session which is bound to the n-th handle remembers.</summary>
     public byte[] BindingOf(int n, ReadOnlySpan<byte> auth)
     {
         var writer = new ByteWriter();

@@ -22,7 +22,7 @@ internal sealed class TpmObject
 
     public PublicArea? Public { get; init; }
 
-    /// <summary>What stands for the private part: 32 bytes, empty where only the public part is loaded.</summary>
+    /// <summary>Gets the stand-in for the private part: 32 bytes, empty where only the public part is loaded.</summary>
     public byte[] Identity { get; init; } = [];
 
     public byte[] Auth { get; init; } = [];
@@ -38,7 +38,7 @@ internal sealed class TpmObject
     /// <summary>For a sequence.</summary>
     public ushort HashAlgorithm { get; init; }
 
-    /// <summary>What a sequence was given so far.</summary>
+    /// <summary>Gets the bytes that a sequence was given so far.</summary>
     public byte[] Data { get; set; } = [];
 
     public bool IsSequence => Kind != ObjectKind.Key;

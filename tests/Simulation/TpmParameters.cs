@@ -1,13 +1,13 @@
 namespace TpmFs.Simulation;
 
 /// <summary>
-/// How a simulated TPM is built. The defaults are those of the reference implementation as libtpms builds it.
+/// Parameters of a simulated TPM. The defaults are those of the reference implementation as libtpms builds it.
 /// </summary>
 internal sealed record TpmParameters
 {
     public int ObjectSlots { get; init; } = 3;
 
-    /// <summary>Whether a new object gets the lowest free handle. Otherwise each handle is given once.</summary>
+    /// <summary>True when a new object gets the lowest free handle. Otherwise each handle is given once.</summary>
     public bool ReusesObjectHandles { get; init; } = true;
 
     public int SessionSlots { get; init; } = 3;
@@ -19,20 +19,20 @@ internal sealed record TpmParameters
 
     public int MaxCommandSize { get; init; } = 4096;
 
-    /// <summary>Whether Create needs a free object slot while it runs.</summary>
+    /// <summary>True when Create needs a free object slot while it runs.</summary>
     public bool CreateNeedsSlot { get; init; } = true;
 
-    /// <summary>Whether a command that names a persistent object needs a free object slot while it runs.</summary>
+    /// <summary>True when a command that names a persistent object needs a free object slot while it runs.</summary>
     public bool PersistentObjectsNeedSlot { get; init; } = true;
 
     /// <summary>
-    /// Whether the first use of an entity with dictionary-attack protection is answered with TPM_RC_RETRY.
+    /// True when the first use of an entity with dictionary-attack protection is answered with TPM_RC_RETRY.
     /// </summary>
     public bool DictionaryAttackProtection { get; init; } = true;
 
-    /// <summary>What random bytes and nonces come from.</summary>
+    /// <summary>Gets the source of random bytes and nonces.</summary>
     public ulong Seed { get; init; } = 1;
 
-    /// <summary>What the TPM's clock goes by.</summary>
+    /// <summary>Gets the source of the TPM's clock.</summary>
     public TimeProvider Time { get; init; } = TimeProvider.System;
 }

@@ -20,7 +20,7 @@ internal sealed class TpmSession
     /// <summary>TPM_ALG_NULL when it cannot encrypt parameters.</summary>
     public required ushort Symmetric { get; init; }
 
-    /// <summary>Whether it was started with a bind object or a salt, so that its HMACs have a key.</summary>
+    /// <summary>True when it was started with a bind object or a salt, so that its HMACs have a key.</summary>
     public bool HasKey { get; init; }
 
     public byte[] Nonce { get; set; } = [];

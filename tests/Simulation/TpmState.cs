@@ -1,8 +1,8 @@
 namespace TpmFs.Simulation;
 
 /// <summary>
-/// What a TPM holds besides loaded objects and sessions, with the lifetimes of Part 1, 12.2: across resets, across
-/// restarts, until the next power loss.
+/// The state that a TPM holds besides loaded objects and sessions, with the lifetimes of Part 1, 12.2: across resets,
+/// across restarts, until the next power loss.
 /// </summary>
 internal sealed class TpmState(TpmParameters parameters)
 {
@@ -27,7 +27,7 @@ internal sealed class TpmState(TpmParameters parameters)
     /// <summary>Between _TPM_Init and an accepted Startup this is false, and nothing else is accepted.</summary>
     public bool IsStarted { get; private set; }
 
-    /// <summary>Whether there was a Shutdown before the last Startup.</summary>
+    /// <summary>True when there was a Shutdown before the last Startup.</summary>
     public bool WasOrderly { get; private set; }
 
     public uint ResetCount { get; set; }

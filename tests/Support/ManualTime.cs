@@ -40,7 +40,7 @@ public sealed class ManualTime : TimeProvider
     }
 
     /// <summary>Moves the clock, and fires each timer that is due on the way at its own time.</summary>
-    /// <param name="by">How far the clock moves.</param>
+    /// <param name="by">The time by which the clock moves.</param>
     public void Advance(TimeSpan by)
     {
         long end = GetTimestamp() + by.Ticks;
@@ -69,7 +69,9 @@ public sealed class ManualTime : TimeProvider
 
     private sealed class ManualTimer(ManualTime time, Action fire) : ITimer
     {
-        /// <summary>When the timer fires; null while it is not armed. Guarded by the clock's gate.</summary>
+        /// <summary>
+        /// Gets the time when the timer fires; null while it is not armed. Guarded by the clock's gate.
+        /// </summary>
         public long? Due { get; set; }
 
         public void Fire() => fire();

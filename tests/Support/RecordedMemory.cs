@@ -9,7 +9,7 @@ namespace TpmFs.TestSupport;
 /// all zero.
 /// </summary>
 /// <param name="Bytes">The whole memory.</param>
-/// <param name="Numbers">What else is to be known, such as the number of an open file.</param>
+/// <param name="Numbers">Further facts, such as the number of an open file.</param>
 public sealed record RecordedMemory(byte[] Bytes, IReadOnlyDictionary<string, ulong> Numbers)
 {
     private const int LineLength = 32;

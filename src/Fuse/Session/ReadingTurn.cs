@@ -205,8 +205,8 @@ internal sealed class ReadingTurn(ReaderPlacement? placement = null)
     {
         _mustCall = true;
 
-        // The holder takes its step and then reads _mustCall. This thread sets _mustCall and then reads the step. So one
-        // of the two sees what the other wrote.
+        // The holder takes its step and then reads _mustCall. This thread sets _mustCall and then reads the step. So
+        // one of the two sees what the other wrote.
         Interlocked.MemoryBarrier();
         if (Volatile.Read(ref _step) == step && !_isFree && !_hasEnded)
         {

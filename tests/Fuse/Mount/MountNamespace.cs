@@ -37,13 +37,13 @@ internal sealed class MountNamespace : IDisposable
     public string LockFile => Path.Combine(Folder, "lock");
 
     /// <summary>
-    /// What the server and a client of it say of the mount table, as mountinfo's lines that hold this namespace's
-    /// folder.
+    /// Returns the view that the server and a client of it have of the mount table, as mountinfo's lines that hold this
+    /// namespace's folder.
     /// </summary>
     public string[] Mounts => Run("cat", "/proc/self/mountinfo").Output.Split('\n')
         .Where(line => line.Contains(Folder, StringComparison.Ordinal)).ToArray();
 
-    /// <summary>How a program is started inside.</summary>
+    /// <summary>Gets the command that starts a program inside.</summary>
     public ProcessStartInfo Inside(params string[] command) =>
         new("nsenter", ["-t", _holder.Id.ToString(CultureInfo.InvariantCulture), "-m", "--", .. command])
         {

@@ -3,7 +3,7 @@ using System.Globalization;
 
 namespace TpmFs.Fuse.Tests.Mount;
 
-/// <summary>What may be mounted on, and what earlier servers left there.</summary>
+/// <summary>Tests which places may be mounted on, and what happens to mounts that earlier servers left there.</summary>
 public sealed class MountPointTests : IDisposable
 {
     /// <summary>Mounts as a server would, and goes away at once.</summary>

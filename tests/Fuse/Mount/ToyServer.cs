@@ -14,7 +14,8 @@ internal sealed class ToyServer : IDisposable
     private readonly Process _process;
 
     /// <summary>
-    /// What it said. Lines may still come while this is disposed of, so nothing here may throw at a late one.
+    /// Gets the lines that it printed. Lines may still come while this is disposed of, so nothing here may throw at a
+    /// late one.
     /// </summary>
     private readonly Channel<string> _lines = Channel.CreateUnbounded<string>();
     private readonly ConcurrentQueue<string> _seen = [];

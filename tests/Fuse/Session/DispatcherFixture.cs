@@ -31,7 +31,7 @@ internal sealed class DispatcherFixture : IFuseOutput, IFuseLog
 
     public ConcurrentQueue<string> Warnings { get; } = [];
 
-    /// <summary>What the kernel says to the next messages.</summary>
+    /// <summary>Gets or sets the kernel's answer to the next messages.</summary>
     public Errno Kernel { get; set; } = Errno.None;
 
     /// <summary>A request's bytes: header, with the right length, and body.</summary>

@@ -2,7 +2,7 @@ using TpmFs.Fuse.Session;
 
 namespace TpmFs.Fuse.Tests.Session;
 
-/// <summary>When the turn to read is passed on before a write is carried on.</summary>
+/// <summary>Tests when the turn to read is passed on before a thread is lent for a write.</summary>
 public sealed class LongWritesTests
 {
     private readonly LongWrites _writes = new();

@@ -2,7 +2,7 @@ using TpmFs.Fuse.Session;
 
 namespace TpmFs.Fuse.Tests.Session;
 
-/// <summary>Who reads the device when.</summary>
+/// <summary>Tests which thread reads the device at which time.</summary>
 public sealed class ReadingTurnTests
 {
     private static readonly TimeSpan s_deadline = TimeSpan.FromSeconds(30);

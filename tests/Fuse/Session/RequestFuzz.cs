@@ -3,7 +3,7 @@ using TpmFs.Fuse.Wire;
 
 namespace TpmFs.Fuse.Tests.Session;
 
-/// <summary>What a fuzzer, of the suite or another, is pointed at.</summary>
+/// <summary>The entry points of a fuzzer, of the suite or another.</summary>
 internal static class RequestFuzz
 {
     /// <summary>

@@ -32,7 +32,7 @@ internal sealed class SessionFixture : IDisposable
 
     public RecordingFileSystem FileSystem { get; } = new();
 
-    /// <summary>What the session logged: nothing else of this fixture is used.</summary>
+    /// <summary>Gets the session's log. It is the only part of this fixture that it uses.</summary>
     public DispatcherFixture Log { get; } = new(new RecordingFileSystem());
 
     /// <summary>Holds the handlers that a test gives to <see cref="FileSystem"/>.</summary>

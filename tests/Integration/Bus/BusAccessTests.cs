@@ -4,7 +4,7 @@ using Xunit.Abstractions;
 namespace TpmFs.Integration.Tests.Bus;
 
 /// <summary>
-/// Who may do what by the bus: what the permissions of the nodes say, as for programs that open them.
+/// Tests who may do what by the bus: the permissions of the nodes decide, as for programs that open them.
 /// </summary>
 public sealed class BusAccessTests(BusMount mount, ITestOutputHelper output) : BusTests(mount, output)
 {

@@ -20,7 +20,7 @@ public sealed class TabrmdComparisonTests(TabrmdComparisonTests.Both both) : ICl
         Assert.Equal(expected, actual);
     }
 
-    /// <summary>What docs/coming-from-abrmd.md lists as different.</summary>
+    /// <summary>The differences that docs/coming-from-abrmd.md lists.</summary>
     [Theory]
     [InlineData("cancel", "0xB0002", "0x0")]
     [InlineData("locality", "0xB0002", "0x0")]
@@ -69,7 +69,7 @@ public sealed class TabrmdComparisonTests(TabrmdComparisonTests.Both both) : ICl
     }
 
     /// <summary>
-    /// How often a command succeeds, 30 times at the most, and the code that it is refused with then.
+    /// Returns the number of times that a command succeeds, 30 at the most, and the code that it is refused with then.
     /// </summary>
     private static string HowMany(Func<byte[]> command)
     {

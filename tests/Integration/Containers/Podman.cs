@@ -11,7 +11,7 @@ internal sealed class Podman : IDisposable
     /// <summary>The host's ids that a container of <see cref="RunMapped"/> has.</summary>
     public const int FirstMappedId = 100_000, MappedIds = 65_536;
 
-    /// <summary>How every container is run: a test's machine need not let cgroups or networks be made.</summary>
+    /// <summary>The options of every container: a test's machine need not let cgroups or networks be made.</summary>
     private static readonly string[] s_run =
     [
         "run", "--interactive", "--rm", "--cgroups=disabled", "--network=none", "--log-driver=none",
@@ -23,7 +23,9 @@ internal sealed class Podman : IDisposable
     private readonly string _folder;
     private int _roots;
 
-    /// <param name="user">Who runs it. A user other than root has to be in /etc/passwd and /etc/subuid.</param>
+    /// <param name="user">
+    /// The user who runs it. A user other than root has to be in /etc/passwd and /etc/subuid.
+    /// </param>
     public Podman(Sandbox sandbox, User user)
     {
         (_sandbox, _user) = (sandbox, user);

@@ -3,7 +3,7 @@ using System.Globalization;
 
 namespace TpmFs.Integration.Tests.Harness;
 
-/// <summary>What an operation of an agent came to: a number, or bytes, or the name of an errno value.</summary>
+/// <summary>The result of an agent's operation: a number, or bytes, or the name of an errno value.</summary>
 internal sealed record Reply(long Value, byte[] Data, string? Errno)
 {
     public static Reply Parse(string line) => line[0] switch
@@ -23,8 +23,8 @@ internal sealed class Agent : IDisposable
     private readonly ConcurrentQueue<TaskCompletionSource<Reply>> _pending = [];
     private readonly ChildProcess _process;
 
-    /// <param name="sandbox">Where it runs.</param>
-    /// <param name="user">Who it runs as; root when left out.</param>
+    /// <param name="sandbox">The sandbox that it runs in.</param>
+    /// <param name="user">The user it runs as; root when left out.</param>
     /// <param name="container">The words of a command that runs another: what puts it in a container.</param>
     public Agent(Sandbox sandbox, User? user = null, params string[] container) =>
         _process = sandbox.Start(

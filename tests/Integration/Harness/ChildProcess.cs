@@ -3,7 +3,7 @@ using System.Text;
 
 namespace TpmFs.Integration.Tests.Harness;
 
-/// <summary>How a child process ended.</summary>
+/// <summary>The end of a child process.</summary>
 internal sealed record Outcome(int ExitCode, string Output, string Error)
 {
     /// <summary>Fails with all that was printed unless the exit code is 0.</summary>
@@ -23,7 +23,7 @@ internal sealed class ChildProcess : IDisposable
     private readonly Task<Outcome> _outcome;
 
     /// <param name="command">The program and its arguments.</param>
-    /// <param name="environment">What to add to the environment.</param>
+    /// <param name="environment">Variables to add to the environment.</param>
     /// <param name="onLine">Gets each line of standard output.</param>
     public ChildProcess(
         IEnumerable<string> command, IReadOnlyDictionary<string, string>? environment = null,
@@ -54,7 +54,7 @@ internal sealed class ChildProcess : IDisposable
 
     public StreamWriter Input => _process.StandardInput;
 
-    /// <summary>What it has printed so far, on standard output and on standard error.</summary>
+    /// <summary>Gets the text that it has printed so far, on standard output and on standard error.</summary>
     public string Printed => Text(_output) + Text(_error);
 
     public Outcome Wait(TimeSpan? limit = null) =>

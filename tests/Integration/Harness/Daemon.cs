@@ -25,10 +25,10 @@ internal sealed class Daemon : IDisposable
     /// <summary>
     /// Starts it through another program, which executes it in place, and waits until its node is there.
     /// </summary>
-    /// <param name="sandbox">Where it runs.</param>
-    /// <param name="before">That program, and its words; none to start it straight away.</param>
+    /// <param name="sandbox">The sandbox that it runs in.</param>
+    /// <param name="before">That program, and its words; none to start the daemon straight away.</param>
     /// <param name="tpm">The way to the TPM.</param>
-    /// <param name="mountPoint">Where it mounts.</param>
+    /// <param name="mountPoint">The mount point.</param>
     /// <param name="more">More words of the command line.</param>
     public static Daemon Through(
         Sandbox sandbox, string[] before, string tpm, string mountPoint, params string[] more) =>
@@ -51,9 +51,9 @@ internal sealed class Daemon : IDisposable
     public string Printed => _process.Printed;
 
     /// <summary>Starts a daemon that may well refuse to run; nothing is waited for.</summary>
-    /// <param name="sandbox">Where it runs.</param>
+    /// <param name="sandbox">The sandbox that it runs in.</param>
     /// <param name="tpm">The way to the TPM.</param>
-    /// <param name="mountPoint">Where it mounts; its state's folder follows from that.</param>
+    /// <param name="mountPoint">The mount point; the folder of its state follows from that.</param>
     /// <param name="more">More words of the command line.</param>
     public static ChildProcess Start(Sandbox sandbox, string tpm, string mountPoint, params string[] more) =>
         sandbox.Start(User.Root, [.. Words(sandbox, tpm, mountPoint), .. more]);
@@ -61,7 +61,7 @@ internal sealed class Daemon : IDisposable
     private static string[] Words(Sandbox sandbox, string tpm, string mountPoint) =>
         [sandbox.Program, "mount", mountPoint, "--tpm", tpm, "--state-dir", StateFolder(sandbox, mountPoint)];
 
-    /// <summary>Where a daemon of these tests keeps its state.</summary>
+    /// <summary>Returns the place where a daemon of these tests keeps its state.</summary>
     public static string StateFolder(Sandbox sandbox, string mountPoint) =>
         sandbox.MakeRootsFolder("state-" + Path.GetFileName(mountPoint));
 

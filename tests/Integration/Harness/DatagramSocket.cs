@@ -23,7 +23,7 @@ internal sealed class DatagramSocket : IDisposable
 
     public string Path { get; }
 
-    /// <summary>What has come so far, the oldest first.</summary>
+    /// <summary>Gets the datagrams that have come so far, the oldest first.</summary>
     public IReadOnlyList<byte[]> Messages
     {
         get

@@ -2,7 +2,7 @@ using System.Diagnostics;
 
 namespace TpmFs.Integration.Tests.Harness;
 
-/// <summary>How long to wait for what: every wait of these tests has an end.</summary>
+/// <summary>Bounds all waits of these tests.</summary>
 internal static class Deadline
 {
     /// <summary>

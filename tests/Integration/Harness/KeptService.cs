@@ -19,10 +19,10 @@ internal sealed class KeptService : IDisposable
     private volatile int _serving;
 
     /// <summary>Starts it and waits until its node is there.</summary>
-    /// <param name="sandbox">Where it runs.</param>
+    /// <param name="sandbox">The sandbox that it runs in.</param>
     /// <param name="tpm">The way to the TPM.</param>
-    /// <param name="mountPoint">Where it mounts.</param>
-    /// <param name="environment">What to add to the service's environment.</param>
+    /// <param name="mountPoint">The mount point.</param>
+    /// <param name="environment">Variables to add to the service's environment.</param>
     /// <param name="program">The program; the one under test unless said otherwise.</param>
     /// <param name="more">More words of the command line.</param>
     public KeptService(
@@ -51,13 +51,13 @@ internal sealed class KeptService : IDisposable
 
     public string Node => Path.Combine(MountPoint, "rm0");
 
-    /// <summary>How many processes of the service were started so far.</summary>
+    /// <summary>Gets the number of processes of the service that were started so far.</summary>
     public int Started => _started;
 
-    /// <summary>How many of them have said that they serve.</summary>
+    /// <summary>Gets the number of them that have said that they serve.</summary>
     public int Ready => _ready;
 
-    /// <summary>How many of them have ended.</summary>
+    /// <summary>Gets the number of them that have ended.</summary>
     public int Ended => _ended;
 
     /// <summary>The process that was started last.</summary>
@@ -112,7 +112,10 @@ internal sealed class KeptService : IDisposable
     public void AwaitServing() => Deadline.Poll(
         () => (_serving == _pid && _ended < _started) || _keeper.HasExited, "a daemon that serves", Describe);
 
-    /// <summary>How often a process has ended what was under way at the TPM, and gone on with what it holds.</summary>
+    /// <summary>
+    /// Gets the number of times that a process has ended a command under way at the TPM, and gone on with its objects
+    /// and sessions.
+    /// </summary>
     public int Adoptions => Printed.Split(" go on.").Length - 1;
 
     /// <summary>Kills the process, and waits until the next one serves.</summary>

@@ -12,7 +12,7 @@ internal sealed class MessageBus : IDisposable
     private readonly string _configuration;
     private ChildProcess _process;
 
-    /// <param name="sandbox">Where it runs.</param>
+    /// <param name="sandbox">The sandbox that it runs in.</param>
     /// <param name="name">The name of its folder.</param>
     public MessageBus(Sandbox sandbox, string name)
     {

@@ -14,7 +14,7 @@ public class Mount : IDisposable
     {
     }
 
-    /// <param name="configuration">What the daemon is to read as its configuration file; null for none.</param>
+    /// <param name="configuration">The content of the daemon's configuration file; null for none.</param>
     /// <param name="hasBus">True when there is to be a message bus for the daemon and its clients.</param>
     private protected Mount(string? configuration, bool hasBus = false)
     {

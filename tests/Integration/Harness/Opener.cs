@@ -22,7 +22,7 @@ internal sealed class Opener(Agent agent, int descriptor) : ITpmChannel
     public Task<Reply> BeginRead(int size = Large) => Begin("read", size);
 
     /// <summary>
-    /// What poll(2) says is ready, in the kernel's numbers; 0 when <paramref name="timeout"/> has passed.
+    /// Returns the events that poll(2) reports, in the kernel's numbers; 0 when <paramref name="timeout"/> has passed.
     /// </summary>
     public long Poll(int timeout = 0, int events = Events.All) => Call("poll", events, timeout).Value;
 

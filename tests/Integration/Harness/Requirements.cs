@@ -3,7 +3,7 @@ using System.Globalization;
 namespace TpmFs.Integration.Tests.Harness;
 
 /// <summary>
-/// What these tests need of the machine. What is missing fails them all and is named; nothing is skipped.
+/// Checks what these tests need of the machine. A missing part fails them all and is named; nothing is skipped.
 /// </summary>
 internal static class Requirements
 {

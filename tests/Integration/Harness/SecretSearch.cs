@@ -13,9 +13,9 @@ internal sealed class SecretSearch(IReadOnlyDictionary<string, byte[]> secrets)
 
     /// <summary>Looks for all secrets in a part of a file.</summary>
     /// <param name="file">The file.</param>
-    /// <param name="name">What a find calls the file.</param>
-    /// <param name="start">Where the part begins, in bytes.</param>
-    /// <param name="end">Where the part ends.</param>
+    /// <param name="name">The name of the file in a find.</param>
+    /// <param name="start">The start of the part, in bytes.</param>
+    /// <param name="end">The end of the part, in bytes.</param>
     public void Look(FileStream file, string name, long start, long end)
     {
         int overlap = secrets.Values.Max(secret => secret.Length) - 1;

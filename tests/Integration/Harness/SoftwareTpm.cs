@@ -14,14 +14,14 @@ internal sealed class SoftwareTpm : IDisposable
     private readonly bool _closes;
     private ChildProcess _process;
 
-    /// <param name="sandbox">Where it runs.</param>
+    /// <param name="sandbox">The sandbox that it runs in.</param>
     /// <param name="name">The name of its folder.</param>
     /// <param name="twin">
     /// A TPM that this one begins as a copy of, with the same seeds and so the same primary keys.
     /// </param>
-    /// <param name="tcp">Whether it listens on TCP.</param>
+    /// <param name="tcp">True when it listens on TCP.</param>
     /// <param name="closes">
-    /// Whether it closes its data connection after each response: by '-p PORT' on TCP, else by ',disconnect'.
+    /// True when it closes its data connection after each response: by '-p PORT' on TCP, else by ',disconnect'.
     /// </param>
     public SoftwareTpm(Sandbox sandbox, string name, SoftwareTpm? twin = null, bool tcp = false, bool closes = false)
     {
@@ -46,7 +46,7 @@ internal sealed class SoftwareTpm : IDisposable
     /// </summary>
     public int? Port { get; }
 
-    /// <summary>What TSS clients call this TPM.</summary>
+    /// <summary>Gets the TCTI by which TSS clients reach this TPM.</summary>
     public string Tcti => Port is int port ? $"swtpm:host=127.0.0.1,port={port}" : $"swtpm:path={Socket}";
 
     /// <summary>utime of proc_pid_stat(5), in hundredths of a second.</summary>
@@ -78,7 +78,8 @@ internal sealed class SoftwareTpm : IDisposable
     }
 
     /// <summary>
-    /// Who lost it may be quicker to have it again than anybody else, and it serves one: so it is not asked anything.
+    /// Waits until the TPM can be reached again, without asking it anything: it serves one client, and the client that
+    /// lost it may be the quickest to have it again.
     /// </summary>
     public void Restart() => _process = Start(Listens);
 

@@ -37,7 +37,7 @@ internal static class Tpm2
 
     /// <summary>An ECC P-256 storage key, the same one every time in the same hierarchy.</summary>
     /// <param name="hierarchy">The hierarchy's handle.</param>
-    /// <param name="dictionary">Whether the TPM protects the key against dictionary attacks.</param>
+    /// <param name="dictionary">True when the TPM protects the key against dictionary attacks.</param>
     public static byte[] CreatePrimary(uint hierarchy = Owner, bool dictionary = false) =>
         new TpmCommandBuilder(TpmCc.CreatePrimary)
         .Handle(hierarchy).Password()
@@ -168,7 +168,7 @@ internal static class Tpm2
     public static uint Property(this byte[] response) =>
         BinaryPrimitives.ReadUInt32BigEndian(response.Succeeded().AsSpan(23));
 
-    /// <summary>What TPM_CAP_HANDLES answered.</summary>
+    /// <summary>Returns the answer of TPM_CAP_HANDLES.</summary>
     public static IReadOnlyList<uint> HandleList(this byte[] response)
     {
         response.Succeeded();

@@ -5,7 +5,7 @@ using TpmFs.Tpm.Wire;
 
 namespace TpmFs.Integration.Tests.Harness;
 
-/// <summary>What answers TPM commands: a bare TPM, or a node of TpmFs.</summary>
+/// <summary>A thing that answers TPM commands: a bare TPM, or a node of TpmFs.</summary>
 internal interface ITpmChannel
 {
     byte[] Transact(byte[] command);

@@ -1,6 +1,6 @@
 namespace TpmFs.Integration.Tests.Harness;
 
-/// <summary>What a TPM holds, as it says itself.</summary>
+/// <summary>The objects and sessions that a TPM reports.</summary>
 internal sealed record TpmContents(
     IReadOnlyList<uint> Objects, IReadOnlyList<uint> LoadedSessions, IReadOnlyList<uint> SavedSessions)
 {

@@ -32,7 +32,7 @@ internal sealed class TpmProxy : ITpmChannel, IDisposable
         _control = Listen(Socket + ".ctrl", ServeControl);
     }
 
-    /// <summary>Where TpmFs is to find its TPM.</summary>
+    /// <summary>Gets the place where TpmFs is to find its TPM.</summary>
     public string Socket { get; }
 
     /// <summary>The codes of all commands that have reached the proxy, in order.</summary>

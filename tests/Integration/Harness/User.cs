@@ -1,6 +1,6 @@
 namespace TpmFs.Integration.Tests.Harness;
 
-/// <summary>Who a client runs as: numbers, which need no entry in /etc/passwd.</summary>
+/// <summary>The user a client runs as: numbers, which need no entry in /etc/passwd.</summary>
 internal sealed record User(uint Uid, uint? Group = null)
 {
     /// <summary>Numbers of users whom single tests make up.</summary>

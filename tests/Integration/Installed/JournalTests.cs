@@ -4,7 +4,9 @@ using TpmFs.Integration.Tests.Tree;
 
 namespace TpmFs.Integration.Tests.Installed;
 
-/// <summary>What reaches the journal's socket, through libsystemd, when the daemon's stderr is the journal's.</summary>
+/// <summary>
+/// Tests the messages that reach the journal's socket, through libsystemd, when the daemon's stderr is the journal's.
+/// </summary>
 public sealed class JournalTests : IDisposable
 {
     private readonly Sandbox _sandbox = new();

@@ -4,8 +4,8 @@ using TpmFs.Integration.Tests.Harness;
 namespace TpmFs.Integration.Tests.Installed;
 
 /// <summary>
-/// What an administrator is told when something is missing, in use or wrong. docs/troubleshooting.md has each of these,
-/// by its words.
+/// Tests the messages to an administrator when something is missing, in use or wrong. docs/troubleshooting.md has each
+/// of these, by its words.
 /// </summary>
 public sealed partial class MessageTests : IDisposable
 {
@@ -24,9 +24,9 @@ public sealed partial class MessageTests : IDisposable
     /// <param name="obstacle">
     /// A script that makes it go wrong, in a folder of its own with the folders mnt and state.
     /// </param>
-    /// <param name="command">How tpmfs is started then.</param>
-    /// <param name="what">What was wrong.</param>
-    /// <param name="todo">What to do.</param>
+    /// <param name="command">The way in which tpmfs is started then.</param>
+    /// <param name="what">The problem.</param>
+    /// <param name="todo">The remedy.</param>
     [Theory]
     [InlineData(
         "mount --bind /dev/null $(command -v swtpm)", "tpmfs mount mnt --tpm embedded --state-dir state",
@@ -237,7 +237,7 @@ public sealed partial class MessageTests : IDisposable
         Assert.Contains(Variable().Replace(what, "…"), page, StringComparison.Ordinal);
     }
 
-    /// <summary>What differs from one message to the next: names in quotes, and paths.</summary>
+    /// <summary>Matches the parts that differ from one message to the next: names in quotes, and paths.</summary>
     [GeneratedRegex("""'(?!/dev/fuse)[^']*'|"[^"]*"|(?<=\s)/\S+""")]
     private static partial Regex Variable();
 

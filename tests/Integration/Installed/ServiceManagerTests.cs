@@ -5,7 +5,8 @@ using TpmFs.Tpm;
 namespace TpmFs.Integration.Tests.Installed;
 
 /// <summary>
-/// What the daemon tells who started it (sd_notify(3)), with a socket in the service manager's place.
+/// Tests the messages of the daemon to the service manager that started it (sd_notify(3)), with a socket in the service
+/// manager's place.
 /// </summary>
 public sealed class ServiceManagerTests : IDisposable
 {

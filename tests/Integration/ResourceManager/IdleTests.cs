@@ -3,7 +3,7 @@ using Xunit.Abstractions;
 
 namespace TpmFs.Integration.Tests.ResourceManager;
 
-/// <summary>What is in the TPM when nobody has wanted anything for a while.</summary>
+/// <summary>Tests what is left in the TPM when no client has sent a command for a while.</summary>
 public sealed class IdleTests(Mount mount, ITestOutputHelper output) : MountTests(mount, output)
 {
     [Fact]

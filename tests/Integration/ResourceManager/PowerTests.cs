@@ -134,7 +134,7 @@ public sealed class PowerTests : MountTests, IClassFixture<BusyMount>
         }
     }
 
-    /// <summary>Whether the opener still has a policy session, and not whether anything else went wrong.</summary>
+    /// <summary>True when the opener still has a policy session. Throws when anything else went wrong.</summary>
     private bool Lives(uint session)
     {
         byte[] response = _opener.Transact(Tpm2.PolicyGetDigest(session));

@@ -39,8 +39,8 @@ internal sealed class PrimaryKey
     public void Use() => Check(_tpm.Transact(Tpm2.Hmac(Handle, _secret)));
 
     /// <summary>
-    /// Whether the opener still has the key: its answer is right, or it says that there is no such object, and nothing
-    /// else.
+    /// True when the opener still has the key: its answer is right. False when it says that there is no such object.
+    /// Throws when anything else went wrong.
     /// </summary>
     public bool Lives()
     {

@@ -3,7 +3,7 @@ using System.Globalization;
 namespace TpmFs.Integration.Tests.ResourceManager;
 
 /// <summary>
-/// How much of what takes long is done: a part of it, or all of it where TPMFS_SOAK is set (make soak).
+/// Gets how much of the long work is done: a part of it, or all of it where TPMFS_SOAK is set (make soak).
 /// </summary>
 internal static class Soak
 {

@@ -4,7 +4,7 @@ using TpmFs.Tpm;
 
 namespace TpmFs.Integration.Tests.ResourceManager;
 
-/// <summary>What a machine does to its TPM when it sleeps, wakes, reboots or loses power.</summary>
+/// <summary>Does to a TPM what a machine does when it sleeps, wakes, reboots or loses power.</summary>
 internal static class SwtpmPower
 {
     private const int ShutdownClear = 0, ShutdownState = 1;

@@ -3,9 +3,9 @@ using TpmFs.Integration.Tests.Harness;
 namespace TpmFs.Integration.Tests.Tree;
 
 /// <summary>
-/// Who may do what: a line of names, then a line for each operation with an outcome for each name: "ok", "no" (EACCES
-/// or EPERM), or another errno. A name's operations are done in the order of the lines; the names' turns in their own
-/// order.
+/// A table of permissions: a line of names, then a line for each operation with an outcome for each name: "ok", "no"
+/// (EACCES or EPERM), or another errno. A name's operations are done in the order of the lines; the names' turns in
+/// their own order.
 /// </summary>
 internal sealed class AccessTable
 {

@@ -3,7 +3,7 @@ using Xunit.Abstractions;
 
 namespace TpmFs.Integration.Tests.Tree;
 
-/// <summary>Who may do what, as the kernel enforces it and the server adds to it.</summary>
+/// <summary>Tests who may do what, as the kernel enforces it and the server adds to it.</summary>
 public sealed class AccessTests(Mount mount, ITestOutputHelper output) : TreeTests(mount, output)
 {
     private static readonly User s_acl = new(54_332), s_granted = new(54_331), s_owner = new(54_333);

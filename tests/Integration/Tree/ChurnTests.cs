@@ -9,7 +9,7 @@ public sealed class ChurnTests(Mount mount, ITestOutputHelper output) : TreeTest
 {
     private const int Processes = 8;
 
-    /// <summary>How often each process does its 14 operations: TPMFS_TEST_CHURN, or 60.</summary>
+    /// <summary>The number of times that each process does its 14 operations: TPMFS_TEST_CHURN, or 60.</summary>
     private static readonly int s_rounds =
         int.Parse(Environment.GetEnvironmentVariable("TPMFS_TEST_CHURN") ?? "60", CultureInfo.InvariantCulture);
 

@@ -4,7 +4,8 @@ using TpmFs.Integration.Tests.Harness;
 namespace TpmFs.Integration.Tests.Tree;
 
 /// <summary>
-/// What an administrator configures is there from the start, can be checked beforehand, and is read again on SIGHUP.
+/// Tests that an administrator's configuration holds from the start, can be checked beforehand, and is read again on
+/// SIGHUP.
 /// </summary>
 public sealed class ConfigurationTests : IDisposable
 {

@@ -4,7 +4,7 @@ using Xunit.Abstractions;
 
 namespace TpmFs.Integration.Tests.Tree;
 
-/// <summary>How limits are read and written, and what each of them does.</summary>
+/// <summary>Tests how limits are read and written, and the effect of each of them.</summary>
 public sealed class ControlFileTests(Mount mount, ITestOutputHelper output) : TreeTests(mount, output)
 {
     private const uint ObjectMemory = Layer | 0x902, SessionMemory = Layer | 0x903;

@@ -5,7 +5,7 @@ using Xunit.Abstractions;
 
 namespace TpmFs.Integration.Tests.Tree;
 
-/// <summary>What a user with very many processes, or with several uids, can do to others.</summary>
+/// <summary>Tests what a user with very many processes, or with several uids, can do to others.</summary>
 public sealed class CrowdTests(Mount mount, ITestOutputHelper output) : TreeTests(mount, output)
 {
     /// <summary>

@@ -4,7 +4,7 @@ using Xunit.Abstractions;
 namespace TpmFs.Integration.Tests.Tree;
 
 /// <summary>
-/// What root's commands make of a tree, and of a directory for their output, that another user made. Regression: 'tpmfs
+/// Tests root's commands on a tree, and on a directory for their output, that another user made. Regression: 'tpmfs
 /// cdi' gave containers whatever a link in such a tree led to, and a link in the place of the output's directory led
 /// root's file, and its removal, to any place of the machine.
 /// </summary>

@@ -5,7 +5,7 @@ using Xunit.Abstractions;
 
 namespace TpmFs.Integration.Tests.Tree;
 
-/// <summary>What is where, whose it is, and what permissions say.</summary>
+/// <summary>Tests the places, owners and permissions of the tree's nodes.</summary>
 public sealed class LayoutTests(Mount mount, ITestOutputHelper output) : TreeTests(mount, output)
 {
     private static readonly string[] s_limits = ["commands.deny", "objects.max", "openers.max", "sessions.max",

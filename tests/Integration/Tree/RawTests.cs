@@ -11,7 +11,9 @@ public sealed class RawTests(Mount mount, ITestOutputHelper output) : TreeTests(
 {
     private const uint ObjectMemory = Layer | 0x902, SessionMemory = Layer | 0x903;
 
-    /// <summary>How long raw and managed clients hammer the TPM together: TPMFS_TEST_HAMMER_SECONDS, or 5.</summary>
+    /// <summary>
+    /// The time for which raw and managed clients hammer the TPM together: TPMFS_TEST_HAMMER_SECONDS, or 5.
+    /// </summary>
     private static readonly TimeSpan s_hammering = TimeSpan.FromSeconds(
         int.Parse(
             Environment.GetEnvironmentVariable("TPMFS_TEST_HAMMER_SECONDS") ?? "5", CultureInfo.InvariantCulture));

@@ -5,7 +5,7 @@ using Xunit.Abstractions;
 
 namespace TpmFs.Integration.Tests.Tree;
 
-/// <summary>What a domain shows of its openers, and how they are ended.</summary>
+/// <summary>Tests what a domain shows of its openers, and how they are ended.</summary>
 public sealed class RevokeTests(Mount mount, ITestOutputHelper output) : TreeTests(mount, output)
 {
     [Fact]

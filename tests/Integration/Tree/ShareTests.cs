@@ -5,7 +5,7 @@ using Xunit.Abstractions;
 
 namespace TpmFs.Integration.Tests.Tree;
 
-/// <summary>What one user can take of what the daemon has for all, with real users on a real mount.</summary>
+/// <summary>Tests how much one user can take of what the daemon has for all, with real users on a real mount.</summary>
 public sealed class ShareTests(Mount mount, ITestOutputHelper output) : TreeTests(mount, output)
 {
     private readonly List<ChildProcess> _hoarders = [];

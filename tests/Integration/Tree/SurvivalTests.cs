@@ -5,13 +5,14 @@ using TpmFs.Integration.Tests.Harness;
 namespace TpmFs.Integration.Tests.Tree;
 
 /// <summary>
-/// What an administrator changed is there after a restart; what cannot be read lets nobody in beyond the configuration.
+/// Tests that an administrator's changes are there after a restart, and that a state file that cannot be read lets no
+/// user in beyond the configuration.
 /// </summary>
 public sealed class SurvivalTests : IDisposable
 {
     private const string Uid = "54350";
 
-    /// <summary>How often the daemon is killed: TPMFS_TEST_KILLS, or 4.</summary>
+    /// <summary>The number of times that the daemon is killed: TPMFS_TEST_KILLS, or 4.</summary>
     private static readonly int s_kills =
         int.Parse(Environment.GetEnvironmentVariable("TPMFS_TEST_KILLS") ?? "4", CultureInfo.InvariantCulture);
 

@@ -3,7 +3,7 @@ using TpmFs.Integration.Tests.Harness;
 
 namespace TpmFs.Integration.Tests.Tree;
 
-/// <summary>What follows from the system's users, groups and subordinate uids, and how soon.</summary>
+/// <summary>Tests what follows from the system's users, groups and subordinate uids, and how soon.</summary>
 public sealed class SystemUsersTests : IDisposable
 {
     private const int Hangup = 1;

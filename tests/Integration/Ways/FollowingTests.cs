@@ -10,8 +10,7 @@ public sealed class FollowingTests(ITestOutputHelper output) : IDisposable
     private const int Rounds = 5;
 
     /// <summary>
-    /// How much longer than the longest command with "plain" the longest one of a usual round may take, in
-    /// milliseconds.
+    /// The time by which the longest command of a usual round may take longer than with "plain", in milliseconds.
     /// </summary>
     private const int Longer = 100;
 

@@ -6,7 +6,7 @@ namespace TpmFs.Integration.Tests.Ways;
 /// <summary>A TPM that takes commands and answers none: a swtpm that is stopped with SIGSTOP.</summary>
 public sealed class HungTpmTests : IDisposable
 {
-    /// <summary>What does not wait for the TPM takes milliseconds; on a busy machine no more than this.</summary>
+    /// <summary>The longest time, on a busy machine, of an operation that does not wait for the TPM.</summary>
     private static readonly TimeSpan s_quick = TimeSpan.FromSeconds(2);
 
     private readonly Sandbox _sandbox = new();

@@ -4,7 +4,7 @@ using TpmFs.Simulation;
 namespace TpmFs.Rm.Tests.Commands;
 
 /// <summary>
-/// What one opener can do to another: nothing. And the codes that tell so, which are the TPM's with the manager's
+/// Tests that one opener can do nothing to another, and that the codes which say so are the TPM's with the manager's
 /// layer.
 /// </summary>
 public sealed class IsolationTests

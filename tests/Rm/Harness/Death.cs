@@ -9,7 +9,7 @@ internal sealed class Death(int moments, Func<byte[]> image)
 {
     private int _left = moments;
 
-    /// <summary>What the next manager finds; null while this one lives.</summary>
+    /// <summary>Gets the memory that the next manager finds; null while this one lives.</summary>
     public byte[]? Image { get; private set; }
 
     /// <summary>Lets a moment pass.</summary>

@@ -103,7 +103,7 @@ internal sealed class Opener : ISpaceClient
         return new Answer(Response);
     }
 
-    /// <summary>That many primary signing keys, each another one.</summary>
+    /// <summary>Makes that many different primary signing keys.</summary>
     public uint[] NewKeys(int count) =>
         [.. Enumerable.Range(0, count)
             .Select(i => Must(Cmd.CreatePrimary(Handles.Owner, Templates.Signing(), $"{Owner.Uid}/{i}")).Handle)];

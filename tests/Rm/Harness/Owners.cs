@@ -1,6 +1,6 @@
 namespace TpmFs.Rm.Tests.Harness;
 
-/// <summary>Whose a space is, where that does not matter.</summary>
+/// <summary>Owners of spaces, for tests in which the owner does not matter.</summary>
 internal static class Owners
 {
     /// <summary>Returns a user in a group of its own.</summary>

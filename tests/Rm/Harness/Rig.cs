@@ -44,7 +44,7 @@ internal sealed class Rig : IDisposable
     /// <summary>The death that awaits the manager, or that it died; null when it lives without danger.</summary>
     public Death? Death { get; private set; }
 
-    /// <summary>How many managers have died.</summary>
+    /// <summary>Gets the number of managers that have died.</summary>
     public long Deaths { get; private set; }
 
     /// <summary>True from the manager's death until another one goes on: nothing that it does then counts.</summary>
@@ -97,7 +97,7 @@ internal sealed class Rig : IDisposable
     public void ReplaceManager() => ReplaceManager(Image());
 
     /// <inheritdoc cref="ReplaceManager()"/>
-    /// <param name="image">What the mirror was at some moment.</param>
+    /// <param name="image">The mirror's memory as it was at some moment.</param>
     public void ReplaceManager(byte[] image)
     {
         try
@@ -115,8 +115,10 @@ internal sealed class Rig : IDisposable
     /// Lets the manager die after some more of the moments at which the next one would find another state: writes to
     /// the mirror, and steps of an exchange with the TPM. Another manager goes on at once.
     /// </summary>
-    /// <param name="moments">How many moments this manager has, and then each next one; null lets it live.</param>
-    /// <param name="died">What happens between a death and the next manager.</param>
+    /// <param name="moments">
+    /// The number of moments that this manager has, and then each next one; null lets it live.
+    /// </param>
+    /// <param name="died">Called between a death and the next manager.</param>
     public void DieAfter(Func<int?> moments, Action? died = null)
     {
         (_moments, _died) = (moments, died);

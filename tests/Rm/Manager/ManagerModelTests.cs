@@ -14,7 +14,7 @@ public sealed class ManagerModelTests(ITestOutputHelper output)
 
     private static readonly TpmParameters s_smallGap = new() { ContextGap = 255 };
 
-    /// <summary>How long the long run is, in commands; set for a soak.</summary>
+    /// <summary>The length of the long run, in commands; set for a soak.</summary>
     private static readonly long s_soakCommands =
         long.Parse(Environment.GetEnvironmentVariable("TPMFS_SOAK_COMMANDS") ?? "100000", CultureInfo.InvariantCulture);
 

@@ -31,7 +31,7 @@ internal interface IManagerUnderTest : IDisposable
     void Power(StartupKind kind);
 }
 
-/// <summary>Whose a handle space is. Saved sessions are shared among equal ones.</summary>
+/// <summary>The owner of a handle space. Saved sessions are shared among equal owners.</summary>
 internal readonly record struct ModelOwner(uint Uid, string Group, byte Locality = 0);
 
 /// <summary>The limits that the manager under test is set to, the same for all owners (SpaceLimits).</summary>

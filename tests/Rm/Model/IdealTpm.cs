@@ -11,9 +11,9 @@ internal sealed class IdealOpener(ModelOwner owner, TpmCore core)
 }
 
 /// <summary>
-/// What each opener would see if the TPM had memory without end and each opener had it to itself, but for what is one
-/// TPM's by nature: hierarchies, persistent objects, PCRs, the clock, the exclusive audit session. It executes commands
-/// with the same code as the simulated TPM.
+/// Shows what each opener would see if the TPM had memory without end and each opener had it to itself, except for what
+/// belongs to the whole TPM by nature: hierarchies, persistent objects, PCRs, the clock, the exclusive audit session.
+/// It executes commands with the same code as the simulated TPM.
 /// </summary>
 internal sealed class IdealTpm
 {
@@ -36,7 +36,7 @@ internal sealed class IdealTpm
 
     public IdealSessions Sessions { get; }
 
-    /// <summary>Whether there was a TPM Restart since the last reset or TPM2_Clear.</summary>
+    /// <summary>True when there was a TPM Restart since the last reset or TPM2_Clear.</summary>
     public bool HasRestarted => _state.ClearCount != 0;
 
     public IdealOpener Open(ModelOwner owner)
@@ -63,7 +63,7 @@ internal sealed class IdealTpm
         return answer;
     }
 
-    /// <summary>Whether the opener has a transient object or loaded session of this handle.</summary>
+    /// <summary>True when the opener has a transient object or loaded session of this handle.</summary>
     public bool IsLoaded(IdealOpener opener, uint handle)
     {
         Sessions.Current = opener;
@@ -72,7 +72,7 @@ internal sealed class IdealTpm
     }
 
     /// <summary>
-    /// Whether TPM_RC_OBJECT_MEMORY or TPM_RC_SESSION_MEMORY is what the opener would get for one more.
+    /// True when TPM_RC_OBJECT_MEMORY or TPM_RC_SESSION_MEMORY is what the opener would get for one more.
     /// </summary>
     public bool IsAtLimit(IdealOpener opener, uint code)
     {

@@ -1,8 +1,8 @@
 namespace TpmFs.Rm.Tests.Model;
 
 /// <summary>
-/// What one opener does. The numbers say which of the things that exist at that moment is meant, so that a shorter list
-/// of actions still means something.
+/// An action of one opener. The numbers pick among the things that exist at that moment, so that a shorter list of
+/// actions still means something.
 /// </summary>
 /// <param name="Opener">Which opener, modulo their count.</param>
 /// <param name="Kind">What it does.</param>

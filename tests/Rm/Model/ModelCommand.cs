@@ -94,7 +94,7 @@ internal sealed class ModelCommands(References references)
         _ => Cmd.PolicyCommandCode(session, 0x15D),
     };
 
-    /// <summary>Whether this variant of a change of hierarchies is TPM2_Clear.</summary>
+    /// <summary>True when this variant of a change of hierarchies is TPM2_Clear.</summary>
     public static bool IsClear(int how) => how % 7 == 0;
 
     private static byte[] Change(int how) => (how % 7) switch

@@ -2,20 +2,20 @@ using TpmFs.Simulation;
 
 namespace TpmFs.Rm.Tests.Model;
 
-/// <summary>What kind of run.</summary>
-/// <param name="Openers">How many openers there are at any time.</param>
+/// <summary>A kind of run.</summary>
+/// <param name="Openers">The number of openers at any time.</param>
 /// <param name="Limits">The limits that the manager was given.</param>
 /// <param name="ActiveSessionsMax">
 /// No more sessions than this are started: with more, the TPM's own limit would be seen, which is another test's
 /// matter.
 /// </param>
-/// <param name="IsIsolated">Whether openers also try what is not theirs, and what no longer is.</param>
-/// <param name="HasPower">Whether the machine sleeps and loses power.</param>
+/// <param name="IsIsolated">True when openers also try what is not theirs, and what no longer is.</param>
+/// <param name="HasPower">True when the machine sleeps and loses power.</param>
 internal sealed record ModelSettings(
     int Openers, ModelLimits Limits, int ActiveSessionsMax = 60, bool IsIsolated = true, bool HasPower = true)
 {
     /// <summary>
-    /// Whether a space's own handles are listed without the TPM, so that an audit session stays exclusive.
+    /// True when a space's own handles are listed without the TPM, so that an audit session stays exclusive.
     /// </summary>
     public bool ListsHandlesLocally { get; init; } = true;
 
@@ -50,7 +50,7 @@ internal sealed class ModelRun
     /// <summary>Commands that were compared.</summary>
     public long Compared { get; private set; }
 
-    /// <summary>What differs first, with the commands before it; null when nothing does.</summary>
+    /// <summary>Gets the first difference, with the commands before it; null when there is none.</summary>
     public string? Difference { get; private set; }
 
     /// <summary>Does the actions; false at the first difference.</summary>

@@ -3,9 +3,9 @@ using TpmFs.Simulation;
 namespace TpmFs.Rm.Tests.Model;
 
 /// <summary>
-/// What the openers got so far, by the numbers of the manager's side, and what each number is on the ideal side. A
-/// number means the right thing, mostly; sometimes it is another opener's handle, one the TPM itself uses, a session
-/// under its other type byte, or no handle.
+/// Maps the handles that the openers got so far, by the numbers of the manager's side, to the numbers of the ideal
+/// side. A number means the right thing, mostly; sometimes it is another opener's handle, one the TPM itself uses, a
+/// session under its other type byte, or no handle.
 /// </summary>
 internal sealed class References(int openers, bool wrongOnes)
 {

@@ -3,7 +3,7 @@ using TpmFs.Simulation;
 
 namespace TpmFs.Rm.Tests.Objects;
 
-/// <summary>Which object leaves, in the cases that the general workloads do not show.</summary>
+/// <summary>Tests which object leaves, in the cases that the general workloads do not show.</summary>
 public sealed class EvictionTests
 {
     /// <summary>A key is made to be used: what was used before it leaves before it.</summary>

@@ -3,7 +3,7 @@ using TpmFs.Simulation;
 
 namespace TpmFs.Rm.Tests.Objects;
 
-/// <summary>What stays in the TPM's slots, what leaves, and what that costs in TPM commands.</summary>
+/// <summary>Tests which objects stay in the TPM's slots, which leave, and what that costs in TPM commands.</summary>
 public sealed class ResidencyTests
 {
     [Theory]

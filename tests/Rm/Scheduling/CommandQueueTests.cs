@@ -6,7 +6,7 @@ using TpmFs.Simulation;
 
 namespace TpmFs.Rm.Tests.Scheduling;
 
-/// <summary>What openers' threads and the manager's tell each other.</summary>
+/// <summary>Tests what openers' threads and the manager's tell each other.</summary>
 public sealed class CommandQueueTests : IDisposable
 {
     private readonly SimulatedTpm _tpm = new();

@@ -5,7 +5,7 @@ using TpmFs.Tpm;
 
 namespace TpmFs.Rm.Tests.Scheduling;
 
-/// <summary>When the reserve of random bytes does not answer, though the TPM is busy.</summary>
+/// <summary>Tests when the reserve of random bytes does not answer, though the TPM is busy.</summary>
 public sealed class ReserveTests
 {
     private static readonly TimeSpan s_long = TimeSpan.FromSeconds(30);

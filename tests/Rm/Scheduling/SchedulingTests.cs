@@ -3,7 +3,7 @@ using TpmFs.Simulation;
 
 namespace TpmFs.Rm.Tests.Scheduling;
 
-/// <summary>Who is served next, and what a long command holds up.</summary>
+/// <summary>Tests who is served next, and what a long command holds up.</summary>
 public sealed class SchedulingTests
 {
     /// <summary>No probe of a device TCTI, which the reserve would answer.</summary>

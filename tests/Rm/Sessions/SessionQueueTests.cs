@@ -3,7 +3,7 @@ using TpmFs.Simulation;
 
 namespace TpmFs.Rm.Tests.Sessions;
 
-/// <summary>Who has to wait when the TPM has no session left, and who has not.</summary>
+/// <summary>Tests who has to wait when the TPM has no session left, and who has not.</summary>
 public sealed class SessionQueueTests
 {
     /// <summary>

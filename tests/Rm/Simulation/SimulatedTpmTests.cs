@@ -5,7 +5,7 @@ using TpmFs.Tpm;
 namespace TpmFs.Rm.Tests.Simulation;
 
 /// <summary>
-/// What the simulation does beyond answering as a TPM does: slots to choose, faults, latencies, counts.
+/// Tests what the simulation does beyond answering as a TPM does: slots to choose, faults, latencies, counts.
 /// </summary>
 public sealed class SimulatedTpmTests
 {

@@ -4,7 +4,7 @@ using TpmFs.Simulation;
 
 namespace TpmFs.Rm.Tests.Upkeep;
 
-/// <summary>What an opener or a command leaves behind: nothing, however busy the TPM is.</summary>
+/// <summary>Tests that an opener or a command leaves nothing behind, however busy the TPM is.</summary>
 public sealed class LeftoverTests
 {
     [Fact]

@@ -4,7 +4,7 @@ using TpmFs.Simulation;
 
 namespace TpmFs.Rm.Tests.Upkeep;
 
-/// <summary>What the manager does to a TPM that it finds in use.</summary>
+/// <summary>Tests what the manager does to a TPM that it finds in use.</summary>
 public sealed class StartTests
 {
     [Fact]

@@ -4,7 +4,7 @@ using TpmFs.Tpm;
 
 namespace TpmFs.Rm.Tests.Upkeep;
 
-/// <summary>What an opener and its domain are said to have used, and what policy refuses.</summary>
+/// <summary>Tests the usage that is reported of an opener and its domain, and what policy refuses.</summary>
 public sealed class UsageTests
 {
     private const uint Layer = 0x000B0000;

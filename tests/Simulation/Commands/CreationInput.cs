@@ -47,7 +47,7 @@ internal sealed class CreationInput
     }
 
     /// <summary>
-    /// What is wrong with the template, as far as the parent and the use of the key decide it (CreateChecks).
+    /// Returns the problem of the template, as far as the parent and the use of the key decide it (CreateChecks).
     /// </summary>
     public uint Check(TpmObject? parent)
     {

@@ -31,7 +31,9 @@ internal sealed class FakeSwtpm : IDisposable
 
     public string DataPath { get; }
 
-    /// <summary>What the control channel was sent, the questions for its capabilities left out.</summary>
+    /// <summary>
+    /// Gets the commands that the control channel was sent, except the questions for its capabilities.
+    /// </summary>
     public BlockingCollection<byte[]> ControlCommands => _controlCommands;
 
     public ITpmTransport CreateTransport() => TestTransport.Create($"swtpm:path={DataPath}");

@@ -11,9 +11,9 @@ internal sealed class Swtpm : IDisposable
 {
     private readonly TemporaryDirectory _directory = new();
 
-    /// <param name="withControl">Whether it has a control channel.</param>
-    /// <param name="closes">Whether it closes its data connection after each response.</param>
-    /// <param name="tcp">Whether it listens on TCP ports. 'swtpm socket -p PORT' closes each connection.</param>
+    /// <param name="withControl">True when it has a control channel.</param>
+    /// <param name="closes">True when it closes its data connection after each response.</param>
+    /// <param name="tcp">True when it listens on TCP ports. 'swtpm socket -p PORT' closes each connection.</param>
     public Swtpm(bool withControl = true, bool closes = false, bool tcp = false)
     {
         DataPath = _directory.File("s");

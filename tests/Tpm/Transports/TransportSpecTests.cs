@@ -2,7 +2,7 @@ using TpmFs.Tpm.Transports;
 
 namespace TpmFs.Tpm.Tests.Transports;
 
-/// <summary>What users write to say which TPM they mean.</summary>
+/// <summary>Tests the texts by which users name a TPM.</summary>
 public sealed class TransportSpecTests
 {
     private static readonly TransportEnvironment s_environment =

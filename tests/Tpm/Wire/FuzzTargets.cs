@@ -3,7 +3,8 @@ using TpmFs.Tpm.Wire;
 namespace TpmFs.Tpm.Tests.Wire;
 
 /// <summary>
-/// What a client and a TPM may send, as bytes: nothing may throw, and what is told of them must lie inside them.
+/// Bytes that a client and a TPM may send. No method may throw, and the values that it returns must lie inside the
+/// bytes.
 /// </summary>
 internal static class FuzzTargets
 {

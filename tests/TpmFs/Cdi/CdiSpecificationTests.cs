@@ -4,8 +4,8 @@ using TpmFs.Cdi;
 namespace TpmFs.Daemon.Tests.Cdi;
 
 /// <summary>
-/// What 'tpmfs cdi' writes, held against the rules of the Container Device Interface ("JSON Definition" there). podman
-/// reads it in the integration tests.
+/// Tests the output of 'tpmfs cdi' against the rules of the Container Device Interface ("JSON Definition" there).
+/// Podman reads it in the integration tests.
 /// </summary>
 public sealed class CdiSpecificationTests
 {

@@ -2,7 +2,7 @@ using TpmFs.CommandLine;
 
 namespace TpmFs.Daemon.Tests.CommandLine;
 
-/// <summary>What a person sees of a status file.</summary>
+/// <summary>Tests the picture of a status file that people get.</summary>
 public sealed class StatusViewTests
 {
     private const string Long = "domains/with-a-name-that-is-rather-long";

@@ -8,7 +8,7 @@ namespace TpmFs.Daemon.Tests.Documentation;
 /// <summary>The dashboard for Grafana asks for nothing that the metrics do not have.</summary>
 public sealed partial class DashboardTests
 {
-    /// <summary>What Prometheus adds to each sample that it collects.</summary>
+    /// <summary>The labels that Prometheus adds to each sample that it collects.</summary>
     private const string Instance = "instance";
 
     private static readonly JsonElement s_dashboard = JsonDocument.Parse(

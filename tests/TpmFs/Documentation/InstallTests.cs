@@ -39,7 +39,7 @@ public sealed class InstallTests : IDisposable
     private (int Code, string Output, string Error) Install(params string[] words) => Tool.Run(
         "env", [$"SYSCONFDIR={_folder}/etc", $"SLEEPDIR={_folder}/usr/sleep", "SYSTEMDDIR=", "UDEVDIR=", .. words]);
 
-    /// <summary>What 'make standalone' would leave, as far as it matters here.</summary>
+    /// <summary>Makes the files that 'make standalone' would leave, as far as they matter here.</summary>
     private string Program()
     {
         string program = Directory.CreateDirectory(Path.Combine(_folder, "program")).FullName;

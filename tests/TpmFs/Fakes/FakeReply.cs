@@ -37,7 +37,7 @@ internal sealed class FakeReply : IFuseReadReplies
 
     public void Note(FuseReadReply reply, in FuseReadNote note) => Noted = note;
 
-    /// <summary>What was noted last of it.</summary>
+    /// <summary>Gets the last note of it.</summary>
     public FuseReadNote Noted { get; private set; }
 
     public bool Complete(FuseReadReply reply, ReadOnlySpan<byte> data)

@@ -27,7 +27,7 @@ internal sealed class FakeSpace(ISpaceClient client) : Space
 
     public int Closed { get; private set; }
 
-    /// <summary>How often a thread was offered.</summary>
+    /// <summary>Gets the number of times that a thread was lent.</summary>
     public int Lent { get; private set; }
 
     public IReadOnlyList<byte[]> Submitted

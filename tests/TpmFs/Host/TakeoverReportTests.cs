@@ -5,7 +5,7 @@ using TpmFs.Tree;
 
 namespace TpmFs.Daemon.Tests.Host;
 
-/// <summary>What people read of a takeover in the log and in status.</summary>
+/// <summary>Tests the words on a takeover that people read in the log and in status.</summary>
 public sealed class TakeoverReportTests
 {
     [Theory]

@@ -11,7 +11,9 @@ using static TpmFs.Daemon.Tests.Tree.TreeFixture;
 
 namespace TpmFs.Daemon.Tests.Permissions;
 
-/// <summary>Who changed what: nothing that takes power or gives it goes without an entry.</summary>
+/// <summary>
+/// Tests that the audit names who changed what: no change that takes power or gives it goes without an entry.
+/// </summary>
 public sealed class AuditTests : IDisposable
 {
     private const string ByReset = "a reset by process 1 (";

@@ -9,7 +9,7 @@ using static TpmFs.Daemon.Tests.Tree.TreeFixture;
 
 namespace TpmFs.Daemon.Tests.State;
 
-/// <summary>What is changed at run time, and a restart.</summary>
+/// <summary>Tests that changes at run time outlive a restart.</summary>
 public sealed class StateTests : IDisposable
 {
     private readonly string _folder = Directory.CreateTempSubdirectory("tpmfs-test-").FullName;

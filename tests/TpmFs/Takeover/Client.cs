@@ -5,7 +5,7 @@ using TpmFs.Fuse.Wire;
 
 namespace TpmFs.Daemon.Tests.Takeover;
 
-/// <summary>What processes do with the files of a daemon, as the requests that the kernel makes of it.</summary>
+/// <summary>Acts as processes that use a daemon's files: makes the requests that the kernel would make.</summary>
 /// <param name="daemon">The daemon.</param>
 /// <param name="byDevice">True to open the device of a node where the node itself is named.</param>
 internal sealed class Client(KilledDaemon daemon, bool byDevice = false)

@@ -13,7 +13,7 @@ namespace TpmFs.Daemon.Tests.Takeover;
 /// </summary>
 internal sealed class KernelConnection
 {
-    /// <summary>How many bytes a request may have.</summary>
+    /// <summary>The most bytes of a request.</summary>
     public const int Room = 16 * 1024;
 
     private readonly KilledDaemon _daemon;

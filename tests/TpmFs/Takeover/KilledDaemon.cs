@@ -205,7 +205,7 @@ internal sealed class KilledDaemon : IDisposable
         return rule;
     }
 
-    /// <summary>What the kernel was answered.</summary>
+    /// <summary>Gets the answers that the kernel got.</summary>
     internal sealed record Answer(Errno Error, byte[] Body)
     {
         public T As<T>()

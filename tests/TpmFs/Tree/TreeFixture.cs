@@ -34,7 +34,7 @@ internal sealed class TreeFixture : IDisposable
     private readonly HashSet<int> _rawOpeners = [];
     private bool _isStopped;
 
-    /// <param name="tpms">How many TPMs it has.</param>
+    /// <param name="tpms">The number of its TPMs.</param>
     /// <param name="watcher">Learns of its nodes that are TPMs.</param>
     public TreeFixture(
         Settings? settings = null, string? folder = null, FakeUserDatabase? users = null, int tpms = 1,
@@ -72,13 +72,13 @@ internal sealed class TreeFixture : IDisposable
 
     public ManualTime Time { get; } = new();
 
-    /// <summary>What each TPM is; may be changed at any time.</summary>
+    /// <summary>Gets the facts about each TPM; may be changed at any time.</summary>
     public TpmFacts[] Facts { get; }
 
-    /// <summary>Why each TPM is not there; empty where it is.</summary>
+    /// <summary>Gets the reason why each TPM is not there; empty where it is.</summary>
     public string[] Problems { get; }
 
-    /// <summary>Who is told when the machine sleeps.</summary>
+    /// <summary>Gets the TPMs that are told when the machine sleeps.</summary>
     public List<ISuspendable> Sleepers { get; } = [];
 
     public FakeUserDatabase Database { get; }

@@ -9,7 +9,7 @@ using static TpmFs.Daemon.Tests.Tree.TreeFixture;
 
 namespace TpmFs.Daemon.Tests.Tree;
 
-/// <summary>Who has a directory, under which names.</summary>
+/// <summary>Tests which users have a directory, and under which names.</summary>
 public sealed class UsersTests
 {
     private static readonly TimeSpan s_lookupInterval = TimeSpan.FromSeconds(30);

@@ -3,7 +3,8 @@ using TpmFs.Simulation;
 namespace TpmFs.Rm.Tests.Simulation.Differential;
 
 /// <summary>
-/// What of an answer must be the same on every TPM: the code, and what does not hang on keys and random numbers.
+/// The part of an answer that must be the same on every TPM: the code, and values that do not depend on keys and random
+/// numbers.
 /// </summary>
 internal static class Comparable
 {

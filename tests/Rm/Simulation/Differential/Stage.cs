@@ -2,7 +2,7 @@ using TpmFs.Simulation;
 
 namespace TpmFs.Rm.Tests.Simulation.Differential;
 
-/// <summary>What the scripts for a pair of TPMs have in common.</summary>
+/// <summary>The steps that the scripts for a pair of TPMs have in common.</summary>
 internal sealed class Stage(TpmPair pair)
 {
     public static byte[] Private(Answer created) => created.Sized(14);

@@ -47,7 +47,7 @@ internal sealed class TpmPair : IDisposable
 
     public void SetLocality(byte locality) => Each(s => s.SetLocality(locality));
 
-    /// <summary>How many commands before a difference are shown with it.</summary>
+    /// <summary>The number of commands before a difference that are shown with it.</summary>
     public int Context { get; set; } = 1;
 
     /// <summary>Fails when there was any difference, and shows all of them.</summary>

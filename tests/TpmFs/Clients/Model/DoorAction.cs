@@ -3,8 +3,8 @@ using TpmFs.Clients;
 namespace TpmFs.Daemon.Tests.Clients.Model;
 
 /// <summary>One step of a run: something that a client, the TPM, the administrator or the clock does.</summary>
-/// <param name="Client">Which client, counted round those that there are.</param>
-/// <param name="What">What exactly; each kind says what it makes of it.</param>
+/// <param name="Client">The number of the client, modulo the number of clients.</param>
+/// <param name="What">The variant of the action; its meaning depends on the kind.</param>
 internal readonly record struct DoorAction(DoorActionKind Kind, int Client, int What);
 
 /// <summary>The kinds of steps.</summary>

@@ -35,7 +35,7 @@ internal sealed class DoorRun : IDisposable
             uid => uid == 0 ? Standing.Administrator : Standing.User, _context);
     }
 
-    /// <summary>What differed, after which action; null while nothing did.</summary>
+    /// <summary>Gets the first difference, and the action before it; null while there is none.</summary>
     public string? Difference { get; private set; }
 
     public bool Run(IEnumerable<DoorAction> actions)

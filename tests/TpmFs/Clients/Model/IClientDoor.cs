@@ -3,10 +3,12 @@ namespace TpmFs.Daemon.Tests.Clients.Model;
 /// <summary>A door as its client sees it.</summary>
 internal interface IClientDoor
 {
-    /// <summary>What is ready at this moment.</summary>
+    /// <summary>Gets the events that are ready at this moment.</summary>
     Readiness Ready { get; }
 
-    /// <summary>How often the client was told that a poll of it is ready; null for a door without polls.</summary>
+    /// <summary>
+    /// Gets the number of times that the client was told that a poll of it is ready; null for a door without polls.
+    /// </summary>
     int? Woken { get; }
 
     Errno Write(byte[] data);
@@ -25,14 +27,14 @@ internal interface IClientRead
 {
     bool IsAnswered { get; }
 
-    /// <summary>What it got, once it is answered.</summary>
+    /// <summary>Gets the result, once there is one.</summary>
     (byte[] Data, Errno Error) Result { get; }
 
     /// <summary>Ends the wait, as a signal does.</summary>
     void Interrupt();
 }
 
-/// <summary>What a client can do without waiting.</summary>
+/// <summary>The actions of a client that need no wait.</summary>
 [Flags]
 internal enum Readiness
 {

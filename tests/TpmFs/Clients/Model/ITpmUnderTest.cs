@@ -37,7 +37,7 @@ internal interface ITpmUnderTest : IDisposable
 /// <summary>An answer of the TPM.</summary>
 /// <param name="Client">The client's number.</param>
 /// <param name="Response">Null where the command failed without one.</param>
-/// <param name="At">When it came.</param>
+/// <param name="At">The time when it came.</param>
 internal sealed record TpmAnswer(int Client, byte[]? Response, long At);
 
 /// <summary>Stands between a conversation and its space, and keeps what the space answers.</summary>

@@ -2,7 +2,7 @@ using TpmFs.Clients;
 
 namespace TpmFs.Daemon.Tests.Clients.Model;
 
-/// <summary>What a client's conversation should be at this moment, in the simplest words.</summary>
+/// <summary>The state that a client's conversation should have at this moment, in the simplest words.</summary>
 internal sealed class ModelClient(uint uid, bool isRaw, TimeProvider time)
 {
     private const int MostWaiting = 256;

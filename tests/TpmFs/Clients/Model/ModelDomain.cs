@@ -2,7 +2,7 @@ using TpmFs.Clients;
 
 namespace TpmFs.Daemon.Tests.Clients.Model;
 
-/// <summary>Who should be admitted.</summary>
+/// <summary>Decides who should be admitted.</summary>
 internal sealed class ModelDomain
 {
     public const int FirstLimit = 8;

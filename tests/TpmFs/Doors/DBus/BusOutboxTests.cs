@@ -53,7 +53,7 @@ public sealed class BusOutboxTests
         Assert.Contains(many, message => !message.IsCompleted);
     }
 
-    /// <summary>What waited held its call's memory and descriptors for ever.</summary>
+    /// <summary>Regression: a message that waited held its call's memory and descriptors for ever.</summary>
     [Fact]
     public async Task Nothing_waits_any_more_once_the_bus_is_lost()
     {

@@ -26,7 +26,7 @@ internal sealed class SocketFixture : IConversationKeeper, IDisposable
 
     public static BusCaller Caller { get; } = new(new DBusConnection("unix:path=/none"), ":1.1", 1000, 4711, [100]);
 
-    /// <summary>How many conversations' clients are gone.</summary>
+    /// <summary>Gets the number of conversations whose clients are gone.</summary>
     public int Left => Volatile.Read(ref _left);
 
     /// <summary>Makes a connection to a space.</summary>

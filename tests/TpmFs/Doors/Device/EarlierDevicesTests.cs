@@ -10,7 +10,9 @@ using TpmFs.Systemd;
 
 namespace TpmFs.Daemon.Tests.Doors.Device;
 
-/// <summary>What a daemon makes of the descriptors and records that the daemon before left of its devices.</summary>
+/// <summary>
+/// Tests what a daemon makes of the descriptors and records that the daemon before left of its devices.
+/// </summary>
 [Collection("environment")]
 public sealed class EarlierDevicesTests : IDisposable
 {

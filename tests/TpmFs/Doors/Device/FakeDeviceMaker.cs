@@ -15,7 +15,7 @@ internal sealed class FakeDeviceMaker : IDeviceMaker
     private readonly object _change = new();
     private uint _connections;
 
-    /// <summary>Why devices cannot be made; empty where they can.</summary>
+    /// <summary>Gets or sets the reason why devices cannot be made; empty where they can.</summary>
     public string Problem { get; set; } = "";
 
     public IReadOnlyList<DeviceRecord> Earlier => [];
@@ -90,7 +90,7 @@ internal sealed class FakeDevice(FuseFileSystem fileSystem, Action ring, Action<
 
     public bool IsHidden { get; private set; }
 
-    /// <summary>What the next change of the access answers.</summary>
+    /// <summary>Gets or sets the result of the next change of the access.</summary>
     public Errno Refusal { get; set; }
 
     public Task Ending => _ending.Task;

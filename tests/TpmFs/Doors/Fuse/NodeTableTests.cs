@@ -4,7 +4,9 @@ using TpmFs.Permissions;
 
 namespace TpmFs.Daemon.Tests.Doors.Fuse;
 
-/// <summary>Which numbers the kernel gets for the nodes that it looks up, and for how long they are kept.</summary>
+/// <summary>
+/// Tests which numbers the kernel gets for the nodes that it looks up, and for how long they are kept.
+/// </summary>
 public sealed class NodeTableTests
 {
     private const uint Root = 0, Alice = 1000, Bob = 1001;

@@ -35,10 +35,10 @@ internal sealed class TpmFileFixture : IConversationKeeper, IDisposable
 
     public TpmFile File { get; }
 
-    /// <summary>How often the keeper was told that the conversation was revoked.</summary>
+    /// <summary>Gets the number of times that the keeper was told that the conversation was revoked.</summary>
     public int Ended { get; private set; }
 
-    /// <summary>How often the keeper was told that the client is gone.</summary>
+    /// <summary>Gets the number of times that the keeper was told that the client is gone.</summary>
     public int Left { get; private set; }
 
     public static ConversationIdentity IdentityOf(ulong id, long begunAt = 0) =>
