@@ -22,7 +22,7 @@ internal sealed record MountPoint(string Path, int ParentMountId)
             string? folder = System.IO.Path.GetDirectoryName(mountPoint.Path);
             if (folder is null)
             {
-                problem = $"Cannot mount on '{path}': it is the root directory.";
+                problem = $"Cannot mount on '{path}': it is the root directory. Choose another directory.";
                 return false;
             }
 
@@ -50,7 +50,7 @@ internal sealed record MountPoint(string Path, int ParentMountId)
             };
         }
 
-        problem = $"Cannot mount on '{path}': too many symbolic links.";
+        problem = $"Cannot mount on '{path}': too many symbolic links. Name the directory itself.";
         return false;
     }
 
@@ -70,7 +70,7 @@ internal sealed record MountPoint(string Path, int ParentMountId)
 
         if (File.Exists(Path))
         {
-            problem = $"Cannot mount on '{Path}': it is not a directory.";
+            problem = $"Cannot mount on '{Path}': it is not a directory. Choose another place.";
             return false;
         }
 
@@ -83,7 +83,9 @@ internal sealed record MountPoint(string Path, int ParentMountId)
         const uint Mode = 0b111_101_101;
         Errno error = FileCalls.MakeDirectory(Path, Mode);
         created = !error.IsError;
-        problem = created ? string.Empty : $"Cannot make the mount point '{Path}': {error.Text()}.";
+        problem = created
+            ? string.Empty
+            : $"Cannot make the mount point '{Path}': {error.Text()}. Make it yourself, or choose another place.";
         return created;
     }
 

@@ -163,7 +163,8 @@ internal sealed partial class CdiKeeper(
         }
         catch (Exception e)
         {
-            log.Error(e, "{Path} cannot be written", path);
+            log.Error(
+                e, "{Path} cannot be written: this is a fault of tpmfs, which tries it again at the next change", path);
         }
     }
 

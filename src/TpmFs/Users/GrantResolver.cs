@@ -74,7 +74,9 @@ internal sealed class GrantResolver(IUserDatabase database, Access root, Action<
     {
         if (isNobody && (!_granted.TryGetValue(grantee, out IReadOnlyList<UserEntry>? before) || before.Count > 0))
         {
-            log.Warning("the configuration grants {Grantee} a directory, but there is no such user or group", grantee);
+            log.Warning(
+                "the configuration grants {Grantee} a directory, but there is no such user or group; correct the name "
+                    + "and reload (SIGHUP), or make the user or group", grantee);
         }
     }
 

@@ -87,7 +87,8 @@ internal sealed class DeviceThread : IDeviceThread
         }
         catch (Exception e)
         {
-            _log.Error(e, "a device cannot be made or removed");
+            _log.Error(
+                e, "a device cannot be made or removed: this is a fault of tpmfs, which goes on without it");
         }
     }
 
