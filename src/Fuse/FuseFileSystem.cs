@@ -97,8 +97,8 @@ public abstract class FuseFileSystem
     /// time, while the session has others for further requests: one takes over within 10 ms, or beforehand where the
     /// last three such calls took more than 0.5 ms each.
     /// </summary>
-    /// <returns>What was done; <see cref="WriteProgress.Again"/> to be called once more for this write.</returns>
-    public virtual WriteProgress Lend(NodeId node, OpenId open) => WriteProgress.Nothing;
+    /// <returns><see cref="FuseLendResult.Again"/> to be lent a thread once more for this write.</returns>
+    public virtual FuseLendResult Lend(NodeId node, OpenId open) => FuseLendResult.Nothing;
 
     /// <summary>
     /// Tells which events are ready now. When <paramref name="notify"/> is not null, the kernel wants FUSE_NOTIFY_POLL

@@ -143,7 +143,7 @@ public sealed class FuseSession : IRequestLoopOwner, IDisposable
             if (_isKept || _records.AreLeft)
             {
                 _device.SetWaiting(true); // the earlier process may have left the descriptor otherwise
-                TakenOver = _dispatcher.Resume(asksAgain: _isKept && !_records.AreLeft, _loop.CarryOn);
+                TakenOver = _dispatcher.Resume(asksAgain: _isKept && !_records.AreLeft, _loop.Add);
                 NoticeNegotiation();
             }
 

@@ -1,13 +1,13 @@
 namespace TpmFs.Fuse.Session;
 
 /// <summary>
-/// Tells whether the next write is expected to take long to carry on. Written by the thread that carried a write on,
+/// Tells whether the thread that is lent for the next write is expected to be lent for long. Written by a lent thread,
 /// read by the holder of the turn.
 /// </summary>
 internal sealed class LongWrites
 {
     /// <summary>
-    /// A write that takes longer than this to carry on is worth waking another thread for, which costs some 6 µs.
+    /// Where a thread is lent for longer than this, another one is worth waking beforehand, which costs some 6 µs.
     /// </summary>
     private static readonly TimeSpan s_long = TimeSpan.FromMilliseconds(0.5);
 
@@ -22,6 +22,6 @@ internal sealed class LongWrites
     /// <summary>True when the last writes all took long.</summary>
     public bool AreExpected => _count >= InARow;
 
-    /// <summary>Notes how long a write took to carry on.</summary>
+    /// <summary>Notes how long a thread was lent for a write.</summary>
     public void Note(TimeSpan took) => _count = took <= s_long ? 0 : Math.Min(_count + 1, InARow);
 }

@@ -137,8 +137,8 @@ internal sealed class RequestDispatcher
         return new FuseTakenOver(requests, waiting.Count) { MayHang = mayHang };
     }
 
-    /// <summary>A write is answered: lets the filesystem go on with it, which may take long. Never throws.</summary>
-    public WriteProgress Lend(WrittenFile file)
+    /// <summary>Lends the filesystem this thread for an answered write, which may take long. Never throws.</summary>
+    public FuseLendResult Lend(WrittenFile file)
     {
         try
         {
@@ -147,7 +147,7 @@ internal sealed class RequestDispatcher
         catch (Exception e)
         {
             _log.Error("The filesystem failed after the answer to a write.", e);
-            return WriteProgress.Nothing;
+            return FuseLendResult.Nothing;
         }
     }
 

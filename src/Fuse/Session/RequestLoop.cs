@@ -8,7 +8,7 @@ namespace TpmFs.Fuse.Session;
 /// <summary>
 /// Reads a session's requests and serves them, on whichever of the session's threads has the turn.
 /// </summary>
-/// <param name="device">Where requests come from.</param>
+/// <param name="device">The source of the requests.</param>
 /// <param name="dispatcher">Serves a request.</param>
 /// <param name="turn">Says which thread reads.</param>
 /// <param name="placement">Places the thread that reads; null where it runs as the scheduler likes.</param>
@@ -18,7 +18,8 @@ internal sealed class RequestLoop(
     IRequestLoopOwner owner)
 {
     /// <summary>
-    /// How long the reading thread carries writes on before it looks for new requests, and tells who polls.
+    /// The time for which the reading thread is lent for writes before it looks for new requests, and notifies clients
+    /// that poll.
     /// </summary>
     private static readonly TimeSpan s_round = TimeSpan.FromMicroseconds(100);
 
@@ -29,11 +30,11 @@ internal sealed class RequestLoop(
     /// <summary>Gets the sign of life that the threads give between two requests.</summary>
     public Heartbeat Heartbeat { get; } = new();
 
-    /// <summary>Adds a write of an earlier process that is to be carried on. Before any thread runs.</summary>
-    public void CarryOn(WrittenFile file) => _written.Add(file);
+    /// <summary>Adds a write of an earlier process, for which a thread is to be lent. Before any thread runs.</summary>
+    public void Add(WrittenFile file) => _written.Add(file);
 
     /// <summary>Serves requests on the calling thread, in its turns, until the session has ended.</summary>
-    /// <param name="slot">Where the thread's requests are.</param>
+    /// <param name="slot">The place for the thread's requests.</param>
     public void Run(RequestSlot slot)
     {
         while (turn.Await())
@@ -81,13 +82,13 @@ internal sealed class RequestLoop(
         }
 
         // The writes that wait are the other thread's by now, which may be at its wait for a request.
-        CarryToEnd(file);
+        LendToEnd(file);
         return false;
     }
 
     /// <summary>
-    /// Carries a write on at once where its file is the only one that is written to, and otherwise after all requests
-    /// that are there, so that the filesystem knows of all that wait.
+    /// Lends this thread for a write: at once where its file is the only one that is written to, otherwise after all
+    /// requests that are there, so that the filesystem knows of all writes that wait.
     /// </summary>
     /// <returns>False when the turn is another thread's afterwards.</returns>
     private bool AfterWrite(WrittenFile file)
@@ -107,8 +108,8 @@ internal sealed class RequestLoop(
     }
 
     /// <summary>
-    /// Carries writes on for a moment, and then wakes those who poll, all at once. Where a write takes long, a thread
-    /// that takes the turn over wakes them.
+    /// Lends this thread for the writes that wait, for a moment, and then wakes the clients that poll, all at once.
+    /// Where a write takes long, a thread that takes the turn over wakes them.
     /// </summary>
     /// <returns>False when the turn is another thread's afterwards.</returns>
     private bool LendNext()
@@ -127,8 +128,7 @@ internal sealed class RequestLoop(
     }
 
     /// <summary>
-    /// Lends this thread for what a write began, which may take long. The turn is passed on before where the last ones
-    /// did.
+    /// Lends this thread for a write, which may take long. Passes the turn on first where the last writes took long.
     /// </summary>
     /// <returns>False when the turn is another thread's afterwards.</returns>
     private bool Lend(WrittenFile file, long step)
@@ -140,37 +140,37 @@ internal sealed class RequestLoop(
         }
 
         long start = Stopwatch.GetTimestamp();
-        WriteProgress progress = dispatcher.Lend(file);
-        if (progress != WriteProgress.Nothing)
+        FuseLendResult result = dispatcher.Lend(file);
+        if (result != FuseLendResult.Nothing)
         {
             _long.Note(Stopwatch.GetElapsedTime(start));
         }
 
         bool isHolder = !isPassed && turn.TryKeep(step);
-        if (isHolder && progress == WriteProgress.Again)
+        if (isHolder && result == FuseLendResult.Again)
         {
             _written.Add(file);
         }
 
-        if (!isHolder && progress == WriteProgress.Again)
+        if (!isHolder && result == FuseLendResult.Again)
         {
-            CarryToEnd(file);
+            LendToEnd(file);
         }
 
         return isHolder;
     }
 
-    private void CarryToEnd(WrittenFile file)
+    private void LendToEnd(WrittenFile file)
     {
-        while (dispatcher.Lend(file) == WriteProgress.Again)
+        while (dispatcher.Lend(file) == FuseLendResult.Again)
         {
             // until it is done
         }
     }
 
     /// <summary>
-    /// Waits for a request. False when the session has ended. No request, of no bytes, when there is none now and a
-    /// write is to be carried on.
+    /// Waits for a request. Returns false when the session has ended. Gives a request of no bytes when there is none
+    /// now and a write waits for this thread.
     /// </summary>
     private bool TryTakeRequest(RequestSlot slot, out int count)
     {

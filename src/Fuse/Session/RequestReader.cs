@@ -7,10 +7,10 @@ internal sealed class RequestReader(FuseDevice device)
     private bool _isWaiting = true;
 
     /// <summary>
-    /// Takes a request. Where there are writes to be carried on it does not wait for one: no bytes, and no error, then.
+    /// Takes a request. Does not wait for one while writes wait for this thread: returns no bytes and no error then.
     /// </summary>
-    /// <param name="slot">Where the request is to be.</param>
-    /// <param name="written">The writes that are to be carried on.</param>
+    /// <param name="slot">The place for the request.</param>
+    /// <param name="written">The writes for which this thread is to be lent.</param>
     /// <param name="count">The request's length, in bytes.</param>
     public Errno Read(RequestSlot slot, WrittenFiles written, out int count)
     {

@@ -1,8 +1,8 @@
 namespace TpmFs.Fuse.Session;
 
 /// <summary>
-/// Writes that are answered and still to be carried on, in their order, and whether several files are written to at the
-/// same time. The holder's of the turn, whoever that is.
+/// Holds the writes that are answered and for which a thread is still to be lent, in their order, and tells whether
+/// several files are written to at the same time. Owned by the holder of the turn.
 /// </summary>
 internal sealed class WrittenFiles
 {
@@ -15,12 +15,12 @@ internal sealed class WrittenFiles
     private int _writes;
 
     /// <summary>
-    /// True while several files are written to at the same time: all requests that there are are taken before a write
-    /// is carried on.
+    /// True while several files are written to at the same time: the reading thread takes all requests that there are
+    /// before it is lent for a write.
     /// </summary>
     public bool AreSeveral => _rounds < RoundsAlone;
 
-    /// <summary>True when no write is to be carried on.</summary>
+    /// <summary>True when no write waits for a thread.</summary>
     public bool IsEmpty => _waiting.Count == 0;
 
     /// <summary>Notes a write.</summary>
@@ -35,7 +35,7 @@ internal sealed class WrittenFiles
     /// <summary>Others write at the same time.</summary>
     public void NoteSeveral() => _rounds = 0;
 
-    /// <summary>Adds a write that is to be carried on.</summary>
+    /// <summary>Adds a write for which a thread is to be lent.</summary>
     public void Add(WrittenFile file)
     {
         _waiting.Enqueue(file);

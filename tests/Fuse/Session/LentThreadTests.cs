@@ -58,17 +58,17 @@ public sealed class LentThreadTests : IDisposable
         bool isFirst = true;
         _fixture.FileSystem.OnLend = open =>
         {
-            // The first file is gone on with twice: others come in between.
+            // A thread is lent twice for the first file: other files come in between.
             bool isAgain = isFirst;
             isFirst = false;
             int writes = _fixture.FileSystem.Calls.Count(call => call.StartsWith("write", StringComparison.Ordinal));
             events.Enqueue($"{open.Value} after {writes}");
             done.Signal();
-            return isAgain ? WriteProgress.Again : WriteProgress.Done;
+            return isAgain ? FuseLendResult.Again : FuseLendResult.Done;
         };
         _fixture.SendInitAndWrites(7, 8, 9);
 
-        // With another thread, a write that took long would be gone on with at once.
+        // With another thread, a thread would be lent at once for a write that takes long.
         using FuseSession session = _fixture.StartedSession(new FuseSessionOptions { Threads = 1 });
 
         Assert.True(done.Wait(SessionFixture.Deadline));
@@ -76,11 +76,11 @@ public sealed class LentThreadTests : IDisposable
     }
 
     /// <summary>
-    /// Regression: a thread that lost its turn while it served a write added that write to those that the reading
-    /// thread is to go on with. That thread was at its wait for a request already, so nobody went on with the write.
+    /// Regression: a thread that lost its turn while it served a write left that write to the reading thread. That
+    /// thread was at its wait for a request already, so no thread was lent for the write.
     /// </summary>
     [Fact]
-    public async Task A_write_whose_thread_lost_its_turn_is_gone_on_with_though_no_other_request_comes()
+    public async Task A_thread_that_lost_its_turn_is_lent_for_its_write_though_no_other_request_comes()
     {
         using var first = new CountdownEvent(3);
         using var last = new ManualResetEventSlim();
@@ -102,7 +102,7 @@ public sealed class LentThreadTests : IDisposable
                 first.Signal();
             }
 
-            return WriteProgress.Done;
+            return FuseLendResult.Done;
         };
         _fixture.SendInitAndWrites(7, 8, 9);
         using FuseSession session = _fixture.StartedSession();
@@ -115,15 +115,15 @@ public sealed class LentThreadTests : IDisposable
         await session.BeatAsync().WaitAsync(SessionFixture.Deadline); // the other thread is about to wait for a request
         _fixture.Gate.LetGo();
 
-        Assert.True(last.Wait(SessionFixture.Deadline), "Nobody went on with the write.");
+        Assert.True(last.Wait(SessionFixture.Deadline), "No thread was lent for the write.");
     }
 
     /// <summary>
-    /// The thread that reads goes on with the files that are left. So a thread that takes long with one file holds up
-    /// no other file.
+    /// The thread that reads is lent for the files that are left. So a thread that takes long with one file holds up no
+    /// other file.
     /// </summary>
     [Fact]
-    public void While_the_first_of_several_writes_is_gone_on_with_the_other_thread_goes_on_with_the_rest()
+    public void While_one_thread_is_lent_for_the_first_of_several_writes_the_other_is_lent_for_the_rest()
     {
         using var others = new CountdownEvent(2);
         _fixture.FileSystem.OnLend = open =>
@@ -137,7 +137,7 @@ public sealed class LentThreadTests : IDisposable
                 others.Signal();
             }
 
-            return WriteProgress.Done;
+            return FuseLendResult.Done;
         };
         _fixture.SendInitAndWrites(7, 8, 9);
         using FuseSession session = _fixture.StartedSession();
@@ -147,11 +147,11 @@ public sealed class LentThreadTests : IDisposable
     }
 
     /// <summary>
-    /// The reading thread keeps notifications back until it has gone on with all writes. A write that takes long must
+    /// The reading thread keeps notifications back until it was lent for all writes. A write that takes long must
     /// not keep them back from other clients.
     /// </summary>
     [Fact]
-    public void A_client_that_polls_is_woken_though_the_next_write_takes_long_to_go_on_with()
+    public void A_client_that_polls_is_woken_though_a_thread_is_lent_for_long_for_the_next_write()
     {
         _fixture.FileSystem.OnLend = open =>
         {
@@ -161,7 +161,7 @@ public sealed class LentThreadTests : IDisposable
                 _fixture.Gate.Hold();
             }
 
-            return WriteProgress.Done;
+            return FuseLendResult.Done;
         };
         _fixture.SendInitAndWrites(7, 8);
         using FuseSession session = _fixture.StartedSession();
@@ -173,9 +173,9 @@ public sealed class LentThreadTests : IDisposable
         _fixture.Gate.LetGo();
     }
 
-    private WriteProgress HoldThread(OpenId open)
+    private FuseLendResult HoldThread(OpenId open)
     {
         _fixture.Gate.Hold();
-        return WriteProgress.Done;
+        return FuseLendResult.Done;
     }
 }

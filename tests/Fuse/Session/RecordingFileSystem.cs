@@ -52,7 +52,7 @@ internal sealed class RecordingFileSystem : FuseFileSystem, IFuseInterruptible
     public Action<OpenId>? OnWrite { get; set; }
 
     /// <summary>Gets or sets what a thread does that is lent after a write was answered.</summary>
-    public Func<OpenId, WriteProgress>? OnLend { get; set; }
+    public Func<OpenId, FuseLendResult>? OnLend { get; set; }
 
     /// <summary>Gets or sets what an interrupt does.</summary>
     public Action<FuseReadReply>? OnInterrupt { get; set; }
@@ -76,7 +76,7 @@ internal sealed class RecordingFileSystem : FuseFileSystem, IFuseInterruptible
         Throw();
     }
 
-    public override WriteProgress Lend(NodeId node, OpenId open) => OnLend?.Invoke(open) ?? WriteProgress.Done;
+    public override FuseLendResult Lend(NodeId node, OpenId open) => OnLend?.Invoke(open) ?? FuseLendResult.Done;
 
     public override void Stopped() => Record("stopped");
 

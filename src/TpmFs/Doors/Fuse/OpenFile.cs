@@ -41,7 +41,7 @@ internal abstract class OpenFile
     /// Lends the file the thread that took a write, once the answer to the write is out; see
     /// <see cref="FuseFileSystem.Lend"/>.
     /// </summary>
-    public virtual WriteProgress Lend() => WriteProgress.Nothing;
+    public virtual FuseLendResult Lend() => FuseLendResult.Nothing;
 
     /// <summary>Returns that the file is ready, as a regular file always is.</summary>
     public virtual PollEvents Poll(PollId? notify, PollEvents wanted) =>

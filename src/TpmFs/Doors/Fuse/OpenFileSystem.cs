@@ -70,7 +70,7 @@ internal abstract class OpenFileSystem(OpenFiles files, PollNotifier notifier) :
         return error;
     }
 
-    public override WriteProgress Lend(NodeId node, OpenId open) => files.Lend(open);
+    public override FuseLendResult Lend(NodeId node, OpenId open) => files.Lend(open);
 
     public override Errno Poll(
         in FuseCaller caller, NodeId node, OpenId open, PollId? notify, PollEvents wanted, out PollEvents ready)

@@ -114,8 +114,8 @@ internal sealed class OpenFiles(OpenRecords records, uint connection)
         return isOpen ? file!.Write(arguments, data, out written) : Errno.ENODEV;
     }
 
-    public WriteProgress Lend(OpenId open) =>
-        _files.TryGetValue(open, out OpenFile? file) ? file.Lend() : WriteProgress.Nothing;
+    public FuseLendResult Lend(OpenId open) =>
+        _files.TryGetValue(open, out OpenFile? file) ? file.Lend() : FuseLendResult.Nothing;
 
     public PollEvents Poll(OpenId open, PollId? notify, PollEvents wanted)
     {

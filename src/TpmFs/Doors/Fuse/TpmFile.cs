@@ -60,11 +60,11 @@ internal sealed class TpmFile : OpenFile, IConversationDoor, IFuseInterruptible
         return error;
     }
 
-    public override WriteProgress Lend() => _conversation.Lend() switch
+    public override FuseLendResult Lend() => _conversation.Lend() switch
     {
-        LendResult.Again => WriteProgress.Again,
-        LendResult.Done => WriteProgress.Done,
-        _ => WriteProgress.Nothing,
+        LendResult.Again => FuseLendResult.Again,
+        LendResult.Done => FuseLendResult.Done,
+        _ => FuseLendResult.Nothing,
     };
 
     public override void Read(in FuseReadArguments arguments, FuseReadReply reply)
