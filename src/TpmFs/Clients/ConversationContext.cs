@@ -40,8 +40,11 @@ internal sealed class ConversationContext : IDisposable
 
     public AnswerPool Answers { get; }
 
-    /// <summary>Gets the places of all domains together.</summary>
-    public TreePlaces Places { get; } = new();
+    /// <summary>Gets the places of conversations in all domains together.</summary>
+    public TreePlaces Places { get; } = new(max: 65_536, administratorsPlaces: 4096);
+
+    /// <summary>Gets the places of clients who can only read; see <see cref="Domain.TryAdmitReader"/>.</summary>
+    public TreePlaces Readers { get; } = new(max: 4096, administratorsPlaces: 64);
 
     /// <summary>Gets what tells to whose share a client's doings are put down.</summary>
     public Payers Payers { get; init; } = new();

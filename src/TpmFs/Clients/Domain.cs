@@ -130,6 +130,22 @@ internal sealed class Domain
     }
 
     /// <summary>
+    /// Admits a client who opens a node for reading alone. Such a client can send no command: it gets no conversation
+    /// and nothing of the TPM, but one place of those that all such clients share.
+    /// </summary>
+    /// <param name="uid">The user who asks.</param>
+    /// <param name="payer">The user for whom <see cref="ReaderLeft"/> gives the place back.</param>
+    /// <returns>ENFILE when the user's share of the places is used up.</returns>
+    public Errno TryAdmitReader(uint uid, out uint payer)
+    {
+        payer = _context.Payers.Of(uid);
+        return _context.Readers.TryTake(payer, _standing(uid)) ? Errno.None : SpaceErrno.TooManyOpeners;
+    }
+
+    /// <summary>Takes the place of a client back who could only read.</summary>
+    public void ReaderLeft(uint payer) => _context.Readers.Return(payer);
+
+    /// <summary>
     /// Goes on with a conversation that an earlier daemon admitted. Its client is not asked again whether there is
     /// room.
     /// </summary>

@@ -3,24 +3,21 @@ using TpmFs.Policy;
 namespace TpmFs.Clients;
 
 /// <summary>
-/// The places of conversations in all domains together. A domain that is removed and made again has all its own places
+/// The places of clients in all domains together. A domain that is removed and made again has all its own places
 /// free, while what was open in it may still be open; and a user may own many domains. Any thread.
 /// </summary>
-internal sealed class TreePlaces : IConversationKeeper
+/// <param name="max">How many there are.</param>
+/// <param name="administratorsPlaces">How many the administrator may hold in any case.</param>
+internal sealed class TreePlaces(int max, int administratorsPlaces) : IConversationKeeper
 {
-    private const int Max = 65_536;
-
-    /// <summary>What the administrator may hold in any case.</summary>
-    private const int AdministratorsPlaces = 4096;
-
-    private readonly FairShares _places = new(AdministratorsPlaces);
+    private readonly FairShares _places = new(administratorsPlaces);
 
     /// <summary>Gives a user a place.</summary>
     /// <param name="payer">The user whose share it is taken from.</param>
     /// <param name="standing">The user's standing in the domain. Its owner does not own the tree.</param>
     /// <returns>False when the user's share, or all places, are taken.</returns>
     public bool TryTake(uint payer, Standing standing) =>
-        _places.TryTake(payer, standing == Standing.Owner ? Standing.User : standing, Max);
+        _places.TryTake(payer, standing == Standing.Owner ? Standing.User : standing, max);
 
     /// <summary>Gives a user a place that an earlier daemon had given them.</summary>
     public void Take(uint payer) => _places.Take(payer);

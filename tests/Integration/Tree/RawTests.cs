@@ -42,6 +42,25 @@ public sealed class RawTests(Mount mount, ITestOutputHelper output) : TreeTests(
     [Fact]
     public void A_raw_node_is_free_as_soon_as_it_is_closed() => Admin.Call("use", At("raw0"), 500).Data.Succeeded();
 
+    /// <summary>
+    /// A user with no permission at all called file_getattr(2), for which the kernel opens the file, and root's opens
+    /// of raw0 got EBUSY.
+    /// </summary>
+    [Fact]
+    public void A_user_who_may_not_open_a_raw_node_keeps_nobody_from_it_by_asking_for_its_flags()
+    {
+        string script = Path.Combine(Mount.Sandbox.Scripts, "clients", "fileattr.py");
+        ChildProcess asker = EndWithTest(
+            Mount.Sandbox.Start(User.Outsider, ["/usr/bin/python3", script, At("raw0")]));
+        Deadline.Poll(
+            () => asker.Printed.Contains('\n', StringComparison.Ordinal) || asker.HasExited, "an answer",
+            asker.Describe);
+        Assert.Contains(asker.Printed.Trim(), (string[])["ENOTSUP", "EOPNOTSUPP", "ENOSYS"]); // not before Linux 6.17
+
+        Admin.Call("use", At("raw0"), 500).Data.Succeeded();
+        Assert.DoesNotContain(Openers(Mount.Daemon.MountPoint), line => line[1] == $"{User.Outsider.Uid}");
+    }
+
     [Fact]
     public void A_raw_opener_that_is_killed_gives_the_node_free()
     {

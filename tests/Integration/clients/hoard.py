@@ -26,12 +26,12 @@ try:
         if operation == "remake":
             if held % BETWEEN_REMOVALS == 0:
                 os.mkdir(path)
-            os.open(f"{path}/rm0", os.O_RDONLY)
+            os.open(f"{path}/rm0", os.O_RDWR)
             held += 1
             if held % BETWEEN_REMOVALS == 0:
                 os.rmdir(path)
             continue
-        fd = os.open(path, os.O_RDWR if operation == "ask" else os.O_RDONLY)
+        fd = os.open(path, os.O_RDONLY if operation == "peek" else os.O_RDWR)
         held += 1
         if operation == "peek":
             os.read(fd, 1)

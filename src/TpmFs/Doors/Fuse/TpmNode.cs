@@ -8,6 +8,10 @@ namespace TpmFs.Doors.Fuse;
 /// <summary>
 /// A TPM: each open begins a conversation in its domain. Lookups find no managed node of a TPM that cannot be managed.
 /// </summary>
+/// <remarks>
+/// An open for reading alone begins none, so that it takes nothing from anybody: the kernel opens a file so for
+/// file_getattr(2) (Linux 6.17 and newer), without asking whether the caller may open it.
+/// </remarks>
 /// <param name="domain">The domain that it is in.</param>
 /// <param name="tpm">The way to the TPM.</param>
 /// <param name="address">The way by which the node leads to the TPM.</param>
@@ -16,6 +20,9 @@ internal sealed class TpmNode(
     NodeTable table, NodeAccess access, Domain domain, TpmPort tpm, TpmNodeAddress address, IFuseNotifier notifier)
     : Node(table, access)
 {
+    private const uint AccessMode = 3; // O_ACCMODE, asm-generic/fcntl.h
+    private const uint ReadOnly = 0; // O_RDONLY
+
     /// <summary>Raised after a change of the node's access, and when the node has gone.</summary>
     public event Action? Changed
     {
@@ -46,8 +53,12 @@ internal sealed class TpmNode(
     /// <summary>Gets the node's place in the tree, which the node has before it is there.</summary>
     public override string Place => domain.Path.Length == 0 ? address.Name : $"{domain.Path}/{address.Name}";
 
+    /// <summary>Returns true when a file that is opened with these flags of open(2) can only be read.</summary>
+    public static bool IsForReading(uint flags) => (flags & AccessMode) == ReadOnly;
+
     public override Errno Open(in FuseCaller caller, uint flags, out OpenFile? file) =>
-        Open(caller.ToCaller(), notifier, out file);
+        IsForReading(flags)
+            ? OpenForReading(caller.Uid, out file) : Open(caller.ToCaller(), notifier, out file);
 
     /// <summary>Opens it for a client of another door.</summary>
     /// <param name="wakes">Wakes that door's clients that poll.</param>
@@ -63,6 +74,13 @@ internal sealed class TpmNode(
     /// </summary>
     public bool TryAdmit(in Caller caller, [NotNullWhen(true)] out Conversation? conversation, out Errno refusal) =>
         domain.TryAdmit(caller, tpm, address, out conversation, out refusal);
+
+    private Errno OpenForReading(uint uid, out OpenFile? file)
+    {
+        Errno refusal = domain.TryAdmitReader(uid, out uint payer);
+        file = refusal.IsError ? null : new ReadOnlyFile(this, () => domain.ReaderLeft(payer));
+        return refusal;
+    }
 }
 
 /// <summary>Learns of the nodes of a tree that are TPMs, from the start. Any thread.</summary>

@@ -171,7 +171,7 @@ internal sealed class TreeFileSystem(NodeTable table, PollNotifier notifier, uin
     }
 
     protected override OpenFile Reopen(OpenRecord record) =>
-        table.TryGet(record.Node, out Node? node) && node is not TpmNode
+        table.TryGet(record.Node, out Node? node) && (node is not TpmNode || TpmNode.IsForReading(record.Flags))
         && !node.Open(record.Opener, record.Flags, out OpenFile? file).IsError ? file! : new GoneFile();
 
     protected override void Ordered(in FuseCaller caller, NodeId node, ReadOnlySpan<byte> order, Errno error)

@@ -66,6 +66,45 @@ public sealed class TpmNodeTests : IDisposable
         Assert.Equal("openers 2\n", _tree.Read("stat")[..10]);
     }
 
+    /// <summary>
+    /// Linux 6.17 and newer open a file for reading when anybody calls file_getattr(2) on it. That took raw0 from root,
+    /// and places of the group's openers, for users who may not open the nodes.
+    /// </summary>
+    [Fact]
+    public void A_file_that_is_open_for_reading_alone_has_nothing_of_the_tpm()
+    {
+        const uint readOnly = 0x8000; // O_RDONLY | O_LARGEFILE
+        _tree.Write("openers.max", "1");
+        Assert.Equal(Errno.None, _tree.Kernel.Open(Alice, _tree.NumberOf("raw0"), readOnly, out FuseOpened raw));
+        Assert.Equal(Errno.None, _tree.Kernel.Open(Alice, _tree.NumberOf("rm0"), readOnly, out FuseOpened managed));
+
+        Assert.Empty(_tree.Spaces);
+        OpenId opened = _tree.Open("raw0");
+        Assert.All([raw, managed], file => Assert.Empty(_tree.ReadFrom(file.Open).Data));
+        _tree.Kernel.Poll(Alice, default, raw.Open, null, PollEvents.Out, out PollEvents ready);
+        Assert.Equal(PollEvents.Out | PollEvents.WriteNormal, ready);
+        _tree.Kernel.Release(default, opened);
+        _tree.Kernel.Release(default, raw.Open);
+        Assert.Single(_tree.Spaces);
+    }
+
+    [Fact]
+    public void Each_user_has_a_share_of_the_files_that_are_open_for_reading_alone()
+    {
+        NodeId node = _tree.NumberOf("rm0");
+        FuseOpened last = default;
+        int held = 0;
+        for (; !_tree.Kernel.Open(Alice, node, 0, out FuseOpened opened).IsError; held++)
+        {
+            last = opened;
+        }
+
+        Assert.Equal(2048, held);
+        Assert.Equal(Errno.None, _tree.Kernel.Open(Bob, node, 0, out _));
+        _tree.Kernel.Release(default, last.Open);
+        Assert.Equal(Errno.None, _tree.Kernel.Open(Alice, node, 0, out _));
+    }
+
     [Fact]
     public void Requests_go_to_the_open_file_that_they_name()
     {
