@@ -125,6 +125,22 @@ public sealed class AuditTests : IDisposable
         AssertLogged("'TPM2_Clear' written");
     }
 
+    /// <summary>
+    /// The owner of a domain had set-user-ID programs write their help to the domain's files. The audit named root, and
+    /// the entries were not counted as that user's.
+    /// </summary>
+    [Fact]
+    public void An_order_is_of_the_user_who_opened_the_file_whoever_writes_it()
+    {
+        const uint writeOnly = 1; // O_WRONLY
+        NodeId file = _tree.NumberOf("users/1000/cancel", Alice);
+        Assert.Equal(Errno.None, _tree.Kernel.Open(Alice, file, writeOnly, out FuseOpened opened));
+        _tree.Kernel.Write(Root, file, opened.Open, default, "Usage: su"u8, out _);
+
+        AssertLogged("users/1000/cancel: 'Usage: su' written by process 1 (", ") of user 1000: Invalid argument");
+        Assert.Equal(1000u, LogShares.UserOf(Entry("Usage: su")));
+    }
+
     [Theory]
     [InlineData(LogEventLevel.Warning)]
     [InlineData(LogEventLevel.Error)]

@@ -61,10 +61,10 @@ internal abstract class OpenFileSystem(OpenFiles files, PollNotifier notifier) :
         in FuseCaller caller, NodeId node, OpenId open, in FuseWriteArguments arguments, ReadOnlySpan<byte> data,
         out int written)
     {
-        Errno error = files.Write(open, arguments, data, out written, out bool isOrder);
-        if (isOrder)
+        Errno error = files.Write(open, arguments, data, out written, out uint? orderedBy);
+        if (orderedBy is { } uid)
         {
-            Ordered(caller, node, data, error);
+            Ordered(caller with { Uid = uid }, node, data, error);
         }
 
         return error;
@@ -94,6 +94,10 @@ internal abstract class OpenFileSystem(OpenFiles files, PollNotifier notifier) :
     protected virtual OpenFile Reopen(OpenRecord record) => new GoneFile();
 
     /// <summary>Learns that a file took an order to the daemon; see <see cref="OpenFile.TakesOrders"/>.</summary>
+    /// <param name="caller">The process that wrote the order, and the user who opened the file.</param>
+    /// <param name="node">The file.</param>
+    /// <param name="order">What was written.</param>
+    /// <param name="error">What came of it.</param>
     protected virtual void Ordered(in FuseCaller caller, NodeId node, ReadOnlySpan<byte> order, Errno error)
     {
     }

@@ -104,12 +104,16 @@ internal sealed class OpenFiles(OpenRecords records, uint connection)
         }
     }
 
-    /// <param name="isOrder">True when the write is an order to the daemon: <see cref="OpenFile.TakesOrders"/>.</param>
+    /// <param name="orderedBy">
+    /// The user who opened the file, where what is written is an order to the daemon
+    /// (<see cref="OpenFile.TakesOrders"/>); else null. A set-user-ID program may write the order to a file that its
+    /// caller has opened.
+    /// </param>
     public Errno Write(
-        OpenId open, in FuseWriteArguments arguments, ReadOnlySpan<byte> data, out int written, out bool isOrder)
+        OpenId open, in FuseWriteArguments arguments, ReadOnlySpan<byte> data, out int written, out uint? orderedBy)
     {
         bool isOpen = _files.TryGetValue(open, out OpenFile? file);
-        isOrder = isOpen && file!.TakesOrders;
+        orderedBy = isOpen && file!.TakesOrders ? file.Record!.Opener.Uid : null;
         written = 0;
         return isOpen ? file!.Write(arguments, data, out written) : Errno.ENODEV;
     }
