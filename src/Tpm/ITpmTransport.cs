@@ -58,7 +58,8 @@ public interface ITpmTransport : IDisposable
     /// True when the TPM is known to have the whole command; false when only the TPM can tell.
     /// </param>
     /// <param name="response">
-    /// Takes the response. The earlier process may have received it, or a part; it was zero before.
+    /// Takes the response. The earlier process may have received it, or a part; it was zero before. The last byte is
+    /// not for a response: there the transport counts, across the processes that are killed while they finish.
     /// </param>
     /// <param name="timeout">How long the TPM may take.</param>
     /// <returns>

@@ -1,6 +1,5 @@
 using System.Globalization;
 using System.Runtime.InteropServices;
-using System.Security.Cryptography;
 using TpmFs.Tpm.Wire;
 
 namespace TpmFs.Tpm.Transports;
@@ -15,12 +14,6 @@ namespace TpmFs.Tpm.Transports;
 /// <param name="watch">How long to wait, after the first response of a connection, whether swtpm closes it.</param>
 internal sealed class SwtpmData(TpmSocket first, SwtpmConnector? open, TimeSpan watch) : IDisposable
 {
-    /// <summary>A command code that is not assigned (Part 2, 6.5.2), nor a vendor's.</summary>
-    private const uint UnknownCommand = 0xFFF0;
-
-    /// <summary>How long to wait for an answer that may come, from a swtpm that is not busy.</summary>
-    private static readonly TimeSpan s_promptAnswer = TimeSpan.FromMilliseconds(50);
-
     private TpmSocket _socket = first;
 
     /// <summary>Counts the responses since the channel was made.</summary>
@@ -113,23 +106,22 @@ internal sealed class SwtpmData(TpmSocket first, SwtpmConnector? open, TimeSpan 
     /// <param name="response">What the other process received, and zeros.</param>
     public TransmitResult Finish(bool wasSent, Span<byte> response, Deadline deadline, TimeSpan timeout)
     {
-        bool isBegun = TpmHeader.TryRead(response, out TpmHeader begun) && begun.Size >= TpmHeader.Length;
-        if (isBegun && !wasSent && IsAnswerToUnknown(response))
+        bool isBegun = SwtpmTakeover.IsBegun(response, out uint size);
+        _owesResponse = wasSent && !isBegun;
+        if (_owesResponse)
         {
-            // A process that was finding out was killed after it had received the answer to its own command.
-            response[..TpmHeader.Length].Clear();
-            isBegun = false;
+            return Receive(response, deadline, timeout);
         }
 
-        if (isBegun)
+        var takeover = new SwtpmTakeover(_socket, deadline, timeout);
+        TransmitResult result =
+            wasSent ? takeover.ReceiveRest(response, size, mayHaveMarkers: false) : takeover.Finish(response);
+        if (result.Status == TransmitStatus.Ok)
         {
-            // swtpm may be about to answer what was sent to find out.
-            _ = !wasSent && _socket.IsQuietFor(s_promptAnswer);
-            return ReceiveRest(response, begun.Size, deadline, timeout);
+            EndResponse();
         }
 
-        _owesResponse = wasSent;
-        return wasSent ? Receive(response, deadline, timeout) : FindOut(response, deadline, timeout);
+        return result;
     }
 
     /// <summary>
@@ -174,119 +166,6 @@ internal sealed class SwtpmData(TpmSocket first, SwtpmConnector? open, TimeSpan 
     public void Dispose() => _socket.Dispose();
 
     /// <summary>
-    /// Receives what is left of a response. All of it has come: swtpm sends a response at once, and the other process
-    /// has ended some time ago. Behind the response there may be answers to commands by which processes that were
-    /// killed wanted to find out whether swtpm had the command.
-    /// </summary>
-    private TransmitResult ReceiveRest(Span<byte> response, uint size, Deadline deadline, TimeSpan timeout)
-    {
-        byte[] there = new byte[_socket.Available];
-        int left = _socket.Peek(there);
-        int answers = 0;
-        while (left >= TpmHeader.Length && IsAnswerToUnknown(there.AsSpan(left - TpmHeader.Length, TpmHeader.Length)))
-        {
-            left -= TpmHeader.Length;
-            answers++;
-        }
-
-        CryptographicOperations.ZeroMemory(there);
-        if (size > response.Length || left > size)
-        {
-            return new(TransmitStatus.Disconnected, 0, "the response that was begun does not fit");
-        }
-
-        IoStatus status = _socket.ReceiveExactly(response[((int)size - left)..(int)size], deadline);
-        Span<byte> dropped = stackalloc byte[TpmHeader.Length];
-        for (; status == IoStatus.Ok && answers > 0; answers--)
-        {
-            status = _socket.ReceiveExactly(dropped, deadline);
-        }
-
-        if (status != IoStatus.Ok)
-        {
-            return Failed(status, timeout, TransmitStatus.Disconnected);
-        }
-
-        EndResponse();
-        return new(TransmitStatus.Ok, (int)size);
-    }
-
-    /// <summary>Receives a response, behind which another one may have come.</summary>
-    private TransmitResult ReceiveOne(Span<byte> response, Deadline deadline, TimeSpan timeout)
-    {
-        IoStatus status = _socket.ReceiveExactly(response[..TpmHeader.Length], deadline);
-        bool isResponse = TpmHeader.TryRead(response, out TpmHeader header)
-            && header.Size >= TpmHeader.Length && header.Size <= response.Length;
-        if (status == IoStatus.Ok && isResponse)
-        {
-            status = _socket.ReceiveExactly(response[TpmHeader.Length..(int)header.Size], deadline);
-        }
-
-        return status != IoStatus.Ok ? Failed(status, timeout, TransmitStatus.Disconnected)
-            : isResponse ? new(TransmitStatus.Ok, (int)header.Size)
-            : new(TransmitStatus.Disconnected, 0, "the TPM sent bytes that are not a response");
-    }
-
-    /// <summary>
-    /// Finds out whether swtpm has had a command: sends one more, which no TPM knows, and looks whether there is
-    /// another answer beside the one to that.
-    /// </summary>
-    private TransmitResult FindOut(Span<byte> response, Deadline deadline, TimeSpan timeout)
-    {
-        // swtpm takes all that one read(2) gives for one command. It has read the first one when it answers, or soon.
-        bool isQuiet = _socket.IsQuietFor(s_promptAnswer);
-        Span<byte> unknown = stackalloc byte[TpmHeader.Length];
-        var writer = new TpmWriter(unknown);
-        writer.BeginMessage(TpmSt.NoSessions, UnknownCommand);
-        IoStatus sent = _socket.SendAll(writer.FinishMessage(), deadline);
-        if (sent != IoStatus.Ok)
-        {
-            return Failed(sent, timeout, TransmitStatus.Disconnected);
-        }
-
-        // A process that was killed here may have sent one, too. Their answers come at once.
-        TransmitResult found = new(TransmitStatus.NotSent, 0, "swtpm had no command");
-        Span<byte> answer = stackalloc byte[TpmHeader.Length];
-        for (int answers = 0; answers == 0 || !_socket.IsQuietFor(s_promptAnswer);)
-        {
-            // The response that is looked for goes straight to where the next process finds it.
-            bool isFound = found.Status == TransmitStatus.Ok;
-            Span<byte> into = isFound ? answer : response;
-            TransmitResult next = ReceiveOne(into, deadline, timeout);
-            if (next.Status != TransmitStatus.Ok)
-            {
-                return next;
-            }
-
-            bool isToPart = IsAnswerToPart(into);
-            if (isToPart || IsAnswerToUnknown(into))
-            {
-                // A part that is shorter than a header waits in swtpm, which takes it and the unknown command for one.
-                answers += isToPart && !isQuiet ? 0 : 1;
-                into[..TpmHeader.Length].Clear();
-            }
-            else
-            {
-                found = next;
-            }
-        }
-
-        return found;
-    }
-
-    private static bool IsAnswerToUnknown(ReadOnlySpan<byte> response) =>
-        TpmHeader.TryRead(response, out TpmHeader header) && header.Size == TpmHeader.Length
-            && header.ResponseCode == TpmRc.CommandCode;
-
-    /// <summary>
-    /// True for the answer to a command of which only a part has come, or its first byte alone. The TPM has not
-    /// executed it.
-    /// </summary>
-    private static bool IsAnswerToPart(ReadOnlySpan<byte> response) =>
-        TpmHeader.TryRead(response, out TpmHeader header) && header.Size == TpmHeader.Length
-            && (header.ResponseCode == TpmRc.CommandSize || header.ResponseCode == TpmRc.ValueError);
-
-    /// <summary>
     /// Finds out after the first response whether swtpm closes the connection. Such a connection must not carry another
     /// command: swtpm might close it after the command is sent, and nobody could tell whether the TPM has had the
     /// command.
@@ -304,7 +183,8 @@ internal sealed class SwtpmData(TpmSocket first, SwtpmConnector? open, TimeSpan 
         }
     }
 
-    private static TransmitResult Failed(IoStatus status, TimeSpan timeout, TransmitStatus whenClosed)
+    /// <summary>Returns how an exchange ends on whose connection a call failed.</summary>
+    internal static TransmitResult Failed(IoStatus status, TimeSpan timeout, TransmitStatus whenClosed)
     {
         if (status != IoStatus.TimedOut)
         {

@@ -113,9 +113,6 @@ internal sealed class TpmSocket(Socket socket) : IDisposable
     public bool EndsWithin(TimeSpan time) =>
         socket.Poll((int)time.TotalMicroseconds, SelectMode.SelectRead) && socket.Available == 0;
 
-    /// <summary>Returns true when nothing comes within the time.</summary>
-    public bool IsQuietFor(TimeSpan time) => !socket.Poll((int)time.TotalMicroseconds, SelectMode.SelectRead);
-
     public IoStatus SendAll(ReadOnlySpan<byte> data, Deadline deadline)
     {
         while (!data.IsEmpty)
