@@ -108,6 +108,7 @@ public sealed class BusRobustnessTests(BusMount mount, ITestOutputHelper output)
     [Fact]
     public void A_thousand_connections_at_once_are_served()
     {
+        Deadline.Poll(() => CountConnections() == 0, "the connections of earlier tests are closed");
         Agent[] agents = [.. Enumerable.Range(0, 10).Select(_ => NewBusAgent(User.Root))];
         Opener[] all = [.. agents.SelectMany(agent => Enumerable.Range(0, 100).Select(_ => Connect(agent)))];
         Array.ForEach(all, opener => opener.Submit(Tpm2.GetRandom(8)));
@@ -122,7 +123,7 @@ public sealed class BusRobustnessTests(BusMount mount, ITestOutputHelper output)
     public void Ten_thousand_connections_one_after_the_other_leave_nothing()
     {
         Connect(User.Member).Agent.End();
-        int before = CountDescriptors();
+        int before = Mount.Daemon.CountFiles();
         Agent[] agents = [.. Enumerable.Range(0, 4).Select(_ => NewBusAgent(User.Member))];
         Task<Reply>[] churns = Array.ConvertAll(agents, agent => agent.Begin("tcti_churn", "tabrmd", 2500));
         foreach (Task<Reply> churn in churns)
@@ -133,7 +134,8 @@ public sealed class BusRobustnessTests(BusMount mount, ITestOutputHelper output)
 
         Deadline.Poll(() => CountConnections() == 0, "all connections are closed");
         Deadline.Poll(
-            () => CountDescriptors() <= before, "no descriptor is left", () => $"{before}, then {CountDescriptors()}");
+            () => Mount.Daemon.CountFiles() <= before, "no descriptor is left",
+            () => $"{before}, then {Mount.Daemon.CountFiles()}");
     }
 
     /// <summary>
@@ -167,14 +169,14 @@ public sealed class BusRobustnessTests(BusMount mount, ITestOutputHelper output)
     [Fact]
     public void Descriptors_that_come_with_calls_do_not_fill_the_daemon_s_table()
     {
-        int before = CountDescriptors();
+        int before = Mount.Daemon.CountFiles();
         using ChildProcess flood = StartFlood(User.Outsider, descriptors: 16);
         Agent other = NewBusAgent(User.OtherMember);
         for (int i = 0; i < 20; i++)
         {
             Reply opened = other.Begin("tcti_open", "tabrmd").Wait("a connection", limit: Deadline.Client);
             Assert.True(opened.Errno is null, Mount.Daemon.Describe());
-            Assert.InRange(CountDescriptors(), 0, before + 100);
+            Assert.InRange(Mount.Daemon.CountFiles(), 0, before + 100);
         }
 
         End(flood);
@@ -199,8 +201,6 @@ public sealed class BusRobustnessTests(BusMount mount, ITestOutputHelper output)
         flood.Wait().Succeeded();
         Assert.DoesNotContain("the bus is lost", Mount.Daemon.Printed, StringComparison.Ordinal);
     }
-
-    private int CountDescriptors() => Directory.GetFiles($"/proc/{Mount.Daemon.Id}/fd").Length;
 
     private int CountConnections() =>
         Read(At("openers")).Split('\n').Count(line => line.EndsWith(" dbus", StringComparison.Ordinal));

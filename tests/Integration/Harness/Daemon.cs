@@ -82,6 +82,18 @@ internal sealed class Daemon : IDisposable
                 ["XDG_STATE_HOME"] = Path.Combine(home, "state")
             }));
 
+    /// <summary>
+    /// Counts the files that it has open, but for assemblies: .NET opens those when it first needs them, and never
+    /// closes them.
+    /// </summary>
+    public int CountFiles() =>
+        new DirectoryInfo($"/proc/{Id}/fd").EnumerateFileSystemInfos()
+            .Count(file => file.LinkTarget is { } target && !target.EndsWith(".dll", StringComparison.Ordinal));
+
+    /// <summary>Waits until it has printed a text: what it prints comes through a pipe, a little later.</summary>
+    public void AwaitPrinted(string text) => Deadline.Poll(
+        () => Printed.Contains(text, StringComparison.Ordinal), $"the text \"{text}\"", Describe);
+
     public void Send(int signal) => _process.Send(signal);
 
     public Outcome Wait() => _process.Wait(Deadline.Step);

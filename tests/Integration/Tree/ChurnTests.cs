@@ -18,13 +18,15 @@ public sealed class ChurnTests(Mount mount, ITestOutputHelper output) : TreeTest
     {
         Churn("warm");
         AssertTpmEmpties();
-        long memory = Memory(), nodes = Nodes(), files = Files();
+        long memory = Memory(), nodes = Nodes();
+        int files = Mount.Daemon.CountFiles();
         Churn("first");
         Churn("second");
         AssertTpmEmpties();
         Deadline.Poll(() => Nodes() <= nodes, "as few nodes as before", () => $"{Nodes()} nodes, {nodes} before");
         Deadline.Poll(
-            () => Files() <= files + 8, "as few open files as before", () => $"{Files()} files, {files} before");
+            () => Mount.Daemon.CountFiles() <= files + 8, "as few open files as before",
+            () => $"{Mount.Daemon.CountFiles()} files, {files} before");
         Assert.Empty(Openers(Mount.Daemon.MountPoint));
 
         // Twice as much work as before cannot need much more memory, whenever the garbage collector last ran.
@@ -54,8 +56,6 @@ public sealed class ChurnTests(Mount mount, ITestOutputHelper output) : TreeTest
     /// <summary>The nodes that the daemon knows, as statfs(2) tells.</summary>
     private long Nodes() =>
         long.Parse(Mount.Sandbox.Shell($"stat -f -c %c {Mount.Daemon.MountPoint}"), CultureInfo.InvariantCulture);
-
-    private long Files() => Directory.GetFiles($"/proc/{Mount.Daemon.Id}/fd").Length;
 
     /// <summary>In KiB.</summary>
     private long Memory() => long.Parse(

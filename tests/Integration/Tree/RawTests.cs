@@ -171,7 +171,7 @@ public sealed class RawTests(Mount mount, ITestOutputHelper output) : TreeTests(
     [Fact]
     public void Raw_and_managed_clients_hammer_the_tpm_together_and_nothing_leaks()
     {
-        int files = Directory.GetFiles($"/proc/{Mount.Daemon.Id}/fd").Length;
+        int files = Mount.Daemon.CountFiles();
         string script = Path.Combine(Mount.Sandbox.Scripts, "clients", "hammer.py");
         string seconds = $"{s_hammering.TotalSeconds:0}";
         ChildProcess[] clients =
@@ -191,8 +191,7 @@ public sealed class RawTests(Mount mount, ITestOutputHelper output) : TreeTests(
 
         AssertTpmEmpties();
         Deadline.Poll(
-            () => Directory.GetFiles($"/proc/{Mount.Daemon.Id}/fd").Length <= files + 8, "as few open files as before",
-            Mount.Daemon.Describe);
+            () => Mount.Daemon.CountFiles() <= files + 8, "as few open files as before", Mount.Daemon.Describe);
         Assert.Empty(Openers(Mount.Daemon.MountPoint));
         Assert.True(Mount.Proxy.Count(TpmCc.CreatePrimary) > 10);
 

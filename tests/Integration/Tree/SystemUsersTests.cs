@@ -80,6 +80,10 @@ public sealed class SystemUsersTests : IDisposable
         using ChildProcess other = Hoard(User.OtherMember, out held);
         Assert.Equal(1024, held);
         own.Dispose();
+        // the kernel tells the daemon of each closed file a little after the process is gone
+        Deadline.Poll(
+            () => _sandbox.Shell($"grep ^openers {_tree}/stat") == "openers 1024\n", "the end of the user's openers",
+            daemon.Describe);
         using ChildProcess first = Hoard(User.Member with { Uid = 300_999 }, out held);
         Assert.Equal(1536, held); // half of what the other user leaves
         daemon.Stop();
