@@ -33,7 +33,7 @@ public sealed class BusRestartTests
         using var tpm = new SoftwareTpm(sandbox, "tpm");
         using var bus = new MessageBus(sandbox, "bus");
         bus.Kill();
-        using Daemon daemon = Start(sandbox, bus, tpm);
+        using Daemon daemon = Start(sandbox, bus, tpm.Socket);
         AssertPrinted(daemon, $"{BusMount.Name} on the system bus is not served");
         using var byNode = new Agent(sandbox);
         byNode.Open(daemon.Node).Transact(Tpm2.GetRandom(8)).Succeeded();
@@ -51,7 +51,7 @@ public sealed class BusRestartTests
         using var other = new SoftwareTpm(sandbox, "other");
         using var bus = new MessageBus(sandbox, "bus");
         using ChildProcess abrmd = RealTabrmd.Start(sandbox, bus, other);
-        using Daemon daemon = Start(sandbox, bus, tpm);
+        using Daemon daemon = Start(sandbox, bus, tpm.Socket);
         AssertPrinted(daemon, "because another program has that name");
         abrmd.Send(Signals.Term);
         abrmd.Wait();
@@ -65,21 +65,23 @@ public sealed class BusRestartTests
         using var sandbox = new Sandbox();
         using var tpm = new SoftwareTpm(sandbox, "tpm");
         using var bus = new MessageBus(sandbox, "bus");
-        using Daemon daemon = Start(sandbox, bus, tpm);
+        using var proxy = new TpmProxy(sandbox, tpm);
+        TpmHold hold = proxy.Hold(TpmCc.CreatePrimary, canBeGivenUp: true);
+        using Daemon daemon = Start(sandbox, bus, proxy.Socket);
         bus.WaitForOwner(BusMount.Name);
         using var agent = new Agent(sandbox, User.Root, bus.Words);
         Opener idle = BusTests.Connect(agent);
         Opener busy = BusTests.Connect(agent);
-        busy.Submit(Tpm2.CreatePrimaryRsa());
-        tpm.WaitUntilBusy();
+        busy.Submit(Tpm2.CreatePrimary());
+        hold.WaitUntilHeld();
         daemon.Stop();
         Assert.Empty(idle.Read().Data);
         Assert.Empty(busy.Read().Data);
         Assert.Equal("ECONNREFUSED", agent.Call("tcti_open", "tabrmd").Errno);
     }
 
-    private static Daemon Start(Sandbox sandbox, MessageBus bus, SoftwareTpm tpm) => Daemon.Through(
-        sandbox, bus.Words, $"swtpm:path={tpm.Socket}", sandbox.MakeFolder("mnt"), "--dbus", "system");
+    private static Daemon Start(Sandbox sandbox, MessageBus bus, string socket) => Daemon.Through(
+        sandbox, bus.Words, $"swtpm:path={socket}", sandbox.MakeFolder("mnt"), "--dbus", "system");
 
     private static void AssertPrinted(Daemon daemon, string text) => Deadline.Poll(
         () => daemon.Printed.Contains(text, StringComparison.Ordinal), text, () => daemon.Printed);

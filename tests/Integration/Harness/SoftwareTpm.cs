@@ -62,11 +62,14 @@ internal sealed class SoftwareTpm : IDisposable
 
     public void Send(int signal) => _process.Send(signal);
 
-    /// <summary>Waits until it computes something.</summary>
-    public void WaitUntilBusy()
+    /// <summary>
+    /// Waits until it computes something, or the caller knows that it is done: on a busy machine a command may be over
+    /// before it is looked for.
+    /// </summary>
+    public void WaitUntilBusy(Func<bool> isDone)
     {
         long before = ProcessorTime;
-        Deadline.Poll(() => ProcessorTime > before, "swtpm computes");
+        Deadline.Poll(() => ProcessorTime > before || isDone(), "swtpm computes");
     }
 
     /// <summary>As when the power goes: nothing is saved but what was in NV.</summary>

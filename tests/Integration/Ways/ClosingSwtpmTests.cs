@@ -53,9 +53,10 @@ public sealed class ClosingSwtpmTests : IDisposable
                 () =>
                 {
                     opener.Submit(Tpm2.CreatePrimaryRsa());
-                    tpm.WaitUntilBusy();
+                    Task<Reply> response = opener.BeginRead();
+                    tpm.WaitUntilBusy(() => response.IsCompleted);
                     tpm.Kill();
-                    errno = opener.Read().Errno;
+                    errno = agent.End(response).Errno;
                     tpm.Restart();
                     return errno is not null; // else the key was made before swtpm ended
                 },
