@@ -137,10 +137,15 @@ public sealed class DoctorTests(Mount mount, ITestOutputHelper output) : TreeTes
     private Outcome Tpmfs(string command) => Mount.Sandbox.Run(
         User.Root, [Mount.Sandbox.Program, command, "--mount", Mount.Daemon.MountPoint]);
 
-    /// <summary>Returns what 'tpmfs top' prints in its first two seconds.</summary>
-    private string Top() => Mount.Sandbox.Run(
-        User.Root, "timeout", "--foreground", "--signal", "INT", "2", Mount.Sandbox.Program, "top",
-        "--mount", Mount.Daemon.MountPoint).Output;
+    /// <summary>Returns what 'tpmfs top' prints until it is told to stop, once it has printed a line.</summary>
+    private string Top()
+    {
+        using ChildProcess top = Mount.Sandbox.Start(
+            User.Root, [Mount.Sandbox.Program, "top", "--mount", Mount.Daemon.MountPoint]);
+        Deadline.Poll(() => top.Printed.Length > 0 || top.HasExited, "a line of top", top.Describe);
+        top.Send(Signals.Int);
+        return top.Wait().Output;
+    }
 
     private Outcome Doctor(User user, params string[] more) => Mount.Sandbox.Run(
         user, [Mount.Sandbox.Program, "doctor", "--mount", Mount.Daemon.MountPoint, .. more]);

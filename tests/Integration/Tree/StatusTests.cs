@@ -24,6 +24,9 @@ public sealed partial class StatusTests(Mount mount, ITestOutputHelper output) :
         Assert.Equal(status.Split('\n').Length, Command("status").Succeeded().Output.Split('\n').Length);
     }
 
+    /// <summary>What a terminal gets from Ctrl-C.</summary>
+    private const char InterruptKey = '\x03';
+
     [Theory]
     [InlineData("status")]
     [InlineData("top")]
@@ -32,15 +35,26 @@ public sealed partial class StatusTests(Mount mount, ITestOutputHelper output) :
         string domain = At($"domains/a-name-that-is-rather-long-for-a-domain-{NewNumber()}");
         Assert.Null(Admin.Call("mkdir", domain).Errno);
         OpenAt($"{domain}/rm0").Transact(Tpm2.CreatePrimary()).NewHandle();
-        // top runs until it is told to stop.
-        Outcome ended = Mount.Sandbox.Run(
-            User.Root, "env", "TERM=xterm", "script", "--quiet", "--return", "/dev/null", "--command",
-            $"stty columns 80; timeout --foreground --signal INT 3 {Mount.Sandbox.Program} {command} "
-                + $"--mount {Mount.Daemon.MountPoint}");
+        const string Row = "domains/a-n";
+        using ChildProcess terminal = Mount.Sandbox.Start(
+            User.Root,
+            ["env", "TERM=xterm", "script", "--quiet", "--return", "--flush", "/dev/null", "--command",
+                $"stty columns 80; {Mount.Sandbox.Program} {command} --mount {Mount.Daemon.MountPoint}"]);
+        Deadline.Poll(
+            () => terminal.HasExited || terminal.Printed.Contains(Row, StringComparison.Ordinal), "the domain's row",
+            terminal.Describe);
+        if (command == "top")
+        {
+            // top runs until it is told to stop
+            terminal.Input.Write(InterruptKey);
+            terminal.Input.Flush();
+        }
+
+        Outcome ended = terminal.Wait(Deadline.Step);
         string plain = ControlSequence().Replace(ended.Output, "");
         string[] lines = plain.Split(['\r', '\n'], StringSplitOptions.RemoveEmptyEntries);
         Assert.All(lines, line => Assert.InRange(line.Length, 0, 80));
-        string row = lines.Last(line => line.StartsWith("domains/a-n", StringComparison.Ordinal));
+        string row = lines.Last(line => line.StartsWith(Row, StringComparison.Ordinal));
         Assert.Matches(@"^domains/a-n[a-z-]*… +1 +1 +0 .* [0-9.]+$", row);
         Assert.InRange(row.Split(' ', StringSplitOptions.RemoveEmptyEntries).Length, 10, 14);
         Assert.Contains("\x1b[1m", ended.Output, StringComparison.Ordinal);
