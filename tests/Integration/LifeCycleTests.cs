@@ -283,9 +283,25 @@ public sealed class LifeCycleTests : IDisposable
     }
 
     /// <summary>The one child process of a process; the kernel lists them by the thread that made them.</summary>
-    private static int ChildOf(int parent) => int.Parse(
-        Assert.Single(
-            Directory.GetDirectories($"/proc/{parent}/task")
-                .Select(thread => File.ReadAllText($"{thread}/children").Trim()), list => list.Length > 0),
-        CultureInfo.InvariantCulture);
+    private static int ChildOf(int parent)
+    {
+        string[] children = [];
+        Deadline.Poll(
+            () => (children = [.. Directory.GetDirectories($"/proc/{parent}/task").SelectMany(ChildrenOf)]).Length == 1,
+            $"one child of process {parent}", () => string.Join(' ', children));
+        return int.Parse(children[0], CultureInfo.InvariantCulture);
+    }
+
+    /// <summary>Returns a thread's child processes; none where the thread has ended.</summary>
+    private static string[] ChildrenOf(string thread)
+    {
+        try
+        {
+            return File.ReadAllText($"{thread}/children").Split(' ', StringSplitOptions.RemoveEmptyEntries);
+        }
+        catch (IOException)
+        {
+            return [];
+        }
+    }
 }

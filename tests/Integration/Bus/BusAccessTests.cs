@@ -63,7 +63,7 @@ public sealed class BusAccessTests(BusMount mount, ITestOutputHelper output) : B
         Assert.Contains(" rm0 0 ", Read(Path.Combine(path, "openers")));
         Connect(opener.Agent);
         Assert.Equal("ECONNREFUSED", opener.Agent.Call("tcti_open", "tabrmd").Errno);
-        Assert.Contains("openers.max", Mount.Daemon.Printed, StringComparison.Ordinal);
+        Mount.Daemon.AwaitPrinted("openers.max");
 
         Mount.Sandbox.Shell($"chmod 0 {path}");
         opener.Close();

@@ -141,19 +141,35 @@ internal sealed class TpmProxy : ITpmChannel, IDisposable
     private void ServeData(Socket client)
     {
         using var connection = new TpmConnection(client);
-        while (connection.TryReceive() is { } command)
+        try
         {
-            TpmHeader.TryRead(command, out TpmHeader header);
-            TpmHold? hold;
+            while (connection.TryReceive() is { } command)
+            {
+                Serve(connection, command);
+            }
+        }
+        finally
+        {
+            // so that no cut finds a socket that is closed
             lock (_lock)
             {
-                _commands.Add(header.CommandCode);
-                hold = _holds.Find(one => one.Code == header.CommandCode && one.TryTake());
+                _clients.Remove(client);
             }
-
-            bool isGivenUp = hold?.Wait() == false;
-            connection.Send(isGivenUp ? s_cancelled : Transact(command));
         }
+    }
+
+    private void Serve(TpmConnection connection, byte[] command)
+    {
+        TpmHeader.TryRead(command, out TpmHeader header);
+        TpmHold? hold;
+        lock (_lock)
+        {
+            _commands.Add(header.CommandCode);
+            hold = _holds.Find(one => one.Code == header.CommandCode && one.TryTake());
+        }
+
+        bool isGivenUp = hold?.Wait() == false;
+        connection.Send(isGivenUp ? s_cancelled : Transact(command));
     }
 
     private void ServeControl(Socket client)

@@ -170,7 +170,7 @@ public sealed class SurvivalTests : IDisposable
 
         using Daemon second = Start();
         Assert.Equal(fresh, Everything);
-        Assert.Contains(StateFile, second.Printed, StringComparison.Ordinal);
+        second.AwaitPrinted(StateFile);
         Assert.Contains(
             Directory.GetFiles(_state, "state.json?*"),
             other => other != StateFile && File.ReadAllBytes(other).AsSpan().SequenceEqual(damaged));

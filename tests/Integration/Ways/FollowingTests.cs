@@ -88,8 +88,8 @@ public sealed class FollowingTests(ITestOutputHelper output) : IDisposable
         Assert.Contains("LimitNICE=+0", Scheduling(daemon), StringComparison.Ordinal);
         LongestOf(daemon, "unprivileged");
         Assert.All(
-            Directory.GetDirectories($"/proc/{daemon.Id}/task"),
-            task => Assert.Equal("0", File.ReadAllText(task + "/stat").Split(") ")[^1].Split(' ')[38]));
+            Directory.GetDirectories($"/proc/{daemon.Id}/task").SelectMany(task => LinesOf(task + "/stat")),
+            line => Assert.Equal("0", line.Split(") ")[^1].Split(' ')[38]));
     }
 
     [Fact]
