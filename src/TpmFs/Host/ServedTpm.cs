@@ -47,6 +47,9 @@ internal sealed class ServedTpm : ISuspendable, IDisposable
 
     public TpmPlan Plan { get; }
 
+    /// <summary>Gets what ends the process, with a message and what went wrong. For tests.</summary>
+    public Action<string, Exception> FailFast { get; init; } = Environment.FailFast;
+
     public TpmPort Port { get; }
 
     public TpmStatus Status { get; }
@@ -115,7 +118,7 @@ internal sealed class ServedTpm : ISuspendable, IDisposable
         {
             // Nobody waits for this task, and openers would wait for ever. The next daemon may go on with what is kept;
             // where three in a row cannot, the last one drops it.
-            Environment.FailFast($"TPM {Plan.Number} could not be started", problem);
+            FailFast($"TPM {Plan.Number} could not be started", problem);
             throw;
         }
     }
