@@ -9,8 +9,8 @@ Standard input, a line each: "kill" sends SIGKILL, "kill SIGNAL" another signal,
 keeps the next start back until "release", "forget NAME" closes what is kept under a name, "format NAME NUMBER" changes
 the format of a mirror (its bytes 12 to 15), "limit BYTES" is the longest file of the processes that are started from
 then on (RLIMIT_FSIZE; none with "limit -1").
-Standard output, a line each: "started PID", "ready PID", "ended PID STATUS", "stored NAME", "kept NAME...", and "stopped" at the
-end.
+Standard output, a line each: "started PID", "ready PID", "ended PID STATUS", "stored NAME", "kept NAME...", and
+"stopped" at the end.
 """
 import array
 import os
