@@ -9,9 +9,9 @@ namespace TpmFs.Tpm.Transports;
 /// </summary>
 /// <remarks>
 /// No clock says whether an answer is still to come. The command's own answer may be the same as that to the marker
-/// after it. So a second marker, with another answer, is sent after the first one is answered: a command has one answer,
-/// which is not both. Processes that were killed here have sent markers, too. Their answers are other ones, since the
-/// last byte of the response's memory, which outlives each process, counts the markers.
+/// after it. So a second marker, with another answer, is sent after the first one is answered: a command has one
+/// answer, which is not both. Processes that were killed here have sent markers, too. Their answers are other ones,
+/// since the last byte of the response's memory, which outlives each process, counts the markers.
 /// </remarks>
 /// <param name="socket">The connection.</param>
 /// <param name="deadline">When to give up.</param>
