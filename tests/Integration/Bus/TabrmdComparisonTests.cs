@@ -1,7 +1,7 @@
 using System.Buffers.Binary;
 using TpmFs.Integration.Tests.Harness;
-using TpmFs.Tpm;
 using TpmFs.Integration.Tests.Tree;
+using TpmFs.Tpm;
 
 namespace TpmFs.Integration.Tests.Bus;
 
