@@ -18,7 +18,7 @@ internal static class SwtpmMarker
     private static readonly int[] s_lengths = [8, 10, 12, 13, 15];
 
     private static readonly TpmRc[] s_answers =
-        [TpmRc.CommandCode, TpmRc.BadTag, .. s_lengths.Select((_, index) => Insufficient(index + 1))];
+        [TpmRc.CommandCode, TpmRc.BadTag, .. s_lengths.Select((_, index) => TpmRc.Insufficient.ForParameter(index))];
 
     /// <summary>Returns the marker of a number. Numbers that are seven apart have the same.</summary>
     public static byte[] Command(int number)
@@ -56,7 +56,4 @@ internal static class SwtpmMarker
     private static TpmRc? CodeOf(ReadOnlySpan<byte> response) =>
         TpmHeader.TryRead(response, out TpmHeader header) && header.Size == TpmHeader.Length
             ? header.ResponseCode : null;
-
-    /// <summary>Returns TPM_RC_INSUFFICIENT for a parameter (Part 2, 6.6.2).</summary>
-    private static TpmRc Insufficient(int parameter) => new(0x0DAu | ((uint)parameter << 8));
 }

@@ -24,7 +24,7 @@ public sealed partial class StatusTests(Mount mount, ITestOutputHelper output) :
         Assert.Equal(status.Split('\n').Length, Command("status").Succeeded().Output.Split('\n').Length);
     }
 
-    /// <summary>What a terminal gets from Ctrl-C.</summary>
+    /// <summary>The byte that a terminal gets from Ctrl-C.</summary>
     private const char InterruptKey = '\x03';
 
     [Theory]
