@@ -222,6 +222,9 @@ internal static unsafe partial class LibC
     public static partial int pthread_kill(nint thread, int number);
 
     [LibraryImport(Library)]
+    public static partial int ioctl(SafeHandle descriptor, nuint request, int* value);
+
+    [LibraryImport(Library)]
     public static partial int pthread_sigmask(int how, void* set, void* former);
 
     [LibraryImport(Library)]

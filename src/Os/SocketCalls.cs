@@ -12,6 +12,7 @@ public static unsafe class SocketCalls
     private const int SendBuffer = 7; // SO_SNDBUF
     private const int ScmRights = 1;
     private const int SetStatusFlags = 4; // F_SETFL
+    private const nuint OutputQueue = 0x5411; // SIOCOUTQ
     private const int MessagePeek = 2;
     private const int MessageDontWait = 0x40;
     private const int MessageNoSignal = 0x4000;
@@ -75,6 +76,16 @@ public static unsafe class SocketCalls
     {
         byte first;
         return LibC.recv_now(socket, &first, 1, MessagePeek | MessageDontWait) < 0;
+    }
+
+    /// <summary>
+    /// True when the other side has read all that was sent on a Unix socket, by whichever process: no memory is charged
+    /// for it any more (SIOCOUTQ, unix(7)).
+    /// </summary>
+    public static bool IsAllRead(SafeHandle socket)
+    {
+        int charged = 0;
+        return LibC.ioctl(socket, OutputQueue, &charged) == 0 && charged == 0;
     }
 
     /// <summary>

@@ -141,19 +141,21 @@ internal sealed class SwtpmControl(SwtpmConnector open, bool keepsConnection, bo
 
     /// <summary>
     /// Drops the answers to what another process asked, and to a cancel since then: sends a request that swtpm does not
-    /// know, and reads until its answer.
+    /// know, and reads until its answer. It sends that request once swtpm has read those before: in one read(2) with
+    /// them, the request would have no answer.
     /// </summary>
     private void GetInStep(Deadline deadline)
     {
         if ((Volatile.Read(ref _cancel) is { } cancel && !cancel.Wait(deadline.Remaining))
-            || !open(deadline, out TpmSocket? socket, out _))
+            || !open(deadline, out TpmSocket? socket, out _)
+            || !socket!.AwaitRead(deadline))
         {
             return;
         }
 
         Span<byte> number = stackalloc byte[sizeof(uint)];
         BinaryPrimitives.WriteUInt32BigEndian(number, UnknownRequest);
-        _unknownRequests += socket!.SendAll(number, deadline) == IoStatus.Ok ? 1 : 0;
+        _unknownRequests += socket.SendAll(number, deadline) == IoStatus.Ok ? 1 : 0;
         while (_unknownRequests > 0 && socket.ReceiveExactly(number, deadline) == IoStatus.Ok)
         {
             _unknownRequests -= BinaryPrimitives.ReadUInt32BigEndian(number) == UnknownAnswer ? 1 : 0;

@@ -113,6 +113,22 @@ internal sealed class TpmSocket(Socket socket) : IDisposable
     public bool EndsWithin(TimeSpan time) =>
         socket.Poll((int)time.TotalMicroseconds, SelectMode.SelectRead) && socket.Available == 0;
 
+    /// <summary>
+    /// Waits until the other side has read all that was sent on this Unix socket. Nobody signals that, so it looks
+    /// every millisecond. Returns false when the deadline passes before.
+    /// </summary>
+    public bool AwaitRead(Deadline deadline)
+    {
+        bool isRead = SocketCalls.IsAllRead(socket.SafeHandle);
+        while (!isRead && !deadline.Passed)
+        {
+            Thread.Sleep(1);
+            isRead = SocketCalls.IsAllRead(socket.SafeHandle);
+        }
+
+        return isRead;
+    }
+
     public IoStatus SendAll(ReadOnlySpan<byte> data, Deadline deadline)
     {
         while (!data.IsEmpty)

@@ -7,6 +7,9 @@ namespace TpmFs.Tpm.Tests.Transports;
 /// <summary>A process is killed, and the next one goes on with the descriptors that were kept.</summary>
 public sealed class AdoptionTests : IDisposable
 {
+    private const int SigCont = 18;
+    private const int SigStop = 19;
+
     private static readonly byte[] s_setLocality3 = [0, 0, 0, 5, 3];
 
     private readonly TemporaryDirectory _directory = new();
@@ -113,6 +116,26 @@ public sealed class AdoptionTests : IDisposable
         keeper.Send("control", s_setLocality3);
         using EmbeddedTransport next = Adopt(killed);
         Assert.Equal(TpmRc.Locality, TpmClient.CodeOf(TpmClient.Execute(next, TpmClient.ResetPcr20)));
+        Assert.Equal(TpmRc.Success, TpmClient.CodeOf(TpmClient.Execute(next, TpmClient.ResetPcr20, locality: 2)));
+        AssertWorks(next);
+    }
+
+    /// <summary>
+    /// swtpm took the killed process' request and the next one's for one request, and answered one of them. No request
+    /// on the control channel was answered from then on.
+    /// </summary>
+    [Fact]
+    public void A_request_that_swtpm_has_not_read_yet_is_not_taken_for_one_with_the_next()
+    {
+        EmbeddedTransport killed = Start();
+        var keeper = new Keeper(killed);
+        int server = killed.ServerProcess;
+        Assert.Equal(0, ProcessCalls.Kill(server, SigStop));
+        keeper.Send("control", s_setLocality3);
+        using EmbeddedTransport next = Adopt(killed);
+        TransmitResult tooEarly = TpmClient.TryGetRandom(next, TimeSpan.FromMilliseconds(300), locality: 2);
+        Assert.NotEqual(TransmitStatus.Ok, tooEarly.Status);
+        Assert.Equal(0, ProcessCalls.Kill(server, SigCont));
         Assert.Equal(TpmRc.Success, TpmClient.CodeOf(TpmClient.Execute(next, TpmClient.ResetPcr20, locality: 2)));
         AssertWorks(next);
     }
