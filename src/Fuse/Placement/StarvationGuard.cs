@@ -12,8 +12,6 @@ internal sealed class StarvationGuard(TimeProvider time)
     /// <summary>Starvation within as many pauses after the last one makes the next pause longer.</summary>
     private const int PausesUntilForgotten = 5;
 
-    /// <summary>Starvation is remembered for this long at least.</summary>
-    private static readonly TimeSpan s_shortestMemory = TimeSpan.FromSeconds(3);
     private static readonly TimeSpan s_behindClient = TimeSpan.FromMicroseconds(300);
     private static readonly TimeSpan s_longWait = TimeSpan.FromMilliseconds(2);
 
@@ -21,7 +19,17 @@ internal sealed class StarvationGuard(TimeProvider time)
     /// The watching thread looks every 5 ms. One that comes so late waits for a CPU itself, and helps nobody in time.
     /// </summary>
     private static readonly TimeSpan s_lateLook = TimeSpan.FromMilliseconds(15);
-    private static readonly TimeSpan s_firstPause = TimeSpan.FromMilliseconds(100);
+
+    /// <summary>
+    /// Short, since a single wait of some milliseconds means nothing: programs that start or end cause it.
+    /// </summary>
+    private static readonly TimeSpan s_firstPause = TimeSpan.FromMilliseconds(20);
+
+    /// <summary>From a pause of this length on it is certain that others want the CPU.</summary>
+    private static readonly TimeSpan s_certain = TimeSpan.FromMilliseconds(80);
+
+    /// <summary>Starvation that is certain is remembered for this long at least.</summary>
+    private static readonly TimeSpan s_certainMemory = TimeSpan.FromSeconds(3);
     private static readonly TimeSpan s_longestPause = TimeSpan.FromSeconds(8);
 
     private CpuWaits _waits;
@@ -59,7 +67,7 @@ internal sealed class StarvationGuard(TimeProvider time)
     public void Starved()
     {
         TimeSpan since = time.GetElapsedTime(_starved);
-        bool isAgain = _pause > TimeSpan.Zero && (since < s_shortestMemory || since < _pause * PausesUntilForgotten);
+        bool isAgain = since < _pause * PausesUntilForgotten || (_pause >= s_certain && since < s_certainMemory);
         _pause = !isAgain ? s_firstPause : _pause * 2 < s_longestPause ? _pause * 2 : s_longestPause;
         _starvations++;
         _starved = time.GetTimestamp();
