@@ -10,6 +10,8 @@
  *     reset              all counts to 0
  *     delay CODE MICROSECONDS
  *                        from now on the command takes that long at least
+ *     refuse CODE RESPONSE_CODE TIMES
+ *                        the next commands of that code do not reach the TPM; they are answered with that response code
  *     hold CODE          the next command of that code does not reach the TPM
  *     held               answered when such a command is there: "CODE"
  *     release            it may go on; so may all that come later
@@ -36,6 +38,7 @@
 enum { CODES = 0x200, BUFFER = 8192, HEADER = 10, SET_LOCALITY = 0x20001000 };
 
 static long counts[CODES], delays[CODES];
+static struct { uint32_t with; long times; } refusals[CODES];
 static int tpm, device = -1;
 static unsigned number;
 static unsigned hold;           /* the code; 0: none */
@@ -50,6 +53,11 @@ static void fail(const char *what) {
 
 static uint32_t number_at(const uint8_t *bytes) {
     return (uint32_t)bytes[0] << 24 | bytes[1] << 16 | bytes[2] << 8 | bytes[3];
+}
+
+static void put_number_at(uint8_t *bytes, uint32_t value) {
+    for (int i = 0; i < 4; i++)
+        bytes[i] = value >> (24 - 8 * i);
 }
 
 static int connect_to(const char *path) {
@@ -88,6 +96,12 @@ static void answer(const uint8_t *response, size_t length) {
         fail("the kernel's side");
 }
 
+static void answer_code(uint32_t code) {
+    uint8_t response[HEADER] = { 0x80, 0x01, 0, 0, 0, HEADER };
+    put_number_at(response + 6, code);
+    answer(response, HEADER);
+}
+
 static void pass_on(ssize_t length) {
     uint8_t response[BUFFER];
     size_t got = 0;
@@ -106,15 +120,18 @@ static void pass_on(ssize_t length) {
 }
 
 static void serve(void) {
-    static const uint8_t success[HEADER] = { 0x80, 0x01, 0, 0, 0, HEADER };
     ssize_t length = read(device, command, sizeof command);
     unsigned code = length >= HEADER ? number_at(command + 6) : 0;
     if (length < HEADER)
         fail("a command of the kernel's");
     if (code == SET_LOCALITY)
-        return answer(success, HEADER);
+        return answer_code(0);
     if (code < CODES)
         counts[code]++;
+    if (code < CODES && refusals[code].times > 0) {
+        refusals[code].times--;
+        return answer_code(refusals[code].with);
+    }
     if (!hold || code != hold)
         return pass_on(length);
     kept = length;
@@ -126,12 +143,16 @@ static void serve(void) {
 static void obey(void) {
     char line[128];
     unsigned code;
-    long microseconds;
+    unsigned response;
+    long microseconds, times;
     if (!fgets(line, sizeof line, stdin))
         exit(0);
     if (sscanf(line, "delay %i %li", &code, &microseconds) == 2 && code < CODES)
         delays[code] = microseconds;
-    else if (sscanf(line, "hold %i", &code) == 1)
+    else if (sscanf(line, "refuse %i %i %li", &code, &response, &times) == 3 && code < CODES) {
+        refusals[code].with = response;
+        refusals[code].times = times;
+    } else if (sscanf(line, "hold %i", &code) == 1)
         hold = code;
     else if (strcmp(line, "held\n") == 0) {
         told_when_held = !kept;

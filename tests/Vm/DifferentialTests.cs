@@ -7,8 +7,8 @@ namespace TpmFs.Vm.Tests;
 
 /// <summary>
 /// The same actions on the kernel's /dev/tpmrm0 and on TpmFs over /dev/tpmN, on its rm0 and then on the character
-/// device of rm0, their TPMs twins: whatever differs is in differential/differences.json and in docs/differences.md, or
-/// is a failure.
+/// device of rm0, and others on /dev/tpmN and on raw0, their TPMs twins: whatever differs is in
+/// differential/differences.json and in docs/differences.md, or is a failure.
 /// </summary>
 [Collection(GuestCollection.Name)]
 public sealed class DifferentialTests(Guest guest, ScriptedRun scripted, ITestOutputHelper output)
@@ -34,27 +34,50 @@ public sealed class DifferentialTests(Guest guest, ScriptedRun scripted, ITestOu
         Assert.Empty(difference.Cases.Except(scripted.Result.Found.Keys));
     }
 
-    [Fact]
-    public void A_device_differs_where_its_node_does_and_where_that_is_meant()
+    [Theory]
+    [InlineData("device")]
+    [InlineData("raw")]
+    public void Another_way_differs_only_where_it_is_meant_and_everywhere_there(string way)
     {
-        var run = DifferentialRun.In(guest, "device", ScriptedRun.Limit);
+        var run = DifferentialRun.In(guest, way, ScriptedRun.Limit);
         Assert.Equal("", string.Join('\n', run.Unexplained));
-        Assert.Empty(Shown("device").SelectMany(difference => difference.Cases).Except(run.Found.Keys));
+        Assert.Empty(Shown(way).SelectMany(difference => difference.Cases).Except(run.Found.Keys));
     }
 
     [Fact]
     public void The_document_has_every_difference_and_no_other()
     {
         string[] lines = File.ReadAllLines(Path.Combine(Guest.Repository, "docs", "differences.md"));
-        Assert.Equal(Difference.All.Where(one => one.Only != "device").Select(one => one.Row), FirstTable(lines));
-        Assert.Equal(
-            Difference.All.Where(one => one.Only == "device").Select(one => one.Row),
-            FirstTable(lines.SkipWhile(line => line != "## The character device")));
+        Assert.Equal(Rows(difference => difference.IsOf("node")), FirstTable(lines));
+        Assert.Equal(Rows(IsOnlyOf("device")), TableBelow("## The character device"));
+        Assert.Equal(Rows(IsOnlyOf("raw")), TableBelow("## raw0 and /dev/tpm0"));
+
+        IEnumerable<string> TableBelow(string heading) => FirstTable(lines.SkipWhile(line => line != heading));
     }
+
+    /// <summary>The document names the rows of the first table that are about the file, one by one.</summary>
+    [Fact]
+    public void The_document_names_the_rows_that_hold_for_raw0_as_well()
+    {
+        IEnumerable<string> lines = File.ReadLines(Path.Combine(Guest.Repository, "docs", "differences.md"))
+            .SkipWhile(line => line != "## raw0 and /dev/tpm0")
+            .Where(line => line.StartsWith("- ", StringComparison.Ordinal));
+        Assert.Equal(
+            Difference.All.Where(one => one.IsOf("node") && one.IsOf("raw")).Select(one => "- " + one.Name), lines);
+    }
+
+    [Fact]
+    public void Every_difference_has_an_action_that_shows_it_or_says_why_none_can() =>
+        Assert.All(Difference.All, one => Assert.NotEqual(one.Cases.Length == 0, one.NotRun is null));
 
     /// <summary>The differences that show by one way to TpmFs, in a run of this length.</summary>
     private static IEnumerable<Difference> Shown(string way) =>
-        Difference.All.Where(one => (DifferentialRun.IsSoak || !one.Slow) && one.Only is null || one.Only == way);
+        Difference.All.Where(one => (DifferentialRun.IsSoak || !one.Slow) && one.IsOf(way));
+
+    private static Func<Difference, bool> IsOnlyOf(string way) => one => one.IsOf(way) && !one.IsOf("node");
+
+    private static IEnumerable<string> Rows(Func<Difference, bool> which) =>
+        Difference.All.Where(which).Select(one => one.Row);
 
     private static IEnumerable<string> FirstTable(IEnumerable<string> lines) =>
         lines.SkipWhile(line => !line.StartsWith('|')).TakeWhile(line => line.StartsWith('|')).Skip(2);

@@ -1,18 +1,24 @@
 using System.Text.Json;
+using System.Text.Json.Serialization;
 
 namespace TpmFs.Vm.Tests.Harness;
 
 /// <summary>
-/// A difference from /dev/tpmrm0 that is meant to be: what either does, why, and how it shows, as regular expressions
-/// of lines of run.py.
+/// A difference from the kernel's node that is meant to be: what either does, why, and how it shows, as regular
+/// expressions of lines of run.py.
 /// </summary>
-/// <param name="Slow">Whether it shows only in slow.txt.</param>
-/// <param name="Only">The one way to TpmFs by which it shows, "node" or "device"; null for both.</param>
+/// <param name="Slow">True when it shows only in slow.txt.</param>
+/// <param name="Ways">The ways to TpmFs by which it shows: "node", "device", "raw"; null for the first two.</param>
+/// <param name="NotRun">Why no action can show it in the guest; null where actions do.</param>
 internal sealed record Difference(
-    string Name, string Kernel, string Tpmfs, string Why, string[] Cases, bool Slow = false, string? Only = null)
+    string Name, string Kernel, string Tpmfs, string Why, string[] Cases, bool Slow = false, string[]? Ways = null,
+    [property: JsonPropertyName("not run")] string? NotRun = null)
 {
     /// <summary>Its row of a table of docs/differences.md.</summary>
     public string Row => $"| {Name} | {Kernel} | {Tpmfs} | {Why} |";
+
+    /// <returns>True when it shows by this way.</returns>
+    public bool IsOf(string way) => Ways?.Contains(way) ?? way is "node" or "device";
 
     public static Difference[] All { get; } = JsonSerializer.Deserialize<Difference[]>(
         File.ReadAllText(Path.Combine(Guest.Scripts, "differential", "differences.json")), JsonSerializerOptions.Web)!;

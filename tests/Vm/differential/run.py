@@ -3,6 +3,7 @@
 and says where they differ.
 
     run.py WAY                       the actions of actions.txt, and of slow.txt where TPMFS_SOAK is set
+    run.py raw                       the actions of raw.txt, on /dev/tpmN and on raw0
     run.py WAY random ACTIONS SEED   random clients, until they have done so much; the seed makes all of them
 
 WAY is the way to TpmFs: node, or device for the character device of the node.
@@ -34,7 +35,7 @@ class Differences:
     def __init__(self, way):
         self.way = way
         self._allowed = [(re.compile(case), entry) for entry in json.loads((HERE / "differences.json").read_text())
-                         for case in entry["cases"] if entry.get("only", way) == way]
+                         for case in entry["cases"] if way in entry.get("ways", ["node", "device"])]
         self.found = collections.Counter()
         self.unexplained = []
         self.actions = 0
@@ -61,15 +62,33 @@ def sections(file):
     for line in (HERE / file).read_text().splitlines():
         if line.startswith("== "):
             actions = found[line[3:]] = []
-        elif line and not line.startswith("#"):
+        elif line and not line.startswith(("#", "also ")):
             actions.append(line)
     return found
 
 
+def raw_sections():
+    """Names and actions of the sections of raw.txt. A line 'also SECTION' at its top stands for a section of
+    actions.txt, on the raw node. That node has one opener at a time, so each opener of the section acts alone."""
+    managed = sections("actions.txt")
+    for line in (HERE / "raw.txt").read_text().splitlines():
+        if line.startswith("also "):
+            actions = [action.split(maxsplit=2) for action in managed[line[5:]]]
+            for opener in sorted({who for who, *_ in actions} - {"tpm", "pause"}):
+                yield line[5:], [" ".join([who, "openraw" if verb == "open" else verb, *words])
+                                 for who, verb, *words in actions if who in (opener, "tpm", "pause")]
+    yield from sections("raw.txt").items()
+
+
+def managed_sections():
+    yield from sections("actions.txt").items()
+    if os.environ.get("TPMFS_SOAK"):
+        yield from sections("slow.txt").items()
+
+
 def scripted(sides, differences):
     """One side after the other, so that no time passes on one while the other is at work."""
-    all_sections = sections("actions.txt") | (sections("slow.txt") if os.environ.get("TPMFS_SOAK") else {})
-    for where, actions in all_sections.items():
+    for where, actions in raw_sections() if differences.way == "raw" else managed_sections():
         outcomes = []
         for side in sides:
             outcomes.append([side.act(action) for action in actions])

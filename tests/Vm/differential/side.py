@@ -52,7 +52,7 @@ class Side:
             verb, *words = words
         start = time.monotonic()
         try:
-            if who not in self.openers and verb not in ("open", "openraw", "again"):
+            if who not in self.openers and verb not in ("open", "openraw", "openlocality", "again"):
                 raise Missing(who)
             outcome = VERBS[verb](self, who, *words)
         except OSError as problem:
@@ -121,15 +121,23 @@ def _wait(fd, events, timeout):
     return "|".join(name for bit, name in EVENTS.items() if ready & bit) or "nothing"
 
 
+def _open(side, who, path, flags):
+    access = 0 if {"rdonly", "wronly"} & set(flags) else os.O_RDWR
+    side.openers[who] = Opener(os.open(path, sum((getattr(os, "O_" + flag.upper()) for flag in flags), access)))
+    return "done"
+
+
 def open_node(side, who, *flags):
-    access = 0 if "wronly" in flags else os.O_RDWR
-    side.openers[who] = Opener(os.open(side.node, sum((getattr(os, "O_" + flag.upper()) for flag in flags), access)))
-    return "done"
+    return _open(side, who, side.node, flags)
 
 
-def open_raw(side, who):
-    side.openers[who] = Opener(os.open(side.raw, os.O_RDWR))
-    return "done"
+def open_raw(side, who, *flags):
+    return _open(side, who, side.raw, flags)
+
+
+def open_locality(side, who, locality):
+    """The raw node of a locality, which is beside the plain one."""
+    return _open(side, who, side.raw.parent / "locality" / locality / side.raw.name, [])
 
 
 def open_again(side, who, other):
@@ -253,8 +261,8 @@ def kind(side, who):
 
 
 VERBS = {
-    "open": open_node, "openraw": open_raw, "again": open_again, "close": close, "write": write, "cut": cut,
-    "read": read, "do": do, "poll": poll, "wait": wait,
+    "open": open_node, "openraw": open_raw, "openlocality": open_locality, "again": open_again, "close": close,
+    "write": write, "cut": cut, "read": read, "do": do, "poll": poll, "wait": wait,
     "nonblock": nonblock, "interrupted": interrupted, "number": number, "order": order, "kind": kind,
     "leave": leave, "spin": spin,
     "empty": call(lambda fd: os.write(fd, b"")),
