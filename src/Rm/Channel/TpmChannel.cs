@@ -26,6 +26,7 @@ internal sealed class TpmChannel
     private readonly ITpmTransport _transport;
     private readonly LedgerMirror _mirror;
     private readonly TimeProvider _time;
+    private readonly ExchangeClock _clock;
     private readonly TimeSpan _commandTimeout;
     private readonly byte[] _ownCommand = new byte[64 * 1024];
     private readonly Memory<byte> _ownResponse;
@@ -36,6 +37,7 @@ internal sealed class TpmChannel
     public TpmChannel(ITpmTransport transport, LedgerMirror mirror, TimeProvider time, TimeSpan commandTimeout)
     {
         (_transport, _mirror, _time, _commandTimeout) = (transport, mirror, time, commandTimeout);
+        _clock = new ExchangeClock(time);
         _ownResponse = mirror.Own?.Buffer ?? new byte[64 * 1024];
         if (mirror.IsKept)
         {
@@ -57,6 +59,9 @@ internal sealed class TpmChannel
 
     /// <summary>Gets the message of the error by which the channel was lost.</summary>
     public string Problem { get; private set; } = "";
+
+    /// <summary>Gets the command that the TPM has not answered; null when it has answered all. Any thread.</summary>
+    public UnansweredCommand? Unanswered => _clock.Running;
 
     /// <summary>The largest command that the way to the TPM takes, in bytes.</summary>
     public int LargestCommand => _transport.Features.LargestCommand ?? int.MaxValue;
@@ -117,6 +122,7 @@ internal sealed class TpmChannel
     {
         long start = _time.GetTimestamp();
         var left = TimeSpan.FromTicks(begun.End - EndOf(start, TimeSpan.Zero));
+        _clock.Begin([], start);
         TransmitResult result = _transport.FinishExchange(
             begun.Phase == ExchangePhase.Sent, begun.Buffer, Shorter(left > s_shortestLimit ? left : s_shortestLimit));
         Count(result, start);
@@ -226,6 +232,7 @@ internal sealed class TpmChannel
         long start)
     {
         _current = record;
+        _clock.Begin(command.Span, start);
         TransmitResult result = _transport.Transmit(command, locality, record?.Buffer ?? response, limit);
         _current = null;
         Count(result, start);
@@ -235,6 +242,7 @@ internal sealed class TpmChannel
 
     private void Count(in TransmitResult result, long start)
     {
+        _clock.End();
         Busy += _time.GetElapsedTime(start);
         Commands++;
         _hasAnswered |= result.Status == TransmitStatus.Ok;

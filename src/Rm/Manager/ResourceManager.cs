@@ -55,6 +55,9 @@ public sealed class ResourceManager : IDisposable
     /// <summary>Gets the reason why the TPM is not there, for a person; empty while it is. Any thread.</summary>
     public string Problem => _parts.Connection.Problem;
 
+    /// <summary>Gets the command that the TPM has not answered; null when it has answered all. Any thread.</summary>
+    public UnansweredCommand? Unanswered => _parts.Channel.Unanswered;
+
     /// <summary>
     /// True while the manager is prepared for the machine's sleep. The manager that goes on stays so until
     /// <see cref="Resume"/>.

@@ -38,6 +38,7 @@ internal static class StatusView
 
     private static bool IsProblem(string line) => line.Length > Words
         && (line.AsSpan(Words).StartsWith("NOT THERE", StringComparison.Ordinal)
+            || line.AsSpan(Words).StartsWith("NO ANSWER", StringComparison.Ordinal)
             || line.AsSpan(Words).StartsWith("SUSPENDED", StringComparison.Ordinal));
 
     private static IEnumerable<string> ShowWords(string line, Terminal terminal)

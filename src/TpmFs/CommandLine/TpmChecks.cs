@@ -12,6 +12,10 @@ namespace TpmFs.CommandLine;
 /// </summary>
 internal sealed partial class TpmChecks(MountedTree tree)
 {
+    private const string HowToWake =
+        "wait if the command makes a key ('tpmfs openers' shows the program that sent it, unless that has gone); "
+            + "otherwise read 'A TPM that hangs' in troubleshooting.md (installed: /usr/share/doc/tpmfs)";
+
     /// <summary>Gets the name of the user who runs this program.</summary>
     private static string User => OutsideText.Line(Environment.UserName is { Length: > 0 } name ? name : "USER");
 
@@ -41,7 +45,14 @@ internal sealed partial class TpmChecks(MountedTree tree)
         foreach (Match tpm in StatusOfTpm().Matches(status))
         {
             int number = int.Parse(tpm.Groups[1].ValueSpan, CultureInfo.InvariantCulture);
-            foreach (Finding finding in Look(number, tpm.Groups[2].Value, tpm.Groups[3].Value, !isSuspended))
+            bool isSilent = tpm.Groups[4].Success;
+            if (isSilent)
+            {
+                yield return Finding.Wrong($"TPM {number}", tpm.Groups[4].Value, HowToWake);
+            }
+
+            bool asks = !isSuspended && !isSilent;
+            foreach (Finding finding in Look(number, tpm.Groups[2].Value, tpm.Groups[3].Value, asks))
             {
                 yield return finding;
             }
@@ -116,10 +127,7 @@ internal sealed partial class TpmChecks(MountedTree tree)
     {
         if (!TpmProperties.TryRead(node, out TpmProperties? properties, out string problem))
         {
-            yield return Finding.Wrong(
-                subject, $"it answers no command: {problem}",
-                "'tpmfs openers' shows the command that it is executing, as long as the program that sent it has the "
-                    + "node open; read 'A TPM that hangs' in troubleshooting.md (installed: /usr/share/doc/tpmfs)");
+            yield return Finding.Wrong(subject, $"it answers no command: {problem}", HowToWake);
             yield break;
         }
 
@@ -153,7 +161,7 @@ internal sealed partial class TpmChecks(MountedTree tree)
                     + "until it closes the node, nobody else can open a raw node of that TPM",
                 $"nothing, if that is intended; otherwise: tpmfs revoke {opener.Id}"));
 
-    [GeneratedRegex(@"^TPM (\d+) +(.*)\n +(.*)$", RegexOptions.Multiline)]
+    [GeneratedRegex(@"^TPM (\d+) +(.*)\n +(.*)(?:\n +(NO ANSWER.*))?$", RegexOptions.Multiline)]
     private static partial Regex StatusOfTpm();
 
     [GeneratedRegex("^power +SUSPENDED", RegexOptions.Multiline)]

@@ -49,9 +49,15 @@ internal static class TreeCommands
         };
         command.SetAction(arguments => With(arguments, tree =>
         {
-            foreach (string line in OpenersView.Show(tree.Openers(), Terminal.OfOutput()))
+            OpenerLine[] openers = [.. tree.Openers()];
+            foreach (string line in OpenersView.Show(openers, Terminal.OfOutput()))
             {
                 Console.WriteLine(line);
+            }
+
+            if (openers.Length == 0)
+            {
+                Console.Error.WriteLine("tpmfs: no openers");
             }
 
             return ExitCode.Ok;

@@ -42,7 +42,10 @@ internal sealed class ServedTpm : ISuspendable, IDisposable
         {
             Reopen = inheritance is { IsAdopted: true } ? _manager.ReopenSpace : null,
         };
-        Status = new TpmStatus(plan.Number, plan.Way, () => _manager.Facts, () => Problem);
+        Status = new TpmStatus(plan.Number, plan.Way, () => _manager.Facts, () => Problem)
+        {
+            FindUnanswered = () => _manager.Unanswered,
+        };
     }
 
     public TpmPlan Plan { get; }

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Text.RegularExpressions;
 using TpmFs.Integration.Tests.Harness;
 
 namespace TpmFs.Integration.Tests.Ways;
@@ -71,6 +72,31 @@ public sealed class HungTpmTests : IDisposable
         Assert.DoesNotContain(daemon.MountPoint, _sandbox.FuseMounts);
         Assert.NotNull(agent.End(waits).Errno);
         _tpm.Send(Signals.Continue);
+    }
+
+    /// <summary>Neither status nor openers told of a TPM that hung when its client had been killed.</summary>
+    [Fact]
+    public void Status_and_doctor_say_to_what_the_tpm_has_not_answered_though_its_client_has_gone()
+    {
+        using Daemon daemon = Start("300s");
+        var agent = new Agent(_sandbox);
+        Opener opener = agent.Open(daemon.Node);
+        _tpm.Send(Signals.Stop);
+        opener.Submit(Tpm2.ReadClock());
+        _ = opener.BeginRead();
+        agent.WaitUntilBlockedIn(opener.Descriptor);
+        agent.Kill();
+        string silent = @"NO ANSWER for \d+ s, to TPM2_ReadClock";
+        Deadline.Poll(
+            () => Regex.IsMatch(Command("status").Output, $"(?m)^ {{11}}{silent}$"), "NO ANSWER", daemon.Describe);
+        Assert.Matches($"(?m)^WRONG  TPM 0 +{silent}", Command("doctor").Output);
+        _tpm.Send(Signals.Continue);
+        Deadline.Poll(
+            () => !Command("status").Output.Contains("NO ANSWER", StringComparison.Ordinal), "an answer",
+            daemon.Describe);
+
+        Outcome Command(string name) =>
+            _sandbox.Run(User.Root, _sandbox.Program, name, "--mount", daemon.MountPoint);
     }
 
     private Daemon Start(string timeout)

@@ -56,7 +56,10 @@ internal sealed class TreeFixture : IDisposable
         Status = new DaemonStatus(
             [.. ports.Select(
                 port => new TpmStatus(
-                    port.Number, $"way {port.Number}", () => port.Facts, () => Problems[port.Number]))],
+                    port.Number, $"way {port.Number}", () => port.Facts, () => Problems[port.Number])
+                {
+                    FindUnanswered = () => Unanswered,
+                })],
                     TimeProvider.System);
         Tree = new ServedTree(
             new TreeTpms(ports, Sleepers, Status), settings ?? new Settings(),
@@ -77,6 +80,9 @@ internal sealed class TreeFixture : IDisposable
 
     /// <summary>Gets the reason why each TPM is not there; empty where it is.</summary>
     public string[] Problems { get; }
+
+    /// <summary>Gets or sets the command that no TPM has answered; null where there is none.</summary>
+    public UnansweredCommand? Unanswered { get; set; }
 
     /// <summary>Gets the TPMs that are told when the machine sleeps.</summary>
     public List<ISuspendable> Sleepers { get; } = [];

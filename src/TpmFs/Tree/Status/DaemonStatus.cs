@@ -77,4 +77,10 @@ internal sealed class TpmStatus(int number, string way, Func<TpmFacts> facts, Fu
     public TpmFacts Facts => facts();
 
     public string Problem => problem();
+
+    /// <summary>Sets the function that gives <see cref="Unanswered"/>.</summary>
+    public Func<UnansweredCommand?> FindUnanswered { private get; init; } = () => null;
+
+    /// <summary>Gets the command that the TPM has not answered; null when it has answered all.</summary>
+    public UnansweredCommand? Unanswered => FindUnanswered();
 }

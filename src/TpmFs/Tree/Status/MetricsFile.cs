@@ -22,25 +22,7 @@ internal sealed class MetricsFile(NodeTable table, ControlContext context, Daemo
     {
         (IReadOnlyList<TpmStatus>? tpms, IReadOnlyList<Domain>? domains) = (status.Tpms, status.Domains);
         var text = new StringBuilder();
-        Family(text, "tpmfs_tpm_info", "gauge", null, "what the TPM says it is");
-        foreach (TpmStatus tpm in tpms)
-        {
-            TpmDescription says = tpm.Facts.Description ?? s_unknown;
-            text.Append(
-                CultureInfo.InvariantCulture,
-                $"tpmfs_tpm_info{{tpm=\"{tpm.Number}\","
-                + $"manufacturer=\"{OutsideText.Label(says.Manufacturer)}\",model=\"{OutsideText.Label(says.Model)}\","
-                + $"firmware=\"{OutsideText.Label(says.Firmware)}\"}} 1\n");
-        }
-
-        Family(text, "tpmfs_tpm_up", "gauge", null, "1 when the TPM is there, else 0");
-        foreach (TpmStatus tpm in tpms)
-        {
-            text.Append(
-                CultureInfo.InvariantCulture,
-                $"tpmfs_tpm_up{{tpm=\"{tpm.Number}\"}} {(tpm.Problem.Length == 0 ? 1 : 0)}\n");
-        }
-
+        TellOfTpms(text, tpms);
         Family(text, "tpmfs_start_time_seconds", "gauge", "seconds", "when the daemon started, in UNIX time");
         text.Append(
             CultureInfo.InvariantCulture,
@@ -67,6 +49,39 @@ internal sealed class MetricsFile(NodeTable table, ControlContext context, Daemo
         }
 
         return text.Append("# EOF\n").ToString();
+    }
+
+    private static void TellOfTpms(StringBuilder text, IReadOnlyList<TpmStatus> tpms)
+    {
+        Family(text, "tpmfs_tpm_info", "gauge", null, "what the TPM says it is");
+        foreach (TpmStatus tpm in tpms)
+        {
+            TpmDescription says = tpm.Facts.Description ?? s_unknown;
+            text.Append(
+                CultureInfo.InvariantCulture,
+                $"tpmfs_tpm_info{{tpm=\"{tpm.Number}\","
+                + $"manufacturer=\"{OutsideText.Label(says.Manufacturer)}\",model=\"{OutsideText.Label(says.Model)}\","
+                + $"firmware=\"{OutsideText.Label(says.Firmware)}\"}} 1\n");
+        }
+
+        Family(text, "tpmfs_tpm_up", "gauge", null, "1 when the TPM is there, else 0");
+        foreach (TpmStatus tpm in tpms)
+        {
+            text.Append(
+                CultureInfo.InvariantCulture,
+                $"tpmfs_tpm_up{{tpm=\"{tpm.Number}\"}} {(tpm.Problem.Length == 0 ? 1 : 0)}\n");
+        }
+
+        Family(
+            text, "tpmfs_tpm_unanswered_seconds", "gauge", "seconds",
+            "how long the TPM has had the command that it has not answered; 0 when it has none");
+        foreach (TpmStatus tpm in tpms)
+        {
+            text.Append(
+                CultureInfo.InvariantCulture,
+                $"tpmfs_tpm_unanswered_seconds{{tpm=\"{tpm.Number}\"}} "
+                    + $"{tpm.Unanswered?.Waited.TotalSeconds ?? 0:0.###}\n");
+        }
     }
 
     private static void Family(StringBuilder text, string name, string type, string? unit, string help)

@@ -4,6 +4,7 @@ using TpmFs.Clients;
 using TpmFs.Doors.Fuse;
 using TpmFs.Logs;
 using TpmFs.Rm;
+using TpmFs.Tpm;
 using TpmFs.Tree.Controls;
 
 namespace TpmFs.Tree.Status;
@@ -16,6 +17,9 @@ internal sealed class StatusFile(NodeTable table, ControlContext context, Daemon
     private static readonly string[] s_headings =
         ["open", "obj", "sess", "cmds", "per cmd", "busy", "waited", "denied", "auth fail"];
 
+    /// <summary>How long a TPM may be silent before the file says so. Most commands end sooner.</summary>
+    private static readonly TimeSpan s_silence = TimeSpan.FromSeconds(5);
+
     public override string Content()
     {
         (IReadOnlyList<TpmStatus>? tpms, IReadOnlyList<Domain>? domains) = (status.Tpms, status.Domains);
@@ -24,11 +28,21 @@ internal sealed class StatusFile(NodeTable table, ControlContext context, Daemon
         {
             text.Append(CultureInfo.InvariantCulture, $"{$"TPM {tpm.Number}",-11}{OutsideText.Line(tpm.Way)}\n");
             text.Append(CultureInfo.InvariantCulture, $"           {OutsideText.Line(Describe(tpm))}\n");
+            if (tpm is { Problem.Length: 0, Unanswered: { } silent } && silent.Waited >= s_silence)
+            {
+                string command = silent.Code?.ToName() ?? "a command of the daemon before this one";
+                text.Append(
+                    CultureInfo.InvariantCulture,
+                    $"           NO ANSWER for {silent.Waited.TotalSeconds:0} s, to {command}\n");
+            }
         }
 
+        string told = "";
         foreach ((string path, string node, string problem) in status.Devices)
         {
-            string what = problem.Length == 0 ? $"{path} is {node}" : $"NOT THERE: {path} ({node}): {problem}";
+            string reason = problem == told ? "for the same reason" : problem;
+            told = problem;
+            string what = problem.Length == 0 ? $"{path} is {node}" : $"NOT THERE: {path} ({node}): {reason}";
             text.Append(CultureInfo.InvariantCulture, $"device     {OutsideText.Line(what)}\n");
         }
 

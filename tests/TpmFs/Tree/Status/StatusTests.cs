@@ -1,5 +1,8 @@
 using System.Text.RegularExpressions;
+using TpmFs.CommandLine;
 using TpmFs.Configuration;
+using TpmFs.Rm;
+using TpmFs.Tpm;
 
 namespace TpmFs.Daemon.Tests.Tree.Status;
 
@@ -53,6 +56,33 @@ public sealed class StatusTests
         Assert.DoesNotContain("taken over", tree.Read("status"), StringComparison.Ordinal);
         tree.Status.ShowTakeovers(() => times, "what there was");
         Assert.Contains(line, tree.Read("status").Split('\n'));
+    }
+
+    [Theory]
+    [InlineData(4, TpmCc.CreatePrimary, null)]
+    [InlineData(42, TpmCc.CreatePrimary, "           NO ANSWER for 42 s, to TPM2_CreatePrimary")]
+    [InlineData(42, null, "           NO ANSWER for 42 s, to a command of the daemon before this one")]
+    public void Status_says_to_what_the_TPM_has_not_answered_for_long(int seconds, TpmCc? code, string? line)
+    {
+        using var tree = new TreeFixture();
+        tree.Unanswered = new UnansweredCommand(code, TimeSpan.FromSeconds(seconds));
+        string status = tree.Read("status");
+        Assert.Equal(
+            line,
+            status.Split('\n').SingleOrDefault(one => one.Contains("NO ANSWER", StringComparison.Ordinal)));
+        Assert.Equal(line is null ? [] : ["TPM 0      " + line.Trim()], StatusView.Warnings(status));
+        Assert.Contains($"tpmfs_tpm_unanswered_seconds{{tpm=\"0\"}} {seconds}", tree.Read("metrics").Split('\n'));
+    }
+
+    [Fact]
+    public void Status_gives_the_reason_that_devices_share_once()
+    {
+        using var tree = new TreeFixture();
+        tree.Status.Show(() => [("/dev/a", "rm0", "no cuse"), ("/dev/b", "rm0", "no cuse"), ("/dev/c", "rm0", "")]);
+        Assert.Equal(
+            ["NOT THERE: /dev/a (rm0): no cuse", "NOT THERE: /dev/b (rm0): for the same reason", "/dev/c is rm0"],
+            tree.Read("status").Split('\n').Where(line => line.StartsWith("device", StringComparison.Ordinal))
+                .Select(line => line[11..]));
     }
 
     [Fact]
