@@ -40,8 +40,10 @@ internal sealed record PlacementChoice(ReaderPlacement? Placement, string Mode, 
         string mode = Reason.Length == 0 ? Mode : $"{Mode}: {Reason}";
         return Placement is not { } placement ? mode : $"{mode}; "
             + $"{(placement.Cpu is { } cpu ? $"on CPU {cpu} now" : "not placed now")}, "
-            + $"placed {placement.Moves} times, gave way {placement.Starvations} times";
+            + $"placed {Times(placement.Moves)}, gave way {Times(placement.Starvations)}";
     }
+
+    private static string Times(long count) => count == 1 ? "once" : $"{count} times";
 
     private static PlacementChoice Plain(string reason) => new(null, "plain", reason);
 
