@@ -23,17 +23,20 @@ internal sealed class SwtpmControl(SwtpmConnector open, bool keepsConnection, bo
     private const uint SetLocality = 5;
     private const uint CancelTpmCommand = 9;
 
-    /// <summary>
-    /// A request that swtpm does not know, and its answer, which is like no part of any other answer.
-    /// </summary>
-    private const uint UnknownRequest = 0x7FFF_FFF0;
-    private const uint UnknownAnswer = 0x0A; // TPM_BAD_ORDINAL
+    /// <summary>The answer to a locality that no TPM has: TPM_BAD_LOCALITY.</summary>
+    private const uint NoSuchLocalityAnswer = 0x3D;
 
     private const string NotInTime =
         "swtpm's control channel did not answer in time: swtpm hangs, or another client is connected to the channel";
 
     private const ulong CapabilitySetLocality = 1 << 3;
     private const ulong CapabilityCancel = 1 << 5;
+
+    /// <summary>A request that swtpm does not know. It answers TPM_BAD_ORDINAL.</summary>
+    private static readonly byte[] s_unknownRequest = [0x7F, 0xFF, 0xFF, 0xF0];
+
+    /// <summary>A request that swtpm refuses with <see cref="NoSuchLocalityAnswer"/>.</summary>
+    private static readonly byte[] s_noSuchLocality = [0, 0, 0, (byte)SetLocality, 0xFF];
 
     private static readonly TimeSpan s_cancelOpenTimeout = TimeSpan.FromSeconds(1);
 
@@ -44,9 +47,6 @@ internal sealed class SwtpmControl(SwtpmConnector open, bool keepsConnection, bo
 
     /// <summary>True when answers may come that nobody waits for.</summary>
     private bool _isOutOfStep = isAdopted;
-
-    /// <summary>The number of unknown requests that are not answered yet.</summary>
-    private int _unknownRequests;
 
     /// <summary>True when the only connection there was has been closed.</summary>
     public bool IsLost { get; private set; }
@@ -140,33 +140,45 @@ internal sealed class SwtpmControl(SwtpmConnector open, bool keepsConnection, bo
     }
 
     /// <summary>
-    /// Drops the answers to what another process asked, and to a cancel since then: sends a request that swtpm does not
-    /// know, and reads until its answer. It sends that request once swtpm has read those before: in one read(2) with
-    /// them, the request would have no answer.
+    /// Drops the answers to what other processes asked, and to a cancel since then. Two requests are sent that swtpm
+    /// refuses, each once swtpm has read those before: it takes what one read(2) gives for one request.
     /// </summary>
+    /// <remarks>
+    /// swtpm reads a request once it has answered the one before. So when it has read the second request, the answer
+    /// to the first is here, with all that other processes are owed, the answers to requests of this kind among them.
+    /// Then only the answer to the second can be missing, and it differs from that to the first. So when the last
+    /// bytes are that answer, and no more are there, all are here.
+    /// </remarks>
     private void GetInStep(Deadline deadline)
     {
         if ((Volatile.Read(ref _cancel) is { } cancel && !cancel.Wait(deadline.Remaining))
             || !open(deadline, out TpmSocket? socket, out _)
+            || !TrySendOnceRead(socket!, s_unknownRequest, deadline)
+            || !TrySendOnceRead(socket!, s_noSuchLocality, deadline)
             || !socket!.AwaitRead(deadline))
         {
             return;
         }
 
-        Span<byte> number = stackalloc byte[sizeof(uint)];
-        BinaryPrimitives.WriteUInt32BigEndian(number, UnknownRequest);
-        _unknownRequests += socket.SendAll(number, deadline) == IoStatus.Ok ? 1 : 0;
-        while (_unknownRequests > 0 && socket.ReceiveExactly(number, deadline) == IoStatus.Ok)
+        Span<byte> last = stackalloc byte[64]; // the last four bytes, and what comes behind them
+        last.Clear();
+        do
         {
-            _unknownRequests -= BinaryPrimitives.ReadUInt32BigEndian(number) == UnknownAnswer ? 1 : 0;
-            _isOutOfStep = _unknownRequests > 0;
-        }
+            if (socket.Receive(last[sizeof(uint)..], deadline, out int count) != IoStatus.Ok)
+            {
+                return;
+            }
 
-        if (!_isOutOfStep)
-        {
-            Volatile.Write(ref _cancel, null);
+            last.Slice(count, sizeof(uint)).CopyTo(last);
         }
+        while (BinaryPrimitives.ReadUInt32BigEndian(last) != NoSuchLocalityAnswer || !socket.IsQuiet);
+
+        _isOutOfStep = false;
+        Volatile.Write(ref _cancel, null);
     }
+
+    private static bool TrySendOnceRead(TpmSocket socket, ReadOnlySpan<byte> request, Deadline deadline) =>
+        socket.AwaitRead(deadline) && socket.SendAll(request, deadline) == IoStatus.Ok;
 
     private TpmSocket? SendCancel()
     {

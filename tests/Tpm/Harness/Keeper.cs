@@ -24,6 +24,13 @@ internal sealed partial class Keeper(ITpmTransport killed)
         Assert.Equal(bytes.Length, count);
     }
 
+    /// <summary>Waits until the other side of a socket has read all that was sent.</summary>
+    public void AwaitRead(string name)
+    {
+        SafeHandle descriptor = Find(name);
+        Assert.True(SpinWait.SpinUntil(() => SocketCalls.IsAllRead(descriptor), TpmClient.Patience));
+    }
+
     /// <summary>Writes bytes to a device.</summary>
     public void Write(string name, byte[] bytes)
     {

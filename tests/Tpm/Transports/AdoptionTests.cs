@@ -140,6 +140,32 @@ public sealed class AdoptionTests : IDisposable
         AssertWorks(next);
     }
 
+    /// <summary>
+    /// The next process took the answer to the killed one's question for that to its own, and each request from then on
+    /// got the answer to the one before.
+    /// </summary>
+    [Theory]
+    [InlineData("7FFFFFF0")]
+    [InlineData("00000005FF")]
+    [InlineData("7FFFFFF0", "00000005FF")]
+    [InlineData("7FFFFFF0", "7FFFFFF0", "00000005FF", "7FFFFFF0")]
+    [InlineData("00000001", "7FFFFFF0", "00000005FF")]
+    public void A_killed_process_that_was_getting_in_step_confuses_nobody(params string[] requests)
+    {
+        EmbeddedTransport killed = Start();
+        var keeper = new Keeper(killed);
+        foreach (string request in requests)
+        {
+            keeper.Send("control", Convert.FromHexString(request));
+            keeper.AwaitRead("control");
+        }
+
+        using EmbeddedTransport next = Adopt(killed);
+        Assert.Equal(TpmRc.Locality, TpmClient.CodeOf(TpmClient.Execute(next, TpmClient.ResetPcr20)));
+        Assert.Equal(TpmRc.Success, TpmClient.CodeOf(TpmClient.Execute(next, TpmClient.ResetPcr20, locality: 2)));
+        AssertWorks(next);
+    }
+
     [Fact]
     public void A_cancel_before_the_control_channel_is_in_step_confuses_nobody()
     {
