@@ -27,8 +27,7 @@ internal sealed class CommandResolver(TpmProfile profile, TpmLedger ledger, Obje
 
         if (space.Owner.Group.Denied.Contains(header.CommandCode))
         {
-            plan.IsDenied = true;
-            return header.CommandCode == TpmCc.Startup ? TpmRc.Initialize : TpmRc.CommandCode;
+            return Deny(plan, header.CommandCode);
         }
 
         if (!profile.TryGetCommand(header.CommandCode, out TpmaCc attributes))
@@ -46,6 +45,11 @@ internal sealed class CommandResolver(TpmProfile profile, TpmLedger ledger, Obje
             return problem;
         }
 
+        if (LockoutRule.Refuses(space, bytes, command))
+        {
+            return Deny(plan, header.CommandCode);
+        }
+
         problem = ResolveHandles(space, bytes, plan, command);
         if (!problem.IsSuccess || !command.TryParseAuthorizations(bytes, out problem))
         {
@@ -54,6 +58,12 @@ internal sealed class CommandResolver(TpmProfile profile, TpmLedger ledger, Obje
 
         problem = ResolveAuthorizations(space, plan, command);
         return problem.IsSuccess ? ResolveParameters(space, bytes, plan, command) : problem;
+    }
+
+    private static TpmRc Deny(CommandPlan plan, TpmCc code)
+    {
+        plan.IsDenied = true;
+        return code == TpmCc.Startup ? TpmRc.Initialize : TpmRc.CommandCode;
     }
 
     private TpmRc ResolveHandles(SpaceRecord space, ReadOnlySpan<byte> bytes, CommandPlan plan, in TpmCommand command)

@@ -100,6 +100,23 @@ public sealed class CommandPolicyTests(Mount mount, ITestOutputHelper output) : 
         }
     }
 
+    /// <summary>
+    /// A container's domain refused all commands about the lockout. One TPM2_PolicySecret with a wrong authorization
+    /// kept root from ending a lockout all the same (0x921), for as long as the TPM's recovery takes.
+    /// </summary>
+    [Fact]
+    public void Nobody_keeps_root_from_ending_a_lockout_by_a_wrong_authorization_in_a_domain()
+    {
+        (User user, string home) = NewUser();
+        Opener opener = OpenAt($"{home}/rm0", user);
+        uint session = opener.Transact(Tpm2.StartAuthSession(policy: true)).NewHandle();
+        uint answer = opener.Transact(TreeCommands.PolicySecretOfLockout(session, "wrong"u8)).Code();
+        uint bound = opener.Transact(TreeCommands.SessionBoundToLockout()).Code();
+
+        OpenAt(At("rm0")).Transact(TreeCommands.DictionaryAttackLockReset()).Succeeded();
+        Assert.Equal((Denied, Denied), (answer, bound));
+    }
+
     [Fact]
     public void A_refusal_is_logged_with_the_user_the_process_and_the_command()
     {

@@ -65,6 +65,16 @@ internal static class TreeCommands
     public static byte[] DictionaryAttackLockReset() =>
         new TpmCommandBuilder(TpmCc.DictionaryAttackLockReset).Handle(LockoutHierarchy).Password().Build();
 
+    /// <summary>Asks the TPM for the lockout hierarchy's authorization, for a policy.</summary>
+    public static byte[] PolicySecretOfLockout(uint policySession, ReadOnlySpan<byte> password) =>
+        new TpmCommandBuilder(TpmCc.PolicySecret).Handle(LockoutHierarchy).Handle(policySession).Password(password)
+            .Sized([]).Sized([]).Sized([]).U32(0).Build();
+
+    /// <summary>Starts an HMAC session that is bound to the lockout hierarchy.</summary>
+    public static byte[] SessionBoundToLockout() => new TpmCommandBuilder(TpmCc.StartAuthSession)
+        .Handle((uint)TpmRh.Null).Handle(LockoutHierarchy).Sized(new byte[16]).Sized([]).U8(0).U16(AlgNull)
+        .U16(AlgSha256).Build();
+
     public static byte[] HmacByPolicy(uint key, uint policySession) => new TpmCommandBuilder(TpmCc.Hmac)
         .Handle(key).Session(policySession, TpmAuthorization.ContinueSession).Sized([1]).U16(AlgNull).Build();
 

@@ -67,6 +67,35 @@ public sealed class UsageTests
         opener.Must(Cmd.Sign(key, "text"));
     }
 
+    /// <summary>
+    /// A wrong authorization for the lockout hierarchy, with a command that no list refused, kept everybody from that
+    /// hierarchy.
+    /// </summary>
+    [Fact]
+    public void A_group_that_is_refused_all_that_lockout_is_for_names_the_lockout_hierarchy_in_no_command()
+    {
+        const uint Lockout = 0x4000_000A;
+        using var rig = new Rig();
+        TpmCc[] ofLockout =
+        [
+            TpmCc.Clear, TpmCc.ClearControl, TpmCc.DictionaryAttackLockReset, TpmCc.DictionaryAttackParameters,
+            TpmCc.HierarchyChangeAuth, TpmCc.SetPrimaryPolicy,
+        ];
+        rig.Group("denied").Denied = ofLockout.ToHashSet();
+        rig.Group("clears").Denied = ofLockout.Skip(1).ToHashSet();
+        Opener opener = rig.Open("denied");
+        byte[] bound = Cmd.StartAuthSession(SessionType.Hmac, Lockout);
+        rig.Tpm.Log.Clear();
+
+        Assert.Equal(Layer | Rc.CommandCode, opener.Do(bound).Code);
+        Assert.Equal(0, rig.Tpm.Log.Total);
+        Assert.Equal([TpmCc.StartAuthSession], opener.DeniedCommands);
+        opener.Must(Cmd.StartAuthSession(SessionType.Hmac, (uint)TpmRh.Owner));
+        rig.Open("clears").Do(bound);
+        rig.Open("clears").Must(Cmd.Clear());
+        Assert.Equal(2, rig.Tpm.Log.Count((uint)TpmCc.StartAuthSession));
+    }
+
     [Fact]
     public void A_command_goes_to_the_tpm_at_the_locality_of_its_opener()
     {
