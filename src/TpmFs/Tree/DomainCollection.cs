@@ -52,6 +52,11 @@ internal abstract class DomainCollection : DirectoryNode
                 return Errno.EEXIST;
             }
 
+            if (!MayMake(key, caller.Uid))
+            {
+                return Errno.EPERM;
+            }
+
             if (!HasRoomFor(caller.Uid))
             {
                 return Errno.EDQUOT;
@@ -64,14 +69,23 @@ internal abstract class DomainCollection : DirectoryNode
         }
     }
 
+    /// <summary>
+    /// Removes a domain, as a directory with a sticky bit does: whoever may write here removes only what that user
+    /// owns. Otherwise one user could end all openers of others, and of domains that root made.
+    /// </summary>
     public override Errno RemoveDirectory(in FuseCaller caller, ReadOnlySpan<byte> name)
     {
         string key = Encoding.Latin1.GetString(name);
         lock (_changes)
         {
-            if (!TryFind(key, out _))
+            if (!TryFind(key, out Node? there))
             {
                 return Errno.ENOENT;
+            }
+
+            if (!IsOf(there.Access.Uid, caller.Uid))
+            {
+                return Errno.EPERM;
             }
 
             if (_configured.ContainsKey(key))
@@ -143,6 +157,19 @@ internal abstract class DomainCollection : DirectoryNode
 
     /// <summary>Returns true when a directory may have this name.</summary>
     protected abstract bool IsName(string name);
+
+    /// <summary>
+    /// Returns true when a user who may write here may make a directory with this name. The share of domains counts
+    /// by owners, so nobody may make a directory that another user would own.
+    /// </summary>
+    protected virtual bool MayMake(string name, uint uid) => true;
+
+    /// <summary>True when a user is the owner, has the owner's uid from /etc/subuid, or administers the tree.</summary>
+    protected bool IsOf(uint owner, uint uid)
+    {
+        Payers payers = Parts.Conversations.Payers;
+        return Parts.IsAdministrator(uid) || payers.Of(owner) == payers.Of(uid);
+    }
 
     /// <summary>Returns the plan of a domain that was made with mkdir, where the maker asked for no other.</summary>
     protected abstract DomainPlan PlanOf(string name);

@@ -53,6 +53,9 @@ internal sealed class UsersDirectory(TreeParts parts, DirectoryNode root, UserRe
         uint.TryParse(name, NumberStyles.None, CultureInfo.InvariantCulture, out uint uid) && uid != uint.MaxValue
             && name == uid.ToString(CultureInfo.InvariantCulture);
 
+    protected override bool MayMake(string name, uint uid) =>
+        IsOf(uint.Parse(name, CultureInfo.InvariantCulture), uid);
+
     protected override DomainPlan PlanOf(string name) =>
         resolver.OfMade(uint.Parse(name, CultureInfo.InvariantCulture));
 

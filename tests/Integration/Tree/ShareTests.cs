@@ -75,6 +75,37 @@ public sealed class ShareTests(Mount mount, ITestOutputHelper output) : TreeTest
     }
 
     /// <summary>
+    /// A user who could write in domains removed those of others too. A user who could write in users made all 1,024
+    /// directories there, as those of other users.
+    /// </summary>
+    [Fact]
+    public void A_user_who_may_make_domains_removes_and_makes_none_of_others()
+    {
+        LetTheGroupMakeDomains();
+        string users = At("users");
+        Mount.Sandbox.Shell($"setfacl -m g:{Requirements.Group("tss")}:wx {users}");
+        string domain = NewDomain();
+        string others = At($"domains/others{NewNumber()}");
+        Mount.Sandbox.Run(User.OtherMember, "mkdir", others).Succeeded();
+        Opener opener = OpenAt($"{domain}/rm0");
+        Agent member = NewAgent(User.Member);
+        try
+        {
+            Assert.Equal("EPERM", member.Call("rmdir", domain).Errno);
+            Assert.Equal("EPERM", member.Call("rmdir", others).Errno);
+            opener.Transact(Tpm2.GetRandom(8)).Succeeded();
+
+            Assert.Equal("EPERM", member.Call("mkdir", $"{users}/{NewNumber()}").Errno);
+            Assert.Null(member.Call("mkdir", $"{users}/{User.Member.Uid}").Errno);
+            Assert.Null(member.Call("rmdir", $"{users}/{User.Member.Uid}").Errno);
+        }
+        finally
+        {
+            Mount.Sandbox.Shell($"setfacl -b {users}; rmdir {others}");
+        }
+    }
+
+    /// <summary>
     /// A user who may make domains removed each with its openers still open, made it again, and had as many open files
     /// as they liked.
     /// </summary>

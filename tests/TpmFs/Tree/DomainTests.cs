@@ -60,6 +60,37 @@ public sealed class DomainTests : IDisposable
         Assert.Equal(Errno.EPERM, _tree.Remove("domains/.a-Z_0", "locality"));
     }
 
+    /// <summary>A user who could write in domains ended the openers of all other domains, also of those of root.</summary>
+    [Fact]
+    public void A_user_who_may_make_domains_removes_only_what_that_user_owns()
+    {
+        _tree.Make("domains", "web");
+        Assert.Equal(Errno.None, _tree.Make("domains", "alices", caller: Alice));
+        _tree.Make("users", "1000");
+
+        Assert.Equal(Errno.EPERM, _tree.Remove("domains", "web", Alice));
+        Assert.Equal(Errno.EPERM, _tree.Remove("domains", "alices", Bob));
+        Assert.Equal(Errno.EPERM, _tree.Remove("users", "1000", Bob));
+        Assert.Equal(Errno.ENOENT, _tree.Remove("domains", "none", Bob));
+        Assert.Equal(Errno.None, _tree.Remove("domains", "alices", Alice));
+        Assert.Equal(Errno.None, _tree.Remove("users", "1000", Alice));
+        Assert.Equal(Errno.None, _tree.Remove("domains", "web"));
+    }
+
+    /// <summary>
+    /// The share of domains counts by owners, so a user who could write in users made all 1,024 directories, as those
+    /// of other users.
+    /// </summary>
+    [Fact]
+    public void A_user_who_may_write_in_users_makes_no_directory_that_another_user_would_own()
+    {
+        Assert.Equal(Errno.EPERM, _tree.Make("users", "1001", caller: Alice));
+        Assert.Equal(Errno.EPERM, _tree.Make("users", "0", caller: Alice));
+        Assert.Equal(Errno.EINVAL, _tree.Make("users", "alice", caller: Alice));
+        Assert.Equal(Errno.None, _tree.Make("users", "1000", caller: Alice));
+        Assert.Equal(Errno.None, _tree.Make("users", "1001"));
+    }
+
     [Fact]
     public void Removing_a_domain_ends_its_openers_and_what_waits_in_them()
     {

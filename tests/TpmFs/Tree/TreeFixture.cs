@@ -174,8 +174,8 @@ internal sealed class TreeFixture : IDisposable
     public Errno Make(string parent, string name, uint mode = 0x1FF, FuseCaller? caller = null) =>
         Kernel.MakeDirectory(caller ?? Root, NumberOf(parent), Encoding.Latin1.GetBytes(name), mode, out _);
 
-    public Errno Remove(string parent, string name) =>
-        Kernel.RemoveDirectory(Root, NumberOf(parent), Encoding.Latin1.GetBytes(name));
+    public Errno Remove(string parent, string name, FuseCaller? caller = null) =>
+        Kernel.RemoveDirectory(caller ?? Root, NumberOf(parent), Encoding.Latin1.GetBytes(name));
 
     public string[] List(string path, FuseCaller? caller = null)
     {
