@@ -182,12 +182,42 @@ public sealed class BusRobustnessTests(BusMount mount, ITestOutputHelper output)
         End(flood);
     }
 
-    private ChildProcess StartFlood(User user, int descriptors)
+    /// <summary>
+    /// Regression, each by a user without any permission. Signals with descriptors made the bus drop its own answers,
+    /// for which the daemon then waited for ever: nobody could call any more. Calls that want no answer, and programs
+    /// that call, leave and come again, took memory without bound, 100 MB each second.
+    /// </summary>
+    /// <param name="kind">See busflood.py.</param>
+    /// <param name="descriptors">The descriptors with each message.</param>
+    [Theory]
+    [InlineData("signals", 16)]
+    [InlineData("unasked", 0)]
+    [InlineData("leaving", 0)]
+    public void Messages_that_the_bus_does_not_count_take_no_memory_and_keep_nobody_from_calling(
+        string kind, int descriptors)
+    {
+        const int Most = 64 * 1024; // KiB
+        long before = Mount.Daemon.PeakMemory();
+        using ChildProcess flood = StartFlood(User.Outsider, descriptors, kind, connections: 8);
+        Agent other = NewBusAgent(User.OtherMember);
+        var clock = Stopwatch.StartNew();
+        for (int i = 0; i < 20 || clock.Elapsed < TimeSpan.FromSeconds(5); i++)
+        {
+            Reply opened = other.Begin("tcti_open", "tabrmd").Wait("a connection", limit: Deadline.Client);
+            Assert.True(opened.Errno is null, Mount.Daemon.Describe());
+            new Opener(other, (int)opened.Value).Transact(Tpm2.GetRandom(8)).Succeeded();
+            Assert.InRange(Mount.Daemon.PeakMemory(), 0, before + Most);
+        }
+
+        End(flood);
+    }
+
+    private ChildProcess StartFlood(User user, int descriptors, string kind = "calls", int connections = 100)
     {
         string script = Path.Combine(Mount.Sandbox.Scripts, "clients", "busflood.py");
         string socket = Bus.Address["unix:path=".Length..];
         ChildProcess flood = Mount.Sandbox.Start(
-            user, ["/usr/bin/python3", script, socket, "100", "100", $"{descriptors}"]);
+            user, ["/usr/bin/python3", script, socket, $"{connections}", "100", $"{descriptors}", kind]);
         Deadline.Poll(
             () => flood.Printed.Contains('\n', StringComparison.Ordinal) || flood.HasExited, "a flood", flood.Describe,
             Deadline.Client);

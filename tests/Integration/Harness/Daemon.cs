@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Reflection;
 
 namespace TpmFs.Integration.Tests.Harness;
@@ -81,6 +82,11 @@ internal sealed class Daemon : IDisposable
                 ["XDG_RUNTIME_DIR"] = home,
                 ["XDG_STATE_HOME"] = Path.Combine(home, "state")
             }));
+
+    /// <summary>Returns the most memory that it has had so far, in KiB.</summary>
+    public long PeakMemory() => long.Parse(
+        File.ReadLines($"/proc/{Id}/status").First(line => line.StartsWith("VmHWM:", StringComparison.Ordinal))
+            .Split(' ', StringSplitOptions.RemoveEmptyEntries)[^2], CultureInfo.InvariantCulture);
 
     /// <summary>
     /// Counts the files that it has open, but for assemblies: .NET opens those when it first needs them, and never

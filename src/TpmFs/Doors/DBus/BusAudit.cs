@@ -7,21 +7,16 @@ namespace TpmFs.Doors.DBus;
 /// <summary>Writes the audit's events about calls on the bus. Any thread; never waits.</summary>
 internal static class BusAudit
 {
-    /// <summary>Logs that a call is refused.</summary>
-    /// <param name="caller">The caller; null when the bus does not tell.</param>
-    /// <param name="sender">The caller's unique name.</param>
+    /// <summary>
+    /// Logs that a call is refused. A caller of whom the bus does not say which user it is gets no entry, since it
+    /// would count to no user's share of the log.
+    /// </summary>
+    /// <param name="caller">The caller.</param>
     /// <param name="refusal">The error that the caller gets.</param>
-    public static void Refused(ILogger log, BusCaller? caller, string sender, BusRefusal refusal)
+    public static void Refused(ILogger log, BusCaller caller, BusRefusal refusal)
     {
-        ILogger typed = log.Of(EventType.CallRefused);
-        if (caller is null)
-        {
-            typed.Warning("D-Bus: a call of {Sender} is refused: {Reason}", sender, refusal.Sentence);
-            return;
-        }
-
         string command = Client.Of(caller.ToCaller(), caller.Uid).Command;
-        typed.Warning(
+        log.Of(EventType.CallRefused).Warning(
             "D-Bus: a call of process {Pid} ({Command}) of user {Uid} is refused: {Reason}", caller.Pid, command,
             caller.Uid, refusal.Sentence);
     }

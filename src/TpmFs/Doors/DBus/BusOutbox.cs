@@ -10,7 +10,8 @@ namespace TpmFs.Doors.DBus;
 /// <param name="probe">
 /// Sends a message to the bus itself, and ends with its answer. By then the bus has read all that was sent before.
 /// </param>
-internal sealed class BusOutbox(Func<Task> probe)
+/// <param name="clock">The clock; null for the system's.</param>
+internal sealed class BusOutbox(Func<Task> probe, TimeProvider? clock = null)
 {
     /// <summary>
     /// The most messages under way that the bus has not read. A socket has room for 100 at the least, by the kernel's
@@ -18,6 +19,13 @@ internal sealed class BusOutbox(Func<Task> probe)
     /// </summary>
     public const int Most = 32;
 
+    /// <summary>
+    /// The time after which the bus is asked again. While more waits for the daemon than the bus keeps for it
+    /// (max_outgoing_bytes in dbus-daemon(1)), the bus drops its own answers, and says so to nobody.
+    /// </summary>
+    public static readonly TimeSpan Patience = TimeSpan.FromSeconds(2);
+
+    private readonly TimeProvider _clock = clock ?? TimeProvider.System;
     private readonly Lock _gate = new(); // Guards all that follows.
     private readonly Dictionary<string, Queue<TaskCompletionSource>> _waiting = [];
     private readonly Queue<string> _turns = new(); // Each caller in _waiting once.
@@ -43,6 +51,31 @@ internal sealed class BusOutbox(Func<Task> probe)
         {
             Sent();
         }
+    }
+
+    /// <summary>Sends one message if it need not wait for its turn.</summary>
+    /// <param name="send">Sends one message, and does not wait.</param>
+    /// <returns>False when nothing was sent.</returns>
+    public bool TrySend(Action send)
+    {
+        lock (_gate)
+        {
+            if (_isLost || _turns.Count > 0 || !TryGrant())
+            {
+                return false;
+            }
+        }
+
+        try
+        {
+            send();
+        }
+        finally
+        {
+            Sent();
+        }
+
+        return true;
     }
 
     private Task TurnOf(string caller)
@@ -101,7 +134,11 @@ internal sealed class BusOutbox(Func<Task> probe)
 
             try
             {
-                await probe().ConfigureAwait(false);
+                await probe().WaitAsync(Patience, _clock).ConfigureAwait(false);
+            }
+            catch (TimeoutException)
+            {
+                unread = 0; // The answer may be lost. So the next one tells of these messages.
             }
             catch (Exception lost) when (lost is DBusConnectionException or DBusMessageException)
             {

@@ -15,6 +15,10 @@ internal sealed record BusRefusal(string ErrorName, string Sentence)
     public static BusRefusal UnknownCaller { get; } =
         new(Prefix + "AccessDenied", "the bus does not say which user and process the caller is");
 
+    /// <summary>Returns the refusal of a method that the object does not have.</summary>
+    public static BusRefusal UnknownMethod(string method) =>
+        new(Prefix + "UnknownMethod", $"the object of tpmfs has no method {method}");
+
     /// <summary>Returns the refusal of arguments that do not fit a method.</summary>
     public static BusRefusal BadArguments(string method, string expected, string given) => new(
         Prefix + "InvalidArgs", $"{method} takes arguments of the signature '{expected}', not '{given}'");

@@ -19,12 +19,12 @@ internal static class ConnectionId
     /// <summary>Returns the number of the connection that has an id, if any has.</summary>
     public static uint NumberOf(ulong id) => (uint)(BitConverter.IsLittleEndian ? id >> Half : id);
 
-    /// <summary>Returns the answer of CreateConnection: an id, as a UINT64, and the client's end.</summary>
-    public static MessageBuffer Answer(MethodContext call, SafeFileHandle theirs, uint number)
+    /// <summary>Answers CreateConnection: with an id, as a UINT64, and the client's end.</summary>
+    public static void Reply(DBusConnection bus, BusCall call, SafeFileHandle theirs, uint number)
     {
-        using MessageWriter answer = call.CreateReplyWriter("t");
+        using MessageWriter answer = call.BeginReply(bus, "t");
         answer.WriteHandle(theirs);
         answer.WriteUInt32(number);
-        return answer.CreateMessage();
+        bus.TrySendMessage(answer.CreateMessage());
     }
 }

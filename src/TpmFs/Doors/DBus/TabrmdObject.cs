@@ -1,3 +1,4 @@
+using System.Globalization;
 using Microsoft.Win32.SafeHandles;
 using Serilog;
 using Tmds.DBus.Protocol;
@@ -10,14 +11,16 @@ namespace TpmFs.Doors.DBus;
 /// Serves the object that tpm2-abrmd has on the bus: CreateConnection, Cancel and SetLocality. Calls of one caller may
 /// be answered in another order than they came.
 /// </summary>
-/// <param name="bus">This daemon's connection to the bus.</param>
-/// <param name="admission">Decides which nodes a caller may open.</param>
-/// <param name="sockets">The connections.</param>
-/// <param name="log">Logs the refusals.</param>
-internal sealed class TabrmdObject(DBusConnection bus, IBusAdmission admission, SocketThreads sockets, ILogger log)
-    : IPathMethodHandler
+/// <remarks>
+/// The library keeps the message of a call, which may have 32 MiB, until it is answered, and the bus does not bound the
+/// calls that want no answer. So no message is kept. What a call needs waits (<see cref="BusCall"/>), for no more calls
+/// than limits say. The calls past the limits are answered at once or never, and so is Introspect, which only people
+/// call. A call that wants no answer is not carried out.
+/// </remarks>
+internal sealed class TabrmdObject : IPathMethodHandler
 {
     private const string Interface = "com.intel.tss2.TctiTabrmd";
+
     private static readonly ReadOnlyMemory<byte>[] s_introspection =
     [
         """
@@ -35,8 +38,38 @@ internal sealed class TabrmdObject(DBusConnection bus, IBusAdmission admission, 
         """u8.ToArray(),
     ];
 
-    private readonly CallLimit _limit = new();
-    private readonly BusOutbox _outbox = new(() => BusCaller.AskBusAsync(bus));
+    /// <summary>The most calls of one caller. Those of all together cost some 16 MB.</summary>
+    private const int MostOfCaller = 32;
+    private const int MostOfAll = 16 * 1024;
+
+    /// <summary>
+    /// The most calls of one user whose answers wait for their turn. The others get none: a user can be many callers,
+    /// one after the other, and make more calls than the bus takes answers.
+    /// </summary>
+    private const int MostOfUser = 1024;
+
+    /// <summary>The time for which a caller waits for what the bus says of that caller.</summary>
+    private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(10);
+
+    private readonly DBusConnection _bus;
+    private readonly IBusAdmission _admission;
+    private readonly SocketThreads _sockets;
+    private readonly ILogger _log;
+    private readonly CallLimit<string> _callers = new(MostOfCaller, MostOfAll);
+    private readonly CallLimit<uint> _users = new(MostOfUser, MostOfAll);
+    private readonly BusOutbox _outbox;
+    private readonly CallerQuestions _questions;
+
+    /// <param name="bus">This daemon's connection to the bus.</param>
+    /// <param name="admission">Decides which nodes a caller may open.</param>
+    /// <param name="sockets">The connections.</param>
+    /// <param name="log">Logs the refusals.</param>
+    public TabrmdObject(DBusConnection bus, IBusAdmission admission, SocketThreads sockets, ILogger log)
+    {
+        (_bus, _admission, _sockets, _log) = (bus, admission, sockets, log);
+        _outbox = new BusOutbox(() => BusCaller.AskBusAsync(bus));
+        _questions = new CallerQuestions(name => FindCallerAsync(bus, _outbox, name));
+    }
 
     public string Path => "/com/intel/tss2/Tabrmd/Tcti";
 
@@ -48,62 +81,44 @@ internal sealed class TabrmdObject(DBusConnection bus, IBusAdmission admission, 
     /// </summary>
     public ValueTask HandleMethodAsync(MethodContext context)
     {
-        Message request = context.Request;
-        bool isOurs = !request.InterfaceIsSet || request.InterfaceAsString == Interface;
-        string method = isOurs ? request.MemberAsString ?? "" : "";
-        string sender = request.SenderAsString ?? "";
+        if (context.NoReplyExpected)
+        {
+            return default; // The library drops it.
+        }
+
         context.DisposesAsynchronously = true;
         if (context.IsDBusIntrospectRequest)
         {
-            _ = ReplyOnlyAsync(context, sender, () =>
-                context.ReplyIntrospectXml(s_introspection, ReadOnlySpan<string>.Empty));
+            ReplyNow(context, () => context.ReplyIntrospectXml(s_introspection, ReadOnlySpan<string>.Empty));
         }
-        else if (SignatureOf(method) is not { } expected)
+        else if (!_callers.TryBegin(context.Request.SenderAsString ?? ""))
         {
-            _ = ReplyOnlyAsync(context, sender, context.ReplyUnknownMethodError);
+            BusRefusal refusal = BusRefusal.TooManyCalls;
+            ReplyNow(context, () => context.ReplyError(refusal.ErrorName, refusal.Sentence));
         }
         else
         {
-            Call(context, method, sender, expected);
+            _ = CallAsync(BusCall.Read(context.Request, Interface));
         }
 
         return default;
     }
 
-    private static string? SignatureOf(string method) => method switch
-    {
-        "CreateConnection" => "",
-        "Cancel" => "t",
-        "SetLocality" => "ty",
-        _ => null,
-    };
-
-    private void Call(MethodContext context, string method, string sender, string expected)
-    {
-        string given = context.Request.SignatureAsString ?? "";
-        BusRefusal? refusal = given != expected ? BusRefusal.BadArguments(method, expected, given)
-            : !_limit.TryBegin(sender) ? BusRefusal.TooManyCalls : null;
-        if (refusal is not null)
-        {
-            _ = ReplyOnlyAsync(context, sender, () => context.ReplyError(refusal.ErrorName, refusal.Sentence));
-            return;
-        }
-
-        Reader arguments = context.Request.GetBodyReader();
-        ulong id = expected.Length > 0 ? arguments.ReadUInt64() : 0;
-        byte? locality = expected.Length > 1 ? arguments.ReadByte() : null;
-        _ = CallAsync(context, sender, expected.Length == 0 ? null : new ConnectionCall(id, locality));
-    }
-
-    /// <summary>Makes a connection, or carries out a call on a connection that exists.</summary>
-    private async Task CallAsync(MethodContext context, string sender, ConnectionCall? call)
+    /// <summary>Carries out a call that <see cref="_callers"/> counts.</summary>
+    private async Task CallAsync(BusCall call)
     {
         try
         {
-            using MethodContext _ = context;
-            ClientSocket? own = call is null ? null : FindOwn(sender, call.Id);
-            BusCaller? caller = own?.Owner ?? await FindCallerAsync(sender).ConfigureAwait(false);
-            await ReplyAsync(sender, () => Answer(context, sender, caller, call, own)).ConfigureAwait(false);
+            ClientSocket? own = call.Connection is { } id ? FindOwn(call.Sender, id) : null;
+            BusCaller? caller = own?.Owner ?? await _questions.AskAsync(call.Sender).ConfigureAwait(false);
+            if (caller is not null)
+            {
+                await AnswerAsync(call, caller, own).ConfigureAwait(false);
+            }
+            else
+            {
+                await SendAsync(call.Sender, () => call.Refuse(_bus, BusRefusal.UnknownCaller)).ConfigureAwait(false);
+            }
         }
         catch (Exception gone) when (gone is DBusConnectionException or DBusMessageException
             or OperationCanceledException)
@@ -112,56 +127,95 @@ internal sealed class TabrmdObject(DBusConnection bus, IBusAdmission admission, 
         }
         finally
         {
-            _limit.End(sender);
+            _callers.End(call.Sender);
         }
     }
 
-    private async Task<BusCaller?> FindCallerAsync(string sender) =>
-        await (await _outbox.SendAsync(sender, () => BusCaller.FindAsync(bus, sender)).ConfigureAwait(false))
-            .ConfigureAwait(false);
-
-    /// <summary>Answers a call that needs nothing from the bus.</summary>
-    private async Task ReplyOnlyAsync(MethodContext context, string sender, Action reply)
+    /// <summary>Answers when it is the turn of the caller's user.</summary>
+    private async Task AnswerAsync(BusCall call, BusCaller caller, ClientSocket? own)
     {
-        using MethodContext _ = context;
-        await ReplyAsync(sender, reply).ConfigureAwait(false);
+        if (!_users.TryBegin(caller.Uid))
+        {
+            return;
+        }
+
+        try
+        {
+            string user = caller.Uid.ToString(CultureInfo.InvariantCulture);
+            await SendAsync(user, () => Answer(call, caller, own)).ConfigureAwait(false);
+        }
+        finally
+        {
+            _users.End(caller.Uid);
+        }
     }
 
-    /// <summary>Sends the one reply of a call, when it is the caller's turn.</summary>
-    private Task<bool> ReplyAsync(string sender, Action reply) => _outbox.SendAsync(sender, () =>
+    /// <returns>Null when the bus does not say, or its answer is lost.</returns>
+    private static async Task<BusCaller?> FindCallerAsync(DBusConnection bus, BusOutbox outbox, string name)
     {
-        reply();
+        Task<BusCaller?> answer =
+            await outbox.SendAsync(name, () => BusCaller.FindAsync(bus, name)).ConfigureAwait(false);
+        try
+        {
+            return await answer.WaitAsync(s_patience).ConfigureAwait(false);
+        }
+        catch (TimeoutException)
+        {
+            return null;
+        }
+    }
+
+    /// <summary>
+    /// Answers a call at once, or never: while answers wait for their turn, the call is forgotten. It is not disposed
+    /// of then, which would send an answer.
+    /// </summary>
+    private void ReplyNow(MethodContext context, Action reply)
+    {
+        if (_outbox.TrySend(reply))
+        {
+            context.Dispose();
+        }
+    }
+
+    /// <summary>Sends one message when it is the turn of a caller or user.</summary>
+    private Task<bool> SendAsync(string turn, Action send) => _outbox.SendAsync(turn, () =>
+    {
+        send();
         return true;
     });
 
-    private void Answer(
-        MethodContext context, string sender, BusCaller? caller, ConnectionCall? call, ClientSocket? own)
+    private void Answer(BusCall call, BusCaller caller, ClientSocket? own)
     {
-        BusRefusal? refusal = caller is null ? BusRefusal.UnknownCaller
-            : call is null ? Connect(context, caller)
-            : own is null ? BusRefusal.NotYours(call.Id)
-            : call.Locality is { } locality ? SetLocality(context, own, locality)
-            : Cancel(context, own);
+        if (call.Refusal is { } unknown)
+        {
+            call.Refuse(_bus, unknown);
+            return;
+        }
+
+        BusRefusal? refusal = call.Connection is not { } id ? Connect(call, caller)
+            : own is null ? BusRefusal.NotYours(id)
+            : call.Locality is { } locality ? SetLocality(call, own, locality)
+            : Cancel(call, own);
         if (refusal is not null)
         {
-            BusAudit.Refused(log, caller, sender, refusal);
-            context.ReplyError(refusal.ErrorName, refusal.Sentence);
+            BusAudit.Refused(_log, caller, refusal);
+            call.Refuse(_bus, refusal);
         }
     }
 
     /// <summary>Returns the connection that has an id, if the sender made it.</summary>
     private ClientSocket? FindOwn(string sender, ulong id) =>
-        sockets.Find(ConnectionId.NumberOf(id)) is { } found && ConnectionId.Of(found.Number) == id
-            && found.Owner.Is(bus, sender) ? found : null;
+        _sockets.Find(ConnectionId.NumberOf(id)) is { } found && ConnectionId.Of(found.Number) == id
+            && found.Owner.Is(_bus, sender) ? found : null;
 
-    private BusRefusal? Connect(MethodContext context, BusCaller caller)
+    private BusRefusal? Connect(BusCall call, BusCaller caller)
     {
-        if (!admission.TryAdmit(caller, out string node, out Conversation? conversation, out Errno refusal))
+        if (!_admission.TryAdmit(caller, out string node, out Conversation? conversation, out Errno refusal))
         {
             return BusRefusal.Of(refusal, node, caller);
         }
 
-        refusal = sockets.TryConnect(conversation, caller, out ClientSocket? made, out SafeFileHandle theirs);
+        refusal = _sockets.TryConnect(conversation, caller, out ClientSocket? made, out SafeFileHandle theirs);
         using (theirs)
         {
             if (made is null || refusal.IsError)
@@ -169,38 +223,27 @@ internal sealed class TabrmdObject(DBusConnection bus, IBusAdmission admission, 
                 return BusRefusal.Of(refusal, node, caller);
             }
 
-            context.Reply(ConnectionId.Answer(context, theirs, made.Number));
+            ConnectionId.Reply(_bus, call, theirs, made.Number);
             return null;
         }
     }
 
-    private BusRefusal? SetLocality(MethodContext context, ClientSocket of, byte locality)
+    private BusRefusal? SetLocality(BusCall call, ClientSocket of, byte locality)
     {
-        Errno error = admission.CheckLocality(of.Owner, of.Identity, locality, out string node);
+        Errno error = _admission.CheckLocality(of.Owner, of.Identity, locality, out string node);
         if (error.IsError)
         {
             return BusRefusal.Of(error, node, of.Owner);
         }
 
         of.SetLocality(locality);
-        Reply(context, TssCode.Success);
+        call.Reply(_bus, TssCode.Success);
         return null;
     }
 
-    private static BusRefusal? Cancel(MethodContext context, ClientSocket of)
+    private BusRefusal? Cancel(BusCall call, ClientSocket of)
     {
-        Reply(context, of.TryCancel() ? TssCode.Success : TssCode.BadSequence);
+        call.Reply(_bus, of.TryCancel() ? TssCode.Success : TssCode.BadSequence);
         return null;
     }
-
-    private static void Reply(MethodContext context, uint code)
-    {
-        using MessageWriter reply = context.CreateReplyWriter("u");
-        reply.WriteUInt32(code);
-        context.Reply(reply.CreateMessage());
-    }
-
-    /// <summary>A call that names a connection.</summary>
-    /// <param name="Locality">Null to cancel.</param>
-    private sealed record ConnectionCall(ulong Id, byte? Locality);
 }

@@ -1,4 +1,5 @@
 using TpmFs.Doors.DBus;
+using TpmFs.TestSupport;
 
 namespace TpmFs.Daemon.Tests.Doors.DBus;
 
@@ -6,14 +7,17 @@ public sealed class BusOutboxTests
 {
     private readonly List<TaskCompletionSource> _probes = [];
     private readonly List<string> _sent = [];
+    private readonly ManualTime _clock = new();
     private readonly BusOutbox _outbox;
 
-    public BusOutboxTests() => _outbox = new BusOutbox(() =>
-    {
-        var answer = new TaskCompletionSource();
-        _probes.Add(answer);
-        return answer.Task;
-    });
+    public BusOutboxTests() => _outbox = new BusOutbox(
+        () =>
+        {
+            var answer = new TaskCompletionSource();
+            _probes.Add(answer);
+            return answer.Task;
+        },
+        _clock);
 
     [Fact]
     public void A_message_of_a_quiet_bus_is_sent_at_once()
@@ -61,6 +65,32 @@ public sealed class BusOutboxTests
         _probes[0].SetException(new Tmds.DBus.Protocol.DBusConnectionClosedException("gone"));
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => messages[^1]);
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => Send(":1.2"));
+        Assert.Equal(BusOutbox.Most, _sent.Count);
+    }
+
+    /// <summary>
+    /// Regression: the bus drops its own answers while much waits for the daemon. Once an answer was lost, nothing was
+    /// sent any more, to nobody.
+    /// </summary>
+    [Fact]
+    public async Task The_bus_is_asked_again_when_its_answer_does_not_come()
+    {
+        Task[] messages = [.. Enumerable.Range(0, 100).Select(_ => Send(":1.1"))];
+        Assert.Single(_probes);
+        _clock.Advance(BusOutbox.Patience);
+        await Until(() => _probes.Count == 2);
+        Assert.Equal(BusOutbox.Most, _sent.Count);
+        _probes[1].SetResult();
+        await messages[BusOutbox.Most].WaitAsync(TimeSpan.FromSeconds(30));
+    }
+
+    [Fact]
+    public void What_does_not_wait_is_sent_at_once_or_not_at_all()
+    {
+        Assert.True(_outbox.TrySend(() => _sent.Add(":1.1")));
+        Task[] messages = [.. Enumerable.Range(0, BusOutbox.Most).Select(_ => Send(":1.2"))];
+        Assert.False(messages[^1].IsCompleted);
+        Assert.False(_outbox.TrySend(() => _sent.Add(":1.1")));
         Assert.Equal(BusOutbox.Most, _sent.Count);
     }
 
