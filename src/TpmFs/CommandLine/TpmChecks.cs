@@ -7,8 +7,8 @@ using Errno = TpmFs.Os.Errno;
 namespace TpmFs.CommandLine;
 
 /// <summary>
-/// Checks, for 'tpmfs doctor', the TPMs that a daemon serves: whether they are there, whether this user may use them,
-/// and whether they answer commands.
+/// Checks, for 'tpmfs doctor', the TPMs that a daemon serves: whether they and their devices are there, whether this
+/// user may use them, and whether they answer commands.
 /// </summary>
 internal sealed partial class TpmChecks(MountedTree tree)
 {
@@ -40,6 +40,13 @@ internal sealed partial class TpmChecks(MountedTree tree)
                 "power", "commands are put off until the resume, with 0x922 (TPM_RC_RETRY): the machine is about to "
                     + "sleep, or nobody has said that it is awake",
                 "nothing, if the machine is about to sleep; otherwise, as root: tpmfs resume");
+        }
+
+        foreach (Match device in MissingDevice().Matches(status))
+        {
+            yield return Finding.Wrong(
+                "device", device.Groups[1].Value,
+                "mend that; then, as root: systemctl reload tpmfs, or send the daemon SIGHUP");
         }
 
         foreach (Match tpm in StatusOfTpm().Matches(status))
@@ -163,6 +170,9 @@ internal sealed partial class TpmChecks(MountedTree tree)
 
     [GeneratedRegex(@"^TPM (\d+) +(.*)\n +(.*)(?:\n +(NO ANSWER.*))?$", RegexOptions.Multiline)]
     private static partial Regex StatusOfTpm();
+
+    [GeneratedRegex("^device +NOT THERE: (.*)$", RegexOptions.Multiline)]
+    private static partial Regex MissingDevice();
 
     [GeneratedRegex("^power +SUSPENDED", RegexOptions.Multiline)]
     private static partial Regex Suspended();

@@ -274,6 +274,10 @@ public sealed class DeviceTests(Guest guest, DeviceDaemon daemon) : IClassFixtur
             Outcome doctor = guest.Run($"{Guest.Repository}out/tpmfs doctor {options}", s_limit);
             Assert.Contains("devices", doctor.Output, StringComparison.Ordinal);
             Assert.Contains("modprobe cuse", doctor.Output, StringComparison.Ordinal);
+
+            // The daemon, too, tells doctor which devices are missing: one need not be in the configuration.
+            doctor = guest.Run($"{Guest.Repository}out/tpmfs doctor --mount {DeviceDaemon.Mount}", s_limit);
+            Assert.Matches(@"(?m)^WRONG +device +/dev/tpmrmfs0 \(rm0\): /dev/cuse is not there", doctor.Output);
         }
         finally
         {
