@@ -25,6 +25,12 @@ internal sealed partial class CdiKeeper(
     string path, string mountPoint, Func<IReadOnlyList<(string Path, string Node, string Problem)>> listDevices,
     ILogger log) : ITpmNodeWatcher, IDisposable
 {
+    /// <summary>
+    /// The most names of which the log says that they are left out: users who may make domains make and remove as many
+    /// as they like.
+    /// </summary>
+    internal const int MostLeftOut = 100;
+
     private static readonly TimeSpan s_limit = TimeSpan.FromSeconds(5);
 
     /// <summary>
@@ -199,7 +205,7 @@ internal sealed partial class CdiKeeper(
 
     private void SayLeftOut(string domain)
     {
-        if (_leftOut.Add(domain))
+        if (_leftOut.Count < MostLeftOut && _leftOut.Add(domain))
         {
             log.Warning("domains/{Domain} is not in {Path}: " + CdiDevice.NameForm, domain, path);
         }

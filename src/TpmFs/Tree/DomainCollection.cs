@@ -90,7 +90,7 @@ internal abstract class DomainCollection : DirectoryNode
 
             if (_configured.ContainsKey(key))
             {
-                Parts.Log.Warning(
+                Parts.Log.ForContext("Uid", caller.Uid).Warning(
                     "{Path}/{Name} is not removed, since the configuration names it; remove it there and reload "
                         + "(SIGHUP)", _path, key);
                 return Errno.EPERM;

@@ -149,6 +149,26 @@ public sealed class CdiKeeperTests : IDisposable
         Assert.Single(_warnings.Messages, message => message.Contains("web_", StringComparison.Ordinal));
     }
 
+    /// <summary>
+    /// Regression: a user who made domains of such names and removed them, ever more of them, filled the log and the
+    /// daemon's memory.
+    /// </summary>
+    [Fact]
+    public void The_log_names_no_more_than_some_of_very_many_that_are_left_out()
+    {
+        TreeFixture tree = Start();
+        for (int i = 0; i < 2 * CdiKeeper.MostLeftOut; i++)
+        {
+            tree.Make("domains", $"web{i}_");
+        }
+
+        tree.Make("domains", "web");
+        Await("web=/mnt/domains/web/rm0");
+        Assert.Equal(
+            CdiKeeper.MostLeftOut,
+            _warnings.Messages.Count(message => message.Contains("is not in", StringComparison.Ordinal)));
+    }
+
     [Fact]
     public void The_file_goes_with_the_daemon()
     {

@@ -1,6 +1,9 @@
 using System.Text;
+using Serilog.Events;
+using TpmFs.Configuration;
 using TpmFs.Daemon.Tests.Fakes;
 using TpmFs.Fuse;
+using TpmFs.Logs;
 using TpmFs.Rm;
 using static TpmFs.Daemon.Tests.Tree.TreeFixture;
 
@@ -26,6 +29,22 @@ public sealed class DomainTests : IDisposable
         Assert.Equal(["0", "1", "2", "3", "4"], _tree.List("domains/web/locality"));
         Assert.Equal(["rm0"], _tree.List("domains/web/locality/2"));
         Assert.Equal(["raw0", "rm0"], _tree.List("locality/2"));
+    }
+
+    /// <summary>
+    /// Regression: the owner of a configured domain filled the log by removing it again and again, since the entries
+    /// counted as the daemon's own.
+    /// </summary>
+    [Fact]
+    public void A_refused_removal_counts_to_the_share_of_the_log_of_the_user_who_wanted_it()
+    {
+        var settings = new Settings();
+        settings.Domains["web"] = new DomainSettings { Owner = "1000" };
+        using var tree = new TreeFixture(settings);
+        Assert.Equal(Errno.EPERM, tree.Remove("domains", "web", Alice));
+        LogEvent warning = Assert.Single(
+            tree.Events, entry => entry.MessageTemplate.Text.Contains("is not removed", StringComparison.Ordinal));
+        Assert.Equal(Alice.Uid, LogShares.UserOf(warning));
     }
 
     [Theory]
