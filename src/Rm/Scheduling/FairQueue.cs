@@ -47,6 +47,9 @@ internal sealed class FairQueue<T>
         return found;
     }
 
+    /// <summary>True when the member would begin a turn no later if it had had none yet.</summary>
+    public bool IsLate(T away) => away.Finish <= _virtualTime;
+
     public void Remove(T gone) => _waiting.Remove(gone, out _, out _);
 
     /// <summary>Charges a member that was dequeued with what its turn cost.</summary>

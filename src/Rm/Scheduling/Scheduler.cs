@@ -4,8 +4,8 @@ using TpmFs.Rm.Sessions;
 namespace TpmFs.Rm.Scheduling;
 
 /// <summary>
-/// Decides which command is next. Domains share the TPM's time fairly by their weights; the openers of a domain share
-/// its part fairly; each opener has one command at most. Not synchronised: the caller holds the queue's lock.
+/// Decides which command is next. Domains share the TPM's time fairly by their weights, the users of a domain share its
+/// part fairly, and the openers of a user that user's part. Each opener has one command at most. Not synchronised: the caller holds the queue's lock.
 /// </summary>
 internal sealed class Scheduler(TimeProvider time)
 {
@@ -34,16 +34,15 @@ internal sealed class Scheduler(TimeProvider time)
 
     /// <summary>Commands that are not running.</summary>
     public IEnumerable<PendingCommand> Waiting =>
-        _shares.SelectMany(share => share.Value.Commands.Items).Concat(_parked).Concat(_sessionWaiters);
+        _shares.SelectMany(share => share.Value.Commands).Concat(_parked).Concat(_sessionWaiters);
 
     public void Enqueue(PendingCommand arrived)
     {
         arrived.State = CommandState.Queued;
-        GroupShare group = ShareOf(arrived);
-        group.Commands.Enqueue(arrived);
+        UserOf(arrived, out _).Commands.Enqueue(arrived);
         _queued++;
         _lent += arrived.IsLent ? 1 : 0;
-        List(group);
+        List(arrived);
     }
 
     /// <summary>Takes the next command to run. It is the caller's until <see cref="Served"/>.</summary>
@@ -53,11 +52,15 @@ internal sealed class Scheduler(TimeProvider time)
         while (_groups.TryDequeue(out GroupShare group))
         {
             group.IsListed = false;
-            if (group.Commands.TryDequeue(out next))
+            while (group.Users.TryDequeue(out UserShare user))
             {
-                NoLongerQueued(next);
-                Begin(next, group);
-                return true;
+                user.IsListed = false;
+                if (user.Commands.TryDequeue(out next))
+                {
+                    NoLongerQueued(next);
+                    Begin(next);
+                    return true;
+                }
             }
         }
 
@@ -74,7 +77,7 @@ internal sealed class Scheduler(TimeProvider time)
         if (isQueued)
         {
             Remove(wanted);
-            Begin(wanted, ShareOf(wanted));
+            Begin(wanted);
         }
 
         return isQueued;
@@ -83,12 +86,14 @@ internal sealed class Scheduler(TimeProvider time)
     /// <summary>Charges the command that was taken with the TPM's time that it used.</summary>
     public void Served(PendingCommand served, TimeSpan used)
     {
-        GroupShare group = ShareOf(served);
+        UserShare user = UserOf(served, out GroupShare group);
         double cost = Math.Max(used.TotalMicroseconds, s_leastCost.TotalMicroseconds);
         FairQueue<PendingCommand>.Charge(served, cost, weight: 1);
+        FairQueue<UserShare>.Charge(user, cost, weight: 1);
         FairQueue<GroupShare>.Charge(group, cost, Math.Max(served.Space.Owner.Group.Weight, 1));
+        user.IsInService = false;
         group.IsInService = false;
-        List(group);
+        List(served);
     }
 
     /// <summary>Keeps the command, to be tried again after <paramref name="delay"/>.</summary>
@@ -125,7 +130,7 @@ internal sealed class Scheduler(TimeProvider time)
     {
         if (gone.State == CommandState.Queued)
         {
-            ShareOf(gone).Commands.Remove(gone);
+            UserOf(gone, out _).Commands.Remove(gone);
             NoLongerQueued(gone);
         }
         else if (gone.State == CommandState.Parked && !_parked.Remove(gone))
@@ -167,8 +172,9 @@ internal sealed class Scheduler(TimeProvider time)
         return first is { } due ? Positive(time.GetElapsedTime(time.GetTimestamp(), due)) : null;
     }
 
-    private void Begin(PendingCommand taken, GroupShare group)
+    private void Begin(PendingCommand taken)
     {
+        UserOf(taken, out GroupShare group).IsInService = true;
         group.IsInService = true;
         taken.State = CommandState.Running;
         taken.Begun ??= time.GetTimestamp();
@@ -221,12 +227,18 @@ internal sealed class Scheduler(TimeProvider time)
         parked.Due = time.GetTimestamp() + (long)(delay.TotalSeconds * time.TimestampFrequency);
     }
 
-    private GroupShare ShareOf(PendingCommand command) =>
-        command.Share ??= _shares.GetOrCreateValue(command.Space.Owner.Group);
-
-    private void List(GroupShare group)
+    private UserShare UserOf(PendingCommand command, out GroupShare group)
     {
-        if (!group.IsListed && !group.IsInService && group.Commands.Count > 0)
+        group = command.Share ??= _shares.GetOrCreateValue(command.Space.Owner.Group);
+        return group.Of(command.Space.Owner.Payer);
+    }
+
+    /// <summary>Puts the command's user, and then its domain, into the queues of those that wait for a turn.</summary>
+    private void List(PendingCommand command)
+    {
+        UserShare user = UserOf(command, out GroupShare group);
+        group.List(user);
+        if (!group.IsListed && !group.IsInService && group.Users.Count > 0)
         {
             group.IsListed = true;
             _groups.Enqueue(group);

@@ -58,6 +58,48 @@ public sealed class SchedulingTests
         Assert.Equal(4000, firsts + seconds);
     }
 
+    /// <summary>
+    /// The openers of a domain shared its part, whoever had opened them: the user with one opener had a turn in 41.
+    /// </summary>
+    [Fact]
+    public void A_group_s_users_have_equal_shares_however_many_openers_they_have()
+    {
+        using Rig rig = Slow();
+        Opener[] many = [.. Enumerable.Range(0, 40).Select(_ => rig.Open("web", uid: 1))];
+        Opener one = rig.Open("web", uid: 2);
+        Opener other = rig.Open("other", uid: 1);
+        var counts = new Dictionary<Opener, int>();
+        for (int i = 0; i < 2000; i++)
+        {
+            Opener served = ServeOne(rig, [.. many, one, other]);
+            counts[served] = counts.GetValueOrDefault(served) + 1;
+        }
+
+        Assert.InRange(counts[one], 490, 510);
+        Assert.InRange(counts[other], 990, 1010);
+        Assert.All(many, opener => Assert.InRange(counts[opener], 11, 14));
+    }
+
+    [Fact]
+    public void A_user_who_stays_has_half_of_the_turns_beside_a_thousand_who_come_and_go()
+    {
+        using Rig rig = Slow();
+        Opener steady = rig.Open("web", uid: 1);
+        int turns = 0;
+        for (uint uid = 2; uid < 1002; uid++)
+        {
+            Opener passing = rig.Open("web", uid);
+            for (int i = 0; i < 4; i++)
+            {
+                turns += ReferenceEquals(ServeOne(rig, [steady, passing]), steady) ? 1 : 0;
+            }
+
+            passing.Close();
+        }
+
+        Assert.InRange(turns, 1900, 2100);
+    }
+
     [Fact]
     public void Openers_of_a_group_take_turns()
     {

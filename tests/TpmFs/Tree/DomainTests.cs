@@ -79,7 +79,9 @@ public sealed class DomainTests : IDisposable
         Assert.Equal(Errno.EPERM, _tree.Remove("domains/.a-Z_0", "locality"));
     }
 
-    /// <summary>A user who could write in domains ended the openers of all other domains, also of those of root.</summary>
+    /// <summary>
+    /// A user who could write in domains ended the openers of all other domains, also of those of root.
+    /// </summary>
     [Fact]
     public void A_user_who_may_make_domains_removes_only_what_that_user_owns()
     {
