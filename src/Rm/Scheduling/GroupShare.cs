@@ -56,7 +56,7 @@ internal sealed class GroupShare : FairShare
     }
 
     /// <summary>
-    /// Forgets the users for whom a new share is the same: without commands, and at no disadvantage to one who was away.
+    /// Forgets the users for whom a new share would be the same: they have no commands, and would begin no later.
     /// </summary>
     private void Sweep()
     {

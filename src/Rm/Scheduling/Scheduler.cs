@@ -5,7 +5,8 @@ namespace TpmFs.Rm.Scheduling;
 
 /// <summary>
 /// Decides which command is next. Domains share the TPM's time fairly by their weights, the users of a domain share its
-/// part fairly, and the openers of a user that user's part. Each opener has one command at most. Not synchronised: the caller holds the queue's lock.
+/// part fairly, and the openers of a user that user's part. Each opener has one command at most. Not synchronised: the
+/// caller holds the queue's lock.
 /// </summary>
 internal sealed class Scheduler(TimeProvider time)
 {

@@ -23,7 +23,9 @@ public sealed class CallLimitTests
         Assert.True(limit.TryBegin(":1.10000"));
     }
 
-    /// <summary>Regression: a program that called, left and came again made the daemon keep calls without bound.</summary>
+    /// <summary>
+    /// Regression: a program that called, left and came again made the daemon keep calls without bound.
+    /// </summary>
     [Fact]
     public void The_calls_of_all_together_are_bounded()
     {
