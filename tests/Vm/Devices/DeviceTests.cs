@@ -265,8 +265,8 @@ public sealed class DeviceTests(Guest guest, DeviceDaemon daemon) : IClassFixtur
         {
             daemon.Start();
             string status = guest.Run($"cat {DeviceDaemon.Mount}/status").Succeeded().Output;
-            Assert.Contains("device     NOT THERE: /dev/tpmrmfs0 (rm0): /dev/cuse is not there", status,
-                StringComparison.Ordinal);
+            Assert.Contains("device     NOT THERE: /dev/tpmrmfs0 (rm0): ", status, StringComparison.Ordinal);
+            Assert.Contains("): /dev/cuse is not there", status, StringComparison.Ordinal); // of the first device
             Assert.Contains("modprobe cuse", status, StringComparison.Ordinal);
             Assert.Contains("kernel-modules-extra", guest.Run($"cat {DeviceDaemon.Folder}/log").Output,
                 StringComparison.Ordinal);
@@ -277,20 +277,21 @@ public sealed class DeviceTests(Guest guest, DeviceDaemon daemon) : IClassFixtur
 
             // The daemon, too, tells doctor which devices are missing: one need not be in the configuration.
             doctor = guest.Run($"{Guest.Repository}out/tpmfs doctor --mount {DeviceDaemon.Mount}", s_limit);
-            Assert.Matches(@"(?m)^WRONG +device +/dev/tpmrmfs0 \(rm0\): /dev/cuse is not there", doctor.Output);
+            Assert.Matches(@"(?m)^WRONG +device +/dev/tpmrmfs0 \(rm0\): ", doctor.Output);
+            Assert.Matches(@"(?m)^WRONG +device +.*: /dev/cuse is not there", doctor.Output);
         }
         finally
         {
-            guest.Run("modprobe cuse").Succeeded();
+            // A reload tries again.
+            guest.Run(
+                $"""
+                modprobe cuse
+                kill -HUP $(cat {DeviceDaemon.Folder}/pid)
+                until [ -e {DeviceDaemon.Device} ]; do sleep 0.1; done
+                """).Succeeded();
         }
 
-        // A reload tries again.
-        guest.Run(
-            $"""
-            kill -HUP $(cat {DeviceDaemon.Folder}/pid)
-            until [ -e {DeviceDaemon.Device} ]; do sleep 0.1; done
-            {DeviceClient.Program} {DeviceDaemon.Device} 1
-            """).Succeeded();
+        guest.Run($"{DeviceClient.Program} {DeviceDaemon.Device} 1").Succeeded();
     }
 
     private static string As(uint uid, uint gid) =>
