@@ -1,10 +1,9 @@
 namespace TpmFs.Rm.Scheduling;
 
 /// <summary>
-/// Holds the users of a domain whose commands wait for their turn, and the domain's place among the domains. Only the
-/// scheduler uses it.
+/// Holds the users of a domain whose commands wait for their turn, and the domain's place among the domains.
 /// </summary>
-internal sealed class GroupShare : FairShare
+internal sealed class GroupShare : ListedShare
 {
     /// <summary>
     /// The fewest users that are remembered. A user who has had a turn and sends nothing is forgotten only among more.
@@ -17,11 +16,7 @@ internal sealed class GroupShare : FairShare
     /// <summary>The users that have a command which waits, in the order of their turns.</summary>
     public FairQueue<UserShare> Users { get; } = new();
 
-    /// <summary>True while the domain is in the queue of the domains.</summary>
-    public bool IsListed { get; set; }
-
-    /// <summary>True while a command of the domain runs.</summary>
-    public bool IsInService { get; set; }
+    public override bool HasWaiting => Users.Count > 0;
 
     /// <summary>The domain's commands that wait for their turn.</summary>
     public IEnumerable<PendingCommand> Commands => _shares.Values.SelectMany(user => user.Commands.Items);
@@ -44,25 +39,13 @@ internal sealed class GroupShare : FairShare
     }
 
     /// <summary>
-    /// Puts a user that has a command which waits into the queue, unless the user is there, or is served.
-    /// </summary>
-    public void List(UserShare user)
-    {
-        if (!user.IsListed && !user.IsInService && user.Commands.Count > 0)
-        {
-            user.IsListed = true;
-            Users.Enqueue(user);
-        }
-    }
-
-    /// <summary>
     /// Forgets the users for whom a new share would be the same: they have no commands, and would begin no later.
     /// </summary>
     private void Sweep()
     {
         foreach ((uint payer, UserShare user) in _shares)
         {
-            if (user.Commands.Count == 0 && user is { IsListed: false, IsInService: false } && Users.IsLate(user))
+            if (user is { HasWaiting: false, IsListed: false, IsInService: false } && Users.IsLate(user))
             {
                 _shares.Remove(payer);
             }

@@ -40,10 +40,11 @@ internal sealed class Scheduler(TimeProvider time)
     public void Enqueue(PendingCommand arrived)
     {
         arrived.State = CommandState.Queued;
-        UserOf(arrived, out _).Commands.Enqueue(arrived);
+        UserShare user = UserOf(arrived, out GroupShare group);
+        user.Commands.Enqueue(arrived);
         _queued++;
         _lent += arrived.IsLent ? 1 : 0;
-        List(arrived);
+        List(group, user);
     }
 
     /// <summary>Takes the next command to run. It is the caller's until <see cref="Served"/>.</summary>
@@ -59,7 +60,7 @@ internal sealed class Scheduler(TimeProvider time)
                 if (user.Commands.TryDequeue(out next))
                 {
                     NoLongerQueued(next);
-                    Begin(next);
+                    Begin(next, group, user);
                     return true;
                 }
             }
@@ -78,7 +79,8 @@ internal sealed class Scheduler(TimeProvider time)
         if (isQueued)
         {
             Remove(wanted);
-            Begin(wanted);
+            UserShare user = UserOf(wanted, out GroupShare group);
+            Begin(wanted, group, user);
         }
 
         return isQueued;
@@ -94,7 +96,7 @@ internal sealed class Scheduler(TimeProvider time)
         FairQueue<GroupShare>.Charge(group, cost, Math.Max(served.Space.Owner.Group.Weight, 1));
         user.IsInService = false;
         group.IsInService = false;
-        List(served);
+        List(group, user);
     }
 
     /// <summary>Keeps the command, to be tried again after <paramref name="delay"/>.</summary>
@@ -173,9 +175,9 @@ internal sealed class Scheduler(TimeProvider time)
         return first is { } due ? Positive(time.GetElapsedTime(time.GetTimestamp(), due)) : null;
     }
 
-    private void Begin(PendingCommand taken)
+    private void Begin(PendingCommand taken, GroupShare group, UserShare user)
     {
-        UserOf(taken, out GroupShare group).IsInService = true;
+        user.IsInService = true;
         group.IsInService = true;
         taken.State = CommandState.Running;
         taken.Begun ??= time.GetTimestamp();
@@ -234,15 +236,20 @@ internal sealed class Scheduler(TimeProvider time)
         return group.Of(command.Space.Owner.Payer);
     }
 
-    /// <summary>Puts the command's user, and then its domain, into the queues of those that wait for a turn.</summary>
-    private void List(PendingCommand command)
+    /// <summary>Puts a user, and then the user's domain, into the queues of those that wait for a turn.</summary>
+    private void List(GroupShare group, UserShare user)
     {
-        UserShare user = UserOf(command, out GroupShare group);
-        group.List(user);
-        if (!group.IsListed && !group.IsInService && group.Users.Count > 0)
+        List(group.Users, user);
+        List(_groups, group);
+    }
+
+    private static void List<T>(FairQueue<T> queue, T share)
+        where T : ListedShare
+    {
+        if (share is { IsListed: false, IsInService: false, HasWaiting: true })
         {
-            group.IsListed = true;
-            _groups.Enqueue(group);
+            share.IsListed = true;
+            queue.Enqueue(share);
         }
     }
 }

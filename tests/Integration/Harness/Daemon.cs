@@ -83,10 +83,11 @@ internal sealed class Daemon : IDisposable
                 ["XDG_STATE_HOME"] = Path.Combine(home, "state")
             }));
 
+    /// <summary>Returns the memory that it has, in KiB.</summary>
+    public long Memory() => KernelStatus("VmRSS");
+
     /// <summary>Returns the most memory that it has had so far, in KiB.</summary>
-    public long PeakMemory() => long.Parse(
-        File.ReadLines($"/proc/{Id}/status").First(line => line.StartsWith("VmHWM:", StringComparison.Ordinal))
-            .Split(' ', StringSplitOptions.RemoveEmptyEntries)[^2], CultureInfo.InvariantCulture);
+    public long PeakMemory() => KernelStatus("VmHWM");
 
     /// <summary>
     /// Counts the files that it has open, but for assemblies: .NET opens those when it first needs them, and never
@@ -115,4 +116,9 @@ internal sealed class Daemon : IDisposable
     }
 
     public void Dispose() => _process.Dispose();
+
+    /// <summary>Reads a number of KiB from proc(5)'s status of the process.</summary>
+    private long KernelStatus(string field) => long.Parse(
+        File.ReadLines($"/proc/{Id}/status").First(line => line.StartsWith($"{field}:", StringComparison.Ordinal))
+            .Split(' ', StringSplitOptions.RemoveEmptyEntries)[^2], CultureInfo.InvariantCulture);
 }

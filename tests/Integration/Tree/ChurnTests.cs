@@ -18,7 +18,7 @@ public sealed class ChurnTests(Mount mount, ITestOutputHelper output) : TreeTest
     {
         Churn("warm");
         AssertTpmEmpties();
-        long memory = Memory(), nodes = Nodes();
+        long memory = Mount.Daemon.Memory(), nodes = Nodes();
         int files = Mount.Daemon.CountFiles();
         Churn("first");
         Churn("second");
@@ -30,7 +30,7 @@ public sealed class ChurnTests(Mount mount, ITestOutputHelper output) : TreeTest
         Assert.Empty(Openers(Mount.Daemon.MountPoint));
 
         // Twice as much work as before cannot need much more memory, whenever the garbage collector last ran.
-        Assert.InRange(Memory() - memory, long.MinValue, 32 << 10);
+        Assert.InRange(Mount.Daemon.Memory() - memory, long.MinValue, 32 << 10);
         Assert.Empty(List(At("domains")));
     }
 
@@ -56,11 +56,4 @@ public sealed class ChurnTests(Mount mount, ITestOutputHelper output) : TreeTest
     /// <summary>The nodes that the daemon knows, as statfs(2) tells.</summary>
     private long Nodes() =>
         long.Parse(Mount.Sandbox.Shell($"stat -f -c %c {Mount.Daemon.MountPoint}"), CultureInfo.InvariantCulture);
-
-    /// <summary>In KiB.</summary>
-    private long Memory() => long.Parse(
-        File.ReadLines($"/proc/{Mount.Daemon.Id}/status")
-            .First(line => line.StartsWith("VmRSS:", StringComparison.Ordinal))
-            .Split(' ', StringSplitOptions.RemoveEmptyEntries)[1],
-        CultureInfo.InvariantCulture);
 }

@@ -36,7 +36,10 @@ internal sealed class BusOutbox(Func<Task> probe, TimeProvider? clock = null)
 
     /// <summary>Sends one message when it is its caller's turn.</summary>
     /// <typeparam name="T">The result of sending.</typeparam>
-    /// <param name="caller">The unique name of the caller whose call the message answers.</param>
+    /// <param name="caller">
+    /// The one who takes turns with others: the caller whose call the message answers, by its unique name, or that
+    /// caller's user, by its number.
+    /// </param>
     /// <param name="send">Sends one message, and does not wait.</param>
     /// <returns>The result of <paramref name="send"/>.</returns>
     /// <exception cref="OperationCanceledException">The bus was lost before it was the caller's turn.</exception>

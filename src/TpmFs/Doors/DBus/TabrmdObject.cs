@@ -13,9 +13,9 @@ namespace TpmFs.Doors.DBus;
 /// </summary>
 /// <remarks>
 /// The library keeps the message of a call, which may have 32 MiB, until it is answered, and the bus does not bound the
-/// calls that want no answer. So no message is kept. What a call needs waits (<see cref="BusCall"/>), for no more calls
-/// than limits say. The calls past the limits are answered at once or never, and so is Introspect, which only people
-/// call. A call that wants no answer is not carried out.
+/// calls that want no answer. So the daemon keeps no message. It keeps a <see cref="BusCall"/> of each call that waits,
+/// and of no more calls than limits say. It answers the calls past the limits at once or never, and Introspect, which
+/// only people call, in the same way. It does not carry out a call that wants no answer.
 /// </remarks>
 internal sealed class TabrmdObject : IPathMethodHandler
 {
