@@ -4,7 +4,10 @@ namespace TpmFs.Os;
 
 /// <summary>Tells the kind, the owner and the size of an inode (inode(7)).</summary>
 /// <param name="Mode">The type and the permissions.</param>
-/// <param name="Owner">The owner's uid.</param>
+/// <param name="Owner">
+/// The owner's uid. Files of a FUSE filesystem that another user mounted count as that user's, whatever the filesystem
+/// says: its server decides all that is in it.
+/// </param>
 /// <param name="Links">The number of the inode's names.</param>
 /// <param name="Size">The size in bytes.</param>
 internal readonly record struct FileStatus(uint Mode, uint Owner, uint Links, ulong Size)
@@ -23,6 +26,7 @@ internal readonly record struct FileStatus(uint Mode, uint Owner, uint Links, ul
     private const uint SearchableByOthers = 0b000_001_001;
 
     private const int EmptyPath = 0x1000; // AT_EMPTY_PATH
+    private const int DontSync = 0x4000; // AT_STATX_DONT_SYNC
     private const uint BasicStatus = 0x7FF; // STATX_BASIC_STATS
 
     public bool IsDirectory => (Mode & TypeMask) == Directory;
@@ -65,8 +69,12 @@ internal readonly record struct FileStatus(uint Mode, uint Owner, uint Links, ul
     public static unsafe Errno Read(SafeFileHandle file, out FileStatus status)
     {
         LibC.FileStatus read = default;
-        var error = Errno.Of(LibC.statx(file, "", EmptyPath, BasicStatus, &read));
-        status = new FileStatus(read.Mode, read.UserId, read.Links, read.Size);
+        uint? server = MountInfo.UserOf(file) is { } user && !Trust.MayHoldParents(user) ? user : null;
+
+        // A server that is not trusted is not asked, since it may never answer.
+        int flags = EmptyPath | (server is null ? 0 : DontSync);
+        var error = Errno.Of(LibC.statx(file, "", flags, BasicStatus, &read));
+        status = new FileStatus(read.Mode, server ?? read.UserId, read.Links, read.Size);
         return error;
     }
 }

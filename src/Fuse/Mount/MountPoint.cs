@@ -1,4 +1,3 @@
-using System.Globalization;
 using Microsoft.Win32.SafeHandles;
 
 namespace TpmFs.Fuse.Mount;
@@ -105,29 +104,9 @@ internal sealed record MountPoint(string Path, int ParentMountId)
             }
 
             path = Links.Read($"/proc/self/fd/{handle.DangerousGetHandle()}") ?? string.Empty;
-            if (!TryReadMountId(handle, out mountId))
-            {
-                error = Errno.ENODATA;
-                return false;
-            }
-
-            return true;
+            mountId = MountInfo.IdOf(handle);
+            error = mountId == 0 ? Errno.ENODATA : Errno.None;
+            return mountId != 0;
         }
-    }
-
-    private static bool TryReadMountId(SafeFileHandle handle, out int mountId)
-    {
-        const string Field = "mnt_id:";
-        foreach (string line in File.ReadLines($"/proc/self/fdinfo/{handle.DangerousGetHandle()}"))
-        {
-            if (line.StartsWith(Field, StringComparison.Ordinal))
-            {
-                return int.TryParse(
-                    line.AsSpan(Field.Length).Trim(), NumberStyles.None, CultureInfo.InvariantCulture, out mountId);
-            }
-        }
-
-        mountId = 0;
-        return false;
     }
 }

@@ -11,6 +11,7 @@ namespace TpmFs.CommandLine;
 internal sealed partial class MountedTree
 {
     private const string MadeDomains = "domains";
+    private const string TreeType = "fuse.tpmfs";
     private static readonly string[] s_collections = ["users", MadeDomains];
 
     private MountedTree(string path) => Path = path;
@@ -63,7 +64,7 @@ internal sealed partial class MountedTree
 
     /// <summary>True when some daemon, which may have ended since, has mounted at a place.</summary>
     public static bool IsMounted(string path) =>
-        MountInfo.ReadAll().LastOrDefault(mount => mount.MountPoint == path) is { Type: "fuse.tpmfs" };
+        MountAt(path) is { Type: TreeType };
 
     /// <summary>Returns what is wrong with a mount whose files cannot be read.</summary>
     public static string WhyDead(string path) => $"nobody serves {path} any more: its daemon was killed";
@@ -79,11 +80,16 @@ internal sealed partial class MountedTree
     /// </summary>
     public static string WhyNotTrusted(string path)
     {
-        if (MountInfo.ReadAll().LastOrDefault(mount => mount.MountPoint == path)?.User is { } user)
+        MountInfo? mount = MountAt(path);
+        if (mount?.User is { } user && !Trust.MayHoldParents(user))
         {
-            return Trust.MayHoldParents(user) ? ""
-                : $"user {user} mounted {path}, and decides all that is in it. Only that user can use it: sudo "
-                    + $"--user=#{user} tpmfs ...";
+            return $"user {user} mounted {path}, and decides all that is in it. Only that user can use it: sudo "
+                + $"--user=#{user} tpmfs ...";
+        }
+
+        if (mount is { Type: TreeType })
+        {
+            return ""; // Its daemon may hang, so nothing is asked of it here.
         }
 
         bool isOurs = SafeDirectory.TryOpen(
@@ -202,6 +208,9 @@ internal sealed partial class MountedTree
 
     [GeneratedRegex(@"^device +(?<device>/dev/\S+) is (?<node>\S+)$", RegexOptions.Multiline)]
     private static partial Regex DeviceLine();
+
+    private static MountInfo? MountAt(string path) =>
+        MountInfo.ReadAll().LastOrDefault(mount => mount.MountPoint == path);
 
     private IEnumerable<string> List(string collection)
     {

@@ -1,3 +1,4 @@
+using System.Globalization;
 using TpmFs.Integration.Tests.Harness;
 using Xunit.Abstractions;
 
@@ -39,6 +40,40 @@ public sealed class ForeignTreeTests(Mount mount, ITestOutputHelper output) : Tr
         Assert.Equal(1, ended.ExitCode);
         Assert.Contains($"belongs to user {User.Member.Uid}", ended.Error, StringComparison.Ordinal);
         Assert.False(File.Exists(path));
+    }
+
+    /// <summary>
+    /// Tests what a user shows to all in a FUSE filesystem whose server says that root owns it. Regression: only a tree
+    /// at the mount point itself was refused.
+    /// </summary>
+    [Theory]
+    [InlineData("status --mount {0}")]
+    [InlineData("status --mount {0}/tree")]
+    [InlineData("cdi --mount {0}/tree")]
+    [InlineData("check-config --config {0}/tree/tpmfs.json")]
+    [InlineData("mount elsewhere --tpm embedded --state-dir {0}/tree/state")]
+    public void A_filesystem_that_another_user_mounted_is_refused_whatever_it_says_of_its_owners(string command)
+    {
+        string folder = Mount.Sandbox.MakeRootsFolder($"claims-{Guid.NewGuid():N}");
+        string place = Path.Combine(folder, "place");
+        string user = User.Member.Uid.ToString(CultureInfo.InvariantCulture);
+        Mount.Sandbox.Shell(
+            $"cd {folder}; mkdir -p place elsewhere shown/tree/domains/web shown/tree/users; "
+                + $"mkdir -m 700 shown/tree/state; cp {At("status")} shown/tree/status; "
+                + "echo '{ \"tpm\": \"embedded\" }' >shown/tree/tpmfs.json");
+        string client = Path.Combine(Mount.Sandbox.Scripts, "clients", "claims.py");
+        using ChildProcess server = Mount.Sandbox.Start(
+            User.Root, ["/usr/bin/python3", client, place, user, $"{folder}/shown"]);
+        Deadline.Poll(
+            () => server.HasExited || server.Printed.Contains("ready", StringComparison.Ordinal), "the filesystem",
+            server.Describe);
+        string[] words = string.Format(CultureInfo.InvariantCulture, command, place).Split(' ');
+
+        Outcome ended = Mount.Sandbox.Run(User.Root, ["env", "-C", folder, Mount.Sandbox.Program, .. words]);
+
+        Assert.Equal(1, ended.ExitCode);
+        Assert.Contains($"user {user}", ended.Error, StringComparison.Ordinal);
+        Assert.Contains(place, ended.Error, StringComparison.Ordinal);
     }
 
     /// <summary>Makes a directory that looks like a tree, and belongs to another user with all that is in it.</summary>

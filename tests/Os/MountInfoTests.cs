@@ -1,6 +1,4 @@
-using TpmFs.Fuse.Mount;
-
-namespace TpmFs.Fuse.Tests.Mount;
+namespace TpmFs.Os.Tests;
 
 public sealed class MountInfoTests
 {

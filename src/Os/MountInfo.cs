@@ -1,7 +1,8 @@
 using System.Globalization;
 using System.Text;
+using Microsoft.Win32.SafeHandles;
 
-namespace TpmFs.Fuse.Mount;
+namespace TpmFs.Os;
 
 /// <summary>One line of /proc/self/mountinfo (proc(5)).</summary>
 /// <param name="Id">The mount's number.</param>
@@ -14,6 +15,10 @@ public sealed record MountInfo(int Id, int ParentId, string Device, string Mount
 {
     private const string SelfPath = "/proc/self/mountinfo";
     private const string UserOption = "user_id=";
+
+    /// <summary>The number that no user has.</summary>
+    private const uint Unknown = uint.MaxValue;
+    private const long InUserspace = 0x65735546; // FUSE_SUPER_MAGIC, linux/magic.h
 
     /// <summary>
     /// Gets the user who mounted it, and so decides all that is in it; null where the filesystem does not say, as all
@@ -38,6 +43,32 @@ public sealed record MountInfo(int Id, int ParentId, string Device, string Mount
         }
 
         return mounts;
+    }
+
+    /// <summary>
+    /// Returns the mount that a file lies in, without asking the mount's server; 0 when it cannot be told.
+    /// </summary>
+    /// <param name="file">Any descriptor, also one of <see cref="OpenOptions.PathOnly"/>. Needs /proc.</param>
+    public static int IdOf(SafeFileHandle file)
+    {
+        const string Field = "mnt_id:";
+        string? line = File.ReadLines($"/proc/self/fdinfo/{file.DangerousGetHandle()}").FirstOrDefault(
+            line => line.StartsWith(Field, StringComparison.Ordinal));
+        return line is not null && int.TryParse(
+            line.AsSpan(Field.Length).Trim(), NumberStyles.None, CultureInfo.InvariantCulture, out int id) ? id : 0;
+    }
+
+    /// <summary>Returns the user who mounted the filesystem of a file, and so decides all that is in it.</summary>
+    /// <param name="file">Any descriptor, as for <see cref="IdOf"/>.</param>
+    /// <returns>
+    /// The user; a number that no user has where FUSE was unmounted since the file was opened; null where the
+    /// filesystem does not say, as all but FUSE do.
+    /// </returns>
+    public static uint? UserOf(SafeFileHandle file)
+    {
+        int id = IdOf(file);
+        MountInfo? mount = ReadAll().FirstOrDefault(mount => mount.Id == id);
+        return mount is not null ? mount.User : FileCalls.FileSystemOf(file) == InUserspace ? Unknown : null;
     }
 
     /// <summary>
