@@ -124,7 +124,10 @@ internal static unsafe partial class LibC
     public static partial int epoll_wait(SafeFileHandle epoll, byte* events, int count, int timeout);
 
     [LibraryImport(Library, SetLastError = true)]
-    public static partial nint recvmsg(SafeFileHandle socket, MessageHeader* message, int flags);
+    public static partial nint recvmsg(SafeHandle socket, MessageHeader* message, int flags);
+
+    [LibraryImport(Library, SetLastError = true)]
+    public static partial int shutdown(SafeHandle socket, int how);
 
     [LibraryImport(Library, SetLastError = true)]
     public static partial nint send(SafeHandle socket, byte* data, nuint size, int flags);

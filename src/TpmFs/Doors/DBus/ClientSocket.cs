@@ -140,9 +140,13 @@ internal sealed class ClientSocket : IConversationDoor
     /// <summary>Sets the locality of the commands that are read from now on.</summary>
     public void SetLocality(byte locality) => _conversation.Locality = locality;
 
-    /// <summary>Ends the connection and its conversation. Idempotent.</summary>
+    /// <summary>
+    /// Ends the connection and its conversation. A connection that brought descriptors keeps its opener's place, since
+    /// its socket stays open. Idempotent.
+    /// </summary>
     public void Close()
     {
+        bool isClean;
         lock (_gate)
         {
             if (_isClosed)
@@ -153,7 +157,13 @@ internal sealed class ClientSocket : IConversationDoor
             _isClosed = true;
             _commands.Clear();
             _unsent.Drop();
-            _socket.Dispose();
+            isClean = SocketCalls.TryClose(_socket);
+        }
+
+        if (!isClean)
+        {
+            _conversation.Expel("the client sent descriptors over its connection, and closing these may wait");
+            return;
         }
 
         _conversation.Close();

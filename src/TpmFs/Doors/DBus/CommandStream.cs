@@ -53,7 +53,7 @@ internal sealed class CommandStream
             }
 
             int room = MaxCommand - _length;
-            Errno error = SocketCalls.Receive(socket, _buffer.AsSpan(_length, room), out int count);
+            Errno error = SocketCalls.ReceiveBytes(socket, _buffer.AsSpan(_length, room), out int count);
             IsDrained = count < room && error != Errno.EINTR;
             if (error != Errno.EINTR && count == 0)
             {
@@ -100,6 +100,6 @@ internal enum StreamState
     /// <summary>The size of the next command is invalid, so the bytes after it cannot be understood.</summary>
     Broken,
 
-    /// <summary>The stream has ended.</summary>
+    /// <summary>The stream has ended, or goes on with what is not bytes alone.</summary>
     Ended,
 }

@@ -83,13 +83,15 @@ internal sealed class SocketThreads : IDisposable
         Errno error = SocketCalls.Pair(out SafeFileHandle ours, out theirs);
         if (error.IsError || (error = _open.Count < MaxOpen ? Errno.None : Errno.EBUSY).IsError
             || (error = SocketCalls.SetBlocking(ours, blocking: false)).IsError
-            || (error = SocketCalls.LimitUnread(ours, MaxUnread)).IsError)
+            || (error = SocketCalls.LimitUnread(ours, MaxUnread)).IsError
+            || (error = SocketCalls.ShowOutOfBand(ours)).IsError)
         {
             ours.Dispose();
             conversation.Close();
             return error;
         }
 
+        _ = SocketCalls.RefuseDescriptors(ours); // where the kernel cannot, the connection ends by them
         do
         {
             made = new ClientSocket(
