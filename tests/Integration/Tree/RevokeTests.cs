@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Text;
 using TpmFs.Integration.Tests.Harness;
 using TpmFs.Tpm;
 using Xunit.Abstractions;
@@ -307,6 +308,28 @@ public sealed class RevokeTests(Mount mount, ITestOutputHelper output) : TreeTes
             Assert.Null(owner.Call("cat", $"{home}/openers").Errno);
             Assert.Equal("ESRCH", TryWrite($"{home}/cancel", "1000000\n", owner));
         }
+    }
+
+    /// <summary>Regression: only the open asked who owns the domain.</summary>
+    [Fact]
+    public void A_former_owner_of_a_domain_reads_and_orders_nothing_through_files_that_are_still_open()
+    {
+        string domain = NewDomain();
+        Assert.Null(Admin.Call("chown", domain, User.Member.Uid, 0).Errno);
+        Agent former = NewAgent(User.Member);
+        Opener openers = former.Open($"{domain}/openers", "O_RDONLY");
+        Opener[] orders =
+            [former.Open($"{domain}/revoke", "O_WRONLY"), former.Open($"{domain}/cancel", "O_WRONLY")];
+        Opener used = OpenAt($"{domain}/rm0");
+        byte[] id = Encoding.ASCII.GetBytes(Assert.Single(Openers(domain))[0]);
+        Assert.Null(openers.Call("pread", 100, 0).Errno);
+
+        Assert.Null(Admin.Call("chown", domain, User.OtherMember.Uid, 0).Errno);
+
+        Assert.Equal("EACCES", openers.Call("pread", 100, 0).Errno);
+        Assert.All(orders, order => Assert.Equal("EACCES", order.Write(id).Errno));
+        used.Transact(Tpm2.GetRandom(8)).Succeeded();
+        Assert.Null(TryWrite($"{domain}/revoke", Encoding.ASCII.GetString(id), NewAgent(User.OtherMember)));
     }
 
     [Fact]

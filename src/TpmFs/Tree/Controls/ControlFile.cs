@@ -83,6 +83,12 @@ internal abstract class ControlFile(NodeTable table, uint mode, ControlContext c
     /// <param name="payer">The user whose shares it uses.</param>
     protected virtual ControlOpen NewOpen(uint payer) => new(this, payer);
 
+    /// <summary>
+    /// Returns true when a user who opened the file may still use it. Nobody can revoke an open of a control file, so
+    /// each read and each order asks.
+    /// </summary>
+    public virtual bool MayUse(uint uid) => true;
+
     /// <summary>Makes the content for a reader who reads from the start.</summary>
     public virtual string Content() => "";
 

@@ -38,9 +38,10 @@ internal class ControlOpen(ControlFile file, uint payer) : OpenFile
 
     public override void Read(in FuseReadArguments arguments, FuseReadReply reply)
     {
-        if (file.IsGone)
+        Errno refused = Refusal;
+        if (refused.IsError)
         {
-            reply.Fail(SpaceErrno.Gone);
+            reply.Fail(refused);
             return;
         }
 
@@ -61,9 +62,10 @@ internal class ControlOpen(ControlFile file, uint payer) : OpenFile
     public override Errno Write(in FuseWriteArguments arguments, ReadOnlySpan<byte> data, out int written)
     {
         written = 0;
-        if (file.IsGone || data.Length > MaxOrder)
+        Errno refused = Refusal;
+        if (refused.IsError || data.Length > MaxOrder)
         {
-            return file.IsGone ? SpaceErrno.Gone : Errno.E2BIG;
+            return refused.IsError ? refused : Errno.E2BIG;
         }
 
         // ASCII is all that any control file takes; another byte becomes a character that none of them does.
@@ -97,6 +99,11 @@ internal class ControlOpen(ControlFile file, uint payer) : OpenFile
 
         file.Context.Close(payer);
     }
+
+    /// <summary>Gets the reason why the file takes no reads and orders of its opener any more.</summary>
+    private Errno Refusal =>
+        file.IsGone ? SpaceErrno.Gone
+        : Record is { } record && !file.MayUse(record.Opener.Uid) ? Errno.EACCES : Errno.None;
 
     /// <summary>Returns the content that a read at an offset is taken from. Under the lock.</summary>
     private byte[] Content(ulong offset)

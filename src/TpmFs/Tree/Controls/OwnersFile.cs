@@ -36,9 +36,10 @@ internal abstract class OwnersFile : ControlFile
     public override Errno Open(in FuseCaller caller, uint flags, out OpenFile? file)
     {
         file = null;
-        return caller.Uid == 0 || caller.Uid == Access.Uid || caller.Uid == _directory.Access.Uid
-            ? base.Open(caller, flags, out file) : Errno.EACCES;
+        return MayUse(caller.Uid) ? base.Open(caller, flags, out file) : Errno.EACCES;
     }
+
+    public override bool MayUse(uint uid) => uid == 0 || uid == Access.Uid || uid == _directory.Access.Uid;
 
     public override void Removed()
     {
