@@ -7,7 +7,8 @@ internal sealed class RequestReader(FuseDevice device)
     private bool _isWaiting = true;
 
     /// <summary>
-    /// Takes a request. Does not wait for one while writes wait for this thread: returns no bytes and no error then.
+    /// Takes a request. Does not wait for one while writes wait for this thread, and takes none once they are due:
+    /// returns no bytes and no error then.
     /// </summary>
     /// <param name="slot">The place for the request.</param>
     /// <param name="written">The writes for which this thread is to be lent.</param>
@@ -21,7 +22,7 @@ internal sealed class RequestReader(FuseDevice device)
             device.SetWaiting(_isWaiting);
         }
 
-        if (_isWaiting && !written.IsEmpty)
+        if (written.AreDue || (_isWaiting && !written.IsEmpty))
         {
             return Errno.None;
         }
@@ -29,6 +30,7 @@ internal sealed class RequestReader(FuseDevice device)
         Errno error = device.Read(slot.Buffer, out count);
         if (error != Errno.EAGAIN)
         {
+            written.NoteRequest();
             return error;
         }
 

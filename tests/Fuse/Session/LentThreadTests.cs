@@ -76,6 +76,33 @@ public sealed class LentThreadTests : IDisposable
     }
 
     /// <summary>
+    /// A hundred threads that look at files all the time kept the commands of all users waiting for seconds.
+    /// </summary>
+    [Fact]
+    public void Requests_that_keep_coming_do_not_keep_a_thread_from_being_lent()
+    {
+        const int Requests = 200;
+        var taken = new ConcurrentQueue<int>();
+        using var done = new CountdownEvent(2);
+        _fixture.FileSystem.OnLend = _ =>
+        {
+            taken.Enqueue(_fixture.FileSystem.Calls.Count(call => call.StartsWith("flush", StringComparison.Ordinal)));
+            done.Signal();
+            return FuseLendResult.Done;
+        };
+        _fixture.SendInitAndWrites(7, 8);
+        for (int i = 0; i < Requests; i++)
+        {
+            _fixture.Send(Captured.Flush);
+        }
+
+        using FuseSession session = _fixture.StartedSession(new FuseSessionOptions { Threads = 1 });
+
+        Assert.True(done.Wait(SessionFixture.Deadline));
+        Assert.All(taken, requests => Assert.InRange(requests, 0, Requests - 50)); // 64 for each
+    }
+
+    /// <summary>
     /// Regression: a thread that lost its turn while it served a write left that write to the reading thread. That
     /// thread was at its wait for a request already, so no thread was lent for the write.
     /// </summary>

@@ -1,3 +1,4 @@
+using System.Text;
 using TpmFs.Clients;
 using TpmFs.Doors.Fuse;
 using TpmFs.Fuse;
@@ -61,22 +62,22 @@ internal abstract class ControlFile(NodeTable table, uint mode, ControlContext c
 
     /// <summary>
     /// Returns the content that a user reads from the start: made at that moment or, for a user who has had too much of
-    /// it made, one that another user read within the last second.
+    /// it made, one that another user read within the last second. The array is shared: nobody may change it.
     /// </summary>
     /// <param name="payer">The user whose share of the daemon's time it costs.</param>
-    public string ContentFor(uint payer)
+    public byte[] ContentFor(uint payer)
     {
         if (_last is { } last && context.Time.GetElapsedTime(last.MadeAt) < s_lasts && !context.MayMake(payer))
         {
-            return last.Text;
+            return last.Shown;
         }
 
         long start = context.Time.GetTimestamp();
-        string text = Content();
+        byte[] shown = Encoding.UTF8.GetBytes(Content());
         TimeSpan taken = context.Time.GetElapsedTime(start);
         context.Made(payer, taken);
-        _last = taken < s_quick ? null : new Snapshot(text, start);
-        return text;
+        _last = taken < s_quick ? null : new Snapshot(shown, start);
+        return shown;
     }
 
     /// <summary>Makes an open file description for a user.</summary>
@@ -96,7 +97,7 @@ internal abstract class ControlFile(NodeTable table, uint mode, ControlContext c
     /// <param name="isFirst">True for the first order that this open takes.</param>
     public virtual Errno Take(string order, bool isFirst) => Errno.EINVAL;
 
-    /// <param name="Text">The content that was shown.</param>
+    /// <param name="Shown">The content that was shown.</param>
     /// <param name="MadeAt">The time, as <see cref="TimeProvider.GetTimestamp"/> counts.</param>
-    private sealed record Snapshot(string Text, long MadeAt);
+    private sealed record Snapshot(byte[] Shown, long MadeAt);
 }

@@ -109,7 +109,7 @@ internal class ControlOpen(ControlFile file, uint payer) : OpenFile
     private byte[] Content(ulong offset)
     {
         bool isAtEnd = offset > 0 && offset >= (ulong?)_end;
-        return isAtEnd ? [] : offset > 0 && _kept is not null ? _kept : Encoding.UTF8.GetBytes(file.ContentFor(payer));
+        return isAtEnd ? [] : offset > 0 && _kept is not null ? _kept : file.ContentFor(payer);
     }
 
     /// <summary>
