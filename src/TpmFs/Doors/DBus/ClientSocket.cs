@@ -18,7 +18,7 @@ namespace TpmFs.Doors.DBus;
 internal sealed class ClientSocket : IConversationDoor
 {
     private readonly Lock _gate = new();
-    private readonly SafeFileHandle _socket;
+    private readonly MeteredSocket _socket;
     private readonly Conversation _conversation;
     private readonly Epoll _epoll;
     private readonly Action<ClientSocket> _closed;
@@ -41,7 +41,7 @@ internal sealed class ClientSocket : IConversationDoor
     {
         Number = number;
         Owner = owner;
-        _socket = socket;
+        _socket = new MeteredSocket(socket);
         _conversation = conversation;
         _epoll = epoll;
         _closed = closed;
@@ -59,7 +59,7 @@ internal sealed class ClientSocket : IConversationDoor
     public Errno Start()
     {
         _conversation.Attach(this);
-        Errno error = _epoll.Add(_socket, Number, FileChanges.Readable | FileChanges.Ended);
+        Errno error = _epoll.Add(_socket.Handle, Number, FileChanges.Readable | FileChanges.Ended);
         Changed(); // the conversation may have been revoked meanwhile
         return error;
     }
@@ -157,13 +157,18 @@ internal sealed class ClientSocket : IConversationDoor
             _isClosed = true;
             _commands.Clear();
             _unsent.Drop();
-            isClean = SocketCalls.TryClose(_socket);
+            isClean = SocketCalls.TryClose(_socket.Handle);
         }
 
         if (!isClean)
         {
             _conversation.Expel("the client sent descriptors over its connection, and closing these may wait");
             return;
+        }
+
+        if (_socket.IsTooCostly)
+        {
+            _conversation.Expel("the client registered its connection with epoll(7) or poll(2) too many times");
         }
 
         _conversation.Close();
@@ -190,9 +195,9 @@ internal sealed class ClientSocket : IConversationDoor
 
         StreamState state = _commands.Receive(_socket, out ReadOnlySpan<byte> command);
         _mayReceive = !_commands.IsDrained;
-        if (state != StreamState.Command)
+        if (state != StreamState.Command || _socket.IsTooCostly)
         {
-            return state == StreamState.Waiting;
+            return state == StreamState.Waiting && !_socket.IsTooCostly;
         }
 
         _isBusy = true;
@@ -250,7 +255,7 @@ internal sealed class ClientSocket : IConversationDoor
 
         Errno error = _unsent.Send(_socket);
         _isBusy = error.IsError;
-        return !error.IsError || (error == Errno.EAGAIN && TryWatch(room: true));
+        return !_socket.IsTooCostly && (!error.IsError || (error == Errno.EAGAIN && TryWatch(room: true)));
     }
 
     /// <summary>
@@ -267,6 +272,6 @@ internal sealed class ClientSocket : IConversationDoor
 
         _watchesRoom = room;
         FileChanges more = room ? FileChanges.Writable : FileChanges.None;
-        return !_epoll.Modify(_socket, Number, FileChanges.Readable | FileChanges.Ended | more).IsError;
+        return !_epoll.Modify(_socket.Handle, Number, FileChanges.Readable | FileChanges.Ended | more).IsError;
     }
 }

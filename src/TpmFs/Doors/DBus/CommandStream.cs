@@ -1,6 +1,5 @@
 using System.Buffers;
 using System.Buffers.Binary;
-using System.Runtime.InteropServices;
 using System.Security.Cryptography;
 using TpmFs.Clients;
 
@@ -30,7 +29,7 @@ internal sealed class CommandStream
     /// <summary>Receives until there is a whole command, or nothing more to receive.</summary>
     /// <param name="socket">The socket to receive from, without waiting.</param>
     /// <param name="command">The oldest command; valid until <see cref="DropCommand"/>, which is to be called.</param>
-    public StreamState Receive(SafeHandle socket, out ReadOnlySpan<byte> command)
+    public StreamState Receive(MeteredSocket socket, out ReadOnlySpan<byte> command)
     {
         command = default;
         IsDrained = false;
@@ -53,7 +52,7 @@ internal sealed class CommandStream
             }
 
             int room = MaxCommand - _length;
-            Errno error = SocketCalls.ReceiveBytes(socket, _buffer.AsSpan(_length, room), out int count);
+            Errno error = socket.ReceiveBytes(_buffer.AsSpan(_length, room), out int count);
             IsDrained = count < room && error != Errno.EINTR;
             if (error != Errno.EINTR && count == 0)
             {

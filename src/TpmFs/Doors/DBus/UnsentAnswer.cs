@@ -1,4 +1,3 @@
-using System.Runtime.InteropServices;
 using TpmFs.Clients;
 
 namespace TpmFs.Doors.DBus;
@@ -16,11 +15,11 @@ internal struct UnsentAnswer
 
     /// <summary>Sends as much as the socket takes. Wipes the answer when all of it is sent.</summary>
     /// <returns>EAGAIN when the socket is full; another error when the client is gone.</returns>
-    public Errno Send(SafeHandle socket)
+    public Errno Send(MeteredSocket socket)
     {
         while (Any)
         {
-            Errno error = SocketCalls.Send(socket, _answer.Bytes.Span[_sent..], out int count);
+            Errno error = socket.Send(_answer.Bytes.Span[_sent..], out int count);
             if (error.IsError && error != Errno.EINTR)
             {
                 return error;

@@ -174,7 +174,14 @@ internal sealed class TpmFile : OpenFile, IConversationDoor, IFuseInterruptible
     /// <summary>Wakes polls, and ends the conversation of a client for whom that takes too long.</summary>
     private void Wake(in PollWakeups woken)
     {
-        if (_wakeupCost.Notify(woken, _notifier))
+        if (!woken.Any)
+        {
+            return;
+        }
+
+        WakingCall call = _wakeupCost.Begin();
+        woken.Notify(_notifier);
+        if (_wakeupCost.End(call))
         {
             _conversation.Expel("the client registered the file with epoll(7) or poll(2) too many times");
         }

@@ -9,12 +9,14 @@ public sealed class CommandStreamTests : IDisposable
 {
     private readonly SafeFileHandle _ours;
     private readonly SafeFileHandle _theirs;
+    private readonly MeteredSocket _socket;
     private readonly CommandStream _stream = new();
 
     public CommandStreamTests()
     {
         Assert.Equal(Errno.None, SocketCalls.Pair(out _ours, out _theirs));
         Assert.Equal(Errno.None, SocketCalls.SetBlocking(_ours, blocking: false));
+        _socket = new MeteredSocket(_ours);
     }
 
     [Theory]
@@ -49,9 +51,9 @@ public sealed class CommandStreamTests : IDisposable
     {
         byte[] command = TpmFileFixture.Command(12, size);
         SocketCalls.Send(_theirs, command.AsSpan(0, 5), out _);
-        Assert.Equal(StreamState.Waiting, _stream.Receive(_ours, out _));
+        Assert.Equal(StreamState.Waiting, _stream.Receive(_socket, out _));
         SocketCalls.Send(_theirs, command.AsSpan(5, 1), out _);
-        Assert.Equal(StreamState.Broken, _stream.Receive(_ours, out _));
+        Assert.Equal(StreamState.Broken, _stream.Receive(_socket, out _));
     }
 
     [Fact]
@@ -59,10 +61,10 @@ public sealed class CommandStreamTests : IDisposable
     {
         SocketCalls.Send(_theirs, TpmFileFixture.Command(), out _);
         _theirs.Dispose();
-        Assert.Equal(StreamState.Command, _stream.Receive(_ours, out ReadOnlySpan<byte> command));
+        Assert.Equal(StreamState.Command, _stream.Receive(_socket, out ReadOnlySpan<byte> command));
         Assert.Equal(12, command.Length);
         _stream.DropCommand();
-        Assert.Equal(StreamState.Ended, _stream.Receive(_ours, out _));
+        Assert.Equal(StreamState.Ended, _stream.Receive(_socket, out _));
     }
 
     [Fact]
@@ -71,7 +73,7 @@ public sealed class CommandStreamTests : IDisposable
         byte[] command = TpmFileFixture.Command(200);
         command.AsSpan(10).Fill(0xA5);
         SocketCalls.Send(_theirs, command, out _);
-        Assert.Equal(StreamState.Command, _stream.Receive(_ours, out ReadOnlySpan<byte> seen));
+        Assert.Equal(StreamState.Command, _stream.Receive(_socket, out ReadOnlySpan<byte> seen));
         Assert.Equal(command, seen);
         _stream.DropCommand();
         Assert.Equal(-1, seen.IndexOfAnyExcept((byte)0));
@@ -87,7 +89,7 @@ public sealed class CommandStreamTests : IDisposable
     private void ReceiveAll(List<byte[]> received)
     {
         StreamState state;
-        while ((state = _stream.Receive(_ours, out ReadOnlySpan<byte> command)) == StreamState.Command)
+        while ((state = _stream.Receive(_socket, out ReadOnlySpan<byte> command)) == StreamState.Command)
         {
             received.Add(command.ToArray());
             _stream.DropCommand();
