@@ -1,5 +1,6 @@
 using System.Net.Sockets;
 using System.Text;
+using Microsoft.Win32.SafeHandles;
 
 namespace TpmFs.Os.Tests;
 
@@ -194,7 +195,36 @@ public sealed class SafeDirectoryTests : IDisposable
         Make(make);
         string place = Path.Combine(_folder, "place");
         Assert.Equal(mayMount, SafePath.WhyNotToMountOn(place).Length == 0);
-        Assert.Equal(mayConnect, SafePath.WhyNotToConnectTo(place).Length == 0);
+        bool isOpen = SafePath.TryOpenSocket(place, out SafeFileHandle opened, out Errno error, out _);
+        opened.Dispose();
+        Assert.Equal(mayConnect, isOpen || error == Errno.ENOENT);
+    }
+
+    /// <summary>
+    /// Another user who moved a socket to the path, after the path was looked at, served everybody's TPM.
+    /// </summary>
+    [Fact]
+    public void The_socket_that_was_looked_at_is_the_one_that_is_connected_to()
+    {
+        string path = Path.Combine(_folder, "socket");
+        using Socket first = Listen(path);
+        Assert.True(SafePath.TryOpenSocket(path, out SafeFileHandle place, out _, out string problem), problem);
+        using SafeFileHandle held = place;
+        File.Move(path, path + ".away");
+        using Socket second = Listen(path);
+
+        using Socket client = new(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+        client.Connect(new UnixDomainSocketEndPoint(SafePath.ByHandle(place)));
+        Assert.True(first.Poll(0, SelectMode.SelectRead));
+        Assert.False(second.Poll(0, SelectMode.SelectRead));
+    }
+
+    private static Socket Listen(string path)
+    {
+        Socket listener = new(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+        listener.Bind(new UnixDomainSocketEndPoint(path));
+        listener.Listen();
+        return listener;
     }
 
     private void Make(string script) => Tool.Run("sh", "-euc", $"umask 022; cd {_folder}; {script}");

@@ -1,6 +1,7 @@
 using System.Net;
 using System.Net.Sockets;
 using System.Runtime.InteropServices;
+using Microsoft.Win32.SafeHandles;
 
 namespace TpmFs.Tpm.Transports;
 
@@ -19,6 +20,7 @@ internal enum IoStatus
 /// </summary>
 internal sealed class TpmSocket(Socket socket) : IDisposable
 {
+    private const string NoSocket = "there is no such socket. Is swtpm running?";
     private const string NotInTime = "it did not accept in time: it hangs, or serves another client";
 
     private int _receiveTimeout;
@@ -50,12 +52,14 @@ internal sealed class TpmSocket(Socket socket) : IDisposable
         {
             if (endpoint is UnixDomainSocketEndPoint named)
             {
-                problem = SafePath.WhyNotToConnectTo(named.ToString());
-                if (problem.Length > 0)
+                if (!SafePath.TryOpenSocket(
+                    named.ToString(), out SafeFileHandle place, out Errno error, out problem))
                 {
+                    problem = error == Errno.ENOENT ? NoSocket : problem;
                     return false;
                 }
 
+                using SafeFileHandle held = place;
                 socket = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
                 var candidate = new TpmSocket(socket);
 
@@ -67,7 +71,7 @@ internal sealed class TpmSocket(Socket socket) : IDisposable
                     return false;
                 }
 
-                socket.Connect(endpoint);
+                socket.Connect(new UnixDomainSocketEndPoint(SafePath.ByHandle(place)));
                 connected = candidate;
             }
             else
@@ -82,16 +86,14 @@ internal sealed class TpmSocket(Socket socket) : IDisposable
             problem = string.Empty;
             return true;
         }
-        catch (SocketException error)
+        catch (SocketException failure)
         {
             socket?.Dispose();
-            problem = error.SocketErrorCode switch
+            problem = failure.SocketErrorCode switch
             {
                 SocketError.WouldBlock or SocketError.TimedOut => NotInTime,
-                SocketError.AddressNotAvailable when endpoint is UnixDomainSocketEndPoint =>
-                    "there is no such socket. Is swtpm running?", // ENOENT
                 SocketError.ConnectionRefused => "nobody listens there. Is swtpm running?",
-                _ => error.Message,
+                _ => failure.Message,
             };
             return false;
         }

@@ -53,7 +53,7 @@ internal sealed class Audit
     public void AccessChanged(string place, Access access, Errno result) =>
         Write(
             _log.Of(EventType.AccessChanged), place,
-            result.IsError ? "access was to be changed" : $"access is now {Show(access)}", result);
+            result.IsError ? "access was to be changed" : $"access is now {Cut(Show(access))}", result);
 
     /// <summary>Records that limits of a domain have changed, though no user wrote to their files.</summary>
     public void LimitsChanged(string domain, LimitsChange change)
