@@ -30,7 +30,7 @@ public sealed unsafe class Epoll : IDisposable
 
     /// <summary>Watches a file until all its descriptors are closed.</summary>
     /// <param name="file">The file.</param>
-    /// <param name="number">The number by which <see cref="Wait"/> names the file.</param>
+    /// <param name="number">The number by which <see cref="Take"/> names the file.</param>
     /// <param name="wanted">Changes to be told, besides <see cref="FileChanges.Gone"/>.</param>
     public Errno Add(SafeHandle file, ulong number, FileChanges wanted) => Control(AddFile, file, number, wanted);
 
@@ -41,14 +41,23 @@ public sealed unsafe class Epoll : IDisposable
     public Errno Modify(SafeHandle file, ulong number, FileChanges wanted) =>
         Control(ModifyFile, file, number, wanted);
 
-    /// <summary>Waits for a change. EINTR is left to the caller.</summary>
-    public Errno Wait(out ulong number, out FileChanges changes)
+    /// <summary>Takes changes, as many as there are room for. EINTR is left to the caller.</summary>
+    /// <param name="events">Room for changes, at most a few hundred.</param>
+    /// <param name="waits">True to wait for a change if there is none.</param>
+    /// <param name="count">The number of changes.</param>
+    public Errno Take(Span<FileEvent> events, bool waits, out int count)
     {
-        byte* one = stackalloc byte[LargestEvent];
-        new Span<byte>(one, LargestEvent).Clear();
-        var error = Errno.Of(LibC.epoll_wait(_epoll, one, 1, -1));
-        changes = (FileChanges)(*(uint*)one);
-        number = MemoryMarshal.Read<ulong>(new ReadOnlySpan<byte>(one + NumberOffset, sizeof(ulong)));
+        byte* raw = stackalloc byte[events.Length * LargestEvent];
+        int result = LibC.epoll_wait(_epoll, raw, events.Length, waits ? -1 : 0);
+        var error = Errno.Of(result);
+        count = Math.Max(result, 0);
+        for (int i = 0; i < count; i++)
+        {
+            byte* one = raw + (i * (NumberOffset + sizeof(ulong)));
+            ulong number = MemoryMarshal.Read<ulong>(new ReadOnlySpan<byte>(one + NumberOffset, sizeof(ulong)));
+            events[i] = new FileEvent(number, (FileChanges)(*(uint*)one));
+        }
+
         return error;
     }
 
@@ -62,6 +71,11 @@ public sealed unsafe class Epoll : IDisposable
         return Errno.Of(LibC.epoll_ctl(_epoll, operation, file, one));
     }
 }
+
+/// <summary>What changed of a file.</summary>
+/// <param name="Number">The file, as it was given to <see cref="Epoll.Add"/>.</param>
+/// <param name="Changes">Its changes.</param>
+public readonly record struct FileEvent(ulong Number, FileChanges Changes);
 
 /// <summary>Changes of a file: EPOLLIN and its like.</summary>
 [Flags]

@@ -27,8 +27,7 @@ internal sealed class BusOutbox(Func<Task> probe, TimeProvider? clock = null)
 
     private readonly TimeProvider _clock = clock ?? TimeProvider.System;
     private readonly Lock _gate = new(); // Guards all that follows.
-    private readonly Dictionary<string, Queue<TaskCompletionSource>> _waiting = [];
-    private readonly Queue<string> _turns = new(); // Each caller in _waiting once.
+    private readonly TurnQueue<string, TaskCompletionSource> _turns = new();
     private int _granted; // may be sent, and are not yet
     private int _unread; // are sent, and the bus may not have read them
     private bool _isProbing;
@@ -63,7 +62,7 @@ internal sealed class BusOutbox(Func<Task> probe, TimeProvider? clock = null)
     {
         lock (_gate)
         {
-            if (_isLost || _turns.Count > 0 || !TryGrant())
+            if (_isLost || _turns.Any || !TryGrant())
             {
                 return false;
             }
@@ -90,19 +89,13 @@ internal sealed class BusOutbox(Func<Task> probe, TimeProvider? clock = null)
                 return Task.FromCanceled(new CancellationToken(canceled: true));
             }
 
-            if (_turns.Count == 0 && TryGrant())
+            if (!_turns.Any && TryGrant())
             {
                 return Task.CompletedTask;
             }
 
             var turn = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-            if (!_waiting.TryGetValue(caller, out Queue<TaskCompletionSource>? own))
-            {
-                _waiting.Add(caller, own = new Queue<TaskCompletionSource>());
-                _turns.Enqueue(caller);
-            }
-
-            own.Enqueue(turn);
+            _turns.Add(caller, turn);
             return turn.Task;
         }
     }
@@ -159,9 +152,9 @@ internal sealed class BusOutbox(Func<Task> probe, TimeProvider? clock = null)
         lock (_gate)
         {
             _unread -= count;
-            while (_turns.Count > 0 && TryGrant())
+            while (_turns.Any && TryGrant() && _turns.TryTake(out TaskCompletionSource? next))
             {
-                Next().SetResult();
+                next.SetResult();
             }
 
             _isProbing = _unread >= Most / 2;
@@ -175,9 +168,9 @@ internal sealed class BusOutbox(Func<Task> probe, TimeProvider? clock = null)
         lock (_gate)
         {
             _isLost = true;
-            while (_turns.Count > 0)
+            while (_turns.TryTake(out TaskCompletionSource? next))
             {
-                Next().SetCanceled();
+                next.SetCanceled();
             }
         }
     }
@@ -189,22 +182,5 @@ internal sealed class BusOutbox(Func<Task> probe, TimeProvider? clock = null)
         bool hasRoom = _granted + _unread < Most;
         _granted += hasRoom ? 1 : 0;
         return hasRoom;
-    }
-
-    private TaskCompletionSource Next()
-    {
-        string caller = _turns.Dequeue();
-        Queue<TaskCompletionSource> own = _waiting[caller];
-        TaskCompletionSource turn = own.Dequeue();
-        if (own.Count > 0)
-        {
-            _turns.Enqueue(caller);
-        }
-        else
-        {
-            _waiting.Remove(caller);
-        }
-
-        return turn;
     }
 }

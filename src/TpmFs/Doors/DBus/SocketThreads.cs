@@ -9,7 +9,7 @@ namespace TpmFs.Doors.DBus;
 
 /// <summary>
 /// The connections, and the threads that serve all of them: while one thread is lent to the TPM, another serves the
-/// other connections. Any thread.
+/// other connections. Users take turns, whatever the number of their connections. Any thread.
 /// </summary>
 internal sealed class SocketThreads : IDisposable
 {
@@ -28,12 +28,21 @@ internal sealed class SocketThreads : IDisposable
     /// </summary>
     private const int MaxUnread = 16 * 1024;
 
+    /// <summary>
+    /// The most events that a thread takes before it serves a connection. It serves one between two times that it
+    /// takes events, so all that is ready is soon noted.
+    /// </summary>
+    private const int EventsAtOnce = 256;
+
     /// <summary>The epoll number of <see cref="_stop"/>. Connections count from 1.</summary>
     private const uint StopNumber = 0;
 
     private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(5);
 
     private readonly ConcurrentDictionary<uint, ClientSocket> _open = new();
+    private readonly Lock _gate = new(); // guards the connections that are ready, and the number of idle threads
+    private readonly ReadyConnections _ready = new();
+    private int _idle; // threads that wait, or are about to
     private readonly Thread[] _threads;
     private readonly Epoll _epoll;
     private readonly SafeFileHandle _stop;
@@ -141,33 +150,88 @@ internal sealed class SocketThreads : IDisposable
 
     private void Serve()
     {
+        var events = new FileEvent[EventsAtOnce];
+        while (TryTake(events, out ClientSocket? client, out FileChanges changes))
+        {
+            Serve(client, changes);
+        }
+
+        _epoll.Modify(_stop, StopNumber, FileChanges.None); // tells the next thread
+    }
+
+    /// <summary>Waits for a connection whose turn it is.</summary>
+    /// <param name="events">Room for events.</param>
+    /// <param name="client">The connection.</param>
+    /// <param name="changes">All its changes.</param>
+    /// <returns>False when the threads are to end.</returns>
+    private bool TryTake(
+        FileEvent[] events, [NotNullWhen(true)] out ClientSocket? client, out FileChanges changes)
+    {
         while (true)
         {
-            if (_epoll.Wait(out ulong number, out FileChanges changes).IsError)
+            bool waits;
+            lock (_gate)
             {
-                continue; // EINTR
+                waits = !_ready.Any;
+                _idle += waits ? 1 : 0;
             }
 
-            if (number == StopNumber)
+            // Everybody who is ready is noted before anybody is served. An error is EINTR.
+            _ = _epoll.Take(events, waits, out int count);
+            bool isOver;
+            bool isTaken;
+            bool leavesWork;
+            lock (_gate)
             {
-                _epoll.Modify(_stop, StopNumber, FileChanges.None); // tells the next thread
-                return;
+                _idle -= waits ? 1 : 0;
+                isOver = Note(events.AsSpan(0, count));
+                isTaken = _ready.TryTake(out client, out changes);
+                leavesWork = _ready.Any && _idle > 0;
             }
 
-            Serve(Find((uint)number), changes);
+            if (leavesWork)
+            {
+                // The socket always has room, so this wakes a thread that waits. This thread may be lent in a moment.
+                _epoll.Modify(_stop, StopNumber, FileChanges.Writable);
+            }
+
+            if (isOver || isTaken)
+            {
+                return !isOver && client is not null;
+            }
         }
     }
 
-    private void Serve(ClientSocket? client, FileChanges changes)
+    /// <summary>Notes which connections are ready.</summary>
+    /// <returns>True when the threads are to end.</returns>
+    private bool Note(ReadOnlySpan<FileEvent> events)
+    {
+        bool isOver = false;
+        foreach (FileEvent each in events)
+        {
+            if (each.Number == StopNumber)
+            {
+                isOver |= (each.Changes & FileChanges.Gone) != 0;
+            }
+            else if (Find((uint)each.Number) is { } changed)
+            {
+                _ready.Add(changed, each.Changes);
+            }
+        }
+
+        return isOver;
+    }
+
+    private void Serve(ClientSocket client, FileChanges changes)
     {
         try
         {
-            client?.Advance(changes);
+            client.Advance(changes);
         }
         catch (Exception bug)
         {
             _log.Of(EventType.Fault).Error(
-                bug, "connection {Number} of D-Bus is closed: this is a fault of tpmfs, which goes on", client!.Number);
+                bug, "connection {Number} of D-Bus is closed: this is a fault of tpmfs, which goes on", client.Number);
             client.Close();
         }
     }

@@ -29,12 +29,16 @@ internal sealed class SocketFixture : IConversationKeeper, IDisposable
     /// <summary>Gets the number of conversations whose clients are gone.</summary>
     public int Left => Volatile.Read(ref _left);
 
-    /// <summary>Makes a connection to a space.</summary>
+    /// <summary>Makes a connection of a user to a space.</summary>
     public (ClientSocket Connection, SafeFileHandle Client, Conversation Conversation) Connect(
-        Func<ISpaceClient, Space> openSpace)
+        Func<ISpaceClient, Space> openSpace, uint uid = 1000)
     {
+        ConversationIdentity identity = TpmFileFixture.IdentityOf(_context.NextId()) with
+        {
+            Client = new Client(uid, 4711, "test"),
+        };
         Conversation conversation = Conversation.TryBegin(
-            _context, TpmFileFixture.IdentityOf(_context.NextId()), TpmFileFixture.MaxCommandSize, openSpace, this)!;
+            _context, identity, TpmFileFixture.MaxCommandSize, openSpace, this)!;
         Assert.Equal(
             Errno.None, Threads.TryConnect(conversation, Caller, out ClientSocket? made, out SafeFileHandle client));
         _clients.Add(client);
