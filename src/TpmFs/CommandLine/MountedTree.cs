@@ -89,6 +89,12 @@ internal sealed partial class MountedTree
 
         if (mount is { Type: TreeType })
         {
+            if (FindForeign(MountInfo.ReadAll(), path) is { } foreign)
+            {
+                return $"user {foreign.User} mounted {foreign.MountPoint}, and decides all that is in it. Take it off: "
+                    + $"umount --lazy {foreign.MountPoint}";
+            }
+
             return ""; // Its daemon may hang, so nothing is asked of it here.
         }
 
@@ -97,6 +103,16 @@ internal sealed partial class MountedTree
         directory?.Dispose();
         return isOurs || error.IsError ? "" : problem;
     }
+
+    /// <summary>
+    /// Returns a mount of a user who is not trusted, over a directory of the tree that this program reads; null when
+    /// there is none. The kernel takes off a mount over a file by itself, as soon as the file is looked up.
+    /// </summary>
+    internal static MountInfo? FindForeign(IReadOnlyList<MountInfo> mounts, string path) => mounts.FirstOrDefault(
+        mount => mount.User is { } user && !Trust.MayHoldParents(user)
+            && mount.MountPoint.StartsWith(path + "/", StringComparison.Ordinal)
+            && mount.MountPoint[(path.Length + 1)..].Split('/') is { Length: 1 or 2 } steps
+            && s_collections.Contains(steps[0]));
 
     /// <summary>The openers of every domain that this user may look into.</summary>
     public IEnumerable<OpenerLine> Openers() => Domains.SelectMany(domain =>

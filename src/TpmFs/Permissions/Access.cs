@@ -8,6 +8,7 @@ internal readonly record struct Access(uint Mode, uint Uid, uint Gid, PosixAcl? 
 {
     private const uint GroupShift = 3;
     private const uint WriteBits = 0b010_010_010;
+    private const uint OthersWriteBits = 0b000_010_010;
 
     /// <summary>
     /// The mode of a directory that everybody passes through, and that only its owner lists. The kernel holds a
@@ -16,8 +17,13 @@ internal readonly record struct Access(uint Mode, uint Uid, uint Gid, PosixAcl? 
     /// </summary>
     public const uint PublicDirectory = 0b111_001_001;
 
-    /// <summary>The bits that are kept; set-id and sticky bits mean nothing here.</summary>
+    /// <summary>
+    /// The bits that are kept. Set-id bits mean nothing here, and a directory shows its sticky bit by itself.
+    /// </summary>
     public const uint Permissions = 0x1FF;
+
+    /// <summary>True when others than the owner may write; an ACL's mask is the group's bits.</summary>
+    public bool IsWritableByOthers => (Mode & OthersWriteBits) != 0;
 
     /// <summary>
     /// Returns the access after chmod(2). With an ACL the group's bits are the ACL's mask (acl(5)), so that nothing

@@ -99,6 +99,25 @@ public sealed class DomainTests : IDisposable
     }
 
     /// <summary>
+    /// Regression: fusermount3 let a user who may write in domains mount another filesystem over it, for all.
+    /// </summary>
+    [Theory]
+    [InlineData("", 0x1ADu, 0x41ADu)]
+    [InlineData("domains", 0x1F8u, 0x43F8u)]
+    [InlineData("domains", 0x1C2u, 0x43C2u)]
+    [InlineData("users", 0x1FFu, 0x43FFu)]
+    [InlineData("domains/web", 0x1F8u, 0x43F8u)]
+    [InlineData("domains/web/rm0", 0x1B6u, 0x81B6u)]
+    public void A_directory_that_others_than_its_owner_may_write_to_is_sticky(string path, uint mode, uint shown)
+    {
+        _tree.Make("domains", "web");
+        NodeId node = path.Length == 0 ? NodeId.Root : _tree.NumberOf(path);
+        var change = new FuseAttributeChange { Mode = mode };
+        Assert.Equal(Errno.None, _tree.Kernel.SetAttributes(Root, node, change, out FuseAttributes changed));
+        Assert.Equal((shown, shown), (changed.Mode, _tree.Find(path).Mode));
+    }
+
+    /// <summary>
     /// The share of domains counts by owners, so a user who could write in users made all 1,024 directories, as those
     /// of other users.
     /// </summary>

@@ -13,6 +13,7 @@ namespace TpmFs.Doors.Fuse;
 /// </remarks>
 internal class DirectoryNode : Node
 {
+    private const uint StickyBit = 0b1_000_000_000; // S_ISVTX of linux/stat.h
     private const ulong SelfPlace = 1;
     private const ulong ParentPlace = 2;
 
@@ -38,6 +39,12 @@ internal class DirectoryNode : Node
     }
 
     public override NodeType Type => NodeType.Directory;
+
+    /// <summary>
+    /// Shows the sticky bit where others than the owner may write (an ACL shows as the group's bits). Users remove
+    /// only their own directories there, and fusermount3 then lets nobody but the owner mount over the directory.
+    /// </summary>
+    protected override uint ModeOfType(Access access) => access.IsWritableByOthers ? StickyBit : 0;
 
     protected override uint LinkCount => 2 + Volatile.Read(ref _subdirectories);
 

@@ -38,7 +38,7 @@ internal abstract class Node
             return new FuseAttributes
             {
                 Inode = Id.Value,
-                Mode = (uint)Type | access.Mode,
+                Mode = (uint)Type | access.Mode | ModeOfType(access),
                 LinkCount = LinkCount,
                 Uid = access.Uid,
                 Gid = access.Gid,
@@ -71,6 +71,9 @@ internal abstract class Node
     protected NodeAccess Guard { get; }
 
     protected virtual uint LinkCount => 1;
+
+    /// <summary>Returns the bits of the shown mode that follow from the kind of node.</summary>
+    protected virtual uint ModeOfType(Access access) => 0;
 
     /// <summary>Gets the size that stat(2) shows, in bytes.</summary>
     protected virtual ulong Size => 0;
