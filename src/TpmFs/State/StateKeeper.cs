@@ -143,6 +143,16 @@ internal sealed class StateKeeper : IAccessStore, ILimitStore, IDisposable
         }
     }
 
+    /// <summary>Returns the places below a directory whose access or limits are kept.</summary>
+    public string[] PlacesBelow(string path)
+    {
+        lock (_gate)
+        {
+            return [.. _access.Keys.Concat(_limits.Keys)
+                .Where(at => at.StartsWith(path + "/", StringComparison.Ordinal))];
+        }
+    }
+
     /// <summary>
     /// Nothing of a place, nor of what is below it, is kept. That the directory was made is forgotten last, so that a
     /// daemon that is killed on the way leaves a directory that is still to be removed.

@@ -107,14 +107,10 @@ internal abstract class DomainCollection : DirectoryNode
     {
         lock (_changes)
         {
-            foreach (DomainDirectory directory in Domains)
+            Parts.State.Forget(_path);
+            foreach (string name in Domains.Select(NameOf).Where(name => !_configured.ContainsKey(name)))
             {
-                string name = NameOf(directory);
-                Parts.State.Forget(At(name));
-                if (!_configured.ContainsKey(name))
-                {
-                    Remove(name, audit);
-                }
+                Remove(name, audit);
             }
         }
 
@@ -123,6 +119,7 @@ internal abstract class DomainCollection : DirectoryNode
 
     /// <summary>
     /// Replaces the configured domains. A domain that is configured no more is removed, unless a user has made it, too.
+    /// One that is configured from now on, and that another user than its owner has made, is made anew.
     /// </summary>
     /// <param name="audit">Learns of each change.</param>
     public void Configure(IReadOnlyDictionary<string, DomainPlan> plans, Audit audit)
@@ -143,6 +140,11 @@ internal abstract class DomainCollection : DirectoryNode
             foreach (string? name in plans.Keys.Concat(made).Distinct().Where(IsName))
             {
                 DomainPlan plan = plans.TryGetValue(name, out DomainPlan? said) ? said : PlanOf(name);
+                if (said is not null && !before.ContainsKey(name))
+                {
+                    TakeFromMaker(name, said.Directory.Uid, audit);
+                }
+
                 if (TryFind(name, out Node? there))
                 {
                     ((DomainDirectory)there).Configure(plan, audit);
@@ -152,6 +154,23 @@ internal abstract class DomainCollection : DirectoryNode
                     audit.Made(At(name));
                 }
             }
+        }
+    }
+
+    /// <summary>
+    /// Forgets what was kept of directories that there are no more. Only for a collection whose configured names are
+    /// all known: what is kept of a user whom the system cannot look up now is not to be lost.
+    /// </summary>
+    public void ForgetGone()
+    {
+        lock (_changes)
+        {
+            string[] gone =
+            [
+                .. Parts.State.PlacesBelow(_path).Select(place => place[(_path.Length + 1)..].Split('/')[0]).Distinct()
+                    .Where(name => !TryFind(name, out _)),
+            ];
+            Array.ForEach(gone, name => Parts.State.Forget(At(name)));
         }
     }
 
@@ -207,11 +226,27 @@ internal abstract class DomainCollection : DirectoryNode
         return TryAdd(name, directory) ? directory : null;
     }
 
+    /// <summary>Removes a domain, and then forgets it, since a node that is out of the tree keeps nothing.</summary>
     private void Remove(string name, Audit audit)
     {
         if (TryRemove(name, out _))
         {
             audit.Removed(At(name));
+        }
+
+        Parts.State.Forget(At(name));
+    }
+
+    /// <summary>Removes a domain that a user made who is neither an administrator nor the configured owner.</summary>
+    private void TakeFromMaker(string name, uint owner, Audit audit)
+    {
+        if (TryFind(name, out Node? there) && Parts.State.IsMade(At(name)) && there.Access.Uid is uint maker
+            && maker != owner && !Parts.IsAdministrator(maker))
+        {
+            Parts.Log.Warning(
+                "{Path}/{Name} belonged to user {Maker}, though the configuration gives it to user {Owner}; it is made "
+                    + "anew, and its openers end", _path, name, maker, owner);
+            Remove(name, audit);
         }
     }
 

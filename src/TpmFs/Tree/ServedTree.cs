@@ -71,6 +71,7 @@ internal sealed class ServedTree : IDisposable
             {
                 _plans.Write(resolved);
                 Apply(resolved, audit);
+                _domains.ForgetGone();
                 audit = Audit.OfConfiguration(log);
             },
             s_patienceWithUsers);

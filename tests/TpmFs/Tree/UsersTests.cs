@@ -166,6 +166,72 @@ public sealed class UsersTests
         Assert.Single(tree.Database.Asked, name => name == "nobody0");
     }
 
+    /// <summary>
+    /// Regression: a domain that the configuration removed came back with the former owner, and with whom that owner
+    /// had let in.
+    /// </summary>
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void A_domain_that_the_configuration_removed_comes_back_as_another(bool restarts)
+    {
+        string folder = Directory.CreateTempSubdirectory("tpmfs-test-").FullName;
+        var tree = new TreeFixture(Giving("web", "1000"), folder);
+        var open = new FuseAttributeChange { Mode = 0x1FF };
+        Assert.Equal(Errno.None, tree.Kernel.SetAttributes(Alice, tree.NumberOf("domains/web"), open, out _));
+        Assert.Equal(Errno.None, tree.Kernel.SetAttributes(Alice, tree.NumberOf("domains/web/rm0"), open, out _));
+        if (restarts)
+        {
+            tree.Stop();
+            new TreeFixture(new Settings(), folder).Stop();
+            tree = new TreeFixture(Giving("web", "1001"), folder);
+        }
+        else
+        {
+            Reload(tree, new Settings(), () => tree.TryFind("domains/web", out _).IsError);
+            Reload(tree, Giving("web", "1001"), () => !tree.TryFind("domains/web", out _).IsError);
+        }
+
+        using (tree)
+        {
+            Assert.Equal(1001u, tree.Find("domains/web").Uid);
+            Assert.Equal((0x81B0u, 1001u), (tree.Find("domains/web/rm0").Mode, tree.Find("domains/web/rm0").Uid));
+        }
+    }
+
+    /// <summary>Regression: a user made a domain beforehand, and kept it when root configured it for another.</summary>
+    [Fact]
+    public void A_domain_that_is_configured_is_taken_from_another_user_who_made_it()
+    {
+        using var tree = new TreeFixture();
+        tree.Make("domains", "pay", caller: Alice);
+        tree.Make("domains", "bobs", caller: Bob);
+        OpenId alices = tree.Open("domains/pay/rm0", Alice);
+        OpenId bobs = tree.Open("domains/bobs/rm0", Bob);
+        Settings settings = Giving("pay", "1001");
+        settings.Domains["bobs"] = new DomainSettings { Owner = "1001" };
+        Reload(tree, settings, () => !tree.TryFind("domains/pay", out FuseAttributes found).IsError
+            && found.Uid == 1001);
+
+        Assert.Equal(1001u, tree.Find("domains/pay/rm0").Uid);
+        Assert.Equal(Errno.ENODEV, tree.ReadFrom(alices).Error);
+        Assert.NotEqual(Errno.ENODEV, tree.ReadFrom(bobs).Error);
+        Assert.Contains("domains/pay belonged to user 1000", tree.Logged, StringComparison.Ordinal);
+    }
+
+    private static Settings Giving(string domain, string owner)
+    {
+        var settings = new Settings();
+        settings.Domains[domain] = new DomainSettings { Owner = owner };
+        return settings;
+    }
+
+    private static void Reload(TreeFixture tree, Settings settings, Func<bool> isDone)
+    {
+        tree.Tree.Configure(settings, new Access(0x180, 0, 0));
+        Assert.True(SpinWait.SpinUntil(isDone, TimeSpan.FromSeconds(30)), "the reload never came");
+    }
+
     [Fact]
     public void When_nobody_can_be_asked_who_was_granted_stays()
     {
