@@ -3,16 +3,32 @@ using TpmFs.Rm.Ledger;
 namespace TpmFs.Rm.Objects;
 
 /// <summary>
-/// Bounds the transient objects of all openers together, whose contexts the manager keeps in memory. A user of a domain
-/// may make one more object while the user holds fewer than are free. So one user alone gets half, and a newcomer
-/// always finds room.
+/// Bounds the transient objects of all openers together, whose contexts the manager keeps in memory. A domain may hold
+/// no more objects than are free, and a user of the domain no more than the domain may still take. So a domain has at
+/// most half, however many users it has, and one user a third. A newcomer always finds room, and so does root, who has
+/// a reserve besides.
 /// </summary>
 /// <param name="held">Counts the objects of all spaces.</param>
 /// <param name="whole">The most objects in all.</param>
 internal sealed class ObjectBudget(ObjectCounts held, int whole)
 {
+    private const uint Root = 0;
+
+    /// <summary>Root's reserve is one object of as many.</summary>
+    private const int ReserveShare = 16;
+
     /// <summary>Returns true when the space's limit and what is left for its user allow one more object.</summary>
     public bool HasRoomFor(SpaceRecord space) =>
-        space.Objects.Count < space.Owner.Group.Limits.ObjectsMax
-        && held.Of(DomainUser.Of(space.Owner)) < whole - held.Total;
+        space.Objects.Count < space.Owner.Group.Limits.ObjectsMax && HasRoomFor(space.Owner);
+
+    private bool HasRoomFor(SpaceOwner owner)
+    {
+        if (owner.Payer == Root)
+        {
+            return held.Total < whole;
+        }
+
+        int free = whole - (whole / ReserveShare) - held.Total;
+        return held.Of(DomainUser.Of(owner)) < free - held.Of(owner.Group);
+    }
 }

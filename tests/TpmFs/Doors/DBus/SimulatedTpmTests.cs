@@ -31,7 +31,7 @@ public sealed class SimulatedTpmTests : IDisposable
         (ClientSocket connection, SafeFileHandle client) = Connect();
         (_, SafeFileHandle other) = Connect();
         DelayNext();
-        SocketFixture.Send(client, Cmd.GetRandom(8));
+        SocketFixture.Send(client, Cmd.ReadClock());
         Assert.True(_atTpm.Wait(TimeSpan.FromSeconds(30)));
         SocketFixture.Send(other, Cmd.GetRandom(8));
         Assert.True(connection.TryCancel());
@@ -46,7 +46,7 @@ public sealed class SimulatedTpmTests : IDisposable
     {
         (ClientSocket connection, SafeFileHandle client) = Connect();
         DelayNext();
-        SocketFixture.Send(client, Cmd.GetRandom(8));
+        SocketFixture.Send(client, Cmd.ReadClock());
         Assert.True(_atTpm.Wait(TimeSpan.FromSeconds(30)));
         client.Dispose();
         SocketFixture.Until(() => _tpm.Cancels == 1);
@@ -71,9 +71,10 @@ public sealed class SimulatedTpmTests : IDisposable
         return (connection, client);
     }
 
+    /// <summary>Delays a command that the manager does not send by itself.</summary>
     private void DelayNext()
     {
-        _tpm.Latency = code => code == (uint)TpmCc.GetRandom ? TimeSpan.FromSeconds(1) : TimeSpan.Zero;
+        _tpm.Latency = code => code == Cmd.ReadClockCode ? TimeSpan.FromSeconds(1) : TimeSpan.Zero;
         _tpm.Wait = latency =>
         {
             if (latency > TimeSpan.Zero)
