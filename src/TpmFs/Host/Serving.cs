@@ -64,7 +64,7 @@ internal sealed class Serving(
             }
 
             using BusDoor? bus = OpenBus();
-            ServeToTheEnd(session);
+            ServeToTheEnd(session, bus);
             return End(session, mount, bus);
         }
     }
@@ -110,10 +110,10 @@ internal sealed class Serving(
     }
 
     /// <summary>Serves until the session ends, or somebody asks the daemon to end.</summary>
-    private void ServeToTheEnd(FuseSession session)
+    private void ServeToTheEnd(FuseSession session, BusDoor? bus)
     {
         var departure = new Departure(
-            () => StopServing(session), FlushLog, () => signals.Asked.IsCompleted, signals.LeaveToNext, log);
+            () => StopServing(session, bus), FlushLog, () => signals.Asked.IsCompleted, signals.LeaveToNext, log);
         while (true)
         {
             switch (Task.WaitAny(session.Ending, signals.Asked, signals.ReloadAsked, signals.HandOverAsked))
@@ -145,8 +145,9 @@ internal sealed class Serving(
     /// long with its last command, so that only those who wait for a TPM wait.
     /// </summary>
     /// <returns>When requests were served no more, as Stopwatch.GetTimestamp counts.</returns>
-    private long StopServing(FuseSession session)
+    private long StopServing(FuseSession session, BusDoor? bus)
     {
+        bus?.Close(); // exec closes sockets, and would wait for descriptors that clients sent over them
         parts.Tpms.Halt();
         long stoppedAt = Stopwatch.GetTimestamp();
         session.LetGo();

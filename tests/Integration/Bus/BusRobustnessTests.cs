@@ -183,6 +183,40 @@ public sealed class BusRobustnessTests(BusMount mount, ITestOutputHelper output)
     }
 
     /// <summary>
+    /// Regression: the daemon dropped the descriptors that a client sent beside its commands. Its threads waited for as
+    /// long as the files behind them liked, and whoever revoked the client's openers waited with them: all users.
+    /// </summary>
+    /// <param name="areReceived">False to send them to a daemon that still waits for answers to be read.</param>
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void Descriptors_that_come_with_commands_hold_up_nobody(bool areReceived)
+    {
+        Opener node = Open();
+        Opener other = Connect(User.OtherMember);
+        Agent sender = NewBusAgent(User.Member);
+        for (int i = 0; i < 3; i++)
+        {
+            Opener opener = Connect(sender);
+            if (!areReceived)
+            {
+                opener.Call("tcti_flood", Convert.ToHexString(Tpm2.GetRandom(RandomBytes)));
+            }
+
+            // Linux 6.16 and newer refuses them.
+            Assert.Contains(opener.Call("send_lingering").Errno, (string?[])[null, "EPERM"]);
+        }
+
+        other.Transact(Tpm2.GetRandom(8)).Succeeded();
+        string[] ids = [.. Read(At("openers")).Split('\n').Select(line => line.Split(' '))
+            .Where(words => words.Length > 2 && words[2] == $"{sender.Id}").Select(words => words[0])];
+        Assert.All(ids, id => Write(At("revoke"), id));
+        node.Transact(Tpm2.GetRandom(8)).Succeeded();
+        other.Transact(Tpm2.GetRandom(8)).Succeeded();
+        Connect(User.OtherMember).Transact(Tpm2.GetRandom(8)).Succeeded();
+    }
+
+    /// <summary>
     /// Regression, each by a user without any permission. Signals with descriptors made the bus drop its own answers,
     /// for which the daemon then waited for ever: nobody could call any more. Calls that want no answer, and programs
     /// that call, leave and come again, took memory without bound, 100 MB each second.

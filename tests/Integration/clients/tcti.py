@@ -8,6 +8,7 @@ import functools
 import os
 import select
 import socket
+import struct
 
 
 class PollHandle(ctypes.Structure):
@@ -105,12 +106,30 @@ def tcti_drain(fd, count, size):
     return good
 
 
+def send_lingering(fd):
+    """Sends a byte, and with it the last descriptor of a file that takes two minutes to be dropped."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    slow = socket.create_connection(listener.getsockname())
+    lingering.append(listener.accept()[0])
+    slow.setblocking(False)
+    try:
+        while True:
+            slow.send(bytes(65536))
+    except BlockingIOError:
+        pass
+    with slow:
+        sent = socket.send_fds(socket_of(fd), [b"\x80"], [slow.fileno()])
+        slow.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 120))
+    return sent
+
+
 @functools.cache
 def socket_of(fd):
     return socket.socket(fileno=os.dup(int(fd)))
 
 
 contexts = {}
+lingering = []
 operations = {
     "tcti_open": tcti_open,
     "tcti_transmit": tcti_transmit,
@@ -121,5 +140,6 @@ operations = {
     "tcti_churn": tcti_churn,
     "tcti_flood": tcti_flood,
     "tcti_drain": tcti_drain,
+    "send_lingering": send_lingering,
     "shut_write": lambda fd: socket_of(fd).shutdown(socket.SHUT_WR) or 0,
 }
