@@ -23,7 +23,7 @@ public sealed record ResourceManagerOptions
 
     /// <summary>
     /// The most transient objects of all openers together. Their contexts take some 1.5 KiB of the manager's memory
-    /// each. One user of a domain may hold half of them, a second user half of the rest, and so on.
+    /// each. A domain may hold half of them, and one user of it a third. Root has a reserve of a sixteenth.
     /// </summary>
     public int ObjectsInAll { get; init; } = 65_536;
 
