@@ -5,8 +5,8 @@ namespace TpmFs.Rm.Objects;
 /// <summary>
 /// Bounds the transient objects of all openers together, whose contexts the manager keeps in memory. A domain may hold
 /// no more objects than are free, and a user of the domain no more than the domain may still take. So a domain has at
-/// most half, however many users it has, and one user a third. A newcomer always finds room, and so does root, who has
-/// a reserve besides.
+/// most half, however many users it has, each further domain half of what is left, and one user a third. Root has a
+/// reserve besides.
 /// </summary>
 /// <param name="held">Counts the objects of all spaces.</param>
 /// <param name="whole">The most objects in all.</param>
