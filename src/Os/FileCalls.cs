@@ -239,8 +239,11 @@ public static unsafe class FileCalls
         return names;
     }
 
-    /// <summary>Returns a path to an open file, for calls that refuse some descriptors.</summary>
-    private static string PathOf(SafeFileHandle file) =>
+    /// <summary>
+    /// Returns a path that leads to an open file as long as it is open: for calls that refuse some descriptors, or that
+    /// take only paths, where the file's own path may lead to another file by now.
+    /// </summary>
+    public static string PathOf(SafeFileHandle file) =>
         string.Create(CultureInfo.InvariantCulture, $"/proc/self/fd/{file.DangerousGetHandle()}");
 
     [SkipLocalsInit]

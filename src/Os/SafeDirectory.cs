@@ -59,7 +59,7 @@ public sealed class SafeDirectory : IDisposable
     public string WhyNotItsContent()
     {
         // The path by its descriptor: its name may lead to another directory by now.
-        string here = $"/proc/self/fd/{_place.Handle.DangerousGetHandle()}";
+        string here = FileCalls.PathOf(_place.Handle);
         foreach (string name in FileCalls.NamesIn(here, withHidden: true))
         {
             Errno error = Find(name, out OpenedPlace entry);

@@ -1,4 +1,3 @@
-using System.Globalization;
 using Microsoft.Win32.SafeHandles;
 
 namespace TpmFs.Os;
@@ -31,8 +30,8 @@ public static class SafePath
     /// </summary>
     /// <param name="path">The socket's path.</param>
     /// <param name="place">
-    /// The place, for <see cref="ByHandle"/>; the caller disposes of it. By <paramref name="path"/> itself another
-    /// socket may be reached by now.
+    /// The place, for <see cref="FileCalls.PathOf"/>; the caller disposes of it. By <paramref name="path"/> itself
+    /// another socket may be reached by now.
     /// </param>
     /// <param name="error">The error of the system call that failed, if one did.</param>
     /// <param name="problem">The error: its cause, its place, and the remedy.</param>
@@ -43,8 +42,4 @@ public static class SafePath
         place = isOpen ? opened.Handle : new SafeFileHandle();
         return isOpen;
     }
-
-    /// <summary>Returns the path that leads to a place as long as its handle is open.</summary>
-    public static string ByHandle(SafeFileHandle place) =>
-        string.Create(CultureInfo.InvariantCulture, $"/proc/self/fd/{place.DangerousGetHandle()}");
 }

@@ -205,7 +205,7 @@ internal readonly record struct OpenedPlace(SafeFileHandle Handle, FileStatus St
 {
     /// <summary>Opens the file at the place, even when its name leads to another file by now.</summary>
     public Errno Open(int flags, out SafeFileHandle file) =>
-        FileCalls.Open($"/proc/self/fd/{Handle.DangerousGetHandle()}", flags | OpenOptions.NoTerminal, 0, out file);
+        FileCalls.Open(FileCalls.PathOf(Handle), flags | OpenOptions.NoTerminal, 0, out file);
 
     public void Dispose() => Handle.Dispose();
 }

@@ -214,7 +214,7 @@ public sealed class SafeDirectoryTests : IDisposable
         using Socket second = Listen(path);
 
         using Socket client = new(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
-        client.Connect(new UnixDomainSocketEndPoint(SafePath.ByHandle(place)));
+        client.Connect(new UnixDomainSocketEndPoint(FileCalls.PathOf(place)));
         Assert.True(first.Poll(0, SelectMode.SelectRead));
         Assert.False(second.Poll(0, SelectMode.SelectRead));
     }

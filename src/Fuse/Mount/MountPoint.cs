@@ -103,7 +103,7 @@ internal sealed record MountPoint(string Path, int ParentMountId)
                 return false;
             }
 
-            path = Links.Read($"/proc/self/fd/{handle.DangerousGetHandle()}") ?? string.Empty;
+            path = Links.Read(FileCalls.PathOf(handle)) ?? string.Empty;
             mountId = MountInfo.IdOf(handle);
             error = mountId == 0 ? Errno.ENODATA : Errno.None;
             return mountId != 0;

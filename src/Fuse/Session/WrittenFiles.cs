@@ -18,7 +18,7 @@ internal sealed class WrittenFiles
     private WrittenFile _last;
     private int _rounds = RoundsAlone;
     private int _writes;
-    private int _requests;
+    private int _requests; // taken since a write began to wait; 0 where none waits
 
     /// <summary>
     /// True while several files are written to at the same time: the reading thread takes all requests that there are
@@ -27,7 +27,7 @@ internal sealed class WrittenFiles
     public bool AreSeveral => _rounds < RoundsAlone;
 
     /// <summary>True when the first of the writes that wait has waited for enough other requests.</summary>
-    public bool AreDue => _requests >= RequestsBefore && !IsEmpty;
+    public bool AreDue => _requests >= RequestsBefore;
 
     /// <summary>True when no write waits for a thread.</summary>
     public bool IsEmpty => _waiting.Count == 0;

@@ -80,9 +80,8 @@ internal static class DeviceNode
         }
 
         // Opens the file that was looked at, even if its path leads to another file by now.
-        string same = string.Create(CultureInfo.InvariantCulture, $"/proc/self/fd/{name.DangerousGetHandle()}");
         const int Flags = OpenOptions.ReadWrite | OpenOptions.NonBlock | OpenOptions.NoTerminal;
-        error = FileCalls.Open(same, Flags, 0, out SafeFileHandle device);
+        error = FileCalls.Open(FileCalls.PathOf(name), Flags, 0, out SafeFileHandle device);
         problem = error.IsError ? WhyNot(path, holders, error) : string.Empty;
         return error.IsError ? null : device;
     }

@@ -71,7 +71,7 @@ internal sealed class TpmSocket(Socket socket) : IDisposable
                     return false;
                 }
 
-                socket.Connect(new UnixDomainSocketEndPoint(SafePath.ByHandle(place)));
+                socket.Connect(new UnixDomainSocketEndPoint(FileCalls.PathOf(place)));
                 connected = candidate;
             }
             else

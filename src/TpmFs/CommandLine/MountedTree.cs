@@ -64,7 +64,7 @@ internal sealed partial class MountedTree
 
     /// <summary>True when some daemon, which may have ended since, has mounted at a place.</summary>
     public static bool IsMounted(string path) =>
-        MountAt(path) is { Type: TreeType };
+        TopmostAt(MountInfo.ReadAll(), path) is { Type: TreeType };
 
     /// <summary>Returns what is wrong with a mount whose files cannot be read.</summary>
     public static string WhyDead(string path) => $"nobody serves {path} any more: its daemon was killed";
@@ -80,7 +80,8 @@ internal sealed partial class MountedTree
     /// </summary>
     public static string WhyNotTrusted(string path)
     {
-        MountInfo? mount = MountAt(path);
+        IReadOnlyList<MountInfo> mounts = MountInfo.ReadAll();
+        MountInfo? mount = TopmostAt(mounts, path);
         if (mount?.User is { } user && !Trust.MayHoldParents(user))
         {
             return $"user {user} mounted {path}, and decides all that is in it. Only that user can use it: sudo "
@@ -89,7 +90,7 @@ internal sealed partial class MountedTree
 
         if (mount is { Type: TreeType })
         {
-            if (FindForeign(MountInfo.ReadAll(), path) is { } foreign)
+            if (FindForeign(mounts, path) is { } foreign)
             {
                 return $"user {foreign.User} mounted {foreign.MountPoint}, and decides all that is in it. Take it off: "
                     + $"umount --lazy {foreign.MountPoint}";
@@ -225,8 +226,8 @@ internal sealed partial class MountedTree
     [GeneratedRegex(@"^device +(?<device>/dev/\S+) is (?<node>\S+)$", RegexOptions.Multiline)]
     private static partial Regex DeviceLine();
 
-    private static MountInfo? MountAt(string path) =>
-        MountInfo.ReadAll().LastOrDefault(mount => mount.MountPoint == path);
+    private static MountInfo? TopmostAt(IReadOnlyList<MountInfo> mounts, string path) =>
+        mounts.LastOrDefault(mount => mount.MountPoint == path);
 
     private IEnumerable<string> List(string collection)
     {

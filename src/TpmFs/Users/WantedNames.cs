@@ -1,4 +1,5 @@
 using System.Diagnostics.CodeAnalysis;
+using TpmFs.Policy;
 
 namespace TpmFs.Users;
 
@@ -20,8 +21,7 @@ internal sealed class WantedNames(TimeProvider time)
     public static readonly TimeSpan Interval = TimeSpan.FromMilliseconds(100);
 
     private readonly Lock _gate = new(); // Guards all that follows.
-    private readonly Dictionary<uint, Queue<string>> _waiting = [];
-    private readonly Queue<uint> _turns = new(); // Each user in _waiting once.
+    private readonly TurnQueue<uint, string> _waiting = new();
     private readonly HashSet<string> _names = new(StringComparer.Ordinal); // Those in _waiting.
     private readonly HashSet<string> _unknown = new(StringComparer.Ordinal);
     private readonly Queue<string> _unknownByAge = new();
@@ -35,20 +35,13 @@ internal sealed class WantedNames(TimeProvider time)
     {
         lock (_gate)
         {
-            Queue<string>? own = _waiting.GetValueOrDefault(asker);
-            bool hasRoom = own?.Count is null or < MaxOfUser && (asker == 0 || _names.Count < MaxOfOthers);
+            bool hasRoom = _waiting.CountOf(asker) < MaxOfUser && (asker == 0 || _names.Count < MaxOfOthers);
             if (!hasRoom || _unknown.Contains(name) || !_names.Add(name))
             {
                 return false;
             }
 
-            if (own is null)
-            {
-                _waiting.Add(asker, own = new Queue<string>());
-                _turns.Enqueue(asker);
-            }
-
-            own.Enqueue(name);
+            _waiting.Add(asker, name);
             return true;
         }
     }
@@ -61,28 +54,16 @@ internal sealed class WantedNames(TimeProvider time)
         lock (_gate)
         {
             name = null;
-            wait = _turns.Count == 0 ? Timeout.InfiniteTimeSpan
+            wait = !_waiting.Any ? Timeout.InfiniteTimeSpan
                 : _lastTaken is { } last ? Interval - time.GetElapsedTime(last)
                 : TimeSpan.Zero;
-            if (_turns.Count == 0 || wait > TimeSpan.Zero)
+            if (wait > TimeSpan.Zero || !_waiting.TryTake(out name))
             {
                 return false;
             }
 
-            uint asker = _turns.Dequeue();
-            Queue<string> own = _waiting[asker];
-            name = own.Dequeue();
             _names.Remove(name);
             _lastTaken = time.GetTimestamp();
-            if (own.Count > 0)
-            {
-                _turns.Enqueue(asker);
-            }
-            else
-            {
-                _waiting.Remove(asker);
-            }
-
             return true;
         }
     }

@@ -148,12 +148,12 @@ public sealed class UsersTests
             () =>
             {
                 tree.Time.Advance(WantedNames.Interval);
-                return tree.Database.Asked.Contains("bob") && tree.Database.Asked.Count > WantedNames.MaxOfUser;
+                return tree.Database.Asked.Contains("bob") && Asked() > WantedNames.MaxOfUser;
             },
             "what waits is asked for");
 
-        // Some names are taken while the others come, on a fast machine many, and each makes room for one more.
-        Assert.InRange(tree.Database.Asked.Count, WantedNames.MaxOfUser + 1, 100);
+        // Some names may be taken while the others come, and each makes room for one more.
+        Assert.InRange(Asked(), WantedNames.MaxOfUser + 1, 2 * WantedNames.MaxOfUser);
         Assert.Equal(Errno.ENOENT, tree.TryFind("users/nobody0", out _, Bob));
         Assert.Equal(Errno.ENOENT, tree.TryFind("users/alice", out _, Bob));
         WaitUntil(
@@ -164,6 +164,10 @@ public sealed class UsersTests
             },
             "alice is asked for");
         Assert.Single(tree.Database.Asked, name => name == "nobody0");
+
+        // The machine's own /etc/subuid has names, too.
+        int Asked() => tree.Database.Asked.Count(
+            name => name == "bob" || name.StartsWith("nobody", StringComparison.Ordinal));
     }
 
     /// <summary>

@@ -1,4 +1,5 @@
 using Tmds.DBus.Protocol;
+using TpmFs.Policy;
 
 namespace TpmFs.Doors.DBus;
 

@@ -195,9 +195,14 @@ internal sealed class ClientSocket : IConversationDoor
 
         StreamState state = _commands.Receive(_socket, out ReadOnlySpan<byte> command);
         _mayReceive = !_commands.IsDrained;
-        if (state != StreamState.Command || _socket.IsTooCostly)
+        if (_socket.IsTooCostly)
         {
-            return state == StreamState.Waiting && !_socket.IsTooCostly;
+            return false;
+        }
+
+        if (state != StreamState.Command)
+        {
+            return state == StreamState.Waiting;
         }
 
         _isBusy = true;

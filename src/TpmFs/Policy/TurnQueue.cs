@@ -1,6 +1,6 @@
 using System.Diagnostics.CodeAnalysis;
 
-namespace TpmFs.Doors.DBus;
+namespace TpmFs.Policy;
 
 /// <summary>
 /// Items that wait, each for a user. Users take turns, so that the first item of a user waits for one item of each
@@ -14,6 +14,9 @@ internal sealed class TurnQueue<TUser, T>
 
     /// <summary>True when an item waits.</summary>
     public bool Any => _turns.Count > 0;
+
+    /// <summary>Returns how many items of a user wait.</summary>
+    public int CountOf(TUser user) => _waiting.TryGetValue(user, out Queue<T>? own) ? own.Count : 0;
 
     public void Add(TUser user, T item)
     {
