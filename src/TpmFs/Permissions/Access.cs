@@ -9,6 +9,7 @@ internal readonly record struct Access(uint Mode, uint Uid, uint Gid, PosixAcl? 
     private const uint GroupShift = 3;
     private const uint WriteBits = 0b010_010_010;
     private const uint OthersWriteBits = 0b000_010_010;
+    private const uint GroupBits = 0b000_111_000;
 
     /// <summary>
     /// The mode of a directory that everybody passes through, and that only its owner lists. The kernel holds a
@@ -24,6 +25,9 @@ internal readonly record struct Access(uint Mode, uint Uid, uint Gid, PosixAcl? 
 
     /// <summary>True when others than the owner may write; an ACL's mask is the group's bits.</summary>
     public bool IsWritableByOthers => (Mode & OthersWriteBits) != 0;
+
+    /// <summary>True when the group has any permission.</summary>
+    public bool IsGroups => (Mode & GroupBits) != 0;
 
     /// <summary>
     /// Returns the access after chmod(2). With an ACL the group's bits are the ACL's mask (acl(5)), so that nothing

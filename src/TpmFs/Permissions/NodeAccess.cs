@@ -44,14 +44,18 @@ internal abstract class NodeAccess
 internal interface IAccessStore
 {
     /// <summary>Returns the access that was kept for a place in the tree; null when none was.</summary>
-    Access? Find(string path);
+    ChangedAccess? Find(string path);
 
     /// <summary>Keeps an access for a place in the tree; null forgets the kept one.</summary>
-    void Keep(string path, Access? access);
+    void Keep(string path, ChangedAccess? changed);
 }
 
 /// <summary>Access that chmod, chown and setfacl change, and that is back after a restart.</summary>
 /// <remarks>
+/// A change holds while the configuration says what it said when the change was made. What an administrator configures
+/// later holds instead: otherwise an owner who has once said chmod would stay the owner, whatever is configured. The
+/// change stays in the store, since the system may fail to look up a configured owner for a while.
+///
 /// The lock also covers the store, so that the stored access is the present one, and none is stored for a node that was
 /// removed.
 /// </remarks>
@@ -75,8 +79,7 @@ internal sealed class KeptAccess : NodeAccess
         _store = store;
         _path = path;
         _limit = limit ?? (access => access);
-        _initial = _limit(initial);
-        _current = store.Find(path) is { } kept ? _limit(kept) : _initial;
+        Take(initial);
     }
 
     public override Access Current
@@ -100,7 +103,7 @@ internal sealed class KeptAccess : NodeAccess
             }
 
             _current = _limit(change(_current));
-            _store.Keep(_path, _current == _initial ? null : _current);
+            _store.Keep(_path, _current == _initial ? null : new ChangedAccess(_current, _initial));
         }
 
         OnChanged();
@@ -108,8 +111,8 @@ internal sealed class KeptAccess : NodeAccess
     }
 
     /// <summary>
-    /// Replaces the configured access. The new one holds at once unless a user has changed the access at run time.
-    /// Returns true when that changes the access.
+    /// Replaces the configured access. The new one holds at once, unless a user has changed the very same one at run
+    /// time. Returns true when that changes the access.
     /// </summary>
     public bool SetInitial(Access access)
     {
@@ -117,9 +120,7 @@ internal sealed class KeptAccess : NodeAccess
         lock (_gate)
         {
             Access before = _current;
-            access = _limit(access);
-            _current = _current == _initial ? access : _current;
-            _initial = access;
+            Take(access);
             isAnother = _current != before;
         }
 
@@ -153,6 +154,13 @@ internal sealed class KeptAccess : NodeAccess
         }
 
         base.Retire();
+    }
+
+    /// <summary>Works out what holds. Under the lock, or in the constructor.</summary>
+    private void Take(Access configured)
+    {
+        _initial = _limit(configured);
+        _current = _store.Find(_path) is { } kept && kept.IsOf(_initial) ? _limit(kept.Access) : _initial;
     }
 
     private bool Tell(bool isAnother)

@@ -23,6 +23,9 @@ internal static class Saved
             : [OwningGroup + Show(acl.Group),
                 .. acl.Named.Select(entry => $"{Name(entry.Kind)}:{entry.Id}:{Show(entry.Permissions)}")]);
 
+    public static SavedAccess Of(ChangedAccess changed) =>
+        Of(changed.Access) with { Configured = changed.Configured is { } configured ? Of(configured) : null };
+
     public static SavedLimits Of(Limits limits) => new(
         new SortedDictionary<string, string>(
             LimitKind.Known.Where(kind => kind.Get(limits) is not null)
@@ -41,6 +44,15 @@ internal static class Saved
         PosixAcl? acl = null;
         bool whole = saved.Acl is null || TryRead(saved.Acl, out acl);
         access = new Access(Convert.ToUInt32(saved.Mode, 8), saved.Uid, saved.Gid, acl);
+        return whole;
+    }
+
+    public static bool TryRead(SavedAccess saved, out ChangedAccess changed)
+    {
+        Access configured = default;
+        bool whole = TryRead(saved, out Access access)
+            && (saved.Configured is null || TryRead(saved.Configured, out configured));
+        changed = new ChangedAccess(access, saved.Configured is null ? null : configured);
         return whole;
     }
 

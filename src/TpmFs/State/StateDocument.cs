@@ -35,7 +35,11 @@ internal sealed record StateVersion
 /// <param name="Acl">
 /// The ACL as setfacl writes it: "group::rw-" first, then "user:1000:rw-", "group:100:r--"; null where there is none.
 /// </param>
-internal sealed record SavedAccess(string Mode, uint Uid, uint Gid, List<string>? Acl);
+/// <param name="Configured">
+/// The access that was configured when it was changed; null where that is not known, or where nothing was changed.
+/// </param>
+internal sealed record SavedAccess(
+    string Mode, uint Uid, uint Gid, List<string>? Acl, SavedAccess? Configured = null);
 
 /// <summary>Changed limits of a domain, as their files show them.</summary>
 internal sealed record SavedLimits(SortedDictionary<string, string> Values, List<string>? CommandsDeny);

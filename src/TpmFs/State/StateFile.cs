@@ -106,7 +106,7 @@ internal sealed class StateFile(string directory)
     {
         foreach ((string? path, SavedAccess? saved) in document.Access ?? [])
         {
-            if (saved is null || !Saved.TryRead(saved, out _))
+            if (saved is null || !Saved.TryRead(saved, out Permissions.ChangedAccess _))
             {
                 return $"the access of \"{path}\" makes no sense";
             }

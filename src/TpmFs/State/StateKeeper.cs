@@ -31,7 +31,7 @@ internal sealed class StateKeeper : IAccessStore, ILimitStore, IDisposable
     private readonly StateFile _file;
     private readonly ILogger _log;
     private readonly Thread _thread;
-    private readonly Dictionary<string, Access> _access = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, ChangedAccess> _access = new(StringComparer.Ordinal);
     private readonly Dictionary<string, Limits> _limits = new(StringComparer.Ordinal);
     private readonly SortedSet<string> _made = new(StringComparer.Ordinal);
     private readonly StateRecords? _records;
@@ -87,11 +87,11 @@ internal sealed class StateKeeper : IAccessStore, ILimitStore, IDisposable
         }
     }
 
-    Access? IAccessStore.Find(string path)
+    ChangedAccess? IAccessStore.Find(string path)
     {
         lock (_gate)
         {
-            return _access.TryGetValue(path, out Access kept) ? kept : null;
+            return _access.TryGetValue(path, out ChangedAccess kept) ? kept : null;
         }
     }
 
@@ -103,7 +103,7 @@ internal sealed class StateKeeper : IAccessStore, ILimitStore, IDisposable
         }
     }
 
-    void IAccessStore.Keep(string path, Access? kept) => Change(() =>
+    void IAccessStore.Keep(string path, ChangedAccess? kept) => Change(() =>
     {
         if (kept is { } one)
         {
@@ -244,7 +244,7 @@ internal sealed class StateKeeper : IAccessStore, ILimitStore, IDisposable
         _made.UnionWith(document.Made);
         foreach ((string? path, SavedAccess? saved) in document.Access)
         {
-            _access[path] = Saved.TryRead(saved, out Access read)
+            _access[path] = Saved.TryRead(saved, out ChangedAccess read)
                 ? read : throw new InvalidOperationException("the state was checked when it was read");
         }
 

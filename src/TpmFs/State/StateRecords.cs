@@ -55,7 +55,7 @@ internal sealed class StateRecords
                     document.Made.Add(path);
                     break;
                 case RecordKind.Access when Parse(text, StateJson.Default.SavedAccess) is { } saved
-                    && Saved.TryRead(saved, out Permissions.Access _):
+                    && Saved.TryRead(saved, out Permissions.ChangedAccess _):
                     document.Access[path] = saved;
                     break;
                 case RecordKind.Limits when Parse(text, StateJson.Default.SavedLimits) is { } saved

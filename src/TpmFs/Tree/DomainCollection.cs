@@ -253,14 +253,17 @@ internal abstract class DomainCollection : DirectoryNode
     private void Keep(string name, DomainPlan initial, DomainPlan asked)
     {
         IAccessStore store = Parts.State;
-        store.Keep(At(name), asked.Directory == initial.Directory ? null : asked.Directory);
+        store.Keep(At(name), Changed(asked.Directory, initial.Directory));
         foreach (TpmPort tpm in Parts.Tpms)
         {
-            store.Keep($"{At(name)}/{tpm.ManagedName}", asked.Managed == initial.Managed ? null : asked.Managed);
+            store.Keep($"{At(name)}/{tpm.ManagedName}", Changed(asked.Managed, initial.Managed));
         }
 
         // Last, so that a daemon that is killed on the way leaves no directory, and the next one makes it whole.
         Parts.State.KeepMade(At(name));
+
+        static ChangedAccess? Changed(Access asked, Access initial) =>
+            asked == initial ? null : new ChangedAccess(asked, initial);
     }
 
     private string At(string name) => $"{_path}/{name}";

@@ -14,7 +14,6 @@ internal class DomainDirectory : DirectoryNode
 {
     private const uint PrivateNode = 0b110_000_000;
     private const uint PrivateDirectory = 0b111_000_000;
-    private const uint GroupBits = 0b000_111_000;
     private const byte HighestLocality = 4;
 
     private readonly TreeParts _parts;
@@ -98,7 +97,7 @@ internal class DomainDirectory : DirectoryNode
     /// </summary>
     private static Access Limit(Access access, Access root) => access.Uid == root.Uid
         ? access
-        : access.WithoutWrite() with { Gid = (access.Mode & GroupBits) == 0 ? root.Gid : access.Gid };
+        : access.WithoutWrite() with { Gid = access.IsGroups ? access.Gid : root.Gid };
 
     protected static string At(string path, string name) => path.Length == 0 ? name : $"{path}/{name}";
 

@@ -223,6 +223,43 @@ public sealed class UsersTests
         Assert.Contains("domains/pay belonged to user 1000", tree.Logged, StringComparison.Ordinal);
     }
 
+    /// <summary>
+    /// Regression: an owner who had once said chmod stayed the owner, whatever was configured later.
+    /// </summary>
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void A_domain_that_is_configured_for_another_owner_is_that_owner_s(bool restarts)
+    {
+        string folder = Directory.CreateTempSubdirectory("tpmfs-test-").FullName;
+        var tree = new TreeFixture(Giving("web", "1000"), folder);
+        var closed = new FuseAttributeChange { Mode = 0x180 };
+        Assert.Equal(Errno.None, tree.Kernel.SetAttributes(Alice, tree.NumberOf("domains/web"), closed, out _));
+        Assert.Equal(Errno.None, tree.Kernel.SetAttributes(Alice, tree.NumberOf("domains/web/rm0"), closed, out _));
+        tree = Reconfigure("1001");
+        Assert.Equal((0x41E8u & ~0x92u, 1001u), (tree.Find("domains/web").Mode, tree.Find("domains/web").Uid));
+        Assert.Equal((0x81B0u, 1001u), (tree.Find("domains/web/rm0").Mode, tree.Find("domains/web/rm0").Uid));
+
+        tree = Reconfigure("1000");
+        using (tree)
+        {
+            Assert.Equal((0x8180u, 1000u), (tree.Find("domains/web/rm0").Mode, tree.Find("domains/web/rm0").Uid));
+        }
+
+        TreeFixture Reconfigure(string owner)
+        {
+            if (restarts)
+            {
+                tree.Stop();
+                return new TreeFixture(Giving("web", owner), folder);
+            }
+
+            uint uid = uint.Parse(owner, System.Globalization.CultureInfo.InvariantCulture);
+            Reload(tree, Giving("web", owner), () => tree.Find("domains/web/rm0").Uid == uid);
+            return tree;
+        }
+    }
+
     private static Settings Giving(string domain, string owner)
     {
         var settings = new Settings();
