@@ -158,8 +158,8 @@ internal abstract class DomainCollection : DirectoryNode
     }
 
     /// <summary>
-    /// Forgets what was kept of directories that there are no more. Only for a collection whose configured names are
-    /// all known: what is kept of a user whom the system cannot look up now is not to be lost.
+    /// Forgets what was kept of directories that there are no more. Only when all configured names are known: what is
+    /// kept of a user whom the system cannot look up now is not to be lost.
     /// </summary>
     public void ForgetGone()
     {

@@ -72,6 +72,11 @@ internal sealed class ServedTree : IDisposable
                 _plans.Write(resolved);
                 Apply(resolved, audit);
                 _domains.ForgetGone();
+                if (resolved.HasAllUsers)
+                {
+                    _users.ForgetGone();
+                }
+
                 audit = Audit.OfConfiguration(log);
             },
             s_patienceWithUsers);

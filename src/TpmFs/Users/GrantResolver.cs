@@ -17,20 +17,29 @@ internal sealed class GrantResolver(IUserDatabase database, Access root, Action<
 {
     private readonly Dictionary<string, IReadOnlyList<UserEntry>> _granted = new(StringComparer.Ordinal);
 
-    public ResolvedPlans Resolve(Settings settings) => new(ResolveUsers(settings), ResolveDomains(settings));
+    public ResolvedPlans Resolve(Settings settings)
+    {
+        Dictionary<string, DomainPlan> users = ResolveUsers(settings, out bool isComplete);
+        return new ResolvedPlans(users, ResolveDomains(settings)) { HasAllUsers = isComplete };
+    }
 
     /// <summary>A user who is named goes before a group that the user is in, and a group before a later one.</summary>
-    private Dictionary<string, DomainPlan> ResolveUsers(Settings settings)
+    /// <param name="settings">The configuration.</param>
+    /// <param name="isComplete">True when the system found each user and group that the configuration names.</param>
+    private Dictionary<string, DomainPlan> ResolveUsers(Settings settings, out bool isComplete)
     {
+        isComplete = true;
         var plans = new Dictionary<string, DomainPlan>(StringComparer.Ordinal);
         foreach ((string? grantee, DomainSettings? said) in settings.Users.OrderBy(entry => entry.Key[0] == '@'))
         {
             if (TryFind(grantee, out IReadOnlyList<UserEntry>? entries))
             {
                 _granted[grantee] = entries;
+                isComplete &= entries.Count > 0;
             }
             else
             {
+                isComplete = false;
                 log.Warning("the system could not look up {Grantee}; tpmfs goes on with what it knew of it", grantee);
             }
 
@@ -130,4 +139,9 @@ internal sealed record ResolvedPlans(
 {
     public static readonly ResolvedPlans None =
         new(new Dictionary<string, DomainPlan>(), new Dictionary<string, DomainPlan>());
+
+    /// <summary>
+    /// Gets whether these are all users of the configuration: each name and group was found, and has users.
+    /// </summary>
+    public bool HasAllUsers { get; init; }
 }

@@ -260,6 +260,39 @@ public sealed class UsersTests
         }
     }
 
+    /// <summary>
+    /// Regression: what was kept of a user's directory came back when the grant had been taken away while no daemon
+    /// ran. It must not be lost only because the system does not find a user now.
+    /// </summary>
+    [Theory]
+    [InlineData("bob", false, 0x8180u)]
+    [InlineData("@students", false, 0x8180u)]
+    [InlineData("bob", true, 0x8100u)]
+    [InlineData("nobody-here", false, 0x8100u)]
+    public void A_user_who_is_granted_again_has_a_directory_without_changes(string other, bool isDown, uint mode)
+    {
+        string folder = Directory.CreateTempSubdirectory("tpmfs-test-").FullName;
+        var database = new FakeUserDatabase();
+        database.Groups["students"] = (200, ["bob"]);
+        var tree = new TreeFixture(Granting("alice"), folder, database);
+        tree.Change("users/1000/rm0", mode: 0x100);
+        tree.Stop();
+
+        database.IsDown = isDown;
+        new TreeFixture(Granting(other), folder, database).Stop();
+
+        database.IsDown = false;
+        using var last = new TreeFixture(Granting("alice"), folder, database);
+        Assert.Equal(mode, last.Find("users/1000/rm0").Mode);
+    }
+
+    private static Settings Granting(string grantee)
+    {
+        var settings = new Settings();
+        settings.Users[grantee] = new DomainSettings();
+        return settings;
+    }
+
     private static Settings Giving(string domain, string owner)
     {
         var settings = new Settings();
