@@ -10,6 +10,9 @@ namespace TpmFs.Clients;
 /// <param name="BegunAt">The time of the open, as <see cref="TimeProvider.GetTimestamp"/> counts.</param>
 internal sealed record ConversationIdentity(ulong Id, Client Client, string Domain, TpmNodeAddress Node, long BegunAt)
 {
+    /// <summary>Gets the owner of the domain's directory at that time.</summary>
+    public uint Owner { get; init; }
+
     /// <summary>Gets what a person calls the domain.</summary>
     public string DomainName => Domain.Length == 0 ? "root" : Domain;
 

@@ -20,7 +20,7 @@ internal sealed class Domain
     private readonly SpaceLimits _spaceLimits = new();
     private readonly ILimitStore _store;
     private readonly bool _isShared;
-    private readonly Func<uint, Standing> _standing;
+    private readonly Func<uint, DomainRelation> _relation;
     private readonly ConversationContext _context;
     private Limits _configured;
     private Limits _changed;
@@ -34,17 +34,17 @@ internal sealed class Domain
     /// True when its users are fair to each other by a share of the TPM's time for each: so it is in the root.
     /// Elsewhere the domain as a whole has one.
     /// </param>
-    /// <param name="standing">Returns what a user is to the domain, by uid.</param>
+    /// <param name="relation">Returns what a user is to the domain, by uid.</param>
     /// <param name="context">The parts that all conversations share.</param>
     public Domain(
-        string path, Limits configured, ILimitStore store, bool isShared, Func<uint, Standing> standing,
+        string path, Limits configured, ILimitStore store, bool isShared, Func<uint, DomainRelation> relation,
         ConversationContext context)
     {
         Path = path;
         _configured = configured;
         _store = store;
         _isShared = isShared;
-        _standing = standing;
+        _relation = relation;
         _context = context;
         _members = new DomainMembers(context.Places);
         _changed = store.Find(path);
@@ -108,10 +108,11 @@ internal sealed class Domain
     {
         conversation = null;
         uint payer = _context.Payers.Of(caller.Uid);
-        refusal = _members.TakePlace(payer, _standing(caller.Uid), Limits.OpenersMax!.Value);
+        (Standing standing, uint domainsOwner) = _relation(caller.Uid);
+        refusal = _members.TakePlace(payer, standing, domainsOwner, Limits.OpenersMax!.Value);
         if (!refusal.IsError)
         {
-            conversation = TryBegin(Client.Of(caller, payer), tpm, node, out refusal);
+            conversation = TryBegin(Client.Of(caller, payer), domainsOwner, tpm, node, out refusal);
         }
 
         if (conversation is null)
@@ -139,7 +140,7 @@ internal sealed class Domain
     public Errno TryAdmitReader(uint uid, out uint payer)
     {
         payer = _context.Payers.Of(uid);
-        return _context.Readers.TryTake(payer, _standing(uid)) ? Errno.None : SpaceErrno.TooManyOpeners;
+        return _context.Readers.TryTake(payer, _relation(uid).Standing) ? Errno.None : SpaceErrno.TooManyOpeners;
     }
 
     /// <summary>Takes the place of a client back who could only read.</summary>
@@ -233,18 +234,19 @@ internal sealed class Domain
     }
 
     /// <summary>Begins a conversation for a client who has a place, or takes the place back.</summary>
-    private Conversation? TryBegin(Client client, TpmPort tpm, TpmNodeAddress node, out Errno refusal)
+    private Conversation? TryBegin(
+        Client client, uint domainsOwner, TpmPort tpm, TpmNodeAddress node, out Errno refusal)
     {
         var owner =
             new SpaceOwner(GroupOf(tpm, client.Payer), client.Uid, node.Locality) { Payer = client.Payer };
         var identity = new ConversationIdentity(
-            _context.NextId(), client, Path, node, _context.Time.GetTimestamp());
+            _context.NextId(), client, Path, node, _context.Time.GetTimestamp()) { Owner = domainsOwner };
         SpaceOpener opener = node.IsRaw ? tpm.Raw : tpm.Managed;
         var conversation = Conversation.TryBegin(
             _context, identity, tpm.Facts.MaxCommandSize, answered => opener(owner, answered), _members);
         if (conversation is null)
         {
-            _members.ReturnPlace(client.Payer);
+            _members.ReturnPlace(domainsOwner, client.Payer);
             refusal = Errno.EBUSY;
             return null;
         }

@@ -7,6 +7,9 @@ namespace TpmFs.Clients;
 /// gone, revoked or not, because what the client holds open still costs memory. Any thread.
 /// </summary>
 /// <remarks>
+/// What was opened while another user owned the domain takes no place of the domain, but one of all domains together:
+/// nobody can close what a former owner keeps open, so it would keep the present owner out.
+///
 /// The lock guards all fields and is held for a few instructions; conversations are ended without it.
 /// </remarks>
 /// <param name="all">The places of all domains together; each conversation takes one of them, too.</param>
@@ -19,7 +22,7 @@ internal sealed class DomainMembers(TreePlaces all) : IConversationKeeper
     private readonly Dictionary<ulong, Conversation> _open = [];
     // conversations that were revoked while their clients are still there, and their TPMs
     private readonly Dictionary<ulong, int> _revoked = [];
-    private readonly FairShares _places = new(AdministratorsPlaces);
+    private readonly Dictionary<uint, FairShares> _places = []; // by the domain's owner at the open
     private bool _isGone;
 
     /// <summary>Gets the conversations that have not ended, oldest first.</summary>
@@ -56,11 +59,12 @@ internal sealed class DomainMembers(TreePlaces all) : IConversationKeeper
     /// <summary>Gives a user a place.</summary>
     /// <param name="payer">The user whose share it is taken from.</param>
     /// <param name="standing">The user's relation to the domain.</param>
+    /// <param name="owner">The domain's owner.</param>
     /// <param name="max">The number of places.</param>
     /// <returns>
     /// ENFILE when the domain or the tree is full, or the user's share of it; ENODEV when the domain is gone.
     /// </returns>
-    public Errno TakePlace(uint payer, Standing standing, int max)
+    public Errno TakePlace(uint payer, Standing standing, uint owner, int max)
     {
         lock (_gate)
         {
@@ -69,14 +73,14 @@ internal sealed class DomainMembers(TreePlaces all) : IConversationKeeper
                 return SpaceErrno.Gone;
             }
 
-            if (!_places.TryTake(payer, standing, max))
+            if (!PlacesUnder(owner).TryTake(payer, standing, max))
             {
                 return SpaceErrno.TooManyOpeners;
             }
 
             if (!all.TryTake(payer, standing))
             {
-                _places.Return(payer);
+                Return(owner, payer);
                 return SpaceErrno.TooManyOpeners;
             }
 
@@ -85,9 +89,15 @@ internal sealed class DomainMembers(TreePlaces all) : IConversationKeeper
     }
 
     /// <summary>Takes back a place in which no conversation began.</summary>
-    public void ReturnPlace(uint payer)
+    /// <param name="owner">The domain's owner when it was taken.</param>
+    /// <param name="payer">The user whose share it was taken from.</param>
+    public void ReturnPlace(uint owner, uint payer)
     {
-        _places.Return(payer);
+        lock (_gate)
+        {
+            Return(owner, payer);
+        }
+
         all.Return(payer);
     }
 
@@ -104,18 +114,19 @@ internal sealed class DomainMembers(TreePlaces all) : IConversationKeeper
     /// <summary>Adds a conversation that an earlier daemon admitted, and gives it its place.</summary>
     public void Resume(Conversation conversation)
     {
+        ConversationIdentity identity = conversation.Identity;
         bool hasEnded = conversation.State == ConversationState.Ended;
-        _places.Take(conversation.Identity.Client.Payer);
-        all.Take(conversation.Identity.Client.Payer);
+        all.Take(identity.Client.Payer);
         lock (_gate)
         {
+            PlacesUnder(identity.Owner).Take(identity.Client.Payer);
             if (hasEnded)
             {
-                _revoked[conversation.Identity.Id] = conversation.Identity.Node.Tpm;
+                _revoked[identity.Id] = identity.Node.Tpm;
             }
             else
             {
-                _open[conversation.Identity.Id] = conversation;
+                _open[identity.Id] = conversation;
             }
         }
     }
@@ -152,12 +163,33 @@ internal sealed class DomainMembers(TreePlaces all) : IConversationKeeper
 
     void IConversationKeeper.Left(Conversation conversation)
     {
+        ConversationIdentity identity = conversation.Identity;
         lock (_gate)
         {
-            _open.Remove(conversation.Identity.Id);
-            _revoked.Remove(conversation.Identity.Id);
+            _open.Remove(identity.Id);
+            _revoked.Remove(identity.Id);
         }
 
-        ReturnPlace(conversation.Identity.Client.Payer);
+        ReturnPlace(identity.Owner, identity.Client.Payer);
+    }
+
+    private FairShares PlacesUnder(uint owner)
+    {
+        if (!_places.TryGetValue(owner, out FairShares? places))
+        {
+            _places.Add(owner, places = new FairShares(AdministratorsPlaces));
+        }
+
+        return places;
+    }
+
+    private void Return(uint owner, uint payer)
+    {
+        FairShares places = _places[owner];
+        places.Return(payer);
+        if (places.Total == 0)
+        {
+            _places.Remove(owner);
+        }
     }
 }

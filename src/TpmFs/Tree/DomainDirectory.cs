@@ -43,7 +43,7 @@ internal class DomainDirectory : DirectoryNode
         _managed = [.. parts.Tpms.Select(
             tpm => new KeptAccess(parts.State, At(path, tpm.ManagedName), configured.Managed))];
         Domain = new Domain(
-            path, configured.Limits, parts.State, isShared: parent is null, StandingOf, parts.Conversations);
+            path, configured.Limits, parts.State, isShared: parent is null, RelationOf, parts.Conversations);
         AddNodes(this, "", tpm => _managed[tpm.Number], locality: 0, hasRaw);
         AddLocalities(hasRaw);
         AddControls();
@@ -105,10 +105,14 @@ internal class DomainDirectory : DirectoryNode
     /// Returns a user's relation to the domain. The root is shared by all, so its directory's owner counts as one of
     /// them.
     /// </summary>
-    private Standing StandingOf(uint uid) =>
-        _parts.IsAdministrator(uid) ? Standing.Administrator
-        : Domain.Path.Length > 0 && uid == _own.Current.Uid ? Standing.Owner
-        : Standing.User;
+    private DomainRelation RelationOf(uint uid)
+    {
+        uint owner = _own.Current.Uid;
+        Standing standing = _parts.IsAdministrator(uid) ? Standing.Administrator
+            : Domain.Path.Length > 0 && uid == owner ? Standing.Owner
+            : Standing.User;
+        return new DomainRelation(standing, owner);
+    }
 
     private void AddLocalities(bool hasRaw)
     {

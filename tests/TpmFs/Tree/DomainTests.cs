@@ -212,6 +212,33 @@ public sealed class DomainTests : IDisposable
         Assert.Equal(Errno.EACCES, _tree.Kernel.Open(Alice, alices, 2, out _));
     }
 
+    /// <summary>
+    /// Regression: what a former owner had open counted until it was closed, revoked or not, and kept the present owner
+    /// out.
+    /// </summary>
+    [Fact]
+    public void What_is_open_since_a_former_owner_s_time_keeps_the_present_owner_from_no_opener()
+    {
+        _tree.Make("domains", "web");
+        _tree.Write("domains/web/openers.max", "3");
+        _tree.Change("domains/web", uid: Alice.Uid);
+        OpenId first = _tree.Open("domains/web/rm0", Alice);
+        _tree.Open("domains/web/rm0", Alice);
+        _tree.Open("domains/web/rm0", Alice);
+        Assert.Equal(Errno.ENFILE, _tree.TryOpen("domains/web/rm0", out _, Alice));
+
+        _tree.Change("domains/web", uid: Bob.Uid);
+        _tree.Open("domains/web/rm0", Bob);
+        _tree.Open("domains/web/rm0", Bob);
+        _tree.Open("domains/web/rm0", Bob);
+        _tree.Kernel.Release(default, first);
+        Assert.Equal(Errno.ENFILE, _tree.TryOpen("domains/web/rm0", out _, Bob));
+
+        _tree.Change("domains/web", uid: Alice.Uid);
+        _tree.Open("domains/web/rm0", Alice);
+        Assert.Equal(Errno.ENFILE, _tree.TryOpen("domains/web/rm0", out _, Alice));
+    }
+
     [Fact]
     public void Cancel_and_revoke_take_ids_of_their_own_domain_only()
     {

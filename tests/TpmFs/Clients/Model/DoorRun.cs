@@ -32,7 +32,7 @@ internal sealed class DoorRun : IDisposable
         _doorOf = doorOf;
         _domain = new Domain(
             "", Limits.OfRoot with { OpenersMax = ModelDomain.FirstLimit }, new NoStore(), isShared: true,
-            uid => uid == 0 ? Standing.Administrator : Standing.User, _context);
+            uid => new DomainRelation(uid == 0 ? Standing.Administrator : Standing.User, Owner: 0), _context);
     }
 
     /// <summary>Gets the first difference, and the action before it; null while there is none.</summary>

@@ -102,7 +102,7 @@ public sealed class TpmFileRaceTests
         for (int round = 0; round < Rounds; round++)
         {
             var members = new DomainMembers(context.Places);
-            members.TakePlace(IdentityOf(1).Client.Uid, Standing.User, max: 2);
+            members.TakePlace(IdentityOf(1).Client.Uid, Standing.User, owner: 0, max: 2);
             Conversation conversation = Conversation.TryBegin(
                 context, IdentityOf(1), MaxCommandSize, client => new FakeSpace(client), members)!;
             members.TryAdd(conversation);
