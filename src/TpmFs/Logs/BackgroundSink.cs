@@ -6,30 +6,32 @@ namespace TpmFs.Logs;
 
 /// <summary>
 /// Takes events without ever waiting, and hands them on from a thread of its own: a journal or terminal that does not
-/// drain holds up no TPM command. Beyond its bounds (<see cref="LogShares"/>) events are dropped, and once there is
-/// room again an event tells how many.
+/// drain holds up no TPM command. Beyond its bounds (<see cref="LogShares"/>) events are dropped, and an event
+/// tells how many.
 /// </summary>
 internal sealed class BackgroundSink : ILogEventSink, IDisposable
 {
-    private readonly Channel<LogEvent> _queue;
+    private readonly Channel<LogEvent?> _queue; // null only wakes the thread
     private readonly ILogEventSink _next;
     private readonly TimeSpan _patience;
     private readonly Thread _thread;
-    private readonly LostEvents _lost = new();
+    private readonly LostEvents _lost;
     private readonly LogShares _shares;
 
     /// <param name="next">Takes the events; may be slow.</param>
     /// <param name="shares">Decides which events the sink gets.</param>
+    /// <param name="lost">Counts the events that are dropped, by this sink and by <paramref name="next"/>.</param>
     /// <param name="patience">
     /// The time for which <see cref="Dispose"/> waits until the events that are held are written.
     /// </param>
-    public BackgroundSink(ILogEventSink next, LogShares shares, TimeSpan patience)
+    public BackgroundSink(ILogEventSink next, LogShares shares, LostEvents lost, TimeSpan patience)
     {
         _next = next;
         _patience = patience;
         _shares = shares;
+        _lost = lost;
         // bounded by the shares
-        _queue = Channel.CreateUnbounded<LogEvent>(new UnboundedChannelOptions { SingleReader = true });
+        _queue = Channel.CreateUnbounded<LogEvent?>(new UnboundedChannelOptions { SingleReader = true });
         _thread = new Thread(Write) { IsBackground = true, Name = "log" };
         _thread.Start();
     }
@@ -39,7 +41,10 @@ internal sealed class BackgroundSink : ILogEventSink, IDisposable
     {
         if (!_shares.TryEnter(logEvent))
         {
-            _lost.Add(LogShares.UserOf(logEvent));
+            if (_lost.Add(logEvent))
+            {
+                _queue.Writer.TryWrite(null); // the event that tells of it comes by itself
+            }
         }
         else if (!_queue.Writer.TryWrite(logEvent))
         {
@@ -55,22 +60,39 @@ internal sealed class BackgroundSink : ILogEventSink, IDisposable
 
     private void Write()
     {
-        while (_queue.Reader.WaitToReadAsync().AsTask().GetAwaiter().GetResult())
+        while (WaitForMore())
         {
             while (_queue.Reader.TryRead(out LogEvent? logEvent))
             {
-                _shares.Leave(logEvent);
-                _next.Emit(logEvent);
-                SayWhatIsLost(logEvent.Timestamp, isLast: false);
+                if (logEvent is not null)
+                {
+                    _shares.Leave(logEvent);
+                    _next.Emit(logEvent);
+                }
+
+                SayWhatIsLost(isLast: false);
             }
         }
 
-        SayWhatIsLost(DateTimeOffset.Now, isLast: true);
+        SayWhatIsLost(isLast: true);
     }
 
-    private void SayWhatIsLost(DateTimeOffset now, bool isLast)
+    /// <summary>Waits for an event, and reports meanwhile what is lost.</summary>
+    /// <returns>False when no event comes any more.</returns>
+    private bool WaitForMore()
     {
-        foreach (LogEvent word in _lost.Take(now, isLast))
+        Task<bool> more = _queue.Reader.WaitToReadAsync().AsTask();
+        while (!more.Wait(_lost.NextReport))
+        {
+            SayWhatIsLost(isLast: false);
+        }
+
+        return more.Result;
+    }
+
+    private void SayWhatIsLost(bool isLast)
+    {
+        foreach (LogEvent word in _lost.Take(DateTimeOffset.Now, isLast))
         {
             _next.Emit(word);
         }

@@ -9,11 +9,10 @@ namespace TpmFs.Logs;
 /// <summary>
 /// Sends events to the system's journal, through libsystemd, which is loaded only when the journal is there.
 /// </summary>
-internal sealed class Journal : ILogEventSink
+/// <param name="lost">Learns of events that the journal did not take.</param>
+internal sealed class Journal(LostEvents lost) : ILogEventSink
 {
     private const string SocketPath = "/run/systemd/journal/socket";
-
-    private readonly LostEvents _lost = new();
 
     /// <summary>
     /// True when this process's stderr is the journal's: JOURNAL_STREAM names its device and inode (systemd.exec(5)),
@@ -32,23 +31,15 @@ internal sealed class Journal : ILogEventSink
     /// <summary>
     /// Returns the journal behind a logger of its own, so that a failure in here does not reach the caller.
     /// </summary>
-    public static Logger Open() =>
-        new LoggerConfiguration().MinimumLevel.Verbose().WriteTo.Sink(new Journal()).CreateLogger();
+    public static Logger Open(LostEvents lost) =>
+        new LoggerConfiguration().MinimumLevel.Verbose().WriteTo.Sink(new Journal(lost)).CreateLogger();
 
-    /// <summary>
-    /// Sends one event. Counts the events that the journal did not take, and reports the count when it takes one again.
-    /// </summary>
+    /// <summary>Sends one event. Counts it as lost when the journal does not take it.</summary>
     public void Emit(LogEvent logEvent)
     {
-        if (!TrySend(logEvent))
+        if (LibSystemd.JournalSend(JournalFields.Of(logEvent)) < 0)
         {
-            _lost.Add(LogShares.UserOf(logEvent));
-        }
-        else
-        {
-            Array.ForEach(_lost.Take(logEvent.Timestamp, isLast: false), word => TrySend(word));
+            lost.Add(logEvent);
         }
     }
-
-    private static bool TrySend(LogEvent logEvent) => LibSystemd.JournalSend(JournalFields.Of(logEvent)) >= 0;
 }

@@ -7,7 +7,10 @@ namespace TpmFs.Logs;
 /// Counts the events that could not be logged, by the users who caused them, until an event can tell the count. Any
 /// thread.
 /// </summary>
-internal sealed class LostEvents
+/// <param name="pause">
+/// The least time between two reports of what users lost, so that the reports do not add to a flood of events.
+/// </param>
+internal sealed class LostEvents(TimeSpan pause)
 {
     /// <summary>
     /// The most users that are counted by themselves. The events that other users lose count as root's and the daemon's
@@ -21,21 +24,39 @@ internal sealed class LostEvents
         "{Dropped} log events that user {Uid} caused were dropped: one user may cause only so many, so that the events "
             + "of others are kept");
 
-    /// <summary>
-    /// The least time between two reports of what users lost, so that the reports do not add to a flood of events.
-    /// </summary>
-    private static readonly TimeSpan s_pause = TimeSpan.FromSeconds(10);
+    private const string DroppedProperty = "Dropped";
 
     private readonly Lock _gate = new();
     private readonly Dictionary<uint, int> _counts = [];
     private DateTimeOffset _saidAt = DateTimeOffset.MinValue;
 
-    public void Add(uint uid)
+    /// <summary>
+    /// Gets the time after which somebody should ask for a report again, if no event comes earlier; infinite while
+    /// nothing is lost.
+    /// </summary>
+    public TimeSpan NextReport
     {
+        get
+        {
+            lock (_gate)
+            {
+                return _counts.Count > 0 ? pause : Timeout.InfiniteTimeSpan;
+            }
+        }
+    }
+
+    /// <summary>Counts an event. A report that is lost counts as the events that it reports.</summary>
+    /// <returns>True for the first event since the last report.</returns>
+    public bool Add(LogEvent lost)
+    {
+        uint uid = LogShares.UserOf(lost);
+        int events = lost.Properties.TryGetValue(DroppedProperty, out LogEventPropertyValue? value)
+            && value is ScalarValue { Value: int reported } ? reported : 1;
         lock (_gate)
         {
             uint counted = _counts.Count < MostUsers || _counts.ContainsKey(uid) ? uid : 0;
-            _counts[counted] = _counts.GetValueOrDefault(counted) + 1;
+            _counts[counted] = _counts.GetValueOrDefault(counted) + events;
+            return _counts.Count == 1 && _counts[counted] == events;
         }
     }
 
@@ -48,7 +69,7 @@ internal sealed class LostEvents
     {
         lock (_gate)
         {
-            if (_counts.Count == 0 || (!isLast && when - _saidAt < s_pause && when >= _saidAt))
+            if (_counts.Count == 0 || (!isLast && when - _saidAt < pause && when >= _saidAt))
             {
                 return [];
             }
@@ -64,7 +85,7 @@ internal sealed class LostEvents
     {
         List<LogEventProperty> properties =
         [
-            new("Dropped", new ScalarValue(lost)),
+            new(DroppedProperty, new ScalarValue(lost)),
             new(EventType.MessageIdProperty, new ScalarValue(EventType.Dropped.MessageId)),
         ];
         if (uid != 0)

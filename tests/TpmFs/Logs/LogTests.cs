@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Globalization;
 using System.Text;
 using Serilog.Core;
 using Serilog.Events;
@@ -79,7 +80,7 @@ public sealed class LogTests
     {
         using var slow = new SlowSink();
         const int Capacity = 4;
-        using (var sink = new BackgroundSink(slow, new LogShares(Capacity, new Payers()), TimeSpan.FromSeconds(30)))
+        using (BackgroundSink sink = NewSink(slow, Capacity))
         {
             sink.Emit(Event(log => log.Information("first")));
             Assert.True(slow.Entered.Wait(TimeSpan.FromSeconds(30)));
@@ -102,7 +103,7 @@ public sealed class LogTests
     public void The_events_of_one_user_push_out_neither_another_users_events_nor_roots()
     {
         using var slow = new SlowSink();
-        using (var sink = new BackgroundSink(slow, new LogShares(64, new Payers()), TimeSpan.FromSeconds(30)))
+        using (BackgroundSink sink = NewSink(slow, capacity: 64))
         {
             sink.Emit(Event(log => log.Information("first")));
             Assert.True(slow.Entered.Wait(TimeSpan.FromSeconds(30)));
@@ -175,7 +176,7 @@ public sealed class LogTests
     [Fact]
     public void How_many_events_of_a_user_were_dropped_is_said_every_ten_seconds_and_at_the_end()
     {
-        var lost = new LostEvents();
+        LostEvents lost = NewLost();
         DateTimeOffset now = DateTimeOffset.UnixEpoch;
         Assert.Empty(lost.Take(now, isLast: true));
         Assert.Equal(1, Lose(isLast: false));
@@ -188,17 +189,51 @@ public sealed class LogTests
 
         int Lose(bool isLast)
         {
-            lost.Add(1000);
+            lost.Add(Event(log => log.Warning("refused to {Uid}", 1000u)));
             LogEvent[] words = lost.Take(now, isLast);
             return words.Length == 0 ? 0 : (int)((ScalarValue)Assert.Single(words).Properties["Dropped"]).Value!;
         }
+    }
+
+    /// <summary>
+    /// Regression: the word of what was dropped came with the next event, and so perhaps hours later.
+    /// </summary>
+    [Fact]
+    public void How_many_events_were_dropped_is_said_though_no_event_comes_any_more()
+    {
+        using var slow = new SlowSink();
+        slow.Go.Set();
+        var lost = new LostEvents(pause: TimeSpan.FromSeconds(0.5));
+        using var sink = new BackgroundSink(slow, new LogShares(64, new Payers()), lost, TimeSpan.FromSeconds(30));
+        const int Emitted = 2000;
+        for (int i = 0; i < Emitted; i++)
+        {
+            sink.Emit(Event(log => log.Warning("refused to {Uid}", 1000u)));
+        }
+
+        Assert.True(SpinWait.SpinUntil(() => slow.Messages.Sum(Told) == Emitted, TimeSpan.FromSeconds(30)));
+
+        static int Told(string message) =>
+            message == "refused to 1000" ? 1 : int.Parse(message.Split(' ')[0], CultureInfo.InvariantCulture);
+    }
+
+    [Fact]
+    public void A_word_of_dropped_events_that_is_lost_itself_counts_as_these_events()
+    {
+        LostEvents lost = NewLost();
+        LogEvent refused = Event(log => log.Warning("refused to {Uid}", 1000u));
+        Assert.True(lost.Add(refused));
+        Assert.False(lost.Add(refused));
+        lost.Add(Assert.Single(lost.Take(DateTimeOffset.UnixEpoch, isLast: false)));
+        LogEvent word = Assert.Single(lost.Take(DateTimeOffset.UnixEpoch, isLast: true));
+        Assert.Equal((2, 1000u), (((ScalarValue)word.Properties["Dropped"]).Value, LogShares.UserOf(word)));
     }
 
     [Fact]
     public void A_log_that_never_drains_does_not_hold_up_the_exit()
     {
         var slow = new SlowSink(); // outlives the test: the sink's thread is still in it
-        var sink = new BackgroundSink(slow, new LogShares(4, new Payers()), TimeSpan.Zero);
+        var sink = new BackgroundSink(slow, new LogShares(4, new Payers()), NewLost(), TimeSpan.Zero);
         sink.Emit(Event(log => log.Information("first")));
         Assert.True(slow.Entered.Wait(TimeSpan.FromSeconds(30)));
 
@@ -213,7 +248,7 @@ public sealed class LogTests
     {
         using var slow = new SlowSink();
         slow.Go.Set();
-        using (Logger log = Log.OpenOn(slow, LogEventLevel.Warning, new Payers()))
+        using (Logger log = Log.OpenOn(slow, NewLost(), LogEventLevel.Warning, new Payers()))
         {
             log.Information("quiet");
             log.Warning("loud");
@@ -221,6 +256,11 @@ public sealed class LogTests
 
         Assert.Equal(["loud"], slow.Messages);
     }
+
+    private static BackgroundSink NewSink(SlowSink next, int capacity) =>
+        new(next, new LogShares(capacity, new Payers()), NewLost(), TimeSpan.FromSeconds(30));
+
+    private static LostEvents NewLost() => new(pause: TimeSpan.FromSeconds(10));
 
     private static List<string> Journal(Action<Serilog.ILogger> write) =>
         JournalFields.Of(Event(write)).ConvertAll(Encoding.UTF8.GetString);

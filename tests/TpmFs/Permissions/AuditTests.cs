@@ -147,7 +147,7 @@ public sealed class AuditTests : IDisposable
     public void The_audit_is_logged_whatever_the_level(LogEventLevel level)
     {
         var messages = new Messages();
-        using (Logger log = Log.OpenOn(messages, level, new Payers()))
+        using (Logger log = Log.OpenOn(messages, new LostEvents(TimeSpan.FromSeconds(10)), level, new Payers()))
         {
             log.Information("quiet");
             Audit.OfConfiguration(log).Made("domains/web");
