@@ -78,7 +78,7 @@ public sealed class OpenerTests(Mount mount, ITestOutputHelper output) : MountTe
             slow.Submit(Tpm2.CreatePrimary());
             hold.WaitUntilHeld();
             Agent user = NewAgent(User.Member);
-            Opener[] programs = [.. Enumerable.Range(0, 48).Select(_ => user.Open(Mount.Node))];
+            Opener[] programs = [.. Enumerable.Range(0, 40).Select(_ => user.Open(Mount.Node))];
             Array.ForEach(programs, program => program.Submit(Tpm2.GetRandom(8)));
             Deadline.Poll(
                 () => programs.All(program => program.Poll(0, Events.In) == Events.In),

@@ -7,8 +7,8 @@ internal sealed class SpaceLedger(LedgerMirror mirror, GroupLedger groups)
 
     public IReadOnlyCollection<SpaceRecord> All => _spaces.Values;
 
-    /// <summary>The transient objects of all spaces.</summary>
-    public ObjectCounts Objects { get; } = new();
+    /// <summary>Counts the transient objects of all spaces.</summary>
+    public DomainShares<SchedulingGroup> Objects { get; } = new();
 
     /// <summary>Enters a space, unless it is there already.</summary>
     public void Enter(SpaceRecord entered)

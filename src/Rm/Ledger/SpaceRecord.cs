@@ -11,7 +11,7 @@ namespace TpmFs.Rm.Ledger;
 /// <param name="mirror">Keeps the space's objects.</param>
 /// <param name="counts">Counts the objects of all spaces.</param>
 internal sealed class SpaceRecord(
-    SpaceId id, SpaceOwner owner, bool isRaw, LedgerMirror mirror, ObjectCounts counts) : LedgerRecord
+    SpaceId id, SpaceOwner owner, bool isRaw, LedgerMirror mirror, DomainShares<SchedulingGroup> counts) : LedgerRecord
 {
     private readonly Dictionary<VirtualHandle, TransientObject> _objects = [];
     private readonly HashSet<Session> _sessions = [];
@@ -61,7 +61,7 @@ internal sealed class SpaceRecord(
         bool isNew = _objects.TryAdd(handle, added);
         if (isNew)
         {
-            counts.Add(DomainUser.Of(Owner));
+            counts.Add(Owner.Group, Owner.Payer);
         }
 
         return isNew;
@@ -109,7 +109,7 @@ internal sealed class SpaceRecord(
         if (_objects.Remove(handle, out TransientObject? removed))
         {
             removed.Leave();
-            counts.Remove(DomainUser.Of(Owner));
+            counts.Add(Owner.Group, Owner.Payer, amount: -1);
         }
     }
 }

@@ -214,7 +214,7 @@ internal sealed class CommandQueue : IDisposable
             bool mustReachTpm =
                 !_profile.MayAnswerFor(TpmCc.GetRandom) || pending.Space.Owner.Group.Denied.Contains(TpmCc.GetRandom);
             if (!waits || mustReachTpm
-                || !_reserve.TryAnswer(DomainUser.Of(pending.Space.Owner), pending.Bytes, response, out length))
+                || !_reserve.TryAnswer(pending.Space.Owner, pending.Bytes, response, out length))
             {
                 return;
             }

@@ -10,8 +10,8 @@ namespace TpmFs.Rm.Scheduling;
 /// manager answers the probe with these bytes. Any thread.
 /// </summary>
 /// <remarks>
-/// A user of a domain gets bytes while the user has had fewer than are left; what a user has had counts until the
-/// reserve is full again. So one user alone gets half.
+/// Users and domains have shares of it (<see cref="DomainShares{TDomain}"/>); what a user has had counts until the
+/// reserve is full again. The last bytes are root's.
 /// </remarks>
 internal sealed class RandomReserve
 {
@@ -21,16 +21,18 @@ internal sealed class RandomReserve
     /// <summary>The reserve is kept at this many bytes: 128 probes of 8.</summary>
     public const int Target = 1024;
 
+    private const uint Root = 0;
+
+    /// <summary>The bytes that only root gets: eight probes of 8.</summary>
+    private const int RootsReserve = 64;
+
     /// <summary>A TPM2_GetRandom without sessions: a header and a count.</summary>
     private const int ProbeSize = TpmHeader.Length + sizeof(ushort);
 
     private readonly Lock _lock = new();
     private readonly byte[] _bytes = new byte[Target];
 
-    /// <summary>
-    /// The bytes that each user has had since the reserve was full; at most as many entries as bytes.
-    /// </summary>
-    private readonly Dictionary<DomainUser, int> _had = [];
+    private readonly DomainShares<SchedulingGroup> _had = new(); // since the reserve was full
 
     private int _count;
 
@@ -67,20 +69,21 @@ internal sealed class RandomReserve
     }
 
     /// <summary>Writes the response to a probe; false when too few bytes are left for this user.</summary>
-    public bool TryAnswer(DomainUser user, ReadOnlySpan<byte> probe, Span<byte> response, out int length)
+    public bool TryAnswer(SpaceOwner owner, ReadOnlySpan<byte> probe, Span<byte> response, out int length)
     {
         int wanted = BinaryPrimitives.ReadUInt16BigEndian(probe[TpmHeader.Length..]);
         lock (_lock)
         {
             length = 0;
-            int had = _had.GetValueOrDefault(user);
-            if (had + wanted > _count)
+            bool isGranted = owner.Payer == Root
+                ? wanted <= _count
+                : _had.Allow(owner.Group, owner.Payer, _count - RootsReserve, wanted);
+            if (!isGranted)
             {
                 return false;
             }
 
-            _had[user] = had + wanted;
-
+            _had.Add(owner.Group, owner.Payer, wanted);
             Span<byte> used = _bytes.AsSpan(_count - wanted, wanted);
             var writer = new TpmWriter(response);
             writer.BeginMessage(TpmSt.NoSessions, TpmRc.Success.Value);

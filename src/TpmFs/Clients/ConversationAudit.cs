@@ -9,13 +9,13 @@ internal static class ConversationAudit
 {
     /// <summary>Logs that a conversation ends before its client closes it.</summary>
     public static void Revoked(ILogger log, ConversationIdentity who) =>
-        log.Of(EventType.OpenerRevoked).ForContext("Domain", who.DomainName).Information(
+        log.Of(EventType.OpenerRevoked).ForContext(LogShares.DomainProperty, who.DomainName).Information(
             "opener {Opener} of {Node} (process {Pid}, {Command}, of user {Uid}) is revoked", who.Id, who.Path,
             who.Client.Pid, who.Client.Command, who.Client.Uid);
 
     /// <summary>Logs that the daemon ends a conversation because its client holds up others.</summary>
     public static void Expelled(ILogger log, ConversationIdentity who, string why) =>
-        log.Of(EventType.OpenerRevoked).ForContext("Domain", who.DomainName).Warning(
+        log.Of(EventType.OpenerRevoked).ForContext(LogShares.DomainProperty, who.DomainName).Warning(
             "opener {Opener} of {Node} (process {Pid}, {Command}, of user {Uid}) is revoked, because it held up all "
                 + "others: {Why}", who.Id, who.Path, who.Client.Pid, who.Client.Command, who.Client.Uid, why);
 

@@ -1,4 +1,5 @@
 using System.Diagnostics.CodeAnalysis;
+using TpmFs.Logs;
 using TpmFs.Policy;
 using TpmFs.Rm;
 
@@ -46,7 +47,7 @@ internal sealed class Domain
         _isShared = isShared;
         _relation = relation;
         _context = context;
-        _members = new DomainMembers(context.Places);
+        _members = new DomainMembers(context.Places, Account);
         _changed = store.Find(path);
         _limits = _changed.Over(configured);
         Apply();
@@ -57,6 +58,12 @@ internal sealed class Domain
 
     /// <summary>Gets what a person calls it.</summary>
     public string Name => Path.Length == 0 ? "root" : Path;
+
+    /// <summary>
+    /// Gets the domain to whose share of what all domains have its users' doings count: itself. Null for the root, each
+    /// of whose users counts as a domain.
+    /// </summary>
+    public Domain? Account => _isShared ? null : this;
 
     /// <summary>Gets the limits that hold now; none of them is left unsaid.</summary>
     public Limits Limits
@@ -124,7 +131,7 @@ internal sealed class Domain
         }
 
         ConversationIdentity identity = conversation.Identity;
-        _context.Log.Debug(
+        _context.Log.ForContext(LogShares.DomainProperty, Name).Debug(
             "process {Pid} ({Command}) of user {Uid} opened {Node} as opener {Opener}", identity.Client.Pid,
             identity.Client.Command, identity.Client.Uid, identity.Path, identity.Id);
         return true;
@@ -136,15 +143,16 @@ internal sealed class Domain
     /// </summary>
     /// <param name="uid">The user who asks.</param>
     /// <param name="payer">The user for whom <see cref="ReaderLeft"/> gives the place back.</param>
-    /// <returns>ENFILE when the user's share of the places is used up.</returns>
+    /// <returns>ENFILE when the user's share of the places, or the domain's, is used up.</returns>
     public Errno TryAdmitReader(uint uid, out uint payer)
     {
         payer = _context.Payers.Of(uid);
-        return _context.Readers.TryTake(payer, _relation(uid).Standing) ? Errno.None : SpaceErrno.TooManyOpeners;
+        return _context.Readers.TryTake(Account, payer, _relation(uid).Standing)
+            ? Errno.None : SpaceErrno.TooManyOpeners;
     }
 
     /// <summary>Takes the place of a client back who could only read.</summary>
-    public void ReaderLeft(uint payer) => _context.Readers.Return(payer);
+    public void ReaderLeft(uint payer) => _context.Readers.Return(Account, payer);
 
     /// <summary>
     /// Goes on with a conversation that an earlier daemon admitted. Its client is not asked again whether there is

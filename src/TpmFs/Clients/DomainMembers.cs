@@ -13,7 +13,8 @@ namespace TpmFs.Clients;
 /// The lock guards all fields and is held for a few instructions; conversations are ended without it.
 /// </remarks>
 /// <param name="all">The places of all domains together; each conversation takes one of them, too.</param>
-internal sealed class DomainMembers(TreePlaces all) : IConversationKeeper
+/// <param name="account">The domain whose share of them that is (<see cref="Domain.Account"/>).</param>
+internal sealed class DomainMembers(TreePlaces all, Domain? account) : IConversationKeeper
 {
     /// <summary>Conversations that the administrator may have although the domain is full.</summary>
     private const int AdministratorsPlaces = 16;
@@ -78,7 +79,7 @@ internal sealed class DomainMembers(TreePlaces all) : IConversationKeeper
                 return SpaceErrno.TooManyOpeners;
             }
 
-            if (!all.TryTake(payer, standing))
+            if (!all.TryTake(account, payer, standing))
             {
                 Return(owner, payer);
                 return SpaceErrno.TooManyOpeners;
@@ -98,7 +99,7 @@ internal sealed class DomainMembers(TreePlaces all) : IConversationKeeper
             Return(owner, payer);
         }
 
-        all.Return(payer);
+        all.Return(account, payer);
     }
 
     /// <summary>Adds a conversation that has a place.</summary>
@@ -116,7 +117,7 @@ internal sealed class DomainMembers(TreePlaces all) : IConversationKeeper
     {
         ConversationIdentity identity = conversation.Identity;
         bool hasEnded = conversation.State == ConversationState.Ended;
-        all.Take(identity.Client.Payer);
+        all.Take(account, identity.Client.Payer);
         lock (_gate)
         {
             PlacesUnder(identity.Owner).Take(identity.Client.Payer);

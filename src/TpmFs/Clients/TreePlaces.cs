@@ -10,20 +10,21 @@ namespace TpmFs.Clients;
 /// <param name="administratorsPlaces">How many the administrator may hold in any case.</param>
 internal sealed class TreePlaces(int max, int administratorsPlaces) : IConversationKeeper
 {
-    private readonly FairShares _places = new(administratorsPlaces);
+    private readonly TreeShares<Domain> _places = new(max, administratorsPlaces);
 
     /// <summary>Gives a user a place.</summary>
+    /// <param name="account">The domain whose share it is taken from (<see cref="Domain.Account"/>).</param>
     /// <param name="payer">The user whose share it is taken from.</param>
     /// <param name="standing">The user's standing in the domain. Its owner does not own the tree.</param>
-    /// <returns>False when the user's share, or all places, are taken.</returns>
-    public bool TryTake(uint payer, Standing standing) =>
-        _places.TryTake(payer, standing == Standing.Owner ? Standing.User : standing, max);
+    /// <returns>False when the user's share, the domain's, or all places, are taken.</returns>
+    public bool TryTake(Domain? account, uint payer, Standing standing) =>
+        _places.TryTake(account, payer, standing == Standing.Administrator);
 
     /// <summary>Gives a user a place that an earlier daemon had given them.</summary>
-    public void Take(uint payer) => _places.Take(payer);
+    public void Take(Domain? account, uint payer) => _places.Take(account, payer);
 
     /// <summary>Takes a place back.</summary>
-    public void Return(uint payer) => _places.Return(payer);
+    public void Return(Domain? account, uint payer) => _places.Return(account, payer);
 
     /// <summary>A conversation of no domain has ended; it keeps its place until its client is gone.</summary>
     void IConversationKeeper.Ended(Conversation conversation)
@@ -31,5 +32,6 @@ internal sealed class TreePlaces(int max, int administratorsPlaces) : IConversat
     }
 
     /// <summary>The client of a conversation of no domain is gone.</summary>
-    void IConversationKeeper.Left(Conversation conversation) => Return(conversation.Identity.Client.Payer);
+    void IConversationKeeper.Left(Conversation conversation) =>
+        Return(account: null, conversation.Identity.Client.Payer);
 }

@@ -1,11 +1,12 @@
 using Serilog.Events;
 using TpmFs.Policy;
+using TpmFs.Rm;
 
 namespace TpmFs.Logs;
 
 /// <summary>
-/// Decides which events go to the log, so that the events of one user do not push out the events of others. Each user
-/// has a share of the queue, and a number of events in a stretch of time. Any thread.
+/// Decides which events go to the log, so that the events of one user, or of one domain, do not push out the events of
+/// others. Each user and each domain has a share of the queue, and of the events in a stretch of time. Any thread.
 /// </summary>
 /// <param name="capacity">Events in the queue; root's, and the daemon's own, have a reserve on top.</param>
 /// <param name="payers">
@@ -28,13 +29,15 @@ internal sealed class LogShares(int capacity, Payers payers)
     /// </summary>
     public const int MostOfUsers = 8000;
 
+    /// <summary>The property of an event that names the domain in which the event came about.</summary>
+    public const string DomainProperty = "Domain";
+
     private const int ReservePart = 8;
 
     private readonly Lock _gate = new();
-    private readonly FairShares _queue = new(capacity / ReservePart);
-    private readonly Dictionary<uint, int> _counts = []; // in this stretch, and no more entries than events
+    private readonly TreeShares<string> _queue = new(capacity, capacity / ReservePart);
+    private readonly DomainShares<string> _counts = new(); // in this stretch
     private DateTimeOffset _from;
-    private int _count;
 
     /// <summary>
     /// Returns the user whose doings caused an event; 0 for root and for events of the daemon itself.
@@ -48,37 +51,43 @@ internal sealed class LogShares(int capacity, Payers payers)
     public bool TryEnter(LogEvent logEvent)
     {
         uint uid = UserOf(logEvent);
-        return Counts(payers.Of(uid), logEvent.Timestamp)
-            && _queue.TryTake(uid, uid == 0 ? Standing.Administrator : Standing.User, capacity);
+        return Counts(logEvent, payers.Of(uid)) && _queue.TryTake(DomainOf(logEvent), uid, isAdministrator: uid == 0);
     }
 
     /// <summary>Gives the place of an event back that has left the queue.</summary>
-    public void Leave(LogEvent logEvent) => _queue.Return(UserOf(logEvent));
+    public void Leave(LogEvent logEvent) => _queue.Return(DomainOf(logEvent), UserOf(logEvent));
 
-    private bool Counts(uint uid, DateTimeOffset now)
+    /// <summary>Returns the domain in which an event came about; null for the root, whose name has no slash.</summary>
+    private static string? DomainOf(LogEvent logEvent) =>
+        logEvent.Properties.TryGetValue(DomainProperty, out LogEventPropertyValue? value)
+            && value is ScalarValue { Value: string name } && name.Contains('/', StringComparison.Ordinal)
+            ? name : null;
+
+    private bool Counts(LogEvent logEvent, uint user)
     {
-        if (uid == 0)
+        if (user == 0)
         {
             return true;
         }
 
+        string? domain = DomainOf(logEvent);
+        DateTimeOffset now = logEvent.Timestamp;
         lock (_gate)
         {
             if (now - _from >= Stretch || now < _from)
             {
                 _counts.Clear();
-                (_from, _count) = (now, 0);
+                _from = now;
             }
 
-            int own = _counts.GetValueOrDefault(uid);
-            bool granted = own < Math.Min(MostInStretch, MostOfUsers - _count);
-            if (granted)
+            bool isGranted = _counts.Of(user) < MostInStretch
+                && _counts.Allow(domain, user, MostOfUsers - _counts.Total);
+            if (isGranted)
             {
-                _counts[uid] = own + 1;
-                _count++;
+                _counts.Add(domain, user);
             }
 
-            return granted;
+            return isGranted;
         }
     }
 }

@@ -28,12 +28,14 @@ internal sealed class ManagerLog(ILogger log, int tpm) : IResourceManagerLog
         },
         tpm);
 
-    public void SessionTaken(SpaceOwner from, TpmHandle session) => log.Of(EventType.SessionTaken).Warning(
-        "TPM {Tpm} had no session left, so user {Uid} lost session {Session}, which that user had not used for the "
-            + "longest time",
-        tpm,
-        from.Uid,
-        Hex(session.Value));
+    public void SessionTaken(SpaceOwner from, TpmHandle session) => log.Of(EventType.SessionTaken)
+        .ForContext(LogShares.DomainProperty, from.Group.Name.Split(':')[0]) // root:UID for a user of the shared nodes
+        .Warning(
+            "TPM {Tpm} had no session left, so user {Uid} lost session {Session}, which that user had not used for the "
+                + "longest time",
+            tpm,
+            from.Uid,
+            Hex(session.Value));
 
     public void Fault(Exception exception) => log.Of(EventType.Fault)
         .Error(exception, "a command to TPM {Tpm} failed with EIO: this is a fault of tpmfs, which goes on", tpm);

@@ -79,7 +79,7 @@ internal sealed class Audit
         Write(_log.Of(EventType.DomainRemoved), place, how, result);
 
     private void Write(ILogger typed, string place, string change, Errno result) =>
-        typed.ForContext("Domain", DomainOf(place)).Information(
+        typed.ForContext(LogShares.DomainProperty, DomainOf(place)).Information(
         "{Node}: {Change} by {By}: {Result}",
         place.Length == 0 ? "/" : OutsideText.Line(place),
         change,

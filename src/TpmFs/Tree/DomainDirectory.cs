@@ -51,6 +51,8 @@ internal class DomainDirectory : DirectoryNode
 
     public Domain Domain { get; }
 
+    internal override Domain? Account => Domain.Account;
+
     /// <summary>Replaces the configured plan.</summary>
     /// <param name="audit">Learns of each change.</param>
     public void Configure(DomainPlan configured, Audit audit)

@@ -87,7 +87,7 @@ internal sealed class Takeover(
         if (reason.Length > 0)
         {
             _lost.Add(new LostOpener(who, reason));
-            context.Places.Take(who.Client.Payer);
+            context.Places.Take(account: null, who.Client.Payer);
             return Conversation.Resume(
                 context, earlier, maxCommandSize: int.MaxValue, reopenSpace: null, context.Places);
         }

@@ -57,6 +57,27 @@ public sealed class ObjectBudgetTests
     }
 
     /// <summary>
+    /// Regression: a user had a share in each domain, so that one who made 26 domains held all objects there are.
+    /// </summary>
+    [Fact]
+    public void A_user_of_many_domains_holds_no_more_than_half()
+    {
+        using var rig = new Rig(options: new ResourceManagerOptions { ObjectsInAll = 32 });
+        int made = 0;
+        for (int i = 0; i < 10; i++)
+        {
+            Opener opener = rig.Open($"of user 1, number {i}", uid: 1);
+            while (opener.Do(Cmd.CreatePrimary(Handles.Owner, Templates.Signing())).Code == 0)
+            {
+                made++;
+            }
+        }
+
+        Assert.Equal(15, made);
+        rig.Open("other", uid: 2).NewKeys(5);
+    }
+
+    /// <summary>
     /// Regression: a user had a share for each subordinate uid, and so could hold all objects.
     /// </summary>
     [Fact]

@@ -9,6 +9,7 @@ namespace TpmFs.Rm.Tests.Scheduling;
 public sealed class ReserveTests
 {
     private static readonly TimeSpan s_long = TimeSpan.FromSeconds(30);
+    private const int ProbesOfUser = (1024 - 64) / 3 / 8; // probes of 8 bytes
 
     [Fact]
     public void A_command_that_the_tpm_audits_is_not_answered_from_the_reserve()
@@ -55,16 +56,37 @@ public sealed class ReserveTests
 
     /// <summary>One user's 200 openers used to empty the reserve, so that nobody else could initialise.</summary>
     [Fact]
-    public void One_user_leaves_half_of_the_reserve_to_others()
+    public void One_user_leaves_most_of_the_reserve_to_others()
     {
         using var rig = new Rig();
         Opener[] crowd = [.. Enumerable.Range(0, 200).Select(_ => rig.Open("greedy", uid: 1))];
         Opener other = rig.Open("other", uid: 2);
         WhileBusy(rig, () => Array.ForEach([.. crowd, other], opener => opener.Send(Cmd.GetRandom(8))));
-        Assert.Equal(64, crowd.Count(opener => opener.IsDone));
+        Assert.Equal(ProbesOfUser, crowd.Count(opener => opener.IsDone));
         Assert.True(other.IsDone);
         rig.Run();
         Assert.All(crowd, opener => Assert.True(opener.IsDone));
+    }
+
+    /// <summary>
+    /// Regression: each uid of a container counted as a user, so that its programs emptied the reserve.
+    /// </summary>
+    [Fact]
+    public void A_domain_leaves_half_of_the_reserve_to_others_however_many_users_it_has_and_the_last_bytes_are_roots()
+    {
+        using var rig = new Rig();
+        Opener[] container = Crowd("container");
+        Opener[] another = Crowd("another");
+        Opener[][] further = [.. Enumerable.Range(0, 8).Select(i => Crowd($"further {i}"))];
+        Opener[] root = [.. Enumerable.Range(0, 8).Select(_ => rig.Open("root", uid: 0))];
+        WhileBusy(rig, () => Array.ForEach(
+            [.. container, .. another, .. further.SelectMany(crowd => crowd), .. root],
+            opener => opener.Send(Cmd.GetRandom(8))));
+        Assert.InRange(container.Count(opener => opener.IsDone), 50, 60);
+        Assert.InRange(another.Count(opener => opener.IsDone), 25, 30);
+        Assert.All(root, opener => Assert.True(opener.IsDone));
+
+        Opener[] Crowd(string group) => [.. Enumerable.Range(1, 100).Select(uid => rig.Open(group, (uint)uid))];
     }
 
     /// <summary>It used to be filled only while no client wanted anything.</summary>
@@ -112,7 +134,7 @@ public sealed class ReserveTests
                 Array.ForEach(programs, program => program.Send(Cmd.GetRandom(8)));
                 rig.Time.Advance(TimeSpan.FromSeconds(1));
             });
-            Assert.Equal((round, 64), (round, programs.Count(program => program.IsDone)));
+            Assert.Equal((round, ProbesOfUser), (round, programs.Count(program => program.IsDone)));
             for (int i = 0; i < 40; i++)
             {
                 busy.Must(Cmd.ReadClock());

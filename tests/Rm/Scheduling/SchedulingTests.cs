@@ -155,7 +155,8 @@ public sealed class SchedulingTests
             {
                 for (int i = 0; i < 100; i++)
                 {
-                    Opener newcomer = rig.Open($"user {i % 4}"); // one alone would get half of the bytes
+                    // one user alone would get a third of the bytes
+                    Opener newcomer = rig.Open($"user {i % 20}", (uint)(1 + (i % 20)));
                     newcomer.Send(Cmd.GetRandom(8));
                     rig.Time.Advance(TimeSpan.FromMilliseconds(260));
                     Assert.True(seen.Add(Convert.ToHexString(newcomer.Response!)));

@@ -170,6 +170,26 @@ public sealed class LogTests
     }
 
     /// <summary>
+    /// Regression: each uid of a container counted as a user, so that eight of them left nothing to other users.
+    /// </summary>
+    [Fact]
+    public void A_domain_brings_about_no_more_than_half_of_what_users_may_however_many_users_it_has()
+    {
+        var shares = new LogShares(1_000_000, new Payers());
+        Assert.Equal(LogShares.MostOfUsers / 2, Enumerable.Range(100_000, 40).Sum(uid => Enter("domains/web", uid)));
+        Assert.Equal(LogShares.MostOfUsers / 4, Enumerable.Range(200_000, 40).Sum(uid => Enter("users/7", uid)));
+        Assert.Equal(LogShares.MostInStretch, Enter("root", 1000));
+
+        int Enter(string domain, int uid) => Enumerable.Range(0, 2000).Count(_ => shares.TryEnter(
+            new LogEvent(
+                DateTimeOffset.UnixEpoch, LogEventLevel.Warning, null, Serilog.Events.MessageTemplate.Empty,
+                [
+                    new LogEventProperty("Uid", new ScalarValue((uint)uid)),
+                    new LogEventProperty("Domain", new ScalarValue(domain)),
+                ])));
+    }
+
+    /// <summary>
     /// Regression: with each entry that went through, one said how many of whose did not, so that twenty users brought
     /// about thousands of these.
     /// </summary>

@@ -1,12 +1,14 @@
+using TpmFs.Clients;
 using TpmFs.Fuse;
 using TpmFs.Policy;
 
 namespace TpmFs.Doors.Fuse;
 
 /// <summary>
-/// Counts the numbers that lookups of files have made, by the users who made them, and finds those that several lookups
-/// share. A user whose share is used up, or who looks files up all the time, gets one number for each file, which only
-/// further lookups of the same user get too. The lock of <see cref="NodeTable"/> guards it.
+/// Counts the numbers that lookups of files have made, by the users who made them and the files' domains, and finds
+/// those that several lookups share. A user whose share or whose domain's share is used up, or who looks files up all
+/// the time, gets one number for each file, which only further lookups of the same user get too. The lock of <see
+/// cref="NodeTable"/> guards it.
 /// </summary>
 /// <param name="time">The clock.</param>
 internal sealed class FileNumbers(TimeProvider time)
@@ -20,7 +22,7 @@ internal sealed class FileNumbers(TimeProvider time)
     /// <summary>The part of these numbers that is root's in any case.</summary>
     private const int RootsReserve = 4096;
 
-    private readonly FairShares _shares = new(RootsReserve);
+    private readonly TreeShares<Domain> _shares = new(Max, RootsReserve);
     private readonly LookupRates _rates = new(time);
     private readonly Dictionary<(Node Node, uint Uid), NodeId> _shared = [];
 
@@ -28,9 +30,8 @@ internal sealed class FileNumbers(TimeProvider time)
     /// Returns true when a lookup of a user gets a number that further lookups share. Takes a number from the user's
     /// share otherwise. Root's rate does not count: root also binds nodes into containers, for others.
     /// </summary>
-    public bool MustShare(uint uid) =>
-        (uid != 0 && _rates.IsMany(uid))
-        || !_shares.TryTake(uid, uid == 0 ? Standing.Administrator : Standing.User, Max);
+    public bool MustShare(Node node, uint uid) =>
+        (uid != 0 && _rates.IsMany(uid)) || !_shares.TryTake(node.Account, uid, isAdministrator: uid == 0);
 
     /// <summary>Finds the number that a user's lookups of a file share.</summary>
     public bool TryFind(Node node, uint uid, out NodeId id) => _shared.TryGetValue((node, uid), out id);
@@ -50,7 +51,7 @@ internal sealed class FileNumbers(TimeProvider time)
         Add(id, inode);
         if (inode is { IsShared: false, Uid: { } uid })
         {
-            _shares.Take(uid);
+            _shares.Take(inode.Node.Account, uid);
         }
     }
 
@@ -68,7 +69,7 @@ internal sealed class FileNumbers(TimeProvider time)
         }
         else
         {
-            _shares.Return(uid);
+            _shares.Return(inode.Node.Account, uid);
         }
     }
 }

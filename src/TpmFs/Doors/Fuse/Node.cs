@@ -1,3 +1,4 @@
+using TpmFs.Clients;
 using TpmFs.Fuse;
 using TpmFs.Permissions;
 
@@ -67,6 +68,11 @@ internal abstract class Node
     /// Gets the node that a domain's owner finds under this one's name; this one itself where there is no other.
     /// </summary>
     internal virtual Node OwnersNode => this;
+
+    /// <summary>
+    /// Gets the domain to whose share the doings of the node's users count (<see cref="Domain.Account"/>).
+    /// </summary>
+    internal virtual Domain? Account => Named.Parent?.Account;
 
     protected NodeAccess Guard { get; }
 

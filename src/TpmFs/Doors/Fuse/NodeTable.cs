@@ -186,7 +186,7 @@ internal sealed class NodeTable(TimeProvider time, RecordStore? records = null)
     /// <summary>Returns a new number for a lookup of a file, or the number that the lookup shares.</summary>
     private (NodeId Id, Inode Inode) InodeFor(Node node, uint uid)
     {
-        bool isShared = _files.MustShare(uid);
+        bool isShared = _files.MustShare(node, uid);
         if (isShared && _files.TryFind(node, uid, out NodeId shared))
         {
             return (shared, _inodes[shared]);

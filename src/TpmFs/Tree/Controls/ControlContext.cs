@@ -1,3 +1,4 @@
+using TpmFs.Clients;
 using TpmFs.Permissions;
 using TpmFs.Policy;
 
@@ -16,39 +17,42 @@ internal sealed record ControlContext(Access Owner, TimeProvider Time)
     private const int AdministratorsOpenFiles = 64;
     private const long AdministratorsKeptBytes = 4 * 1024 * 1024;
 
-    private readonly FairShares _openFiles = new(AdministratorsOpenFiles);
-    private readonly FairShares _keptBytes = new(AdministratorsKeptBytes);
+    private readonly TreeShares<Domain> _openFiles = new(MaxOpenFiles, AdministratorsOpenFiles);
+    private readonly TreeShares<Domain> _keptBytes = new(MaxKeptBytes, AdministratorsKeptBytes);
     private readonly MakingTime _making = new(Time);
 
     /// <summary>Gets the table of the users whose shares pay for other users' doings.</summary>
     public Payers Payers { get; init; } = new();
 
     /// <summary>Returns the user whose shares a user's open files use.</summary>
-    public uint PayerOf(uint uid) => StandingOf(uid) == Standing.Administrator ? uid : Payers.Of(uid);
+    public uint PayerOf(uint uid) => IsAdministrator(uid) ? uid : Payers.Of(uid);
 
     /// <summary>Counts an open file of a user.</summary>
-    /// <returns>False when the user has enough of them.</returns>
-    public bool TryOpen(uint uid) => _openFiles.TryTake(uid, StandingOf(uid), MaxOpenFiles);
+    /// <param name="account">The domain whose file it is (<see cref="Domain.Account"/>).</param>
+    /// <param name="payer">The user.</param>
+    /// <returns>False when the user, or the domain, has enough of them.</returns>
+    public bool TryOpen(Domain? account, uint payer) => _openFiles.TryTake(account, payer, IsAdministrator(payer));
 
-    public void Close(uint uid) => _openFiles.Return(uid);
+    public void Close(Domain? account, uint payer) => _openFiles.Return(account, payer);
 
     /// <summary>Counts content that is kept for a user who has not read all of it.</summary>
-    /// <returns>False when too much is kept for the user.</returns>
-    public bool TryKeep(uint uid, int bytes) => _keptBytes.TryTake(uid, StandingOf(uid), MaxKeptBytes, bytes);
+    /// <returns>False when too much is kept for the user, or for the domain.</returns>
+    public bool TryKeep(Domain? account, uint payer, int bytes) =>
+        _keptBytes.TryTake(account, payer, IsAdministrator(payer), bytes);
 
-    public void Drop(uint uid, int bytes) => _keptBytes.Return(uid, bytes);
+    public void Drop(Domain? account, uint payer, int bytes) => _keptBytes.Return(account, payer, bytes);
 
     /// <summary>Returns true when content may be made for a user although that takes long.</summary>
-    public bool MayMake(uint uid) => StandingOf(uid) == Standing.Administrator || _making.IsLeft(uid);
+    public bool MayMake(Domain? account, uint payer) => IsAdministrator(payer) || _making.IsLeft(account, payer);
 
     /// <summary>Counts the time that it took to make content for a user.</summary>
-    public void Made(uint uid, TimeSpan time)
+    public void Made(Domain? account, uint payer, TimeSpan time)
     {
-        if (StandingOf(uid) == Standing.User)
+        if (!IsAdministrator(payer))
         {
-            _making.Use(uid, time);
+            _making.Use(account, payer, time);
         }
     }
 
-    private Standing StandingOf(uint uid) => uid == 0 || uid == Owner.Uid ? Standing.Administrator : Standing.User;
+    private bool IsAdministrator(uint uid) => uid == 0 || uid == Owner.Uid;
 }

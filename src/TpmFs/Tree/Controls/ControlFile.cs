@@ -45,7 +45,7 @@ internal abstract class ControlFile(NodeTable table, uint mode, ControlContext c
     {
         file = null;
         uint payer = context.PayerOf(caller.Uid);
-        if (!context.TryOpen(payer))
+        if (!context.TryOpen(Account, payer))
         {
             return SpaceErrno.TooManyOpeners;
         }
@@ -67,7 +67,7 @@ internal abstract class ControlFile(NodeTable table, uint mode, ControlContext c
     /// <param name="payer">The user whose share of the daemon's time it costs.</param>
     public byte[] ContentFor(uint payer)
     {
-        if (_last is { } last && context.Time.GetElapsedTime(last.MadeAt) < s_lasts && !context.MayMake(payer))
+        if (_last is { } last && context.Time.GetElapsedTime(last.MadeAt) < s_lasts && !context.MayMake(Account, payer))
         {
             return last.Shown;
         }
@@ -75,7 +75,7 @@ internal abstract class ControlFile(NodeTable table, uint mode, ControlContext c
         long start = context.Time.GetTimestamp();
         byte[] shown = Encoding.UTF8.GetBytes(Content());
         TimeSpan taken = context.Time.GetElapsedTime(start);
-        context.Made(payer, taken);
+        context.Made(Account, payer, taken);
         _last = taken < s_quick ? null : new Snapshot(shown, start);
         return shown;
     }

@@ -97,7 +97,7 @@ internal class ControlOpen(ControlFile file, uint payer) : OpenFile
             Drop();
         }
 
-        file.Context.Close(payer);
+        file.Context.Close(file.Account, payer);
     }
 
     /// <summary>Gets the reason why the file takes no reads and orders of its opener any more.</summary>
@@ -129,7 +129,7 @@ internal class ControlOpen(ControlFile file, uint payer) : OpenFile
         {
             Drop();
             SetEnd(null);
-            _kept = !_isReleased && file.Context.TryKeep(payer, shown.Length) ? shown : null;
+            _kept = !_isReleased && file.Context.TryKeep(file.Account, payer, shown.Length) ? shown : null;
         }
     }
 
@@ -146,7 +146,7 @@ internal class ControlOpen(ControlFile file, uint payer) : OpenFile
     {
         if (_kept is not null)
         {
-            file.Context.Drop(payer, _kept.Length);
+            file.Context.Drop(file.Account, payer, _kept.Length);
             _kept = null;
         }
     }

@@ -1,9 +1,12 @@
+using TpmFs.Clients;
+using TpmFs.Policy;
+
 namespace TpmFs.Tree.Controls;
 
 /// <summary>
 /// Bounds the time that the daemon spends on making the content that users read in control files, since the threads
-/// that make it also take all clients' commands. In each second, content is made for a user while the user has used
-/// less of the time than is left. So one user alone gets half. Any thread.
+/// that make it also take all clients' commands. In each second, content is made for a user while the user's share of
+/// the time, and the domain's, are not used up. Any thread.
 /// </summary>
 /// <param name="time">The clock.</param>
 internal sealed class MakingTime(TimeProvider time)
@@ -12,40 +15,31 @@ internal sealed class MakingTime(TimeProvider time)
     private static readonly TimeSpan s_ofUsers = TimeSpan.FromMilliseconds(200);
 
     private readonly Lock _gate = new();
-    private readonly Dictionary<uint, TimeSpan> _used = []; // in this second
-    private TimeSpan _left = s_ofUsers;
+    private TreeShares<Domain> _used = NewShares(); // in this second, in ticks
     private long _second;
 
-    /// <summary>Returns true when a user has some of it left.</summary>
-    public bool IsLeft(uint uid)
-    {
-        lock (_gate)
-        {
-            BeginSecond();
-            return _used.GetValueOrDefault(uid) < _left;
-        }
-    }
+    /// <summary>Returns true when a user has some of it left. That takes a tick of it.</summary>
+    /// <param name="account">The domain whose file the user reads (<see cref="Domain.Account"/>).</param>
+    /// <param name="payer">The user.</param>
+    public bool IsLeft(Domain? account, uint payer) => OfThisSecond().TryTake(account, payer, isAdministrator: false);
 
     /// <summary>Counts time for a user.</summary>
-    public void Use(uint uid, TimeSpan used)
-    {
-        lock (_gate)
-        {
-            BeginSecond();
-            _used[uid] = _used.GetValueOrDefault(uid) + used;
-            _left -= used;
-        }
-    }
+    public void Use(Domain? account, uint payer, TimeSpan used) => OfThisSecond().Take(account, payer, used.Ticks);
 
-    /// <summary>Gives all of the time again when another second has begun. Under the lock.</summary>
-    private void BeginSecond()
+    private static TreeShares<Domain> NewShares() => new(s_ofUsers.Ticks, reserve: 0);
+
+    /// <summary>Gives all of the time again when another second has begun.</summary>
+    private TreeShares<Domain> OfThisSecond()
     {
         long second = time.GetTimestamp() / time.TimestampFrequency;
-        if (second != _second)
+        lock (_gate)
         {
-            _second = second;
-            _left = s_ofUsers;
-            _used.Clear();
+            if (second != _second)
+            {
+                (_second, _used) = (second, NewShares());
+            }
+
+            return _used;
         }
     }
 }

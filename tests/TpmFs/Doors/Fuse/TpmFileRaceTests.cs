@@ -101,7 +101,7 @@ public sealed class TpmFileRaceTests
         using var context = new ConversationContext(TimeProvider.System, Serilog.Core.Logger.None);
         for (int round = 0; round < Rounds; round++)
         {
-            var members = new DomainMembers(context.Places);
+            var members = new DomainMembers(context.Places, account: null);
             members.TakePlace(IdentityOf(1).Client.Uid, Standing.User, owner: 0, max: 2);
             Conversation conversation = Conversation.TryBegin(
                 context, IdentityOf(1), MaxCommandSize, client => new FakeSpace(client), members)!;
