@@ -59,7 +59,7 @@ internal sealed class UserResolver : IDisposable
         _grants = new GrantResolver(database, root, Remember, log);
         _wantedNames = new WantedNames(time);
         _payers = payers;
-        _subordinates = new SubordinateUsers(database, payers, log);
+        _subordinates = new SubordinateUsers(SubordinateUsers.SystemPath, database, payers, log);
         _thread = new Thread(Run) { IsBackground = true, Name = "users" };
     }
 
@@ -71,6 +71,7 @@ internal sealed class UserResolver : IDisposable
         _found = tell;
         _nextName = _time.CreateTimer(_ => _wake.Set(), null, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
         _period = _time.CreateTimer(_ => PeriodEnds(), null, Period, Timeout.InfiniteTimeSpan);
+        _subordinates.Watch(ResolveSoon);
         _thread.Start();
         if (!_resolved.Wait(patience))
         {
@@ -136,6 +137,7 @@ internal sealed class UserResolver : IDisposable
         _stopping = true;
         _period?.Dispose();
         _nextName?.Dispose();
+        _subordinates.Dispose();
         _wake.Set();
     }
 

@@ -1,3 +1,4 @@
+using TpmFs.Daemon.Tests.Fakes;
 using TpmFs.Policy;
 using TpmFs.Users;
 
@@ -6,6 +7,9 @@ namespace TpmFs.Daemon.Tests.Users;
 /// <summary>To whose share the doings of a uid are put down.</summary>
 public sealed class SubordinateUsersTests
 {
+    private static readonly Dictionary<string, uint?> s_owners =
+        new() { ["root"] = 0, ["alice"] = 1000, ["bob"] = 1002, ["nobody-here"] = null };
+
     [Fact]
     public void Each_uid_of_a_range_is_put_down_to_its_user_and_no_other_uid_is()
     {
@@ -45,16 +49,50 @@ public sealed class SubordinateUsersTests
         Assert.Equal([1000u, 5u], Payed(Of("alice:4294967290:4294967295\n"), 4_294_967_294, 5));
     }
 
+    [Fact]
+    public void The_uids_of_a_name_that_has_not_been_looked_up_are_put_down_to_the_first_of_them()
+    {
+        Payers payers = Of("dora:100000:10\nbob:200000:10\ndora:300000:10\neric:400000:10\n");
+
+        Assert.Equal([100_000u, 100_000u, 1002u, 400_000u], Payed(payers, 100_009, 300_001, 200_001, 400_009));
+    }
+
+    /// <summary>
+    /// Regression: lines that root added held after up to 5 minutes, and what was opened by their uids meanwhile kept a
+    /// share for each uid.
+    /// </summary>
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void A_change_of_the_file_holds_at_once(bool isReplaced)
+    {
+        string folder = Directory.CreateTempSubdirectory("tpmfs-test-").FullName;
+        string file = Path.Combine(folder, "subuid");
+        var payers = new Payers();
+        using var changed = new SemaphoreSlim(0);
+        using var users = new SubordinateUsers(file, new FakeUserDatabase(), payers, Serilog.Core.Logger.None);
+        users.Watch(() => changed.Release());
+        users.Read();
+        string written = isReplaced ? Path.Combine(folder, "subuid+") : file;
+        File.WriteAllText(written, "alice:100000:10\n1001:200000:10\n");
+        if (isReplaced)
+        {
+            File.Move(written, file);
+        }
+
+        Assert.True(
+            SpinWait.SpinUntil(() => payers.Of(200_009) == 1001, TimeSpan.FromSeconds(30)), "the change had no effect");
+        Assert.Equal(100_000u, payers.Of(100_009)); // until the name is looked up
+        Assert.True(changed.Wait(TimeSpan.FromSeconds(30)), "nobody was told of the change");
+        users.Read();
+        Assert.Equal(1000u, payers.Of(100_009));
+        Directory.Delete(folder, recursive: true);
+    }
+
     private static Payers Of(string text)
     {
         var payers = new Payers();
-        payers.Use(SubordinateUsers.Parse(text, name => name switch
-        {
-            "root" => 0,
-            "alice" => 1000,
-            "bob" => 1002,
-            _ => null,
-        }));
+        payers.Use(SubordinateUsers.Parse(text, s_owners));
         return payers;
     }
 
