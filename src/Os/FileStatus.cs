@@ -28,6 +28,7 @@ internal readonly record struct FileStatus(uint Mode, uint Owner, uint Links, ul
     private const int EmptyPath = 0x1000; // AT_EMPTY_PATH
     private const int DontSync = 0x4000; // AT_STATX_DONT_SYNC
     private const uint BasicStatus = 0x7FF; // STATX_BASIC_STATS
+    private const uint Mount = 0x1000; // STATX_MNT_ID
 
     public bool IsDirectory => (Mode & TypeMask) == Directory;
 
@@ -69,12 +70,24 @@ internal readonly record struct FileStatus(uint Mode, uint Owner, uint Links, ul
     public static unsafe Errno Read(SafeFileHandle file, out FileStatus status)
     {
         LibC.FileStatus read = default;
-        uint? server = MountInfo.UserOf(file) is { } user && !Trust.MayHoldParents(user) ? user : null;
+        uint? server = MountUsers.Of(file, MountOf(file)) is { } user && !Trust.MayHoldParents(user) ? user : null;
 
         // A server that is not trusted is not asked, since it may never answer.
         int flags = EmptyPath | (server is null ? 0 : DontSync);
         var error = Errno.Of(LibC.statx(file, "", flags, BasicStatus, &read));
         status = new FileStatus(read.Mode, server ?? read.UserId, read.Links, read.Size);
         return error;
+    }
+
+    /// <summary>
+    /// Returns the number of the mount that a file lies in, which the kernel tells whatever it is asked for, without
+    /// asking the mount's server.
+    /// </summary>
+    private static unsafe int MountOf(SafeFileHandle file)
+    {
+        LibC.FileStatus read = default;
+        return LibC.statx(file, "", EmptyPath | DontSync, mask: 0, &read) == 0 && (read.Known & Mount) != 0
+            ? (int)read.Mount
+            : MountInfo.IdOf(file); // before Linux 5.8
     }
 }

@@ -300,6 +300,9 @@ internal static unsafe partial class LibC
     [StructLayout(LayoutKind.Explicit, Size = 256)]
     public struct FileStatus
     {
+        [FieldOffset(0)]
+        public uint Known;
+
         [FieldOffset(16)]
         public uint Links;
 
@@ -320,5 +323,8 @@ internal static unsafe partial class LibC
 
         [FieldOffset(132)]
         public uint DeviceMinor;
+
+        [FieldOffset(144)]
+        public ulong Mount;
     }
 }

@@ -13,12 +13,8 @@ namespace TpmFs.Os;
 /// <param name="Source">The source of the mount.</param>
 public sealed record MountInfo(int Id, int ParentId, string Device, string MountPoint, string Type, string Source)
 {
-    private const string SelfPath = "/proc/self/mountinfo";
+    internal const string SelfPath = "/proc/self/mountinfo";
     private const string UserOption = "user_id=";
-
-    /// <summary>The number that no user has.</summary>
-    private const uint Unknown = uint.MaxValue;
-    private const long InUserspace = 0x65735546; // FUSE_SUPER_MAGIC, linux/magic.h
 
     /// <summary>
     /// Gets the user who mounted it, and so decides all that is in it; null where the filesystem does not say, as all
@@ -56,19 +52,6 @@ public sealed record MountInfo(int Id, int ParentId, string Device, string Mount
             line => line.StartsWith(Field, StringComparison.Ordinal));
         return line is not null && int.TryParse(
             line.AsSpan(Field.Length).Trim(), NumberStyles.None, CultureInfo.InvariantCulture, out int id) ? id : 0;
-    }
-
-    /// <summary>Returns the user who mounted the filesystem of a file, and so decides all that is in it.</summary>
-    /// <param name="file">Any descriptor, as for <see cref="IdOf"/>.</param>
-    /// <returns>
-    /// The user; a number that no user has where FUSE was unmounted since the file was opened; null where the
-    /// filesystem does not say, as all but FUSE do.
-    /// </returns>
-    public static uint? UserOf(SafeFileHandle file)
-    {
-        int id = IdOf(file);
-        MountInfo? mount = ReadAll().FirstOrDefault(mount => mount.Id == id);
-        return mount is not null ? mount.User : FileCalls.FileSystemOf(file) == InUserspace ? Unknown : null;
     }
 
     /// <summary>

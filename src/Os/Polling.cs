@@ -34,6 +34,17 @@ public static unsafe class Polling
         }
     }
 
+    /// <summary>
+    /// True when a file of /proc that tells of its changes, such as a list of mounts, has changed since it was opened,
+    /// or since this was true; also when that cannot be told.
+    /// </summary>
+    /// <param name="file">The file, which the caller keeps open meanwhile.</param>
+    public static bool HasChanged(SafeFileHandle file)
+    {
+        var one = new PollDescriptor((int)file.DangerousGetHandle(), 0, 0); // a change shows as an error
+        return LibC.poll(&one, 1, timeout: 0) != 0;
+    }
+
     /// <summary>Waits until something can be read from a file, or an error shows there.</summary>
     /// <param name="file">The file, which the caller keeps open meanwhile.</param>
     /// <param name="timeout">The time limit in milliseconds.</param>

@@ -12,6 +12,16 @@ public sealed class MountInfoTests
 
     private const string MountPoint = "/run/a b\nc\\d";
 
+    /// <summary>Mounts as a server of user 1000 would, and goes away at once.</summary>
+    private const string Server = """
+        import ctypes, os, sys
+        fd = os.open('/dev/fuse', os.O_RDWR)
+        libc = ctypes.CDLL(None, use_errno=True)
+        options = b'fd=%d,rootmode=40000,user_id=1000,group_id=1000,allow_other' % fd
+        if libc.mount(b'toyfs', sys.argv[1].encode(), b'fuse.toyfs', 0, options):
+            sys.exit(os.strerror(ctypes.get_errno()))
+        """;
+
     [Fact]
     public void Escaped_paths_and_optional_fields_are_read()
     {
@@ -30,6 +40,29 @@ public sealed class MountInfoTests
         IReadOnlyList<MountInfo> layers = MountInfo.Layers(MountInfo.Parse(Text), parentId: 27, MountPoint);
 
         Assert.Equal([60, 61], layers.Select(layer => layer.Id));
+    }
+
+    [Fact]
+    public void What_a_user_mounts_and_unmounts_is_noticed_at_once()
+    {
+        string folder = Directory.CreateTempSubdirectory("tpmfs-test-").FullName;
+        string below = Path.Combine(folder, "below");
+        for (int round = 0; round < 2; round++)
+        {
+            Assert.Equal("", SafePath.WhyNotToMountOn(below));
+            Tool.Run("python3", "-c", Server, folder);
+            try
+            {
+                Assert.Contains(
+                    "belongs to user 1000", SafePath.WhyNotToMountOn(below), StringComparison.Ordinal);
+            }
+            finally
+            {
+                Tool.Run("umount", folder);
+            }
+        }
+
+        Directory.Delete(folder);
     }
 
     [Theory]
