@@ -15,6 +15,7 @@ internal sealed record PosixAcl(uint Group, ImmutableArray<AclEntry> Named)
     private const uint Version = 2; // POSIX_ACL_XATTR_VERSION of linux/posix_acl_xattr.h
     private const int HeaderSize = 4;
     private const int EntrySize = 8;
+    private const int FixedEntries = 4; // the owner's, the group's, the mask, the others'
     private const uint NoId = uint.MaxValue;
 
     public const int MaxNamed = 256;
@@ -24,6 +25,10 @@ internal sealed record PosixAcl(uint Group, ImmutableArray<AclEntry> Named)
     private const ushort GroupObject = 0x04;
     private const ushort Mask = 0x10;
     private const ushort Other = 0x20;
+
+    /// <summary>Returns the length of a complete value of system.posix_acl_access, in bytes.</summary>
+    /// <param name="named">The number of further users and groups in it.</param>
+    public static int LengthOf(int named) => HeaderSize + ((named + FixedEntries) * EntrySize);
 
     public bool IsMinimal => Named.IsEmpty;
 
@@ -43,7 +48,7 @@ internal sealed record PosixAcl(uint Group, ImmutableArray<AclEntry> Named)
         if (value.Length < HeaderSize
             || BinaryPrimitives.ReadUInt32LittleEndian(value) != Version
             || (value.Length - HeaderSize) % EntrySize != 0
-            || (value.Length - HeaderSize) / EntrySize > MaxNamed + 4)
+            || value.Length > LengthOf(MaxNamed))
         {
             return false;
         }
@@ -93,7 +98,7 @@ internal sealed record PosixAcl(uint Group, ImmutableArray<AclEntry> Named)
     /// <summary>Returns the value of system.posix_acl_access, with the entries that follow from the mode.</summary>
     public byte[] ToBytes(uint mode)
     {
-        byte[] bytes = new byte[HeaderSize + ((Named.Length + 4) * EntrySize)];
+        byte[] bytes = new byte[LengthOf(Named.Length)];
         BinaryPrimitives.WriteUInt32LittleEndian(bytes, Version);
         Span<byte> at = bytes.AsSpan(HeaderSize);
         Put(ref at, UserObject, mode >> 6 & 7, NoId);

@@ -299,8 +299,14 @@ internal sealed class StateKeeper : IAccessStore, ILimitStore, IDisposable
         return false;
     }
 
+    /// <summary>
+    /// Takes what is not written yet. The texts are made without the lock, for which each chmod waits.
+    /// </summary>
     private StateDocument? TakeDirty()
     {
+        SortedSet<string> made;
+        KeyValuePair<string, ChangedAccess>[] access;
+        KeyValuePair<string, Limits>[] limits;
         lock (_gate)
         {
             if (!_isDirty)
@@ -309,15 +315,19 @@ internal sealed class StateKeeper : IAccessStore, ILimitStore, IDisposable
             }
 
             _isDirty = false;
-            return new StateDocument
-            {
-                Made = new SortedSet<string>(_made, StringComparer.Ordinal),
-                Access = new SortedDictionary<string, SavedAccess>(
-                    _access.ToDictionary(kept => kept.Key, kept => Saved.Of(kept.Value)), StringComparer.Ordinal),
-                Limits = new SortedDictionary<string, SavedLimits>(
-                    _limits.ToDictionary(kept => kept.Key, kept => Saved.Of(kept.Value)), StringComparer.Ordinal),
-            };
+            made = new SortedSet<string>(_made, StringComparer.Ordinal);
+            access = [.. _access];
+            limits = [.. _limits];
         }
+
+        return new StateDocument
+        {
+            Made = made,
+            Access = new SortedDictionary<string, SavedAccess>(
+                access.ToDictionary(kept => kept.Key, kept => Saved.Of(kept.Value)), StringComparer.Ordinal),
+            Limits = new SortedDictionary<string, SavedLimits>(
+                limits.ToDictionary(kept => kept.Key, kept => Saved.Of(kept.Value)), StringComparer.Ordinal),
+        };
     }
 
     private void MarkDirty()

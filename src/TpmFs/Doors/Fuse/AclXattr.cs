@@ -12,10 +12,19 @@ internal static class AclXattr
     private const uint Create = 1; // XATTR_CREATE, linux/xattr.h
     private const uint Replace = 2; // XATTR_REPLACE
 
+    private const int MaxNamedOfUsers = 32;
+
     private static ReadOnlySpan<byte> AccessAcl => "system.posix_acl_access"u8;
 
     /// <summary>Returns true when an attribute is an ACL, of either kind.</summary>
     public static bool IsAcl(ReadOnlySpan<byte> name) => name.StartsWith("system.posix_acl_"u8);
+
+    /// <summary>
+    /// True when an ACL is longer than one that a user may set who does not administer the tree. All of them are kept
+    /// in memory and in the state file, and a user may own hundreds of domains.
+    /// </summary>
+    public static bool IsLong(ReadOnlySpan<byte> name, ReadOnlySpan<byte> value) =>
+        IsAcl(name) && value.Length > PosixAcl.LengthOf(MaxNamedOfUsers);
 
     public static Errno Get(NodeAccess guard, ReadOnlySpan<byte> name, FuseBytesReply value)
     {

@@ -113,8 +113,9 @@ internal sealed class TreeFileSystem(NodeTable table, PollNotifier notifier, uin
             return Errno.ENOENT;
         }
 
-        bool mayList = caller.Uid == 0 || caller.Uid == owner;
-        return found.Type != NodeType.Directory ? Errno.ENOTDIR : mayList ? Errno.None : Errno.EACCES;
+        return found.Type != NodeType.Directory ? Errno.ENOTDIR
+            : IsAdministrator(caller) ? Errno.None
+            : Errno.EACCES;
     }
 
     public override Errno ReadDirectory(
@@ -142,7 +143,9 @@ internal sealed class TreeFileSystem(NodeTable table, PollNotifier notifier, uin
             return Errno.ENOENT;
         }
 
-        Errno error = found.SetXattr(caller, name, value, caller.Request.IsRepeated ? 0 : flags);
+        Errno error = AclXattr.IsLong(name, value) && !IsAdministrator(caller)
+            ? Errno.ENOSPC // as other filesystems say of an ACL that is too long
+            : found.SetXattr(caller, name, value, caller.Request.IsRepeated ? 0 : flags);
         AuditXattr(caller, found, name, error);
         return error;
     }
@@ -181,6 +184,8 @@ internal sealed class TreeFileSystem(NodeTable table, PollNotifier notifier, uin
             Audit.Of(caller.ToCaller(), log).Ordered(found.Place, order, error);
         }
     }
+
+    private bool IsAdministrator(in FuseCaller caller) => caller.Uid == 0 || caller.Uid == owner;
 
     /// <summary>Logs a change of an ACL. A node that takes another attribute logs that change itself.</summary>
     private void AuditXattr(in FuseCaller caller, Node node, ReadOnlySpan<byte> name, Errno error)
