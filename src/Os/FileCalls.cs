@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
+using System.Text;
 using Microsoft.Win32.SafeHandles;
 
 namespace TpmFs.Os;
@@ -27,6 +28,7 @@ public static unsafe class FileCalls
     private const uint StatAccess = 2 | 8 | 16; // STATX_MODE | STATX_UID | STATX_GID
     private const uint Permissions = 0xFFF;
     private const int LongestAttribute = 64 * 1024; // XATTR_SIZE_MAX
+    private const int LongestPath = 4096; // PATH_MAX
     private const int EntryName = 19; // d_name in struct dirent64
     private const int FileSystemStatusSize = 128; // more than a struct statfs has
 
@@ -217,10 +219,43 @@ public static unsafe class FileCalls
     /// </summary>
     /// <param name="directory">The directory.</param>
     /// <param name="withHidden">False to leave out names that begin with a dot.</param>
-    public static IReadOnlyList<string> NamesIn(string directory, bool withHidden = false)
+    public static IReadOnlyList<string> NamesIn(string directory, bool withHidden = false) =>
+        NamesOf(LibC.opendir(directory), withHidden);
+
+    /// <inheritdoc cref="NamesIn(string, bool)"/>
+    /// <param name="directory">The directory, from its beginning; closed afterwards.</param>
+    internal static IReadOnlyList<string> NamesIn(SafeFileHandle directory)
+    {
+        nint stream = LibC.fdopendir(directory.DangerousGetHandle());
+        if (stream != 0)
+        {
+            directory.SetHandleAsInvalid(); // the stream closes it
+        }
+
+        return NamesOf(stream, withHidden: false);
+    }
+
+    /// <summary>Returns the target of a symbolic link; null when there is no such link.</summary>
+    internal static string? ReadLink(SafeFileHandle directory, string path)
+    {
+        Span<byte> target = stackalloc byte[LongestPath];
+        fixed (byte* start = target)
+        {
+            nint length = LibC.readlinkat(directory, path, start, LongestPath);
+            return length < 0 ? null : Encoding.UTF8.GetString(start, (int)length);
+        }
+    }
+
+    /// <summary>
+    /// Returns a path that leads to an open file as long as it is open: for calls that refuse some descriptors, or that
+    /// take only paths, where the file's own path may lead to another file by now.
+    /// </summary>
+    public static string PathOf(SafeFileHandle file) =>
+        string.Create(CultureInfo.InvariantCulture, $"/proc/self/fd/{file.DangerousGetHandle()}");
+
+    private static List<string> NamesOf(nint stream, bool withHidden)
     {
         var names = new List<string>();
-        nint stream = LibC.opendir(directory);
         if (stream == 0)
         {
             return names;
@@ -238,13 +273,6 @@ public static unsafe class FileCalls
         _ = LibC.closedir(stream);
         return names;
     }
-
-    /// <summary>
-    /// Returns a path that leads to an open file as long as it is open: for calls that refuse some descriptors, or that
-    /// take only paths, where the file's own path may lead to another file by now.
-    /// </summary>
-    public static string PathOf(SafeFileHandle file) =>
-        string.Create(CultureInfo.InvariantCulture, $"/proc/self/fd/{file.DangerousGetHandle()}");
 
     [SkipLocalsInit]
     private static Errno WritePiece(SafeFileHandle file, ReadOnlySpan<byte> header, ReadOnlySpan<byte> body)

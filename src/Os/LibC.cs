@@ -15,9 +15,6 @@ internal static unsafe partial class LibC
     public static partial int open(string path, int flags, uint mode);
 
     [LibraryImport(Library, SetLastError = true)]
-    public static partial int open(byte* path, int flags, uint mode);
-
-    [LibraryImport(Library, SetLastError = true)]
     public static partial nint read(int file, void* buffer, nint count);
 
     [LibraryImport(Library, SetLastError = true)]
@@ -25,6 +22,12 @@ internal static unsafe partial class LibC
 
     [LibraryImport(Library, SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     public static partial int openat(SafeFileHandle directory, string path, int flags, uint mode);
+
+    [LibraryImport(Library, SetLastError = true)]
+    public static partial int openat(SafeFileHandle directory, byte* path, int flags, uint mode);
+
+    [LibraryImport(Library, SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    public static partial nint readlinkat(SafeFileHandle directory, string path, byte* target, nuint size);
 
     [LibraryImport(Library, SetLastError = true)]
     public static partial nint read(SafeFileHandle file, void* buffer, nint count);
@@ -92,6 +95,9 @@ internal static unsafe partial class LibC
 
     [LibraryImport(Library, StringMarshalling = StringMarshalling.Utf8)]
     public static partial nint opendir(string path);
+
+    [LibraryImport(Library)]
+    public static partial nint fdopendir(nint directory);
 
     [LibraryImport(Library)]
     public static partial byte* readdir64(nint stream);
@@ -173,9 +179,12 @@ internal static unsafe partial class LibC
     [LibraryImport(Library)]
     public static partial int kill(int process, int signal);
 
-    /// <summary>Calls what older C libraries have no function for: pidfd_open(2), pidfd_send_signal(2).</summary>
+    /// <summary>
+    /// Calls what older C libraries have no function for: pidfd_open(2), pidfd_send_signal(2), fsmount(2).
+    /// </summary>
     [LibraryImport(Library, SetLastError = true)]
-    public static partial nint syscall(nint number, nint first, nint second, nint third, nint fourth);
+    public static partial nint syscall(
+        nint number, nint first, nint second, nint third, nint fourth, nint fifth = 0);
 
     [LibraryImport(Library, SetLastError = true)]
     public static partial int execve(byte* path, byte** arguments, byte** environment);

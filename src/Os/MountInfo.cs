@@ -13,7 +13,7 @@ namespace TpmFs.Os;
 /// <param name="Source">The source of the mount.</param>
 public sealed record MountInfo(int Id, int ParentId, string Device, string MountPoint, string Type, string Source)
 {
-    internal const string SelfPath = "/proc/self/mountinfo";
+    internal const string SelfPath = "self/mountinfo"; // in /proc
     private const string UserOption = "user_id=";
 
     /// <summary>
@@ -24,7 +24,7 @@ public sealed record MountInfo(int Id, int ParentId, string Device, string Mount
 
     /// <summary>Returns all mounts that this process can see.</summary>
     /// <exception cref="IOException">There is no /proc.</exception>
-    public static IReadOnlyList<MountInfo> ReadAll() => Parse(File.ReadAllText(SelfPath));
+    public static IReadOnlyList<MountInfo> ReadAll() => Parse(ProcFs.ReadText(SelfPath));
 
     /// <summary>Reads the text of a mountinfo file. Lines that are not as proc(5) has them are left out.</summary>
     public static IReadOnlyList<MountInfo> Parse(string text)
@@ -48,7 +48,7 @@ public sealed record MountInfo(int Id, int ParentId, string Device, string Mount
     public static int IdOf(SafeFileHandle file)
     {
         const string Field = "mnt_id:";
-        string? line = File.ReadLines($"/proc/self/fdinfo/{file.DangerousGetHandle()}").FirstOrDefault(
+        string? line = ProcFs.ReadText($"self/fdinfo/{file.DangerousGetHandle()}").Split('\n').FirstOrDefault(
             line => line.StartsWith(Field, StringComparison.Ordinal));
         return line is not null && int.TryParse(
             line.AsSpan(Field.Length).Trim(), NumberStyles.None, CultureInfo.InvariantCulture, out int id) ? id : 0;

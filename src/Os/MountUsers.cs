@@ -37,8 +37,7 @@ internal static class MountUsers
         {
             if (s_list is null || Polling.HasChanged(s_list.SafeFileHandle))
             {
-                FileStream list = s_list ?? new FileStream(
-                    MountInfo.SelfPath, FileMode.Open, FileAccess.Read, FileShare.ReadWrite);
+                FileStream list = s_list ?? ProcFs.Open(MountInfo.SelfPath);
                 s_list = null; // until it is read to its end
                 s_users = Read(list);
                 s_list = list;

@@ -23,7 +23,9 @@ public readonly record struct ProcessName(uint Id, string Name)
     private const int EntryLength = 16; // d_reclen in struct dirent64
     private const int EntryName = 19; // d_name there
 
-    /// <summary>Finds the process that a thread belongs to. Waits for nothing.</summary>
+    /// <summary>
+    /// Finds the process that a thread belongs to. No other process can hold this up (<see cref="ProcFs"/>).
+    /// </summary>
     /// <returns>
     /// The thread and "?" when the thread has ended, or is in a process namespace that this process cannot see.
     /// </returns>
@@ -32,10 +34,10 @@ public readonly record struct ProcessName(uint Id, string Name)
         Span<byte> path = stackalloc byte[MaxPath];
         Span<byte> name = stackalloc byte[MaxName];
         Span<byte> entries = stackalloc byte[FewEntries];
-        if (!Utf8.TryWrite(path, CultureInfo.InvariantCulture, $"/proc/{thread}/comm\0", out _)
-            || !ProcFile.TryRead(path, name, out int length)
-            || !Utf8.TryWrite(path, CultureInfo.InvariantCulture, $"/proc/{thread}/task\0", out _)
-            || !ProcFile.TryList(path, entries, out int size))
+        if (!Utf8.TryWrite(path, CultureInfo.InvariantCulture, $"{thread}/comm\0", out _)
+            || !ProcFs.TryRead(path, name, out int length)
+            || !Utf8.TryWrite(path, CultureInfo.InvariantCulture, $"{thread}/task\0", out _)
+            || !ProcFs.TryList(path, entries, out int size))
         {
             return new ProcessName(thread, "?");
         }

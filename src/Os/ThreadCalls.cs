@@ -50,7 +50,7 @@ public static unsafe class ThreadCalls
 
     /// <summary>Returns the ids of this process's threads.</summary>
     public static IEnumerable<int> OwnThreads() =>
-        FileCalls.NamesIn("/proc/self/task").Select(name => int.Parse(name, CultureInfo.InvariantCulture));
+        ProcFs.NamesIn("self/task").Select(name => int.Parse(name, CultureInfo.InvariantCulture));
 
     /// <summary>Returns a thread's class; <see cref="SchedulingClass.Special"/> for one that has ended, too.</summary>
     public static SchedulingClass ClassOf(int thread) => LibC.sched_getscheduler(thread) switch
@@ -199,7 +199,7 @@ public static unsafe class ThreadCalls
     {
         Span<byte> path = stackalloc byte[MaxPath];
         length = 0;
-        return Utf8.TryWrite(path, CultureInfo.InvariantCulture, $"/proc/{thread}/task/{thread}/{name}\0", out _)
-            && ProcFile.TryRead(path, buffer, out length);
+        return Utf8.TryWrite(path, CultureInfo.InvariantCulture, $"{thread}/task/{thread}/{name}\0", out _)
+            && ProcFs.TryRead(path, buffer, out length);
     }
 }

@@ -6,7 +6,7 @@ namespace TpmFs.Os;
 public static class Trust
 {
     private const string OverflowUser = "/proc/sys/kernel/overflowuid";
-    private const string UserMap = "/proc/self/uid_map";
+    private const string UserMap = "self/uid_map";
     private const string WholeMap = "4294967295";
 
     private static readonly Lazy<uint?> s_unmapped = new(FindUnmapped);
@@ -25,7 +25,7 @@ public static class Trust
     {
         try
         {
-            string map = File.ReadAllText(UserMap);
+            string map = ProcFs.ReadText(UserMap);
             return map.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries) is ["0", "0", WholeMap] ? null
                 : uint.TryParse(File.ReadAllText(OverflowUser), out uint shown) ? shown : null;
         }

@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Text;
 using TpmFs.Integration.Tests.Harness;
 
 namespace TpmFs.Integration.Tests;
@@ -208,10 +209,57 @@ public sealed class LifeCycleTests : IDisposable
     [Fact]
     public void A_user_mounts_in_the_runtime_directory_for_that_user_alone()
     {
+        using Daemon daemon = StartOfUser(out User user, out string home);
+        Use(daemon, user);
+        using var outsider = new Agent(_sandbox, User.Outsider);
+        Assert.Equal("EACCES", outsider.Call("open", daemon.Node, "O_RDWR").Errno);
+        _sandbox.Shell($"chmod 755 {home}");
+        Assert.Equal("EACCES", outsider.Call("open", daemon.Node, "O_RDWR").Errno);
+        Assert.Equal(Path.Combine(home, "tpmfs"), daemon.MountPoint);
+        daemon.Stop();
+    }
+
+    /// <summary>
+    /// Such a daemon may not mount a procfs of its own. It serves a client whom it cannot look up in /proc as others.
+    /// </summary>
+    [Fact]
+    public void A_user_s_own_daemon_goes_on_though_nobody_can_look_into_a_client_s_directory_in_proc()
+    {
+        using Daemon daemon = StartOfUser(out User user, out _);
+        using Agent agent = new(_sandbox, user), other = new(_sandbox, user);
+        using ChildProcess attacker = _sandbox.Start(
+            User.Outsider,
+            [
+                "/usr/bin/python3", Path.Combine(_sandbox.Scripts, "clients", "stuck.py"), _sandbox.MakeFolder("stuck"),
+                "close", $"/proc/{agent.Id}",
+            ]);
+        Deadline.Poll(
+            () => attacker.HasExited || attacker.Printed.Contains("closed", StringComparison.Ordinal),
+            "a closed directory", attacker.Describe);
+
+        Opener opener = agent.Open(daemon.Node);
+        opener.Transact(Tpm2.GetRandom(8)).Succeeded();
+        string[] shown = Encoding.UTF8.GetString(other.Call("cat", Path.Combine(daemon.MountPoint, "openers")).Data)
+            .Split(' ');
+        Assert.Equal([$"{user.Uid}", $"{agent.Id}", "?"], shown[1..4]);
+        Use(daemon, user);
+        Assert.False(attacker.HasExited, attacker.Describe());
+        attacker.Input.Close();
+        attacker.Wait().Succeeded();
+        opener.Close();
+        daemon.Stop();
+    }
+
+    private string Tcti => _tpm.Tcti;
+
+    private Daemon Start() => new(_sandbox, Tcti, _mountPoint);
+
+    /// <summary>Starts a daemon of a user who is not root, with an embedded TPM.</summary>
+    private Daemon StartOfUser(out User user, out string home)
+    {
         const uint uid = 54_330;
-        var user = new User(uid);
-        string home = _sandbox.MakeFolder("user");
-        string mountPoint = Path.Combine(home, "tpmfs");
+        user = new User(uid);
+        home = _sandbox.MakeFolder("user");
 
         // The device node may be closed to users here; and fusermount3 asks for the name of its user.
         string devices = _sandbox.MakeFolder("dev");
@@ -225,19 +273,8 @@ public sealed class LifeCycleTests : IDisposable
             chown {uid}:{uid} {home}
             chmod 700 {home}
             """));
-        using var daemon = Daemon.OfUser(_sandbox, user, home, $"embedded:{home}/tpm");
-        Use(daemon, user);
-        using var outsider = new Agent(_sandbox, User.Outsider);
-        Assert.Equal("EACCES", outsider.Call("open", daemon.Node, "O_RDWR").Errno);
-        _sandbox.Shell($"chmod 755 {home}");
-        Assert.Equal("EACCES", outsider.Call("open", daemon.Node, "O_RDWR").Errno);
-        Assert.Equal(mountPoint, daemon.MountPoint);
-        daemon.Stop();
+        return Daemon.OfUser(_sandbox, user, home, $"embedded:{home}/tpm");
     }
-
-    private string Tcti => _tpm.Tcti;
-
-    private Daemon Start() => new(_sandbox, Tcti, _mountPoint);
 
     private void Use(Daemon daemon, User? user = null)
     {

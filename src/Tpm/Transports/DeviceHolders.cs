@@ -44,30 +44,14 @@ public sealed class DeviceHolders(string path)
     }
 
     private static IEnumerable<string> Processes() =>
-        FileCalls.NamesIn("/proc").Where(name => name.All(char.IsAsciiDigit)).Select(name => $"/proc/{name}");
+        ProcFs.NamesIn(".").Where(name => name.All(char.IsAsciiDigit));
 
-    private static bool Holds(string process, string path)
-    {
-        try
-        {
-            return FileCalls.NamesIn($"{process}/fd").Any(
-                descriptor => Links.Read($"{process}/fd/{descriptor}") is { } target
-                    && (target == path || target == path + Renewed));
-        }
-        catch (Exception gone) when (gone is IOException or UnauthorizedAccessException)
-        {
-            return false; // The process has ended meanwhile, or belongs to another user.
-        }
-    }
+    private static bool Holds(string process, string path) =>
+        ProcFs.NamesIn($"{process}/fd").Any(
+            descriptor => ProcFs.ReadLink($"{process}/fd/{descriptor}") is { } target
+                && (target == path || target == path + Renewed));
 
-    private static string Name(string process)
-    {
-        string id = Path.GetFileName(process);
-        if (id == Environment.ProcessId.ToString(CultureInfo.InvariantCulture))
-        {
-            return "this very process";
-        }
-
-        return $"process {id} ({ProcessName.OfThread(uint.Parse(id, CultureInfo.InvariantCulture)).Name})";
-    }
+    private static string Name(string id) =>
+        id == Environment.ProcessId.ToString(CultureInfo.InvariantCulture) ? "this very process"
+            : $"process {id} ({ProcessName.OfThread(uint.Parse(id, CultureInfo.InvariantCulture)).Name})";
 }

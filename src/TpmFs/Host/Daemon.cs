@@ -25,6 +25,11 @@ internal static class Daemon
     public static int Run(DaemonPlan plan, ILogger log)
     {
         using var signals = new Signals();
+        if (!ProcFs.Protect())
+        {
+            log.Debug("there is no procfs of the daemon's own: other threads look into /proc, with a time limit");
+        }
+
         (uint uid, uint gid) = (Syscall.geteuid(), Syscall.getegid());
         (Places? places, Settings? settings) = (plan.Places, plan.Settings);
         if (!NodeOwner.TryOfRm0(

@@ -16,7 +16,7 @@ internal static class SystemdJobs
     {
         try
         {
-            return UnitOf(File.ReadAllText("/proc/self/cgroup")) is { } unit
+            return UnitOf(ProcFs.ReadText("self/cgroup")) is { } unit
                 && HasRestart(Ask(unit.IsUsers ? ["--user", "list-jobs"] : ["list-jobs"]), unit.Name);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or Win32Exception)

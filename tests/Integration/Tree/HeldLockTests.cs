@@ -135,12 +135,38 @@ public sealed class HeldLockTests(Mount mount, ITestOutputHelper output) : TreeT
         Release(attacker);
     }
 
+    /// <summary>
+    /// Regression: the directories of /proc have such locks too, and the threads that serve all requests looked clients
+    /// up there.
+    /// </summary>
+    [Theory]
+    [InlineData("")]
+    [InlineData("/task")]
+    public void A_client_whose_directory_in_proc_nobody_can_look_into_holds_up_nobody(string below)
+    {
+        string domain = NewDomain();
+        Assert.Null(Admin.Call("chmod", domain, "755").Errno);
+        Assert.Null(Admin.Call("chmod", $"{domain}/rm0", "666").Errno);
+        Agent[] agents = [NewAgent(User.Member), NewAgent(User.Member), NewAgent(User.Member)];
+        ChildProcess[] attackers =
+            [.. agents.Select(agent => EndWithTest(Hold(User.Member, "close", $"/proc/{agent.Id}{below}")))];
+
+        Assert.All(agents, agent => agent.Open($"{domain}/rm0").Transact(Tpm2.GetRandom(8)).Succeeded());
+
+        string[][] openers = Openers(domain);
+        Assert.Equal(agents.Select(agent => $"{agent.Id}"), openers.Select(line => line[2]));
+        Assert.All(openers, line => Assert.Equal("python3", line[3]));
+        NewAgent(User.OtherMember).Call("use", Mount.Node).Data.Succeeded();
+        Assert.All(attackers, Release);
+    }
+
     /// <summary>Makes a user's system call on a file wait for memory for ever, with the file's lock held.</summary>
     private ChildProcess Hold(User user, string operation, string path)
     {
         ChildProcess attacker = Start(user, operation, path);
+        string said = operation == "close" ? "closed" : "held";
         Deadline.Poll(
-            () => attacker.HasExited || attacker.Printed.Contains("held", StringComparison.Ordinal),
+            () => attacker.HasExited || attacker.Printed.Contains(said, StringComparison.Ordinal),
             "memory that the kernel waits for",
             attacker.Describe);
         Assert.False(attacker.HasExited, attacker.Describe());

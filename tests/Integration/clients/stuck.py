@@ -2,13 +2,16 @@
 
 Says "held" once the kernel waits for that memory. The memory is a file of a filesystem of its own, mounted in FOLDER,
 whose server answers no READ. OPERATION is "write", "append" (write with O_APPEND set by fcntl) "list" (getdents),
-or "link" (write, and meanwhile link(2) of the file into its own directory).
-Ends when its input does; the server goes first, so that the kernel's wait ends too.
+"link" (write, and meanwhile link(2) of the file into its own directory), or "close" (list, and meanwhile open(2) of a
+file to be made there, so that nobody can look a name up in the directory; says "closed" then).
+Ends when its input does, "close" after 30 s too, lest the test that waits for it ends never; the server goes first, so
+that the kernel's wait ends too.
 """
 import ctypes
 import fcntl
 import mmap
 import os
+import select
 import signal
 import struct
 import sys
@@ -88,8 +91,21 @@ def link():
     print("linked", flush=True)
 
 
+def make():
+    os.read(until_held, 1)
+    os.open(f"{path}/made", os.O_CREAT | os.O_RDWR)
+
+
+def say_when_it_waits(process):
+    with open(f"/proc/{process}/stat", encoding="ascii") as stat:
+        while ") D " not in stat.read():
+            stat.seek(0)
+    print("closed", flush=True)
+
+
 folder, operation, path = sys.argv[1:]
-target = os.open(path, os.O_RDONLY | os.O_DIRECTORY if operation == "list" else os.O_RDWR)
+lists = operation in ("list", "close")
+target = os.open(path, os.O_RDONLY | os.O_DIRECTORY if lists else os.O_RDWR)
 until_held, is_held = os.pipe()
 if operation == "link":
     child(link)  # before the mounts are others than the descriptor's
@@ -106,14 +122,18 @@ memory = libc.mmap(None, 65536, mmap.PROT_READ | mmap.PROT_WRITE, mmap.MAP_PRIVA
 def hold():
     if operation == "append":
         fcntl.fcntl(target, fcntl.F_SETFL, fcntl.fcntl(target, fcntl.F_GETFL) | os.O_APPEND)
-    if operation == "list":
+    if lists:
         libc.getdents64(target, ctypes.c_void_p(memory), ctypes.c_size_t(65536))
     else:
         libc.write(target, ctypes.c_void_p(memory), ctypes.c_size_t(len(COMMAND)))
 
 
 holder = child(hold)
-sys.stdin.read()
+if operation == "close":
+    say_when_it_waits(child(make))
+    select.select([sys.stdin], [], [], 30)
+else:
+    sys.stdin.read()
 for process in server, holder:
     os.kill(process, signal.SIGKILL)
     os.waitpid(process, 0)
