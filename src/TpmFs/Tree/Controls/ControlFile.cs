@@ -24,8 +24,11 @@ internal abstract class ControlFile(NodeTable table, uint mode, ControlContext c
     /// </summary>
     protected const uint Private = 0b110_000_000;
 
-    /// <summary>The greatest age of content that is shown again to a user who has had too much of it made.</summary>
-    private static readonly TimeSpan s_lasts = TimeSpan.FromSeconds(1);
+    /// <summary>
+    /// The greatest age of content that is shown again to a user who has had too much of it made. It bounds what a user
+    /// who reads many files in turn has made: each of them once in this time.
+    /// </summary>
+    private static readonly TimeSpan s_lasts = TimeSpan.FromSeconds(10);
 
     /// <summary>The time below which content is made anew for everybody.</summary>
     private static readonly TimeSpan s_quick = TimeSpan.FromMilliseconds(0.2);
@@ -62,7 +65,7 @@ internal abstract class ControlFile(NodeTable table, uint mode, ControlContext c
 
     /// <summary>
     /// Returns the content that a user reads from the start: made at that moment or, for a user who has had too much of
-    /// it made, one that another user read within the last second. The array is shared: nobody may change it.
+    /// it made, one that was read within the last seconds. The array is shared: nobody may change it.
     /// </summary>
     /// <param name="payer">The user whose share of the daemon's time it costs.</param>
     public byte[] ContentFor(uint payer)
