@@ -16,6 +16,12 @@ internal sealed record ConversationIdentity(ulong Id, Client Client, string Doma
     /// <summary>Gets what a person calls the domain.</summary>
     public string DomainName => Domain.Length == 0 ? "root" : Domain;
 
+    /// <summary>
+    /// Gets the domain to whose share of what all domains have the conversation counts; null for the root, each of
+    /// whose users counts as a domain.
+    /// </summary>
+    public string? Account => Domain.Length == 0 ? null : Domain;
+
     /// <summary>Gets the node's place in the tree.</summary>
     public string Path => Domain.Length == 0 ? Node.Name : $"{Domain}/{Node.Name}";
 }

@@ -4,6 +4,7 @@ using Microsoft.Win32.SafeHandles;
 using Serilog;
 using TpmFs.Clients;
 using TpmFs.Logs;
+using TpmFs.Policy;
 
 namespace TpmFs.Doors.DBus;
 
@@ -23,6 +24,9 @@ internal sealed class SocketThreads : IDisposable
     /// </summary>
     private const int MaxOpen = 16 * 1024;
 
+    /// <summary>The connections that root has in any case.</summary>
+    private const int RootsReserve = 64;
+
     /// <summary>
     /// The bytes, about, that a socket keeps for a client that does not read: more than the longest answer.
     /// </summary>
@@ -40,6 +44,7 @@ internal sealed class SocketThreads : IDisposable
     private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(5);
 
     private readonly ConcurrentDictionary<uint, ClientSocket> _open = new();
+    private readonly TreeShares<string> _shares;
     private readonly Lock _gate = new(); // guards the connections that are ready, and the number of idle threads
     private readonly ReadyConnections _ready = new();
     private int _idle; // threads that wait, or are about to
@@ -51,9 +56,10 @@ internal sealed class SocketThreads : IDisposable
     private uint _last;
     private volatile bool _isStopping;
 
-    private SocketThreads(Epoll epoll, SafeFileHandle stop, SafeFileHandle stopper, ILogger log)
+    private SocketThreads(Epoll epoll, SafeFileHandle stop, SafeFileHandle stopper, int maxOpen, ILogger log)
     {
         (_epoll, _stop, _stopper, _log) = (epoll, stop, stopper, log);
+        _shares = new TreeShares<string>(maxOpen, RootsReserve);
         _threads = [.. Enumerable.Range(0, Count)
             .Select(i => new Thread(Serve) { Name = $"dbus {i}", IsBackground = true })];
         Array.ForEach(_threads, thread => thread.Start());
@@ -63,8 +69,11 @@ internal sealed class SocketThreads : IDisposable
     public int OpenCount => _open.Count;
 
     /// <summary>Starts the threads.</summary>
+    /// <param name="log">Learns of faults.</param>
+    /// <param name="threads">The threads; null where they cannot start.</param>
+    /// <param name="maxOpen">The most connections, of all users.</param>
     /// <returns>The reason why the threads cannot start, mostly that no descriptor is left; empty on success.</returns>
-    public static Errno Start(ILogger log, out SocketThreads? threads)
+    public static Errno Start(ILogger log, out SocketThreads? threads, int maxOpen = MaxOpen)
     {
         threads = null;
         Errno error = Epoll.Create(out Epoll epoll);
@@ -75,7 +84,7 @@ internal sealed class SocketThreads : IDisposable
             return error;
         }
 
-        threads = new SocketThreads(epoll, stop, stopper, log);
+        threads = new SocketThreads(epoll, stop, stopper, maxOpen, log);
         return Errno.None;
     }
 
@@ -84,16 +93,21 @@ internal sealed class SocketThreads : IDisposable
     /// <param name="owner">Says who may cancel commands, and set the locality.</param>
     /// <param name="made">The connection.</param>
     /// <param name="theirs">The client's end, for the caller to close.</param>
-    /// <returns>ENODEV when the threads stop; else the error of the call that made no socket.</returns>
+    /// <returns>
+    /// ENFILE when the user's share of the connections, or the domain's, is used up; ENODEV when the threads stop; else
+    /// the error of the call that made no socket.
+    /// </returns>
     public Errno TryConnect(
         Conversation conversation, BusCaller owner, out ClientSocket? made, out SafeFileHandle theirs)
     {
         made = null;
+        (string? domain, Client client) = (conversation.Identity.Account, conversation.Identity.Client);
         Errno error = SocketCalls.Pair(out SafeFileHandle ours, out theirs);
-        if (error.IsError || (error = _open.Count < MaxOpen ? Errno.None : Errno.EBUSY).IsError
-            || (error = SocketCalls.SetBlocking(ours, blocking: false)).IsError
+        if (error.IsError || (error = SocketCalls.SetBlocking(ours, blocking: false)).IsError
             || (error = SocketCalls.LimitUnread(ours, MaxUnread)).IsError
-            || (error = SocketCalls.ShowOutOfBand(ours)).IsError)
+            || (error = SocketCalls.ShowOutOfBand(ours)).IsError
+            || (error = _shares.TryTake(domain, client.Payer, isAdministrator: client.Uid == 0)
+                ? Errno.None : SpaceErrno.TooManyOpeners).IsError)
         {
             ours.Dispose();
             conversation.Close();
@@ -104,7 +118,11 @@ internal sealed class SocketThreads : IDisposable
         do
         {
             made = new ClientSocket(
-                NextNumber(), ours, conversation, owner, _epoll, gone => _open.TryRemove(gone.Number, out _));
+                NextNumber(), ours, conversation, owner, _epoll, gone =>
+                {
+                    _open.TryRemove(gone.Number, out _);
+                    _shares.Return(domain, client.Payer);
+                });
         }
         while (!_open.TryAdd(made.Number, made));
 

@@ -16,9 +16,9 @@ internal sealed class SocketFixture : IConversationKeeper, IDisposable
     private readonly List<SafeFileHandle> _clients = [];
     private int _left;
 
-    public SocketFixture()
+    public SocketFixture(int maxOpen = 1000)
     {
-        Assert.Equal(Errno.None, SocketThreads.Start(Serilog.Core.Logger.None, out SocketThreads? threads));
+        Assert.Equal(Errno.None, SocketThreads.Start(Serilog.Core.Logger.None, out SocketThreads? threads, maxOpen));
         Threads = threads!;
     }
 
@@ -33,16 +33,26 @@ internal sealed class SocketFixture : IConversationKeeper, IDisposable
     public (ClientSocket Connection, SafeFileHandle Client, Conversation Conversation) Connect(
         Func<ISpaceClient, Space> openSpace, uint uid = 1000)
     {
+        Assert.Equal(
+            Errno.None,
+            TryConnect(
+                openSpace, uid, out ClientSocket? made, out SafeFileHandle client, out Conversation conversation));
+        return (made!, client, conversation);
+    }
+
+    /// <summary>Makes a connection of a user to a space, where the user may have one more.</summary>
+    public Errno TryConnect(
+        Func<ISpaceClient, Space> openSpace, uint uid, out ClientSocket? made, out SafeFileHandle client,
+        out Conversation conversation)
+    {
         ConversationIdentity identity = TpmFileFixture.IdentityOf(_context.NextId()) with
         {
             Client = new Client(uid, 4711, "test"),
         };
-        Conversation conversation = Conversation.TryBegin(
-            _context, identity, TpmFileFixture.MaxCommandSize, openSpace, this)!;
-        Assert.Equal(
-            Errno.None, Threads.TryConnect(conversation, Caller, out ClientSocket? made, out SafeFileHandle client));
+        conversation = Conversation.TryBegin(_context, identity, TpmFileFixture.MaxCommandSize, openSpace, this)!;
+        Errno error = Threads.TryConnect(conversation, Caller, out made, out client);
         _clients.Add(client);
-        return (made!, client, conversation);
+        return error;
     }
 
     public static void Send(SafeFileHandle client, byte[] data)
