@@ -28,6 +28,12 @@ public sealed class SchedulingGroup(GroupId id, string name, SpaceLimits limits)
     /// </summary>
     public IReadOnlySet<TpmCc> Denied { get; set; } = FrozenSet<TpmCc>.Empty;
 
+    /// <summary>
+    /// Gets or sets the user who owns the domain; 0 for none. The groups of one owner share what one group of their
+    /// weight has, so that a user who makes many domains has no more than others. May change at any time.
+    /// </summary>
+    public uint Owner { get; set; }
+
     /// <summary>The weight, 1 to 10000, as in cgroup v2.</summary>
     public int Weight { get; set; } = 100;
 

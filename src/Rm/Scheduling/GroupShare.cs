@@ -1,7 +1,7 @@
 namespace TpmFs.Rm.Scheduling;
 
 /// <summary>
-/// Holds the users of a domain whose commands wait for their turn, and the domain's place among the domains.
+/// Holds the users of a domain whose commands wait for their turn, and the domain's place among those of its owner.
 /// </summary>
 internal sealed class GroupShare : ListedShare
 {
@@ -11,7 +11,17 @@ internal sealed class GroupShare : ListedShare
     private const int FewUsers = 64;
 
     private readonly Dictionary<uint, UserShare> _shares = [];
+    private readonly OwnerShare _alone = new();
     private int _mostBeforeSweep = FewUsers;
+
+    /// <summary>Gets the share of the domain's owner; one for the domain alone where it has no owner.</summary>
+    public OwnerShare Owner => OfOwner ?? _alone;
+
+    /// <summary>
+    /// Gets or sets the share of the domain's owner; null where it has none. It changes only while no command of the
+    /// domain waits or runs.
+    /// </summary>
+    public OwnerShare? OfOwner { get; set; }
 
     /// <summary>The users that have a command which waits, in the order of their turns.</summary>
     public FairQueue<UserShare> Users { get; } = new();

@@ -1,12 +1,13 @@
 using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
 using TpmFs.Rm.Sessions;
 
 namespace TpmFs.Rm.Scheduling;
 
 /// <summary>
-/// Decides which command is next. Domains share the TPM's time fairly by their weights, the users of a domain share its
-/// part fairly, and the openers of a user that user's part. Each opener has one command at most. Not synchronised: the
-/// caller holds the queue's lock.
+/// Decides which command is next. Domains share the TPM's time fairly by their weights, and all domains of one owner
+/// have what one of them would have alone. The users of a domain share its part fairly, and the openers of a user that
+/// user's part. Each opener has one command at most. Not synchronised: the caller holds the queue's lock.
 /// </summary>
 internal sealed class Scheduler(TimeProvider time)
 {
@@ -16,7 +17,8 @@ internal sealed class Scheduler(TimeProvider time)
     /// </summary>
     private static readonly TimeSpan s_leastCost = TimeSpan.FromMicroseconds(100);
 
-    private readonly FairQueue<GroupShare> _groups = new();
+    private readonly FairQueue<OwnerShare> _waiting = new();
+    private readonly Dictionary<uint, OwnerShare> _owners = [];
     private readonly ConditionalWeakTable<SchedulingGroup, GroupShare> _shares = [];
     private readonly List<PendingCommand> _parked = [];
     private readonly List<PendingCommand> _sessionWaiters = [];
@@ -51,17 +53,18 @@ internal sealed class Scheduler(TimeProvider time)
     public bool TryTake(out PendingCommand next)
     {
         WakeDue();
-        while (_groups.TryDequeue(out GroupShare group))
+        while (TryTake(_waiting, out OwnerShare owner))
         {
-            group.IsListed = false;
-            while (group.Users.TryDequeue(out UserShare user))
+            while (TryTake(owner.Groups, out GroupShare group))
             {
-                user.IsListed = false;
-                if (user.Commands.TryDequeue(out next))
+                while (TryTake(group.Users, out UserShare user))
                 {
-                    NoLongerQueued(next);
-                    Begin(next, group, user);
-                    return true;
+                    if (user.Commands.TryDequeue(out next))
+                    {
+                        NoLongerQueued(next);
+                        Begin(next, group, user);
+                        return true;
+                    }
                 }
             }
         }
@@ -93,9 +96,12 @@ internal sealed class Scheduler(TimeProvider time)
         double cost = Math.Max(used.TotalMicroseconds, s_leastCost.TotalMicroseconds);
         FairQueue<PendingCommand>.Charge(served, cost, weight: 1);
         FairQueue<UserShare>.Charge(user, cost, weight: 1);
-        FairQueue<GroupShare>.Charge(group, cost, Math.Max(served.Space.Owner.Group.Weight, 1));
+        int weight = Math.Max(served.Space.Owner.Group.Weight, 1);
+        FairQueue<GroupShare>.Charge(group, cost, weight);
+        FairQueue<OwnerShare>.Charge(group.Owner, cost, weight);
         user.IsInService = false;
         group.IsInService = false;
+        group.Owner.IsInService = false;
         List(group, user);
     }
 
@@ -179,6 +185,7 @@ internal sealed class Scheduler(TimeProvider time)
     {
         user.IsInService = true;
         group.IsInService = true;
+        group.Owner.IsInService = true;
         taken.State = CommandState.Running;
         taken.Begun ??= time.GetTimestamp();
     }
@@ -232,15 +239,37 @@ internal sealed class Scheduler(TimeProvider time)
 
     private UserShare UserOf(PendingCommand command, out GroupShare group)
     {
-        group = command.Share ??= _shares.GetOrCreateValue(command.Space.Owner.Group);
-        return group.Of(command.Space.Owner.Payer);
+        SpaceOwner owner = command.Space.Owner;
+        group = command.Share ??= _shares.GetOrCreateValue(owner.Group);
+        if (group is { IsListed: false, IsInService: false })
+        {
+            group.OfOwner = owner.Group.Owner is not 0 and var id
+                ? CollectionsMarshal.GetValueRefOrAddDefault(_owners, id, out _) ??= new OwnerShare() : null;
+        }
+
+        return group.Of(owner.Payer);
     }
 
-    /// <summary>Puts a user, and then the user's domain, into the queues of those that wait for a turn.</summary>
+    /// <summary>
+    /// Puts a user, and then the user's domain and its owner, into the queues of those that wait for a turn.
+    /// </summary>
     private void List(GroupShare group, UserShare user)
     {
         List(group.Users, user);
-        List(_groups, group);
+        List(group.Owner.Groups, group);
+        List(_waiting, group.Owner);
+    }
+
+    private static bool TryTake<T>(FairQueue<T> queue, out T next)
+        where T : ListedShare
+    {
+        bool isTaken = queue.TryDequeue(out next);
+        if (isTaken)
+        {
+            next.IsListed = false;
+        }
+
+        return isTaken;
     }
 
     private static void List<T>(FairQueue<T> queue, T share)

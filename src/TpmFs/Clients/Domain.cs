@@ -164,8 +164,8 @@ internal sealed class Domain
     {
         ConversationIdentity identity = earlier.Saved.Identity;
         (Client client, TpmNodeAddress node) = (identity.Client, identity.Node);
-        var owner =
-            new SpaceOwner(GroupOf(tpm, client.Payer), client.Uid, node.Locality) { Payer = client.Payer };
+        SchedulingGroup group = GroupOf(tpm, client.Payer, identity.Owner);
+        var owner = new SpaceOwner(group, client.Uid, node.Locality) { Payer = client.Payer };
         var conversation = Conversation.Resume(
             _context, earlier, tpm.Facts.MaxCommandSize,
             (answered, commands) =>
@@ -245,8 +245,8 @@ internal sealed class Domain
     private Conversation? TryBegin(
         Client client, uint domainsOwner, TpmPort tpm, TpmNodeAddress node, out Errno refusal)
     {
-        var owner =
-            new SpaceOwner(GroupOf(tpm, client.Payer), client.Uid, node.Locality) { Payer = client.Payer };
+        SchedulingGroup group = GroupOf(tpm, client.Payer, domainsOwner);
+        var owner = new SpaceOwner(group, client.Uid, node.Locality) { Payer = client.Payer };
         var identity = new ConversationIdentity(
             _context.NextId(), client, Path, node, _context.Time.GetTimestamp()) { Owner = domainsOwner };
         SpaceOpener opener = node.IsRaw ? tpm.Raw : tpm.Managed;
@@ -274,8 +274,13 @@ internal sealed class Domain
     /// Returns the share of a TPM's time that a user has in this domain. It is always the same one for a user, because
     /// saved sessions are shared within it.
     /// </summary>
-    private SchedulingGroup GroupOf(TpmPort tpm, uint payer)
+    /// <param name="tpm">The way to the TPM.</param>
+    /// <param name="payer">The user.</param>
+    /// <param name="domainsOwner">The domain's owner, with whose other domains it shares.</param>
+    private SchedulingGroup GroupOf(TpmPort tpm, uint payer, uint domainsOwner)
     {
+        uint owner = _isShared ? payer : _context.Payers.Of(domainsOwner);
+        bool isAdministrators = _relation(owner).Standing == Standing.Administrator;
         (int Tpm, uint Payer) key = (tpm.Number, _isShared ? payer : 0);
         lock (_gate)
         {
@@ -287,6 +292,7 @@ internal sealed class Domain
                 _groups.Add(key, group);
             }
 
+            group.Owner = isAdministrators ? 0 : owner;
             return group;
         }
     }

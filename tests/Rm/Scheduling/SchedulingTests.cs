@@ -80,6 +80,36 @@ public sealed class SchedulingTests
         Assert.All(many, opener => Assert.InRange(counts[opener], 11, 14));
     }
 
+    /// <summary>
+    /// Regression: each domain had a share, so that a user who made 20 of them had most of the TPM's time.
+    /// </summary>
+    [Fact]
+    public void The_domains_of_one_owner_have_together_what_one_of_them_would_have()
+    {
+        using Rig rig = Slow();
+        Opener other = rig.Open("other", uid: 1);
+        var counts = new Dictionary<string, int>();
+        for (int round = 0; round < 10; round++)
+        {
+            Opener[] many = [.. Enumerable.Range(0, 20).Select(i => rig.Open($"made {round} {i}", uid: 2))];
+            foreach (int i in Enumerable.Range(0, 20))
+            {
+                SchedulingGroup group = rig.Group($"made {round} {i}");
+                (group.Owner, group.Weight) = (2, i == 0 ? 100 : 200);
+            }
+
+            for (int i = 0; i < 200; i++)
+            {
+                string served = ReferenceEquals(ServeOne(rig, [.. many, other]), other) ? "other" : "many";
+                counts[served] = counts.GetValueOrDefault(served) + 1;
+            }
+
+            Array.ForEach(many, opener => opener.Close());
+        }
+
+        Assert.InRange(counts["other"], 650, 750); // a weight of 100 beside one of 195
+    }
+
     [Fact]
     public void A_user_who_stays_has_half_of_the_turns_beside_a_thousand_who_come_and_go()
     {

@@ -74,6 +74,33 @@ public sealed class SessionQueueTests
         Array.ForEach(sessions[1..], session => holder.Must(Cmd.PolicyGetDigest(session)));
     }
 
+    /// <summary>
+    /// Regression: each domain had a share, so that a user who made as many domains as there are sessions, and used one
+    /// in each all the time, kept all sessions from everybody, for ever.
+    /// </summary>
+    [Fact]
+    public void A_user_with_one_session_in_each_of_many_domains_is_beyond_a_fair_share()
+    {
+        using var rig = new Rig(new TpmParameters { ActiveSessionsMax = 4 });
+        Opener[] openers = [.. Enumerable.Range(0, 4).Select(i => rig.Open($"made {i}", uid: 1))];
+        Array.ForEach((int[])[0, 1, 2, 3], i => rig.Group($"made {i}").Owner = 1);
+        uint[] sessions = [.. openers.Select(opener => opener.NewSession(SessionType.Policy))];
+        Opener other = rig.Open("other", uid: 2);
+        other.Send(Cmd.StartAuthSession(SessionType.Policy));
+        rig.Run();
+        for (int second = 0; second < 3; second++)
+        {
+            rig.Pass(TimeSpan.FromMilliseconds(990));
+            foreach ((Opener opener, uint session) in openers.Zip(sessions))
+            {
+                opener.Do(Cmd.PolicyGetDigest(session));
+            }
+        }
+
+        Assert.True(other.IsDone);
+        Assert.True(other.Await().IsSuccess);
+    }
+
     [Fact]
     public void Nobody_within_a_fair_share_gives_way_to_a_user_who_holds_more()
     {

@@ -38,6 +38,24 @@ public sealed class TpmNodeTests : IDisposable
         Assert.NotEqual(_tree.Owners[1], _tree.Owners[2]);
     }
 
+    /// <summary>
+    /// Regression: each domain had a share of the TPM's time and sessions, so that who made many had nearly all of it.
+    /// </summary>
+    [Fact]
+    public void The_domains_of_one_owner_share_with_what_the_owner_has_of_the_root_s_and_those_of_root_do_not()
+    {
+        Array.ForEach((string[])["web", "db", "roots"], name => _tree.Make("domains", name));
+        _tree.Change("domains/web", uid: Alice.Uid);
+        _tree.Change("domains/db", uid: Alice.Uid);
+        _tree.Open("domains/web/rm0", Bob);
+        _tree.Open("domains/db/rm0", Alice);
+        _tree.Open("rm0", Alice);
+        _tree.Open("rm0", Root);
+        _tree.Open("domains/roots/rm0", Alice);
+
+        Assert.Equal([Alice.Uid, Alice.Uid, Alice.Uid, 0u, 0u], _tree.Owners.Select(owner => owner.Group.Owner));
+    }
+
     [Fact]
     public void One_opener_too_many_is_ENFILE_until_one_is_released()
     {
