@@ -15,11 +15,19 @@ internal sealed class PendingReads(ReplyChannel channel, SessionRecords records,
     /// </summary>
     private const int RememberedRaces = 64;
 
+    /// <summary>
+    /// The number of interrupts of unknown requests that are remembered. Those that matter are of reads that a thread
+    /// has taken from the kernel and not begun yet, so they are no more than threads.
+    /// </summary>
+    private const int RememberedInterrupts = 256;
+
     /// <summary>Guards every field, and the records; nothing else is called while it is held.</summary>
     private readonly Lock _gate = new();
     private readonly Dictionary<ulong, PendingRead> _reads = [];
     private readonly ulong[] _races = new ulong[RememberedRaces];
     private int _nextRace;
+    private readonly ulong[] _interrupts = new ulong[RememberedInterrupts];
+    private int _nextInterrupt;
     private bool _closed;
 
     /// <summary>
@@ -49,8 +57,9 @@ internal sealed class PendingReads(ReplyChannel channel, SessionRecords records,
     {
         lock (_gate)
         {
+            bool isInterrupted = _interrupts.AsSpan().Contains(unique);
             return !_closed
-                && _reads.TryAdd(unique, new PendingRead(size, slot, Owner: null, Returned: false, Interrupted: false));
+                && _reads.TryAdd(unique, new PendingRead(size, slot, Owner: null, Returned: false, isInterrupted));
         }
     }
 
@@ -115,16 +124,19 @@ internal sealed class PendingReads(ReplyChannel channel, SessionRecords records,
     }
 
     /// <summary>
-    /// The kernel interrupts a request. False when it is no read that is known: answered already, or not begun yet.
+    /// The kernel interrupts a request. One that is no read that is known may be a read that has not begun yet, and is
+    /// remembered for then; or it is answered already, or no read.
     /// </summary>
-    public bool Interrupt(ulong unique)
+    public void Interrupt(ulong unique)
     {
         PendingRead read;
         lock (_gate)
         {
             if (!_reads.TryGetValue(unique, out read))
             {
-                return false;
+                _interrupts[_nextInterrupt] = unique;
+                _nextInterrupt = (_nextInterrupt + 1) % RememberedInterrupts;
+                return;
             }
 
             _reads[unique] = read with { Interrupted = true };
@@ -134,8 +146,6 @@ internal sealed class PendingReads(ReplyChannel channel, SessionRecords records,
         {
             read.Owner?.Interrupted(new FuseReadReply(this, unique));
         }
-
-        return true;
     }
 
     public void Keep(FuseReadReply reply, IFuseInterruptible owner)

@@ -240,12 +240,9 @@ internal sealed class RequestDispatcher
 
         try
         {
-            if (!_reads.Interrupt(interrupt.Unique))
-            {
-                // It has overtaken its request, or came too late. The kernel sends it again, or has forgotten it
-                // (ENOENT).
-                _channel.Reply(request.Header.Unique, Errno.EAGAIN);
-            }
+            // Never answered with EAGAIN: the kernel would send it again at once, before all other requests, and so on
+            // for as long as another thread takes for the request that it interrupts.
+            _reads.Interrupt(interrupt.Unique);
         }
         catch (Exception e)
         {

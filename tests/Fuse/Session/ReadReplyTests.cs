@@ -113,25 +113,25 @@ public sealed class ReadReplyTests
         Assert.Equal(0, _fixture.Dispatcher.PendingReads);
     }
 
+    /// <summary>
+    /// Regression: it was answered with EAGAIN. Where another thread took long for the request, the kernel sent it
+    /// again without end, and before all other requests, so that none of them was served.
+    /// </summary>
     [Fact]
-    public void The_captured_interrupt_of_an_unknown_request_is_answered_with_eagain_under_its_own_number()
+    public void The_captured_interrupt_of_an_unknown_request_is_not_answered()
     {
         _fixture.Dispatch(Captured.Interrupt);
-
-        DispatcherFixture.Message reply = _fixture.Reply();
-        Assert.Equal(Errno.EAGAIN, reply.Error);
-        Assert.Equal(0x273u, reply.Header.Unique);
+        Assert.Empty(_fixture.Replies);
     }
 
     [Fact]
-    public void An_interrupt_that_overtook_its_read_comes_again_and_ends_it()
+    public void An_interrupt_that_overtook_its_read_ends_it()
     {
         _fileSystem.OnInterrupt = read => read.Fail(Errno.EINTR);
         _fixture.Dispatch(DispatcherFixture.Interrupt(10));
-        Assert.Equal(Errno.EAGAIN, _fixture.Reply().Error);
+        Assert.Empty(_fixture.Replies);
 
         _fixture.Dispatch(DispatcherFixture.Read(10));
-        _fixture.Dispatch(DispatcherFixture.Interrupt(10));
 
         DispatcherFixture.Message reply = _fixture.Reply();
         Assert.Equal(Errno.EINTR, reply.Error);
@@ -156,7 +156,7 @@ public sealed class ReadReplyTests
     }
 
     [Fact]
-    public void An_interrupt_of_a_read_that_was_answered_is_eagain_which_the_kernel_ignores()
+    public void An_interrupt_of_a_read_that_was_answered_is_ignored()
     {
         _fixture.Dispatch(DispatcherFixture.Read(10));
         _fileSystem.LastRead.Complete("x"u8);
@@ -164,7 +164,7 @@ public sealed class ReadReplyTests
 
         _fixture.Dispatch(DispatcherFixture.Interrupt(10));
 
-        Assert.Equal(Errno.EAGAIN, _fixture.Reply().Error);
+        Assert.Empty(_fixture.Replies);
         Assert.DoesNotContain("interrupted 10", _fileSystem.Calls);
     }
 
