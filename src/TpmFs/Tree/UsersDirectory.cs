@@ -40,7 +40,7 @@ internal sealed class UsersDirectory(TreeParts parts, DirectoryNode root, UserRe
         {
             resolver.LookUp(uint.Parse(text, CultureInfo.InvariantCulture));
         }
-        else if (error == Errno.EINVAL)
+        else if (error == Errno.EINVAL && Parts.IsAdministrator(caller.Uid)) // who reads the log
         {
             resolver.Explain(text);
         }

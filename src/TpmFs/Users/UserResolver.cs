@@ -22,6 +22,7 @@ internal sealed class UserResolver : IDisposable
     private readonly ConcurrentDictionary<string, uint> _uids = new(StringComparer.Ordinal);
     private readonly ConcurrentDictionary<uint, UserEntry> _users = new();
     private readonly ConcurrentDictionary<uint, byte> _wantedUsers = new();
+    private readonly ConcurrentDictionary<uint, byte> _askedUsers = new(); // since the last look-up of all
     private readonly ConcurrentQueue<string> _unexplained = new();
     private readonly AutoResetEvent _wake = new(false);
     private readonly ManualResetEventSlim _resolved = new();
@@ -114,14 +115,20 @@ internal sealed class UserResolver : IDisposable
     public DomainPlan OfMadeDomain() =>
         DomainPlan.OfMade(_root.Uid, _root.Gid, Access.Permissions, _settings.LimitsOf(null));
 
-    /// <summary>Looks a user's name and group up, later.</summary>
+    /// <summary>
+    /// Looks a user's name and group up, later: once in each <see cref="Period"/>, however often that user's directory
+    /// is made, and never for a subordinate uid, which has no name.
+    /// </summary>
     public void LookUp(uint uid)
     {
-        _wantedUsers[uid] = 0;
-        _wake.Set();
+        if (_payers.Of(uid) == uid && _askedUsers.TryAdd(uid, 0))
+        {
+            _wantedUsers[uid] = 0;
+            _wake.Set();
+        }
     }
 
-    /// <summary>Tells the administrator, later, what to type instead of a name.</summary>
+    /// <summary>Tells the administrator who typed it, later, what to type instead of a name.</summary>
     public void Explain(string name)
     {
         if (_unexplained.Count < MaxUnexplained)
@@ -155,7 +162,8 @@ internal sealed class UserResolver : IDisposable
 
     /// <summary>
     /// Looks up the names that are wanted, one at a time: a directory server may take its time for each, and the
-    /// configuration's names do not wait for names that any user asks for.
+    /// configuration's names do not wait for names that any user asks for. Names that users look up have a pace of
+    /// their own, and go before the users whose directories are made.
     /// </summary>
     private void Run()
     {
@@ -167,7 +175,7 @@ internal sealed class UserResolver : IDisposable
                 Resolve(_settings);
                 _resolved.Set();
             }
-            else if (!ExplainOne() && !FindOneUser() && !FindOneName())
+            else if (!ExplainOne() && !FindOneName() && !FindOneUser())
             {
                 _wake.WaitOne();
             }
@@ -177,6 +185,7 @@ internal sealed class UserResolver : IDisposable
     private void Resolve(Settings settings)
     {
         _uids.Clear();
+        _askedUsers.Clear();
         _wantedNames.ForgetUnknown();
         _subordinates.Read();
         _plans = _grants.Resolve(settings);

@@ -22,7 +22,14 @@ internal sealed class FakeUserDatabase : IUserDatabase
         return Up(user = Users.Find(entry => entry.Name == name));
     }
 
-    public bool TryFindUser(uint uid, out UserEntry? user) => Up(user = Users.Find(entry => entry.Uid == uid));
+    /// <summary>The numbers of users that were asked for, in their order.</summary>
+    public ConcurrentQueue<uint> AskedUids { get; } = new();
+
+    public bool TryFindUser(uint uid, out UserEntry? user)
+    {
+        AskedUids.Enqueue(uid);
+        return Up(user = Users.Find(entry => entry.Uid == uid));
+    }
 
     public bool TryFindGroup(string name, out uint? gid) =>
         Up(gid = Groups.TryGetValue(name, out (uint Gid, string[] Members) group) ? group.Gid : null);

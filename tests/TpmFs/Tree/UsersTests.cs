@@ -64,6 +64,47 @@ public sealed class UsersTests
         Assert.Empty(tree.List("users"));
     }
 
+    /// <summary>
+    /// Regression: a user who may write in users filled the log, and kept the directory server from looking up the
+    /// names of others.
+    /// </summary>
+    [Fact]
+    public void What_a_user_types_instead_of_a_number_is_neither_looked_up_nor_logged()
+    {
+        using var tree = new TreeFixture();
+        Assert.Equal(Errno.EINVAL, tree.Make("users", "carol", caller: Alice));
+        Assert.Equal(Errno.EINVAL, tree.Make("users", "dave"));
+        Assert.True(
+            SpinWait.SpinUntil(
+                () => tree.Logged.Contains("mkdir users/dave", StringComparison.Ordinal), TimeSpan.FromSeconds(30)),
+            "root was not told");
+        Assert.DoesNotContain("mkdir users/carol", tree.Logged, StringComparison.Ordinal);
+        Assert.DoesNotContain("carol", tree.Database.Asked);
+    }
+
+    /// <summary>
+    /// Regression: the directory server was asked for a user each time that the user's directory was made.
+    /// </summary>
+    [Fact]
+    public void A_user_is_looked_up_once_however_often_the_directory_is_made()
+    {
+        using var tree = new TreeFixture();
+        for (int i = 0; i < 5; i++)
+        {
+            Assert.Equal(Errno.None, tree.Make("users", "1000", caller: Alice));
+            Assert.True(
+                SpinWait.SpinUntil(() => tree.Database.AskedUids.Contains(1000u), TimeSpan.FromSeconds(30)),
+                "alice was not looked up");
+            Assert.Equal(Errno.None, tree.Remove("users", "1000", Alice));
+        }
+
+        tree.Make("users", "1001");
+        Assert.True(
+            SpinWait.SpinUntil(() => tree.Database.AskedUids.Contains(1001u), TimeSpan.FromSeconds(30)),
+            "bob was not looked up");
+        Assert.Equal([1000u, 1001u], tree.Database.AskedUids);
+    }
+
     [Fact]
     public void A_name_leads_to_the_number_once_it_is_known_and_is_not_listed()
     {
