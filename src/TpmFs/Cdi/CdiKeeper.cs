@@ -11,8 +11,9 @@ namespace TpmFs.Cdi;
 /// it was made, and do not find one that was removed.
 /// </summary>
 /// <remarks>
-/// A thread of its own writes the file, since the threads that serve the tree must not wait for a disk. The lock guards
-/// the list of nodes and the orders to the thread. It is held for a few instructions.
+/// A thread of its own writes and removes the file, since no other may wait for a disk, or for a user who holds the
+/// directory by listing it into memory that never arrives. The lock guards the list of nodes and the orders to the
+/// thread. It is held for a few instructions.
 /// </remarks>
 /// <param name="path">The file.</param>
 /// <param name="mountPoint">The mount point of the tree.</param>
@@ -31,8 +32,6 @@ internal sealed partial class CdiKeeper(
     /// </summary>
     internal const int MostLeftOut = 100;
 
-    private static readonly TimeSpan s_limit = TimeSpan.FromSeconds(5);
-
     /// <summary>
     /// The time for which the file is left alone after it was written: users who may make domains make and remove them
     /// as often as they like.
@@ -40,12 +39,16 @@ internal sealed partial class CdiKeeper(
     private static readonly TimeSpan s_pause = TimeSpan.FromMilliseconds(100);
 
     private readonly object _gate = new();
+    private readonly ManualResetEventSlim _hasWritten = new();
     private readonly List<TpmNode> _nodes = [];
     private readonly HashSet<string> _leftOut = [];
     private string _lastProblem = "";
     private Thread? _thread;
     private bool _hasChanged;
     private bool _mustStop;
+
+    /// <summary>Gets the longest time that <see cref="Start"/> and <see cref="Dispose"/> wait for the thread.</summary>
+    public TimeSpan Limit { get; init; } = TimeSpan.FromSeconds(5);
 
     public void Added(TpmNode node)
     {
@@ -79,15 +82,26 @@ internal sealed partial class CdiKeeper(
         }
     }
 
-    /// <summary>Writes the file, and keeps it from now on. The tree is mounted by then.</summary>
+    /// <summary>
+    /// Writes the file, and keeps it from now on. The tree is mounted by then. Returns when the file is written, or the
+    /// limit is over.
+    /// </summary>
     public void Start()
     {
-        Write();
         _thread = new Thread(Run) { IsBackground = true, Name = "cdi" };
         _thread.Start();
+        if (!_hasWritten.Wait(Limit))
+        {
+            log.Warning(
+                "container engines do not learn of the domains yet: writing {Path} takes long. Perhaps a program holds "
+                    + "its directory, by listing it", path);
+        }
     }
 
-    /// <summary>Removes the file, where it was written: the domains go with the daemon.</summary>
+    /// <summary>
+    /// Removes the file, where it was written: the domains go with the daemon. The tree is unmounted by then, since the
+    /// thread may still wait for the directory, and keep the process from ending.
+    /// </summary>
     public void Dispose()
     {
         lock (_gate)
@@ -96,25 +110,29 @@ internal sealed partial class CdiKeeper(
             Monitor.PulseAll(_gate);
         }
 
-        Thread? thread = Interlocked.Exchange(ref _thread, null);
-        if (thread is null)
+        if (Interlocked.Exchange(ref _thread, null) is { } thread && !thread.Join(Limit))
         {
-            return;
-        }
-
-        if (!thread.Join(s_limit) || !CdiFile.TryWrite(path, [], out _))
-        {
-            log.Warning("{Path} still names the domains of this daemon, which ends; remove it", path);
+            SayLeft();
         }
     }
 
     private void Run()
     {
-        while (Pause() && TryAwaitChange())
+        do
         {
             Write();
+            _hasWritten.Set();
+        }
+        while (Pause() && TryAwaitChange());
+
+        if (!CdiFile.TryWrite(path, [], out _))
+        {
+            SayLeft();
         }
     }
+
+    private void SayLeft() =>
+        log.Warning("{Path} still names the domains of this daemon, which ends; remove it", path);
 
     /// <returns>False when the thread is to stop.</returns>
     private bool Pause()

@@ -174,13 +174,13 @@ internal sealed class Serving(
 
         parts.Tree.FileSystem.RefuseOpens();
         parts.Devices.RefuseOpens();
-        parts.Cdi?.Dispose();
         bus?.Close();
         GiveBack();
         parts.Devices.Dispose();
         session.Stop();
         succession.Kept.DropAll();
         mount.Unmount();
+        parts.Cdi?.Dispose();
         return isAsked ? ExitCode.Ok : ExitCode.Failed;
     }
 

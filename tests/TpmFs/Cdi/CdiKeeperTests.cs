@@ -49,6 +49,36 @@ public sealed class CdiKeeperTests : IDisposable
         Assert.Equal("db=/mnt/domains/db/rm0", Named());
     }
 
+    /// <summary>
+    /// Regression: any user could hold the file's directory, by listing it into memory that never arrives. The thread
+    /// that starts and stops the daemon waited there, and neither signals nor a hand-over ended it.
+    /// </summary>
+    [Fact]
+    public async Task A_file_that_cannot_be_written_for_now_keeps_the_daemon_neither_from_starting_nor_from_stopping()
+    {
+        using var hold = new ManualResetEventSlim();
+        var held = new CdiKeeper(
+            File, "/mnt",
+            () =>
+            {
+                hold.Wait();
+                return [];
+            },
+            _log)
+        {
+            Limit = TimeSpan.FromMilliseconds(50),
+        };
+        var life = Task.Run(() =>
+        {
+            held.Start();
+            held.Dispose();
+        });
+        Task first = await Task.WhenAny(life, Task.Delay(s_deadline));
+        hold.Set();
+        Assert.Same(life, first);
+        Assert.Equal(2, _warnings.Messages.Length);
+    }
+
     [Fact]
     public void A_domain_is_named_after_mkdir_and_no_more_after_rmdir()
     {
@@ -190,7 +220,7 @@ public sealed class CdiKeeperTests : IDisposable
     }
 
     [Fact]
-    public void A_file_that_cannot_be_written_is_logged_once_and_written_later()
+    public async Task A_file_that_cannot_be_written_is_logged_once_and_written_later()
     {
         string folder = Path.GetDirectoryName(File)!;
         Directory.CreateDirectory(Path.Combine(File, "in-the-way")); // no rename replaces a directory
