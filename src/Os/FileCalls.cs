@@ -25,6 +25,7 @@ public static unsafe class FileCalls
     private const int DescriptorCloseOnExec = 1;
     private const int EmptyPath = 0x1000; // AT_EMPTY_PATH
     private const uint StatType = 1; // STATX_TYPE
+    private const uint StatInode = 0x100; // STATX_INO
     private const uint StatAccess = 2 | 8 | 16; // STATX_MODE | STATX_UID | STATX_GID
     private const uint Permissions = 0xFFF;
     private const int LongestAttribute = 64 * 1024; // XATTR_SIZE_MAX
@@ -200,6 +201,13 @@ public static unsafe class FileCalls
         var error = Errno.Of(LibC.statx(file, "", EmptyPath, StatAccess, &status));
         (mode, uid, gid) = (status.Mode & Permissions, status.UserId, status.GroupId);
         return error;
+    }
+
+    /// <summary>Returns a file's inode number; 0 when it cannot be told.</summary>
+    internal static ulong NumberOf(SafeFileHandle file)
+    {
+        LibC.FileStatus status = default;
+        return LibC.statx(file, "", EmptyPath, StatInode, &status) == 0 ? status.Inode : 0;
     }
 
     /// <summary>

@@ -14,6 +14,9 @@ public static unsafe class ProcessCalls
     private const int WaitNoHang = 1;
     private const int SendSignal = 424; // pidfd_send_signal, the same number on every machine
     private const int OpenProcess = 434; // pidfd_open
+    private const long ProcessFileSystem = 0x50494446; // PID_FS_MAGIC, linux/magic.h
+
+    private static readonly Lazy<bool> s_hasSerials = new(HasSerials);
 
     public static uint EffectiveUserId => LibC.geteuid();
 
@@ -27,6 +30,18 @@ public static unsafe class ProcessCalls
     {
         nint descriptor = LibC.syscall(OpenProcess, process, 0, 0, 0);
         return descriptor < 0 ? null : new SafeFileHandle(descriptor, ownsHandle: true);
+    }
+
+    /// <summary>
+    /// Returns a number that no other process has before the machine is restarted, while the kernel uses an id again.
+    /// Reads nothing of /proc: who reads there when a process began, and the process ends at that moment, may have to
+    /// free its memory in its place, which takes as long as the process likes.
+    /// </summary>
+    /// <returns>0 when there is no such process, or the kernel does not number them (before 6.9).</returns>
+    public static ulong SerialOf(uint process)
+    {
+        using SafeFileHandle? opened = s_hasSerials.Value ? Open((int)process) : null;
+        return opened is null ? 0 : FileCalls.NumberOf(opened);
     }
 
     /// <summary>Returns the id of the process of a descriptor; 0 when it has ended, or is not known here.</summary>
@@ -75,5 +90,12 @@ public static unsafe class ProcessCalls
         while (result < 0 && Errno.Last == Errno.EINTR);
 
         return result != 0;
+    }
+
+    /// <summary>True when descriptors of processes lie in a filesystem in which each process has an inode.</summary>
+    private static bool HasSerials()
+    {
+        using SafeFileHandle? self = Open(Environment.ProcessId);
+        return self is not null && FileCalls.FileSystemOf(self) == ProcessFileSystem;
     }
 }

@@ -38,10 +38,7 @@ public readonly record struct CpuWaits(TimeSpan Delay, long Slices)
 public static unsafe class ThreadCalls
 {
     private const int StateField = 3; // "state" in proc_pid_stat(5)
-    private const int StartField = 22; // "starttime", in ticks since the machine was booted
     private const int CpuField = 39; // "processor"
-    private const int TicksPerSecond = 100; // USER_HZ of the kernel, on x86 and ARM
-    private const int BootTime = 7; // CLOCK_BOOTTIME
     private const int MaxPath = 64;
     private const int MaxStat = 1024;
 
@@ -101,19 +98,6 @@ public static unsafe class ThreadCalls
         return TryRead(thread, "stat", stat, out int length) ? ParseCpu(stat[..length]) : null;
     }
 
-    /// <summary>
-    /// Returns the age of a thread, of whatever process, including time in which the machine slept; null where the
-    /// thread has ended, or cannot be seen from here. It may be a tick (10 ms) too long.
-    /// </summary>
-    public static TimeSpan? AgeOf(uint thread)
-    {
-        Span<byte> stat = stackalloc byte[MaxStat];
-        LibC.TimeSpec now;
-        return TryRead(thread, "stat", stat, out int length)
-            && ParseStart(stat[..length]) is { } start && LibC.clock_gettime(BootTime, &now) == 0
-            ? now.AsSpan - start : null;
-    }
-
     /// <summary>Returns true when a thread, of whatever process, runs or waits for a CPU.</summary>
     public static bool IsReady(int thread)
     {
@@ -138,15 +122,6 @@ public static unsafe class ThreadCalls
         ReadOnlySpan<byte> number = FieldOf(stat, CpuField);
         bool isNumber = Utf8Parser.TryParse(number, out int cpu, out int used) && used == number.Length;
         return isNumber && cpu >= 0 ? cpu : null;
-    }
-
-    /// <summary>Finds how long after the machine's start a thread began in the thread's stat file.</summary>
-    internal static TimeSpan? ParseStart(ReadOnlySpan<byte> stat)
-    {
-        ReadOnlySpan<byte> number = FieldOf(stat, StartField);
-        bool isNumber = Utf8Parser.TryParse(number, out long ticks, out int used) && used == number.Length;
-        return isNumber && ticks is >= 0 and < long.MaxValue / TimeSpan.TicksPerSecond
-            ? new TimeSpan(ticks * (TimeSpan.TicksPerSecond / TicksPerSecond)) : null;
     }
 
     /// <summary>

@@ -23,29 +23,6 @@ public sealed class ThreadCallsTests
     public void A_file_that_is_cut_off_has_no_CPU(string stat) =>
         Assert.Null(ThreadCalls.ParseCpu(Encoding.UTF8.GetBytes(stat)));
 
-    [Theory]
-    [InlineData("4711 (bash)")]
-    [InlineData("4711 (x) 1 2 3)")]
-    public void The_start_is_found_whatever_a_process_calls_itself(string begin) => Assert.Equal(
-        TimeSpan.FromMilliseconds(190), ThreadCalls.ParseStart(Encoding.UTF8.GetBytes(begin + Rest)));
-
-    [Theory]
-    [InlineData("")]
-    [InlineData("4711 (bash) S 1 2 3")]
-    [InlineData("4711 (x) S 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 99999999999999999999 20")]
-    public void A_file_without_a_start_has_none(string stat) =>
-        Assert.Null(ThreadCalls.ParseStart(Encoding.UTF8.GetBytes(stat)));
-
-    [Fact]
-    public void A_process_is_as_old_as_its_start_says()
-    {
-        TimeSpan age = ThreadCalls.AgeOf((uint)Environment.ProcessId)!.Value;
-        using var self = System.Diagnostics.Process.GetCurrentProcess();
-        TimeSpan expected = DateTime.Now - self.StartTime;
-        Assert.InRange(age, expected - TimeSpan.FromSeconds(2), expected + TimeSpan.FromSeconds(2));
-        Assert.Null(ThreadCalls.AgeOf(0));
-    }
-
     [Fact]
     public void Waits_are_the_second_and_the_third_number()
     {

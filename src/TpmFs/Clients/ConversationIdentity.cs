@@ -1,3 +1,5 @@
+using System.Text.Json.Serialization;
+
 namespace TpmFs.Clients;
 
 /// <summary>
@@ -58,11 +60,18 @@ internal sealed record Client(uint Uid, uint Pid, string Command)
     /// <summary>Gets the door that it came by.</summary>
     public DoorKind Door { get; init; }
 
+    /// <summary>Gets what tells it from later processes of that id: <see cref="ProcessCalls.SerialOf"/>.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public ulong Serial { get; init; }
+
     /// <summary>Returns the process of a caller, with its name.</summary>
     public static Client Of(in Caller caller, uint payer)
     {
         (uint pid, string command) = ProcessName.OfThread(caller.Pid);
-        return new Client(caller.Uid, pid, command) { Payer = payer, Door = caller.Door };
+        return new Client(caller.Uid, pid, command)
+        {
+            Payer = payer, Door = caller.Door, Serial = ProcessCalls.SerialOf(pid),
+        };
     }
 }
 

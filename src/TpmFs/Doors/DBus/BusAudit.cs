@@ -1,5 +1,4 @@
 using Serilog;
-using TpmFs.Clients;
 using TpmFs.Logs;
 
 namespace TpmFs.Doors.DBus;
@@ -15,7 +14,7 @@ internal static class BusAudit
     /// <param name="refusal">The error that the caller gets.</param>
     public static void Refused(ILogger log, BusCaller caller, BusRefusal refusal)
     {
-        string command = Client.Of(caller.ToCaller(), caller.Uid).Command;
+        string command = ProcessName.OfThread(caller.Pid).Name;
         log.Of(EventType.CallRefused).Warning(
             "D-Bus: a call of process {Pid} ({Command}) of user {Uid} is refused: {Reason}", caller.Pid, command,
             caller.Uid, refusal.Sentence);

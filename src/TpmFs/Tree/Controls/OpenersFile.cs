@@ -15,25 +15,19 @@ internal sealed class OpenersFile(
     NodeTable table, ControlContext context, Node directory, Domain domain, TimeProvider time)
         : OwnersFile(table, context, directory)
 {
-    /// <summary>
-    /// The tolerance between a process's age and an opener's, which come from different clocks, and are read one after
-    /// the other.
-    /// </summary>
-    private static readonly TimeSpan s_inaccuracy = TimeSpan.FromMilliseconds(100);
-
     public override string Content()
     {
-        Dictionary<uint, TimeSpan?> ages = []; // of processes; one may have thousands of openers
-        return string.Concat(domain.Conversations.Select(conversation => Line(conversation, ages)));
+        Dictionary<uint, ulong> serials = []; // of processes; one may have thousands of openers
+        return string.Concat(domain.Conversations.Select(conversation => Line(conversation, serials)));
     }
 
-    private string Line(Conversation conversation, Dictionary<uint, TimeSpan?> ages)
+    private string Line(Conversation conversation, Dictionary<uint, ulong> serials)
     {
         (ConversationIdentity who, ConversationActivity activity) = (conversation.Identity, conversation.Activity);
         TimeSpan age = time.GetElapsedTime(who.BegunAt);
         long since = (long)activity.Since.TotalSeconds;
         string command = activity.Command?.ToName() ?? "-";
-        uint pid = PidOf(who.Client, age, ages);
+        uint pid = PidOf(who.Client, serials);
         return string.Create(
             CultureInfo.InvariantCulture,
             $"{who.Id} {who.Client.Uid} {pid} {who.Client.Command} {who.Node.Name} {conversation.Locality} "
@@ -43,18 +37,18 @@ internal sealed class OpenersFile(
     }
 
     /// <summary>
-    /// Returns the number of an opener's process, or 0 when a process has that number that began after the open. The
-    /// kernel uses the numbers of ended processes again, while their open files may be with other processes.
+    /// Returns the number of an opener's process, or 0 when another process has that number. The kernel uses the
+    /// numbers of ended processes again, while their open files may be with other processes.
     /// </summary>
-    private static uint PidOf(Client client, TimeSpan age, Dictionary<uint, TimeSpan?> ages)
+    private static uint PidOf(Client client, Dictionary<uint, ulong> serials)
     {
-        if (!ages.TryGetValue(client.Pid, out TimeSpan? process))
+        if (!serials.TryGetValue(client.Pid, out ulong now))
         {
-            process = ThreadCalls.AgeOf(client.Pid);
-            ages.Add(client.Pid, process);
+            now = ProcessCalls.SerialOf(client.Pid);
+            serials.Add(client.Pid, now);
         }
 
-        return process + s_inaccuracy < age ? 0 : client.Pid;
+        return client.Serial != 0 && now != 0 && now != client.Serial ? 0 : client.Pid;
     }
 
     private static string DoorName(DoorKind door) => door switch
