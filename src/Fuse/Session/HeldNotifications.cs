@@ -10,7 +10,7 @@ internal sealed class HeldNotifications
     private const int Room = 64;
 
     private readonly Lock _gate = new();
-    private readonly PollId[] _polls = new PollId[Room];
+    private readonly (PollId Poll, IFusePolled? Polled)[] _polls = new (PollId, IFusePolled?)[Room];
     private int _added;
     private int _taken;
     private int _holder;
@@ -23,7 +23,7 @@ internal sealed class HeldNotifications
 
     /// <summary>Keeps a notification back.</summary>
     /// <returns>False when the caller has to send it at once.</returns>
-    public bool TryAdd(PollId poll)
+    public bool TryAdd(PollId poll, IFusePolled? polled = null)
     {
         if (Volatile.Read(ref _holder) != Environment.CurrentManagedThreadId)
         {
@@ -35,7 +35,7 @@ internal sealed class HeldNotifications
             bool fits = _added < Room;
             if (fits)
             {
-                _polls[_added++] = poll;
+                _polls[_added++] = (poll, polled);
             }
 
             return fits;
@@ -44,12 +44,17 @@ internal sealed class HeldNotifications
 
     /// <summary>Takes the oldest notification that was kept back. Any thread.</summary>
     /// <returns>False when there is none.</returns>
-    public bool TryTake(out PollId poll)
+    public bool TryTake(out PollId poll, out IFusePolled? polled)
     {
         lock (_gate)
         {
             bool isThere = _taken < _added;
-            poll = isThere ? _polls[_taken++] : default;
+            (poll, polled) = isThere ? _polls[_taken] : default;
+            if (isThere)
+            {
+                _polls[_taken++] = default; // so that it keeps no file
+            }
+
             if (_taken == _added)
             {
                 (_taken, _added) = (0, 0);

@@ -5,7 +5,7 @@ using TpmFs.Fuse.Wire;
 namespace TpmFs.Fuse.Session;
 
 /// <summary>Makes replies and notifications, and logs what the kernel refuses.</summary>
-internal sealed class ReplyChannel(IFuseOutput output, IFuseLog log) : IFuseNotifier
+internal sealed class ReplyChannel(IFuseOutput output, IFuseLog log) : IFuseNotifier, IFuseWaker
 {
     /// <summary>The kernel refuses a reply with an error from here on, and its caller would wait for ever.</summary>
     private const int ErrnoLimit = 512;
@@ -32,30 +32,42 @@ internal sealed class ReplyChannel(IFuseOutput output, IFuseLog log) : IFuseNoti
         return Send(-error.Value, unique, []);
     }
 
-    public void NotifyPoll(PollId poll)
+    public void NotifyPoll(PollId poll, IFusePolled? polled = null)
     {
-        if (!Held.TryAdd(poll))
+        if (!Held.TryAdd(poll, polled))
         {
-            SendPoll(poll);
+            SendPoll(poll, polled);
         }
+    }
+
+    public void Wake(PollId poll)
+    {
+        var body = new FuseNotifyPollWakeupOut(poll.Value);
+        Send(
+            (int)FuseNotifyCode.Poll, unique: 0,
+            MemoryMarshal.AsBytes(new ReadOnlySpan<FuseNotifyPollWakeupOut>(in body)));
     }
 
     /// <summary>Sends what was kept back, and keeps nothing of the calling thread's back any more.</summary>
     public void SendHeld()
     {
         Held.End();
-        while (Held.TryTake(out PollId poll))
+        while (Held.TryTake(out PollId poll, out IFusePolled? polled))
         {
-            SendPoll(poll);
+            SendPoll(poll, polled);
         }
     }
 
-    private void SendPoll(PollId poll)
+    private void SendPoll(PollId poll, IFusePolled? polled)
     {
-        var body = new FuseNotifyPollWakeupOut(poll.Value);
-        Send(
-            (int)FuseNotifyCode.Poll, unique: 0,
-            MemoryMarshal.AsBytes(new ReadOnlySpan<FuseNotifyPollWakeupOut>(in body)));
+        if (polled is not null)
+        {
+            polled.Wake(poll, this);
+        }
+        else
+        {
+            Wake(poll);
+        }
     }
 
     /// <summary>Asks the kernel for all requests again that it waits for.</summary>

@@ -14,7 +14,7 @@ public sealed class HeldNotificationsTests
         _held.Begin();
         _held.End();
         Assert.False(_held.TryAdd(new PollId(1)));
-        Assert.False(_held.TryTake(out _));
+        Assert.False(_held.TryTake(out _, out _));
     }
 
     [Fact]
@@ -63,7 +63,7 @@ public sealed class HeldNotificationsTests
     private List<ulong> Taken()
     {
         var taken = new List<ulong>();
-        while (_held.TryTake(out PollId poll))
+        while (_held.TryTake(out PollId poll, out _))
         {
             taken.Add(poll.Value);
         }

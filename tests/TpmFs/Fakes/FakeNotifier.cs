@@ -7,5 +7,5 @@ internal sealed class FakeNotifier : IFuseNotifier
 {
     public ConcurrentQueue<PollId> Polls { get; } = new();
 
-    public void NotifyPoll(PollId poll) => Polls.Enqueue(poll);
+    public void NotifyPoll(PollId poll, IFusePolled? polled = null) => Polls.Enqueue(poll);
 }

@@ -82,7 +82,7 @@ internal sealed class OpenFiles(OpenRecords records, uint connection)
         {
             if (file.Record?.Poll is { } poll)
             {
-                notifier.NotifyPoll(poll);
+                notifier.NotifyPoll(poll, file as IFusePolled);
             }
         }
     }

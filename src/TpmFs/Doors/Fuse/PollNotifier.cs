@@ -9,5 +9,5 @@ internal sealed class PollNotifier : IFuseNotifier
 
     public void Attach(IFuseNotifier notifier) => _session = notifier;
 
-    public void NotifyPoll(PollId poll) => _session?.NotifyPoll(poll);
+    public void NotifyPoll(PollId poll, IFusePolled? polled = null) => _session?.NotifyPoll(poll, polled);
 }

@@ -63,9 +63,6 @@ internal struct PollWakeups
     private PollId? _first;
     private List<PollId>? _others;
 
-    /// <summary>True when there is a poll to wake.</summary>
-    public readonly bool Any => _first is not null;
-
     /// <summary>Adds a poll.</summary>
     public void Add(PollId poll)
     {
@@ -79,14 +76,17 @@ internal struct PollWakeups
         }
     }
 
-    /// <summary>Wakes them.</summary>
-    public readonly void Notify(IFuseNotifier notifier)
+    /// <summary>Wakes them, for the file that they poll.</summary>
+    public readonly void Notify(IFuseNotifier notifier, IFusePolled polled)
     {
         if (_first is { } poll)
         {
-            notifier.NotifyPoll(poll);
+            notifier.NotifyPoll(poll, polled);
         }
 
-        _others?.ForEach(notifier.NotifyPoll);
+        for (int at = 0; at < (_others?.Count ?? 0); at++)
+        {
+            notifier.NotifyPoll(_others![at], polled);
+        }
     }
 }

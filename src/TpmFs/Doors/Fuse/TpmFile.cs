@@ -14,7 +14,7 @@ namespace TpmFs.Doors.Fuse;
 /// conversation has changed; the conversation's own lock orders the two. So a waiting read or poll misses no change,
 /// and where nothing waits a change costs no lock of this file.
 /// </remarks>
-internal sealed class TpmFile : OpenFile, IConversationDoor, IFuseInterruptible
+internal sealed class TpmFile : OpenFile, IConversationDoor, IFuseInterruptible, IFusePolled
 {
     private const uint NonBlocking = 0x800; // O_NONBLOCK, asm-generic/fcntl.h
 
@@ -98,7 +98,7 @@ internal sealed class TpmFile : OpenFile, IConversationDoor, IFuseInterruptible
         }
 
         _waiting.Send(settled);
-        Wake(woken);
+        woken.Notify(_notifier, this);
         if (waits)
         {
             reply.Keep(this); // which does nothing if it is answered by now
@@ -145,7 +145,7 @@ internal sealed class TpmFile : OpenFile, IConversationDoor, IFuseInterruptible
         }
 
         _waiting.Send(settled);
-        Wake(woken);
+        woken.Notify(_notifier, this);
         return ready;
     }
 
@@ -168,19 +168,14 @@ internal sealed class TpmFile : OpenFile, IConversationDoor, IFuseInterruptible
         }
 
         _waiting.Send(settled);
-        Wake(woken);
+        woken.Notify(_notifier, this);
     }
 
-    /// <summary>Wakes polls, and ends the conversation of a client for whom that takes too long.</summary>
-    private void Wake(in PollWakeups woken)
+    /// <summary>Wakes a poll, and ends the conversation of a client for whom that takes too long.</summary>
+    public void Wake(PollId poll, IFuseWaker waker)
     {
-        if (!woken.Any)
-        {
-            return;
-        }
-
         WakingCall call = _wakeupCost.Begin();
-        woken.Notify(_notifier);
+        waker.Wake(poll);
         if (_wakeupCost.End(call))
         {
             _conversation.Expel("the client registered the file with epoll(7) or poll(2) too many times");

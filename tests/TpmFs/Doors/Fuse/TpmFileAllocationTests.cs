@@ -121,7 +121,7 @@ public sealed class TpmFileAllocationTests : IDisposable
 
     private sealed class QuietNotifier : IFuseNotifier
     {
-        public void NotifyPoll(PollId poll)
+        public void NotifyPoll(PollId poll, IFusePolled? polled = null)
         {
         }
     }

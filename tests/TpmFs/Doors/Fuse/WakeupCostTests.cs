@@ -33,6 +33,24 @@ public sealed class WakeupCostTests : IDisposable
         Assert.Equal(1, _fixture.Ended);
     }
 
+    /// <summary>
+    /// Regression: the reading thread keeps notifications back while several files are written to, and what they took
+    /// then was counted to nobody.
+    /// </summary>
+    [Fact]
+    public void What_a_wakeup_takes_that_comes_later_is_counted_too()
+    {
+        var notifier = new LateNotifier(() => Burn(TimeSpan.FromMilliseconds(6)));
+        var file = new TpmFile(_fixture.Conversation, notifier);
+        for (int commands = 0; commands < 4; commands++)
+        {
+            Exchange(file);
+            notifier.Send();
+        }
+
+        Assert.Equal(1, _fixture.Ended);
+    }
+
     [Fact]
     public void A_client_keeps_its_file_where_the_daemon_only_had_to_wait_for_the_processor()
     {
@@ -84,8 +102,27 @@ public sealed class WakeupCostTests : IDisposable
         }
     }
 
-    private sealed class Notifier(Action wake) : IFuseNotifier
+    private sealed class LateNotifier(Action wake) : IFuseNotifier, IFuseWaker
     {
-        public void NotifyPoll(PollId poll) => wake();
+        private readonly Queue<(PollId Poll, IFusePolled? Polled)> _held = [];
+
+        public void NotifyPoll(PollId poll, IFusePolled? polled = null) => _held.Enqueue((poll, polled));
+
+        public void Send()
+        {
+            while (_held.TryDequeue(out (PollId Poll, IFusePolled? Polled) next))
+            {
+                next.Polled!.Wake(next.Poll, this);
+            }
+        }
+
+        public void Wake(PollId poll) => wake();
+    }
+
+    private sealed class Notifier(Action wake) : IFuseNotifier, IFuseWaker
+    {
+        public void NotifyPoll(PollId poll, IFusePolled? polled = null) => polled!.Wake(poll, this);
+
+        public void Wake(PollId poll) => wake();
     }
 }
