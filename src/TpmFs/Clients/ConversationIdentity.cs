@@ -13,6 +13,7 @@ namespace TpmFs.Clients;
 internal sealed record ConversationIdentity(ulong Id, Client Client, string Domain, TpmNodeAddress Node, long BegunAt)
 {
     /// <summary>Gets the owner of the domain's directory at that time.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
     public uint Owner { get; init; }
 
     /// <summary>Gets what a person calls the domain.</summary>
@@ -22,6 +23,7 @@ internal sealed record ConversationIdentity(ulong Id, Client Client, string Doma
     /// Gets the domain to whose share of what all domains have the conversation counts; null for the root, each of
     /// whose users counts as a domain.
     /// </summary>
+    [JsonIgnore]
     public string? Account => Domain.Length == 0 ? null : Domain;
 
     /// <summary>Gets the node's place in the tree.</summary>
