@@ -41,6 +41,23 @@ public sealed unsafe class CpuSet : IEquatable<CpuSet>
     /// <param name="cpu">0 to 8191.</param>
     public void Remove(int cpu) => _words[cpu / WordBits] &= ~(1UL << (cpu % WordBits));
 
+    /// <summary>
+    /// Returns the CPU of the set that comes next after another one, the first after the last. The set must hold one
+    /// besides <paramref name="except"/>.
+    /// </summary>
+    /// <param name="cpu">0 to 8191, whether in the set or not.</param>
+    /// <param name="except">A CPU that is not wanted.</param>
+    public int Next(int cpu, int except)
+    {
+        do
+        {
+            cpu = (cpu + 1) % MaxCpus;
+        }
+        while (!Contains(cpu) || cpu == except);
+
+        return cpu;
+    }
+
     /// <summary>Makes this the same set as another.</summary>
     public void CopyFrom(CpuSet other) => other._words.CopyTo(_words, 0);
 

@@ -39,6 +39,9 @@ internal static unsafe partial class LibC
     public static partial nint writev(SafeFileHandle file, IoVec* vector, int count);
 
     [LibraryImport(Library, SetLastError = true)]
+    public static partial int eventfd(uint value, int flags);
+
+    [LibraryImport(Library, SetLastError = true)]
     public static partial int poll(PollDescriptor* descriptors, nuint count, int timeout);
 
     [LibraryImport(Library, SetLastError = true)]

@@ -19,36 +19,27 @@ internal sealed class Bystanders(IThreadControl threads)
         _others.CopyFrom(allowed);
         _others.Remove(cpu);
         _watching = threads.CurrentThread;
+        threads.Claim(_watching);
         _ = threads.TrySetAffinity(_watching, _others);
     }
 
     /// <summary>
-    /// Frees threads that the placed one has started: they began in its class, on its CPU. The runtime starts some
+    /// Frees threads that a placed one has started: they began in its class, on its CPU. The runtime starts some
     /// whenever it likes.
     /// </summary>
-    /// <param name="reader">The placed thread.</param>
-    /// <param name="placed">Where that one runs.</param>
-    /// <param name="allowed">Where the others run.</param>
-    public void FreeStarted(int reader, CpuSet placed, CpuSet allowed)
+    /// <param name="allowed">Where threads run that nobody places.</param>
+    public void FreeStarted(CpuSet allowed) => threads.VisitUnclaimed(thread =>
     {
-        foreach (int thread in threads.OwnThreads())
+        if (threads.ClassOf(thread) == SchedulingClass.Idle)
         {
-            if (thread == reader || thread == _watching)
-            {
-                continue;
-            }
-
-            if (threads.ClassOf(thread) == SchedulingClass.Idle)
-            {
-                _ = threads.TrySetClass(thread, SchedulingClass.Other);
-            }
-
-            if (threads.TryGetAffinity(thread, _found) && (_found.Equals(placed) || _found.Equals(_others)))
-            {
-                _ = threads.TrySetAffinity(thread, allowed);
-            }
+            _ = threads.TrySetClass(thread, SchedulingClass.Other);
         }
-    }
+
+        if (threads.TryGetAffinity(thread, _found) && !_found.Equals(allowed))
+        {
+            _ = threads.TrySetAffinity(thread, allowed);
+        }
+    });
 
     /// <summary>Lets the thread that was kept away run anywhere again.</summary>
     public void Release(CpuSet allowed)
@@ -56,6 +47,7 @@ internal sealed class Bystanders(IThreadControl threads)
         if (_watching != 0)
         {
             _ = threads.TrySetAffinity(_watching, allowed);
+            threads.Disclaim(_watching);
             _watching = 0;
         }
     }

@@ -11,19 +11,24 @@ internal sealed class ClientSightings
     private uint _client;
     private int _cpu;
     private ushort _changes;
+    private byte _others;
 
     /// <summary>
     /// True when clients on several CPUs take turns. They are not chased. A single client that moves about is.
     /// </summary>
     public bool AreSpread => BitOperations.PopCount(_changes) >= ChangesOfSpread;
 
+    /// <summary>True when each of the last 8 looks saw the same client.</summary>
+    public bool AreOfOne => _others == 0;
+
     /// <summary>Adds what a look saw.</summary>
-    /// <param name="client">The thread whose request was read last.</param>
+    /// <param name="client">The thread whose write was read last.</param>
     /// <param name="cpu">Where it was.</param>
     public void Add(uint client, int cpu)
     {
-        bool isChange = _client != 0 && client != _client && cpu != _cpu;
-        _changes = (ushort)((_changes << 1) | (isChange ? 1 : 0));
+        bool isOther = _client != 0 && client != _client;
+        _others = (byte)((_others << 1) | (isOther ? 1 : 0));
+        _changes = (ushort)((_changes << 1) | (isOther && cpu != _cpu ? 1 : 0));
         (_client, _cpu) = (client, cpu);
     }
 }

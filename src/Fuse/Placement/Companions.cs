@@ -41,7 +41,7 @@ internal sealed class Companions(IThreadControl threads, IReadOnlyList<Func<int>
         {
             int process = processes[i]();
             bool isOurs = process != 0 && threads.TryGetAffinity(process, _found)
-                && (process == _moved[i] || IsUntouched(process, allowed));
+                && (process == _moved[i] || MayBePlaced(process, allowed));
             int moved = isOurs && TryMove(process, wanted, isIdle) ? process : 0;
             isNew |= moved != _moved[i];
             _moved[i] = moved;
@@ -64,19 +64,23 @@ internal sealed class Companions(IThreadControl threads, IReadOnlyList<Func<int>
         }
     }
 
-    /// <summary>True when nobody has placed the process. <see cref="_found"/> is where it may run.</summary>
-    private bool IsUntouched(int process, CpuSet allowed) =>
-        _found.Equals(allowed) && threads.ClassOf(process) == SchedulingClass.Other;
-
     /// <summary>
-    /// Moves the process. One whose waits cannot be read is not put into SCHED_IDLE, where it might starve unseen.
+    /// True when nobody has placed the process, whose place is <see cref="_found"/>, and its waits can be read:
+    /// otherwise it might starve unseen.
     /// </summary>
+    private bool MayBePlaced(int process, CpuSet allowed) => _found.Equals(allowed)
+        && threads.ClassOf(process) == SchedulingClass.Other && threads.TryGetWaits(process, out _);
+
     private bool TryMove(int process, CpuSet wanted, bool isIdle)
     {
         bool canMove = _found.Equals(wanted) || threads.TrySetAffinity(process, wanted);
-        if (canMove && isIdle && threads.TryGetWaits(process, out _))
+        if (canMove && isIdle)
         {
             _ = threads.TrySetClass(process, SchedulingClass.Idle);
+        }
+        else if (canMove)
+        {
+            LeaveIdleClass(process);
         }
 
         return canMove;
@@ -85,6 +89,11 @@ internal sealed class Companions(IThreadControl threads, IReadOnlyList<Func<int>
     private void Free(int process, CpuSet allowed)
     {
         _ = threads.TrySetAffinity(process, allowed);
+        LeaveIdleClass(process);
+    }
+
+    private void LeaveIdleClass(int process)
+    {
         if (threads.ClassOf(process) == SchedulingClass.Idle)
         {
             _ = threads.TrySetClass(process, SchedulingClass.Other);

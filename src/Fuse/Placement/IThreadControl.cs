@@ -22,15 +22,25 @@ internal interface IThreadControl
 
     bool TrySetClass(int thread, SchedulingClass wanted);
 
-    /// <summary>Returns the CPU on which a client's thread ran last; null where that cannot be told.</summary>
+    /// <summary>
+    /// Returns the CPU on which a client's thread ran last; null where that cannot be told. The thread must not end
+    /// meanwhile: whoever reads its stat file then takes its memory down in its place, and may wait for ever for the
+    /// memory's users (exit_aio).
+    /// </summary>
     int? LastCpuOf(uint thread);
 
-    /// <summary>True when a thread runs or waits for a CPU.</summary>
+    /// <summary>True when a thread of this process runs or waits for a CPU.</summary>
     bool IsReady(int thread);
 
     /// <summary>Reads what a thread, of whatever process, has waited for a CPU.</summary>
     bool TryGetWaits(int thread, out CpuWaits waits);
 
-    /// <summary>Returns the ids of this process's threads.</summary>
-    IEnumerable<int> OwnThreads();
+    /// <summary>Somebody places this thread of this process: nobody else is to touch it.</summary>
+    void Claim(int thread);
+
+    /// <summary>Nobody places the thread any more.</summary>
+    void Disclaim(int thread);
+
+    /// <summary>Visits each thread of this process that nobody has claimed. Nobody claims it meanwhile.</summary>
+    void VisitUnclaimed(Action<int> visit);
 }

@@ -29,7 +29,10 @@ internal sealed record PlacementChoice(ReaderPlacement? Placement, string Mode, 
 
         bool mayIdle = CanLeaveIdleClass(threads);
         return new PlacementChoice(
-            new ReaderPlacement(threads, new Companions(threads, follow.Companions), mayIdle, time), "follow",
+            new ReaderPlacement(
+                threads, new CompanionPlacement(threads, new Companions(threads, follow.Companions), time), mayIdle,
+                time),
+            "follow",
             mayIdle ? "" : "in the usual class, since the daemon may not leave SCHED_IDLE once it is in it: give it "
                 + "CAP_SYS_NICE, or LimitNICE=+0");
     }
@@ -40,7 +43,8 @@ internal sealed record PlacementChoice(ReaderPlacement? Placement, string Mode, 
         string mode = Reason.Length == 0 ? Mode : $"{Mode}: {Reason}";
         return Placement is not { } placement ? mode : $"{mode}; "
             + $"{(placement.Cpu is { } cpu ? $"on CPU {cpu} now" : "not placed now")}, "
-            + $"placed {Times(placement.Moves)}, gave way {Times(placement.Starvations)}";
+            + $"placed {Times(placement.Moves)}, gave way {Times(placement.Starvations)}, "
+            + $"TPM on another CPU {Times(placement.Companions.TimesApart)}";
     }
 
     private static string Times(long count) => count == 1 ? "once" : $"{count} times";

@@ -10,7 +10,7 @@ namespace TpmFs.Fuse.Placement;
 /// <remarks>
 /// Every decision is made by the thread that watches the reader (<see cref="ReadingTurn"/>), which is never placed: a
 /// thread that starves cannot help itself. The watching thread holds the turn's gate, except where a member says that
-/// any thread may call it. The reader only leaves the client's number.
+/// any thread may call it. The reader only says where it saw the client.
 /// </remarks>
 internal sealed class ReaderPlacement
 {
@@ -23,18 +23,27 @@ internal sealed class ReaderPlacement
     /// </summary>
     private const int CalmLooks = 2;
 
+    /// <summary>While the reader is placed, it looks where the client is at one of so many writes: 12 µs.</summary>
+    private const int WritesBetweenSightings = 32;
+
     /// <summary>After as many looks the daemon's other threads are looked at.</summary>
     private const int LooksBetweenSweeps = 20;
 
     private readonly IThreadControl _threads;
-    private readonly Companions _companions;
     private readonly Bystanders _bystanders;
     private readonly bool _mayIdle;
     private readonly StarvationGuard _guard;
     private readonly ClientSightings _clients = new();
     private readonly CpuSet _allowed = new();
     private readonly CpuSet _one = new();
-    private uint _client;
+
+    /// <summary>
+    /// The client's thread (upper half) and its CPU plus one, as last seen; 0 where it was not seen since the last
+    /// look.
+    /// </summary>
+    private long _sighting;
+    private volatile bool _isSightingWanted = true;
+    private int _writes;
     private volatile int _reader;
     private volatile bool _isIdle;
     private int _cpu;
@@ -49,14 +58,17 @@ internal sealed class ReaderPlacement
     /// <param name="companions">What is moved with the reader.</param>
     /// <param name="mayIdle">True when a thread may enter class SCHED_IDLE, and leave it again.</param>
     /// <param name="time">The clock.</param>
-    public ReaderPlacement(IThreadControl threads, Companions companions, bool mayIdle, TimeProvider time)
+    public ReaderPlacement(IThreadControl threads, CompanionPlacement companions, bool mayIdle, TimeProvider time)
     {
         _threads = threads;
-        _companions = companions;
+        Companions = companions;
         _bystanders = new Bystanders(threads);
         _mayIdle = mayIdle;
         _guard = new StarvationGuard(time);
     }
+
+    /// <summary>Gets what places the processes of TPMs.</summary>
+    public CompanionPlacement Companions { get; }
 
     /// <summary>The CPU on which the reader is placed; null while it may run on any. Any thread.</summary>
     public int? Cpu => _reader == 0 ? null : Volatile.Read(ref _cpu);
@@ -67,8 +79,19 @@ internal sealed class ReaderPlacement
     /// <summary>How often it starved, and was let go. Any thread.</summary>
     public long Starvations => _guard.Starvations;
 
-    /// <summary>Notes whose request was read last. The reading thread, at each request.</summary>
-    public void Note(uint client) => Volatile.Write(ref _client, client);
+    /// <summary>
+    /// Notes whose write was read, and where that client is now and then. The reading thread, at each write, before it
+    /// answers: the client waits meanwhile, so it cannot end, as <see cref="IThreadControl.LastCpuOf"/> demands.
+    /// </summary>
+    public void NoteWrite(uint client)
+    {
+        bool isDue = _isSightingWanted || (_reader != 0 && ++_writes % WritesBetweenSightings == 0);
+        if (isDue && _threads.LastCpuOf(client) is { } cpu)
+        {
+            _isSightingWanted = false;
+            Volatile.Write(ref _sighting, ((long)client << 32) | (uint)(cpu + 1));
+        }
+    }
 
     /// <summary>
     /// Looks where the client is, and whether the reader waits for others; places the reader, moves it, or lets it go.
@@ -91,7 +114,7 @@ internal sealed class ReaderPlacement
 
         if (_watched == reader)
         {
-            NoteWaits(waits + _companions.Waits);
+            NoteWaits(waits + Companions.Waits);
         }
         else
         {
@@ -106,9 +129,15 @@ internal sealed class ReaderPlacement
             FollowClient(reader, waits);
         }
 
+        if (_reader != 0 && Companions.Look(_clients.AreOfOne))
+        {
+            _ = Companions.Move(_allowed, _cpu, _isIdle);
+            _guard.Begin(waits + Companions.Waits);
+        }
+
         if (_reader != 0 && ++_looks % LooksBetweenSweeps == 0)
         {
-            _bystanders.FreeStarted(_reader, _one, _allowed);
+            _bystanders.FreeStarted(_allowed);
         }
     }
 
@@ -124,6 +153,8 @@ internal sealed class ReaderPlacement
 
         Release();
         _watched = 0; // the next look is as late as the next request
+        Volatile.Write(ref _sighting, 0);
+        _isSightingWanted = true;
     }
 
     /// <summary>Lets the placed thread run where and as it would without this. Idempotent.</summary>
@@ -135,12 +166,13 @@ internal sealed class ReaderPlacement
         }
 
         SetIdle(false);
+        _threads.Disclaim(_reader);
         if (_threads.TryGetAllowed(_allowed))
         {
             _ = _threads.TrySetAffinity(_reader, _allowed);
-            _companions.Free(_allowed);
+            Companions.Free(_allowed);
             _bystanders.Release(_allowed);
-            _bystanders.FreeStarted(_reader, _one, _allowed);
+            _bystanders.FreeStarted(_allowed);
         }
 
         _reader = 0;
@@ -172,7 +204,7 @@ internal sealed class ReaderPlacement
     /// <summary>Lets a placed reader go that waits for others, or whose TPM does.</summary>
     private void NoteWaits(CpuWaits waits)
     {
-        bool isWaiting = _guard.IsWaiting(waits);
+        bool isWaiting = _guard.IsWaiting(waits, arePlaced: _reader != 0);
         _calm = isWaiting ? 0 : _calm + 1;
         if (_reader != 0 && isWaiting)
         {
@@ -198,13 +230,14 @@ internal sealed class ReaderPlacement
             return;
         }
 
-        // A client that has ended meanwhile says nothing about the next one.
-        uint client = Volatile.Read(ref _client);
-        if (_threads.LastCpuOf(client) is not { } cpu)
+        long sighting = Interlocked.Exchange(ref _sighting, 0);
+        _isSightingWanted = true;
+        if (sighting == 0)
         {
             return;
         }
 
+        (uint client, int cpu) = ((uint)(sighting >> 32), (int)(uint)sighting - 1);
         _clients.Add(client, cpu);
         if (!_allowed.Contains(cpu))
         {
@@ -214,9 +247,9 @@ internal sealed class ReaderPlacement
         {
             Place(reader, cpu, waits);
         }
-        else if (_companions.Move(_allowed, _one, _isIdle))
+        else if (Companions.Move(_allowed, _cpu, _isIdle))
         {
-            _guard.Begin(waits + _companions.Waits);
+            _guard.Begin(waits + Companions.Waits);
         }
     }
 
@@ -229,9 +262,10 @@ internal sealed class ReaderPlacement
         _one.Clear();
         _one.Add(cpu);
         _reader = reader;
+        _threads.Claim(reader);
         _bystanders.KeepAway(_allowed, cpu);
         SetIdle(_mayIdle);
-        _ = _companions.Move(_allowed, _one, _isIdle);
+        _ = Companions.Move(_allowed, cpu, _isIdle);
         if (!_threads.TrySetAffinity(reader, _one))
         {
             Release();
@@ -240,6 +274,6 @@ internal sealed class ReaderPlacement
 
         _moves++;
         Volatile.Write(ref _cpu, cpu);
-        _guard.Begin(waits + _companions.Waits);
+        _guard.Begin(waits + Companions.Waits);
     }
 }

@@ -9,9 +9,6 @@ namespace TpmFs.Fuse.Placement;
 /// </remarks>
 internal sealed class StarvationGuard(TimeProvider time)
 {
-    /// <summary>Starvation within as many pauses after the last one makes the next pause longer.</summary>
-    private const int PausesUntilForgotten = 5;
-
     private static readonly TimeSpan s_behindClient = TimeSpan.FromMicroseconds(300);
     private static readonly TimeSpan s_longWait = TimeSpan.FromMilliseconds(2);
 
@@ -21,28 +18,22 @@ internal sealed class StarvationGuard(TimeProvider time)
     private static readonly TimeSpan s_lateLook = TimeSpan.FromMilliseconds(15);
 
     /// <summary>
-    /// Short, since a single wait of some milliseconds means nothing: programs that start or end cause it.
+    /// Threads that were placed for a shorter time in all since they last starved have others on their CPU all the
+    /// time. Otherwise it was a single wait, such as a program that starts or ends causes.
     /// </summary>
-    private static readonly TimeSpan s_firstPause = TimeSpan.FromMilliseconds(20);
+    private static readonly TimeSpan s_soon = TimeSpan.FromMilliseconds(100);
 
-    /// <summary>From a pause of this length on it is certain that others want the CPU.</summary>
-    private static readonly TimeSpan s_certain = TimeSpan.FromMilliseconds(80);
-
-    /// <summary>Starvation that is certain is remembered for this long at least.</summary>
-    private static readonly TimeSpan s_certainMemory = TimeSpan.FromSeconds(3);
-    private static readonly TimeSpan s_longestPause = TimeSpan.FromSeconds(8);
-
+    private readonly Pauses _pauses = new(time, longest: TimeSpan.FromSeconds(8));
     private CpuWaits _waits;
     private long _looked;
-    private long _starved;
+    private TimeSpan _placed;
     private long _starvations;
-    private TimeSpan _pause;
 
     /// <summary>How often placed threads starved. Any thread.</summary>
     public long Starvations => Volatile.Read(ref _starvations);
 
     /// <summary>True while nothing is to be placed, because what was placed last has starved.</summary>
-    public bool IsPausing => _pause > TimeSpan.Zero && time.GetElapsedTime(_starved) < _pause;
+    public bool IsPausing => _pauses.IsOn;
 
     /// <summary>Sets from when on waits are counted.</summary>
     public void Begin(CpuWaits waits)
@@ -53,23 +44,24 @@ internal sealed class StarvationGuard(TimeProvider time)
 
     /// <summary>Compares what the threads have waited with the last look, or the beginning.</summary>
     /// <param name="waits">What they have waited, all together.</param>
+    /// <param name="arePlaced">True where they were placed since then.</param>
     /// <returns>True when they wait for others than their clients, or the watching thread does.</returns>
-    public bool IsWaiting(CpuWaits waits)
+    public bool IsWaiting(CpuWaits waits, bool arePlaced)
     {
         TimeSpan elapsed = time.GetElapsedTime(_looked);
         CpuWaits grown = waits - _waits;
         TimeSpan delay = grown.Delay - (grown.Slices * s_behindClient);
         Begin(waits);
-        return elapsed > s_lateLook || (delay > s_longWait && delay > elapsed / 10);
+        bool isWaiting = elapsed > s_lateLook || (delay > s_longWait && delay > elapsed / 10);
+        _placed += arePlaced && !isWaiting ? elapsed : TimeSpan.Zero;
+        return isWaiting;
     }
 
     /// <summary>What was placed starved. A pause begins.</summary>
     public void Starved()
     {
-        TimeSpan since = time.GetElapsedTime(_starved);
-        bool isAgain = since < _pause * PausesUntilForgotten || (_pause >= s_certain && since < s_certainMemory);
-        _pause = !isAgain ? s_firstPause : _pause * 2 < s_longestPause ? _pause * 2 : s_longestPause;
+        _pauses.Begin(isAgain: _placed < s_soon);
+        _placed = TimeSpan.Zero;
         _starvations++;
-        _starved = time.GetTimestamp();
     }
 }

@@ -3,6 +3,10 @@ namespace TpmFs.Fuse.Placement;
 /// <summary>The kernel's own answers. The main thread is never placed, so it shows what is allowed.</summary>
 internal sealed class ThreadControl : IThreadControl
 {
+    /// <summary>The process's threads that are placed, by whichever session.</summary>
+    private static readonly HashSet<int> s_claimed = [];
+    private static readonly Lock s_claims = new();
+
     public int CurrentThread => ThreadCalls.CurrentThread;
 
     public bool TryGetAllowed(CpuSet cpus) => TryGetAffinity(Environment.ProcessId, cpus);
@@ -21,5 +25,33 @@ internal sealed class ThreadControl : IThreadControl
 
     public bool TryGetWaits(int thread, out CpuWaits waits) => ThreadCalls.TryGetWaits(thread, out waits);
 
-    public IEnumerable<int> OwnThreads() => ThreadCalls.OwnThreads();
+    public void Claim(int thread)
+    {
+        lock (s_claims)
+        {
+            s_claimed.Add(thread);
+        }
+    }
+
+    public void Disclaim(int thread)
+    {
+        lock (s_claims)
+        {
+            s_claimed.Remove(thread);
+        }
+    }
+
+    public void VisitUnclaimed(Action<int> visit)
+    {
+        foreach (int thread in ThreadCalls.OwnThreads())
+        {
+            lock (s_claims)
+            {
+                if (!s_claimed.Contains(thread))
+                {
+                    visit(thread);
+                }
+            }
+        }
+    }
 }

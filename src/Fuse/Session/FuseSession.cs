@@ -43,7 +43,8 @@ public sealed class FuseSession : IRequestLoopOwner, IDisposable
     private readonly PlacementChoice _choice;
     private readonly ReadingTurn _turn;
     private readonly RequestLoop _loop;
-    private readonly Thread[] _threads;
+    private readonly CommandThread? _commands;
+    private readonly Thread[] _readers;
     private readonly int _bufferSize;
 
     private readonly TaskCompletionSource _initialised = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -94,12 +95,19 @@ public sealed class FuseSession : IRequestLoopOwner, IDisposable
         }
 
         _dispatcher = new RequestDispatcher(fileSystem, negotiation, _records, _device, log);
-        _loop = new RequestLoop(_device, _dispatcher, _turn, _choice.Placement, this);
-        _bufferSize = negotiation.MaxWrite + RoomForHeaders;
-        _threads = new Thread[options.Threads];
-        for (int i = 0; i < _threads.Length; i++)
+        if (_choice.Placement is { } placement)
         {
-            _threads[i] = new Thread(slot => Serve((RequestSlot)slot!)) { IsBackground = true, Name = $"fuse {i}" };
+            _commands = new CommandThread(_dispatcher.Lender, this);
+            placement.Companions.Commands = _commands;
+            _dispatcher.BeforePoll(_commands.BeforePoll);
+        }
+
+        _loop = new RequestLoop(_device, _dispatcher, _turn, _choice.Placement, _commands, this);
+        _bufferSize = negotiation.MaxWrite + RoomForHeaders;
+        _readers = new Thread[options.Threads];
+        for (int i = 0; i < _readers.Length; i++)
+        {
+            _readers[i] = new Thread(slot => Serve((RequestSlot)slot!)) { IsBackground = true, Name = $"fuse {i}" };
         }
     }
 
@@ -116,6 +124,8 @@ public sealed class FuseSession : IRequestLoopOwner, IDisposable
     public string Scheduling => _choice.Describe();
 
     bool IRequestLoopOwner.HasEnded => HasEnded;
+
+    private IEnumerable<Thread> Threads => _commands?.Thread is { } commands ? _readers.Append(commands) : _readers;
 
     private bool HasEnded => Volatile.Read(ref _end) != NotEnded;
 
@@ -147,11 +157,11 @@ public sealed class FuseSession : IRequestLoopOwner, IDisposable
                 NoticeNegotiation();
             }
 
-            RequestSlot[] slots = _records.SlotsFor(_threads.Length, _bufferSize);
-            _running = _threads.Length;
-            for (int i = 0; i < _threads.Length; i++)
+            RequestSlot[] slots = _records.SlotsFor(_readers.Length, _bufferSize);
+            _running = _readers.Length;
+            for (int i = 0; i < _readers.Length; i++)
             {
-                _threads[i].Start(slots[i]);
+                _readers[i].Start(slots[i]);
             }
         }
     }
@@ -191,7 +201,7 @@ public sealed class FuseSession : IRequestLoopOwner, IDisposable
     public void Forget()
     {
         Stop();
-        if (Array.TrueForAll(_threads, thread => !thread.IsAlive))
+        if (!Threads.Any(thread => thread.IsAlive))
         {
             _records.Forget();
         }
@@ -230,7 +240,7 @@ public sealed class FuseSession : IRequestLoopOwner, IDisposable
 
         TimeSpan limit = _isLetGo ? s_letGoTimeout : s_joinTimeout;
         long deadline = Environment.TickCount64 + (long)limit.TotalMilliseconds;
-        foreach (Thread thread in _threads)
+        foreach (Thread thread in Threads)
         {
             bool hasEnded = thread.Join(TimeSpan.FromMilliseconds(Math.Max(0, deadline - Environment.TickCount64)));
             if (!hasEnded && !_isLetGo)
@@ -247,11 +257,20 @@ public sealed class FuseSession : IRequestLoopOwner, IDisposable
     private void Serve(RequestSlot slot)
     {
         _loop.Run(slot);
+        Left();
+    }
+
+    private void Left()
+    {
         if (Interlocked.Decrement(ref _running) == 0)
         {
             Finish();
         }
     }
+
+    void IRequestLoopOwner.Enters() => Interlocked.Increment(ref _running);
+
+    void IRequestLoopOwner.Left() => Left();
 
     void IRequestLoopOwner.Served() => NoticeNegotiation();
 
@@ -293,6 +312,8 @@ public sealed class FuseSession : IRequestLoopOwner, IDisposable
         {
             _log.Error("The thread that reads the FUSE device cannot be interrupted; it is left behind.", null);
         }
+
+        _commands?.End();
     }
 
     private void Finish()

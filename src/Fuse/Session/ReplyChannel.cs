@@ -13,6 +13,9 @@ internal sealed class ReplyChannel(IFuseOutput output, IFuseLog log) : IFuseNoti
     /// <summary>Keeps notifications back for a moment.</summary>
     public HeldNotifications Held { get; } = new();
 
+    /// <summary>Gets or sets what each thread calls before it notifies a client that polls.</summary>
+    public Action? BeforePoll { get; set; }
+
     /// <summary>
     /// Answers a request. False when the kernel did not take it, because nobody waits for it any more.
     /// </summary>
@@ -60,6 +63,7 @@ internal sealed class ReplyChannel(IFuseOutput output, IFuseLog log) : IFuseNoti
 
     private void SendPoll(PollId poll, IFusePolled? polled)
     {
+        BeforePoll?.Invoke();
         if (polled is not null)
         {
             polled.Wake(poll, this);

@@ -26,7 +26,11 @@ internal sealed class RequestDispatcher
         _records = records;
         _channel = new ReplyChannel(output, log);
         _reads = new PendingReads(_channel, records, log);
+        Lender = new Lender(Lend);
     }
+
+    /// <summary>Gets what lends threads by <see cref="Lend"/>.</summary>
+    public Lender Lender { get; }
 
     public NegotiationState State => _negotiation.State;
 
@@ -150,6 +154,9 @@ internal sealed class RequestDispatcher
             return FuseLendResult.Nothing;
         }
     }
+
+    /// <summary>Sets what each thread calls before it notifies a client that polls.</summary>
+    public void BeforePoll(Action call) => _channel.BeforePoll = call;
 
     /// <summary>
     /// Keeps back the notifications that the calling thread makes, until <see cref="SendNotifications"/>.

@@ -12,10 +12,11 @@ namespace TpmFs.Fuse.Session;
 /// <param name="dispatcher">Serves a request.</param>
 /// <param name="turn">Says which thread reads.</param>
 /// <param name="placement">Places the thread that reads; null where it runs as the scheduler likes.</param>
+/// <param name="commands">Takes the writes while TPMs work on another CPU; null where they never do.</param>
 /// <param name="owner">The session.</param>
 internal sealed class RequestLoop(
     FuseDevice device, RequestDispatcher dispatcher, ReadingTurn turn, ReaderPlacement? placement,
-    IRequestLoopOwner owner)
+    CommandThread? commands, IRequestLoopOwner owner)
 {
     /// <summary>
     /// The time for which the reading thread is lent for writes before it looks for new requests, and notifies clients
@@ -25,7 +26,7 @@ internal sealed class RequestLoop(
 
     private readonly WrittenFiles _written = new();
     private readonly RequestReader _reader = new(device);
-    private readonly LongWrites _long = new();
+    private readonly Lender _lender = dispatcher.Lender;
 
     /// <summary>Gets the sign of life that the threads give between two requests.</summary>
     public Heartbeat Heartbeat { get; } = new();
@@ -66,7 +67,11 @@ internal sealed class RequestLoop(
     private bool ServeOne(RequestSlot slot, int count)
     {
         long step = turn.Serve();
-        placement?.Note(Caller(slot.Buffer[..count]));
+        if (placement is not null && WriterOf(slot.Buffer[..count]) is { } client)
+        {
+            placement.NoteWrite(client);
+        }
+
         WrittenFile? written = dispatcher.Dispatch(slot, count);
         slot.Clear(count);
         owner.Served();
@@ -82,18 +87,26 @@ internal sealed class RequestLoop(
         }
 
         // The writes that wait are the other thread's by now, which may be at its wait for a request.
-        LendToEnd(file);
+        _lender.LendToEnd(file);
         return false;
     }
 
     /// <summary>
     /// Lends this thread for a write: at once where its file is the only one that is written to, otherwise after all
-    /// requests that are there, so that the filesystem knows of all writes that wait.
+    /// requests that are there, so that the filesystem knows of all writes that wait. Leaves the write to the thread
+    /// for commands while that one is there for it.
     /// </summary>
     /// <returns>False when the turn is another thread's afterwards.</returns>
     private bool AfterWrite(WrittenFile file)
     {
-        if (!_written.IsSameAgain(file) && !_written.AreSeveral && device.HasRequest())
+        bool isSameAgain = _written.IsSameAgain(file);
+        placement?.Companions.NoteCommand(mayBeApart: !isSameAgain && !_lender.TakesLong);
+        if (commands is not null && commands.TryTake(file))
+        {
+            return true;
+        }
+
+        if (!isSameAgain && !_written.AreSeveral && device.HasRequest())
         {
             _written.NoteSeveral();
         }
@@ -133,19 +146,13 @@ internal sealed class RequestLoop(
     /// <returns>False when the turn is another thread's afterwards.</returns>
     private bool Lend(WrittenFile file, long step)
     {
-        bool isPassed = _long.AreExpected;
+        bool isPassed = _lender.TakesLong;
         if (isPassed)
         {
             turn.Pass(step);
         }
 
-        long start = Stopwatch.GetTimestamp();
-        FuseLendResult result = dispatcher.Lend(file);
-        if (result != FuseLendResult.Nothing)
-        {
-            _long.Note(Stopwatch.GetElapsedTime(start));
-        }
-
+        FuseLendResult result = _lender.Lend(file);
         bool isHolder = !isPassed && turn.TryKeep(step);
         if (isHolder && result == FuseLendResult.Again)
         {
@@ -154,18 +161,10 @@ internal sealed class RequestLoop(
 
         if (!isHolder && result == FuseLendResult.Again)
         {
-            LendToEnd(file);
+            _lender.LendToEnd(file);
         }
 
         return isHolder;
-    }
-
-    private void LendToEnd(WrittenFile file)
-    {
-        while (dispatcher.Lend(file) == FuseLendResult.Again)
-        {
-            // until it is done
-        }
     }
 
     /// <summary>
@@ -177,7 +176,8 @@ internal sealed class RequestLoop(
         count = 0;
         while (!owner.HasEnded)
         {
-            Errno error = _reader.Read(slot, _written, out count);
+            bool mayWait = commands is { IsOpen: true } || !_written.AreSeveral;
+            Errno error = _reader.Read(slot, _written, mayWait, out count);
             Heartbeat.Pass();
             if (!error.IsError)
             {
@@ -194,8 +194,9 @@ internal sealed class RequestLoop(
         return false;
     }
 
-    private static uint Caller(ReadOnlySpan<byte> request) =>
-        MemoryMarshal.TryRead(request, out FuseInHeader header) ? header.Pid : 0;
+    private static uint? WriterOf(ReadOnlySpan<byte> request) =>
+        MemoryMarshal.TryRead(request, out FuseInHeader header) && header.Opcode == FuseOpcode.Write
+            ? header.Pid : null;
 }
 
 /// <summary>The session that a <see cref="RequestLoop"/> serves. Any thread.</summary>
@@ -203,6 +204,12 @@ internal interface IRequestLoopOwner
 {
     /// <summary>True when no further request is to be read.</summary>
     bool HasEnded { get; }
+
+    /// <summary>Learns that one more thread works for the session. Called by a thread that does.</summary>
+    void Enters();
+
+    /// <summary>Learns that a thread that works for the session has left the filesystem for good.</summary>
+    void Left();
 
     /// <summary>Learns that a request was served.</summary>
     void Served();

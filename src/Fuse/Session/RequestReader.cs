@@ -12,13 +12,14 @@ internal sealed class RequestReader(FuseDevice device)
     /// </summary>
     /// <param name="slot">The place for the request.</param>
     /// <param name="written">The writes for which this thread is to be lent.</param>
+    /// <param name="mayWait">False where all requests that are there are wanted before this thread is lent.</param>
     /// <param name="count">The request's length, in bytes.</param>
-    public Errno Read(RequestSlot slot, WrittenFiles written, out int count)
+    public Errno Read(RequestSlot slot, WrittenFiles written, bool mayWait, out int count)
     {
         count = 0;
-        if (_isWaiting == written.AreSeveral)
+        if (_isWaiting != mayWait)
         {
-            _isWaiting = !_isWaiting;
+            _isWaiting = mayWait;
             device.SetWaiting(_isWaiting);
         }
 

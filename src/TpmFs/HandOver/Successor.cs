@@ -10,7 +10,13 @@ namespace TpmFs.HandOver;
 /// <param name="program">The path, as it was at the start: the kernel's own link names a file that was removed.</param>
 internal sealed class Successor(string program)
 {
+    /// <summary>
+    /// The runtime makes files for debuggers in /tmp before the program runs. Any user can keep it waiting there for as
+    /// long as the user likes, by listing /tmp into memory that never arrives.
+    /// </summary>
+    private const string Diagnostics = "DOTNET_EnableDiagnostics";
     private static readonly TimeSpan s_trial = TimeSpan.FromSeconds(20);
+    private static readonly string s_diagnostics = Environment.GetEnvironmentVariable(Diagnostics) ?? "0";
 
     /// <summary>Finds out, before anything is given up, whether the program starts.</summary>
     /// <param name="version">The text that the program prints about itself.</param>
@@ -25,6 +31,7 @@ internal sealed class Successor(string program)
                 {
                     RedirectStandardOutput = true,
                     RedirectStandardError = true,
+                    Environment = { [Diagnostics] = s_diagnostics },
                 })!;
             Task<string> output = trial.StandardOutput.ReadToEndAsync();
             Task<string> errors = trial.StandardError.ReadToEndAsync();
@@ -60,7 +67,8 @@ internal sealed class Successor(string program)
             program,
             [program, .. Environment.GetCommandLineArgs().Skip(1)],
             [
-                .. EnvironmentVariables.AllExcept(), $"{InheritedDescriptors.Variable}={descriptors}",
+                .. EnvironmentVariables.AllExcept(Diagnostics), $"{Diagnostics}={s_diagnostics}",
+                $"{InheritedDescriptors.Variable}={descriptors}",
                 string.Create(CultureInfo.InvariantCulture, $"{InheritedDescriptors.SinceVariable}={stoppedAt}"),
             ]);
         kept.SetInheritable(inheritable: false);

@@ -37,6 +37,8 @@ internal sealed class FakeThreads : IThreadControl
     /// <summary>The threads that run, or wait for a CPU, at every look.</summary>
     public HashSet<int> Ready { get; } = [];
 
+    public HashSet<int> Claimed { get; } = [];
+
     public int CurrentThread => Watcher;
 
     public bool MayLeaveIdle { get; set; } = true;
@@ -95,7 +97,12 @@ internal sealed class FakeThreads : IThreadControl
         return CountsWaits;
     }
 
-    public IEnumerable<int> OwnThreads() => Own;
+    public void Claim(int thread) => Claimed.Add(thread);
+
+    public void Disclaim(int thread) => Claimed.Remove(thread);
+
+    public void VisitUnclaimed(Action<int> visit) =>
+        Own.Where(thread => !Claimed.Contains(thread)).ToList().ForEach(visit);
 
     private static bool Fill(CpuSet cpus, int[] with)
     {

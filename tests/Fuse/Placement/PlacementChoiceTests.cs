@@ -14,7 +14,9 @@ public sealed class PlacementChoiceTests
 
     [Fact]
     public void The_reader_follows_where_everything_is_permitted() =>
-        Assert.Equal("follow; not placed now, placed 0 times, gave way 0 times", For(new FollowOptions([])).Describe());
+        Assert.Equal(
+            "follow; not placed now, placed 0 times, gave way 0 times, TPM on another CPU 0 times",
+            For(new FollowOptions([])).Describe());
 
     [Fact]
     public void Without_permission_to_leave_the_idle_class_it_says_what_to_give()

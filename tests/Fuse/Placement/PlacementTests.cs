@@ -23,6 +23,8 @@ public abstract class PlacementTests
 
     private protected FakeThreads Threads { get; } = new();
 
+    private protected FakeCommandThread Commands { get; } = new();
+
     private protected ManualTime Time { get; } = new();
 
     private protected ReaderPlacement Placement { get; }
@@ -31,7 +33,10 @@ public abstract class PlacementTests
     protected int TpmProcess { get; set; } = Tpm;
 
     private protected ReaderPlacement NewPlacement(bool mayIdle) =>
-        new(Threads, new Companions(Threads, [() => TpmProcess]), mayIdle, Time);
+        new(
+            Threads,
+            new CompanionPlacement(Threads, new Companions(Threads, [() => TpmProcess]), Time) { Commands = Commands },
+            mayIdle, Time);
 
     /// <summary>
     /// Asserts that the reader runs as a thread that is not placed; the TPM too, where no thread is placed.
@@ -52,9 +57,10 @@ public abstract class PlacementTests
     protected void WaitForCpu(TimeSpan time, int slices = 1) =>
         Threads.Waits = new CpuWaits(Threads.Waits.Delay + time, Threads.Waits.Slices + slices);
 
-    protected void Look(long requests = Many)
+    protected void Look(long requests = Many, uint client = 1)
     {
         Time.Advance(TimeSpan.FromMilliseconds(5));
+        Placement.NoteWrite(client);
         Placement.Look(Reader, requests);
     }
 
@@ -76,4 +82,22 @@ public abstract class PlacementTests
 
         Assert.Equal(SchedulingClass.Idle, Threads.ClassOf(Reader));
     }
+}
+
+/// <summary>A thread for commands that is told what to say.</summary>
+internal sealed class FakeCommandThread : ICommandThread
+{
+    public int Id => 400;
+
+    public int BallastId => 401;
+
+    public bool IsOpen { get; private set; }
+
+    public bool Stuck { get; set; }
+
+    public void Open() => IsOpen = true;
+
+    public void Close() => IsOpen = false;
+
+    public bool IsStuck() => Stuck;
 }

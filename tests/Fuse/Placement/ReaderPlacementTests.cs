@@ -26,6 +26,53 @@ public sealed class ReaderPlacementTests : PlacementTests
         Assert.Null(Placement.Cpu);
     }
 
+    /// <summary>
+    /// The kernel lets no client end whose write is not answered. To look a client up at another time is dangerous.
+    /// </summary>
+    [Fact]
+    public void Only_a_client_whose_write_waits_is_looked_up()
+    {
+        int lookups = 0;
+        Threads.FindClient = () =>
+        {
+            lookups++;
+            return 2;
+        };
+        for (int i = 0; i < 20; i++)
+        {
+            Placement.Look(Reader, Many);
+        }
+
+        Assert.Equal(0, lookups);
+        Assert.Null(Placement.Cpu);
+        Looks(3);
+        Assert.NotNull(Placement.Cpu);
+        lookups = 0;
+        for (int i = 0; i < 320; i++)
+        {
+            Placement.NoteWrite(1);
+        }
+
+        Assert.InRange(lookups, 10, 11);
+    }
+
+    [Fact]
+    public void Where_a_client_was_before_a_rest_says_nothing()
+    {
+        Looks(3);
+        Placement.NoteWrite(1);
+        Placement.Rest();
+        Threads.ClientCpu = 3;
+        for (int i = 0; i < 4; i++)
+        {
+            Placement.Look(Reader, Many);
+        }
+
+        Assert.Null(Placement.Cpu);
+        Looks(1);
+        Assert.Equal([3], Threads.AffinityOf(Reader));
+    }
+
     [Fact]
     public void The_reader_and_the_TPM_enter_the_idle_class_when_they_are_placed_and_leave_it_with_the_place()
     {
@@ -68,6 +115,7 @@ public sealed class ReaderPlacementTests : PlacementTests
         for (int i = 0; i < 20; i++)
         {
             Time.Advance(TimeSpan.FromMilliseconds(5));
+            placement.NoteWrite(1);
             placement.Look(Reader, Many);
         }
 
@@ -88,10 +136,13 @@ public sealed class ReaderPlacementTests : PlacementTests
     public void Another_reader_takes_the_place_of_the_last_one()
     {
         LookUntilIdle();
-        Placement.Look(Reader + 1, Many);
-        AssertFree(Reader);
-        Placement.Look(Reader + 1, Many);
-        Placement.Look(Reader + 1, Many);
+        for (int i = 0; i < 3; i++)
+        {
+            Placement.NoteWrite(1);
+            Placement.Look(Reader + 1, Many);
+            AssertFree(Reader);
+        }
+
         Assert.Equal([2], Threads.AffinityOf(Reader + 1));
     }
 
@@ -116,8 +167,7 @@ public sealed class ReaderPlacementTests : PlacementTests
         for (int i = 0; i < 100; i++)
         {
             Threads.ClientCpu = i / 2 % 4;
-            Placement.Note((uint)i);
-            Look();
+            Look(client: (uint)i + 1);
         }
 
         Assert.InRange(Placement.Moves - before, 0, 4);

@@ -101,7 +101,7 @@ public sealed class StarvationTests : PlacementTests
 
     /// <summary>Otherwise clients that come and go beside busy loops would starve anew each time.</summary>
     [Fact]
-    public void A_reader_that_starved_three_times_in_a_row_is_let_go_for_longer_also_after_two_seconds()
+    public void A_reader_that_starves_again_after_a_rest_is_let_go_for_longer()
     {
         for (int i = 0; i < 3; i++)
         {
@@ -110,13 +110,38 @@ public sealed class StarvationTests : PlacementTests
             Look();
         }
 
+        Placement.Rest();
+        Time.Advance(TimeSpan.FromMinutes(1));
         LookUntilIdle();
-        Looks(400);
+        Looks(10);
         WaitForCpu(TimeSpan.FromMilliseconds(4));
         Look();
         Looks(30);
         Assert.Null(Placement.Cpu);
         Looks(4);
+        Assert.NotNull(Placement.Cpu);
+    }
+
+    /// <summary>
+    /// The compiler's threads run for milliseconds on the reader's CPU, which counts as idle, now and then for as long
+    /// as the daemon is young. While that was remembered, the reader was not placed for seconds.
+    /// </summary>
+    [Fact]
+    public void A_reader_that_was_placed_for_a_while_is_let_go_shortly_however_often_it_starved_before()
+    {
+        for (int i = 0; i < 8; i++)
+        {
+            LookUntilIdle();
+            WaitForCpu(TimeSpan.FromMilliseconds(4));
+            Look();
+        }
+
+        LookUntilIdle();
+        Looks(25);
+        WaitForCpu(TimeSpan.FromMilliseconds(4));
+        Look();
+        Assert.Null(Placement.Cpu);
+        Looks(6);
         Assert.NotNull(Placement.Cpu);
     }
 

@@ -50,6 +50,10 @@ public sealed class ReplacedFilesTests : KeptServiceTests
         service.AwaitPrinted("is taken over from the daemon before");
         opener.Transact(Tpm2.GetRandom(8)).Succeeded();
 
+        // Otherwise the runtime makes files in /tmp first, whose lock any user can hold for ever.
+        Assert.Contains(
+            "DOTNET_EnableDiagnostics=0", File.ReadAllText($"/proc/{service.Id}/environ").Split('\0'));
+
         void Install() => Sandbox.Shell(
             $$"""
             mkdir -p {{folder}}
