@@ -72,7 +72,9 @@ internal sealed record Client(uint Uid, uint Pid, string Command)
         (uint pid, string command) = ProcessName.OfThread(caller.Pid);
         return new Client(caller.Uid, pid, command)
         {
-            Payer = payer, Door = caller.Door, Serial = ProcessCalls.SerialOf(pid),
+            Payer = payer,
+            Door = caller.Door,
+            Serial = ProcessCalls.SerialOf(pid),
         };
     }
 }

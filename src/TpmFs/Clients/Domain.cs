@@ -248,7 +248,10 @@ internal sealed class Domain
         SchedulingGroup group = GroupOf(tpm, client.Payer, domainsOwner);
         var owner = new SpaceOwner(group, client.Uid, node.Locality) { Payer = client.Payer };
         var identity = new ConversationIdentity(
-            _context.NextId(), client, Path, node, _context.Time.GetTimestamp()) { Owner = domainsOwner };
+            _context.NextId(), client, Path, node, _context.Time.GetTimestamp())
+        {
+            Owner = domainsOwner,
+        };
         SpaceOpener opener = node.IsRaw ? tpm.Raw : tpm.Managed;
         var conversation = Conversation.TryBegin(
             _context, identity, tpm.Facts.MaxCommandSize, answered => opener(owner, answered), _members);
