@@ -86,9 +86,14 @@ internal sealed class ReaderPlacement
     public void NoteWrite(uint client)
     {
         bool isDue = _isSightingWanted || (_reader != 0 && ++_writes % WritesBetweenSightings == 0);
-        if (isDue && _threads.LastCpuOf(client) is { } cpu)
+        if (!isDue)
         {
-            _isSightingWanted = false;
+            return;
+        }
+
+        _isSightingWanted = false;
+        if (_threads.LastCpuOf(client) is { } cpu)
+        {
             Volatile.Write(ref _sighting, ((long)client << 32) | (uint)(cpu + 1));
         }
     }
