@@ -30,7 +30,8 @@ public class FileBenchmarks
         _file = Open(context, notifier);
         var node = new OneFile(table, Open(context, notifier));
         table.Link(node);
-        _kernel = new Kernel(new TreeFileSystem(table, notifier, 0, Serilog.Core.Logger.None), node.Id, records);
+        var tree = new TreeFileSystem(table, notifier, new Access(0, 0, 0), Serilog.Core.Logger.None);
+        _kernel = new Kernel(tree, node.Id, records);
         _quiet = new Kernel(new QuietFileSystem(), node.Id, records);
     }
 

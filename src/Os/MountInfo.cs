@@ -45,14 +45,7 @@ public sealed record MountInfo(int Id, int ParentId, string Device, string Mount
     /// Returns the mount that a file lies in, without asking the mount's server; 0 when it cannot be told.
     /// </summary>
     /// <param name="file">Any descriptor, also one of <see cref="OpenOptions.PathOnly"/>. Needs /proc.</param>
-    public static int IdOf(SafeFileHandle file)
-    {
-        const string Field = "mnt_id:";
-        string? line = ProcFs.ReadText($"self/fdinfo/{file.DangerousGetHandle()}").Split('\n').FirstOrDefault(
-            line => line.StartsWith(Field, StringComparison.Ordinal));
-        return line is not null && int.TryParse(
-            line.AsSpan(Field.Length).Trim(), NumberStyles.None, CultureInfo.InvariantCulture, out int id) ? id : 0;
-    }
+    public static int IdOf(SafeFileHandle file) => ProcFs.NumberIn(file, "mnt_id:");
 
     /// <summary>
     /// Returns the layers mounted on a path, lowest first. <paramref name="parentId"/> is the mount that the path's

@@ -1,3 +1,4 @@
+using System.Globalization;
 using Microsoft.Win32.SafeHandles;
 
 namespace TpmFs.Os;
@@ -59,6 +60,18 @@ public static unsafe class ProcFs
     {
         using var text = new StreamReader(Open(path));
         return text.ReadToEnd();
+    }
+
+    /// <summary>Returns a number that the kernel tells of one of this process's descriptors.</summary>
+    /// <param name="descriptor">The descriptor.</param>
+    /// <param name="field">The beginning of the number's line, with its colon (proc_pid_fdinfo(5)).</param>
+    /// <returns>0 when there is no such line, or the number is negative.</returns>
+    /// <exception cref="IOException">There is no /proc.</exception>
+    internal static int NumberIn(SafeFileHandle descriptor, string field)
+    {
+        string[] lines = ReadText($"self/fdinfo/{descriptor.DangerousGetHandle()}").Split('\n');
+        string line = Array.Find(lines, line => line.StartsWith(field, StringComparison.Ordinal)) ?? field;
+        return int.TryParse(line.AsSpan(field.Length), CultureInfo.InvariantCulture, out int id) ? Math.Max(id, 0) : 0;
     }
 
     /// <summary>Returns the names in a directory, as <see cref="FileCalls.NamesIn(string, bool)"/>.</summary>

@@ -45,12 +45,7 @@ public static unsafe class ProcessCalls
     }
 
     /// <summary>Returns the id of the process of a descriptor; 0 when it has ended, or is not known here.</summary>
-    public static int IdOf(SafeFileHandle process)
-    {
-        string[] lines = ProcFs.ReadText($"self/fdinfo/{process.DangerousGetHandle()}").Split('\n');
-        string line = Array.Find(lines, line => line.StartsWith("Pid:", StringComparison.Ordinal)) ?? "";
-        return int.TryParse(line.Replace("Pid:", "", StringComparison.Ordinal), out int id) ? Math.Max(id, 0) : 0;
-    }
+    public static int IdOf(SafeFileHandle process) => ProcFs.NumberIn(process, "Pid:");
 
     /// <summary>Sends a signal to the process of a descriptor, unless it has ended.</summary>
     public static void Kill(SafeFileHandle process, int signal) =>

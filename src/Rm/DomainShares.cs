@@ -13,6 +13,8 @@ namespace TpmFs.Rm;
 public sealed class DomainShares<TDomain>
     where TDomain : class
 {
+    private const uint Root = 0;
+
     private readonly Dictionary<uint, long> _ofUsers = [];
     private readonly Dictionary<TDomain, long> _ofDomains = [];
     private readonly Dictionary<(TDomain Domain, uint User), long> _ofDomainsUsers = [];
@@ -33,6 +35,18 @@ public sealed class DomainShares<TDomain>
         && (domain is null
             || _ofDomainsUsers.GetValueOrDefault((domain, user)) + amount
                 <= free - _ofDomains.GetValueOrDefault(domain));
+
+    /// <summary>
+    /// Returns true when so much more is allowed of a thing of which root may have all, and other users have shares of
+    /// what is left beside root's reserve.
+    /// </summary>
+    /// <param name="reserve">The amount that only root gets.</param>
+    /// <param name="domain">The domain.</param>
+    /// <param name="user">The user, with all uids that the system gives to that user.</param>
+    /// <param name="free">The amount that nobody holds, the reserve included.</param>
+    /// <param name="amount">The amount that the user wants.</param>
+    public bool AllowBeside(long reserve, TDomain? domain, uint user, long free, long amount = 1) =>
+        user == Root ? amount <= free : Allow(domain, user, free - reserve, amount);
 
     /// <summary>Counts an amount for a user, whether or not <see cref="Allow"/> says so.</summary>
     /// <param name="domain">The domain.</param>

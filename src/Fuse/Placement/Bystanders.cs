@@ -30,11 +30,7 @@ internal sealed class Bystanders(IThreadControl threads)
     /// <param name="allowed">Where threads run that nobody places.</param>
     public void FreeStarted(CpuSet allowed) => threads.VisitUnclaimed(thread =>
     {
-        if (threads.ClassOf(thread) == SchedulingClass.Idle)
-        {
-            _ = threads.TrySetClass(thread, SchedulingClass.Other);
-        }
-
+        threads.LeaveIdleClass(thread);
         if (threads.TryGetAffinity(thread, _found) && !_found.Equals(allowed))
         {
             _ = threads.TrySetAffinity(thread, allowed);

@@ -134,8 +134,13 @@ internal sealed class CompanionPlacement(IThreadControl threads, Companions comp
     /// <returns>True when the thread was not pinned before.</returns>
     private bool Pin(ref int pinned, int thread, bool isNew)
     {
-        bool isFirst = thread != 0 && thread != pinned;
-        if (isFirst || (isNew && thread != 0))
+        if (thread == 0)
+        {
+            return false;
+        }
+
+        bool isFirst = thread != pinned;
+        if (isFirst || isNew)
         {
             pinned = thread;
             threads.Claim(thread);
@@ -150,7 +155,7 @@ internal sealed class CompanionPlacement(IThreadControl threads, Companions comp
         if (pinned != 0)
         {
             _ = threads.TrySetAffinity(pinned, allowed);
-            _ = threads.TrySetClass(pinned, SchedulingClass.Other);
+            threads.LeaveIdleClass(pinned);
             threads.Disclaim(pinned);
             pinned = 0;
         }

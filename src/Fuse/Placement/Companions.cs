@@ -80,7 +80,7 @@ internal sealed class Companions(IThreadControl threads, IReadOnlyList<Func<int>
         }
         else if (canMove)
         {
-            LeaveIdleClass(process);
+            threads.LeaveIdleClass(process);
         }
 
         return canMove;
@@ -89,14 +89,6 @@ internal sealed class Companions(IThreadControl threads, IReadOnlyList<Func<int>
     private void Free(int process, CpuSet allowed)
     {
         _ = threads.TrySetAffinity(process, allowed);
-        LeaveIdleClass(process);
-    }
-
-    private void LeaveIdleClass(int process)
-    {
-        if (threads.ClassOf(process) == SchedulingClass.Idle)
-        {
-            _ = threads.TrySetClass(process, SchedulingClass.Other);
-        }
+        threads.LeaveIdleClass(process);
     }
 }

@@ -22,6 +22,15 @@ internal interface IThreadControl
 
     bool TrySetClass(int thread, SchedulingClass wanted);
 
+    /// <summary>Puts a thread that is in class SCHED_IDLE into the usual one.</summary>
+    void LeaveIdleClass(int thread)
+    {
+        if (ClassOf(thread) == SchedulingClass.Idle)
+        {
+            _ = TrySetClass(thread, SchedulingClass.Other);
+        }
+    }
+
     /// <summary>
     /// Returns the CPU on which a client's thread ran last; null where that cannot be told. The thread must not end
     /// meanwhile: whoever reads its stat file then takes its memory down in its place, and may wait for ever for the

@@ -10,8 +10,6 @@ namespace TpmFs.Rm.Objects;
 /// <param name="whole">The most objects in all.</param>
 internal sealed class ObjectBudget(DomainShares<SchedulingGroup> held, int whole)
 {
-    private const uint Root = 0;
-
     /// <summary>Root's reserve is one object of as many.</summary>
     private const int ReserveShare = 16;
 
@@ -19,7 +17,6 @@ internal sealed class ObjectBudget(DomainShares<SchedulingGroup> held, int whole
     public bool HasRoomFor(SpaceRecord space) =>
         space.Objects.Count < space.Owner.Group.Limits.ObjectsMax && HasRoomFor(space.Owner);
 
-    private bool HasRoomFor(SpaceOwner owner) => owner.Payer == Root
-        ? held.Total < whole
-        : held.Allow(owner.Group, owner.Payer, whole - (whole / ReserveShare) - held.Total);
+    private bool HasRoomFor(SpaceOwner owner) =>
+        held.AllowBeside(whole / ReserveShare, owner.Group, owner.Payer, free: whole - held.Total);
 }

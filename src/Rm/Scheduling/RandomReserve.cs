@@ -21,8 +21,6 @@ internal sealed class RandomReserve
     /// <summary>The reserve is kept at this many bytes: 128 probes of 8.</summary>
     public const int Target = 1024;
 
-    private const uint Root = 0;
-
     /// <summary>The bytes that only root gets: eight probes of 8.</summary>
     private const int RootsReserve = 64;
 
@@ -75,10 +73,7 @@ internal sealed class RandomReserve
         lock (_lock)
         {
             length = 0;
-            bool isGranted = owner.Payer == Root
-                ? wanted <= _count
-                : _had.Allow(owner.Group, owner.Payer, _count - RootsReserve, wanted);
-            if (!isGranted)
+            if (!_had.AllowBeside(RootsReserve, owner.Group, owner.Payer, free: _count, wanted))
             {
                 return false;
             }

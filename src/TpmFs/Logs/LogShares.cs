@@ -50,8 +50,9 @@ internal sealed class LogShares(int capacity, Payers payers)
     /// <returns>False when the event is to be dropped, since its user has enough of them.</returns>
     public bool TryEnter(LogEvent logEvent)
     {
-        uint uid = UserOf(logEvent);
-        return Counts(logEvent, payers.Of(uid)) && _queue.TryTake(DomainOf(logEvent), uid, isAdministrator: uid == 0);
+        (string? domain, uint uid) = (DomainOf(logEvent), UserOf(logEvent));
+        return Counts(domain, payers.Of(uid), logEvent.Timestamp)
+            && _queue.TryTake(domain, uid, isAdministrator: uid == 0);
     }
 
     /// <summary>Gives the place of an event back that has left the queue.</summary>
@@ -63,15 +64,13 @@ internal sealed class LogShares(int capacity, Payers payers)
             && value is ScalarValue { Value: string name } && name.Contains('/', StringComparison.Ordinal)
             ? name : null;
 
-    private bool Counts(LogEvent logEvent, uint user)
+    private bool Counts(string? domain, uint user, DateTimeOffset now)
     {
         if (user == 0)
         {
             return true;
         }
 
-        string? domain = DomainOf(logEvent);
-        DateTimeOffset now = logEvent.Timestamp;
         lock (_gate)
         {
             if (now - _from >= Stretch || now < _from)

@@ -26,6 +26,9 @@ internal readonly record struct Access(uint Mode, uint Uid, uint Gid, PosixAcl? 
     /// <summary>True when others than the owner may write; an ACL's mask is the group's bits.</summary>
     public bool IsWritableByOthers => (Mode & OthersWriteBits) != 0;
 
+    /// <summary>True for the users who administer what the owner owns: root, and the owner.</summary>
+    public bool IsAdministeredBy(uint uid) => uid == 0 || uid == Uid;
+
     /// <summary>True when the group has any permission.</summary>
     public bool IsGroups => (Mode & GroupBits) != 0;
 

@@ -49,7 +49,7 @@ internal sealed class ServedTree : IDisposable
         _domains = new MadeDomains(_parts, _root, _ => _resolver.OfMadeDomain());
         _suspension = new Suspension(tpms.Sleepers, time, log);
         AddFiles(tpms.Status);
-        FileSystem = new TreeFileSystem(table, notifier, owners.Root.Uid, log);
+        FileSystem = new TreeFileSystem(table, notifier, owners.Root, log);
 
         // Domains that were made with mkdir, and those of an earlier daemon, do not wait until users' names are looked
         // up.

@@ -30,5 +30,5 @@ internal sealed record TreeParts(
         new KeptAccess(State, path, new Access(mode, Root.Uid, Root.Gid));
 
     /// <summary>Returns true when a user administers the tree.</summary>
-    public bool IsAdministrator(uint uid) => uid == 0 || uid == Root.Uid;
+    public bool IsAdministrator(uint uid) => Root.IsAdministeredBy(uid);
 }

@@ -66,9 +66,7 @@ public sealed class StarvationTests : PlacementTests
     {
         foreach (double pause in (double[])[0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 8, 8])
         {
-            LookUntilIdle();
-            WaitForCpu(TimeSpan.FromMilliseconds(4));
-            Look();
+            Starve();
             Assert.Equal(SchedulingClass.Other, Threads.ClassOf(Reader));
 
             Looks((int)(pause * 1000 / 5) - 2);
@@ -89,10 +87,7 @@ public sealed class StarvationTests : PlacementTests
     {
         for (int i = 0; i < 10; i++)
         {
-            LookUntilIdle();
-            Looks(100);
-            WaitForCpu(TimeSpan.FromMilliseconds(4));
-            Look();
+            Starve(after: 100);
             Assert.Null(Placement.Cpu);
             Looks(6);
             Assert.NotNull(Placement.Cpu);
@@ -105,17 +100,12 @@ public sealed class StarvationTests : PlacementTests
     {
         for (int i = 0; i < 3; i++)
         {
-            LookUntilIdle();
-            WaitForCpu(TimeSpan.FromMilliseconds(4));
-            Look();
+            Starve();
         }
 
         Placement.Rest();
         Time.Advance(TimeSpan.FromMinutes(1));
-        LookUntilIdle();
-        Looks(10);
-        WaitForCpu(TimeSpan.FromMilliseconds(4));
-        Look();
+        Starve(after: 10);
         Looks(30);
         Assert.Null(Placement.Cpu);
         Looks(4);
@@ -131,15 +121,10 @@ public sealed class StarvationTests : PlacementTests
     {
         for (int i = 0; i < 8; i++)
         {
-            LookUntilIdle();
-            WaitForCpu(TimeSpan.FromMilliseconds(4));
-            Look();
+            Starve();
         }
 
-        LookUntilIdle();
-        Looks(25);
-        WaitForCpu(TimeSpan.FromMilliseconds(4));
-        Look();
+        Starve(after: 25);
         Assert.Null(Placement.Cpu);
         Looks(6);
         Assert.NotNull(Placement.Cpu);
@@ -220,5 +205,14 @@ public sealed class StarvationTests : PlacementTests
         AssertFree();
         Looks(20);
         Assert.Null(Placement.Cpu);
+    }
+
+    /// <summary>Makes the reader starve that is placed, or is placed first, after so many further looks.</summary>
+    private void Starve(int after = 0)
+    {
+        LookUntilIdle();
+        Looks(after);
+        WaitForCpu(TimeSpan.FromMilliseconds(4));
+        Look();
     }
 }

@@ -6,8 +6,8 @@ using TpmFs.Permissions;
 namespace TpmFs.Doors.Fuse;
 
 /// <summary>Takes the kernel's requests to the nodes and open files that they name. Knows no kind of node.</summary>
-/// <param name="owner">The user whose daemon this is.</param>
-internal sealed class TreeFileSystem(NodeTable table, PollNotifier notifier, uint owner, ILogger log)
+/// <param name="root">The access of the tree's root, which belongs to the user whose daemon this is.</param>
+internal sealed class TreeFileSystem(NodeTable table, PollNotifier notifier, Access root, ILogger log)
     : OpenFileSystem(new OpenFiles(table.Opens, connection: 0), notifier)
 {
     /// <summary>Gets or sets the action that follows when the requests of an earlier daemon are served.</summary>
@@ -114,7 +114,7 @@ internal sealed class TreeFileSystem(NodeTable table, PollNotifier notifier, uin
         }
 
         return found.Type != NodeType.Directory ? Errno.ENOTDIR
-            : IsAdministrator(caller) ? Errno.None
+            : root.IsAdministeredBy(caller.Uid) ? Errno.None
             : Errno.EACCES;
     }
 
@@ -143,7 +143,7 @@ internal sealed class TreeFileSystem(NodeTable table, PollNotifier notifier, uin
             return Errno.ENOENT;
         }
 
-        Errno error = AclXattr.IsLong(name, value) && !IsAdministrator(caller)
+        Errno error = AclXattr.IsLong(name, value) && !root.IsAdministeredBy(caller.Uid)
             ? Errno.ENOSPC // as other filesystems say of an ACL that is too long
             : found.SetXattr(caller, name, value, caller.Request.IsRepeated ? 0 : flags);
         AuditXattr(caller, found, name, error);
@@ -184,8 +184,6 @@ internal sealed class TreeFileSystem(NodeTable table, PollNotifier notifier, uin
             Audit.Of(caller.ToCaller(), log).Ordered(found.Place, order, error);
         }
     }
-
-    private bool IsAdministrator(in FuseCaller caller) => caller.Uid == 0 || caller.Uid == owner;
 
     /// <summary>Logs a change of an ACL. A node that takes another attribute logs that change itself.</summary>
     private void AuditXattr(in FuseCaller caller, Node node, ReadOnlySpan<byte> name, Errno error)

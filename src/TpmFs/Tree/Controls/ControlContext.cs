@@ -25,34 +25,33 @@ internal sealed record ControlContext(Access Owner, TimeProvider Time)
     public Payers Payers { get; init; } = new();
 
     /// <summary>Returns the user whose shares a user's open files use.</summary>
-    public uint PayerOf(uint uid) => IsAdministrator(uid) ? uid : Payers.Of(uid);
+    public uint PayerOf(uint uid) => Owner.IsAdministeredBy(uid) ? uid : Payers.Of(uid);
 
     /// <summary>Counts an open file of a user.</summary>
     /// <param name="account">The domain whose file it is (<see cref="Domain.Account"/>).</param>
     /// <param name="payer">The user.</param>
     /// <returns>False when the user, or the domain, has enough of them.</returns>
-    public bool TryOpen(Domain? account, uint payer) => _openFiles.TryTake(account, payer, IsAdministrator(payer));
+    public bool TryOpen(Domain? account, uint payer) =>
+        _openFiles.TryTake(account, payer, Owner.IsAdministeredBy(payer));
 
     public void Close(Domain? account, uint payer) => _openFiles.Return(account, payer);
 
     /// <summary>Counts content that is kept for a user who has not read all of it.</summary>
     /// <returns>False when too much is kept for the user, or for the domain.</returns>
     public bool TryKeep(Domain? account, uint payer, int bytes) =>
-        _keptBytes.TryTake(account, payer, IsAdministrator(payer), bytes);
+        _keptBytes.TryTake(account, payer, Owner.IsAdministeredBy(payer), bytes);
 
     public void Drop(Domain? account, uint payer, int bytes) => _keptBytes.Return(account, payer, bytes);
 
     /// <summary>Returns true when content may be made for a user although that takes long.</summary>
-    public bool MayMake(Domain? account, uint payer) => IsAdministrator(payer) || _making.IsLeft(account, payer);
+    public bool MayMake(Domain? account, uint payer) => Owner.IsAdministeredBy(payer) || _making.IsLeft(account, payer);
 
     /// <summary>Counts the time that it took to make content for a user.</summary>
     public void Made(Domain? account, uint payer, TimeSpan time)
     {
-        if (!IsAdministrator(payer))
+        if (!Owner.IsAdministeredBy(payer))
         {
             _making.Use(account, payer, time);
         }
     }
-
-    private bool IsAdministrator(uint uid) => uid == 0 || uid == Owner.Uid;
 }

@@ -23,7 +23,7 @@ public sealed class TreeFileSystemTests
         _root = new DirectoryNode(_table, NodeAccess.Fixed(0x1ED, 0, 0));
         _rm0 = new LinkNode(_table, default, "x");
         _root.TryAdd("rm0", _rm0);
-        _tree = new TreeFileSystem(_table, _notifier, owner: 0, Serilog.Core.Logger.None);
+        _tree = new TreeFileSystem(_table, _notifier, new Access(0, 0, 0), Serilog.Core.Logger.None);
     }
 
     [Fact]
